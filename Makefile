@@ -1,0 +1,39 @@
+# Two commands do everything on a fresh machine: `make repro` and `make test`.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+export PYTHONDONTWRITEBYTECODE := 1
+export DVC_NO_ANALYTICS := 1
+
+.PHONY: help setup repro test lint constraints clean
+help: ## what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+setup: $(READY) ## a virtual environment with the pinned packages
+
+$(READY): pyproject.toml constraints.txt
+	@echo "Setting up $(VENV) (about two minutes, once)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		--editable '.[build,train,review,dev]'
+	@touch $@
+
+repro: $(READY) ## rebuild datasets, trees, models and results of params.yaml
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc repro
+
+lint: $(READY) ## style, types, layers
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+test: lint ## lint and every test that needs no network
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2
+
+constraints: $(READY) ## write the installed versions to constraints.txt
+	@{ echo "# Exact versions of everything that the two commands install; made by 'make constraints'."; \
+	   $(BIN)/python -m pip freeze --exclude-editable | sed 's/^torch==.*/torch==2.13.0/'; } > constraints.tmp
+	@mv constraints.tmp constraints.txt
+
+clean: ## remove what was built (data, models), not the environment nor the results
+	@rm -rf data models
