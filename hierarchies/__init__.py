@@ -1,1 +1,8 @@
-"""TODO."""
+"""Label trees: build, review, compare, show and save hierarchies of labels."""
+
+from hierarchies.errors import CairnError
+from hierarchies.links import ROOT
+from hierarchies.names import disambiguate, label_key
+from hierarchies.tree import LabelTree, Node, NodeInfo
+
+__all__ = ["ROOT", "CairnError", "LabelTree", "Node", "NodeInfo", "disambiguate", "label_key"]

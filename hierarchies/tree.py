@@ -1,0 +1,487 @@
+"""A label tree: strict, with named levels from fine to coarse."""
+
+import hashlib
+import json
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import networkx as nx
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from hierarchies.errors import CairnError
+from hierarchies.files import write_text_atomic
+from hierarchies.links import ROOT, IntArray, Links, check_levels, depths, labels, strict_levels
+from hierarchies.names import fold, quoted
+from hierarchies.search import search
+
+SCHEMA = 1
+INAT_LEVELS = ("species", "genus", "family", "order", "class", "phylum", "kingdom")
+
+
+class Node(NamedTuple):
+    """A place in a tree. Names are unique within a level only, so a name alone may not say which."""
+
+    level: str
+    name: str
+
+
+@dataclass(frozen=True)
+class NodeInfo:
+    """What is known of a node beside its place; no part of the tree's fingerprint.
+
+    Attributes:
+        n_images: images at or below the node.
+        confidence: of the edge to its parent, 0..1.
+        source: where that edge comes from, such as `mined`, `cluster`, `assigned`, `human`.
+        status: where review stands, such as `accepted` or `pending`.
+    """
+
+    n_images: int | None = None
+    confidence: float | None = None
+    source: str | None = None
+    status: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class LabelTree:
+    """A strict tree: each node has one parent, each leaf has an ancestor on every level.
+
+    Build one with `from_table`, `from_parents`, `from_inat`, `from_nodes` or `load`, which check the input.
+
+    Attributes:
+        levels: level names, fine to coarse; the root stands above the last.
+        names: per level, the names in code point order; a name's position is its class index.
+        parents: per level but the last, the class index on the next level of each node's parent.
+        info: counts, confidence and provenance of some nodes.
+    """
+
+    levels: tuple[str, ...]
+    names: tuple[tuple[str, ...], ...]
+    parents: tuple[IntArray, ...]
+    info: Mapping[Node, NodeInfo] = field(default_factory=dict)
+
+    root = ROOT
+
+    # ---- construction -------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_table(cls, frame: pd.DataFrame, levels: Sequence[str]) -> "LabelTree":
+        """Build a tree from a table with one column per level; rows may repeat.
+
+        Args:
+            frame: one row per leaf, or many (one per image).
+            levels: the columns to use, fine to coarse.
+
+        Raises:
+            CairnError: a column is missing, a label is empty or has two parents, or the table has no row.
+        """
+        missing = [level for level in levels if level not in frame.columns]
+        if missing:
+            raise CairnError(
+                f"no column for level {quoted(missing)}; the table has {quoted(map(str, frame.columns))}"
+            )
+        check_levels(levels)
+        if frame.empty:
+            raise CairnError("the table has no row, so no tree; check the file it was read from")
+        links: list[list[tuple[str, str]]] = []
+        columns = [labels(frame[level], level) for level in levels] + [pd.Series(ROOT, index=frame.index)]
+        for fine, coarse in pairwise(columns):
+            pairs = pd.DataFrame({"fine": fine, "coarse": coarse}).drop_duplicates()
+            links.append(list(zip(pairs["fine"], pairs["coarse"], strict=True)))
+        return cls._from_links(tuple(levels), links)
+
+    @classmethod
+    def from_parents(
+        cls, links: Mapping[str, str] | Iterable[tuple[str, str]], levels: Sequence[str]
+    ) -> "LabelTree":
+        """Build a tree from `child -> parent` links; the coarsest labels have parent `root`.
+
+        Args:
+            links: each label's parent. Labels must be unique over the whole tree here.
+            levels: level names, fine to coarse.
+
+        Raises:
+            CairnError: a cycle, a label with two parents, a leaf that is not at full depth.
+        """
+        check_levels(levels)
+        parent: dict[str, str] = {}
+        for child, above in links.items() if isinstance(links, Mapping) else links:
+            if parent.setdefault(child, above) != above:
+                raise CairnError(f"{child!r} has two parents, {parent[child]!r} and {above!r}; keep one")
+        depth_of = depths(parent)
+        by_level: list[list[tuple[str, str]]] = [[] for _ in levels]
+        inner = set(parent.values())
+        for child, above in parent.items():
+            if depth_of[child] > len(levels) or (child not in inner and depth_of[child] < len(levels)):
+                raise CairnError(
+                    f"{child!r} is {depth_of[child]} below the root, but the tree has {len(levels)} levels "
+                    f"({', '.join(levels)}): every leaf must be at full depth"
+                )
+            by_level[len(levels) - depth_of[child]].append((child, above))
+        return cls._from_links(tuple(levels), by_level)
+
+    @classmethod
+    def from_inat(cls, categories: pd.DataFrame) -> "LabelTree":
+        """Build the seven-rank tree of iNaturalist-2018 from its `name`, `genus` .. `kingdom` columns."""
+        return cls.from_table(categories.rename(columns={"name": "species"}), INAT_LEVELS)
+
+    @classmethod
+    def from_nodes(cls, frame: pd.DataFrame) -> "LabelTree":
+        """Build a tree from the table that `nodes` gives.
+
+        Raises:
+            CairnError: a column is missing, an id repeats or is unknown, or the links are no strict tree.
+        """
+        missing = {"node_id", "level", "depth", "name", "parent_id"} - set(frame.columns)
+        if missing:
+            raise CairnError(f"the node table lacks the columns {quoted(sorted(missing))}")
+        if frame["node_id"].duplicated().any():
+            raise CairnError("the node table repeats a node_id; each node needs its own")
+        if frame.empty or (frame["depth"] == 0).sum() != 1:
+            raise CairnError("the node table needs exactly one row of depth 0, the root")
+        by_depth = frame[frame["depth"] > 0].groupby("depth")["level"].unique()
+        if [len(found) for found in by_depth] != [1] * len(by_depth) or list(by_depth.index) != list(
+            range(1, len(by_depth) + 1)
+        ):
+            raise CairnError("the node table needs one level name per depth, from 1 on")
+        levels = tuple(str(found[0]) for found in reversed(list(by_depth)))
+        place = {
+            i: (d, n)
+            for i, d, n in zip(frame["node_id"], frame["depth"], frame["name"].astype(str), strict=True)
+        }
+        links: list[list[tuple[str, str]]] = [[] for _ in levels]
+        for child, above in zip(frame["node_id"], frame["parent_id"], strict=True):
+            depth, name = place[child]
+            if depth == 0:
+                continue
+            if pd.isna(above) or place.get(above, (-1, ""))[0] != depth - 1:
+                raise CairnError(f"the parent of {name!r} is not on the level above; check its parent_id")
+            links[len(levels) - depth].append((name, ROOT if depth == 1 else place[above][1]))
+        return cls._from_links(levels, links)
+
+    @classmethod
+    def _from_links(
+        cls, levels: tuple[str, ...], links: Sequence[Links], info: Mapping[Node, NodeInfo] | None = None
+    ) -> "LabelTree":
+        return cls(levels, *strict_levels(levels, links)).with_info(info or {})
+
+    def with_info(self, info: Mapping[Node, NodeInfo]) -> "LabelTree":
+        """The same tree with counts, confidence and provenance on its nodes.
+
+        Raises:
+            CairnError: `info` names a node that the tree does not have.
+        """
+        known = {level: set(names) for level, names in zip(self.levels, self.names, strict=True)}
+        unknown = [node.name for node in info if node.name not in known.get(node.level, ())]
+        if unknown:
+            raise CairnError(f"info on labels that the tree does not have: {quoted(unknown)}")
+        return LabelTree(self.levels, self.names, self.parents, dict(info))
+
+    # ---- questions ----------------------------------------------------------------------------------------
+
+    @property
+    def leaves(self) -> list[str]:
+        """Names of the finest level, sorted."""
+        return list(self.names[0])
+
+    def at_level(self, level: str) -> list[str]:
+        """Names on a level, sorted; the position of a name is its class index."""
+        return list(self.names[self._rank(level)])
+
+    def path(self, leaf: str) -> tuple[str, ...]:
+        """Names from the leaf to the coarsest level."""
+        row = self.codes[self.class_index(Node(self.levels[0], leaf))]
+        return tuple(names[code] for names, code in zip(self.names, row, strict=True))
+
+    def class_index(self, node: Node) -> int:
+        """Position of a node's name on its level.
+
+        Raises:
+            CairnError: the tree has no such node; the message suggests near names.
+        """
+        try:
+            return self._index[node.level][node.name]
+        except KeyError:
+            self._rank(node.level)
+            near = quoted((found.name for found in self.find(node.name, limit=3)), 3) or "nothing like it"
+            raise CairnError(f"no {node.level} is called {node.name[:100]!r}; the tree has {near}") from None
+
+    def node(self, name: str, level: str | None = None) -> Node:
+        """The node of that name; `level` is needed where the name occurs on several levels."""
+        found = [at for at in (self.levels if level is None else [level]) if name in self._index.get(at, {})]
+        if len(found) > 1:
+            raise CairnError(f"{name!r} is on the levels {quoted(found)}; say which")
+        return Node(found[0], name) if found else self._unknown(name, level)
+
+    def _unknown(self, name: str, level: str | None) -> Node:
+        self.class_index(Node(level or self.levels[0], name))
+        raise CairnError(f"no label is called {name!r}")
+
+    def ancestors(self, name: str, level: str | None = None) -> tuple[Node, ...]:
+        """Nodes above the named one, nearest first, without the root."""
+        node = self.node(name, level)
+        code, found = self.class_index(node), []
+        for rank in range(self._rank(node.level), len(self.levels) - 1):
+            code = int(self.parents[rank][code])
+            found.append(Node(self.levels[rank + 1], self.names[rank + 1][code]))
+        return tuple(found)
+
+    def children(self, name: str = ROOT, level: str | None = None) -> tuple[Node, ...]:
+        """Nodes just below the named one (by default the root), sorted by name."""
+        if name == ROOT and level is None and all(ROOT not in index for index in self._index.values()):
+            return tuple(Node(self.levels[-1], top) for top in self.names[-1])
+        node = self.node(name, level)
+        rank = self._rank(node.level)
+        if rank == 0:
+            return ()
+        below = self._members[rank - 1].get(self.class_index(node), [])
+        return tuple(Node(self.levels[rank - 1], self.names[rank - 1][code]) for code in below)
+
+    def leaves_below(self, node: Node) -> list[str]:
+        """Names of the leaves at or below a node, sorted."""
+        column = self.codes[:, self._rank(node.level)]
+        return [self.names[0][i] for i in np.flatnonzero(column == self.class_index(node))]
+
+    def lca(self, a: str, b: str) -> Node:
+        """Lowest common ancestor of two leaves (of a leaf with itself: the leaf)."""
+        first, second = self.path(a), self.path(b)
+        for level, name, other in zip(self.levels, first, second, strict=True):
+            if name == other:
+                return Node(level, name)
+        return Node(ROOT, ROOT)
+
+    def match_depth(self, a: npt.ArrayLike, b: npt.ArrayLike) -> IntArray:
+        """How many levels two leaves share, 0 (only the root) .. L (the same leaf).
+
+        Args:
+            a: class indices of leaves, any shape.
+            b: class indices of leaves, broadcast against `a`.
+
+        Raises:
+            CairnError: an index is no integer or out of range.
+        """
+        left, right = self._leaf_codes(a), self._leaf_codes(b)
+        depth: IntArray = np.asarray(left == right, dtype=np.int64)
+        for parents in self.parents:
+            left, right = parents[left], parents[right]
+            depth = depth + (left == right)
+        return depth
+
+    def find(self, query: str, limit: int = 10) -> list[Node]:
+        """Labels like `query`, best first: equal, containing, similar; case and accents ignored."""
+        return search(query, self._folded, limit)
+
+    # ---- other trees --------------------------------------------------------------------------------------
+
+    def subtree(self, name: str, level: str | None = None) -> "LabelTree":
+        """The tree of the leaves below a node; all levels stay."""
+        return self.prune(self.leaves_below(self.node(name, level)))
+
+    def prune(self, leaves: Iterable[str]) -> "LabelTree":
+        """The tree of some leaves only.
+
+        Raises:
+            CairnError: no leaf is kept, or one is unknown.
+        """
+        keep = sorted({self.class_index(Node(self.levels[0], leaf)) for leaf in leaves})
+        tree = LabelTree.from_table(self.table().iloc[keep], self.levels)
+        return tree.with_info({n: i for n, i in self.info.items() if n.name in tree._index[n.level]})
+
+    # ---- tables and files ---------------------------------------------------------------------------------
+
+    def table(self) -> pd.DataFrame:
+        """One row per leaf in class order, one column per level, fine to coarse."""
+        columns = {}
+        for level, names, codes in zip(self.levels, self.names, self.codes.T, strict=True):
+            columns[level] = np.array(names, dtype=object)[codes]
+        return pd.DataFrame(columns, dtype="str")
+
+    def nodes(self) -> pd.DataFrame:
+        """One row per node: the root, then level by level from coarse to fine, by name.
+
+        Returns:
+            Columns `node_id` (0..n-1, 0 is the root), `level`, `depth` (root 0), `name`, `class_index` and
+            `parent_id` (`<NA>` for the root).
+        """
+        rows: list[pd.DataFrame] = []
+        start, above = 0, np.array([-1], dtype=np.int64)
+        levels = [*self.levels, ROOT]
+        names_at = [*self.names, (ROOT,)]
+        parents = [*self.parents, np.zeros(len(self.names[-1]), np.int64), np.zeros(1, np.int64)]
+        for depth in range(len(levels)):
+            level, names, parent = levels[-1 - depth], names_at[-1 - depth], parents[-1 - depth]
+            ids = np.arange(start, start + len(names), dtype=np.int64)
+            parent_ids = above[parent]
+            above, start = ids, start + len(names)
+            rows.append(
+                pd.DataFrame(
+                    {
+                        "node_id": ids,
+                        "level": level,
+                        "depth": np.int64(depth),
+                        "name": pd.array(names, dtype="str"),
+                        "class_index": np.arange(len(names), dtype=np.int64),
+                        "parent_id": pd.array(parent_ids, dtype="Int64"),
+                    }
+                )
+            )
+        frame = pd.concat(rows, ignore_index=True)
+        frame.loc[0, "parent_id"] = pd.NA
+        return frame
+
+    def edges(self) -> pd.DataFrame:
+        """One row per link: `child_id`, `parent_id`, as in `nodes`."""
+        nodes = self.nodes().iloc[1:]
+        links = {"child_id": nodes["node_id"].to_numpy(), "parent_id": nodes["parent_id"].to_numpy(np.int64)}
+        return pd.DataFrame(links)
+
+    def to_json(self) -> str:
+        """Stable JSON, one node per line, coarse to fine: a change of one label is a change of one line."""
+        lines = [json.dumps(entry, ensure_ascii=False) for entry in self._entries()]
+        head = (
+            f'{{"format": "cairn-tree", "schema": {SCHEMA}, "levels": {json.dumps(self.levels)}, "nodes": [\n'
+        )
+        return head + ",\n".join(lines) + "\n]}\n"
+
+    @classmethod
+    def from_json(cls, text: str, origin: str = "tree") -> "LabelTree":
+        """Parse what `to_json` wrote; `origin` (a path) is for error messages.
+
+        Raises:
+            CairnError: not JSON, another format or schema, or no strict tree.
+        """
+        try:
+            content = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise CairnError(f"{origin}:{error.lineno}: not JSON ({error.msg}); is the file whole?") from None
+        if not isinstance(content, dict) or content.get("format") != "cairn-tree":
+            raise CairnError(f"{origin}: not a label tree (no format 'cairn-tree')")
+        if content.get("schema") != SCHEMA:
+            raise CairnError(
+                f"{origin}: schema {content.get('schema')!r}, this Cairn reads {SCHEMA}; rebuild the tree"
+            )
+        try:
+            levels = tuple(str(level) for level in content["levels"])
+            links: dict[str, list[tuple[str, str]]] = {level: [] for level in levels}
+            info: dict[Node, NodeInfo] = {}
+            for entry in content["nodes"]:
+                level, name, parent = entry.pop("level"), entry.pop("name"), entry.pop("parent")
+                links[level].append((name, parent))
+                if entry:
+                    info[Node(level, name)] = NodeInfo(**entry)
+            return cls._from_links(levels, [links[level] for level in levels], info)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise CairnError(f"{origin}: malformed tree ({type(error).__name__}: {error})") from None
+        except CairnError as error:
+            raise CairnError(f"{origin}: {error}") from None
+
+    def save(self, path: Path) -> None:
+        """Write `to_json` to a file, whole or not at all."""
+        write_text_atomic(Path(path), self.to_json())
+
+    @classmethod
+    def load(cls, path: Path) -> "LabelTree":
+        """Read a tree file.
+
+        Raises:
+            CairnError: the file is missing, empty or no tree.
+        """
+        try:
+            return cls.from_json(Path(path).read_text(encoding="utf-8"), str(path))
+        except (OSError, UnicodeDecodeError) as error:
+            raise CairnError(f"{path}: cannot be read as a tree ({error})") from None
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of the levels, names and links; counts and provenance do not enter."""
+        content = [self.levels, self.names, [parents.tolist() for parents in self.parents]]
+        canonical = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, LabelTree) and self.fingerprint == other.fingerprint
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+    def __len__(self) -> int:
+        return len(self.names[0])
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(
+            f"{len(names):,} {level}" for level, names in zip(self.levels, self.names, strict=True)
+        )
+        return f"LabelTree({sizes})"
+
+    # ---- derived once -------------------------------------------------------------------------------------
+
+    @cached_property
+    def codes(self) -> IntArray:
+        """Class indices on every level, shape (n_leaves, L); column 0 is the finest."""
+        columns = [np.arange(len(self.names[0]), dtype=np.int64)]
+        for parents in self.parents:
+            columns.append(parents[columns[-1]])
+        return np.stack(columns, axis=1)
+
+    @cached_property
+    def graph(self) -> "nx.DiGraph[Node]":
+        """The tree as a networkx graph with edges parent -> child and `Node`s as its nodes."""
+        graph: nx.DiGraph[Node] = nx.DiGraph()
+        for name in self.names[-1]:
+            graph.add_edge(Node(ROOT, ROOT), Node(self.levels[-1], name))
+        for rank in range(len(self.levels) - 2, -1, -1):
+            above = [Node(self.levels[rank + 1], name) for name in self.names[rank + 1]]
+            below = (Node(self.levels[rank], name) for name in self.names[rank])
+            graph.add_edges_from(
+                (above[p], child) for p, child in zip(self.parents[rank], below, strict=True)
+            )
+        return graph
+
+    @cached_property
+    def _index(self) -> dict[str, dict[str, int]]:
+        pairs = zip(self.levels, self.names, strict=True)
+        return {level: {name: i for i, name in enumerate(names)} for level, names in pairs}
+
+    @cached_property
+    def _members(self) -> list[dict[int, list[int]]]:
+        members: list[dict[int, list[int]]] = [{} for _ in self.parents]
+        for below, parents in zip(members, self.parents, strict=True):
+            for child, parent in enumerate(parents.tolist()):
+                below.setdefault(parent, []).append(child)
+        return members
+
+    @cached_property
+    def _folded(self) -> list[tuple[Node, str]]:
+        pairs = list(zip(self.levels, self.names, strict=True))[::-1]
+        return [(Node(level, name), fold(name)) for level, names in pairs for name in names]
+
+    def _rank(self, level: str) -> int:
+        if level not in self.levels:
+            raise CairnError(f"no level is called {level!r}; the tree has {quoted(self.levels)}")
+        return self.levels.index(level)
+
+    def _leaf_codes(self, values: npt.ArrayLike) -> IntArray:
+        codes = np.asarray(values)
+        if not np.issubdtype(codes.dtype, np.integer):
+            raise CairnError(f"leaf class indices must be integers, not {codes.dtype}")
+        if codes.size and (codes.min() < 0 or codes.max() >= len(self)):
+            raise CairnError(
+                f"leaf class indices run from 0 to {len(self) - 1}; found {codes.min()}..{codes.max()}"
+            )
+        return codes.astype(np.int64, copy=False)
+
+    def _entries(self) -> Iterable[dict[str, Hashable]]:
+        for rank in range(len(self.levels) - 1, -1, -1):
+            level, top = self.levels[rank], rank == len(self.levels) - 1
+            for i, name in enumerate(self.names[rank]):
+                parent = ROOT if top else self.names[rank + 1][self.parents[rank][i]]
+                known = asdict(self.info[Node(level, name)]) if Node(level, name) in self.info else {}
+                yield {"level": level, "name": name, "parent": parent} | {
+                    key: value for key, value in known.items() if value is not None
+                }
