@@ -1,0 +1,170 @@
+"""Trees for the eye: in the terminal, and as one self-contained web page."""
+
+import html
+import json
+import re
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+from rich.text import Text
+from rich.tree import Tree
+
+from hierarchies.errors import CairnError
+from hierarchies.files import write_text_atomic
+from hierarchies.links import IntArray
+from hierarchies.names import fold
+from hierarchies.tree import LabelTree, Node, NodeInfo
+
+Counts = Mapping[str, int]
+_COLOURS = ("bold", "cyan", "green", "yellow", "magenta", "blue", "red", "white")
+_ICICLE_LEAVES = 2_000  # with more leaves the drawing ends one level above them; the list has them all
+
+
+def images_per_node(tree: LabelTree, counts: Counts | None) -> list[IntArray]:
+    """Images at or below each node, per level fine to coarse; without `counts` each leaf is one.
+
+    Raises:
+        CairnError: `counts` names a label that is no leaf of the tree.
+    """
+    if counts is None:
+        leaf = np.ones(len(tree), dtype=np.int64)
+    else:
+        if unknown := sorted(set(counts) - set(tree.names[0]))[:3]:
+            raise CairnError(f"counts for labels that are no leaves of the tree: {unknown}")
+        leaf = np.array([counts.get(name, 0) for name in tree.names[0]], dtype=np.int64)
+    totals = []
+    for rank, names in enumerate(tree.names):
+        total = np.zeros(len(names), dtype=np.int64)
+        np.add.at(total, tree.codes[:, rank], leaf)
+        totals.append(total)
+    return totals
+
+
+def render_text(
+    tree: LabelTree,
+    max_depth: int | None = None,
+    min_count: int = 0,
+    search: str = "",
+    counts: Counts | None = None,
+    max_children: int = 20,
+) -> Tree:
+    """A tree for `rich` to print: largest branches first, with counts, confidence and provenance.
+
+    Args:
+        tree: the tree to show.
+        max_depth: how deep to go; 1 shows the coarsest level only.
+        min_count: leave out nodes with fewer images.
+        search: keep only labels that contain this text (case and accents ignored), and what is above and below.
+        counts: images per leaf name; without it, leaves are counted.
+        max_children: how many children to list of each node.
+    """
+    totals = images_per_node(tree, counts)
+    wanted = _matching(tree, search) if search else None
+    unit = "images" if counts is not None else tree.levels[0] + "s"
+    shown = Tree(Text(f"{int(totals[-1].sum()):,} {unit}", style="bold"))
+    depth_limit = len(tree.levels) if max_depth is None else max_depth
+
+    def grow(branch: Tree, children: tuple[Node, ...], depth: int) -> None:
+        if depth > depth_limit:
+            return
+        ranked = []
+        for node in children:
+            count = int(totals[tree.levels.index(node.level)][tree.class_index(node)])
+            if count >= min_count and (wanted is None or node in wanted):
+                ranked.append((-count, node.name, node))
+        for negative, _, node in sorted(ranked)[:max_children]:
+            line = _line(node, -negative, tree.info.get(node), _COLOURS[(depth - 1) % len(_COLOURS)])
+            grow(branch.add(line), tree.children(node.name, node.level), depth + 1)
+        if len(ranked) > max_children:
+            branch.add(Text(f"… {len(ranked) - max_children:,} more", style="dim"))
+
+    grow(shown, tree.children(), 1)
+    return shown
+
+
+def _line(node: Node, count: int, info: NodeInfo | None, colour: str) -> Text:
+    line = Text(node.name, style=colour).append(f"  {count:,}", style="dim")
+    if info is not None:
+        if info.confidence is not None:
+            shade = "green" if info.confidence >= 0.8 else "yellow" if info.confidence >= 0.5 else "red"
+            line.append(f"  {info.confidence:.2f}", style=shade)
+        line.append("".join(f"  {word}" for word in (info.source, info.status) if word), style="dim italic")
+    return line
+
+
+def _matching(tree: LabelTree, search: str) -> set[Node]:
+    """Nodes that contain the text, with all their ancestors and descendants."""
+    wanted = fold(search)
+    hit = [np.array([wanted in fold(name) for name in names]) for names in tree.names]
+    in_path = np.stack([hit[rank][tree.codes[:, rank]] for rank in range(len(tree.levels))], axis=1).any(
+        axis=1
+    )
+    kept: set[Node] = set()
+    for rank, (level, names) in enumerate(zip(tree.levels, tree.names, strict=True)):
+        kept.update(Node(level, names[code]) for code in np.unique(tree.codes[in_path, rank]))
+    return kept
+
+
+def render_html(tree: LabelTree, path: Path, title: str, counts: Counts | None = None) -> None:
+    """Write one self-contained page: an icicle to click through, and a searchable list of all leaves.
+
+    Nothing in a label can run in the page: labels travel as JSON and are shown as text. The same tree gives the
+    same bytes.
+
+    Args:
+        tree: the tree to show; its `info` fills the list's columns.
+        path: the file to write, about 5 MB (the drawing library is inside).
+        title: heading of the page.
+        counts: images per leaf name; without it, leaves are counted.
+    """
+    totals = images_per_node(tree, counts)
+    library = (files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
+    page = (files("hierarchies") / "page.html").read_text(encoding="utf-8")
+    unit = "images" if counts is not None else tree.levels[0] + "s"
+    parts = {
+        "TITLE": html.escape(title),
+        "UNIT": html.escape(unit),
+        "ICICLE": _json(_icicle(tree, totals)),
+        "LIST": _json(_list(tree, totals[0], unit)),
+        "PLOTLY": library,
+    }
+    write_text_atomic(Path(path), re.sub("@@([A-Z]+)@@", lambda found: parts[found[1]], page))
+
+
+def _icicle(tree: LabelTree, totals: list[IntArray]) -> dict[str, list[str] | list[int] | str]:
+    """Columns of a plotly icicle; plotly reads labels as markup, hence the escapes."""
+    lowest = 0 if len(tree) <= _ICICLE_LEAVES or len(tree.levels) == 1 else 1
+    ids, labels, parents = ["root"], ["all"], [""]
+    values = [int(totals[-1].sum())]
+    for rank in range(len(tree.levels) - 1, lowest - 1, -1):
+        top = rank == len(tree.levels) - 1
+        for code, name in enumerate(tree.names[rank]):
+            ids.append(f"{rank}:{code}")
+            labels.append(html.escape(name))
+            parents.append("root" if top else f"{rank + 1}:{tree.parents[rank][code]}")
+            values.append(int(totals[rank][code]))
+    return {"ids": ids, "labels": labels, "parents": parents, "values": values}
+
+
+def _list(tree: LabelTree, counts: IntArray, unit: str) -> dict[str, object]:
+    """Names per level, and per leaf: class index on each level, count, confidence, source, review status."""
+    rows: list[list[int | float | str | None]] = []
+    for leaf, codes in enumerate(tree.codes.tolist()):
+        info = next((tree.info[n] for n in _path_nodes(tree, codes) if n in tree.info), NodeInfo())
+        row: list[int | float | str | None] = [*codes, int(counts[leaf])]
+        rows.append([*row, info.confidence, info.source, info.status])
+    return {"levels": tree.levels, "unit": unit, "names": tree.names, "rows": rows}
+
+
+def _path_nodes(tree: LabelTree, codes: list[int]) -> list[Node]:
+    return [Node(lv, names[c]) for lv, names, c in zip(tree.levels, tree.names, codes, strict=True)]
+
+
+def _json(value: object) -> str:
+    """JSON that cannot end the script element it stands in."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
