@@ -1,0 +1,94 @@
+"""Columns of a published dataset, and how a leaf becomes a value on every level."""
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from hierarchies.errors import CairnError
+from hierarchies.tree import LabelTree
+
+if TYPE_CHECKING:
+    from datasets import Features
+
+# The names of a ClassLabel stand in every shard and in the README: 81,313 names would add 14.8 MB to each.
+MAX_CLASS_LABEL_NAMES = 500
+ATTRIBUTION = ("source_url", "author", "license", "title")
+_RESERVED = {"image", "image_id", *ATTRIBUTION}
+_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+
+
+def is_class_label(tree: LabelTree, level: str) -> bool:
+    """Whether a level is published as ClassLabel (class index); else as the node id that joins `nodes`."""
+    return len(tree.at_level(level)) <= MAX_CLASS_LABEL_NAMES
+
+
+def image_features(tree: LabelTree, attribution: Sequence[str] = ()) -> "Features":
+    """Features of the image table: `image`, `image_id`, one column per level fine -> coarse, attribution.
+
+    Args:
+        tree: the label tree.
+        attribution: the columns of `ATTRIBUTION` that the source has; they follow in the order of `ATTRIBUTION`.
+
+    Raises:
+        CairnError: a level cannot be the name of a column, or an attribution column is unknown.
+    """
+    from datasets import ClassLabel, Features, Image, Value
+
+    unknown = set(attribution) - set(ATTRIBUTION)
+    if unknown:
+        raise CairnError(f"attribution has {sorted(unknown)}; it may have {', '.join(ATTRIBUTION)}")
+    for level in tree.levels:
+        if level in _RESERVED or not _NAME.fullmatch(level):
+            raise CairnError(
+                f"level {level[:100]!r} cannot be a column: use letters, digits and _, and none of "
+                + ", ".join(sorted(_RESERVED))
+            )
+    labels = {
+        level: ClassLabel(names=tree.at_level(level)) if is_class_label(tree, level) else Value("int64")
+        for level in tree.levels
+    }
+    texts = {name: Value("string") for name in ATTRIBUTION if name in attribution}
+    return Features({"image": Image(), "image_id": Value("string"), **labels, **texts})
+
+
+def tree_features(config: str) -> "Features":
+    """Features of the tree's tables, config `nodes` or `edges`."""
+    from datasets import Features, Value
+
+    integer, text = Value("int64"), Value("string")
+    if config == "edges":
+        return Features({"child_id": integer, "parent_id": integer})
+    return Features(
+        {
+            "node_id": integer,
+            "level": text,
+            "depth": integer,
+            "name": text,
+            "class_index": integer,
+            "parent_id": integer,
+        }
+    )
+
+
+def first_node_id(tree: LabelTree, level: str) -> int:
+    """Node id of the first name of a level: the root is 0, then the levels from coarse to fine."""
+    coarser = tree.names[tree.levels.index(level) + 1 :]
+    return 1 + sum(len(names) for names in coarser)
+
+
+def label_values(tree: LabelTree) -> npt.NDArray[np.int64]:
+    """What the level columns hold for each leaf, shape (n_leaves, L): class index, or node id on large levels."""
+    values = tree.codes.copy()
+    for rank, level in enumerate(tree.levels):
+        if not is_class_label(tree, level):
+            values[:, rank] += first_node_id(tree, level)
+    return values
+
+
+def tree_tables(tree: LabelTree) -> dict[str, pd.DataFrame]:
+    """The tree as the tables of the configs `nodes` and `edges`."""
+    return {"nodes": tree.nodes(), "edges": tree.edges()}
