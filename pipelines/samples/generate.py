@@ -1,0 +1,73 @@
+"""The embedded datasets: `generate("gldv2", folder)` draws one in the layout its authors publish."""
+
+import csv
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import PIL
+
+from hierarchies.errors import CairnError
+from hierarchies.files import replace_folder
+from pipelines.samples import gldv2
+
+REGISTRY = "registry.tsv"
+RECIPE = ".recipe"  # what the folder was drawn with: a folder of older code is drawn anew
+WRITERS: dict[str, Callable[[Path], None]] = {
+    "gldv2": gldv2.write,
+}
+SAMPLES: tuple[str, ...] = tuple(WRITERS)
+
+
+def generate(dataset: str, folder: Path) -> None:
+    """Draw one embedded dataset with `registry.tsv` beside its files, unless it is there already.
+
+    The bytes depend on the code, the facts and the version of Pillow only. The registry has the columns `name`
+    (posix path below `folder`), `url` (the same path), `bytes` and `hash` (`sha256:<hex>`), sorted by name.
+
+    Args:
+        dataset: one of `SAMPLES`.
+        folder: where to; it appears complete or not at all.
+
+    Raises:
+        CairnError: no such dataset, or `folder` holds something that this function did not write.
+    """
+    if dataset not in WRITERS:
+        raise CairnError(f"There is no embedded dataset {dataset!r}; there are {', '.join(SAMPLES)}.")
+    recipe = f"{dataset} {_fingerprint()}\n"
+    if _is_complete(folder, recipe):
+        return
+    if folder.exists() and not (folder / RECIPE).is_file() and any(folder.iterdir()):
+        raise CairnError(f"{folder} holds other files; name a new or an empty folder for sample {dataset!r}.")
+    with replace_folder(folder) as new:
+        WRITERS[dataset](new)
+        _write_registry(new)
+        (new / RECIPE).write_text(recipe, encoding="utf-8")
+
+
+def _write_registry(folder: Path) -> None:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    with (folder / REGISTRY).open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+        writer.writerow(["name", "url", "bytes", "hash"])
+        for path in files:
+            name, content = path.relative_to(folder).as_posix(), path.read_bytes()
+            writer.writerow([name, name, len(content), f"sha256:{hashlib.sha256(content).hexdigest()}"])
+
+
+def _is_complete(folder: Path, recipe: str) -> bool:
+    """Drawn by this very code, and every file still there in its full size."""
+    if not (folder / RECIPE).is_file() or (folder / RECIPE).read_text(encoding="utf-8") != recipe:
+        return False
+    with (folder / REGISTRY).open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file, delimiter="\t")
+        paths = [(folder / row["name"], int(row["bytes"])) for row in rows]
+    return all(path.is_file() and path.stat().st_size == size for path, size in paths)
+
+
+def _fingerprint() -> str:
+    digest = hashlib.sha256(PIL.__version__.encode())
+    here = Path(__file__).parent
+    for path in sorted([*here.glob("*.py"), *here.glob("facts/*")]):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()

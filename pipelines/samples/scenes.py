@@ -1,0 +1,66 @@
+"""Pictures by name: a shape before its backdrop."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from pipelines.samples import backdrops, built, nature
+from pipelines.samples.canvas import Canvas
+
+
+@dataclass(frozen=True)
+class Scene:
+    """How to draw one category.
+
+    Attributes:
+        shape: draws the object from the class's generator.
+        backdrop: draws what lies behind from the image's generator.
+        two_sided: photographs may show it from either side.
+        crowded: passers-by and bushes may stand before it.
+    """
+
+    shape: Callable[[Canvas, Random], None]
+    backdrop: Callable[[Canvas], None]
+    two_sided: bool = False
+    crowded: bool = True
+
+
+SCENES: dict[str, Scene] = {
+    "bridge": Scene(built.bridge, backdrops.park),
+    "castle": Scene(built.castle, backdrops.park),
+    "church": Scene(built.church, backdrops.street),
+    "lighthouse": Scene(built.lighthouse, backdrops.wilderness),
+    "mosque": Scene(built.mosque, backdrops.street),
+    "museum": Scene(built.museum, backdrops.street),
+    "pagoda": Scene(built.pagoda, backdrops.park),
+    "shrine": Scene(built.shrine, backdrops.park),
+    "stadium": Scene(built.stadium, backdrops.street),
+    "theatre": Scene(built.theatre, backdrops.street),
+    "windmill": Scene(built.windmill, backdrops.park),
+    "island": Scene(nature.island, backdrops.wilderness, crowded=False),
+    "lake": Scene(nature.lake, backdrops.wilderness, crowded=False),
+    "mountain": Scene(nature.mountain, backdrops.wilderness),
+    "volcano": Scene(nature.volcano, backdrops.wilderness),
+    "waterfall": Scene(nature.waterfall, backdrops.wilderness),
+}
+
+
+def draw(scene: str, subject: str, photograph: str) -> bytes:
+    """Draw one photograph of one subject.
+
+    Args:
+        scene: a name in `SCENES`.
+        subject: what is shown; equal subjects have equal proportions and colours.
+        photograph: which picture of it; decides viewpoint, light and backdrop.
+
+    Returns:
+        JPEG bytes, `canvas.IMAGE_SIDE_PX` square; the same bytes for the same arguments.
+    """
+    drawn = SCENES[scene]
+    canvas = Canvas(Random(f"photograph/{scene}/{subject}/{photograph}"), mirrored=drawn.two_sided)
+    drawn.backdrop(canvas)
+    canvas.choose_viewpoint()
+    drawn.shape(canvas, Random(f"subject/{scene}/{subject}"))
+    if drawn.crowded:
+        backdrops.passers_by(canvas)
+    return canvas.jpeg()
