@@ -147,9 +147,7 @@ def _front_matter(card: Card, tree: LabelTree, stats: Stats) -> dict[str, object
     def info(features: object, splits: list[tuple[str, int, int]]) -> DatasetInfo:
         found = SplitDict({name: SplitInfo(name, size, rows) for name, size, rows in splits})
         size_bytes = sum(size for _, size, _ in splits)
-        return DatasetInfo(
-            features=features, splits=found, download_size=size_bytes, dataset_size=size_bytes
-        )
+        return DatasetInfo(features=features, splits=found, download_size=size_bytes, dataset_size=size_bytes)
 
     images = [
         (name, sum(shard.size_bytes for shard in split.shards), split.n_images)
@@ -171,14 +169,14 @@ def _front_matter(card: Card, tree: LabelTree, stats: Stats) -> dict[str, object
         **licence,
         "task_categories": ["image-feature-extraction"],
         "tags": list(card.tags),
-        "configs": _configs(stats),
+        "configs": configs(stats),
         "dataset_info": data["dataset_info"],
         "cairn": card.model_dump(mode="json", exclude_none=True),
     }
 
 
-def _configs(stats: Stats) -> list[dict[str, object]]:
-    """Files by name, not by pattern: what lies in the folder but not here is invisible to readers."""
+def configs(stats: Stats) -> list[dict[str, object]]:
+    """The `configs:` of the YAML head: files by name, so that what else lies in the folder is invisible."""
     images = [
         {"split": name, "path": [shard.path for shard in split.shards]}
         for name, split in stats.splits.items()
@@ -276,4 +274,3 @@ def _provenance(card: Card, stats: Stats) -> str:
         facts.append(source.sha256 and f"sha256 `{escape(source.sha256)}`")
         lines.append("- Source: " + ", ".join(fact for fact in facts if fact))
     return "\n".join(lines)
-

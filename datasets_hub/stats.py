@@ -93,7 +93,9 @@ class Stats:
             if content.pop("schema") != SCHEMA:
                 raise CairnError(f"{origin}: another schema; this Cairn reads schema {SCHEMA}: publish again")
             splits = {
-                name: SplitStats(**{**entry, "shards": tuple(ShardFile(**shard) for shard in entry["shards"])})
+                name: SplitStats(
+                    **{**entry, "shards": tuple(ShardFile(**shard) for shard in entry["shards"])}
+                )
                 for name, entry in content.pop("splits").items()
             }
             tables = {name: ShardFile(**entry) for name, entry in content.pop("tables").items()}

@@ -109,16 +109,16 @@ def write_dataset(
     return stats
 
 
-def _plan(
-    card: Card, tree: LabelTree, splits: Mapping[str, Rows], shard_size_bytes: int
-) -> list[Shard]:
+def _plan(card: Card, tree: LabelTree, splits: Mapping[str, Rows], shard_size_bytes: int) -> list[Shard]:
     if card.levels != tree.levels:
         raise CairnError(
             f"card {card.name!r} has the levels {', '.join(card.levels)}, its tree {', '.join(tree.levels)}"
         )
     unknown = {split for p in card.protocols for split in (p.query, p.gallery)} - set(splits)
     if unknown:
-        raise CairnError(f"card {card.name!r}: a protocol names {sorted(unknown)}; splits: {', '.join(splits)}")
+        raise CairnError(
+            f"card {card.name!r}: a protocol names {sorted(unknown)}; splits: {', '.join(splits)}"
+        )
     if shard_size_bytes < 1:
         raise CairnError(f"shard_size_bytes is {shard_size_bytes}; it must be positive")
     shards = []
@@ -126,7 +126,9 @@ def _plan(
         if not split.isidentifier():
             raise CairnError(f"split {split!r}: a split's name has letters, digits and _ only")
         if not len(rows.sizes_bytes):
-            raise CairnError(f"split {split!r} of {card.name!r} has no image; leave it out or check the index")
+            raise CairnError(
+                f"split {split!r} of {card.name!r} has no image; leave it out or check the index"
+            )
         shards += plan_shards(split, rows.sizes_bytes, shard_size_bytes)
     return shards
 

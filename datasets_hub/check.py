@@ -1,0 +1,183 @@
+"""The contract of a published dataset, checked from its files alone; anybody may run it on any URI."""
+
+import io
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+from datasets_hub.card import configs, front_matter
+from datasets_hub.duplicates import near_pairs
+from datasets_hub.loader import describe
+from datasets_hub.locate import PublishedDataset
+from datasets_hub.report import LookAlike, Report
+from datasets_hub.scan import Findings, ImageAt, Scanner, ShardScan, altered, local_copy
+from datasets_hub.schema import tree_features, tree_tables
+from hierarchies.tree import LabelTree
+
+_N_PICTURES = 20
+_MAX_PAIRS = 10_000
+
+
+def check_dataset(
+    name_or_uri: str | Path,
+    scale: str = "sample",
+    *,
+    hub: str | Path | None = None,
+    storage_options: Mapping[str, object] | None = None,
+    expected_images: Mapping[str, int] | None = None,
+    n_workers: int | None = None,
+) -> Report:
+    """Check every file, row and image of a published dataset.
+
+    Violations: an altered or missing file; a schema, label, count or tree table that does not fit; an image that
+    does not decode; an image id that occurs twice; attribution missing where the licence asks for it. Images that
+    are the same, byte for byte or to the eye, in different splits are warnings: some sources have them.
+
+    Args:
+        name_or_uri: as for `load_dataset`, as are `scale`, `hub` and `storage_options`.
+        expected_images: images per split according to the source's registry.
+        n_workers: threads; by default one per CPU.
+
+    Raises:
+        CairnError: there is no published dataset, or its card, numbers or tree cannot be read at all.
+    """
+    dataset = describe(name_or_uri, scale, hub=hub, storage_options=storage_options)
+    tree = dataset.tree()
+    violations, warnings = Findings(), Findings()
+    _check_card(dataset, tree, violations)
+    _check_tree_tables(dataset, tree, violations)
+    scanner = Scanner(dataset.location, dataset.card, tree)
+    shards = [(name, shard) for name, split in dataset.stats.splits.items() for shard in split.shards]
+    with ThreadPoolExecutor(n_workers or os.cpu_count() or 1) as pool:
+        scans = list(pool.map(lambda job: scanner.scan(*job), shards))
+    for scan in scans:
+        violations.merge(scan.findings)
+    whole = _joined(scans)
+    _check_counts(dataset, tree, whole, expected_images, violations)
+    _check_ids(whole, violations)
+    look_alikes = _look_alikes(dataset, whole, warnings)
+    return Report(dataset.card.name, len(whole.ids), violations.listed(), warnings.listed(), look_alikes)
+
+
+def _joined(scans: Sequence[ShardScan]) -> ShardScan:
+    return ShardScan(
+        places=list(chain.from_iterable(scan.places for scan in scans)),
+        ids=list(chain.from_iterable(scan.ids for scan in scans)),
+        leaves=list(chain.from_iterable(scan.leaves for scan in scans)),
+        digests=list(chain.from_iterable(scan.digests for scan in scans)),
+        hashes=list(chain.from_iterable(scan.hashes for scan in scans)),
+    )
+
+
+def _check_card(dataset: PublishedDataset, tree: LabelTree, found: Findings) -> None:
+    head = front_matter(dataset.location.read_text("README.md"), f"{dataset.location.uri}/README.md")
+    if head.get("configs") != configs(dataset.stats):
+        found.add("the README lists other files than stats.json", ["configs"])
+    if dataset.card.levels != tree.levels:
+        found.add("the card has other levels than the tree", [", ".join(dataset.card.levels)])
+    sizes = {level: len(names) for level, names in zip(tree.levels, tree.names, strict=True)}
+    if dict(dataset.stats.n_names) != sizes:
+        found.add("stats.json counts other names than the tree has", [str(dict(dataset.stats.n_names))])
+
+
+def _check_tree_tables(dataset: PublishedDataset, tree: LabelTree, found: Findings) -> None:
+    for config, frame in tree_tables(tree).items():
+        file = dataset.stats.tables[config]
+        schema = tree_features(config).arrow_schema
+        try:
+            with local_copy(dataset.location, file.path) as path:
+                found.add("file altered since publication", altered(path, file))
+                published = pq.read_table(path)
+        except FileNotFoundError:
+            found.add("file missing", [file.path])
+            continue
+        except (pa.ArrowException, OSError) as error:
+            found.add("file cannot be read", [f"{file.path} ({error})"])
+            continue
+        if not published.equals(pa.Table.from_pandas(frame, schema, preserve_index=False)):
+            found.add("the tree's table differs from tree.json", [file.path])
+
+
+def _check_counts(
+    dataset: PublishedDataset,
+    tree: LabelTree,
+    whole: ShardScan,
+    expected_images: Mapping[str, int] | None,
+    found: Findings,
+) -> None:
+    leaves = np.concatenate([*whole.leaves, np.empty(0, np.int64)])
+    splits = np.array([place.split for place in whole.places])
+    if len(leaves) != len(splits):
+        return  # a shard broke off in the middle, which is noted already
+    for name, stats in dataset.stats.splits.items():
+        here = leaves[splits == name]
+        codes = tree.codes[np.unique(here[here >= 0])]
+        labels = {level: len(np.unique(codes[:, rank])) for rank, level in enumerate(tree.levels)}
+        counted = (len(here), int((here < 0).sum()), labels)
+        stated = (stats.n_images, stats.n_unlabelled, dict(stats.n_labels))
+        if counted != stated:
+            found.add("counts differ from stats.json", [f"{name}: found {counted}, stated {stated}"])
+    actual = {name: int((splits == name).sum()) for name in dataset.stats.splits}
+    if expected_images is not None and actual != dict(expected_images):
+        found.add("counts differ from the registry", [f"found {actual}, expected {dict(expected_images)}"])
+
+
+def _check_ids(whole: ShardScan, found: Findings) -> None:
+    frame = pd.DataFrame({"id": whole.ids, "split": [place.split for place in whole.places]})
+    repeated = frame[frame["id"].duplicated(keep=False)]
+    for image_id, splits in repeated.groupby("id")["split"]:
+        names = sorted(set(splits))
+        rule = "image id in two splits" if len(names) > 1 else "image id twice in a split"
+        found.add(rule, [f"{image_id} in {', '.join(names)}"])
+
+
+def _look_alikes(dataset: PublishedDataset, whole: ShardScan, found: Findings) -> tuple[LookAlike, ...]:
+    """Pairs across splits: the same file first, then near ones; the first are returned with pictures."""
+    splits = [place.split for place in whole.places]
+    if len(whole.hashes) != len(splits):
+        return ()
+    pairs: list[tuple[int, int, int | None]] = []
+    seen: dict[bytes, int] = {}
+    for row, digest in enumerate(whole.digests):
+        first = seen.setdefault(digest, row)
+        if splits[first] != splits[row]:
+            pairs.append((first, row, None))
+    same = {(first, second) for first, second, _ in pairs}
+    groups = pd.factorize(np.array(splits, dtype=object))[0].astype(np.int64)
+    for pair in near_pairs(np.array(whole.hashes, dtype=np.uint64), groups, _MAX_PAIRS):
+        if (pair.first, pair.second) not in same:
+            pairs.append((pair.first, pair.second, pair.distance))
+
+    def name(row: int) -> str:
+        return f"{splits[row]}/{whole.ids[row]}"
+
+    for first, second, distance in pairs:
+        rule = "same file in two splits" if distance is None else "look-alikes in two splits"
+        found.add(rule, [f"{name(first)} = {name(second)}"])
+    return tuple(
+        LookAlike(
+            name(first),
+            name(second),
+            distance,
+            (_thumbnail(dataset, whole.places[first]), _thumbnail(dataset, whole.places[second])),
+        )
+        for first, second, distance in pairs[:_N_PICTURES]
+    )
+
+
+def _thumbnail(dataset: PublishedDataset, place: ImageAt) -> bytes:
+    with local_copy(dataset.location, place.path) as path, pq.ParquetFile(path) as file:
+        image = file.read_row_group(place.group, columns=["image"])["image"][place.row]["bytes"].as_py()
+    small = Image.open(io.BytesIO(image)).convert("RGB")
+    small.thumbnail((128, 128))
+    out = io.BytesIO()
+    small.save(out, "JPEG", quality=80)
+    return out.getvalue()

@@ -1,0 +1,194 @@
+"""Load what was published: plain `datasets` objects, the label tree, the list of a hub."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from fsspec.core import url_to_fs
+
+from datasets_hub.locate import Location, PublishedDataset, find_hub, locate, open_dataset
+from datasets_hub.schema import first_node_id, is_class_label
+from hierarchies.errors import CairnError
+from hierarchies.names import quoted
+from hierarchies.tree import LabelTree
+
+if TYPE_CHECKING:
+    from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict
+
+    Loaded = Dataset | DatasetDict | IterableDataset | IterableDatasetDict
+
+
+def load_dataset(
+    name_or_uri: str | Path,
+    split: str | None = None,
+    levels: Sequence[str] | None = None,
+    streaming: bool = False,
+    scale: str = "sample",
+    revision: str | None = None,
+    *,
+    config: str = "default",
+    names: bool = False,
+    hub: str | Path | None = None,
+    storage_options: Mapping[str, object] | None = None,
+) -> "Loaded":
+    """Load a published dataset with Hugging Face `datasets`.
+
+    Args:
+        name_or_uri: a name in the hub, a folder, or `s3://`, `gs://`, `hf://`, `dvc://`.
+        split: one split (`"train"`, `"train[:10%]"`); all of them by default.
+        levels: the level columns to keep; all by default.
+        streaming: read while iterating instead of preparing a local copy first.
+        scale: `sample` or `full`, for names.
+        revision: a version published before.
+        config: `default` (images), `nodes` or `edges` (the label tree).
+        names: add a column `<level>_name` for every kept level that is too large for a ClassLabel.
+        hub: where names are looked up; by default `CAIRN_HUB`, else the nearest `data/hub` upwards.
+        storage_options: passed to fsspec for URIs.
+
+    Returns:
+        What `datasets.load_dataset` returns.
+
+    Raises:
+        CairnError: no such dataset, split, level or file; the message says what to do.
+    """
+    import datasets
+
+    found = describe(name_or_uri, scale, revision, hub=hub, storage_options=storage_options)
+    files = found.data_files.get(config)
+    if files is None:
+        raise CairnError(f"{found.location.uri}: no config {config!r}; there are {quoted(found.data_files)}")
+    if split is not None and split.split("[")[0].split("+")[0] not in files:
+        raise CairnError(f"{found.location.uri}: no split {split!r}; there are {quoted(files)}")
+    _check_present(found, files)
+    loaded = datasets.load_dataset(
+        "parquet",
+        data_files={name: list(paths) for name, paths in files.items()},
+        split=split,
+        streaming=streaming,
+        storage_options=found.location.options or None,
+    )
+    if config != "default":
+        return loaded
+    return _with_levels(loaded, found, levels, names)
+
+
+def load_tree(
+    name_or_uri: str | Path,
+    scale: str = "sample",
+    revision: str | None = None,
+    *,
+    hub: str | Path | None = None,
+    storage_options: Mapping[str, object] | None = None,
+) -> LabelTree:
+    """Load the label tree of a published dataset; arguments as for `load_dataset`."""
+    return describe(name_or_uri, scale, revision, hub=hub, storage_options=storage_options).tree()
+
+
+def describe(
+    name_or_uri: str | Path,
+    scale: str = "sample",
+    revision: str | None = None,
+    *,
+    hub: str | Path | None = None,
+    storage_options: Mapping[str, object] | None = None,
+) -> PublishedDataset:
+    """Card, numbers and files of a published dataset; no image is read."""
+    return open_dataset(locate(name_or_uri, scale, hub, revision, storage_options))
+
+
+def list_datasets(
+    scale: str | None = None,
+    *,
+    hub: str | Path | None = None,
+    storage_options: Mapping[str, object] | None = None,
+) -> list[PublishedDataset]:
+    """Every dataset of a hub, sorted by scale and name.
+
+    Args:
+        scale: only this one; all by default.
+        hub: as for `load_dataset`; a folder or a URI.
+        storage_options: passed to fsspec for URIs.
+    """
+    where = find_hub(hub)
+    options = dict(storage_options or {})
+    filesystem, root = url_to_fs(where, **options)
+    readmes = sorted(filesystem.glob(f"{root}/{scale or '*'}/*/README.md"))
+    folders = [tuple(str(readme).split("/")[-3:-1]) for readme in readmes]
+    return [
+        open_dataset(Location(f"{where}/{of_scale}/{name}", None, options))
+        for of_scale, name in folders
+        if not name.startswith(".")
+    ]
+
+
+def label_array(dataset: "Dataset", tree: LabelTree) -> npt.NDArray[np.int64]:
+    """Class indices of a loaded split, ready for `match_depth` and relevance.
+
+    Returns:
+        Shape (n_images, L), column 0 the finest level; -1 for an image without a label.
+
+    Raises:
+        CairnError: a level column is missing.
+    """
+    missing = [level for level in tree.levels if level not in dataset.column_names]
+    if missing:
+        raise CairnError(f"the dataset has no column {quoted(missing)}; load it without `levels=`")
+    columns = []
+    table = dataset.select_columns(list(tree.levels)).with_format("arrow")[:]
+    for level in tree.levels:
+        column = table[level].fill_null(-1).to_numpy()
+        start = 0 if is_class_label(tree, level) else first_node_id(tree, level)
+        columns.append(np.where(column < 0, -1, column - start))
+    return np.stack(columns, axis=1).astype(np.int64)
+
+
+def _check_present(found: PublishedDataset, files: Mapping[str, Sequence[str]]) -> None:
+    """A missing shard is named here; `datasets` would only say that some pattern matched nothing."""
+    if not found.location.is_local:
+        return
+    missing = [path for paths in files.values() for path in paths if not Path(path).is_file()]
+    if missing:
+        raise CairnError(f"missing {quoted(missing)}; the dataset is not whole: fetch or publish it again")
+
+
+def _with_levels(
+    loaded: "Loaded", found: PublishedDataset, levels: Sequence[str] | None, names: bool
+) -> "Loaded":
+    from datasets import DatasetDict, IterableDatasetDict
+
+    unknown = sorted(set(levels or ()) - set(found.card.levels))
+    if unknown:
+        raise CairnError(f"no level {quoted(unknown)}; {found.card.name} has {quoted(found.card.levels)}")
+    kept = [level for level in found.card.levels if levels is None or level in levels]
+    dropped = [level for level in found.card.levels if level not in kept]
+    if dropped:
+        loaded = loaded.remove_columns(dropped)
+    if not names:
+        return loaded
+    tree = found.tree()
+    for level in kept:
+        if is_class_label(tree, level):
+            continue
+        if isinstance(loaded, DatasetDict | IterableDatasetDict):
+            loaded = type(loaded)({name: _add_names(part, tree, level) for name, part in loaded.items()})
+        else:
+            loaded = _add_names(loaded, tree, level)
+    return loaded
+
+
+def _add_names(
+    dataset: "Dataset | IterableDataset", tree: LabelTree, level: str
+) -> "Dataset | IterableDataset":
+    from datasets import Dataset
+
+    names, start = tree.at_level(level), first_node_id(tree, level)
+
+    def look_up(ids: Sequence[int | None]) -> list[str | None]:
+        return [None if i is None else names[i - start] for i in ids]
+
+    column = f"{level}_name"
+    if isinstance(dataset, Dataset):
+        return dataset.add_column(column, look_up(dataset.with_format("arrow")[level].to_pylist()))
+    return dataset.map(lambda batch: {column: look_up(batch[level])}, batched=True)

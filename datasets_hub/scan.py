@@ -1,0 +1,171 @@
+"""One pass over one shard: is the file what it should be, and what must be compared across shards?"""
+
+import hashlib
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fsspec.core import url_to_fs
+
+from datasets_hub.card import Card
+from datasets_hub.duplicates import decode, difference_hash
+from datasets_hub.locate import Location
+from datasets_hub.report import Finding
+from datasets_hub.schema import image_features, label_values
+from datasets_hub.stats import ShardFile
+from hierarchies.tree import LabelTree
+
+_N_EXAMPLES = 5
+
+
+class Findings:
+    """Rules that do not hold, counted, with the first examples of each."""
+
+    def __init__(self) -> None:
+        self._examples: dict[str, list[str]] = {}
+        self._count: dict[str, int] = {}
+
+    def add(self, rule: str, examples: Iterable[str]) -> None:
+        """Note every example; nothing is noted where there is none."""
+        for example in examples:
+            self._count[rule] = self._count.get(rule, 0) + 1
+            if len(self._examples.setdefault(rule, [])) < _N_EXAMPLES:
+                self._examples[rule].append(example)
+
+    def merge(self, other: "Findings") -> None:
+        """Add what was found elsewhere."""
+        for rule, examples in other._examples.items():
+            kept = self._examples.setdefault(rule, [])
+            kept += examples[: _N_EXAMPLES - len(kept)]
+            self._count[rule] = self._count.get(rule, 0) + other._count[rule]
+
+    def listed(self) -> tuple[Finding, ...]:
+        """Sorted by rule."""
+        return tuple(
+            Finding(rule, self._count[rule], tuple(self._examples[rule])) for rule in sorted(self._examples)
+        )
+
+
+@dataclass(frozen=True)
+class ImageAt:
+    """Where an image stands: its split, file, row group and row in the group."""
+
+    split: str
+    path: str
+    group: int
+    row: int
+
+
+@dataclass
+class ShardScan:
+    """What one pass over a shard found."""
+
+    findings: Findings = field(default_factory=Findings)
+    places: list[ImageAt] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    leaves: list[npt.NDArray[np.int64]] = field(
+        default_factory=list
+    )  # leaf index per image, -1 without a label
+    digests: list[bytes] = field(default_factory=list)
+    hashes: list[int] = field(default_factory=list)  # perceptual; 0 for a broken image
+
+
+class Scanner:
+    """Scans shards of one dataset; safe to share between threads."""
+
+    def __init__(self, location: Location, card: Card, tree: LabelTree) -> None:
+        self._location = location
+        self._card = card
+        self._schema: pa.Schema = image_features(tree, card.attribution).arrow_schema
+        self._values = label_values(tree)
+        self._levels = tree.levels
+        self._first = int(self._values[0, 0])
+
+    def scan(self, split: str, shard: ShardFile) -> ShardScan:
+        """Read a shard from the first byte to the last image."""
+        scan = ShardScan()
+        try:
+            with local_copy(self._location, shard.path) as path:
+                scan.findings.add("file altered since publication", altered(path, shard))
+                with pq.ParquetFile(path) as file:
+                    self._scan_file(file, split, shard, scan)
+        except FileNotFoundError:
+            scan.findings.add("file missing", [shard.path])
+        except (pa.ArrowException, OSError) as error:
+            scan.findings.add("file cannot be read", [f"{shard.path} ({str(error)[:200]})"])
+        return scan
+
+    def _scan_file(self, file: pq.ParquetFile, split: str, shard: ShardFile, scan: ShardScan) -> None:
+        if not file.schema_arrow.equals(self._schema, check_metadata=True):
+            scan.findings.add("schema differs from the card and the tree", [shard.path])
+            return
+        if file.metadata.num_rows != shard.n_rows:
+            scan.findings.add(
+                "row count differs from stats.json", [f"{shard.path}: {file.metadata.num_rows:,}"]
+            )
+        for group in range(file.metadata.num_row_groups):
+            table = file.read_row_group(group)
+            ids = table["image_id"].to_pylist()
+            scan.places += [ImageAt(split, shard.path, group, row) for row in range(len(ids))]
+            scan.ids += [str(image_id) for image_id in ids]
+            self._scan_columns(table, ids, scan)
+            self._scan_images(table["image"], ids, scan)
+
+    def _scan_columns(self, table: pa.Table, ids: list[str | None], scan: ShardScan) -> None:
+        scan.findings.add("image without an id", (f"row {i}" for i, name in enumerate(ids) if not name))
+        # On every level: -1 where null; a label is an orphan unless its whole path is a path of the tree.
+        labels = np.stack([table[level].fill_null(-1).to_numpy() for level in self._levels], axis=1)
+        leaves = labels[:, 0] - self._first
+        inside = (leaves >= 0) & (leaves < len(self._values))
+        expected = np.where(inside[:, None], self._values[np.where(inside, leaves, 0)], -1)
+        orphans = np.flatnonzero((labels != expected).any(axis=1))
+        scan.findings.add(
+            "labels that are no path of the tree",
+            (
+                f"{ids[i]}: " + ", ".join(f"{k}={v}" for k, v in zip(self._levels, labels[i], strict=True))
+                for i in orphans
+            ),
+        )
+        scan.leaves.append(np.where(inside, leaves, -1))
+        if self._card.attribution_required:
+            for column in ("author", "license"):
+                empty = np.flatnonzero([not (text or "").strip() for text in table[column].to_pylist()])
+                scan.findings.add(f"no {column}, which the licence asks for", (str(ids[i]) for i in empty))
+
+    def _scan_images(self, column: pa.ChunkedArray, ids: list[str | None], scan: ShardScan) -> None:
+        for image_id, image in zip(ids, column, strict=True):
+            content = image["bytes"].as_py() or b""
+            scan.digests.append(hashlib.sha256(content).digest())
+            try:
+                scan.hashes.append(difference_hash(decode(content)))
+            except (OSError, ValueError, SyntaxError) as error:  # what Pillow raises for broken files
+                scan.findings.add("image cannot be decoded", [f"{image_id} ({error})"])
+                scan.hashes.append(0)
+
+
+def altered(path: Path, file: ShardFile) -> Iterator[str]:
+    """The file's path and hash, if it is not the file that was published under that name."""
+    with path.open("rb") as raw:
+        found = hashlib.file_digest(raw, "sha256").hexdigest()
+    if found != file.sha256 or not file.path.endswith(f"-{found[:16]}.parquet"):
+        yield f"{file.path} has sha256 {found[:16]}..., expected {file.sha256[:16]}..."
+
+
+@contextmanager
+def local_copy(location: Location, path: str) -> Iterator[Path]:
+    """A file of a dataset as a local file: itself, or a temporary copy of a remote one."""
+    uri = location.file(path)
+    if location.is_local:
+        yield Path(uri)
+        return
+    filesystem, where = url_to_fs(uri, **location.options)
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "shard.parquet"
+        filesystem.get_file(where, str(copy))
+        yield copy
