@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 export PYTHONDONTWRITEBYTECODE := 1
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help setup repro test lint constraints clean
+.PHONY: help setup repro grocery test lint constraints clean
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
@@ -20,6 +20,11 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 repro: $(READY) ## rebuild datasets, trees, models and results of params.yaml
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc repro
+
+grocery: $(READY) ## MIRROR=folder with images.tar and labels.csv: the same graph on real photographs
+	@test -n "$(MIRROR)" || { echo "error: say where the photographs are: make grocery MIRROR=<folder>"; exit 2; }
+	@$(BIN)/python -m pipelines include grocery --mirror "$(MIRROR)"
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc repro
 
 lint: $(READY) ## style, types, layers

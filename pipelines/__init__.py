@@ -1,1 +1,1 @@
-"""TODO."""
+"""Everything that `dvc repro` runs: sources, stages, their parameters and their command lines."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Rank losses, exact retrieval metrics, and the trainer that uses them."""

@@ -1,1 +1,21 @@
-"""TODO."""
+"""Raw data as its authors publish it: which files, and one row per image out of them."""
+
+from pipelines.config import DyMLSource, GLDv2Source, INat2018Source, Params, Source, TableSource
+from pipelines.sources import dyml, gldv2, inat2018, table
+from pipelines.sources.base import Listing, SourceReader
+
+__all__ = ["Listing", "SourceReader", "reader"]
+
+
+def reader(params: Params, dataset: str) -> SourceReader:
+    """The reader of `dataset` as `params.yaml` declares it."""
+    source: Source = params.source(dataset)
+    match source:
+        case GLDv2Source():
+            return gldv2.GLDv2(source)
+        case INat2018Source():
+            return inat2018.INat2018(source)
+        case DyMLSource():
+            return dyml.DyML(dataset)
+        case TableSource():
+            return table.Table(dataset, source)

@@ -1,0 +1,220 @@
+"""`params.yaml`, typed: every key is known, every value is checked before a stage starts."""
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from hierarchies import CairnError
+
+SCALES = ("sample", "full")
+Scale = Literal["sample", "full"]
+Stage = TypeVar("Stage")
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Sha256 = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+
+
+class Strict(BaseModel):
+    """Frozen, and a key that nobody reads is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class GLDv2Source(Strict):
+    """Google Landmarks v2: tars of JPEGs, CSV metadata, retrieval ground truth."""
+
+    format: Literal["gldv2"]
+    clean: bool = False
+    """Keep only the training images of `train_clean.csv`."""
+
+
+class INat2018Source(Strict):
+    """iNaturalist-2018 with the seven ranks of its taxonomy."""
+
+    format: Literal["inat2018"]
+    levels: tuple[str, ...] = ("species", "genus", "family", "order", "class", "phylum", "kingdom")
+
+
+class DyMLSource(Strict):
+    """One of the three DyML datasets: animal, vehicle, product."""
+
+    format: Literal["dyml"]
+
+
+class TableSource(Strict):
+    """Anybody's own images, described by a CSV with one column per level."""
+
+    format: Literal["table"]
+    labels: str
+    """The CSV's name inside the mirror."""
+    images: tuple[str, ...] = Field(min_length=1)
+    """Folders or `.tar` files inside the mirror that hold the images."""
+    path: str = "path"
+    """The CSV column with an image's path inside its folder or tar."""
+    levels: tuple[str, ...] = Field(min_length=1)
+    """The CSV columns of the levels, fine -> coarse."""
+    split: str | None = None
+    """The CSV column of the split; without one, a fifth of every finest class becomes `test`."""
+    hashes: dict[str, Sha256] = {}
+    """Expected hash of each file that has one."""
+    title: str = ""
+    homepage: str = ""
+    licence: str = "unknown"
+    citation: str = ""
+    redistributable: bool = False
+
+
+Source = Annotated[
+    GLDv2Source | INat2018Source | DyMLSource | TableSource,
+    Field(discriminator="format"),
+]
+
+
+class Fetch(Strict):
+    """Where files come from and how patiently."""
+
+    mirrors: dict[str, str] = {}
+    """Dataset -> folder or URL that holds its files, in place of the authors' own server."""
+    n_connections: int = Field(default=4, ge=1, le=64)
+    timeout_s: float = Field(default=30, gt=0)
+    n_retries: int = Field(default=5, ge=0)
+
+
+class Embed(Strict):
+    """The text model; its weights are checked by hash wherever they come from."""
+
+    model: str
+    revision: str
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    batch_size: int = Field(default=64, ge=1)
+
+
+class Publish(Strict):
+    """Shape of the Parquet shards."""
+
+    shard_size_mb: int = Field(default=400, ge=1)
+    rows_per_group: int = Field(default=100, ge=1)
+
+
+class Train(Strict):
+    """Which recipe trains which dataset."""
+
+    recipes: dict[str, str]
+    """Dataset -> recipe in `training/recipes/`."""
+    seed: int = 0
+    n_workers: int = Field(default=2, ge=0)
+
+
+class Evaluate(Strict):
+    """Evaluation beyond the metrics themselves."""
+
+    batch_size: int = Field(default=256, ge=1)
+    n_workers: int = Field(default=2, ge=0)
+
+
+class PerScale(Strict, Generic[Stage]):
+    """One stage's parameters at each scale, so that editing `full` never makes `sample` stale."""
+
+    sample: Stage
+    full: Stage
+
+
+class Params(Strict):
+    """The whole of `params.yaml`."""
+
+    scales: tuple[Scale, ...] = Field(min_length=1)
+    datasets: tuple[str, ...] = Field(min_length=1)
+    tree_from_data: tuple[str, ...]
+    tree_from_text: tuple[str, ...]
+    train_on: tuple[str, ...]
+    sources: dict[str, Source]
+    fetch: PerScale[Fetch]
+    embed: PerScale[Embed]
+    publish: PerScale[Publish]
+    train: PerScale[Train]
+    evaluate: PerScale[Evaluate]
+
+    @model_validator(mode="after")
+    def _lists_agree(self) -> "Params":
+        for name in self.datasets:
+            if name not in self.sources:
+                raise ValueError(f"datasets: {name!r} has no entry under sources")
+            n_trees = (name in self.tree_from_data) + (name in self.tree_from_text)
+            if n_trees != 1:
+                raise ValueError(
+                    f"datasets: {name!r} must be listed once, under tree_from_data or under tree_from_text"
+                )
+        for key in ("tree_from_data", "tree_from_text", "train_on"):
+            for name in getattr(self, key):
+                if name not in self.datasets:
+                    raise ValueError(f"{key}: {name!r} is not listed under datasets")
+        for scale in self.scales:
+            for name in self.train_on:
+                if name not in getattr(self.train, scale).recipes:
+                    raise ValueError(f"train_on: {name!r} has no recipe under train.{scale}.recipes")
+        return self
+
+    def source(self, dataset: str) -> Source:
+        """The declaration of `dataset`.
+
+        Raises:
+            CairnError: `params.yaml` does not declare it.
+        """
+        if dataset not in self.sources:
+            known = ", ".join(sorted(self.sources))
+            raise CairnError(f"params.yaml: no dataset {dataset!r} under sources; declared are: {known}")
+        return self.sources[dataset]
+
+
+def load_params(path: Path) -> Params:
+    """Read and check `params.yaml`.
+
+    Raises:
+        CairnError: the file is missing, is no YAML, or has an unknown key or a wrong value; the message
+            names the file and the key.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CairnError(f"{path} is missing") from error
+    except yaml.YAMLError as error:
+        raise CairnError(f"{path} is not valid YAML: {error}") from error
+    return validate(Params, raw, path.name)
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def validate(model: type[Model], raw: Any, where: str) -> Model:
+    """Build `model` from parsed YAML; explain every fault by file and key.
+
+    Raises:
+        CairnError: one line per fault.
+    """
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        lines = [_explain(fault, where, raw) for fault in error.errors()]
+        raise CairnError("\n".join(dict.fromkeys(lines))) from error
+
+
+def _explain(fault: Any, where: str, raw: Any) -> str:
+    """One fault as `file: key: what is wrong`; unknown keys get the nearest known one."""
+    location = [part for part in fault["loc"] if part != "function-after[_lists_agree()"]
+    key = ".".join(str(part) for part in location) or "(top level)"
+    if fault["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(location[-1]), _known_keys(), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else "; remove it or see the comments in params.yaml"
+        return f"{where}: {key}: unknown key{hint}"
+    if fault["type"] == "missing":
+        return f"{where}: {key}: missing key"
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"{where}: {key}: {message}" if location else f"{where}: {message}"
+
+
+def _known_keys() -> list[str]:
+    """Every key that some part of `params.yaml` knows."""
+    models = (Params, GLDv2Source, INat2018Source, DyMLSource, TableSource, Fetch, Embed, Publish, Train, Evaluate)
+    return sorted({name for model in models for name in model.model_fields})

@@ -1,0 +1,46 @@
+"""Add a declared dataset to the lists of `params.yaml`, keeping its comments."""
+
+from io import StringIO
+from pathlib import Path
+
+import yaml as plain_yaml
+from ruamel.yaml import YAML
+
+from hierarchies import CairnError
+from hierarchies.files import write_text_atomic
+from pipelines.config import Params, load_params, validate
+
+
+def include_dataset(path: Path, dataset: str, mirror: str, scale: str) -> None:
+    """List `dataset` under `datasets`, `tree_from_data` and `train_on`, and note its mirror.
+
+    Args:
+        path: `params.yaml`; replaced only if the result is valid.
+        dataset: a name under `sources`.
+        mirror: folder or URL of its files; a local folder must exist.
+        scale: the scale whose `fetch` gets the mirror.
+
+    Raises:
+        CairnError: the dataset is not declared, the folder does not exist, or the result is invalid.
+    """
+    params = load_params(path)
+    params.source(dataset)
+    if "://" not in mirror and not Path(mirror).is_dir():
+        raise CairnError(f"no folder {mirror}: give the folder or URL that holds the files of {dataset}")
+    yaml = YAML()
+    yaml.width = 160
+    yaml.preserve_quotes = True
+    document = yaml.load(path.read_text(encoding="utf-8"))
+    lists = ["datasets"]
+    if dataset not in params.tree_from_text:
+        lists.append("tree_from_data")
+    if dataset in getattr(params.train, scale).recipes:
+        lists.append("train_on")
+    for key in lists:
+        if dataset not in document[key]:
+            document[key].append(dataset)
+    document["fetch"][scale]["mirrors"][dataset] = mirror
+    text = StringIO()
+    yaml.dump(document, text)
+    validate(Params, plain_yaml.safe_load(text.getvalue()), path.name)
+    write_text_atomic(path, text.getvalue())

@@ -1,0 +1,97 @@
+"""Where each stage finds its input and leaves its output: `<kind>/<scale>/<dataset>`."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from hierarchies import CairnError
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The files of one dataset at one scale.
+
+    Attributes:
+        root: the folder of `dvc.yaml`.
+        scale: `sample` or `full`.
+        dataset: the dataset's name in `params.yaml`.
+    """
+
+    root: Path
+    scale: str
+    dataset: str
+
+    def _at(self, kind: str) -> Path:
+        return self.root / kind / self.scale / self.dataset
+
+    @property
+    def store(self) -> Path:
+        """Downloaded files, outside DVC; `CAIRN_STORE` puts them on another disk."""
+        return Path(os.environ.get("CAIRN_STORE", self.root / "data/store")) / self.scale / self.dataset
+
+    @property
+    def generated(self) -> Path:
+        """The embedded sample as its authors would publish it, drawn at fetch time."""
+        return self._at("data/generated")
+
+    @property
+    def manifest(self) -> Path:
+        """What was fetched and verified."""
+        return self.results("fetch") / "manifest.json"
+
+    @property
+    def index(self) -> Path:
+        """Folder: `images.parquet`, `quarantine.parquet`, `counts.json`."""
+        return self._at("data/index")
+
+    @property
+    def embeddings(self) -> Path:
+        """Embeddings of the label texts."""
+        return self._at("data/embed")
+
+    @property
+    def proposal(self) -> Path:
+        """The machine-made tree with a confidence per edge."""
+        return self._at("data/cluster") / "proposal.json"
+
+    @property
+    def tree(self) -> Path:
+        """The label tree that is published, made by `taxonomy` or by `review`."""
+        return self._at("data/tree") / "tree.json"
+
+    @property
+    def decisions(self) -> Path:
+        """Human decisions; the same file serves every scale."""
+        return self.root / "hierarchies/decisions" / f"{self.dataset}.jsonl"
+
+    @property
+    def hub(self) -> Path:
+        """The published dataset."""
+        return self._at("data/hub")
+
+    @property
+    def model(self) -> Path:
+        """The trained model's folder."""
+        return self._at("models")
+
+    @property
+    def pages(self) -> Path:
+        """Self-contained HTML pages."""
+        return self._at("data/report")
+
+    def results(self, stage: str) -> Path:
+        """Small tracked results of one stage."""
+        return self._at(f"results/{stage}")
+
+
+def project_root() -> Path:
+    """The folder of `dvc.yaml`, here or above.
+
+    Raises:
+        CairnError: no such folder.
+    """
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "dvc.yaml").is_file() and (folder / "params.yaml").is_file():
+            return folder
+    raise CairnError(f"no dvc.yaml and params.yaml in {here} or above it: run this inside a Cairn checkout")

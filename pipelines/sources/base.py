@@ -1,0 +1,100 @@
+"""What every source tells the stages: its files, its images, its card."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import pandas as pd
+
+from datasets_hub.card import Card
+from hierarchies import CairnError
+
+ATTRIBUTION = ("source_url", "author", "license", "title")
+LOCATION = ("image_id", "split", "archive", "member", "offset", "size_bytes")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One row per image that a source lists, and what became of the rows that are not published.
+
+    Attributes:
+        images: columns `image_id`, `split`, `archive` (a tar's name, or "" for a file of its own), `member`
+            (path inside it), `offset` and `size_bytes` (bytes; -1 where the archive is streamed), then the
+            label columns (names, finest first), then attribution columns where the source has them.
+        quarantine: columns `image_id`, `split`, `reason`: listed, but damaged or missing.
+        excluded: rows left out on purpose, `split -> reason -> count`.
+    """
+
+    images: pd.DataFrame
+    quarantine: pd.DataFrame
+    excluded: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Per split: listed = indexed + quarantined + excluded."""
+        splits = sorted({*self.images["split"], *self.quarantine["split"], *self.excluded})
+        return {split: self._counts_of(split) for split in splits}
+
+    def _counts_of(self, split: str) -> dict[str, int]:
+        indexed = int((self.images["split"] == split).sum())
+        quarantined = int((self.quarantine["split"] == split).sum())
+        excluded = sum(self.excluded.get(split, {}).values())
+        return {
+            "listed": indexed + quarantined + excluded,
+            "indexed": indexed,
+            "quarantined": quarantined,
+            "excluded": excluded,
+        }
+
+
+class SourceReader(Protocol):
+    """One source's conventions.
+
+    Attributes:
+        levels: names of the levels of its published tree, fine -> coarse.
+    """
+
+    levels: tuple[str, ...]
+
+    def list_images(self, store: Path) -> Listing:
+        """Read annotations and archive members in place; nothing is unpacked."""
+        ...
+
+    def card(self) -> Card:
+        """Licence, citation, protocols: what the published dataset says of itself."""
+        ...
+
+
+def read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Read text columns of a CSV; absent values are empty strings.
+
+    Raises:
+        CairnError: the file is missing, is no CSV, or lacks one of `columns`.
+    """
+    try:
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+    except FileNotFoundError as error:
+        raise CairnError(f"{path} is missing: run the fetch stage again") from error
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise CairnError(f"{path}: not a readable CSV: {error}") from error
+    require_columns(frame, columns, path)
+    return frame
+
+
+def require_columns(frame: pd.DataFrame, columns: Sequence[str], path: Path) -> None:
+    """Check that a table has `columns`.
+
+    Raises:
+        CairnError: names the file, the missing columns and those that it has.
+    """
+    missing = [column for column in columns if column not in frame.columns]
+    if missing:
+        raise CairnError(
+            f"{path}: no column {', '.join(map(repr, missing))}; its columns are {', '.join(frame.columns)}"
+        )
+
+
+def split_off(images: pd.DataFrame, bad: "pd.Series[bool]", reason: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Divide rows into the good ones and a quarantine table that gives the reason."""
+    quarantine = images.loc[bad, ["image_id", "split"]].assign(reason=reason)
+    return images.loc[~bad], quarantine

@@ -1,0 +1,109 @@
+"""From `params.yaml` to verified files in the store: which files, from where, and the manifest of what came."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from hierarchies import CairnError
+from hierarchies.files import write_text_atomic
+from pipelines.config import TableSource
+from pipelines.samples.generate import SAMPLES, generate
+from pipelines.sources.download import FetchedFile, fetch_all
+from pipelines.sources.registry import RegistryRow, read_registry
+from pipelines.stages import Context
+
+REGISTRIES = Path(__file__).parent / "registries"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The files of a dataset and the folder or URL that their relative addresses start from."""
+
+    rows: list[RegistryRow]
+    base: str
+
+
+def fetch(context: Context) -> list[FetchedFile]:
+    """Bring every file of a dataset into the store, verify it, and write the manifest.
+
+    Raises:
+        CairnError: a file cannot be had or does not match its hash.
+    """
+    settings = getattr(context.params.fetch, context.scale)
+    origin = _origin(context, settings.mirrors.get(context.dataset))
+    fetched = fetch_all(
+        origin.rows,
+        context.paths.store,
+        origin.base,
+        n_connections=settings.n_connections,
+        timeout_s=settings.timeout_s,
+        n_retries=settings.n_retries,
+        title=f"fetch {context.dataset}",
+    )
+    files = sorted((asdict(file) for file in fetched), key=lambda file: str(file["name"]))
+    manifest = {"dataset": context.dataset, "files": files, "scale": context.scale}
+    write_text_atomic(context.paths.manifest, json.dumps(manifest, indent=1, sort_keys=True, default=str) + "\n")
+    return fetched
+
+
+def require_fetched(context: Context) -> None:
+    """Make sure that the store still holds what the manifest says; fetch again what it lost.
+
+    DVC tracks the manifest, not the store: after a fresh clone or a cleared disk the manifest may be there
+    and the files may not.
+    """
+    manifest = context.paths.manifest
+    if manifest.is_file():
+        files = json.loads(manifest.read_text(encoding="utf-8"))["files"]
+        if all(_has_size(context.paths.store / file["name"], file["size_bytes"]) for file in files):
+            return
+    fetch(context)
+
+
+def _has_size(path: Path, size_bytes: int) -> bool:
+    return path.is_file() and path.stat().st_size == size_bytes
+
+
+def _origin(context: Context, mirror: str | None) -> Origin:
+    """Where the files come from: the mirror of `params.yaml`, the drawn sample, or the authors' server."""
+    source = context.params.source(context.dataset)
+    if context.scale == "sample" and context.dataset in SAMPLES:
+        generate(context.dataset, context.paths.generated)
+        registry = read_registry(context.paths.generated / "registry.tsv")
+        return Origin(registry, mirror or str(context.paths.generated))
+    if isinstance(source, TableSource):
+        if mirror is None:
+            raise CairnError(
+                f"params.yaml: fetch.{context.scale}.mirrors.{context.dataset}: missing; give the folder or URL that "
+                f"holds {source.labels} and {', '.join(source.images)}"
+            )
+        base = str((context.paths.root / mirror).resolve()) if "://" not in mirror else mirror
+        return Origin(_table_rows(source, base), base)
+    return Origin(read_registry(REGISTRIES / f"{context.dataset}.tsv"), mirror or "")
+
+
+def _table_rows(source: TableSource, base: str) -> list[RegistryRow]:
+    """The files of a table; a local file without a declared hash is held against its own present content."""
+    names = [source.labels]
+    for name in source.images:
+        folder = Path(base) / name
+        if name.endswith(".tar"):
+            names.append(name)
+        elif folder.is_dir():
+            names.extend(sorted(p.relative_to(base).as_posix() for p in folder.rglob("*") if p.is_file()))
+        else:
+            raise CairnError(f"{folder}: no such folder; name a folder of a local mirror or a .tar under images")
+    unknown = sorted(set(source.hashes) - set(names))
+    if unknown:
+        raise CairnError(f"params.yaml: hashes names {unknown[0]!r}, which is not among labels and images")
+    return [_table_row(name, source.hashes.get(name), Path(base)) for name in names]
+
+
+def _table_row(name: str, declared: str | None, base: Path) -> RegistryRow:
+    path = base / name
+    if not path.is_file():
+        return RegistryRow(name=name, url=name, size_bytes=None, hash=declared)
+    with path.open("rb") as file:
+        present = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    return RegistryRow(name=name, url=name, size_bytes=path.stat().st_size, hash=declared or present)

@@ -1,0 +1,130 @@
+"""iNaturalist-2018 (Van Horn et al., CVPR 2018) with the retrieval splits of Brown et al. (ECCV 2020)."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from datasets_hub.card import Card, EvaluationProtocol
+from hierarchies import CairnError
+from pipelines.config import INat2018Source
+from pipelines.sources.archives import stream_tar_gz
+from pipelines.sources.base import ATTRIBUTION, LOCATION, Listing, require_columns, split_off
+
+ARCHIVE = "train_val2018.tar.gz"
+SPLIT_FILES = {
+    "train": "Inat_dataset_splits/Inaturalist_train_set1.txt",
+    "test": "Inat_dataset_splits/Inaturalist_test_set1.txt",
+}
+
+
+class INat2018:
+    """Reads the competition's JSON and its one `.tar.gz`, split by species as retrieval papers do."""
+
+    def __init__(self, source: INat2018Source) -> None:
+        self.levels = source.levels
+
+    def list_images(self, store: Path) -> Listing:
+        """List the images of the retrieval splits with every rank of their species."""
+        images = pd.concat([_read_split(store / name, split) for split, name in SPLIT_FILES.items()])
+        images["category_id"] = images["file_name"].str.split("/").str[2]
+        species = _categories(store)
+        require_columns(species, self.levels, store / "categories.json.tar.gz")
+        images = images.merge(species, on="category_id", how="left", suffixes=("", "_category"))
+        images, unknown = split_off(images, images["species"].isna(), "its category is not in categories.json")
+        images = images.merge(_credits(store), on="file_name", how="left")
+        members = _members(store)
+        images = images.merge(members, left_on="file_name", right_on="member", how="left")
+        images, absent = split_off(images, images["member"].isna(), f"not in {ARCHIVE}")
+        images = images.sort_values(["split", "position"], ignore_index=True)
+        images = images.astype({"offset": "int64", "size_bytes": "int64"})
+        columns = [*LOCATION, *self.levels, *ATTRIBUTION]
+        return Listing(images[columns], pd.concat([unknown, absent], ignore_index=True))
+
+    def card(self) -> Card:
+        """What the published dataset says of itself."""
+        return Card(
+            name="inat2018",
+            title="iNaturalist-2018 for hierarchical retrieval",
+            description=(
+                "Photographs of species with the ranks of their taxonomy; test species are unseen in training. The "
+                "dataset's terms forbid redistributing its images; labels and splits may be shared."
+            ),
+            homepage="https://github.com/visipedia/inat_comp/tree/master/2018",
+            licence="iNaturalist-2018-competition-terms",
+            redistributable=False,
+            citation=(
+                "G. Van Horn, O. Mac Aodha, Y. Song, Y. Cui, C. Sun, A. Shepard, H. Adam, P. Perona, S. Belongie. "
+                "The iNaturalist Species Classification and Detection Dataset. CVPR 2018. Splits: A. Brown, W. Xie, "
+                "V. Kalogeiton, A. Zisserman. Smooth-AP. ECCV 2020."
+            ),
+            levels=self.levels,
+            annotation_origin="given",
+            attribution=ATTRIBUTION,
+            protocols=(EvaluationProtocol(name="retrieval", query="test", gallery="test"),),
+        )
+
+
+def _read_split(path: Path, split: str) -> pd.DataFrame:
+    try:
+        names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except FileNotFoundError as error:
+        raise CairnError(f"{path} is missing: run the fetch stage again") from error
+    malformed = [name for name in names if name.count("/") != 3]
+    if malformed:
+        raise CairnError(f"{path}: {malformed[0]!r} is not train_val2018/<supercategory>/<category>/<image>")
+    frame = pd.DataFrame({"file_name": names, "split": split})
+    frame["image_id"] = frame["file_name"].str.rpartition("/")[2].str.removesuffix(".jpg")
+    return frame
+
+
+def read_json_tar_gz(path: Path) -> Any:
+    """Parse the one JSON file inside a `.tar.gz`.
+
+    Raises:
+        CairnError: missing archive, no JSON in it, or broken JSON.
+    """
+    for name, data in stream_tar_gz(path):
+        if name.endswith(".json"):
+            try:
+                return json.loads(data)
+            except ValueError as error:
+                raise CairnError(f"{path}: {name}: broken JSON: {error}") from error
+    raise CairnError(f"{path}: holds no .json file")
+
+
+def _categories(store: Path) -> pd.DataFrame:
+    """One row per species: `category_id`, `species`, its ranks and `supercategory`."""
+    path = store / "categories.json.tar.gz"
+    frame = pd.DataFrame(read_json_tar_gz(path)).astype(str)
+    require_columns(frame, ["id", "name"], path)
+    return frame.rename(columns={"id": "category_id", "name": "species"})
+
+
+def _credits(store: Path) -> pd.DataFrame:
+    """Author and licence of every image, from the COCO-style annotation files."""
+    frames = []
+    for name in ("train2018.json.tar.gz", "val2018.json.tar.gz"):
+        annotations = read_json_tar_gz(store / name)
+        licenses = {entry["id"]: entry["name"] for entry in annotations.get("licenses", [])}
+        images = pd.DataFrame(annotations["images"])
+        require_columns(images, ["file_name", "license", "rights_holder"], store / name)
+        frames.append(
+            pd.DataFrame(
+                {
+                    "file_name": images["file_name"],
+                    "author": images["rights_holder"],
+                    "license": images["license"].map(licenses),
+                }
+            )
+        )
+    credit = pd.concat(frames, ignore_index=True).drop_duplicates("file_name")
+    return credit.assign(source_url="", title="")
+
+
+def _members(store: Path) -> pd.DataFrame:
+    """The archive's members in its own order; a gzip has no offsets to seek to."""
+    rows = [(name, len(data)) for name, data in stream_tar_gz(store / ARCHIVE)]
+    members = pd.DataFrame(rows, columns=["member", "size_bytes"])
+    return members.assign(archive=ARCHIVE, offset=-1, position=range(len(members)))

@@ -1,0 +1,101 @@
+"""Anybody's own images: folders or tars, and a CSV with one column per level."""
+
+import hashlib
+from pathlib import Path
+
+import pandas as pd
+
+from datasets_hub.card import Card, EvaluationProtocol
+from hierarchies import CairnError
+from pipelines.config import TableSource
+from pipelines.sources.archives import safe_name, scan_tar
+from pipelines.sources.base import LOCATION, Listing, read_csv, split_off
+
+TEST_SHARE = 5
+"""Without a split column, one image in so many is `test`."""
+
+
+class Table:
+    """Reads what `params.yaml` declares under `sources.<dataset>` with `format: table`."""
+
+    def __init__(self, dataset: str, source: TableSource) -> None:
+        self.dataset = dataset
+        self.source = source
+        self.levels = source.levels
+
+    def list_images(self, store: Path) -> Listing:
+        """List the CSV's rows and where each image lies."""
+        rows = self._rows(store / self.source.labels)
+        rows, repeated = split_off(rows, rows["image_id"].duplicated(), "its path is listed twice")
+        blank = rows[list(self.levels)].eq("").any(axis="columns")
+        rows, unlabelled = split_off(rows, blank, "a level is empty")
+        members = self._members(store)
+        images = rows.merge(members, on="image_id", how="left")
+        images, absent = split_off(images, images["member"].isna(), f"not in {', '.join(self.source.images)}")
+        if images.empty:
+            raise CairnError(
+                f"{store / self.source.labels}: none of its {len(rows)} paths is in {', '.join(self.source.images)}; "
+                f"the first is {rows['image_id'].iloc[0]!r}, and the images look like {members['image_id'].iloc[0]!r}"
+                if len(rows) and len(members)
+                else f"{store / self.source.labels}: lists no usable image"
+            )
+        images = images.sort_values(["split", "archive", "offset", "member"], ignore_index=True)
+        images = images.astype({"offset": "int64", "size_bytes": "int64"})
+        quarantine = pd.concat([repeated, unlabelled, absent], ignore_index=True)
+        return Listing(images[[*LOCATION, *self.levels]], quarantine)
+
+    def _rows(self, path: Path) -> pd.DataFrame:
+        source = self.source
+        wanted = [source.path, *self.levels, *([source.split] if source.split else [])]
+        frame = read_csv(path, wanted)
+        rows = frame[list(self.levels)].apply(lambda column: column.str.strip())
+        rows["image_id"] = frame[source.path].str.strip()
+        rows["split"] = frame[source.split].str.strip() if source.split else rows["image_id"].map(_split_of)
+        if (rows["split"] == "").any():
+            line = int((rows["split"] == "").to_numpy().argmax()) + 2
+            raise CairnError(f"{path}:{line}: column {source.split!r} is empty; every image needs a split")
+        return rows
+
+    def _members(self, store: Path) -> pd.DataFrame:
+        frames = [
+            scan_tar(store / name) if name.endswith(".tar") else _scan_folder(store, name)
+            for name in self.source.images
+        ]
+        members = pd.concat(frames, ignore_index=True)
+        members["image_id"] = members["member"]
+        for folder in (name for name in self.source.images if not name.endswith(".tar")):
+            loose = members["archive"] == ""
+            members.loc[loose, "image_id"] = members.loc[loose, "image_id"].str.removeprefix(f"{folder}/")
+        return members.drop_duplicates("image_id")
+
+    def card(self) -> Card:
+        """What the published dataset says of itself, as far as `params.yaml` tells."""
+        source = self.source
+        return Card(
+            name=self.dataset,
+            title=source.title or self.dataset,
+            description=f"{source.title or self.dataset}: images with labels on {len(self.levels)} levels.",
+            homepage=source.homepage or None,
+            licence=source.licence,
+            redistributable=source.redistributable,
+            citation=source.citation or None,
+            levels=self.levels,
+            annotation_origin="given",
+            protocols=(EvaluationProtocol(name="retrieval", query="test", gallery="test"),),
+        )
+
+
+def _split_of(image_id: str) -> str:
+    """A split that depends on the image's own path only, so that adding images moves none."""
+    digest = hashlib.sha256(image_id.encode()).digest()
+    return "test" if digest[0] % TEST_SHARE == 0 else "train"
+
+
+def _scan_folder(store: Path, folder: str) -> pd.DataFrame:
+    """The files below a folder, as an archive's listing."""
+    if not (store / folder).is_dir():
+        raise CairnError(f"{store / folder} is missing: run the fetch stage again")
+    files = sorted(path for path in (store / folder).rglob("*") if path.is_file())
+    rows = [("", path.relative_to(store).as_posix(), 0, path.stat().st_size) for path in files]
+    frame = pd.DataFrame(rows, columns=["archive", "member", "offset", "size_bytes"])
+    return frame[frame["member"].map(safe_name)]

@@ -1,0 +1,11 @@
+"""fetch: every file of a source, verified, in the store."""
+
+from pipelines.sources.fetched import fetch
+from pipelines.stages import Context
+
+
+def run(context: Context) -> None:
+    """Fetch and write the manifest."""
+    files = fetch(context)
+    size_mb = sum(file.size_bytes for file in files) / 1e6
+    print(f"{context.dataset}: {len(files):,} files, {size_mb:,.1f} MB, verified")

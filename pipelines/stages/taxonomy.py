@@ -1,0 +1,19 @@
+"""taxonomy: the label tree that the data itself gives."""
+
+import pandas as pd
+
+from hierarchies import CairnError, LabelTree
+from pipelines.sources import reader
+from pipelines.stages import Context
+
+
+def run(context: Context) -> None:
+    """Build the tree from the label columns of the index."""
+    levels = list(reader(context.params, context.dataset).levels)
+    images = pd.read_parquet(context.paths.index / "images.parquet", columns=levels)
+    try:
+        tree = LabelTree.from_table(images.drop_duplicates(), levels)
+    except CairnError as error:
+        raise CairnError(f"{context.dataset}: {error}") from error
+    tree.save(context.paths.tree)
+    print(f"{context.dataset}: " + ", ".join(f"{len(tree.at_level(level)):,} {level}" for level in levels))

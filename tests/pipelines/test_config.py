@@ -1,0 +1,83 @@
+"""params.yaml: what is wrong is named by file and key."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hierarchies import CairnError
+from pipelines.config import load_params
+from pipelines.include import include_dataset
+from tests.conftest import ROOT
+
+
+def edited(tmp_path: Path, edit) -> Path:
+    raw = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    edit(raw)
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(raw), encoding="utf-8")
+    return path
+
+
+def test_the_committed_params_are_valid():
+    params = load_params(ROOT / "params.yaml")
+    assert params.scales == ("sample",)
+    assert set(params.tree_from_data) | set(params.tree_from_text) == set(params.datasets)
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda raw: raw.update(scale=["sample"]), r"params.yaml: scale: unknown key; did you mean 'scales'\?"),
+        (lambda raw: raw["fetch"]["sample"].update(timeout=3), r"fetch\.sample\.timeout: unknown key"),
+        (lambda raw: raw["publish"]["full"].pop("shard_size_mb") and raw["publish"].pop("full"), r"publish\.full: missing"),
+        (lambda raw: raw["sources"]["crockery"].update(levels=[]), r"sources\.crockery\.table\.levels"),
+        (lambda raw: raw["sources"]["gldv2"].update(format="glvd2"), r"sources\.gldv2: .*'gldv2'"),
+        (lambda raw: raw["datasets"].append("sop"), r"params.yaml: datasets: 'sop' has no entry under sources"),
+        (lambda raw: raw["datasets"].append("grocery"), r"datasets: 'grocery' must be listed once"),
+        (lambda raw: raw["train_on"].append("grocery"), r"train_on: 'grocery' is not listed under datasets"),
+        (lambda raw: raw["train_on"].append("dyml_animal"), r"train_on: 'dyml_animal' has no recipe"),
+        (lambda raw: raw.update(scales=["medium"]), r"scales\.0: .*'sample' or 'full'"),
+    ],
+)  # fmt: skip
+def test_a_fault_is_named_by_file_and_key(tmp_path, edit, message):
+    with pytest.raises(CairnError, match=message):
+        load_params(edited(tmp_path, edit))
+
+
+def test_broken_yaml_and_a_missing_file(tmp_path):
+    with pytest.raises(CairnError, match="is missing"):
+        load_params(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text("scales: [sample", encoding="utf-8")
+    with pytest.raises(CairnError, match="not valid YAML"):
+        load_params(tmp_path / "params.yaml")
+
+
+def test_an_undeclared_dataset(tmp_path):
+    params = load_params(ROOT / "params.yaml")
+    with pytest.raises(CairnError, match="no dataset 'gldv3' under sources; declared are: crockery"):
+        params.source("gldv3")
+
+
+def test_include_adds_a_dataset_once_and_keeps_comments(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text((ROOT / "params.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    for _ in range(2):
+        include_dataset(path, "grocery", str(tmp_path), "sample")
+    params = load_params(path)
+    for names in (params.datasets, params.tree_from_data, params.train_on):
+        assert names.count("grocery") == 1
+    assert params.fetch.sample.mirrors == {"grocery": str(tmp_path)}
+    comments = [line for line in (ROOT / "params.yaml").read_text(encoding="utf-8").splitlines() if line.startswith("#")]
+    assert all(comment in path.read_text(encoding="utf-8") for comment in comments)
+
+
+def test_include_refuses_and_leaves_the_file_alone(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text((ROOT / "params.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    before = path.read_bytes()
+    with pytest.raises(CairnError, match="no folder"):
+        include_dataset(path, "grocery", str(tmp_path / "absent"), "sample")
+    with pytest.raises(CairnError, match="no dataset 'grocer'"):
+        include_dataset(path, "grocer", str(tmp_path), "sample")
+    assert path.read_bytes() == before

@@ -1,0 +1,183 @@
+"""What sources make of their files, good and bad."""
+
+import io
+import tarfile
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from hierarchies import CairnError, LabelTree
+from pipelines.config import GLDv2Source, TableSource
+from pipelines.samples.generate import generate
+from pipelines.sources.archives import read_members, safe_name, scan_tar, stream_tar_gz
+from pipelines.sources.gldv2 import GLDv2, landmark_table, readable_name
+from pipelines.sources.table import Table
+
+
+def jpeg(shade: int) -> bytes:
+    content = io.BytesIO()
+    Image.new("RGB", (8, 8), (shade, shade, shade)).save(content, "JPEG")
+    return content.getvalue()
+
+
+def write_tar(path: Path, members: dict[str, bytes], mode: str = "w") -> None:
+    with tarfile.open(path, mode) as tar:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+
+
+def table_source(**changes) -> TableSource:
+    declared = {"format": "table", "labels": "labels.csv", "images": ["images.tar"], "levels": ["fine", "coarse"]}
+    return TableSource.model_validate({**declared, **changes})
+
+
+def write_table(folder: Path, rows: list[str], header: str = "path,fine,coarse") -> None:
+    (folder / "labels.csv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    write_tar(folder / "images.tar", {f"a/{n}.jpg": jpeg(n) for n in range(10)})
+
+
+# ---- archives ---------------------------------------------------------------------------------------------
+
+
+def test_tar_members_are_read_in_place(tmp_path):
+    members = {f"d/{n}.jpg": jpeg(n) for n in range(5)}
+    write_tar(tmp_path / "x.tar", members)
+    found = scan_tar(tmp_path / "x.tar")
+    assert list(found["member"]) == list(members)
+    shuffled = found.iloc[::-1]
+    assert list(read_members(tmp_path, shuffled)) == list(members.values())[::-1]
+
+
+def test_names_that_leave_the_archive_are_not_listed(tmp_path):
+    write_tar(tmp_path / "x.tar", {"../up.jpg": b"1", "/abs.jpg": b"2", "fine.jpg": b"3", "a/../../b": b"4"})
+    assert list(scan_tar(tmp_path / "x.tar")["member"]) == ["fine.jpg"]
+    assert not safe_name("..\\up.jpg")
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:700], lambda data: b"<html>not found</html>"])
+def test_a_damaged_tar_is_named(tmp_path, damage):
+    write_tar(tmp_path / "x.tar", {"a.jpg": jpeg(1) * 3})
+    (tmp_path / "x.tar").write_bytes(damage((tmp_path / "x.tar").read_bytes()))
+    with pytest.raises(CairnError, match=r"x\.tar"):
+        list(read_members(tmp_path, scan_tar(tmp_path / "x.tar")))
+
+
+def test_a_truncated_gzip_is_named(tmp_path):
+    write_tar(tmp_path / "x.tar.gz", {"a.jpg": bytes(range(256)) * 99}, "w:gz")
+    whole = (tmp_path / "x.tar.gz").read_bytes()
+    assert [name for name, _ in stream_tar_gz(tmp_path / "x.tar.gz")] == ["a.jpg"]
+    (tmp_path / "x.tar.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(CairnError, match="damaged archive"):
+        list(stream_tar_gz(tmp_path / "x.tar.gz"))
+
+
+# ---- table ------------------------------------------------------------------------------------------------
+
+
+def test_a_table_lists_what_it_has_and_quarantines_the_rest(tmp_path):
+    rows = [*(f"a/{n}.jpg,f{n % 3},c" for n in range(8)), "a/7.jpg,f1,c", "a/9.jpg,,c", "a/77.jpg,f1,c"]
+    write_table(tmp_path, rows)
+    listing = Table("mine", table_source()).list_images(tmp_path)
+    assert set(listing.images["image_id"]) == {f"a/{n}.jpg" for n in range(8)}
+    reasons = dict(zip(listing.quarantine["image_id"], listing.quarantine["reason"], strict=True))
+    assert reasons == {
+        "a/7.jpg": "its path is listed twice",
+        "a/9.jpg": "a level is empty",
+        "a/77.jpg": "not in images.tar",
+    }
+    assert sum(count["listed"] for count in listing.counts().values()) == len(rows)
+
+
+def test_a_split_without_a_column_does_not_move_when_images_are_added(tmp_path):
+    write_table(tmp_path, [f"a/{n}.jpg,f,c" for n in range(5)])
+    few = Table("mine", table_source()).list_images(tmp_path).images.set_index("image_id")["split"]
+    write_table(tmp_path, [f"a/{n}.jpg,f,c" for n in range(10)])
+    many = Table("mine", table_source()).list_images(tmp_path).images.set_index("image_id")["split"]
+    assert many[few.index].equals(few)
+    assert set(many) <= {"train", "test"}
+
+
+@pytest.mark.parametrize(
+    ("header", "rows", "changes", "message"),
+    [
+        ("path,fine,middle", ["a/1.jpg,f,m"], {}, r"labels\.csv: no column 'coarse'; its columns are path, fine, middle"),
+        ("file,fine,coarse", ["a/1.jpg,f,c"], {}, r"labels\.csv: no column 'path'"),
+        ("path,fine,coarse", ["b/1.jpg,f,c"], {}, r"none of its 1 paths is in images\.tar; the first is 'b/1\.jpg'"),
+        ("path,fine,coarse,split", ["a/1.jpg,f,c,"], {"split": "split"}, r"labels\.csv:2: column 'split' is empty"),
+        ("path,fine,coarse", ["a/1.jpg,f,c"], {"images": ["photos"]}, "photos is missing"),
+    ],
+)  # fmt: skip
+def test_a_faulty_table_is_refused_by_file_and_key(tmp_path, header, rows, changes, message):
+    write_table(tmp_path, rows, header)
+    with pytest.raises(CairnError, match=message):
+        Table("mine", table_source(**changes)).list_images(tmp_path)
+
+
+def test_a_label_with_two_parents_is_refused(tmp_path):
+    write_table(tmp_path, ["a/1.jpg,oak,tree", "a/2.jpg,oak,furniture"])
+    images = Table("mine", table_source()).list_images(tmp_path).images
+    with pytest.raises(CairnError, match=r"level 'fine'.*'oak' under 'furniture', 'tree'"):
+        LabelTree.from_table(images, ["fine", "coarse"])
+
+
+# ---- GLDv2 ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def gldv2(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("gldv2") / "gldv2"
+    generate("gldv2", folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("http://commons.wikimedia.org/wiki/Category:Caf%C3%A9__de_Flore_", "Café de Flore"),
+        ("http://commons.wikimedia.org/wiki/Category:Vitra_Design_Museum:_Gallery", "Vitra Design Museum: Gallery"),
+        ("http://commons.wikimedia.org/wiki/Category:Cafe%CC%81", "Café"),
+        ("http://commons.wikimedia.org/wiki/Category:Kafana_%3F,_Beograd", "Kafana ?, Beograd"),
+    ],
+)
+def test_commons_names_become_readable(url, name):
+    assert readable_name(url) == name
+
+
+def test_gldv2_lists_every_image_once(gldv2):
+    listing = GLDv2(GLDv2Source(format="gldv2")).list_images(gldv2)
+    images = listing.images
+    assert images["image_id"].is_unique
+    assert {count["quarantined"] for count in listing.counts().values()} == {0}
+    assert len(images[images["split"] == "train"]) == len(pd.read_csv(gldv2 / "metadata/train.csv"))
+    assert next(read_members(gldv2, images)).startswith(b"\xff\xd8")
+
+
+def test_a_query_shows_a_landmark_of_its_ground_truth(gldv2):
+    images = GLDv2(GLDv2Source(format="gldv2")).list_images(gldv2).images.set_index("image_id")
+    truth = pd.read_csv(gldv2 / "ground_truth/retrieval_solution_v2.1.csv", keep_default_na=False)
+    for row in truth[truth["Usage"] != "Ignored"].itertuples():
+        shown = set(images.loc[row.images.split(), "landmark"])
+        assert images.loc[row.id, "landmark"] in shown
+
+
+def test_clean_keeps_what_train_clean_lists(gldv2):
+    listing = GLDv2(GLDv2Source(format="gldv2", clean=True)).list_images(gldv2)
+    clean = pd.read_csv(gldv2 / "metadata/train_clean.csv")["images"].str.split().explode()
+    train = listing.images[listing.images["split"] == "train"]
+    assert set(train["image_id"]) == set(clean)
+    assert listing.counts()["train"]["excluded"] > 0
+
+
+def test_a_landmark_with_two_types_is_refused(gldv2, tmp_path):
+    for file in (gldv2 / "metadata").iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    path = tmp_path / "train_label_to_hierarchical.csv"
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    twice = table[table["supercategory"] != ""].head(1).assign(supercategory="harbour")
+    pd.concat([table, twice]).to_csv(path, index=False)
+    with pytest.raises(CairnError, match=r"train_label_to_hierarchical\.csv: landmark \d+ has two supercategories"):
+        landmark_table(tmp_path)
