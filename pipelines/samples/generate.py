@@ -9,12 +9,17 @@ import PIL
 
 from hierarchies.errors import CairnError
 from hierarchies.files import replace_folder
-from pipelines.samples import gldv2
+from pipelines.samples import crockery, dyml, gldv2, inat2018
 
 REGISTRY = "registry.tsv"
 RECIPE = ".recipe"  # what the folder was drawn with: a folder of older code is drawn anew
 WRITERS: dict[str, Callable[[Path], None]] = {
     "gldv2": gldv2.write,
+    "inat2018": inat2018.write,
+    "dyml_animal": dyml.write_animal,
+    "dyml_vehicle": dyml.write_vehicle,
+    "dyml_product": dyml.write_product,
+    "crockery": crockery.write,
 }
 SAMPLES: tuple[str, ...] = tuple(WRITERS)
 
@@ -22,8 +27,9 @@ SAMPLES: tuple[str, ...] = tuple(WRITERS)
 def generate(dataset: str, folder: Path) -> None:
     """Draw one embedded dataset with `registry.tsv` beside its files, unless it is there already.
 
-    The bytes depend on the code, the facts and the version of Pillow only. The registry has the columns `name`
-    (posix path below `folder`), `url` (the same path), `bytes` and `hash` (`sha256:<hex>`), sorted by name.
+    The bytes depend on the code, the facts and the versions of Pillow and zlib only. The registry, sorted by
+    name, has the columns `name` (posix path below `folder`), `url` (the same path), `bytes`, `hash`
+    (`sha256:<hex>`).
 
     Args:
         dataset: one of `SAMPLES`.

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from pipelines.samples import backdrops, built, nature
+from pipelines.samples import backdrops, built, living, nature, vehicles, wares
 from pipelines.samples.canvas import Canvas
 
 
@@ -42,6 +42,37 @@ SCENES: dict[str, Scene] = {
     "mountain": Scene(nature.mountain, backdrops.wilderness),
     "volcano": Scene(nature.volcano, backdrops.wilderness),
     "waterfall": Scene(nature.waterfall, backdrops.wilderness),
+    "beetle": Scene(living.beetle, backdrops.undergrowth, two_sided=True, crowded=False),
+    "butterfly": Scene(living.butterfly, backdrops.undergrowth, two_sided=True, crowded=False),
+    "cat": Scene(living.cat, backdrops.undergrowth, two_sided=True, crowded=False),
+    "conifer": Scene(living.conifer, backdrops.undergrowth, two_sided=True, crowded=False),
+    "daisy": Scene(living.daisy, backdrops.undergrowth, two_sided=True, crowded=False),
+    "dog": Scene(living.dog, backdrops.undergrowth, two_sided=True, crowded=False),
+    "dragonfly": Scene(living.dragonfly, backdrops.undergrowth, two_sided=True, crowded=False),
+    "duck": Scene(living.duck, backdrops.undergrowth, two_sided=True, crowded=False),
+    "heron": Scene(living.heron, backdrops.undergrowth, two_sided=True, crowded=False),
+    "mushroom": Scene(living.mushroom, backdrops.undergrowth, two_sided=True, crowded=False),
+    "oak": Scene(living.oak, backdrops.undergrowth, two_sided=True, crowded=False),
+    "owl": Scene(living.owl, backdrops.undergrowth, two_sided=True, crowded=False),
+    "squirrel": Scene(living.squirrel, backdrops.undergrowth, two_sided=True, crowded=False),
+    "turtle": Scene(living.turtle, backdrops.undergrowth, two_sided=True, crowded=False),
+    "bicycle": Scene(vehicles.bicycle, backdrops.street, two_sided=True),
+    "bus": Scene(vehicles.bus, backdrops.street, two_sided=True),
+    "car": Scene(vehicles.car, backdrops.street, two_sided=True),
+    "lorry": Scene(vehicles.lorry, backdrops.street, two_sided=True),
+    "motorcycle": Scene(vehicles.motorcycle, backdrops.street, two_sided=True),
+    "van": Scene(vehicles.van, backdrops.street, two_sided=True),
+    "bag": Scene(wares.bag, backdrops.room, two_sided=True, crowded=False),
+    "bottle": Scene(wares.bottle, backdrops.room, two_sided=True, crowded=False),
+    "bowl": Scene(wares.bowl, backdrops.room, two_sided=True, crowded=False),
+    "box": Scene(wares.box, backdrops.room, two_sided=True, crowded=False),
+    "chair": Scene(wares.chair, backdrops.room, two_sided=True, crowded=False),
+    "jug": Scene(wares.jug, backdrops.room, two_sided=True, crowded=False),
+    "lamp": Scene(wares.lamp, backdrops.room, two_sided=True, crowded=False),
+    "mug": Scene(wares.mug, backdrops.room, two_sided=True, crowded=False),
+    "plate": Scene(wares.plate, backdrops.room, two_sided=True, crowded=False),
+    "shoe": Scene(wares.shoe, backdrops.room, two_sided=True, crowded=False),
+    "teapot": Scene(wares.teapot, backdrops.room, two_sided=True, crowded=False),
 }
 
 
