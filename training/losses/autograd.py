@@ -1,0 +1,98 @@
+"""The rank losses as one autograd operation from embeddings to loss, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from training.losses.engine import Block, Objective, Ranking
+from training.losses.inputs import match_depth
+
+BLOCK_ELEMENTS = {"cpu": 1 << 22, "cuda": 1 << 26}  # (query, item) scores held at once
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is ranked and how, apart from the embeddings. Labels are (B, L) and (N, L)."""
+
+    labels: Tensor
+    ref_labels: Tensor
+    objective: Objective
+    ranking: Ranking
+
+    def blocks(self, queries: Tensor, items: Tensor, with_grad: bool) -> Iterator[tuple[slice, Block]]:
+        """Every query's loss, a block of queries at a time."""
+        step = max(1, BLOCK_ELEMENTS["cuda" if queries.is_cuda else "cpu"] // len(items))
+        for start in range(0, len(queries), step):
+            some = slice(start, start + step)
+            depth = match_depth(self.labels[some], self.ref_labels)
+            block = Block(queries[some] @ items.T, depth, self.labels.shape[1], self.objective, self.ranking)
+            yield some, block.run(with_grad)
+
+
+class SummedLoss(torch.autograd.Function):
+    """Sum of the losses, and which queries have positives.
+
+    The gradient is made in the forward pass, so that no block of scores outlives its turn.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, queries: Tensor, refs: Tensor | None, problem: Problem) -> tuple[Tensor, Tensor]:  # noqa: D102
+        items = queries if refs is None else refs
+        to_queries = torch.zeros_like(queries) if ctx.needs_input_grad[0] else None
+        to_items = torch.zeros_like(items) if ctx.needs_input_grad[1 if refs is not None else 0] else None
+        total, has_positives = queries.new_zeros(()), []
+        for some, block in problem.blocks(queries, items, any(ctx.needs_input_grad)):
+            total += block.loss.sum()
+            has_positives.append(block.has_positives)
+            if block.grad is None:
+                continue
+            if to_queries is not None:
+                to_queries[some] = block.grad @ items
+            if to_items is not None:
+                to_items.addmm_(block.grad.T, queries[some])
+        if refs is None and to_queries is not None and to_items is not None:
+            to_queries, to_items = to_queries.add_(to_items), None
+        ctx.save_for_backward(to_queries, to_items)
+        kept = torch.cat(has_positives)
+        ctx.mark_non_differentiable(kept)
+        return total, kept
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, above: Tensor, _: Tensor) -> tuple[Tensor | None, Tensor | None, None]:  # noqa: D102
+        to_queries, to_items = ctx.saved_tensors
+        scaled = [None if grad is None else grad * above for grad in (to_queries, to_items)]
+        return scaled[0], scaled[1], None
+
+
+class LossPerQuery(torch.autograd.Function):
+    """The losses (Q,), and which queries have positives; keeps the gradient by the scores, (Q, N)."""
+
+    @staticmethod
+    def forward(ctx: Any, queries: Tensor, refs: Tensor | None, problem: Problem) -> tuple[Tensor, Tensor]:  # noqa: D102
+        items = queries if refs is None else refs
+        blocks = [
+            (block.loss, block.has_positives, block.grad)
+            for _, block in problem.blocks(queries, items, any(ctx.needs_input_grad))
+        ]
+        grads = [grad for _, _, grad in blocks if grad is not None]
+        ctx.save_for_backward(queries, refs, torch.cat(grads) if grads else None)
+        kept = torch.cat([has for _, has, _ in blocks])
+        ctx.mark_non_differentiable(kept)
+        return torch.cat([loss for loss, _, _ in blocks]), kept
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, above: Tensor, _: Tensor) -> tuple[Tensor | None, Tensor | None, None]:  # noqa: D102
+        queries, refs, grad = ctx.saved_tensors
+        grad = grad * above[:, None]
+        to_queries, to_items = grad @ (queries if refs is None else refs), grad.T @ queries
+        if refs is None:
+            return to_queries + to_items, None, None
+        return to_queries, to_items, None
