@@ -46,7 +46,7 @@ class Decisions(_Typed):
 
 
 class EvaluationProtocol(_Typed):
-    """One way to evaluate: every image of `query` searches those of `gallery` (the same split: the others)."""
+    """One way to evaluate: images of `query` search those of `gallery` (in the same split: the others)."""
 
     name: Slug
     query: SplitName
@@ -59,7 +59,7 @@ class Card(_Typed):
     Attributes:
         name: folder name in the hub.
         licence: of the images and labels, an SPDX id where there is one.
-        redistributable: whether the licence lets the *images* be passed on; if not, only labels and splits travel.
+        redistributable: whether the *images* may be passed on; if not, only labels and splits travel.
         levels: level names, fine to coarse.
         annotation_origin: who gave the labels above the finest level.
         attribution: columns of `schema.ATTRIBUTION` that the source has.
@@ -153,7 +153,7 @@ def _front_matter(card: Card, tree: LabelTree, stats: Stats) -> dict[str, object
         (name, sum(shard.size_bytes for shard in split.shards), split.n_images)
         for name, split in stats.splits.items()
     ]
-    infos = {"default": info(image_features(tree, card.attribution), images)}
+    infos = {"default": info(image_features(tree, card.attribution, stats.with_images), images)}
     for name, file in stats.tables.items():
         infos[name] = info(tree_features(name), [("train", file.size_bytes, file.n_rows)])
     data = DatasetCardData()
@@ -177,11 +177,11 @@ def _front_matter(card: Card, tree: LabelTree, stats: Stats) -> dict[str, object
 
 def configs(stats: Stats) -> list[dict[str, object]]:
     """The `configs:` of the YAML head: files by name, so that what else lies in the folder is invisible."""
-    images = [
+    images: list[dict[str, object]] = [
         {"split": name, "path": [shard.path for shard in split.shards]}
         for name, split in stats.splits.items()
     ]
-    tables = [
+    tables: list[dict[str, object]] = [
         {"config_name": name, "data_files": [{"split": "train", "path": file.path}]}
         for name, file in stats.tables.items()
     ]
@@ -238,8 +238,9 @@ def _loading(card: Card, tree: LabelTree) -> str:
         'nodes = load_dataset("path/of/this/folder", "nodes")   # the label tree, one row per node',
         "```",
         "",
-        "A level of at most 500 names is a `ClassLabel` (its integer is `class_index` in `nodes`); a larger one holds",
-        "the `node_id`. `tree.json` is the whole tree, `stats.json` the counts and the SHA-256 of every file.",
+        "A level of at most 500 names is a `ClassLabel` (its integer is `class_index` in `nodes`);",
+        "a larger one holds the `node_id`. `tree.json` is the whole tree, `stats.json` has the counts and",
+        "the SHA-256 of every file.",
     ]
     if card.protocols:
         lines += ["", "| protocol | queries | gallery |", "|---|---|---|"]
@@ -254,11 +255,12 @@ def _provenance(card: Card, stats: Stats) -> str:
         "automatic-and-reviewed": "proposed by a machine, reviewed by people",
     }[card.annotation_origin]
     images = "may" if card.redistributable else "may not"
+    edition = "" if stats.with_images else "; this copy has labels and splits, `path` names each image"
     link = f" ({card.licence_url})" if card.licence_url else ""
     lines = [
         "## Origin and licence",
         "",
-        f"- Licence: {escape(card.licence)}{link}; the images {images} be redistributed.",
+        f"- Licence: {escape(card.licence)}{link}; the images {images} be redistributed{edition}.",
         f"- Labels above the finest level: {origin}.",
         f"- Data fingerprint `{stats.fingerprint}`, tree `{stats.tree_fingerprint}`.",
     ]

@@ -37,12 +37,16 @@ def check_dataset(
 ) -> Report:
     """Check every file, row and image of a published dataset.
 
-    Violations: an altered or missing file; a schema, label, count or tree table that does not fit; an image that
-    does not decode; an image id that occurs twice; attribution missing where the licence asks for it. Images that
-    are the same, byte for byte or to the eye, in different splits are warnings: some sources have them.
+    Violations: an altered or missing file; a schema, label, count or tree table that does not fit; an image
+    that does not decode; an image id that occurs twice; attribution missing where the licence asks for it.
+    Images that are the same, byte for byte or to the eye, in different splits are warnings: some sources have
+    them.
 
     Args:
-        name_or_uri: as for `load_dataset`, as are `scale`, `hub` and `storage_options`.
+        name_or_uri: a name in the hub, a folder or a URI.
+        scale: `sample` or `full`, for names.
+        hub: where names are looked up.
+        storage_options: passed to fsspec for URIs.
         expected_images: images per split according to the source's registry.
         n_workers: threads; by default one per CPU.
 
@@ -54,7 +58,7 @@ def check_dataset(
     violations, warnings = Findings(), Findings()
     _check_card(dataset, tree, violations)
     _check_tree_tables(dataset, tree, violations)
-    scanner = Scanner(dataset.location, dataset.card, tree)
+    scanner = Scanner(dataset.location, dataset.card, tree, dataset.stats.with_images)
     shards = [(name, shard) for name, split in dataset.stats.splits.items() for shard in split.shards]
     with ThreadPoolExecutor(n_workers or os.cpu_count() or 1) as pool:
         scans = list(pool.map(lambda job: scanner.scan(*job), shards))
@@ -152,9 +156,8 @@ def _look_alikes(dataset: PublishedDataset, whole: ShardScan, found: Findings) -
             pairs.append((first, row, None))
     same = {(first, second) for first, second, _ in pairs}
     groups = pd.factorize(np.array(splits, dtype=object))[0].astype(np.int64)
-    for pair in near_pairs(np.array(whole.hashes, dtype=np.uint64), groups, _MAX_PAIRS):
-        if (pair.first, pair.second) not in same:
-            pairs.append((pair.first, pair.second, pair.distance))
+    near = near_pairs(np.array(whole.hashes, dtype=np.uint64), groups, _MAX_PAIRS)
+    pairs += [(p.first, p.second, p.distance) for p in near if (p.first, p.second) not in same]
 
     def name(row: int) -> str:
         return f"{splits[row]}/{whole.ids[row]}"

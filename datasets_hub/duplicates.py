@@ -47,7 +47,7 @@ def near_pairs(hashes: Bits, groups: npt.NDArray[np.int64], limit: int) -> list[
     """Pairs of different groups whose hashes differ in at most `MAX_DISTANCE` bits.
 
     Args:
-        hashes: one per image; images without structure (hash 0) are left out, they resemble each other by nature.
+        hashes: one per image; hash 0 (no structure) is left out, as such images are alike by nature.
         groups: which split each image is in.
         limit: stop after so many pairs.
 
@@ -69,7 +69,7 @@ def near_pairs(hashes: Bits, groups: npt.NDArray[np.int64], limit: int) -> list[
 
 
 def _same_band(hashes: Bits, band: int) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
-    """Pairs of positions whose hashes agree in a band, in chunks: neighbours 1, 2, 3 .. apart in sorted order."""
+    """Pairs of positions whose hashes agree in a band: neighbours 1, 2, 3 .. apart in sorted order."""
     keys = (hashes >> np.uint64(16 * band)) & np.uint64(0xFFFF)
     # Sorted by band, then by the whole hash: near hashes that agree stand close together.
     order = np.lexsort((hashes, keys)).astype(np.int64)

@@ -7,17 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import fsspec
 from fsspec.core import url_to_fs
 
 from datasets_hub.card import Card, front_matter, read_card
+from datasets_hub.remote import explained
 from datasets_hub.stats import Stats
 from hierarchies.errors import CairnError
 from hierarchies.tree import LabelTree
 
 HUB_VARIABLE = "CAIRN_HUB"
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_EXTRA_PACKAGE = {"s3": "s3fs", "gs": "gcsfs", "dvc": "dvc"}
 
 
 @dataclass(frozen=True)
@@ -63,29 +62,14 @@ class Location:
         Raises:
             CairnError: there is no such file, or it may not be read.
         """
-        scheme = self.uri.split("://")[0]
         try:
-            filesystem, where = url_to_fs(self.file(self._versioned(path)), **self.options)
-            return str(filesystem.read_text(where, encoding="utf-8"))
+            with explained(self.uri):
+                filesystem, where = url_to_fs(self.file(path), **self.options)
+                return str(filesystem.cat_file(where).decode("utf-8"))
         except FileNotFoundError:
             version = f" in version {self.revision!r}" if self.revision else ""
             raise CairnError(
                 f"{self.uri}: no {path}{version}; is it the folder of a published dataset?"
-            ) from None
-        except PermissionError as error:
-            raise CairnError(
-                f"{self.uri}: no permission to read {path} ({error}); check your credentials"
-            ) from None
-        except ImportError:
-            package = _EXTRA_PACKAGE.get(scheme, scheme)
-            raise CairnError(
-                f"{self.uri}: reading {scheme}:// needs one more package: pip install {package}"
-            ) from None
-        except ValueError as error:
-            if isinstance(error, CairnError) or scheme in fsspec.available_protocols():
-                raise
-            raise CairnError(
-                f"{self.uri}: {scheme}:// is not known; use a path, s3://, gs://, hf:// or dvc://"
             ) from None
 
     @property
@@ -96,19 +80,40 @@ class Location:
             f"@{self.revision}" if self.revision else ""
         )
 
-    def _versioned(self, path: str) -> str:
+    @property
+    def readme(self) -> str:
+        """Path of the README; earlier ones lie in folders of their own, except where revisions are native."""
         keeps_versions = self.revision and not self.uri.startswith(("hf://", "dvc://"))
-        return f"versions/{safe_name(str(self.revision))}/{path}" if keeps_versions else path
+        return f"versions/{safe_name(str(self.revision))}/README.md" if keeps_versions else "README.md"
 
 
 @dataclass(frozen=True)
 class PublishedDataset:
-    """A published dataset: where it lies, its card, its numbers and its files."""
+    """A published dataset.
+
+    Attributes:
+        location: where it lies.
+        card: its description.
+        stats: its numbers and files.
+        version: such as `v2` where it was published to others; None in the hub of `dvc repro`.
+    """
 
     location: Location
     card: Card
     stats: Stats
-    data_files: Mapping[str, Mapping[str, tuple[str, ...]]]  # per config and split, URIs
+    version: str | None
+
+    @property
+    def data_files(self) -> dict[str, dict[str, tuple[str, ...]]]:
+        """URIs of the Parquet files, per config and split."""
+        images: dict[str, tuple[str, ...]] = {
+            name: tuple(self.location.file(shard.path) for shard in split.shards)
+            for name, split in self.stats.splits.items()
+        }
+        files = {"default": images}
+        for name, file in self.stats.tables.items():
+            files[name] = {"train": (self.location.file(file.path),)}
+        return files
 
     def tree(self) -> LabelTree:
         """The label tree.
@@ -116,13 +121,13 @@ class PublishedDataset:
         Raises:
             CairnError: it is not the tree that the images were published with.
         """
-        origin = f"{self.location.uri}/tree.json"
-        tree = LabelTree.from_json(self.location.read_text("tree.json"), origin)
+        path = f"{_folder_of(self.version)}tree.json"
+        origin = f"{self.location.uri}/{path}"
+        tree = LabelTree.from_json(self.location.read_text(path), origin)
         if tree.fingerprint != self.stats.tree_fingerprint:
             raise CairnError(
-                f"{origin}: another tree than the images were published with "
-                f"({tree.fingerprint[:12]}, expected {self.stats.tree_fingerprint[:12]}); "
-                "if it is being published now, try again; otherwise publish it anew"
+                f"{origin}: another tree than the images were published with ({tree.fingerprint[:12]}, "
+                f"expected {self.stats.tree_fingerprint[:12]}); publish the dataset again"
             )
         return tree
 
@@ -130,20 +135,23 @@ class PublishedDataset:
 def open_dataset(location: Location) -> PublishedDataset:
     """Read card, numbers and the list of files; no image is read.
 
+    The README decides which version is read: it is replaced last, in one step; what it leads to stays.
+
     Raises:
         CairnError: there is no published dataset, or its card is not valid.
     """
-    origin = f"{location.uri}/README.md"
-    readme = location.read_text("README.md")
-    stats = Stats.from_json(location.read_text("stats.json"), f"{location.uri}/stats.json")
-    files = {
-        "default": {
-            name: tuple(location.file(shard.path) for shard in split.shards)
-            for name, split in stats.splits.items()
-        },
-        **{name: {"train": (location.file(file.path),)} for name, file in stats.tables.items()},
-    }
-    return PublishedDataset(location, read_card(readme, origin), stats, files)
+    origin = f"{location.uri}/{location.readme}"
+    readme = location.read_text(location.readme)
+    version = front_matter(readme, origin).get("cairn_version")
+    if version is not None:
+        version = safe_name(str(version))
+    path = f"{_folder_of(version)}stats.json"
+    stats = Stats.from_json(location.read_text(path), f"{location.uri}/{path}")
+    return PublishedDataset(location, read_card(readme, origin), stats, version)
+
+
+def _folder_of(version: str | None) -> str:
+    return f"versions/{version}/" if version else ""
 
 
 def find_hub(hub: str | Path | None = None) -> str:

@@ -110,7 +110,8 @@ def _row(pair: LookAlike) -> str:
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<meta http-equiv="Content-Security-Policy"
+ content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
 <title>Look-alikes: {title}</title>
 <style>
 body {{ font: 15px sans-serif; margin: 2em; }}

@@ -79,10 +79,11 @@ class ShardScan:
 class Scanner:
     """Scans shards of one dataset; safe to share between threads."""
 
-    def __init__(self, location: Location, card: Card, tree: LabelTree) -> None:
+    def __init__(self, location: Location, card: Card, tree: LabelTree, with_images: bool) -> None:
         self._location = location
         self._card = card
-        self._schema: pa.Schema = image_features(tree, card.attribution).arrow_schema
+        self._with_images = with_images
+        self._schema: pa.Schema = image_features(tree, card.attribution, with_images).arrow_schema
         self._values = label_values(tree)
         self._levels = tree.levels
         self._first = int(self._values[0, 0])
@@ -115,7 +116,8 @@ class Scanner:
             scan.places += [ImageAt(split, shard.path, group, row) for row in range(len(ids))]
             scan.ids += [str(image_id) for image_id in ids]
             self._scan_columns(table, ids, scan)
-            self._scan_images(table["image"], ids, scan)
+            if self._with_images:
+                self._scan_images(table["image"], ids, scan)
 
     def _scan_columns(self, table: pa.Table, ids: list[str | None], scan: ShardScan) -> None:
         scan.findings.add("image without an id", (f"row {i}" for i, name in enumerate(ids) if not name))

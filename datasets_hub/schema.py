@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # The names of a ClassLabel stand in every shard and in the README: 81,313 names would add 14.8 MB to each.
 MAX_CLASS_LABEL_NAMES = 500
 ATTRIBUTION = ("source_url", "author", "license", "title")
-_RESERVED = {"image", "image_id", *ATTRIBUTION}
+_RESERVED = {"image", "path", "image_id", *ATTRIBUTION}
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
 
@@ -26,12 +26,13 @@ def is_class_label(tree: LabelTree, level: str) -> bool:
     return len(tree.at_level(level)) <= MAX_CLASS_LABEL_NAMES
 
 
-def image_features(tree: LabelTree, attribution: Sequence[str] = ()) -> "Features":
+def image_features(tree: LabelTree, attribution: Sequence[str] = (), with_images: bool = True) -> "Features":
     """Features of the image table: `image`, `image_id`, one column per level fine -> coarse, attribution.
 
     Args:
         tree: the label tree.
-        attribution: the columns of `ATTRIBUTION` that the source has; they follow in the order of `ATTRIBUTION`.
+        attribution: the columns of `ATTRIBUTION` that the source has, in any order.
+        with_images: False for the edition that may travel where images may not: `path` in place of `image`.
 
     Raises:
         CairnError: a level cannot be the name of a column, or an attribution column is unknown.
@@ -52,7 +53,8 @@ def image_features(tree: LabelTree, attribution: Sequence[str] = ()) -> "Feature
         for level in tree.levels
     }
     texts = {name: Value("string") for name in ATTRIBUTION if name in attribution}
-    return Features({"image": Image(), "image_id": Value("string"), **labels, **texts})
+    first = {"image": Image()} if with_images else {"path": Value("string")}
+    return Features({**first, "image_id": Value("string"), **labels, **texts})
 
 
 def tree_features(config: str) -> "Features":
@@ -81,7 +83,7 @@ def first_node_id(tree: LabelTree, level: str) -> int:
 
 
 def label_values(tree: LabelTree) -> npt.NDArray[np.int64]:
-    """What the level columns hold for each leaf, shape (n_leaves, L): class index, or node id on large levels."""
+    """What the level columns hold per leaf, shape (n_leaves, L): class index, or node id on large levels."""
     values = tree.codes.copy()
     for rank, level in enumerate(tree.levels):
         if not is_class_label(tree, level):

@@ -43,7 +43,7 @@ class Shard:
 
 
 def plan_shards(split: str, sizes_bytes: Sequence[int], shard_size_bytes: int) -> list[Shard]:
-    """Cut a split into shards of nearly equal bytes, none much above `shard_size_bytes`; rows keep their order."""
+    """Cut a split, in its order, into shards of nearly equal bytes, none much above `shard_size_bytes`."""
     ends = np.cumsum(np.asarray(sizes_bytes, dtype=np.int64))
     n_shards = max(1, -(-int(ends[-1]) // shard_size_bytes))
     targets = ends[-1] * np.arange(1, n_shards) // n_shards
@@ -149,7 +149,7 @@ def write_shard(
     leaves, image_bytes = [], 0
     with partial.open("wb") as raw:
         file = HashedFile(raw)
-        with pq.ParquetWriter(file, table.schema, **_parquet_options(table.schema)) as writer:
+        with pq.ParquetWriter(file, table.schema, **parquet_options(table.schema)) as writer:
             for group in _groups(rows.read(shard.start, shard.stop), rows_per_group):
                 leaves.append(table.leaf_indices(group))
                 image_bytes += sum(len(row.image) for row in group)
@@ -159,10 +159,10 @@ def write_shard(
     found = np.concatenate(leaves) if leaves else np.empty(0, np.int64)
     if len(found) != shard.stop - shard.start:
         raise CairnError(
-            f"split {shard.split!r}: {len(found):,} rows came where rows {shard.start:,} to {shard.stop:,} were "
-            "asked for; index and archive do not match, run the stage `index` again"
+            f"split {shard.split!r}: {len(found):,} rows came where rows {shard.start:,} to {shard.stop:,} "
+            "were asked for; index and archive do not match, run the stage `index` again"
         )
-    return _named(partial, shard.stem, file, len(found), image_bytes), found
+    return finish(partial, shard.stem, file, len(found), image_bytes), found
 
 
 def write_tree_table(frame: pd.DataFrame, config: str, folder: Path) -> ShardFile:
@@ -173,10 +173,11 @@ def write_tree_table(frame: pd.DataFrame, config: str, folder: Path) -> ShardFil
     with partial.open("wb") as raw:
         file = HashedFile(raw)
         pq.write_table(table, file, compression="zstd", write_page_index=True)
-    return _named(partial, config, file, len(frame), 0)
+    return finish(partial, config, file, len(frame), 0)
 
 
-def _named(partial: Path, stem: str, file: HashedFile, n_rows: int, image_bytes: int) -> ShardFile:
+def finish(partial: Path, stem: str, file: HashedFile, n_rows: int, image_bytes: int) -> ShardFile:
+    """Give a whole file its name: `stem`, then the first 16 digits of its hash."""
     final = partial.with_name(f"{stem}-{file.sha256[:16]}.parquet")
     partial.replace(final)
     path = f"{final.parent.name}/{final.name}"
@@ -196,7 +197,7 @@ def _groups(rows: Iterator[ImageRow], rows_per_group: int) -> Iterator[list[Imag
         yield group
 
 
-def _parquet_options(schema: pa.Schema) -> dict[str, object]:
+def parquet_options(schema: pa.Schema) -> dict[str, object]:
     """Encoded images do not compress and have no order; everything else does and has."""
     texts = [name for name in schema.names if name != "image"]
     return {

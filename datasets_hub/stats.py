@@ -1,5 +1,6 @@
 """What was published, in numbers: `stats.json` beside the data."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -7,6 +8,7 @@ from pathlib import Path
 
 from hierarchies.errors import CairnError
 from hierarchies.files import write_text_atomic
+from hierarchies.tree import LabelTree
 
 SCHEMA = 1
 
@@ -52,12 +54,13 @@ class Stats:
     """Counts of a dataset.
 
     Attributes:
-        fingerprint: SHA-256 over everything published but the card's prose and pictures: same data, same fingerprint.
+        fingerprint: SHA-256 over the tree and every Parquet file; the card's prose does not enter.
         tree_fingerprint: `LabelTree.fingerprint`.
         n_names: per level, fine to coarse, how many names the tree has.
         splits: per split, in order of publication.
         tables: files of the configs `nodes` and `edges`.
         quarantine: images set aside before publishing, by reason.
+        with_images: False where only labels and splits are published.
     """
 
     fingerprint: str
@@ -66,6 +69,7 @@ class Stats:
     splits: Mapping[str, SplitStats]
     tables: Mapping[str, ShardFile]
     quarantine: Mapping[str, int] = field(default_factory=dict)
+    with_images: bool = True
 
     @property
     def n_images(self) -> int:
@@ -102,3 +106,12 @@ class Stats:
             return cls(splits=splits, tables=tables, **content)
         except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
             raise CairnError(f"{origin}: not the stats of a published dataset ({error})") from None
+
+
+def data_fingerprint(
+    tree: LabelTree, splits: Mapping[str, SplitStats], tables: Mapping[str, ShardFile]
+) -> str:
+    """SHA-256 (hex) over the tree and every Parquet file, in order."""
+    files = [*(shard for split in splits.values() for shard in split.shards), *tables.values()]
+    content = "\n".join([tree.fingerprint, *(file.sha256 for file in files)])
+    return hashlib.sha256(content.encode()).hexdigest()

@@ -20,7 +20,7 @@ from datasets_hub.card import Card, render_readme
 from datasets_hub.rows import Rows
 from datasets_hub.schema import tree_tables
 from datasets_hub.shards import ImageTable, Shard, plan_shards, write_shard, write_tree_table
-from datasets_hub.stats import ShardFile, SplitStats, Stats
+from datasets_hub.stats import ShardFile, SplitStats, Stats, data_fingerprint
 from hierarchies.errors import CairnError
 from hierarchies.files import write_text_atomic
 from hierarchies.tree import LabelTree
@@ -56,8 +56,8 @@ def write_dataset(
 ) -> Stats:
     """Write a published dataset; readers see the old folder or the new one, whole.
 
-    Memory is bounded by `n_workers` row groups. The bytes depend on the arguments but not on `n_workers`. What a
-    killed run has finished waits in `.<name>.partial` beside the folder and is used again.
+    Memory is bounded by `n_workers` row groups. The bytes depend on the arguments but not on `n_workers`.
+    What a killed run has finished waits in `.<name>.partial` beside the folder and is used again.
 
     Args:
         folder: `<hub>/<scale>/<name>`; replaced.
@@ -76,10 +76,9 @@ def write_dataset(
     Raises:
         CairnError: card, tree and rows do not fit each other, a split is empty, or the disk is full.
     """
-    shards = _plan(card, tree, splits, shard_size_bytes)
+    shards, total_bytes = _plan(card, tree, splits, shard_size_bytes)
     table = ImageTable(tree, card.attribution)
     staging = folder.with_name(f".{folder.name}.partial")
-    total_bytes = sum(sum(rows.sizes_bytes) for rows in splits.values())
     try:
         _open_staging(staging, _plan_hash(card, tree, splits, shards, rows_per_group))
         _check_space(staging, total_bytes)
@@ -102,14 +101,16 @@ def write_dataset(
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise CairnError(
-            f"the disk of {staging} is full: free some of the {total_bytes / 1e9:.1f} GB that {card.name} needs "
-            "and run again; finished shards are kept"
+            f"the disk of {staging} is full: free some of the {total_bytes / 1e9:.1f} GB that {card.name} "
+            "needs and run again; finished shards are kept"
         ) from None
     _switch(staging, folder)
     return stats
 
 
-def _plan(card: Card, tree: LabelTree, splits: Mapping[str, Rows], shard_size_bytes: int) -> list[Shard]:
+def _plan(
+    card: Card, tree: LabelTree, splits: Mapping[str, Rows], shard_size_bytes: int
+) -> tuple[list[Shard], int]:
     if card.levels != tree.levels:
         raise CairnError(
             f"card {card.name!r} has the levels {', '.join(card.levels)}, its tree {', '.join(tree.levels)}"
@@ -121,16 +122,19 @@ def _plan(card: Card, tree: LabelTree, splits: Mapping[str, Rows], shard_size_by
         )
     if shard_size_bytes < 1:
         raise CairnError(f"shard_size_bytes is {shard_size_bytes}; it must be positive")
-    shards = []
+    shards: list[Shard] = []
+    total_bytes = 0
     for split, rows in splits.items():
         if not split.isidentifier():
             raise CairnError(f"split {split!r}: a split's name has letters, digits and _ only")
-        if not len(rows.sizes_bytes):
+        sizes_bytes = rows.sizes_bytes
+        if not len(sizes_bytes):
             raise CairnError(
                 f"split {split!r} of {card.name!r} has no image; leave it out or check the index"
             )
-        shards += plan_shards(split, rows.sizes_bytes, shard_size_bytes)
-    return shards
+        shards += plan_shards(split, sizes_bytes, shard_size_bytes)
+        total_bytes += int(sum(sizes_bytes))
+    return shards, total_bytes
 
 
 def _plan_hash(
@@ -207,10 +211,8 @@ def _stats(
         unlabelled = sum(part.n_unlabelled for part in parts)
         n_images = sum(file.n_rows for file in files)
         splits[split] = SplitStats(n_images, unlabelled, _n_labels(tree, leaves), files)
-    hashes = [tree.fingerprint, *(file.sha256 for split in splits.values() for file in split.shards)]
-    hashes += [file.sha256 for file in tables.values()]
     return Stats(
-        fingerprint=hashlib.sha256("\n".join(hashes).encode()).hexdigest(),
+        fingerprint=data_fingerprint(tree, splits, tables),
         tree_fingerprint=tree.fingerprint,
         n_names={level: len(names) for level, names in zip(tree.levels, tree.names, strict=True)},
         splits=splits,

@@ -1,0 +1,44 @@
+"""Errors of other people's storage, in words that say what to do."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from hierarchies.errors import CairnError
+
+_EXTRA_PACKAGE = {"s3": "s3fs", "gs": "gcsfs", "dvc": "dvc"}
+_KNOWN_SCHEMES = ("s3", "gs", "hf", "dvc", "file", "memory", "https", "http")
+
+
+@contextmanager
+def explained(uri: str) -> Iterator[None]:
+    """Turn what storage raises for missing rights, credentials, space or packages into `CairnError`.
+
+    `FileNotFoundError` passes: only the caller knows what its absence means.
+    """
+    scheme = uri.split("://")[0] if "://" in uri else "file"
+    if scheme not in _KNOWN_SCHEMES:
+        raise CairnError(f"{uri}: {scheme}:// is not known; use a path, s3://, gs://, hf:// or dvc://")
+    try:
+        yield
+    except PermissionError as error:
+        raise CairnError(f"{uri}: no permission ({error}); check your credentials and rights") from None
+    except ImportError:
+        package = _EXTRA_PACKAGE.get(scheme, scheme)
+        raise CairnError(f"{uri}: {scheme}:// needs one more package: pip install {package}") from None
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise CairnError(f"{uri}: the disk is full; free some space and run again") from None
+        if _status(error) in (401, 403):
+            raise CairnError(f"{uri}: no permission ({error}); log in with `hf auth login`") from None
+        raise
+    except Exception as error:
+        # Raised by boto when it has no credentials, or finds no server; boto is not installed everywhere.
+        if type(error).__module__.startswith("botocore"):
+            raise CairnError(f"{uri}: {error}; check credentials and endpoint") from None
+        raise
+
+
+def _status(error: OSError) -> int | None:
+    status: int | None = getattr(getattr(error, "response", None), "status_code", None)
+    return status
