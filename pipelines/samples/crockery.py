@@ -1,7 +1,7 @@
 """Crockery: the sample of a table source, as anybody may bring: `images/` and `labels.csv`.
 
-`labels.csv` has the columns path (below the folder), fine, middle, coarse and split (train or test). Train and
-test show the same makes in other photographs.
+`labels.csv` has the columns path (below the folder), fine, middle, coarse and split (train or test). Train
+and test show the same makes in other photographs.
 """
 
 from pathlib import Path

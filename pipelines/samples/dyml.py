@@ -13,9 +13,9 @@ and a benchmark's `query.csv` or `gallery.csv` (labels are those of its level)
 
     fname, labels0.jpg, 103\n1.jpg, 103\n
 
-so that pandas shows columns "fname", " coarse_id", " middle_id", " fine_id0.jpg" (or "fname", " labels0.jpg"),
-then the first record's labels as further, empty columns, and image 0.jpg is lost. Labels are numbers; the fine
-classes of the test are not those of train, middle and coarse ones are shared.
+so that pandas shows columns "fname", " coarse_id", " middle_id", " fine_id0.jpg" (or "fname",
+" labels0.jpg"), then the first record's labels as further, empty columns, and image 0.jpg is lost. Labels are
+numbers; the fine classes of the test are not those of train, middle and coarse ones are shared.
 """
 
 from collections.abc import Iterable
