@@ -27,7 +27,8 @@ class Change:
     examples: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"{self.kind}: {self.count:,} ({'; '.join(self.examples)}{'; ...' * (self.count > len(self.examples))})"
+        more = "; ..." if self.count > len(self.examples) else ""
+        return f"{self.kind}: {self.count:,} ({'; '.join(self.examples)}{more})"
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,10 @@ def _compare_images(old: pd.DataFrame, new: pd.DataFrame, levels: list[str]) -> 
         first, second = before[column].astype(object), after[column].astype(object)
         changed = both[(first != second) & ~(first.isna() & second.isna())]
         kind = "images moved to another split" if column == "split" else f"images with another {column}"
-        return _change(kind, (f"{i}: {before.at[i, column]} -> {after.at[i, column]}" for i in changed))
+        moves = zip(changed, first[changed], second[changed], strict=True)
+        return _change(
+            kind, (f"{image_id}: {old_name} -> {new_name}" for image_id, old_name, new_name in moves)
+        )
 
     return [
         _change("images added", new.index.difference(old.index)),

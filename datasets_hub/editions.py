@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from datasets_hub.card import render_readme
+from datasets_hub.croissant import croissant_json
 from datasets_hub.locate import PublishedDataset
 from datasets_hub.schema import image_features, tree_tables
 from datasets_hub.shards import HashedFile, finish, parquet_options, write_tree_table
@@ -36,6 +37,7 @@ def write_labels_only(dataset: PublishedDataset, folder: Path) -> Stats:
     stats = replace(dataset.stats, splits=splits, tables=tables, fingerprint=fingerprint, with_images=False)
     tree.save(folder / "tree.json")
     stats.save(folder / "stats.json")
+    write_text_atomic(folder / "croissant.json", croissant_json(dataset.card, tree, stats))
     write_text_atomic(folder / "README.md", render_readme(dataset.card, tree, stats))
     return stats
 

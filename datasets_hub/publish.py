@@ -68,9 +68,8 @@ class Publication:
 
     def __str__(self) -> str:
         size = sum(self.sent.values()) / 1e6
-        lines = [
-            f"{self.target} {self.version}: {len(self.sent)} files to send ({size:,.1f} MB), {self.n_kept} there"
-        ]
+        files = f"{len(self.sent)} files to send ({size:,.1f} MB), {self.n_kept} there"
+        lines = [f"{self.target} {self.version}: {files}"]
         if not self.with_images:
             lines.append("  the licence forbids passing the images on: labels and splits only")
         return "\n".join([*lines, *(f"  {change}" for change in self.changes)])
@@ -88,8 +87,8 @@ def publish(
 ) -> Publication:
     """Publish a dataset of this machine's hub to a folder, an object store or the Hugging Face hub.
 
-    Only files that are not there travel. Readers see the version before until the README is replaced, the last
-    step; a killed publication is finished by running it again.
+    Only files that are not there travel. Readers see the version before until the README is replaced, the
+    last step; a killed publication is finished by running it again.
 
     Args:
         name_or_path: a name in the hub, or the dataset's folder.

@@ -17,6 +17,8 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from datasets_hub.card import Card, render_readme
+from datasets_hub.croissant import croissant_json
+from datasets_hub.pictures import write_pictures
 from datasets_hub.rows import Rows
 from datasets_hub.schema import tree_tables
 from datasets_hub.shards import ImageTable, Shard, plan_shards, write_shard, write_tree_table
@@ -95,8 +97,7 @@ def write_dataset(
                 for future in futures:
                     future.cancel()
         stats = _stats(tree, shards, written, quarantine or {}, _write_tree(tree, staging))
-        stats.save(staging / "stats.json")
-        write_text_atomic(staging / "README.md", render_readme(card, tree, stats))
+        _describe(staging, card, tree, stats)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -106,6 +107,15 @@ def write_dataset(
         ) from None
     _switch(staging, folder)
     return stats
+
+
+def _describe(staging: Path, card: Card, tree: LabelTree, stats: Stats) -> None:
+    """Everything that is not data: numbers, pictures, the catalogue entry and the README."""
+    stats.save(staging / "stats.json")
+    shards = next(iter(stats.splits.values())).shards
+    pictures = write_pictures(staging, shards, tree)
+    write_text_atomic(staging / "croissant.json", croissant_json(card, tree, stats))
+    write_text_atomic(staging / "README.md", render_readme(card, tree, stats, pictures))
 
 
 def _plan(
@@ -157,8 +167,9 @@ def _open_staging(staging: Path, plan_hash: str) -> None:
         shutil.rmtree(staging, ignore_errors=True)
     for name in ("data", "markers"):
         (staging / name).mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(staging / "tree", ignore_errors=True)
-    (staging / "tree").mkdir()
+    for name in ("tree", "assets"):
+        shutil.rmtree(staging / name, ignore_errors=True)
+        (staging / name).mkdir()
     write_text_atomic(plan, plan_hash)
 
 
