@@ -1,0 +1,333 @@
+"""Downloads to be trusted: resumed, hashed as they stream, put in place in one step, never taken damaged."""
+
+import errno
+import shutil
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from urllib.parse import quote
+
+from tqdm import tqdm
+
+from hierarchies.errors import CairnError
+from pipelines.sources.pieces import Content, Hasher, Part
+from pipelines.sources.registry import RegistryRow
+from pipelines.sources.transport import CHUNK_BYTES, Interrupted, Unreachable, open_body
+from pipelines.sources.verified import FetchedFile, Ledger
+
+__all__ = ["FetchedFile", "fetch_all", "fetch_file"]
+
+FIRST_WAIT_S = 0.5  # doubled after each failure without progress
+LONGEST_WAIT_S = 30.0
+LONGEST_RETRY_AFTER_S = 300.0
+UNREACHABLE_S = 30.0  # after so long without any answer there is no network
+MANUAL = "manual:"
+
+
+class _NoNetwork(CairnError):
+    """Nothing answers: other files will fare no better."""
+
+
+class _Stopped(Exception):
+    """Another download failed for good, or the user gave up."""
+
+
+@dataclass(frozen=True)
+class _Policy:
+    timeout_s: float
+    n_retries: int
+    progress: Callable[[int], None]
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
+def fetch_file(
+    url: str,
+    target: Path,
+    *,
+    size_bytes: int | None,
+    hash: str | None,
+    timeout_s: float = 30,
+    n_retries: int = 5,
+    progress: Callable[[int], None] | None = None,
+) -> FetchedFile:
+    """Bring one file to `target`; what is there already and right is left alone.
+
+    Bytes gather in `<target>.part`, which a later call continues, and are renamed once they are complete and
+    match. A download that does not match lands in `<target>.damaged`.
+
+    Args:
+        url: http(s), file, a local path, an fsspec address such as s3, or `manual:` and where to get it.
+        target: the file to make.
+        size_bytes: its size, None if unknown.
+        hash: `<algorithm>:<hex digits>`, None if unknown.
+        timeout_s: longest silence of a server, in seconds.
+        n_retries: failures in a row without a new byte before giving up.
+        progress: called with the number of bytes gained; negative when a transfer starts over.
+
+    Raises:
+        CairnError: the file cannot be had, or is not what it should be.
+    """
+    policy = _Policy(timeout_s, n_retries, progress or (lambda _: None))
+    return _fetch(RegistryRow(target.name, url, size_bytes, hash), url, target, policy)
+
+
+def fetch_all(
+    rows: Sequence[RegistryRow],
+    folder: Path,
+    base: str = "",
+    *,
+    n_connections: int = 4,
+    timeout_s: float = 30,
+    n_retries: int = 5,
+    title: str = "fetch",
+) -> list[FetchedFile]:
+    """Bring all files of a registry into `folder`, several at once, under one progress bar.
+
+    Files that an earlier run verified, and that have not changed since, are not read again. A file that fails
+    does not stop the others, except where nothing can be reached at all.
+
+    Args:
+        rows: the files.
+        folder: where to; each file lands under its name.
+        base: a folder or address (http(s), file, s3) that holds the files under their names: a mirror. With
+            an empty base the rows' own addresses count.
+        n_connections: how many files at once.
+        timeout_s: longest silence of a server, in seconds.
+        n_retries: failures in a row of one file without a new byte before giving up.
+        title: label of the progress bar.
+
+    Returns:
+        What is there now, in the order of `rows`.
+
+    Raises:
+        CairnError: one message that names every file that could not be had, and why.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    ledger = Ledger(folder)
+    fetched = {row.name: ledger.find(row.name, row.size_bytes, row.hash) for row in rows}
+    wanted = [row for row in rows if fetched[row.name] is None]
+    parts = [folder / f"{row.name}.part" for row in wanted]
+    _check_space(folder, wanted, sum(path.stat().st_size for path in parts if path.is_file()))
+    sizes = [row.size_bytes for row in wanted]
+    total = None if None in sizes else sum(size or 0 for size in sizes)
+    with tqdm(total=total, desc=title, unit="B", unit_scale=True, disable=None if wanted else True) as bar:
+        lock = threading.Lock()
+
+        def advance(gained: int) -> None:
+            with lock:
+                bar.update(gained)
+
+        def bring(row: RegistryRow) -> FetchedFile:
+            file = replace(_fetch(row, _address(row, base), folder / row.name, policy), name=row.name)
+            ledger.add(file)
+            return file
+
+        policy = _Policy(timeout_s, n_retries, advance)
+        found = _run(bring, wanted, n_connections, policy.stop)
+    return [file for row in rows if (file := fetched[row.name] or found[row.name])]
+
+
+def _run(
+    bring: Callable[[RegistryRow], FetchedFile],
+    rows: Sequence[RegistryRow],
+    n_connections: int,
+    stop: threading.Event,
+) -> dict[str, FetchedFile]:
+    """Run all downloads; one error for all that failed."""
+    failures: list[CairnError] = []
+    with ThreadPoolExecutor(max_workers=n_connections) as pool:
+        jobs: dict[Future[FetchedFile], str] = {pool.submit(bring, row): row.name for row in rows}
+        pending = set(jobs)
+        try:
+            while pending:
+                done, pending = wait(pending, return_when=FIRST_EXCEPTION)
+                failures += [error for job in done if isinstance(error := job.exception(), CairnError)]
+                for job in done:
+                    if job.exception() and not isinstance(job.exception(), CairnError):
+                        job.result()
+                if any(isinstance(error, _NoNetwork) for error in failures):
+                    break
+        finally:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+    if failures:
+        raise _together(failures)
+    return {name: job.result() for job, name in jobs.items()}
+
+
+def _together(failures: list[CairnError]) -> CairnError:
+    no_network = [error for error in failures if isinstance(error, _NoNetwork)]
+    if no_network or len(failures) == 1:
+        return (no_network or failures)[0]
+    lines = sorted(str(error) for error in failures)
+    return CairnError(
+        f"{len(lines)} files could not be fetched:\n" + "\n".join(f"- {line}" for line in lines)
+    )
+
+
+def _address(row: RegistryRow, base: str) -> str:
+    if not base:
+        return row.url
+    if base.startswith(("http://", "https://")):
+        return f"{base.rstrip('/')}/{quote(row.name)}"
+    return f"{base.rstrip('/')}/{row.name}"
+
+
+def _fetch(row: RegistryRow, url: str, target: Path, policy: _Policy) -> FetchedFile:
+    """Leave alone, accept or download one file."""
+    present = _inspect(target, row.hash) if target.is_file() else None
+    if present and present.matches(row):
+        policy.progress(present.size_bytes)
+        return present.file(target.name, row.hash)
+    if url.startswith(MANUAL):
+        raise _manual(row, target, present)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = Part(target, row.hash is not None)
+    content = _gather(row, url, part, policy)
+    part.finish(target)
+    return content.file(target.name, row.hash)
+
+
+def _gather(row: RegistryRow, url: str, part: Part, policy: _Policy) -> Content:
+    """Try until the part is complete and right, or until trying is pointless."""
+    furthest, failures, last_answer = part.size_bytes, 0, time.monotonic()
+    is_spliced, may_restart = part.size_bytes > 0, True
+    while True:
+        try:
+            content = _continue(row, url, part, policy)
+        except Interrupted as reason:
+            has_progressed, furthest = part.size_bytes > furthest, max(furthest, part.size_bytes)
+            failures = 1 if has_progressed else failures + 1
+            if has_progressed or not isinstance(reason, Unreachable):
+                last_answer = time.monotonic()
+            is_spliced = part.size_bytes > 0
+            _wait_or_give_up(row, url, reason, failures, time.monotonic() - last_answer, policy)
+            continue
+        if content.matches(row):
+            return content
+        policy.progress(-content.size_bytes)
+        if not (is_spliced and may_restart):
+            part.set_aside()
+            raise _mismatch(row, url, content, part.damaged_path)
+        part.clear()  # a crash may have torn an earlier piece: begin anew, once
+        is_spliced, may_restart = False, False
+
+
+def _continue(row: RegistryRow, url: str, part: Part, policy: _Policy) -> Content:
+    """Append what is missing, hashing on the way."""
+    hasher = Hasher(row.hash)
+    if row.size_bytes is not None and part.size_bytes > row.size_bytes:
+        part.clear()
+    if row.size_bytes is not None and part.size_bytes == row.size_bytes and row.size_bytes > 0:
+        _hash_file(part.path, hasher, policy)
+        return hasher.content()
+    try:
+        with open_body(url, part.size_bytes, part.validator, policy.timeout_s) as body:
+            if body.start == 0:
+                part.begin(body.validator)
+            else:
+                _hash_file(part.path, hasher, policy)
+            total = row.size_bytes if row.size_bytes is not None else body.total
+            _check_space(part.path.parent, [replace(row, size_bytes=total)], part.size_bytes)
+            with part.path.open("ab") as file:
+                for chunk in body.chunks:
+                    file.write(chunk)
+                    hasher.update(chunk)
+                    _advance(policy, len(chunk))
+                    if total is not None and hasher.size_bytes > total:
+                        break
+    except OSError as error:
+        raise _disk_error(error, part.path) from error
+    except BaseException:
+        policy.progress(-hasher.size_bytes)
+        raise
+    if total is not None and hasher.size_bytes < total:
+        policy.progress(-hasher.size_bytes)
+        raise Interrupted(f"the transfer ended after {hasher.size_bytes:,} of {total:,} bytes")
+    return hasher.content()
+
+
+def _hash_file(path: Path, hasher: Hasher, policy: _Policy) -> None:
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            hasher.update(chunk)
+            _advance(policy, len(chunk))
+
+
+def _inspect(path: Path, digest: str | None) -> Content:
+    hasher = Hasher(digest)
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            hasher.update(chunk)
+    return hasher.content()
+
+
+def _advance(policy: _Policy, n_bytes: int) -> None:
+    policy.progress(n_bytes)
+    if policy.stop.is_set():
+        raise _Stopped
+
+
+def _wait_or_give_up(
+    row: RegistryRow, url: str, reason: Interrupted, failures: int, unreachable_s: float, policy: _Policy
+) -> None:
+    """Sleep before the next try: longer each time, or as long as the server asks.
+
+    Raises:
+        CairnError: enough tries, or the server asks for too much patience.
+    """
+    kept = "what was fetched so far is kept: run the command again to continue"
+    if failures > policy.n_retries or unreachable_s > UNREACHABLE_S:
+        if isinstance(reason, Unreachable):
+            raise _NoNetwork(
+                f"{row.name}: {url} cannot be reached ({reason}). Check the network and the proxy, or name a "
+                f"mirror of this dataset under fetch in params.yaml; {kept}"
+            )
+        raise CairnError(f"{row.name}: {url}: {reason}; gave up after {failures} failures in a row; {kept}")
+    if reason.wait_s is not None and reason.wait_s > LONGEST_RETRY_AFTER_S:
+        raise CairnError(f"{row.name}: {url}: {reason} and asks to wait {reason.wait_s:,.0f} s; {kept}")
+    pause = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (failures - 1))
+    if policy.stop.wait(max(pause, reason.wait_s or 0.0)):
+        raise _Stopped
+
+
+def _check_space(folder: Path, rows: Sequence[RegistryRow], have_bytes: int = 0) -> None:
+    """Refuse at once what the disk cannot hold."""
+    needed = sum(row.size_bytes or 0 for row in rows) - have_bytes
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise CairnError(
+            f"{folder}: {needed:,} bytes are to come, {free:,} are free: make room or take a smaller subset"
+        )
+
+
+def _disk_error(error: OSError, path: Path) -> CairnError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return CairnError(f"{path}: the disk is full; make room and run the command again to continue")
+    return CairnError(f"{path}: cannot be written ({error})")
+
+
+def _mismatch(row: RegistryRow, url: str, content: Content, damaged: Path) -> CairnError:
+    return CairnError(
+        f"{row.name}: {url} gives other bytes than registered: expected {_expected(row)}, found "
+        f"{content.size_bytes:,} bytes, {content.found}; they were moved to {damaged}. Try another "
+        "mirror, or correct the registry if the authors published a new version"
+    )
+
+
+def _manual(row: RegistryRow, target: Path, present: Content | None) -> CairnError:
+    """Say what to get, from where, how to name it and where to put it."""
+    what = row.url.removeprefix(MANUAL).strip()
+    wrong = f" (the file there has {present.size_bytes:,} bytes, {present.found})" if present else ""
+    return CairnError(
+        f"{row.name}: no program may download this file. Get it by hand: {what}. Name it {target.name} and "
+        f"put it into {target.parent}{wrong}; expected: {_expected(row)}; then run the command again"
+    )
+
+
+def _expected(row: RegistryRow) -> str:
+    size = f"{row.size_bytes:,} bytes" if row.size_bytes is not None else "any size"
+    return f"{size}, {row.hash or 'any hash'}"

@@ -1,0 +1,95 @@
+"""Registries: TSV files that say which files a dataset consists of, where they lie and what they hash to."""
+
+import csv
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from hierarchies.errors import CairnError
+
+COLUMNS = ("name", "url", "bytes", "hash")
+HEX_DIGITS = {"md5": 32, "sha1": 40, "sha256": 64}
+
+
+@dataclass(frozen=True)
+class RegistryRow:
+    """One file of a dataset.
+
+    Attributes:
+        name: relative posix path of the file, in the store and in every mirror.
+        url: an address (http, https, file, s3), a path relative to the dataset's base, or `manual:` and, in
+            words, what to get and from where.
+        size_bytes: its size, None where unknown.
+        hash: `<algorithm>:<hex digits>`, None where unknown.
+    """
+
+    name: str
+    url: str
+    size_bytes: int | None
+    hash: str | None
+
+
+def read_registry(path: Path) -> list[RegistryRow]:
+    """Read a registry: tab-separated, columns `name`, `url`, `bytes`, `hash`; the last two may be empty.
+
+    Args:
+        path: the TSV. Lines that start with `#` are comments; further columns are left to who knows them.
+
+    Raises:
+        CairnError: missing file or column, unsafe or repeated name, bad size or hash; with file and line.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError as error:
+        raise CairnError(f"{path}: there is no such registry") from error
+    numbered = [(number, line) for number, line in enumerate(lines, 1) if line and not line.startswith("#")]
+    if not numbered:
+        raise CairnError(f"{path}: empty; its first line must name the columns {', '.join(COLUMNS)}")
+    table = csv.reader((line for _, line in numbered), delimiter="\t", quoting=csv.QUOTE_NONE)
+    header = next(table)
+    missing = [column for column in COLUMNS if column not in header]
+    if missing:
+        raise CairnError(
+            f"{path}:{numbered[0][0]}: no column {missing[0]!r}; columns are {', '.join(header)}"
+        )
+    rows: dict[str, RegistryRow] = {}
+    for (number, _), cells in zip(numbered[1:], table, strict=True):
+        where = f"{path}:{number}"
+        if len(cells) != len(header):
+            raise CairnError(f"{where}: {len(cells)} cells where the header has {len(header)}")
+        row = _row(dict(zip(header, cells, strict=True)), where)
+        if row.name in rows:
+            raise CairnError(f"{where}: {row.name!r} is listed twice")
+        rows[row.name] = row
+    return list(rows.values())
+
+
+def split_hash(text: str) -> tuple[str, str]:
+    """Split `<algorithm>:<hex digits>` into its parts, the digits in lower case.
+
+    Raises:
+        CairnError: unknown algorithm or wrong number of digits.
+    """
+    algorithm, _, digits = text.partition(":")
+    digits = digits.lower()
+    if len(digits) != HEX_DIGITS.get(algorithm) or not re.fullmatch("[0-9a-f]+", digits):
+        known = ", ".join(f"{name}:<{count} hex digits>" for name, count in HEX_DIGITS.items())
+        raise CairnError(f"{text!r} is not a hash; write {known}")
+    return algorithm, digits
+
+
+def _row(cells: dict[str, str], where: str) -> RegistryRow:
+    name, url, size, digest = (cells[column] for column in COLUMNS)
+    path = PurePosixPath(name)
+    if not name or path.is_absolute() or ".." in path.parts or path.as_posix() != name or "\\" in name:
+        raise CairnError(f"{where}: name {name!r} must be a plain relative path with forward slashes")
+    if not url:
+        raise CairnError(f"{where}: {name!r} has no url; write one, or manual:<what to get and from where>")
+    if size and not size.isdecimal():
+        raise CairnError(f"{where}: bytes {size!r} is not a number of bytes")
+    if digest:
+        try:
+            split_hash(digest)
+        except CairnError as error:
+            raise CairnError(f"{where}: {error}") from error
+    return RegistryRow(name, url, int(size) if size else None, digest or None)

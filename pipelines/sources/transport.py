@@ -1,0 +1,210 @@
+"""One way to read a file from some byte on: http(s), a local path, file://, s3 and the like by fsspec."""
+
+import email.utils
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import chain
+from pathlib import PurePosixPath
+from urllib.parse import urlsplit
+
+import fsspec  # type: ignore[import-untyped]
+import requests
+import urllib3
+
+from hierarchies.errors import CairnError
+
+CHUNK_BYTES = 1 << 20
+CONNECT_TIMEOUT_S = 10.0
+PAGE_HEAD_BYTES = 64
+RETRY_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+class Interrupted(Exception):
+    """A transfer failed in a way that another try may mend.
+
+    Attributes:
+        wait_s: how long the server asks to wait, None if it does not say.
+    """
+
+    def __init__(self, reason: str, wait_s: float | None = None) -> None:
+        super().__init__(reason)
+        self.wait_s = wait_s
+
+
+class Unreachable(Interrupted):
+    """Nothing answered at all."""
+
+
+@dataclass(frozen=True)
+class Body:
+    """The bytes of a file from `start` to its end.
+
+    Attributes:
+        start: offset of the first byte, in bytes; what was asked for, or 0 where the source cannot resume.
+        total: size of the whole file in bytes as the source claims it, None if it does not.
+        validator: changes when the file changes (entity tag, date or the like), None if the source has none.
+        chunks: the bytes; raises `Interrupted` where the transfer breaks.
+    """
+
+    start: int
+    total: int | None
+    validator: str | None
+    chunks: Iterator[bytes]
+
+
+@contextmanager
+def open_body(url: str, start: int, validator: str | None, timeout_s: float) -> Iterator[Body]:
+    """Open `url` at byte `start`, provided that it is still the file that `validator` came with.
+
+    Raises:
+        Interrupted: another try may succeed.
+        CairnError: no try will.
+    """
+    if url.startswith(("http://", "https://")):
+        with _http_body(url, start, validator, timeout_s) as body:
+            yield body
+    else:
+        with _file_body(url, start, validator) as body:
+            yield body
+
+
+@contextmanager
+def _http_body(url: str, start: int, validator: str | None, timeout_s: float) -> Iterator[Body]:
+    headers = {"Accept-Encoding": "identity"}
+    if start:
+        headers["Range"] = f"bytes={start}-"
+        if validator:
+            headers["If-Range"] = validator
+    try:
+        response = requests.get(
+            url, headers=headers, stream=True, timeout=(min(CONNECT_TIMEOUT_S, timeout_s), timeout_s)
+        )
+    except requests.ReadTimeout as error:
+        raise Interrupted(f"no answer within {timeout_s:g} s") from error
+    except requests.ConnectionError as error:
+        raise _connection_failure(error) from error
+    except requests.RequestException as error:
+        raise CairnError(f"{url}: {error}") from error
+    with response:
+        if start and response.status_code == 416:  # nothing there: what we have is not a piece of this file
+            response.close()
+            with _http_body(url, 0, None, timeout_s) as body:
+                yield body
+            return
+        _check_status(url, response)
+        first, total = _extent(response, start)
+        found = _validator(response)
+        if first not in (0, start) or (first and validator and found and found != validator):
+            response.close()
+            with _http_body(url, 0, None, timeout_s) as body:
+                yield body
+            return
+        yield Body(first, total, found, _refuse_page(url, response, first, timeout_s))
+
+
+def _connection_failure(error: requests.ConnectionError) -> Interrupted:
+    """Tell a server that hung up from one that was never reached."""
+    inner = error.args[0] if error.args else error
+    if isinstance(inner, urllib3.exceptions.ProtocolError):
+        return Interrupted("the server closed the connection without an answer")
+    reason = getattr(inner, "reason", inner)
+    return Unreachable(str(reason).rsplit(": ", 1)[-1])
+
+
+def _check_status(url: str, response: requests.Response) -> None:
+    status = response.status_code
+    if status in (200, 206):
+        return
+    if status in RETRY_STATUS:
+        raise Interrupted(f"the server answers {status} {response.reason}", _retry_after_s(response))
+    raise CairnError(
+        f"{url}: the server answers {status} {response.reason}; check the address or use a mirror"
+    )
+
+
+def _retry_after_s(response: requests.Response) -> float | None:
+    """Seconds or an HTTP date, RFC 9110 section 10.2.3."""
+    text = response.headers.get("Retry-After", "").strip()
+    if text.isdecimal():
+        return float(text)
+    try:
+        moment = email.utils.parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+
+
+def _extent(response: requests.Response, start: int) -> tuple[int, int | None]:
+    """First byte and total size that the answer claims, RFC 9110 section 14.4."""
+    if response.status_code == 206:
+        found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "").strip())
+        if not found:
+            return start, None
+        return int(found[1]), None if found[2] == "*" else int(found[2])
+    length = response.headers.get("Content-Length", "")
+    return 0, int(length) if length.isdecimal() else None
+
+
+def _validator(response: requests.Response) -> str | None:
+    tag = response.headers.get("ETag")
+    return tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified")
+
+
+def _refuse_page(url: str, response: requests.Response, first: int, timeout_s: float) -> Iterator[bytes]:
+    """The body's chunks, unless it is a web page in place of the file (sign-in, quota, maintenance)."""
+    chunks = _http_chunks(response, timeout_s)
+    if PurePosixPath(urlsplit(url).path).suffix in (".html", ".htm"):
+        return chunks
+    head = b""
+    while first == 0 and len(head) < PAGE_HEAD_BYTES and (chunk := next(chunks, b"")):
+        head += chunk
+    is_page = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype html", b"<html"))
+    if is_page or response.headers.get("Content-Type", "").startswith("text/html"):
+        raise Interrupted("the server sends a web page instead of the file")
+    return chain([head] if head else [], chunks)
+
+
+def _http_chunks(response: requests.Response, timeout_s: float) -> Iterator[bytes]:
+    """What has arrived is handed on at once: a cut loses nothing."""
+    while True:
+        try:
+            chunk = response.raw.read1(CHUNK_BYTES, decode_content=False)
+        except urllib3.exceptions.ReadTimeoutError as error:
+            raise Interrupted(f"the server sent nothing for {timeout_s:g} s") from error
+        except urllib3.exceptions.HTTPError as error:
+            raise Interrupted("the connection broke") from error
+        if not chunk:
+            return
+        yield chunk
+
+
+@contextmanager
+def _file_body(url: str, start: int, validator: str | None) -> Iterator[Body]:
+    try:
+        system, path = fsspec.core.url_to_fs(url)
+        total, found = int(system.size(path)), str(system.ukey(path))
+        file = system.open(path, "rb")
+    except (ImportError, ValueError) as error:
+        raise CairnError(f"{url}: {error}") from error
+    except FileNotFoundError as error:
+        raise CairnError(f"{url}: there is no such file; check the mirror in params.yaml") from error
+    except (PermissionError, IsADirectoryError) as error:
+        raise CairnError(f"{url}: cannot be read ({error})") from error
+    except OSError as error:
+        raise Interrupted(str(error)) from error
+    with file:
+        first = start if start <= total and validator in (None, found) else 0
+        file.seek(first)
+        yield Body(first, total, found, _file_chunks(file))
+
+
+def _file_chunks(file: fsspec.spec.AbstractBufferedFile) -> Iterator[bytes]:
+    try:
+        while chunk := file.read(CHUNK_BYTES):
+            yield bytes(chunk)
+    except OSError as error:
+        raise Interrupted(str(error)) from error
