@@ -42,7 +42,8 @@ class SummedLoss(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, queries: Tensor, refs: Tensor | None, problem: Problem) -> tuple[Tensor, Tensor]:  # noqa: D102
+    def forward(ctx: Any, queries: Tensor, refs: Tensor | None, problem: Problem) -> tuple[Tensor, Tensor]:
+        """Make the values, and the gradients that backward() will scale."""
         items = queries if refs is None else refs
         to_queries = torch.zeros_like(queries) if ctx.needs_input_grad[0] else None
         to_items = torch.zeros_like(items) if ctx.needs_input_grad[1 if refs is not None else 0] else None
@@ -64,8 +65,9 @@ class SummedLoss(torch.autograd.Function):
         return total, kept
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
-    def backward(ctx: Any, above: Tensor, _: Tensor) -> tuple[Tensor | None, Tensor | None, None]:  # noqa: D102
+    @once_differentiable
+    def backward(ctx: Any, above: Tensor, _: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        """Scale the gradients by that of the result."""
         to_queries, to_items = ctx.saved_tensors
         scaled = [None if grad is None else grad * above for grad in (to_queries, to_items)]
         return scaled[0], scaled[1], None
@@ -75,7 +77,8 @@ class LossPerQuery(torch.autograd.Function):
     """The losses (Q,), and which queries have positives; keeps the gradient by the scores, (Q, N)."""
 
     @staticmethod
-    def forward(ctx: Any, queries: Tensor, refs: Tensor | None, problem: Problem) -> tuple[Tensor, Tensor]:  # noqa: D102
+    def forward(ctx: Any, queries: Tensor, refs: Tensor | None, problem: Problem) -> tuple[Tensor, Tensor]:
+        """Make the values, and the gradients that backward() will scale."""
         items = queries if refs is None else refs
         blocks = [
             (block.loss, block.has_positives, block.grad)
@@ -88,11 +91,20 @@ class LossPerQuery(torch.autograd.Function):
         return torch.cat([loss for loss, _, _ in blocks]), kept
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
-    def backward(ctx: Any, above: Tensor, _: Tensor) -> tuple[Tensor | None, Tensor | None, None]:  # noqa: D102
+    @once_differentiable
+    def backward(ctx: Any, above: Tensor, _: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        """Scale the gradients by that of the result."""
         queries, refs, grad = ctx.saved_tensors
         grad = grad * above[:, None]
         to_queries, to_items = grad @ (queries if refs is None else refs), grad.T @ queries
         if refs is None:
             return to_queries + to_items, None, None
         return to_queries, to_items, None
+
+
+def apply(
+    operation: type[SummedLoss] | type[LossPerQuery], queries: Tensor, refs: Tensor | None, problem: Problem
+) -> tuple[Tensor, Tensor]:
+    """Call an operation: its loss, and which queries have positives."""
+    result: tuple[Tensor, Tensor] = operation.apply(queries, refs, problem)  # type: ignore[no-untyped-call]
+    return result

@@ -13,10 +13,12 @@ from training.losses.inputs import check_batch, check_level
 class Calibration(nn.Module):
     r"""Contrastive loss on cosines with a margin for each side (ROADMAP, Ramzi et al., 2021, eq. 9).
 
-    .. math:: \frac{\sum_{positives} [m_+ - s]_+}{\#\{s < m_+\}} + \frac{\sum_{negatives} [s - m_-]_+}{\#\{s > m_-\}}
+    .. math::
+        \frac{\sum_{positives} [m_+ - s]_+}{\#\{positives: s < m_+\}}
+        + \frac{\sum_{negatives} [s - m_-]_+}{\#\{negatives: s > m_-\}}
 
-    Each side is averaged over the pairs that break its margin. Embeddings are normalised here. In a batch ranked
-    against itself an item is not its own positive.
+    Each side is averaged over the pairs that break its margin. Embeddings are normalised here. In a batch
+    ranked against itself an item is not its own positive.
 
     Args:
         positive_margin: cosine that positives should reach, -1..1.

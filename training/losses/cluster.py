@@ -18,9 +18,9 @@ class Cluster(nn.Module):
 
     .. math:: -\log \frac{\exp(v^T p_y / T)}{\sum_c \exp(v^T p_c / T)}, \quad |p_c| = 1
 
-    The proxies `weight` are parameters of this module: hand them to the optimiser. Only they are normalised here;
-    embeddings are taken as they come, normally of unit length. With several `centers` per class the logit is the mean
-    over them, weighted by a softmax of their own with `center_temperature`.
+    The proxies `weight` are parameters of this module: hand them to the optimiser. Only they are normalised
+    here; embeddings are taken as they come, normally of unit length. With several `centers` per class the
+    logit is the mean over them, weighted by a softmax of their own with `center_temperature`.
 
     Args:
         n_classes: number of classes at `level`; labels there must be 0..n_classes - 1.

@@ -4,8 +4,8 @@ A loss here is ``1 - sum over positives k of term(rank(k), hrank(k))``. Three fa
 
 - Only positives need a rank: (positives x gallery) differences per query, never (gallery x gallery).
 - Steps without gradient are counts: sort the positives of each depth once, then search.
-- A term needs nothing but its own rank, so value and gradient come out of one pass over a chunk of differences that
-  still sits in cache; nothing of that size is kept for the backward pass.
+- A term needs nothing but its own rank, so value and gradient come out of one pass over a chunk of
+  differences that still sits in cache; nothing of that size is kept for the backward pass.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Ranking:
 
     Attributes:
         step: stands in for the Heaviside step.
-        everywhere: use the step for every other item (Smooth-AP); otherwise for less relevant items only, and count
-            the rest with H(0) = 1 and no gradient (SupRank).
+        everywhere: use the step for every other item (Smooth-AP); otherwise for less relevant items only, and
+            count the rest with H(0) = 1 and no gradient (SupRank).
         hrank_step: gives H-rank a gradient through more relevant items; None counts them. SupRank only.
     """
 

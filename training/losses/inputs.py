@@ -61,8 +61,8 @@ def check_hierarchy(labels: Tensor, name: str) -> None:
         if bool(torn.any()):
             label = fine[1:][torn][0].item()
             raise CairnError(
-                f"{name} is not a strict hierarchy: label {label} of column {level} has two parents in column "
-                f"{level + 1}. Columns run fine -> coarse; make ids unique within a level"
+                f"{name} is not a strict hierarchy: label {label} of column {level} has two parents in "
+                f"column {level + 1}. Columns run fine -> coarse; make ids unique within a level"
             )
 
 
@@ -73,7 +73,7 @@ def check_level(level: int, n_levels: int) -> None:
 
 
 def match_depth(labels: Tensor, ref_labels: Tensor) -> Tensor:
-    """Number of levels that two items share, (Q, N) int8, for labels (Q, L) and (N, L) of a strict hierarchy."""
+    """Number of levels that two items share, (Q, N) int8; labels (Q, L) and (N, L) are strict."""
     depth = torch.zeros(len(labels), len(ref_labels), dtype=torch.int8, device=labels.device)
     for mine, theirs in zip(labels.T, ref_labels.T, strict=True):
         depth += mine[:, None] == theirs[None, :]
@@ -101,27 +101,32 @@ class Batch:
 
 
 def check_batch(
-    embeddings: Tensor, labels: Tensor, ref_embeddings: Tensor | None, ref_labels: Tensor | None
+    embeddings: Tensor,
+    labels: Tensor,
+    refs: Tensor | None,
+    ref_labels: Tensor | None,
+    names: tuple[str, str, str, str] = ("embeddings", "labels", "ref_embeddings", "ref_labels"),
 ) -> Batch:
-    """Check the four arguments of a loss.
+    """Check the four tensors that every loss and metric takes; `names` are what the caller calls them.
 
     Raises:
         CairnError: one of them is wrong, or two do not fit each other; the message names it.
     """
-    embeddings = checked_embeddings(embeddings, "embeddings")
-    labels = checked_labels(labels, len(embeddings), "labels")
-    if ref_embeddings is None and ref_labels is None:
-        check_hierarchy(labels, "labels")
+    own, own_labels, others, other_labels = names
+    embeddings = checked_embeddings(embeddings, own)
+    labels = checked_labels(labels, len(embeddings), own_labels)
+    if refs is None and ref_labels is None:
+        check_hierarchy(labels, own_labels)
         return Batch(embeddings, labels, None, None)
-    if ref_embeddings is None or ref_labels is None:
-        raise CairnError("ref_embeddings and ref_labels go together: give both or neither")
-    refs = checked_embeddings(ref_embeddings, "ref_embeddings").to(embeddings.dtype)
-    ref_labels = checked_labels(ref_labels, len(refs), "ref_labels")
+    if refs is None or ref_labels is None:
+        raise CairnError(f"{others} and {other_labels} go together: give both or neither")
+    refs = checked_embeddings(refs, others).to(embeddings.dtype)
+    ref_labels = checked_labels(ref_labels, len(refs), other_labels)
     if refs.shape[1] != embeddings.shape[1]:
-        raise CairnError(f"ref_embeddings have {refs.shape[1]} columns, embeddings {embeddings.shape[1]}")
+        raise CairnError(f"{others} have {refs.shape[1]} columns, {own} {embeddings.shape[1]}")
     if ref_labels.shape[1] != labels.shape[1]:
-        raise CairnError(f"ref_labels have {ref_labels.shape[1]} levels, labels {labels.shape[1]}")
-    check_hierarchy(torch.cat([labels, ref_labels]), "labels and ref_labels together")
+        raise CairnError(f"{other_labels} have {ref_labels.shape[1]} levels, {own_labels} {labels.shape[1]}")
+    check_hierarchy(torch.cat([labels, ref_labels]), f"{own_labels} with {other_labels}")
     return Batch(embeddings, labels, refs, ref_labels)
 
 

@@ -17,9 +17,9 @@ from training.losses.steps import require_positive
 class AveragePrecision:
     """H-AP, ``sum of hrank / rank over the sum of relevances``; with one level, AP.
 
-    Relevance of an item at depth l (HAPPIER, 2022, section 3): ``(l / L)^alpha / n(l)``, n(l) items at exactly that
-    depth; or, with `weights` w_1 (coarsest) .. w_L, ``sum over p <= l of w_p / n(>= p)``, which makes H-AP a weighted
-    mean of APs.
+    Relevance of an item at depth l (HAPPIER, 2022, section 3): ``(l / L)^alpha / n(l)``, n(l) items at
+    exactly that depth; or, with `weights` w_1 (coarsest) .. w_L, ``sum over p <= l of w_p / n(>= p)``, which
+    makes H-AP a weighted mean of APs.
     """
 
     alpha: float = 1.0
@@ -94,7 +94,7 @@ class Gain:
 
 @dataclass(frozen=True)
 class Recall:
-    """Recall at several k with a smooth cut, the mean over k of ``sum of sigmoid((k - rank) / T) / min(k, P)``."""
+    """Recall with a smooth cut, the mean over k of ``sum of sigmoid((k - rank) / T) / min(k, P)``."""
 
     at_k: tuple[int, ...]
     temperature: float

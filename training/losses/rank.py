@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hierarchies.errors import CairnError
-from training.losses.autograd import LossPerQuery, Problem, SummedLoss
+from training.losses.autograd import LossPerQuery, Problem, SummedLoss, apply
 from training.losses.engine import Objective, Ranking
 from training.losses.inputs import check_batch, check_level
 from training.losses.objectives import AveragePrecision, Gain, Recall
@@ -48,15 +48,16 @@ class RankLoss(nn.Module):
         """The loss of a batch.
 
         Args:
-            embeddings: queries (B, d), normally of unit length: scores are dot products, nothing is normalised here.
+            embeddings: queries (B, d), normally of unit length: scores are dot products, nothing is
+                normalised here.
             labels: integers (B, L), fine -> coarse, or (B,).
-            ref_embeddings: what is ranked, (N, d), of any size; None ranks the batch itself, each query among its own
-                positives as in the published losses.
+            ref_embeddings: what is ranked, (N, d), of any size; None ranks the batch itself, each query among
+                its own positives as in the published losses.
             ref_labels: (N, L), needed with `ref_embeddings`.
 
         Returns:
-            A scalar, or (B,) with reduction "none" where queries without positives are 0. The mean is over queries with
-            positives; without any the loss is 0.
+            A scalar, or (B,) with reduction "none" where queries without positives are 0. The mean is over
+            queries with positives; without any the loss is 0.
 
         Raises:
             CairnError: shapes, types or values of an argument are wrong; the message names it.
@@ -69,7 +70,7 @@ class RankLoss(nn.Module):
         problem = Problem(labels, item_labels, self.objective, self.ranking)
         operation = LossPerQuery if self.reduction == "none" else SummedLoss
         with torch.autocast(embeddings.device.type, enabled=False):
-            loss, kept = operation.apply(batch.embeddings, batch.refs, problem)
+            loss, kept = apply(operation, batch.embeddings, batch.refs, problem)
         n_kept = int(kept.sum())
         self.n_left_out = len(kept) - n_kept
         return loss / max(n_kept, 1) if self.reduction == "mean" else loss

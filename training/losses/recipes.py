@@ -82,16 +82,16 @@ def combine(*parts: tuple[float, nn.Module]) -> Combined:
     return Combined([loss for _, loss in parts], [weight for weight, _ in parts])
 
 
-def ROADMAP(level: int = 0) -> Combined:  # noqa: N802
+def ROADMAP(level: int = 0) -> Combined:
     """0.9 SupAP + 0.1 Calibration (Ramzi et al., NeurIPS 2021)."""
     return combine((0.9, SupAP(level=level)), (0.1, Calibration(level=level)))
 
 
-def HAPPIER(n_classes: int, dim: int, alpha: float = 1.0) -> Combined:  # noqa: N802
+def HAPPIER(n_classes: int, dim: int, alpha: float = 1.0) -> Combined:
     """0.9 SupHAP + 0.1 Cluster (Ramzi et al., ECCV 2022): for the whole hierarchy."""
     return combine((0.9, SupHAP(alpha=alpha)), (0.1, Cluster(n_classes, dim)))
 
 
-def HAPPIER_F(n_classes: int, dim: int, alpha: float = 1.0) -> Combined:  # noqa: N802
+def HAPPIER_F(n_classes: int, dim: int, alpha: float = 1.0) -> Combined:
     """0.5 SupHAP + 0.5 Cluster: HAPPIER with the weight moved to the finest level."""
     return combine((0.5, SupHAP(alpha=alpha)), (0.5, Cluster(n_classes, dim)))

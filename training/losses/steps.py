@@ -41,8 +41,8 @@ class SupStep:
     """SupRank's upper bound of the step (Ramzi et al., 2021, eq. 7; 2025): a sigmoid that turns into a line.
 
     ``sigmoid(t/tau)`` for ``t <= 0``; ``start + sigmoid(t/tau)`` for ``0 < t <= delta``;
-    ``rho (t - delta) + offset`` beyond. ``offset=None`` makes the step continuous at delta; ``delta=None`` starts the
-    line at 0.
+    ``rho (t - delta) + offset`` beyond. ``offset=None`` makes the step continuous at delta; ``delta=None``
+    starts the line at 0.
     """
 
     tau: float = 0.01
@@ -83,7 +83,8 @@ class SupStep:
 class LeakyStep:
     """HAPPIER's lower bound of the step inside H-rank (Ramzi et al., 2022, supplement).
 
-    ``leak * t`` for ``t <= 0``; ``min(beta t + gamma, 1)`` above. It is negative below 0, so that a loss may exceed 1.
+    ``leak * t`` for ``t <= 0``; ``min(beta t + gamma, 1)`` above. It is negative below 0, so that a loss may
+    exceed 1.
     """
 
     beta: float = 25.0
