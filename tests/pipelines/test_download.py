@@ -1,0 +1,399 @@
+"""Downloads against a server that misbehaves in every way, and against kill -9."""
+
+import hashlib
+import multiprocessing
+import os
+import random
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hierarchies.errors import CairnError
+from pipelines.sources import download
+from pipelines.sources.download import fetch_all, fetch_file
+from pipelines.sources.registry import RegistryRow, read_registry
+from tests.pipelines.misbehaving_server import Misbehaviour, misbehaving_server
+
+CONTENT = random.Random("content").randbytes(60_000)
+SHA256 = "sha256:" + hashlib.sha256(CONTENT).hexdigest()
+MD5 = "md5:" + hashlib.md5(CONTENT).hexdigest()
+
+
+@pytest.fixture
+def server() -> Iterator[Misbehaviour]:
+    with misbehaving_server(CONTENT) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "FIRST_WAIT_S", 0.01)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+def get(server: Misbehaviour, folder: Path, **options: object) -> download.FetchedFile:
+    settings: dict[str, object] = {
+        "size_bytes": len(CONTENT),
+        "hash": SHA256,
+        "timeout_s": 0.3,
+        "n_retries": 3,
+    }
+    return fetch_file(f"{server.url}/a.tar", folder / "a.tar", **{**settings, **options})  # type: ignore[arg-type]
+
+
+def only(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+# Ways to misbehave that another try mends
+
+
+MENDED = (
+    "good",
+    "cut cut cut cut cut cut",
+    "cut no_range",
+    "cut no_416",
+    "cut shifted",
+    "stall",
+    "silent",
+    "drop",
+    "long_length",
+    "page hidden_page",
+    "cut page cut hidden_page",
+    "refuse drop silent",
+)
+KNOWN = ("size and hash", "hash", "nothing")
+
+
+@pytest.mark.parametrize(
+    ("script", "known"),
+    [
+        *((script, known) for script in MENDED for known in KNOWN),
+        ("short_length", "size and hash"),
+        ("cut flipped", "size and hash"),
+        ("cut flipped", "hash"),
+    ],
+)
+def test_it_gets_the_right_bytes_in_the_end(
+    server: Misbehaviour, tmp_path: Path, script: str, known: str
+) -> None:
+    server.script = script.split()
+    fetched = get(
+        server,
+        tmp_path,
+        size_bytes=len(CONTENT) if known == "size and hash" else None,
+        hash=None if known == "nothing" else MD5,
+    )
+    assert (tmp_path / "a.tar").read_bytes() == CONTENT
+    assert (fetched.name, fetched.size_bytes, f"sha256:{fetched.sha256}") == ("a.tar", len(CONTENT), SHA256)
+    assert only(tmp_path) == {"a.tar"}
+
+
+def test_cuts_cost_no_byte_twice(server: Misbehaviour, tmp_path: Path) -> None:
+    server.script, server.cut_at = ["cut"] * 20, 2500
+    get(server, tmp_path, n_retries=1)
+    assert server.n_bytes_sent == len(CONTENT)
+    assert [wanted for _, wanted in server.requests[:3]] == [None, "bytes=2500-", "bytes=5000-"]
+
+
+def test_progress_adds_up_to_the_size(server: Misbehaviour, tmp_path: Path) -> None:
+    for number, script in enumerate(
+        (["cut", "cut"], ["cut", "no_range"], ["page"], ["cut", "no_416"], ["cut", "flipped"])
+    ):
+        server.script, gained = script, []
+        get(server, tmp_path / str(number), progress=gained.append)
+        assert sum(gained) == len(CONTENT), script
+
+
+def test_retry_after_is_respected(server: Misbehaviour, tmp_path: Path) -> None:
+    server.script = ["busy"]
+    started = time.monotonic()
+    get(server, tmp_path)
+    assert time.monotonic() - started >= 1
+
+
+def test_a_retry_after_beyond_patience_is_passed_on(server: Misbehaviour, tmp_path: Path) -> None:
+    server.script, server.retry_after = ["cut", "busy"], "7200"
+    with pytest.raises(CairnError, match=r"503 Service Unavailable and asks to wait 7,200 s.*kept"):
+        get(server, tmp_path)
+    get(server, tmp_path)
+    assert server.requests[-1][1] == "bytes=1000-"
+
+
+def test_waits_grow(server: Misbehaviour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(threading.Event, "wait", lambda self, seconds=None: waits.append(seconds))
+    monkeypatch.setattr(download, "FIRST_WAIT_S", 0.5)
+    server.always = "refuse"
+    with pytest.raises(CairnError, match=r"a\.tar: http.*503.*gave up after 8 failures"):
+        get(server, tmp_path, n_retries=7)
+    assert [wait for wait in waits if wait] == [0.5, 1, 2, 4, 8, 16, 30]
+
+
+# Ways to misbehave that no try mends
+
+
+@pytest.mark.parametrize("way", ["cut", "page", "hidden_page", "stall", "drop"])
+def test_it_gives_up_on_a_server_that_never_gets_further(
+    server: Misbehaviour, tmp_path: Path, way: str
+) -> None:
+    server.always, server.cut_at = way, 0
+    with pytest.raises(CairnError, match="gave up after 3 failures in a row"):
+        get(server, tmp_path, n_retries=2)
+    assert len(server.requests) == 3
+    assert not (tmp_path / "a.tar").exists()
+
+
+@pytest.mark.parametrize(
+    ("way", "size"), [("flipped", len(CONTENT)), ("flipped", None), ("endless", len(CONTENT))]
+)
+def test_wrong_bytes_are_moved_aside(
+    server: Misbehaviour, tmp_path: Path, way: str, size: int | None
+) -> None:
+    server.always = way
+    with pytest.raises(CairnError) as failure:
+        get(server, tmp_path, size_bytes=size)
+    damaged = tmp_path / "a.tar.damaged"
+    found = hashlib.sha256(damaged.read_bytes()).hexdigest()
+    for part in ("a.tar", SHA256, f"sha256:{found}", str(damaged)):
+        assert part in str(failure.value)
+    assert only(tmp_path) == {"a.tar.damaged"}
+    server.always = "good"
+    get(server, tmp_path)
+    assert (tmp_path / "a.tar").read_bytes() == CONTENT
+
+
+def test_a_lying_length_is_found_out_by_the_hash(server: Misbehaviour, tmp_path: Path) -> None:
+    server.always = "short_length"
+    with pytest.raises(CairnError, match="other bytes than registered"):
+        get(server, tmp_path, size_bytes=None)
+
+
+def test_a_missing_file_is_said_at_once(server: Misbehaviour, tmp_path: Path) -> None:
+    server.always = "not_found"
+    with pytest.raises(CairnError, match="404 Not Found"):
+        get(server, tmp_path)
+    assert len(server.requests) == 1
+
+
+def test_a_new_version_is_never_spliced_onto_an_old_one(server: Misbehaviour, tmp_path: Path) -> None:
+    server.script = ["cut", "not_found"]
+    with pytest.raises(CairnError, match="404"):
+        get(server, tmp_path, size_bytes=None, hash=None)
+    server.content, server.etag = bytes(reversed(CONTENT)), '"v2"'
+    get(server, tmp_path, size_bytes=None, hash=None)
+    assert (tmp_path / "a.tar").read_bytes() == server.content
+
+
+def test_a_torn_part_costs_one_fresh_start(server: Misbehaviour, tmp_path: Path) -> None:
+    (tmp_path / "a.tar.part").write_bytes(b"\0" * 40_000)
+    get(server, tmp_path)
+    assert (tmp_path / "a.tar").read_bytes() == CONTENT
+
+
+def test_a_full_disk_is_noticed_first(server: Misbehaviour, tmp_path: Path) -> None:
+    with pytest.raises(CairnError, match=r"bytes are to come.*make room"):
+        get(server, tmp_path, size_bytes=10**18)
+    row = RegistryRow("a.tar", f"{server.url}/a.tar", 10**18, None)
+    with pytest.raises(CairnError, match=r"bytes are to come.*make room"):
+        fetch_all([row], tmp_path)
+    assert len(server.requests) == 1
+
+
+def test_no_network_is_one_clear_message_in_time(tmp_path: Path) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        base = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    rows = [RegistryRow(f"{number}.tar", f"{base}/{number}.tar", None, None) for number in range(50)]
+    started = time.monotonic()
+    with pytest.raises(CairnError, match=r"cannot be reached.*[Cc]onnection refused.*mirror") as failure:
+        fetch_all(rows, tmp_path, n_connections=4, n_retries=5)
+    assert time.monotonic() - started < 20
+    assert str(failure.value).count("cannot be reached") == 1
+
+
+# Other addresses than http
+
+
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_local_sources_are_copied_and_checked(tmp_path: Path, scheme: str) -> None:
+    (tmp_path / "source").write_bytes(CONTENT)
+    url = f"{scheme}{tmp_path}/source"
+    fetched = fetch_file(url, tmp_path / "store/a", size_bytes=None, hash=SHA256)
+    assert (tmp_path / "store/a").read_bytes() == CONTENT
+    assert fetched.hash == SHA256
+    with pytest.raises(CairnError, match="other bytes than registered"):
+        fetch_file(url, tmp_path / "store/b", size_bytes=None, hash="md5:" + "0" * 32)
+    with pytest.raises(CairnError, match="there is no such file"):
+        fetch_file(f"{url}s", tmp_path / "store/c", size_bytes=None, hash=None)
+
+
+def test_a_local_copy_is_continued_only_of_the_same_version(tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(CONTENT)
+    (tmp_path / "a.part").write_bytes(b"x" * 100)
+    fetch_file(str(tmp_path / "source"), tmp_path / "a", size_bytes=None, hash=None)
+    assert (tmp_path / "a").read_bytes() == CONTENT
+
+
+def test_an_unknown_scheme_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CairnError, match=r"gopher://x/y: .*gopher"):
+        fetch_file("gopher://x/y", tmp_path / "a", size_bytes=None, hash=None)
+
+
+def test_manual_files_say_what_to_do_and_are_accepted_by_hash(tmp_path: Path) -> None:
+    url, target = (
+        "manual: DyML_Animal.zip from the authors' OneDrive (https://example.org/dyml)",
+        tmp_path / "dyml.zip",
+    )
+    with pytest.raises(CairnError) as failure:
+        fetch_file(url, target, size_bytes=len(CONTENT), hash=SHA256)
+    for part in (
+        "by hand: DyML_Animal.zip from the authors' OneDrive",
+        "Name it dyml.zip",
+        str(tmp_path),
+        SHA256,
+    ):
+        assert part in str(failure.value)
+    target.write_bytes(CONTENT[:-1])
+    with pytest.raises(CairnError, match="the file there has 59,999 bytes"):
+        fetch_file(url, target, size_bytes=len(CONTENT), hash=SHA256)
+    assert target.exists()
+    target.write_bytes(CONTENT)
+    assert fetch_file(url, target, size_bytes=len(CONTENT), hash=SHA256).size_bytes == len(CONTENT)
+
+
+# Many files
+
+
+def rows_of(server: Misbehaviour, count: int) -> list[RegistryRow]:
+    return [RegistryRow(f"a/{n} ü.tar", f"{server.url}/{n}", len(CONTENT), SHA256) for n in range(count)]
+
+
+def test_only_what_is_missing_or_damaged_is_fetched_again(server: Misbehaviour, tmp_path: Path) -> None:
+    rows = rows_of(server, 6)
+    first = fetch_all(rows, tmp_path, server.url, n_connections=3)
+    assert [file.name for file in first] == [row.name for row in rows]
+    assert len(server.requests) == 6
+    assert {path for path, _ in server.requests} == {f"/a/{n}%20%C3%BC.tar" for n in range(6)}
+    (tmp_path / rows[1].name).unlink()
+    (tmp_path / rows[4].name).write_bytes(CONTENT[::-1])
+    assert fetch_all(rows, tmp_path, server.url) == first
+    assert len(server.requests) == 8
+    assert (tmp_path / rows[4].name).read_bytes() == CONTENT
+
+
+def test_verified_files_are_not_read_again(
+    server: Misbehaviour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch_all(rows_of(server, 2), tmp_path, server.url)
+    monkeypatch.setattr(download, "_fetch", lambda *_: pytest.fail("read again"))
+    assert len(fetch_all(rows_of(server, 2), tmp_path, server.url)) == 2
+
+
+def test_a_file_that_was_there_before_is_accepted_by_its_hash(server: Misbehaviour, tmp_path: Path) -> None:
+    row = rows_of(server, 1)[0]
+    (tmp_path / "a").mkdir()
+    (tmp_path / row.name).write_bytes(CONTENT)
+    assert fetch_all([row], tmp_path, server.url)[0].hash == SHA256
+    assert server.requests == []
+
+
+def test_one_message_names_every_failure_and_the_rest_is_kept(server: Misbehaviour, tmp_path: Path) -> None:
+    good = rows_of(server, 3)
+    bad = [RegistryRow(f"bad{n}", f"{server.url}/bad", None, "md5:" + "0" * 32) for n in range(2)]
+    manual = RegistryRow("by_hand.zip", "manual: by_hand.zip from its authors", None, None)
+    with pytest.raises(CairnError, match=r"^3 files could not be fetched") as failure:
+        fetch_all([*bad, manual, *good], tmp_path)
+    assert all(name in str(failure.value) for name in ("bad0", "bad1", "by_hand.zip"))
+    assert all((tmp_path / row.name).read_bytes() == CONTENT for row in good)
+
+
+# kill -9
+
+
+def fetch_in_child(base: str, folder: Path) -> None:
+    rows = [RegistryRow(f"{n}.tar", "", len(CONTENT), SHA256 if n else None) for n in range(3)]
+    fetch_all(rows, folder, base, n_connections=2, timeout_s=5)
+
+
+def test_killed_at_random_moments_it_goes_on_where_it_was(server: Misbehaviour, tmp_path: Path) -> None:
+    server.bytes_per_second = 150_000
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["pipelines.sources.download"])
+    rng, n_kills = random.Random("kills"), 0
+    for _ in range(60):
+        child = context.Process(target=fetch_in_child, args=(server.url, tmp_path))
+        n_asked = len(server.requests)
+        child.start()
+        while child.is_alive() and len(server.requests) == n_asked:
+            time.sleep(0.005)
+        child.join(rng.uniform(0.02, 0.25))
+        if not child.is_alive():
+            break
+        os.kill(child.pid or 0, signal.SIGKILL)
+        child.join()
+        n_kills += 1
+        for path in tmp_path.glob("*.tar"):
+            assert path.read_bytes() == CONTENT
+    assert n_kills >= 3
+    assert child.exitcode == 0
+    assert only(tmp_path) == {"0.tar", "1.tar", "2.tar", ".verified.tsv"}
+    assert all(path.read_bytes() == CONTENT for path in tmp_path.glob("*.tar"))
+    buffered = (
+        n_kills * 2 * 10 * server.bytes_per_second / 100
+    )  # sent, but still on the way when the kill came
+    assert server.n_bytes_sent <= 3 * len(CONTENT) + buffered
+
+
+# Registries
+
+
+def test_a_registry_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "r.tsv"
+    path.write_text(
+        "name\turl\tbytes\thash\tscale\n# a comment\n"
+        f"a/b.tar\thttp://x/b\t12\t{MD5}\tfull\n"
+        "c\tmanual: c\t\t\t\n"
+    )
+    assert read_registry(path) == [
+        RegistryRow("a/b.tar", "http://x/b", 12, MD5),
+        RegistryRow("c", "manual: c", None, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("../a\tu\t\t", r"r\.tsv:3: name '../a' must be a plain relative path"),
+        ("/a\tu\t\t", r"r\.tsv:3: name '/a'"),
+        ("\tu\t\t", r"r\.tsv:3: name ''"),
+        ("a\t\t\t", r"r\.tsv:3: 'a' has no url"),
+        ("a\tu\tmany\t", r"r\.tsv:3: bytes 'many'"),
+        ("a\tu\t1\tmd5:12", r"r\.tsv:3: 'md5:12' is not a hash"),
+        ("a\tu\t1\tcrc:" + "0" * 32, r"r\.tsv:3: .* is not a hash"),
+        ("a\tu\t1", r"r\.tsv:3: 3 cells where the header has 4"),
+        ("first\tu\t1\t", r"r\.tsv:3: 'first' is listed twice"),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path: Path, line: str, complaint: str) -> None:
+    path = tmp_path / "r.tsv"
+    path.write_text(f"name\turl\tbytes\thash\nfirst\tu\t\t\n{line}\n")
+    with pytest.raises(CairnError, match=complaint):
+        read_registry(path)
+
+
+def test_a_registry_without_a_column_or_a_line_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "r.tsv"
+    path.write_text("name\turl\tbytes\n")
+    with pytest.raises(CairnError, match=r"r\.tsv:1: no column 'hash'"):
+        read_registry(path)
+    path.write_text("")
+    with pytest.raises(CairnError, match="empty"):
+        read_registry(path)
+    with pytest.raises(CairnError, match="no such registry"):
+        read_registry(tmp_path / "other.tsv")
