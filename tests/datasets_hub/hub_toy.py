@@ -1,0 +1,101 @@
+"""A small dataset for tests: drawn images, three levels, one of them too large for a ClassLabel."""
+
+import io
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from datasets_hub.card import Card, EvaluationProtocol
+from datasets_hub.rows import Attribution, ImageRow, RowList
+from datasets_hub.stats import Stats
+from datasets_hub.writer import write_dataset
+from hierarchies.tree import LabelTree
+
+N_LEAVES = 600
+N_IMAGES = {"train": 240, "test": 60}
+LEAVES = [f"leaf {i}: Škocjan <b>{i}</b>" for i in range(N_LEAVES)]
+
+
+def toy_tree() -> LabelTree:
+    """600 leaves, 60 middle and 6 coarse labels; names with accents and HTML."""
+    return LabelTree.from_table(
+        pd.DataFrame(
+            {
+                "fine": LEAVES,
+                "middle": [f"middle {i // 10}" for i in range(N_LEAVES)],
+                "coarse": [f"<script>alert({i // 100})</script> | coarse" for i in range(N_LEAVES)],
+            }
+        ),
+        ["fine", "middle", "coarse"],
+    )
+
+
+def toy_card(**changes: object) -> Card:
+    fields = {
+        "name": "toy",
+        "title": "Toy <img src=x onerror=alert(1)>",
+        "description": "Drawn images for tests.",
+        "licence": "MIT",
+        "redistributable": True,
+        "levels": ("fine", "middle", "coarse"),
+        "annotation_origin": "given",
+        "attribution": ("author", "license", "source_url"),
+        "protocols": (EvaluationProtocol(name="main", query="test", gallery="test"),),
+    }
+    return Card(**(fields | changes))
+
+
+def toy_row(split: str, i: int) -> ImageRow:
+    noise = np.random.default_rng([len(split), i]).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(noise).resize((48, 36)).save(out, "JPEG")
+    leaf = LEAVES[i * 7 % N_LEAVES] if i % 20 else None
+    credit = Attribution("https://example.org/i", f"Author {i % 5}", "CC-BY-4.0")
+    return ImageRow(out.getvalue(), f"{split}/{i:04d}.jpg", f"{split}-{i:04d}", leaf, credit)
+
+
+def toy_rows(**changes: ImageRow) -> dict[str, RowList]:
+    """All splits; `train_3=row` puts another row in place of the third of `train`."""
+    splits = {split: [toy_row(split, i) for i in range(n)] for split, n in N_IMAGES.items()}
+    for place, row in changes.items():
+        split, i = place.rsplit("_", 1)
+        splits[split][int(i)] = row
+    return {split: RowList(rows) for split, rows in splits.items()}
+
+
+def write_toy(folder: Path, **options: object) -> Stats:
+    given = {"card": toy_card(), "tree": toy_tree(), "splits": toy_rows(), "shard_size_bytes": 120_000}
+    return write_dataset(folder, **(given | {"rows_per_group": 50} | options))
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder; hidden ones are nobody's business but the writer's."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.name.startswith(".")
+    }
+
+
+def write_killed(folder: Path, step: int) -> None:
+    """Write the toy dataset and be killed on the way."""
+    die_at(step)
+    write_toy(folder, n_workers=1)
+
+
+def die_at(step: int) -> None:
+    """Kill this process when it renames, removes or makes a folder for the `step`-th time."""
+    seen = 0
+
+    def hook(event: str, _: tuple[object, ...]) -> None:
+        nonlocal seen
+        if event in ("os.rename", "os.remove", "os.rmdir", "os.mkdir"):
+            seen += 1
+            if seen == step:
+                os.kill(os.getpid(), 9)
+
+    sys.addaudithook(hook)

@@ -1,0 +1,196 @@
+"""The writer: same bytes always, whole or not at all."""
+
+import errno
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import datasets
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from hub_toy import N_IMAGES, content, toy_card, toy_row, toy_rows, toy_tree, write_killed, write_toy
+
+from datasets_hub import describe, label_array
+from datasets_hub.rows import RowList
+from datasets_hub.shards import plan_shards
+from datasets_hub.writer import write_dataset
+from hierarchies.errors import CairnError
+from hierarchies.tree import LabelTree
+
+
+def test_plain_datasets_reads_rows_labels_and_tree(hub: Path) -> None:
+    loaded = datasets.load_dataset(str(hub / "sample" / "toy"))
+    tree = toy_tree()
+    for split, n_images in N_IMAGES.items():
+        assert loaded[split].num_rows == n_images
+        for i in (0, 7, n_images - 1):
+            found, row = loaded[split][i], toy_row(split, i)
+            assert (found["image_id"], found["author"]) == (row.image_id, row.attribution.author)
+            assert found["image"].size == (48, 36)
+            raw = loaded[split].cast_column("image", datasets.Image(decode=False))[i]["image"]
+            assert raw == {"bytes": row.image, "path": row.path.split("/")[-1]} or raw["path"] == row.path
+            names = (None,) * 3 if row.leaf is None else tree.path(row.leaf)
+            nodes = tree.nodes().set_index("node_id")["name"]
+            assert names[0] == (None if found["fine"] is None else nodes[found["fine"]])
+            features = loaded[split].features
+            assert names[1:] == tuple(
+                None if found[k] is None else features[k].int2str(found[k]) for k in tree.levels[1:]
+            )
+    nodes = datasets.load_dataset(str(hub / "sample" / "toy"), "nodes", split="train").to_pandas()
+    assert nodes["name"].tolist() == tree.nodes()["name"].tolist()
+
+
+def test_label_array_gives_class_indices_fine_to_coarse(hub: Path) -> None:
+    tree = toy_tree()
+    test = datasets.load_dataset(str(hub / "sample" / "toy"), split="test")
+    labels = label_array(test, tree)
+    for i in range(N_IMAGES["test"]):
+        leaf = toy_row("test", i).leaf
+        expected = [-1, -1, -1] if leaf is None else tree.codes[tree.leaves.index(leaf)].tolist()
+        assert labels[i].tolist() == expected
+
+
+@pytest.mark.parametrize("n_workers", [1, 3])
+def test_bytes_do_not_depend_on_workers_or_folder(hub: Path, tmp_path: Path, n_workers: int) -> None:
+    write_toy(tmp_path / "elsewhere", n_workers=n_workers)
+    assert content(tmp_path / "elsewhere") == content(hub / "sample" / "toy")
+
+
+def test_shards_are_named_by_content_and_cut_into_row_groups(hub: Path) -> None:
+    stats = describe("toy", hub=hub).stats
+    assert len(stats.splits["train"].shards) > 2
+    for file in stats.files:
+        raw = (hub / "sample" / "toy" / file.path).read_bytes()
+        assert hashlib.sha256(raw).hexdigest() == file.sha256
+        assert file.path.endswith(f"-{file.sha256[:16]}.parquet")
+    for shard in stats.splits["train"].shards:
+        meta = pq.ParquetFile(hub / "sample" / "toy" / shard.path).metadata
+        for group in range(meta.num_row_groups):
+            columns = {
+                meta.row_group(group).column(i).path_in_schema: meta.row_group(group).column(i)
+                for i in range(meta.num_columns)
+            }
+            assert meta.row_group(group).num_rows <= 50
+            assert columns["coarse"].statistics.has_min_max
+            assert columns["coarse"].has_column_index
+            assert columns["image.bytes"].has_offset_index
+            assert columns["image.bytes"].statistics is None
+
+
+def test_shards_have_even_size_and_cover_every_row() -> None:
+    sizes = [7, 1, 30, 4, 4, 4, 90, 1, 1, 1]
+    shards = plan_shards("train", sizes, 40)
+    assert [shard.start for shard in shards[1:]] == [shard.stop for shard in shards[:-1]]
+    assert (shards[0].start, shards[-1].stop) == (0, len(sizes))
+    assert {shard.n_shards for shard in shards} == {len(shards)}
+    assert max(sum(sizes[shard.start : shard.stop]) for shard in shards) <= 40 + max(sizes)
+    assert plan_shards("train", [0, 0], 10)[0].stop == 2
+
+
+def test_row_groups_close_before_arrow_overflows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("datasets_hub.shards.MAX_GROUP_BYTES", 5_000)
+    stats = write_toy(tmp_path / "toy")
+    meta = pq.ParquetFile(tmp_path / "toy" / stats.splits["train"].shards[0].path).metadata
+    largest = max(len(toy_row("train", i).image) for i in range(N_IMAGES["train"]))
+    for i in range(meta.num_row_groups):
+        assert meta.row_group(i).column(0).total_uncompressed_size < 5_000 + largest + 1_000
+
+
+@pytest.mark.slow
+def test_killed_anywhere_then_again_gives_the_same_bytes(
+    hub: Path, tmp_path: Path, run_killed: Callable[..., bool]
+) -> None:
+    folder, old = tmp_path / "hub" / "toy", tmp_path / "old"
+    write_toy(old, splits={split: RowList([toy_row(split, 1)]) for split in N_IMAGES})
+    before, after = content(old), content(hub / "sample" / "toy")
+    for step in count(1):
+        shutil.rmtree(tmp_path / "hub", ignore_errors=True)
+        shutil.copytree(old, folder)
+        if not run_killed(write_killed, folder, step):
+            break
+        assert not folder.exists() or content(folder) in (before, after), f"half-visible after step {step}"
+        write_toy(folder)
+        assert content(folder) == after
+        assert [path.name for path in folder.parent.iterdir()] == ["toy"], f"rubbish after step {step}"
+    assert step > 30
+
+
+def test_finished_shards_are_used_again(tmp_path: Path, run_killed: Callable[..., bool]) -> None:
+    assert run_killed(write_killed, tmp_path / "toy", 24)
+    staging = tmp_path / ".toy.partial"
+    finished = [json.loads(path.read_text())["file"]["path"] for path in (staging / "markers").glob("*.json")]
+    altered, *kept = sorted(finished)
+    before = {path: (staging / path).stat().st_ino for path in kept}
+    assert before
+    with (staging / altered).open("r+b") as file:
+        file.write(b"XXXX")
+    write_toy(tmp_path / "toy")
+    assert {path: (tmp_path / "toy" / path).stat().st_ino for path in kept} == before
+    assert (tmp_path / "toy" / altered).read_bytes()[:4] == b"PAR1"
+
+
+def test_another_input_does_not_continue_a_killed_run(
+    tmp_path: Path, run_killed: Callable[..., bool]
+) -> None:
+    assert run_killed(write_killed, tmp_path / "toy", 24)
+    row = replace(toy_row("train", 0), image_id="changed")
+    write_toy(tmp_path / "toy", splits=toy_rows(train_0=row))
+    assert datasets.load_dataset(str(tmp_path / "toy"), split="train")[0]["image_id"] == "changed"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"splits": toy_rows(train_5=replace(toy_row("train", 5), leaf="nowhere"))}, "train-0005.*'nowhere'"),
+        ({"splits": {"train": RowList([])}, "card": toy_card(protocols=())}, "'train'.*no image"),
+        ({"splits": toy_rows() | {"a-b": RowList([toy_row("x", 1)])}}, "'a-b'"),
+        ({"card": toy_card(levels=("coarse", "middle", "fine"))}, "levels coarse"),
+        ({"splits": {"train": toy_rows()["train"]}}, "protocol.*'test'"),
+    ],
+)
+def test_bad_input_is_named_and_changes_nothing(
+    tmp_path: Path, options: dict[str, object], message: str
+) -> None:
+    write_toy(tmp_path / "toy")
+    before = content(tmp_path / "toy")
+    with pytest.raises(CairnError, match=message):
+        write_toy(tmp_path / "toy", **options)
+    assert content(tmp_path / "toy") == before
+
+
+def test_a_level_that_cannot_be_a_column_is_refused(tmp_path: Path) -> None:
+    tree = LabelTree.from_table(pd.DataFrame({"image": ["a"]}), ["image"])
+    splits = {"train": RowList([toy_row("train", 1)])}
+    with pytest.raises(CairnError, match="'image' cannot be a column"):
+        write_dataset(tmp_path / "x", toy_card(levels=("image",), protocols=()), tree, splits)
+
+
+def test_rows_that_break_off_are_an_error(tmp_path: Path) -> None:
+    class Short(RowList):
+        def read(self, start: int, stop: int):  # type: ignore[no-untyped-def]
+            return super().read(start, stop - 1)
+
+    with pytest.raises(CairnError, match="rows came where"):
+        write_toy(
+            tmp_path / "toy", splits=toy_rows() | {"test": Short([toy_row("test", i) for i in range(9)])}
+        )
+    assert not (tmp_path / "toy").exists()
+
+
+def test_a_full_disk_keeps_the_old_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_toy(tmp_path / "toy")
+    before = content(tmp_path / "toy")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("datasets_hub.shards.os.fsync", full)
+        with pytest.raises(CairnError, match=r"disk .* is full"):
+            write_toy(tmp_path / "toy", rows_per_group=49)
+    assert content(tmp_path / "toy") == before
