@@ -1,0 +1,117 @@
+"""Loading: by name, folder and URI; errors that say what to run."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hub_toy import LEAVES, N_IMAGES, toy_row, toy_tree
+
+import datasets_hub
+from datasets_hub import describe, list_datasets, load_dataset, load_tree
+from datasets_hub.locate import Location, find_hub
+from hierarchies.errors import CairnError
+
+IDS = [toy_row("test", i).image_id for i in range(N_IMAGES["test"])]
+
+
+def test_name_folder_and_environment_lead_to_the_same(
+    hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "project" / "data").mkdir(parents=True)
+    (tmp_path / "project" / "data" / "hub").symlink_to(hub)
+    (tmp_path / "project" / "deep").mkdir()
+    monkeypatch.chdir(tmp_path / "project" / "deep")
+    assert load_dataset("toy", "test")["image_id"][:] == IDS
+    monkeypatch.setenv("CAIRN_HUB", str(tmp_path / "nowhere"))
+    with pytest.raises(CairnError, match="nowhere"):
+        load_dataset("toy")
+    assert load_dataset("toy", "test", hub=hub)["image_id"][:] == IDS
+    monkeypatch.setenv("CAIRN_HUB", hub.as_uri())
+    assert load_dataset("toy", "test")["image_id"][:] == IDS
+    assert load_dataset(hub / "sample" / "toy", "test")["image_id"][:] == IDS
+
+
+def test_streaming_gives_the_same_rows(hub: Path) -> None:
+    whole = load_dataset("toy", "test", hub=hub)
+    streamed = list(load_dataset("toy", "test", streaming=True, hub=hub))
+    assert [row["image_id"] for row in streamed] == IDS
+    for column in ("fine", "middle", "coarse", "author"):
+        assert [row[column] for row in streamed] == whole[column][:]
+    assert streamed[3]["image"].tobytes() == whole[3]["image"].tobytes()
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_levels_are_chosen_and_large_ones_get_names(hub: Path, streaming: bool) -> None:
+    loaded = load_dataset("toy", levels=["fine", "coarse"], names=True, streaming=streaming, hub=hub)
+    row = next(iter(loaded["test"].skip(7)))
+    assert "middle" not in row
+    assert row["fine_name"] == toy_row("test", 7).leaf
+    assert "coarse_name" not in row
+
+
+def test_tree_card_and_list(hub: Path) -> None:
+    assert load_tree("toy", hub=hub) == toy_tree()
+    (found,) = list_datasets(hub=hub)
+    assert (found.card.name, found.stats.n_images) == ("toy", sum(N_IMAGES.values()))
+    assert list_datasets("full", hub=hub) == []
+    assert describe("toy", hub=hub).stats.n_names == {"fine": len(LEAVES), "middle": 60, "coarse": 6}
+
+
+def test_configs_nodes_and_edges(hub: Path) -> None:
+    edges = load_dataset("toy", "train", config="edges", hub=hub)
+    assert edges.num_rows == len(toy_tree().nodes()) - 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name_or_uri": "tay"}, r"no dataset 'tay' .* there are: sample/toy.*dvc repro publish@sample-tay"),
+        ({"name_or_uri": "toy", "scale": "full"}, "dvc repro publish@full-toy"),
+        ({"name_or_uri": "toy", "scale": "../sample"}, "is no name"),
+        ({"name_or_uri": "../toy"}, "no published dataset there"),
+        ({"name_or_uri": "..", "scale": "sample"}, "no published dataset there"),
+        ({"name_or_uri": "toy", "split": "val"}, "no split 'val'.*'train'"),
+        ({"name_or_uri": "toy", "levels": ["genus"]}, "no level 'genus'.*'fine'"),
+        ({"name_or_uri": "toy", "config": "leaves"}, "no config 'leaves'"),
+        ({"name_or_uri": "toy", "revision": "v9"}, "'v9'"),
+        ({"name_or_uri": "toy", "revision": "../../x"}, "is no name"),
+        ({"name_or_uri": "ftp9://host/toy"}, "ftp9:// is not known"),
+    ],
+)
+def test_errors_say_what_to_do(hub: Path, arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(CairnError, match=message):
+        load_dataset(**arguments, hub=hub)
+
+
+def test_no_hub_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CAIRN_HUB", raising=False)
+    with pytest.raises(CairnError, match=r"no data/hub.*dvc repro.*CAIRN_HUB"):
+        find_hub()
+
+
+@pytest.mark.parametrize("path", ["../secret", "/etc/passwd", "a/../../b", "s3://other/file"])
+def test_a_dataset_cannot_point_out_of_its_folder(path: str) -> None:
+    with pytest.raises(CairnError, match="leads out of the dataset"):
+        Location("/hub/toy").file(path)
+
+
+def test_import_is_light_and_brings_no_torch() -> None:
+    code = (
+        "import sys, time, datasets; start = time.perf_counter(); import datasets_hub; "
+        "print(time.perf_counter() - start); datasets_hub.load_dataset; "
+        "assert not {'torch', 'sentence_transformers', 'sklearn', 'plotly'} & set(sys.modules), 'heavy'"
+    )
+    # Torch, where installed, is imported by `datasets` itself unless told otherwise.
+    environment = {**os.environ, "USE_TORCH": "0", "PYTHONPATH": str(Path(datasets_hub.__file__).parents[1])}
+    runs = [
+        float(
+            subprocess.run(
+                [sys.executable, "-c", code], env=environment, capture_output=True, check=True
+            ).stdout
+        )
+        for _ in range(3)
+    ]
+    assert min(runs) < 0.3
