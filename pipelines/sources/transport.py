@@ -76,8 +76,6 @@ def _http_body(url: str, start: int, validator: str | None, timeout_s: float) ->
     headers = {"Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"
-        if validator:
-            headers["If-Range"] = validator
     try:
         response = requests.get(
             url, headers=headers, stream=True, timeout=(min(CONNECT_TIMEOUT_S, timeout_s), timeout_s)

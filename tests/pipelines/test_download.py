@@ -196,6 +196,13 @@ def test_a_torn_part_costs_one_fresh_start(server: Misbehaviour, tmp_path: Path)
     assert (tmp_path / "a.tar").read_bytes() == CONTENT
 
 
+def test_wrong_pieces_get_one_fresh_start_and_no_more(server: Misbehaviour, tmp_path: Path) -> None:
+    server.script = ["cut", "flipped"] * 5
+    with pytest.raises(CairnError, match="other bytes than registered"):
+        get(server, tmp_path)
+    assert len(server.requests) == 4
+
+
 def test_a_full_disk_is_noticed_first(server: Misbehaviour, tmp_path: Path) -> None:
     with pytest.raises(CairnError, match=r"bytes are to come.*make room"):
         get(server, tmp_path, size_bytes=10**18)
