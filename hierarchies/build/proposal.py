@@ -1,0 +1,157 @@
+"""A machine-made tree with a confidence and a reason per edge, as values and as a file."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+from hierarchies.build.embed import ModelRecord
+from hierarchies.errors import CairnError
+from hierarchies.files import write_text_atomic
+from hierarchies.names import label_key
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class TypeEntry:
+    """A type (such as `truss bridge`) and the category proposed for it.
+
+    Attributes:
+        text: the type as the source writes it; of several spellings the first in code point order.
+        spellings: all texts that are this type but for case and spaces.
+        category: name of the proposed category.
+        confidence: that the category is right, 0..1.
+        why: the words or neighbours that decided.
+        second: the next best category, or `""`.
+        neighbours: the most similar other types.
+        source: `mined` where the type's own words or superclasses tell the category, `cluster` where similarity does.
+        weight: how much it matters: landmarks (or images) of this type.
+    """
+
+    text: str
+    spellings: tuple[str, ...]
+    category: str
+    confidence: float
+    why: str
+    second: str
+    neighbours: tuple[str, ...]
+    source: str
+    weight: float
+
+
+@dataclass(frozen=True)
+class LandmarkEntry:
+    """A landmark: its type, or where it has none the category proposed from its name.
+
+    Attributes:
+        name: unique display name.
+        type: text of its type, or None.
+        category: proposed from the name where there is no type, else None.
+        confidence: of that category.
+        source: `assigned`, or that of the type.
+        second: the next best category from the name, or `""`.
+        n_images: images of this landmark.
+    """
+
+    name: str
+    type: str | None
+    category: str | None
+    confidence: float
+    source: str
+    second: str
+    n_images: int
+
+
+@dataclass(frozen=True)
+class CategoryEntry:
+    """A category, its kind (`natural` or `human-made`) and how sure the kind is (0..1)."""
+
+    name: str
+    kind: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Categories for types and landmarks, before any human decision. Entries are sorted by name."""
+
+    method: str
+    model: ModelRecord
+    categories: tuple[CategoryEntry, ...]
+    types: tuple[TypeEntry, ...]
+    landmarks: tuple[LandmarkEntry, ...] = ()
+
+    @cached_property
+    def category_of(self) -> Mapping[str, str]:
+        """Category name of every input text."""
+        return {text: entry.category for entry in self.types for text in entry.spellings}
+
+    @cached_property
+    def confidence_of(self) -> Mapping[str, float]:
+        """Confidence (0..1) of every input text's category."""
+        return {text: entry.confidence for entry in self.types for text in entry.spellings}
+
+    @cached_property
+    def kind_of(self) -> Mapping[str, str]:
+        """`natural` or `human-made` for every input text."""
+        kinds = {entry.name: entry.kind for entry in self.categories}
+        return {text: kinds[category] for text, category in self.category_of.items()}
+
+    @cached_property
+    def type_by_key(self) -> Mapping[str, TypeEntry]:
+        """Types by normalised text."""
+        return {label_key(entry.text): entry for entry in self.types}
+
+    def to_json(self) -> str:
+        """Stable JSON, one entry per line."""
+        parts = [f'{{"format": "cairn-proposal", "schema": {SCHEMA}, "method": {json.dumps(self.method)},']
+        parts.append(f'"model": {json.dumps(asdict(self.model))}')
+        for field in ("categories", "types", "landmarks"):
+            lines = [json.dumps(asdict(entry), ensure_ascii=False) for entry in getattr(self, field)]
+            parts.append(f', "{field}": [\n' + ",\n".join(lines) + "\n]")
+        return "\n".join(parts) + "}\n"
+
+    @classmethod
+    def from_json(cls, text: str, origin: str = "proposal") -> "Proposal":
+        """Parse what `to_json` wrote.
+
+        Raises:
+            CairnError: not a proposal, or one of another schema.
+        """
+        try:
+            content = json.loads(text)
+            if content["format"] != "cairn-proposal" or content["schema"] != SCHEMA:
+                raise CairnError(f"{origin}: not a proposal of schema {SCHEMA}; run the cluster stage again")
+            types = [
+                TypeEntry(**entry | {k: tuple(entry[k]) for k in ("spellings", "neighbours")})
+                for entry in content["types"]
+            ]
+            return cls(
+                content["method"],
+                ModelRecord(**content["model"]),
+                tuple(CategoryEntry(**entry) for entry in content["categories"]),
+                tuple(types),
+                tuple(LandmarkEntry(**entry) for entry in content["landmarks"]),
+            )
+        except json.JSONDecodeError as error:
+            raise CairnError(f"{origin}:{error.lineno}: not JSON ({error.msg}); is the file whole?") from None
+        except (KeyError, TypeError) as error:
+            raise CairnError(f"{origin}: malformed proposal ({type(error).__name__}: {error})") from None
+
+    def save(self, path: Path) -> None:
+        """Write `to_json` to a file, whole or not at all."""
+        write_text_atomic(Path(path), self.to_json())
+
+    @classmethod
+    def load(cls, path: Path) -> "Proposal":
+        """Read a proposal file.
+
+        Raises:
+            CairnError: it is missing or no proposal.
+        """
+        try:
+            return cls.from_json(Path(path).read_text(encoding="utf-8"), str(path))
+        except (OSError, UnicodeDecodeError) as error:
+            raise CairnError(f"{path}: cannot be read as a proposal ({error})") from None

@@ -1,0 +1,353 @@
+"""Decisions onto a proposal: pure, whatever their order, with an account of each.
+
+A decision is *applied*, or *no-op* (nothing was left to change), *stale* (what it names is no longer there) or
+*conflicting* (another one says otherwise about the same thing; neither is applied). What nobody decided and the
+machine doubts is *pending*.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from hierarchies.build.concepts import HUMAN_MADE, NATURAL
+from hierarchies.build.proposal import Proposal
+from hierarchies.errors import CairnError
+from hierarchies.names import label_key
+from hierarchies.review.decisions import Decision
+from hierarchies.tree import LabelTree, Node, NodeInfo
+
+PENDING_BELOW = 0.8  # confidence below which an undecided thing waits for a person
+Slot = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A decision and why it ended as it did."""
+
+    decision: Decision
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Pending:
+    """Something that the machine doubts and nobody decided."""
+
+    level: str
+    label: str
+    category: str
+    confidence: float
+    weight: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of each decision, and what waits."""
+
+    applied: tuple[Outcome, ...]
+    no_op: tuple[Outcome, ...]
+    stale: tuple[Outcome, ...]
+    conflicting: tuple[Outcome, ...]
+    pending: tuple[Pending, ...]
+
+    def counts(self) -> dict[str, int]:
+        """How many of each, for a table or a metrics file."""
+        return {
+            name: len(getattr(self, name)) for name in ("applied", "no_op", "stale", "conflicting", "pending")
+        }
+
+    def check(self) -> None:
+        """Raise `CairnError` if decisions conflict, naming them."""
+        if self.conflicting:
+            lines = [f"  {outcome.decision.to_line()}: {outcome.why}" for outcome in self.conflicting]
+            raise CairnError("decisions conflict; undo all but one of each:\n" + "\n".join(lines))
+
+
+@dataclass
+class _Work:
+    """Books kept while decisions are applied; categories and things go by their keys."""
+
+    proposal: Proposal
+    name_of: dict[str, str] = field(default_factory=dict)
+    kind_of: dict[str, str] = field(default_factory=dict)
+    home_of: dict[Slot, str] = field(default_factory=dict)
+    goes_to: dict[str, str] = field(default_factory=dict)
+    decided: set[Slot] = field(default_factory=set)
+    outcomes: dict[str, list[Outcome]] = field(
+        default_factory=lambda: {name: [] for name in ("applied", "no_op", "stale", "conflicting")}
+    )
+
+    def note(self, how: str, decision: Decision, why: str = "") -> None:
+        self.outcomes[how].append(Outcome(decision, why))
+
+    def final(self, category: str) -> str:
+        """Where a category ends up after renames and merges (which hold no cycle)."""
+        while category in self.goes_to:
+            category = self.goes_to[category]
+        return category
+
+
+def apply_decisions(proposal: Proposal, decisions: Iterable[Decision]) -> tuple[LabelTree, Report]:
+    """Apply decisions to a proposal.
+
+    Args:
+        proposal: what the machine proposes.
+        decisions: in any order; equal ones count once.
+
+    Returns:
+        The tree, with levels `landmark`, `category`, `kind` (`type`, `category`, `kind` for a proposal without
+        landmarks), and the report. Call `report.check()` where conflicts must stop the work.
+    """
+    work = _start(proposal)
+    live = _live(work, decisions)
+    _create_categories(work, live)
+    _join_categories(work, [d for d in live if d.act in ("rename", "merge")])
+    _place_things(work, live)
+    _set_kinds(work, [d for d in live if d.level == "category" and d.act in ("move", "accept")])
+    tree = _tree(work)
+    ordered = {
+        how: tuple(sorted(found, key=lambda outcome: (outcome.decision.date, outcome.decision.id)))
+        for how, found in work.outcomes.items()
+    }
+    return tree, Report(pending=_pending(work), **ordered)
+
+
+def _start(proposal: Proposal) -> _Work:
+    work = _Work(proposal)
+    for entry in proposal.categories:
+        work.name_of[label_key(entry.name)] = entry.name
+        work.kind_of[label_key(entry.name)] = entry.kind
+    for type_ in proposal.types:
+        work.home_of["type", label_key(type_.text)] = label_key(type_.category)
+    for landmark in proposal.landmarks:
+        if landmark.category is not None:
+            work.home_of["landmark", label_key(landmark.name)] = label_key(landmark.category)
+    return work
+
+
+def _live(work: _Work, decisions: Iterable[Decision]) -> list[Decision]:
+    """Distinct decisions that no standing undo takes back."""
+    by_id = {decision.id: decision for decision in decisions}
+    undos: dict[str, list[Decision]] = {}
+    for decision in by_id.values():
+        if decision.act == "undo":
+            undos.setdefault(decision.of, []).append(decision)
+
+    def stands(decision: Decision) -> bool:
+        return not any(stands(undo) for undo in undos.get(decision.id, ()))
+
+    live = []
+    for decision in sorted(by_id.values(), key=lambda d: d.id):
+        if decision.act != "undo":
+            if stands(decision):
+                live.append(decision)
+        elif decision.of not in by_id:
+            work.note("stale", decision, f"there is no decision {decision.of}")
+        elif stands(decision):
+            work.note("applied", decision)
+    return live
+
+
+def _create_categories(work: _Work, live: Sequence[Decision]) -> None:
+    """Splits, and moves that give a kind, make the categories they name."""
+    new_names = {label_key(decision.to) for decision in live if decision.act == "rename"}
+    for decision in live:
+        key, origin = label_key(decision.to), label_key(decision.label)
+        kind = decision.kind or (work.kind_of.get(origin, "") if decision.act == "split" else "")
+        creates = decision.act == "split" or (
+            decision.act in ("move", "assign") and decision.level != "category"
+        )
+        if creates and kind and key not in work.name_of.keys() | new_names:
+            work.name_of[key], work.kind_of[key] = decision.to, kind
+
+
+def _join_categories(work: _Work, joins: Sequence[Decision]) -> None:
+    """Renames and merges; a rename must not meet a category that stays, a merge must."""
+    by_label: dict[str, list[Decision]] = {}
+    for decision in joins:
+        by_label.setdefault(label_key(decision.label), []).append(decision)
+    before = set(work.name_of)
+    renamed = {key for key, found in by_label.items() if key in before and found[0].act == "rename"}
+    taken: dict[str, Decision] = {}
+    chosen: list[Decision] = []
+    for key, found in sorted(by_label.items()):
+        if len({(d.act, label_key(d.to)) for d in found}) > 1:
+            _conflict(
+                work, found, f"{found[0].label!r} is given different names or joined to different categories"
+            )
+            continue
+        decision, *same = found
+        target = label_key(decision.to)
+        for extra in same:
+            work.note("no_op", extra, "another decision does the same")
+        if key not in before:
+            work.note("stale", decision, f"there is no category {decision.label!r}")
+        elif decision.act == "rename" and target == key:
+            changed = work.name_of[key] != decision.to
+            work.name_of[key] = decision.to
+            work.note("applied" if changed else "no_op", decision)
+        elif decision.act == "rename" and target in before - renamed:
+            _conflict(work, [decision], f"{decision.to!r} exists already; merge instead")
+        elif decision.act == "rename" and target in taken:
+            _conflict(
+                work, [decision], f"{taken[target].label!r} is renamed to {decision.to!r} too; merge instead"
+            )
+        else:
+            taken |= {target: decision} if decision.act == "rename" else {}
+            chosen.append(decision)
+    _link(work, chosen, before)
+
+
+def _link(work: _Work, chosen: Sequence[Decision], before: set[str]) -> None:
+    """Record the joins that remain. A renamed category gets a key of its own, so that names may be swapped."""
+    fresh = {label_key(d.to) for d in chosen if d.act == "rename"}
+    names, kinds = dict(work.name_of), dict(work.kind_of)
+    for decision in chosen:
+        key, target = label_key(decision.label), label_key(decision.to)
+        if decision.act == "rename":
+            new = f"\0{target}"
+            work.goes_to[key], work.name_of[new], work.kind_of[new] = new, decision.to, kinds[key]
+            work.note("applied", decision)
+    for decision in chosen:
+        key, target = label_key(decision.label), label_key(decision.to)
+        if decision.act != "merge":
+            continue
+        if target not in names and target not in fresh:
+            work.note("stale", decision, f"there is no category {decision.to!r} to join")
+            continue
+        end = work.final(_target(work, target))
+        if end == work.final(key):
+            _conflict(work, [decision], "merges go round in a circle")
+        else:
+            work.goes_to[work.final(key)] = end
+            work.note("applied", decision)
+
+
+def _target(work: _Work, key: str) -> str:
+    """The category a decision means: one of that name now, else one that is renamed to it."""
+    return f"\0{key}" if f"\0{key}" in work.name_of and key not in work.name_of else key
+
+
+def _place_things(work: _Work, live: Sequence[Decision]) -> None:
+    """Moves, assigns, accepts and the members of splits put types and landmarks into categories."""
+    wanted: dict[Slot, list[Decision]] = {}
+    for decision in live:
+        if decision.act == "split":
+            if label_key(decision.label) not in work.kind_of:
+                work.note("stale", decision, f"there is no category {decision.label!r}")
+            else:
+                _split(work, decision, wanted)
+        elif decision.level in ("type", "landmark"):
+            wanted.setdefault((decision.level, label_key(decision.label)), []).append(decision)
+    known = {label_key(landmark.name) for landmark in work.proposal.landmarks}
+    for slot, found in sorted(wanted.items()):
+        targets = {work.final(_target(work, label_key(d.to))) for d in found}
+        if slot not in work.home_of and not (slot[0] == "landmark" and slot[1] in known):
+            _each(work, "stale", found, f"there is no {slot[0]} {found[0].label!r}")
+        elif len(targets) > 1:
+            _conflict(work, found, f"{found[0].label!r} is put into different categories")
+        elif (target := targets.pop()) not in work.name_of:
+            _each(work, "stale", found, f"there is no category {found[0].to!r}; give a `kind` to make it")
+        else:
+            _settle(work, slot, target, found)
+
+
+def _split(work: _Work, decision: Decision, wanted: dict[Slot, list[Decision]]) -> None:
+    origin = label_key(decision.label)
+    gone = [m for m in decision.members if work.home_of.get(("type", label_key(m))) != origin]
+    for member in decision.members:
+        if member not in gone:
+            wanted.setdefault(("type", label_key(member)), []).append(decision)
+    if gone:
+        work.note("stale", decision, f"no longer in {decision.label!r}: {', '.join(gone)}")
+
+
+def _settle(work: _Work, slot: Slot, target: str, found: Sequence[Decision]) -> None:
+    """Put one thing into a category and note each decision about it."""
+    home = work.home_of.get(slot)
+    already = home is not None and work.final(home) == target
+    work.home_of[slot] = target
+    work.decided.add(slot)
+    for decision in found:
+        if decision.act == "split":
+            if all(outcome.decision is not decision for done in work.outcomes.values() for outcome in done):
+                work.note("applied", decision)
+        elif decision.act == "accept":
+            work.note("applied", decision, "" if already else "kept against the new proposal")
+        else:
+            work.note("no_op" if already else "applied", decision, "it is there already" if already else "")
+
+
+def _set_kinds(work: _Work, decisions: Sequence[Decision]) -> None:
+    by_category: dict[str, list[Decision]] = {}
+    for decision in decisions:
+        by_category.setdefault(work.final(_target(work, label_key(decision.label))), []).append(decision)
+    allowed = {label_key(kind) for kind in (*work.kind_of.values(), NATURAL, HUMAN_MADE)}
+    for key, found in sorted(by_category.items()):
+        kinds = {label_key(decision.to) for decision in found}
+        if key not in work.name_of:
+            _each(work, "stale", found, f"there is no category {found[0].label!r}")
+        elif len(kinds) > 1:
+            _conflict(work, found, f"{found[0].label!r} is put into different kinds")
+        elif not kinds <= allowed:
+            _each(work, "stale", found, f"there is no kind {found[0].to!r}")
+        else:
+            changed = label_key(work.kind_of[key]) not in kinds
+            if changed:
+                work.kind_of[key] = found[0].to
+            for decision in found:
+                work.note("applied" if changed or decision.act == "accept" else "no_op", decision)
+
+
+def _conflict(work: _Work, found: Sequence[Decision], why: str) -> None:
+    _each(work, "conflicting", found, why)
+
+
+def _each(work: _Work, how: str, found: Sequence[Decision], why: str) -> None:
+    for decision in found:
+        work.note(how, decision, why)
+
+
+def _tree(work: _Work) -> LabelTree:
+    """The tree of all leaves, with what is known of each."""
+    proposal, rows = work.proposal, []
+    info: dict[Node, NodeInfo] = {}
+    leaf_level = "landmark" if proposal.landmarks else "type"
+
+    def add(leaf: str, slot: Slot, confidence: float, source: str, n_images: int | None) -> None:
+        category = work.final(work.home_of[slot])
+        rows.append((leaf, work.name_of[category], work.kind_of[category]))
+        decided = slot in work.decided
+        status = "reviewed" if decided else "pending" if confidence < PENDING_BELOW else "proposed"
+        info[Node(leaf_level, leaf)] = NodeInfo(
+            n_images, 1.0 if decided else confidence, "human" if decided else source, status
+        )
+
+    for landmark in proposal.landmarks:
+        own = ("landmark", label_key(landmark.name))
+        slot = own if own in work.home_of or landmark.type is None else ("type", label_key(landmark.type))
+        add(landmark.name, slot, landmark.confidence, landmark.source, landmark.n_images)
+    if not proposal.landmarks:
+        for entry in proposal.types:
+            add(entry.text, ("type", label_key(entry.text)), entry.confidence, entry.source, None)
+    levels = (leaf_level, "category", "kind")
+    return LabelTree.from_table(pd.DataFrame(rows, columns=list(levels)), levels).with_info(info)
+
+
+def _pending(work: _Work) -> tuple[Pending, ...]:
+    """Undecided things below `PENDING_BELOW`, most weight in doubt first."""
+    found: list[Pending] = []
+    things: list[tuple[str, str, float, float]] = [
+        ("type", entry.text, entry.confidence, entry.weight) for entry in work.proposal.types
+    ]
+    things += [
+        ("landmark", entry.name, entry.confidence, float(entry.n_images))
+        for entry in work.proposal.landmarks
+        if entry.type is None
+    ]
+    for level, label, confidence, weight in things:
+        slot = (level, label_key(label))
+        if slot not in work.decided and confidence < PENDING_BELOW:
+            category = work.name_of[work.final(work.home_of[slot])]
+            found.append(Pending(level, label, category, confidence, weight))
+    return tuple(sorted(found, key=lambda p: (-p.weight * (1 - p.confidence), p.level, p.label)))

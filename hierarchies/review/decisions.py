@@ -1,0 +1,141 @@
+"""Decisions: what a person said about a proposal, one JSON object per line, kept for ever.
+
+    {"act": "move", "level": "type", "label": "keep", "to": "castle", "author": "ada", "date": "2026-03-01T10:00:00Z"}
+
+| act    | level            | label       | to            | also                                   |
+|--------|------------------|-------------|---------------|----------------------------------------|
+| accept | type, landmark   | the thing   | its category  |                                        |
+| accept | category         | a category  | its kind      |                                        |
+| move   | type, landmark   | the thing   | a category    | `kind`: make the category if it is new |
+| move   | category         | a category  | a kind        |                                        |
+| assign | landmark         | one without a type | a category | `kind` as for move                 |
+| rename | category         | a category  | its new name  |                                        |
+| merge  | category         | a category  | the one it joins |                                     |
+| split  | category         | a category  | a new category | `members` (types), `kind`             |
+| undo   |                  |             |               | `of`: id of the decision               |
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, get_args
+
+from hierarchies.errors import CairnError
+from hierarchies.files import write_text_atomic
+
+Act = Literal["rename", "move", "merge", "split", "assign", "accept", "undo"]
+Level = Literal["", "type", "landmark", "category"]
+_LEVELS_OF: dict[str, tuple[str, ...]] = {
+    "rename": ("category",),
+    "merge": ("category",),
+    "split": ("category",),
+    "assign": ("landmark",),
+    "move": ("type", "landmark", "category"),
+    "accept": ("type", "landmark", "category"),
+    "undo": ("",),
+}
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One human act. Labels are compared by `label_key`, so case and spaces do not matter.
+
+    Attributes:
+        act: what is done; see the table of this module.
+        level: where `label` stands.
+        label: the text of the type, landmark or category it is about.
+        to: category, kind or new name.
+        kind: of a category that this decision makes.
+        members: types that a split takes out.
+        of: id of the decision that an undo takes back.
+        author: who decided.
+        date: when, ISO 8601.
+        reason: why.
+        seen: fingerprint of what the reviewer saw (`seen_fingerprint`).
+    """
+
+    act: Act
+    level: Level = ""
+    label: str = ""
+    to: str = ""
+    kind: str = ""
+    members: tuple[str, ...] = ()
+    of: str = ""
+    author: str = ""
+    date: str = ""
+    reason: str = ""
+    seen: str = ""
+
+    def __post_init__(self) -> None:
+        if self.act not in get_args(Act):
+            raise CairnError(f"unknown act {self.act!r}; the acts are {', '.join(get_args(Act))}")
+        if self.level not in _LEVELS_OF[self.act]:
+            raise CairnError(
+                f"{self.act} needs level {' or '.join(map(repr, _LEVELS_OF[self.act]))}, not {self.level!r}"
+            )
+        needed = ("of",) if self.act == "undo" else ("label", "to")
+        for field in (*needed, *(("members",) if self.act == "split" else ())):
+            if not getattr(self, field):
+                raise CairnError(f"{self.act} needs {field!r}")
+
+    @cached_property
+    def id(self) -> str:
+        """Twelve hex digits of the SHA-256 of the line; equal decisions are one."""
+        return hashlib.sha256(self.to_line().encode()).hexdigest()[:12]
+
+    def to_line(self) -> str:
+        """One line of JSON with a fixed order of keys; empty fields are left out."""
+        return json.dumps({key: value for key, value in asdict(self).items() if value}, ensure_ascii=False)
+
+    @classmethod
+    def from_line(cls, line: str, where: str) -> "Decision":
+        """Parse one line; `where` (file:line) is for the message.
+
+        Raises:
+            CairnError: not JSON (cut in half?), an unknown key, or a field that does not fit.
+        """
+        try:
+            content = json.loads(line)
+            if not isinstance(content, dict):
+                raise CairnError("not a JSON object")
+            if "members" in content:
+                content["members"] = tuple(content["members"])
+            decision = cls(**content)
+            for key, value in content.items():
+                parts = value if key == "members" else (value,)
+                if not all(isinstance(part, str) for part in parts):
+                    raise CairnError(f"{key!r} must be text")
+            return decision
+        except json.JSONDecodeError as error:
+            raise CairnError(f"{where}: not JSON ({error.msg}); is the line cut? Mend or remove it") from None
+        except (TypeError, CairnError) as error:
+            raise CairnError(f"{where}: {error}") from None
+
+
+def read_decisions(*paths: Path) -> list[Decision]:
+    """Read decision files (or folders of `*.jsonl`); a missing file holds none.
+
+    Raises:
+        CairnError: a line cannot be understood; the message names file and line. Nothing is skipped, for a skipped
+            decision would make a wrong tree.
+    """
+    decisions = []
+    for path in paths:
+        files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path] if path.exists() else []
+        for file in files:
+            try:
+                lines = file.read_text(encoding="utf-8").split("\n")
+            except UnicodeDecodeError as error:
+                raise CairnError(f"{file}: not UTF-8 text ({error})") from None
+            for number, line in enumerate(lines, start=1):
+                if line.strip():
+                    decisions.append(Decision.from_line(line, f"{file}:{number}"))
+    return decisions
+
+
+def write_decisions(path: Path, decisions: Iterable[Decision]) -> None:
+    """Write a decision file, whole or not at all."""
+    write_text_atomic(path, "".join(decision.to_line() + "\n" for decision in decisions))
