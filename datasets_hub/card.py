@@ -46,11 +46,15 @@ class Decisions(_Typed):
 
 
 class EvaluationProtocol(_Typed):
-    """One way to evaluate: images of `query` search those of `gallery` (in the same split: the others)."""
+    """One way to evaluate: images of `query` search those of `gallery` (in the same split: the others).
+
+    `levels` are those that mean something in these splits, fine to coarse; none named means all.
+    """
 
     name: Slug
     query: SplitName
     gallery: SplitName
+    levels: tuple[str, ...] = ()
 
 
 class Card(_Typed):

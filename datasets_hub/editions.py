@@ -46,7 +46,8 @@ def _without_images(
     dataset: PublishedDataset, shard: ShardFile, schema: pa.Schema, folder: Path
 ) -> ShardFile:
     columns = ["image.path", *schema.names[1:]]
-    table = pq.read_table(dataset.location.file(shard.path), columns=columns)
+    with pq.ParquetFile(dataset.location.file(shard.path)) as source:
+        table = source.read(columns=columns)
     paths = pa.chunked_array([chunk.field("path") for chunk in table["image"].chunks], pa.string())
     flat = pa.Table.from_arrays([paths, *(table[name] for name in schema.names[1:])], schema=schema)
     stem = Path(shard.path).stem.rsplit("-", 1)[0]

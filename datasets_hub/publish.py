@@ -12,10 +12,11 @@ from pathlib import Path
 from datasets_hub.card import escape
 from datasets_hub.diff import difference
 from datasets_hub.editions import write_labels_only
+from datasets_hub.files import sha256_of
 from datasets_hub.loader import describe
 from datasets_hub.locate import Location, PublishedDataset, open_dataset, safe_name
 from datasets_hub.stats import Stats
-from datasets_hub.targets import Target, open_target, sha256_of
+from datasets_hub.targets import Target, open_target
 from hierarchies.errors import CairnError
 
 # A file whose name carries a hash of its content never changes; the others make up a version.

@@ -15,6 +15,7 @@ from fsspec.core import url_to_fs
 
 from datasets_hub.card import Card
 from datasets_hub.duplicates import decode, difference_hash
+from datasets_hub.files import sha256_of
 from datasets_hub.locate import Location
 from datasets_hub.report import Finding
 from datasets_hub.schema import image_features, label_values
@@ -153,8 +154,7 @@ class Scanner:
 
 def altered(path: Path, file: ShardFile) -> Iterator[str]:
     """The file's path and hash, if it is not the file that was published under that name."""
-    with path.open("rb") as raw:
-        found = hashlib.file_digest(raw, "sha256").hexdigest()
+    found = sha256_of(path)
     if found != file.sha256 or not file.path.endswith(f"-{found[:16]}.parquet"):
         yield f"{file.path} has sha256 {found[:16]}..., expected {file.sha256[:16]}..."
 

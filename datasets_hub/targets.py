@@ -9,6 +9,7 @@ from typing import Protocol
 from fsspec.core import url_to_fs
 from tqdm import tqdm
 
+from datasets_hub.files import remove_leftovers, sha256_of
 from datasets_hub.remote import explained
 from hierarchies.errors import CairnError
 from hierarchies.files import atomic_write, write_text_atomic
@@ -64,6 +65,8 @@ class FolderTarget:
     def upload(self, folder: Path, paths: Sequence[str]) -> None:
         """Send files one by one; an object store shows each only when it is whole."""
         with explained(self.uri):
+            if self._is_local:
+                remove_leftovers(Path(self._root))
             for path in tqdm(paths, desc=f"to {self.uri}", unit=" files", disable=None):
                 source, where = folder / path, f"{self._root}/{path}"
                 if self._is_local:
@@ -159,12 +162,6 @@ class HubTarget:
                 repo_type="dataset",
             )
             self._api.create_tag(self._repo, tag=version, repo_type="dataset", exist_ok=True)
-
-
-def sha256_of(path: Path) -> str:
-    """Hash of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _copy_whole(source: Path, where: Path) -> None:

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from datasets_hub.card import Card, render_readme
 from datasets_hub.croissant import croissant_json
+from datasets_hub.files import remove_leftovers, sha256_of
 from datasets_hub.pictures import write_pictures
 from datasets_hub.rows import Rows
 from datasets_hub.schema import tree_tables
@@ -165,6 +166,7 @@ def _open_staging(staging: Path, plan_hash: str) -> None:
     plan = staging / "plan"
     if not plan.exists() or plan.read_text() != plan_hash:
         shutil.rmtree(staging, ignore_errors=True)
+    remove_leftovers(staging)
     for name in ("data", "markers"):
         (staging / name).mkdir(parents=True, exist_ok=True)
     for name in ("tree", "assets"):
@@ -184,19 +186,13 @@ def _fill(rows: Rows, shard: Shard, table: ImageTable, staging: Path, rows_per_g
     marker = staging / "markers" / f"{shard.stem}.json"
     if marker.exists():
         done = _Written.load(marker)
-        if _sha256(staging / done.file.path) == done.file.sha256:
+        path = staging / done.file.path
+        if path.exists() and sha256_of(path) == done.file.sha256:
             return done
     file, leaves = write_shard(rows, shard, table, staging / "data", rows_per_group)
     found = _Written(file, int((leaves < 0).sum()), tuple(np.unique(leaves[leaves >= 0]).tolist()))
     write_text_atomic(marker, json.dumps(asdict(found)))
     return found
-
-
-def _sha256(path: Path) -> str | None:
-    if not path.exists():
-        return None
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _write_tree(tree: LabelTree, staging: Path) -> dict[str, ShardFile]:

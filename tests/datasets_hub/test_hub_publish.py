@@ -1,0 +1,224 @@
+"""Publishing: only what changed travels, readers see whole versions, the licence is kept."""
+
+import errno
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import pytest
+from hub_toy import N_IMAGES, content, publish_killed, toy_card, toy_row, toy_rows, toy_tree, write_toy
+
+from datasets_hub import check_dataset, describe, load_dataset, load_tree
+from datasets_hub.diff import diff_datasets
+from datasets_hub.locate import Location
+from datasets_hub.publish import publish, read_history, rollback
+from datasets_hub.targets import FolderTarget, open_target
+from hierarchies.errors import CairnError
+from hierarchies.tree import LabelTree
+
+
+@pytest.fixture(scope="module")
+def changed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The toy dataset with one image replaced by another, at the end of the last split."""
+    folder = tmp_path_factory.mktemp("changed") / "toy"
+    row = replace(toy_row("test", 59), image_id="new", leaf="leaf 5: Škocjan <b>5</b>")
+    write_toy(folder, splits=toy_rows(test_59=row))
+    return folder
+
+
+@pytest.mark.parametrize("place", ["folder", "s3"])
+def test_versions_travel_by_difference_and_come_back(
+    hub: Path, changed: Path, tmp_path: Path, place: str, request: pytest.FixtureRequest
+) -> None:
+    options = request.getfixturevalue("s3") if place == "s3" else None
+    to = "s3://hub/versions/toy" if place == "s3" else str(tmp_path / "public" / "toy")
+    plan = publish("toy", to, hub=hub, dry_run=True, storage_options=options)
+    assert len(plan.sent) == len(describe("toy", hub=hub).stats.files) + 2  # and two pictures
+    assert open_target(to, options).sizes_bytes() == {}
+
+    first = publish("toy", to, hub=hub, message="First | <b>", storage_options=options)
+    assert (first.version, first.switched, first.sent) == ("v1", True, plan.sent)
+    again = publish("toy", to, hub=hub, storage_options=options)
+    assert (again.version, again.switched, again.sent) == ("v1", False, {})
+
+    second = publish(changed, to, storage_options=options)
+    assert second.version == "v2"
+    assert {path.split("-")[0] for path in second.sent} == {"data/test"}
+    assert second.changes == (
+        "images added: 1 (new)",
+        "images removed: 1 (test-0059)",
+    )
+    assert load_dataset(to, "test", storage_options=options)[-1]["image_id"] == "new"
+    old = load_dataset(to, "test", revision="v1", storage_options=options)
+    assert old[-1]["image_id"] == "test-0059"
+    assert check_dataset(to, storage_options=options).ok
+
+    rollback(to, "v1", storage_options=options)
+    assert describe(to, storage_options=options).version == "v1"
+    assert load_dataset(to, "test", storage_options=options)[-1]["image_id"] == "test-0059"
+    third = publish(changed, to, storage_options=options)
+    assert (third.version, third.switched, third.sent) == ("v2", True, {})
+    changelog = open_target(to, options).read_text("CHANGELOG.md") or ""
+    assert "## v2" in changelog
+    assert "First \\| &lt;b&gt;" in changelog
+    with pytest.raises(CairnError, match="no version 'v7'; there are: v1, v2"):
+        rollback(to, "v7", storage_options=options)
+
+
+@pytest.mark.slow
+def test_killed_anywhere_then_again_gives_the_same_bytes(
+    hub: Path, changed: Path, tmp_path: Path, run_killed: Callable[..., bool]
+) -> None:
+    before, after = tmp_path / "before", tmp_path / "after"
+    publish("toy", before, hub=hub)
+    shutil.copytree(before, after)
+    publish(changed, after)
+    for step in count(1):
+        target = tmp_path / f"target-{step}"
+        shutil.copytree(before, target)
+        if not run_killed(publish_killed, changed, target, step):
+            break
+        seen = describe(target)
+        assert seen.version in ("v1", "v2")
+        assert seen.tree() == toy_tree()
+        assert load_dataset(target, "test")[-1]["image_id"] == (
+            "test-0059" if seen.version == "v1" else "new"
+        )
+        publish(changed, target)
+        assert content(target) == content(after), f"other bytes after step {step}"
+    assert step > 10
+
+
+def test_an_upload_that_arrives_altered_is_removed(
+    hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FolderTarget, "_sha256", lambda *_: "0" * 64)
+    with pytest.raises(CairnError, match="arrived altered"):
+        publish("toy", tmp_path / "toy", hub=hub)
+    assert content(tmp_path / "toy") == {}
+
+
+def _alter(folder: Path) -> None:
+    shard = next((folder / "data").glob("test-*"))
+    raw = bytearray(shard.read_bytes())
+    raw[1000] ^= 1
+    shard.write_bytes(raw)
+
+
+def _remove(folder: Path) -> None:
+    next((folder / "data").glob("test-*")).unlink()
+
+
+def _wrong_tree(folder: Path) -> None:
+    tree = folder / "tree.json"
+    tree.write_text(tree.read_text().replace("middle 7", "middle seven"))
+
+
+def _lead_out(folder: Path) -> None:
+    stats = folder / "stats.json"
+    stats.write_text(stats.read_text().replace("data/test-", "../data/test-"))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (_alter, "was altered since it was built"),
+        (_remove, "is missing; build the dataset again"),
+        (_wrong_tree, "another tree"),
+        (_lead_out, "leads out of the dataset"),
+    ],
+)
+def test_a_broken_dataset_is_not_published(
+    hub: Path, tmp_path: Path, damage: Callable[[Path], None], message: str
+) -> None:
+    shutil.copytree(hub / "sample" / "toy", tmp_path / "toy")
+    damage(tmp_path / "toy")
+    with pytest.raises(CairnError, match=message):
+        publish(tmp_path / "toy", tmp_path / "public")
+    assert not (tmp_path / "public").exists()
+
+
+def test_the_licence_gate_keeps_images_at_home(tmp_path: Path, s3: dict[str, object]) -> None:
+    write_toy(tmp_path / "toy", card=toy_card(redistributable=False, licence="Research only"))
+    outside = publish(tmp_path / "toy", "s3://hub/gate/toy", storage_options=s3)
+    assert not outside.with_images
+    there = open_target("s3://hub/gate/toy", s3)
+    assert sum(there.sizes_bytes().values()) < 0.5 * sum(
+        len(raw) for raw in content(tmp_path / "toy").values()
+    )
+    assert not [path for path in there.sizes_bytes() if path.startswith("assets/samples")]
+    test = load_dataset("s3://hub/gate/toy", "test", storage_options=s3)
+    assert test.num_rows == N_IMAGES["test"]
+    assert test[7]["path"].endswith("0007.jpg")
+    assert "image" not in test.column_names
+    assert load_tree("s3://hub/gate/toy", storage_options=s3) == toy_tree()
+    assert check_dataset("s3://hub/gate/toy", storage_options=s3).ok
+    inside = publish(tmp_path / "toy", tmp_path / "local")
+    assert inside.with_images
+
+
+@pytest.mark.parametrize(
+    ("to", "message"),
+    [
+        ("s3://no-such-bucket/toy", "bucket"),
+        ("hf://toy", "hf://org/name"),
+        ("s9://hub/toy", "s9:// is not known"),
+        ("s3://hub/../toy", r"without `\.\.`"),
+    ],
+)
+def test_bad_targets_are_named(hub: Path, s3: dict[str, object], to: str, message: str) -> None:
+    with pytest.raises(CairnError, match=message):
+        publish("toy", to, hub=hub, storage_options=s3)
+
+
+def test_no_permission_on_the_bucket(hub: Path, s3: dict[str, object]) -> None:
+    import requests
+
+    # moto checks rights from the first request on that follows this one.
+    url = str(s3["endpoint_url"])
+    requests.post(f"{url}/moto-api/reset-auth", data="0", timeout=10)
+    try:
+        with pytest.raises(CairnError, match="no permission"):
+            publish("toy", "s3://hub/forbidden/toy", hub=hub, storage_options=s3)
+        with pytest.raises(CairnError, match="no permission"):
+            load_dataset("s3://hub/forbidden/toy", storage_options=s3)
+    finally:
+        requests.post(f"{url}/moto-api/reset-auth", data="inf", timeout=10)
+
+
+def test_no_server_at_all(hub: Path) -> None:
+    options = {"key": "k", "secret": "s", "endpoint_url": "http://127.0.0.1:9", "max_concurrency": 1}
+    options["config_kwargs"] = {"retries": {"max_attempts": 0}}
+    with pytest.raises(CairnError, match="endpoint"):
+        publish("toy", "s3://hub/toy", hub=hub, storage_options=options)
+
+
+def test_a_full_disk_at_the_target(hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("datasets_hub.targets.shutil.copyfileobj", full)
+    with pytest.raises(CairnError, match="disk is full"):
+        publish("toy", tmp_path / "toy", hub=hub)
+    assert content(tmp_path / "toy") == {}
+
+
+def test_difference_per_level(hub: Path, tmp_path: Path) -> None:
+    table = toy_tree().table()
+    table.loc[table["middle"] == "middle 3", "coarse"] = toy_tree().at_level("coarse")[-1]
+    moved = LabelTree.from_table(table, ["fine", "middle", "coarse"])
+    write_toy(tmp_path / "moved", tree=moved)
+    lines = str(diff_datasets(hub / "sample" / "toy", tmp_path / "moved")).splitlines()
+    assert lines[0].startswith("middle labels moved: 1 (middle 3: <script>")
+    relabelled = [line for line in lines if line.startswith("images with another coarse")]
+    assert relabelled
+    assert not diff_datasets(hub / "sample" / "toy", hub / "sample" / "toy")
+
+
+def test_history_that_is_no_history(tmp_path: Path) -> None:
+    (tmp_path / "versions.json").write_text('[{"name": "v1"}]')
+    with pytest.raises(CairnError, match=r"versions\.json"):
+        read_history(open_target(tmp_path))
+    assert Location(str(tmp_path)).is_local
