@@ -103,7 +103,7 @@ def die_at(step: int) -> None:
 
 def publish_killed(source: Path, target: Path, step: int) -> None:
     """Publish and be killed on the way."""
-    from datasets_hub.publish import publish
+    from datasets_hub.publishing import publish
 
     die_at(step)
     publish(source, target)

@@ -13,7 +13,7 @@ from hub_toy import N_IMAGES, content, publish_killed, toy_card, toy_row, toy_ro
 from datasets_hub import check_dataset, describe, load_dataset, load_tree
 from datasets_hub.diff import diff_datasets
 from datasets_hub.locate import Location
-from datasets_hub.publish import publish, read_history, rollback
+from datasets_hub.publishing import publish, read_history, rollback
 from datasets_hub.targets import FolderTarget, open_target
 from hierarchies.errors import CairnError
 from hierarchies.tree import LabelTree

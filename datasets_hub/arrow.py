@@ -1,0 +1,53 @@
+"""The same dataset as memory-mapped Arrow files, for training that reads at random."""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from datasets_hub.loader import describe
+from hierarchies.files import replace_folder
+
+
+def write_arrow(
+    name_or_uri: str | Path,
+    folder: Path,
+    *,
+    scale: str = "sample",
+    hub: str | Path | None = None,
+    storage_options: Mapping[str, object] | None = None,
+) -> None:
+    """Write every split as `save_to_disk` does; `datasets.load_from_disk(folder)` maps it into memory.
+
+    Needs about twice the dataset's size on the disk of `folder` while it runs.
+
+    Args:
+        name_or_uri: as for `load_dataset`.
+        folder: replaced, once everything is written.
+        scale: `sample` or `full`, for names.
+        hub: where names are looked up.
+        storage_options: passed to fsspec for URIs.
+
+    Raises:
+        CairnError: no such dataset.
+    """
+    import datasets
+
+    found = describe(name_or_uri, scale, hub=hub, storage_options=storage_options)
+    with (
+        replace_folder(folder) as fresh,
+        tempfile.TemporaryDirectory(dir=fresh.parent, prefix=f".{folder.name}.") as cache,
+    ):
+        files = {split: list(paths) for split, paths in found.data_files["default"].items()}
+        options = found.location.options or None
+        loaded = datasets.load_dataset("parquet", data_files=files, cache_dir=cache, storage_options=options)
+        # What `datasets` notes of its cache (paths, times) would make equal data unequal files.
+        plain = {
+            split: datasets.Dataset(
+                part.data,
+                info=datasets.DatasetInfo(features=part.features),
+                split=datasets.NamedSplit(split),
+                fingerprint=found.stats.fingerprint[:16],
+            )
+            for split, part in loaded.items()
+        }
+        datasets.DatasetDict(plain).save_to_disk(fresh)

@@ -1,0 +1,86 @@
+"""What else is published: Arrow files, a torch view, a Croissant record, a README that runs nothing."""
+
+import re
+from pathlib import Path
+
+import datasets
+import pytest
+import yaml
+from hub_toy import N_IMAGES, content, toy_card, toy_row, toy_tree
+
+from datasets_hub import TorchView, describe, load_dataset
+from datasets_hub.arrow import write_arrow
+from datasets_hub.card import Card, read_card
+from datasets_hub.pictures import tree_svg
+from hierarchies.errors import CairnError
+
+
+def test_arrow_holds_the_same_and_is_mapped(hub: Path, tmp_path: Path) -> None:
+    write_arrow("toy", tmp_path / "one", hub=hub)
+    write_arrow("toy", tmp_path / "two", hub=hub)
+    assert content(tmp_path / "one") == content(tmp_path / "two")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
+    mapped = datasets.load_from_disk(tmp_path / "one")
+    assert {split: part.num_rows for split, part in mapped.items()} == N_IMAGES
+    assert mapped["test"].cache_files
+    expected = load_dataset("toy", "test", hub=hub)
+    assert mapped["test"].features == expected.features
+    assert mapped["test"]["fine"][:] == expected["fine"][:]
+    assert mapped["test"][5]["image"].tobytes() == expected[5]["image"].tobytes()
+
+
+def test_torch_view(hub: Path) -> None:
+    torch = pytest.importorskip("torch")
+    view = TorchView(load_dataset("toy", "test", hub=hub), toy_tree())
+    pixels, labels = view[7]
+    assert pixels.shape == (3, 36, 48)
+    assert labels.tolist() == toy_tree().codes[toy_tree().leaves.index(toy_row("test", 7).leaf)].tolist()
+    batch = next(iter(torch.utils.data.DataLoader(view, batch_size=4)))
+    assert batch[1].shape == (4, 3)
+
+
+def test_croissant_is_valid_and_gives_the_rows(hub: Path) -> None:
+    croissant = pytest.importorskip("mlcroissant", reason="mlcroissant is not installed")
+    described = croissant.Dataset(str(hub / "sample" / "toy" / "croissant.json"))
+    assert not described.metadata.issues.errors
+    rows = list(described.records("train"))
+    assert len(rows) == N_IMAGES["train"]
+    assert rows[1]["train/image_id"] == b"train-0001"
+    assert len(list(described.records("nodes"))) == len(toy_tree().nodes())
+
+
+def test_card_comes_back_from_the_readme(hub: Path) -> None:
+    assert describe("toy", hub=hub).card == toy_card()
+    readme = (hub / "sample" / "toy" / "README.md").read_text()
+    head = yaml.safe_load(readme.split("---\n")[1])
+    assert [config["config_name"] for config in head["configs"]] == ["default", "nodes", "edges"]
+    for path in re.findall(r"!\[.*?\]\((.+?)\)", readme):
+        assert (hub / "sample" / "toy" / path).is_file()
+
+
+def test_nothing_in_a_label_or_title_comes_alive(hub: Path) -> None:
+    body = (hub / "sample" / "toy" / "README.md").read_text().split("---\n", 2)[2]
+    assert "<img" not in body
+    assert "<script" not in body
+    svg = tree_svg(toy_tree())
+    assert "<script" not in svg
+    assert "&lt;script&gt;" in svg
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"name": "../etc"}, "name"),
+        ({"homepage": "javascript:alert(1)"}, "homepage"),
+        ({"annotation_origin": "guessed"}, "annotation_origin"),
+        ({"licens": "MIT"}, "licens"),
+        ({"attribution": (), "attribution_required": True}, "attribution_required"),
+    ],
+)
+def test_a_bad_card_names_the_key(changes: dict[str, object], message: str) -> None:
+    fields = toy_card().model_dump(mode="json") | changes
+    with pytest.raises(ValueError, match=message):
+        Card(**fields)
+    readme = f"---\n{yaml.safe_dump({'cairn': fields})}---\n"
+    with pytest.raises(CairnError, match=f"README.*{message}"):
+        read_card(readme, "README.md")

@@ -1,0 +1,116 @@
+"""Publishing to the Hugging Face hub and loading from it, against a server that speaks its protocol."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from hub_server import FakeHub
+from hub_toy import toy_card, write_toy
+
+ROOT = Path(__file__).parents[2]
+
+
+class Finished(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[[str], Finished]
+
+
+@pytest.fixture
+def server() -> Iterator[FakeHub]:
+    hub = FakeHub()
+    yield hub
+    hub.shutdown()
+
+
+@pytest.fixture
+def run(server: FakeHub, tmp_path: Path) -> Run:
+    """Run code in a process whose hub is the local one (the library reads the endpoint at import)."""
+    environment = {
+        **os.environ,
+        "HF_ENDPOINT": server.url,
+        "HF_TOKEN": "hf_test",
+        "HF_HOME": str(tmp_path / "home"),
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "PYTHONPATH": str(ROOT),
+        "USE_TORCH": "0",
+    }
+
+    def run_code(code: str) -> Finished:
+        imports = "from datasets_hub import *\nfrom datasets_hub.publishing import *\n"
+        with subprocess.Popen(
+            [sys.executable, "-c", imports + code],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            server.client = process
+            output, errors = process.communicate(timeout=120)
+        return Finished(process.returncode, output, errors)
+
+    return run_code
+
+
+def test_publish_load_and_roll_back(server: FakeHub, run: Run, hub: Path, tmp_path: Path) -> None:
+    first = run(f"print(publish({str(hub / 'sample' / 'toy')!r}, 'hf://org/toy'))")
+    assert first.returncode == 0, first.stderr
+    repository = server.repositories["org/toy"]
+    assert "v1" in repository.references
+    # The README comes with the last commit: no commit before it shows anything to readers.
+    assert [("README.md" in tree) for tree in repository.commits.values()] == [False, False, True]
+
+    sent = len(server.uploads)
+    write_toy(tmp_path / "toy", card=toy_card(title="Another title"))
+    second = run(f"print(publish({str(tmp_path / 'toy')!r}, 'hf://org/toy'))")
+    assert "hf://org/toy v2: 0 files to send" in second.stdout, second.stderr
+    assert len(server.uploads) == sent
+
+    code = """
+import datasets
+ours = load_dataset("hf://org/toy", "test")
+plain = datasets.load_dataset("org/toy", split="test")
+assert ours["image_id"][:] == plain["image_id"][:]
+assert ours[3]["image"].tobytes() == plain[3]["image"].tobytes()
+assert datasets.load_dataset("org/toy", "nodes", split="train").num_rows == len(load_tree("hf://org/toy").nodes())
+assert next(iter(load_dataset("hf://org/toy", "test", streaming=True)))["image_id"] == "test-0000"
+old = describe("hf://org/toy", revision="v1")
+print(describe("hf://org/toy").card.title, old.version, check_dataset("hf://org/toy").ok)
+rollback("hf://org/toy", "v1")
+print(describe("hf://org/toy").version)
+"""
+    loaded = run(code)
+    assert loaded.returncode == 0, loaded.stderr
+    assert loaded.stdout.split("\n")[:2] == ["Another title v1 True", "v1"]
+
+
+def test_a_killed_upload_shows_nothing_and_is_continued(server: FakeHub, run: Run, hub: Path) -> None:
+    server.kill_after = 3
+    code = f"publish({str(hub / 'sample' / 'toy')!r}, 'hf://org/toy')"
+    assert run(code).returncode == -9
+    assert all("README.md" not in tree for tree in server.repositories["org/toy"].commits.values())
+    server.kill_after = None
+    assert run(code).returncode == 0
+    assert len(server.uploads) == len(set(server.uploads)), "an object travelled twice"
+    assert "README.md" in server.repositories["org/toy"].at("main")[1]
+
+
+def test_no_permission_is_said_plainly(server: FakeHub, run: Run, hub: Path) -> None:
+    server.refuse = True
+    refused = run(f"publish({str(hub / 'sample' / 'toy')!r}, 'hf://org/toy')")
+    assert "CairnError: hf://org/toy: no permission" in refused.stderr
+
+
+def test_images_that_may_not_travel_do_not(server: FakeHub, run: Run, tmp_path: Path) -> None:
+    write_toy(tmp_path / "toy", card=toy_card(redistributable=False))
+    done = run(f"print(publish({str(tmp_path / 'toy')!r}, 'hf://org/toy'))")
+    assert "labels and splits only" in done.stdout, done.stderr
+    assert not any(b"\xff\xd8\xff" in raw for raw in server.objects.values()), "a JPEG travelled"
