@@ -97,7 +97,7 @@ def contingency(
     amounts = np.ones(len(groups)) if weights is None else np.asarray(weights, dtype=np.float64)
     if not len(groups) == len(reference) == len(amounts):
         raise CairnError(
-            f"{len(groups)} groups, {len(reference)} reference labels, {len(amounts)} weights: must be as many"
+            f"{len(groups)} groups, {len(reference)} labels, {len(amounts)} weights: must be as many"
         )
     if not len(groups) or not np.isfinite(amounts).all() or amounts.min() < 0 or amounts.sum() <= 0:
         raise CairnError("nothing to compare: weights must be finite, >= 0 and not all 0")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from hierarchies.errors import CairnError
 
 MAX_NAME_LENGTH = 1_000
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 
 
 def label_key(text: str) -> str:

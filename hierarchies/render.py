@@ -56,7 +56,8 @@ def render_text(
         tree: the tree to show.
         max_depth: how deep to go; 1 shows the coarsest level only.
         min_count: leave out nodes with fewer images.
-        search: keep only labels that contain this text (case and accents ignored), and what is above and below.
+        search: keep only labels that contain this text (case and accents ignored), and what is above and
+            below.
         counts: images per leaf name; without it, leaves are counted.
         max_children: how many children to list of each node.
     """
@@ -110,8 +111,8 @@ def _matching(tree: LabelTree, search: str) -> set[Node]:
 def render_html(tree: LabelTree, path: Path, title: str, counts: Counts | None = None) -> None:
     """Write one self-contained page: an icicle to click through, and a searchable list of all leaves.
 
-    Nothing in a label can run in the page: labels travel as JSON and are shown as text. The same tree gives the
-    same bytes.
+    Nothing in a label can run in the page: labels travel as JSON and are shown as text. The same tree gives
+    the same bytes.
 
     Args:
         tree: the tree to show; its `info` fills the list's columns.

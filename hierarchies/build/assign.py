@@ -1,8 +1,8 @@
 """A category for a landmark that has no type, from its name alone, in any language; or no answer.
 
-Three signs are added up as log-odds: the words of the name (`concepts.tsv`), what landmarks with a type show about
-words and word endings in this very dataset, and votes from elsewhere, such as from images. Sentence embeddings of
-names were tried and left out: measured, they lowered the share of right answers.
+Three signs are added up as log-odds: the words of the name (`concepts.tsv`), what landmarks with a type show
+about words and word endings in this very dataset, and votes from elsewhere, such as from images. Sentence
+embeddings of names were tried and left out: measured, they lowered the share of right answers.
 """
 
 import math
@@ -29,7 +29,7 @@ Votes = Mapping[str, Mapping[str, float]]
 
 @dataclass(frozen=True)
 class Assignment:
-    """Category from a name: `category` is None where the model abstains; `best` and `second` are its two guesses."""
+    """Category from a name, None where the model abstains; `best` and `second` are its guesses."""
 
     category: str | None
     best: str

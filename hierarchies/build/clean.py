@@ -10,17 +10,21 @@ _QUALIFIER = re.compile(r"\s*[(\[][^()\[\]]*(?:[)\]]|$)")
 _ID = re.compile(r"^[qQpP]\d+$")
 _PREFIX = re.compile(r"^(?:https?://\S+/wiki/)?(?:category|file|item)\s*:\s*", re.IGNORECASE)
 _WORD = re.compile(r"[^\W_]+(?:[.'’ʼ][^\W_]+)*\.?")
-_SMALL = frozenset(
-    ["of", "in", "for", "at", "on", "with", "by", "near", "from", "to", "and", "or", "as", "under", "over", "the", "a", "an", "de", "du", "des", "da", "do", "dos", "das", "del", "della", "delle", "di", "la", "le", "les", "el", "los", "las", "von", "vom", "zu", "zum", "zur", "am", "an", "im", "der", "die", "das", "und", "y", "e", "i", "et", "och", "og"]
+_SMALL_WORDS = (  # they end the noun phrase before them: `house of the poet`
+    "of in for at on with by near from to and or as the a an "  # English
+    "under over above below beside before after "
+    "de du des da do das dos del della delle di la le les el los las y e et "  # Romance
+    "von vom zu zum zur am an im der die das und och og"  # Germanic
 )
+_SMALL = frozenset(_SMALL_WORDS.split())
 _KEEP_S = ("ss", "us", "is", "ous", "'s")
 
 
 def clean_type(text: str) -> str:
     """The text of a type without what only tells its members apart.
 
-    Wiki prefixes, percent codes, underscores and bracketed qualifiers (also one that is never closed) go; case and
-    spaces are normalised. A raw id such as `Q1386235` has no text: the result is empty.
+    Wiki prefixes, percent codes, underscores and bracketed qualifiers (also one that is never closed) go;
+    case and spaces are normalised. A raw id such as `Q1386235` has no text: the result is empty.
 
     Example:
         >>> clean_type("Hindu temple (Bhadrakali)")

@@ -1,9 +1,9 @@
 """General knowledge of places: the categories people name them by, and the words that tell which.
 
-`concepts.tsv` lists some eighty everyday categories with their kind, a description, English terms for their types
-(`x *` matches a type that begins with x, `x !` does so even against the head noun) and words for them in the names
-of places in many languages (`*x` matches an ending, `?x` is a weak sign). It was written from general knowledge of gazetteers and
-encyclopedias, not from any dataset's labels.
+`concepts.tsv` lists some eighty everyday categories with their kind, a description, English terms for their
+types (`x *` matches a type that begins with x, `x !` does so even against the head noun) and words for them
+in the names of places in many languages (`*x` matches an ending, `?x` is a weak sign). It was written from
+general knowledge of gazetteers and encyclopedias, not from any dataset's labels.
 """
 
 import csv
@@ -20,6 +20,9 @@ NATURAL, HUMAN_MADE = "natural", "human-made"
 GENERIC = "building"  # a head noun of this concept says little: look at the words before it
 _WEAK = 0.3  # vote of a word marked `?`: saints' names and words with many meanings
 _BRACKET = re.compile(r"[()\[\]]+")
+_CONTAINERS = frozenset(
+    {"group", "pair", "set", "series", "part", "row", "collection", "kind", "type", "class"}
+)
 _HYPHENATED = re.compile(r"(?<=\w)-(\w+)\b")
 
 
@@ -56,28 +59,33 @@ class Concepts:
 
     def of_type(self, text: str) -> Evidence | None:
         """What the words of a type say, by its head noun first; None if they say nothing known."""
-        phrase, rest = noun_phrase(words(clean_type(text)))
-        tokens = [singular(token) for token in phrase]
-        if not tokens:
+        everything = [singular(token) for token in words(clean_type(text))]
+        phrase, rest = noun_phrase(everything)
+        if phrase and phrase[-1] in _CONTAINERS and rest:
+            phrase, rest = noun_phrase(rest[1:])
+        if not phrase:
             return None
-        if found := self._opening(tokens, self.overriding):
+        if whole := self._opening(everything, self.terms, longer_than=len(phrase)):
+            return Evidence(whole[0], 0.97, whole[1])
+        head = self._ending(phrase)
+        if (not head or " " not in head[1]) and (found := self._opening(phrase, self.overriding)):
             return Evidence(found[0], 0.85, found[1])
-        head = self._ending(tokens)
         if head and head[0] != GENERIC:
-            return Evidence(head[0], 0.97 if " " in head[1] or len(tokens) == 1 else 0.93, head[1])
+            return Evidence(head[0], 0.97 if " " in head[1] or len(phrase) == 1 else 0.93, head[1])
         if head:
-            shorter = self._ending(tokens[: len(tokens) - len(head[1].split())])
-            if shorter and shorter[0] != GENERIC:
-                return Evidence(shorter[0], 0.9, shorter[1])
-        if found := self._opening([*tokens, *map(singular, rest)], self.openings):
+            phrase = phrase[: len(phrase) - len(head[1].split())]
+            if (before := self._ending(phrase)) and before[0] != GENERIC:
+                return Evidence(before[0], 0.9, before[1])
+        if found := self._opening([*phrase, *rest], self.openings):
             return Evidence(found[0], 0.8, found[1])
-        return self._inside(tokens, rest) or (Evidence(GENERIC, 0.5, head[1]) if head else None)
+        return self._inside(phrase, rest) or (Evidence(GENERIC, 0.5, head[1]) if head else None)
 
     def of_name(self, name: str) -> dict[str, float]:
         """Votes of the words of a place's own name, in any language: category -> strength.
 
-        A known type in brackets, as in `Hill House (castle)`, and the English head noun count most; then words that
-        open or end the leading phrase, where most languages put what a thing is; words elsewhere count little.
+        A known type in brackets, as in `Hill House (castle)`, and the English head noun count most; then
+        words that open or end the leading phrase, where most languages put what a thing is; words elsewhere
+        count little.
         """
         votes: dict[str, float] = {}
 
@@ -103,11 +111,11 @@ class Concepts:
             vote(self.endings.get(tail, {}), 1.0)
         return votes
 
-    def votes_of(self, token: str) -> Mapping[str, float]:
+    def votes_of(self, token: str, shortest_ending: int = 3) -> Mapping[str, float]:
         """Votes of one folded word: 1 for a whole word, less for an ending, parted where several claim it."""
         if claims := self.whole_words.get(token):
             return claims
-        for length in range(len(token) - 2, 2, -1):
+        for length in range(len(token) - 2, shortest_ending - 1, -1):
             if claims := self.endings.get(token[-length:]):
                 return {category: (0.8 if length > 3 else 0.4) * part for category, part in claims.items()}
         return {}
@@ -120,23 +128,29 @@ class Concepts:
         return None
 
     @staticmethod
-    def _opening(tokens: list[str], table: Mapping[tuple[str, ...], str]) -> tuple[str, str] | None:
-        for stop in range(len(tokens), 0, -1):
+    def _opening(
+        tokens: list[str], table: Mapping[tuple[str, ...], str], longer_than: int = 0
+    ) -> tuple[str, str] | None:
+        """The longest entry of the table that the phrase begins with."""
+        for stop in range(len(tokens), longer_than, -1):
             if category := table.get(tuple(tokens[:stop])):
                 return category, " ".join(tokens[:stop])
         return None
 
     def _inside(self, tokens: list[str], rest: list[str]) -> Evidence | None:
-        """Weaker signs: a known term further left, a word of another language, a term after the small word."""
+        """Weaker signs: a term further left, a word of another language, a term after the small word."""
         for stop in range(len(tokens) - 1, 0, -1):
             found = self._ending(tokens[:stop])
             if found and found[0] != GENERIC:
                 return Evidence(found[0], 0.7, found[1])
-        votes = self.of_name(" ".join(tokens))
+        votes: dict[str, float] = {}
+        for token in tokens:
+            for category, strength in self.votes_of(token, shortest_ending=4).items():
+                votes[category] = votes.get(category, 0.0) + strength
         if votes:
             best = max(sorted(votes), key=lambda category: votes[category])
             return Evidence(best, 0.75 * votes[best] / max(sum(votes.values()), 1.0), " ".join(tokens))
-        found = self._ending([singular(token) for token in rest])
+        found = self._ending(rest)
         return Evidence(found[0], 0.4, found[1]) if found and found[0] != GENERIC else None
 
 

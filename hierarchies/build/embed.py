@@ -46,11 +46,11 @@ class Embedder(Protocol):
         """The model behind the vectors."""
 
     def encode(self, texts: Sequence[str]) -> FloatArray:
-        """Vectors of unit length, shape (n_texts, d); equal texts get equal vectors, whatever stands beside them."""
+        """Vectors of unit length, shape (n_texts, d); equal texts get equal vectors."""
 
 
 class SentenceEmbedder:
-    """Sentence-transformers from a local folder; nothing is downloaded, and the weights' hash is checked first."""
+    """Sentence-transformers from a local folder: no download, and the weights' hash is checked first."""
 
     def __init__(self, folder: Path | None = None, model: ModelRecord = MINILM, batch_size: int = 64) -> None:
         """Check the weights; the network itself is loaded when first needed.
@@ -73,8 +73,8 @@ class SentenceEmbedder:
             found = hashlib.file_digest(stream, "sha256").hexdigest()
         if found != model.sha256:
             raise CairnError(
-                f"{weights} has SHA-256 {found}, not {model.sha256}: these are not the weights of {model.name} "
-                f"at revision {model.revision}; get that revision"
+                f"{weights} has SHA-256 {found}, not {model.sha256}: "
+                f"these are not the weights of {model.name}; get revision {model.revision}"
             )
 
     @cached_property
@@ -128,7 +128,7 @@ class Embeddings:
         return {text: i for i, text in enumerate(self.texts)}
 
     def save(self, path: Path) -> None:
-        """Write a Parquet file: `text`, `vector`; the model stands in the metadata. Same content, same bytes."""
+        """Write a Parquet file of `text` and `vector`, the model in its metadata; stable bytes."""
         width = self.vectors.shape[1] if len(self.texts) else 0
         flat = pa.array(self.vectors.ravel(), pa.float32())
         table = pa.table(

@@ -18,7 +18,7 @@ _N_EXAMPLES = 20  # names shown to the proposal per type
 
 
 def texts_to_embed(landmarks: pd.DataFrame) -> list[str]:
-    """Every text that `propose_landmarks` needs a vector for, sorted: distinct types and category descriptions."""
+    """Every text that `propose_landmarks` embeds, sorted: distinct types, category descriptions."""
     types = {text_to_embed(text) for text in _table(landmarks)["type"].dropna()}
     return sorted(types | set(anchor_texts(load_concepts())))
 
@@ -31,11 +31,12 @@ def propose_landmarks(
 ) -> Proposal:
     """Propose a category for every landmark: by its type, or where it has none by its name.
 
-    Where the name is not clear either, the landmark goes to `unclear natural` or `unclear human-made`, whichever is
-    likelier, at the head of the review queue: no landmark, and so no image, is lost.
+    Where the name is not clear either, the landmark goes to `unclear natural` or `unclear human-made`,
+    whichever is likelier, at the head of the review queue: no landmark, and so no image, is lost.
 
     Args:
-        landmarks: columns `landmark` (names, unique but for case), `type` (text or null), and if wanted `n_images`.
+        landmarks: columns `landmark` (names, unique but for case), `type` (text or null), and if wanted
+            `n_images`.
         embedder: for the types; by default the pinned model of the installed wheel.
         chains: per type, labels of its superclasses, nearest first.
         votes: per landmark, further votes for categories, such as from images.
@@ -66,7 +67,7 @@ def _table(landmarks: pd.DataFrame) -> pd.DataFrame:
     if missing:
         raise CairnError(f"the table of landmarks lacks the column(s) {sorted(missing)}")
     table = pd.DataFrame({"landmark": landmarks["landmark"], "type": landmarks["type"].astype("object")})
-    table["n_images"] = landmarks["n_images"] if "n_images" in landmarks else 1
+    table["n_images"] = landmarks.get("n_images", 1)
     blank = table["type"].isna() | (table["type"].astype(str).str.strip() == "")
     table["type"] = table["type"].where(~blank, None)
     if table["landmark"].isna().any():

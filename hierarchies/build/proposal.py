@@ -26,7 +26,8 @@ class TypeEntry:
         why: the words or neighbours that decided.
         second: the next best category, or `""`.
         neighbours: the most similar other types.
-        source: `mined` where the type's own words or superclasses tell the category, `cluster` where similarity does.
+        source: `mined` where the type's own words or superclasses tell the category, `cluster` where
+            similarity does.
         weight: how much it matters: landmarks (or images) of this type.
     """
 

@@ -1,4 +1,4 @@
-"""From the texts of types to a proposed tree: words first, similarity where words fail, clusters for the rest."""
+"""Texts of types to a proposed tree: words first, similarity where words fail, clusters for the rest."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -50,11 +50,11 @@ def propose(
 ) -> Proposal:
     """Propose a category and a kind for every type.
 
-    The distinct types are handled in sorted order and nothing is random, so the result does not depend on the order
-    of the rows. `anchored`: a type goes to the everyday category (`concepts.tsv`) that its head noun, its
-    superclasses or the names of its landmarks tell; where words say nothing to the nearest category in embedding
-    space; where none is near, types are clustered among themselves. `linkage` (average linkage, cosine) and `kmeans`
-    are the plain baselines behind the same interface.
+    The distinct types are handled in sorted order and nothing is random, so the result does not depend on the
+    order of the rows. `anchored`: a type goes to the everyday category (`concepts.tsv`) that its head noun,
+    its superclasses or the names of its landmarks tell; where words say nothing to the nearest category in
+    embedding space; where none is near, types are clustered among themselves. `linkage` (average linkage,
+    cosine) and `kmeans` are the plain baselines behind the same interface.
 
     Args:
         texts: types as the source writes them; repeated and oddly spelt ones allowed.

@@ -1,8 +1,8 @@
 """Decisions onto a proposal: pure, whatever their order, with an account of each.
 
-A decision is *applied*, or *no-op* (nothing was left to change), *stale* (what it names is no longer there) or
-*conflicting* (another one says otherwise about the same thing; neither is applied). What nobody decided and the
-machine doubts is *pending*.
+A decision is *applied*, or *no-op* (nothing was left to change), *stale* (what it names is no longer there)
+or *conflicting* (another one says otherwise about the same thing; neither is applied). What nobody decided
+and the machine doubts is *pending*.
 """
 
 from collections.abc import Iterable, Sequence
@@ -95,8 +95,8 @@ def apply_decisions(proposal: Proposal, decisions: Iterable[Decision]) -> tuple[
         decisions: in any order; equal ones count once.
 
     Returns:
-        The tree, with levels `landmark`, `category`, `kind` (`type`, `category`, `kind` for a proposal without
-        landmarks), and the report. Call `report.check()` where conflicts must stop the work.
+        The tree, with levels `landmark`, `category`, `kind` (`type`, `category`, `kind` for a proposal
+        without landmarks), and the report. Call `report.check()` where conflicts must stop the work.
     """
     work = _start(proposal)
     live = _live(work, decisions)
@@ -199,7 +199,7 @@ def _join_categories(work: _Work, joins: Sequence[Decision]) -> None:
 
 
 def _link(work: _Work, chosen: Sequence[Decision], before: set[str]) -> None:
-    """Record the joins that remain. A renamed category gets a key of its own, so that names may be swapped."""
+    """Record the joins that remain; a renamed category gets a key of its own, so that names may swap."""
     fresh = {label_key(d.to) for d in chosen if d.act == "rename"}
     names, kinds = dict(work.name_of), dict(work.kind_of)
     for decision in chosen:

@@ -1,6 +1,7 @@
 """Decisions: what a person said about a proposal, one JSON object per line, kept for ever.
 
-    {"act": "move", "level": "type", "label": "keep", "to": "castle", "author": "ada", "date": "2026-03-01T10:00:00Z"}
+    {"act": "move", "level": "type", "label": "keep", "to": "castle", "author": "ada", "date":
+    "2026-03-01T10:00:00Z"}
 
 | act    | level            | label       | to            | also                                   |
 |--------|------------------|-------------|---------------|----------------------------------------|
@@ -119,8 +120,8 @@ def read_decisions(*paths: Path) -> list[Decision]:
     """Read decision files (or folders of `*.jsonl`); a missing file holds none.
 
     Raises:
-        CairnError: a line cannot be understood; the message names file and line. Nothing is skipped, for a skipped
-            decision would make a wrong tree.
+        CairnError: a line cannot be understood; the message names file and line. Nothing is skipped, for
+            a tree without that decision would be wrong.
     """
     decisions = []
     for path in paths:
