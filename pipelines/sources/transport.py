@@ -194,6 +194,8 @@ def _file_body(url: str, start: int, validator: str | None) -> Iterator[Body]:
         raise CairnError(f"{url}: cannot be read ({error})") from error
     except OSError as error:
         raise Interrupted(str(error)) from error
+    except Exception as error:  # every fsspec backend has errors of its own: credentials, buckets, regions
+        raise CairnError(f"{url}: cannot be opened ({type(error).__name__}: {error})") from error
     with file:
         first = start if start <= total and validator in (None, found) else 0
         file.seek(first)

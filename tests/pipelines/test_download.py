@@ -11,7 +11,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from hierarchies.errors import CairnError
 from pipelines.sources import download
@@ -245,6 +247,17 @@ def test_a_local_copy_is_continued_only_of_the_same_version(tmp_path: Path) -> N
     (tmp_path / "a.part").write_bytes(b"x" * 100)
     fetch_file(str(tmp_path / "source"), tmp_path / "a", size_bytes=None, hash=None)
     assert (tmp_path / "a").read_bytes() == CONTENT
+
+
+def test_what_fsspec_knows_is_read_and_its_errors_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsspec.filesystem("memory").pipe("/bucket/a.tar", CONTENT)
+    row = RegistryRow("a.tar", "https://authors.example/a.tar", len(CONTENT), SHA256)
+    assert fetch_all([row], tmp_path, "memory://bucket")[0].name == "a.tar"
+    monkeypatch.setattr(MemoryFileSystem, "size", lambda *_: {}["no credentials"])
+    with pytest.raises(CairnError, match=r"bucket/b: cannot be opened \(KeyError: 'no credentials'\)"):
+        fetch_file("memory://bucket/b", tmp_path / "b", size_bytes=None, hash=None)
 
 
 def test_an_unknown_scheme_is_named(tmp_path: Path) -> None:
