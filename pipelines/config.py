@@ -52,7 +52,7 @@ class TableSource(Strict):
     images: tuple[str, ...] = Field(min_length=1)
     """Folders or `.tar` files inside the mirror that hold the images."""
     path: str = "path"
-    """The CSV column with an image's path inside its folder or tar."""
+    """The CSV column with an image's path: seen from the mirror, or the member's name inside a tar."""
     levels: tuple[str, ...] = Field(min_length=1)
     """The CSV columns of the levels, fine -> coarse."""
     split: str | None = None
@@ -216,5 +216,16 @@ def _explain(fault: Any, where: str, raw: Any) -> str:
 
 def _known_keys() -> list[str]:
     """Every key that some part of `params.yaml` knows."""
-    models = (Params, GLDv2Source, INat2018Source, DyMLSource, TableSource, Fetch, Embed, Publish, Train, Evaluate)
+    models = (
+        Params,
+        GLDv2Source,
+        INat2018Source,
+        DyMLSource,
+        TableSource,
+        Fetch,
+        Embed,
+        Publish,
+        Train,
+        Evaluate,
+    )
     return sorted({name for model in models for name in model.model_fields})

@@ -20,16 +20,21 @@ Encoder = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class EvaluationSplit:
-    """Images to embed, with labels (N, L) that both sides of a protocol share, fine -> coarse."""
+class Embedded:
+    """A split as points.
 
-    images: ImageDataset
+    Attributes:
+        embeddings: (N, d) unit vectors.
+        labels: (N, L) class indices, fine -> coarse.
+    """
+
+    embeddings: Tensor
     labels: npt.NDArray[np.int64]
 
 
 def model_encoder(model: RetrievalModel) -> Encoder:
     """Embed bytes with a network in evaluation mode."""
-    return lambda images: model(normalise(images))  # type: ignore[no-any-return]
+    return lambda images: model(normalise(images))
 
 
 def colour_histogram(images: Tensor) -> Tensor:
@@ -49,29 +54,34 @@ def colour_histogram(images: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def encode(images: ImageDataset, encoder: Encoder, batch_size: int, n_workers: int) -> Tensor:
-    """Embed a split in its own order: (N, d)."""
+def encode(images: ImageDataset, encoder: Encoder, batch_size: int, n_workers: int) -> Embedded:
+    """Embed a split in its own order."""
     loader = DataLoader(images, batch_size=batch_size, num_workers=n_workers)
-    return torch.cat([encoder(batch) for batch in tqdm(loader, desc="encode", unit="batch", leave=False)])
+    batches = [encoder(batch) for batch in tqdm(loader, desc="encode", unit="batch", leave=False)]
+    return Embedded(torch.cat(batches), images.labels)
 
 
 def evaluate(
-    query: Tensor,
-    query_labels: npt.NDArray[np.int64],
-    gallery: Tensor | None,
-    gallery_labels: npt.NDArray[np.int64] | None,
-    levels: Sequence[str],
+    query: Embedded, gallery: Embedded | None, tree_levels: Sequence[str], levels: Sequence[str] = ()
 ) -> dict[str, float]:
-    """Exact metrics of one protocol; without a gallery, each query ranks the other queries.
+    """Exact metrics of one protocol.
+
+    Args:
+        query: what searches.
+        gallery: what is searched; without one, each query ranks the other queries.
+        tree_levels: names of the label columns, fine -> coarse.
+        levels: those to measure; all by default.
 
     Returns:
         `h_ap`, then `ap_<level>` and `r_at_1_<level>` per level, and the rest that `retrieval_metrics` gives.
     """
-    measured = retrieval_metrics(
-        query,
-        torch.from_numpy(query_labels),
-        gallery,
-        None if gallery_labels is None else torch.from_numpy(gallery_labels),
-        levels=tuple(levels),
+    measured = tuple(levels) or tuple(tree_levels)
+    columns = [list(tree_levels).index(level) for level in measured]
+    metrics = retrieval_metrics(
+        query.embeddings,
+        torch.from_numpy(query.labels[:, columns]),
+        gallery.embeddings if gallery else None,
+        torch.from_numpy(gallery.labels[:, columns]) if gallery else None,
+        levels=measured,
     )
-    return dict(measured.values)
+    return dict(metrics.values)

@@ -13,12 +13,12 @@ from tqdm import tqdm
 
 from hierarchies import CairnError
 from training.data import ImageDataset, augment, normalise
-from training.losses import happier, happier_f
+from training.losses import HAPPIER, HAPPIER_F
 from training.models import RetrievalModel
 from training.recipes import Optimizer, Recipe
 from training.samplers import ClassSampler
 
-METHODS: dict[str, Callable[..., nn.Module]] = {"HAPPIER": happier, "HAPPIER_F": happier_f}
+METHODS: dict[str, Callable[[int, int], nn.Module]] = {"HAPPIER": HAPPIER, "HAPPIER_F": HAPPIER_F}
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def train(recipe: Recipe, images: ImageDataset, seed: int, n_workers: int) -> Tr
     model = untrained_model(recipe, seed).train()
     classes, finest = np.unique(images.labels[:, 0], return_inverse=True)
     labels = torch.from_numpy(np.column_stack([finest, images.labels[:, 1:]]).astype(np.int64))
-    loss = METHODS[recipe.method](n_classes=len(classes), embedding_dim=recipe.network.embedding_dim)
+    loss = METHODS[recipe.method](len(classes), recipe.network.embedding_dim)
     sampler = ClassSampler(finest, recipe.batch.size, recipe.batch.images_per_class, seed)
     indexed = _Indexed(images)
     loader = DataLoader(
@@ -96,7 +96,9 @@ class _Indexed(torch.utils.data.Dataset[tuple[int, Tensor]]):
 
 def _step(optimizer: torch.optim.Optimizer, value: Tensor, epoch: int) -> None:
     if not torch.isfinite(value):
-        raise CairnError(f"the loss is {value.item()} in epoch {epoch + 1}: lower the learning rate in the recipe")
+        raise CairnError(
+            f"the loss is {value.item()} in epoch {epoch + 1}: lower the learning rate in the recipe"
+        )
     optimizer.zero_grad(set_to_none=True)
     value.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
@@ -107,7 +109,11 @@ def _optimizer(
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
     """Adam on the network and, at their own rate, on the loss's proxies; linear warm-up, then a cosine."""
     groups = [
-        {"params": list(model.parameters()), "lr": settings.learning_rate, "weight_decay": settings.weight_decay},
+        {
+            "params": list(model.parameters()),
+            "lr": settings.learning_rate,
+            "weight_decay": settings.weight_decay,
+        },
         {"params": list(loss.parameters()), "lr": settings.proxy_learning_rate},
     ]
     optimizer = torch.optim.Adam(groups)

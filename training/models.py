@@ -52,10 +52,10 @@ class GeM(nn.Module):
 
 def _stage(n_in: int, n_out: int) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(n_in, n_out, 3, padding=1, bias=False),
+        nn.Conv2d(n_in, n_out, 3, padding=1, stride=2, bias=False),
         nn.BatchNorm2d(n_out),
         nn.ReLU(inplace=True),
-        nn.Conv2d(n_out, n_out, 3, padding=1, stride=2, bias=False),
+        nn.Conv2d(n_out, n_out, 3, padding=1, bias=False),
         nn.BatchNorm2d(n_out),
         nn.ReLU(inplace=True),
     )
@@ -100,7 +100,9 @@ def load_model(folder: Path) -> tuple[RetrievalModel, ModelDescription]:
         model = RetrievalModel(network)
         model.load_state_dict(load_file(folder / WEIGHTS))
     except FileNotFoundError as error:
-        raise CairnError(f"{folder}: no trained model ({error.filename} is missing): run the train stage") from error
+        raise CairnError(
+            f"{folder}: no trained model ({error.filename} is missing): run the train stage"
+        ) from error
     except (RuntimeError, KeyError, TypeError, ValueError) as error:
         raise CairnError(f"{folder}: weights and {DESCRIPTION} do not fit together: {error}") from error
     return model.eval(), description

@@ -34,7 +34,9 @@ class ClassSampler(Sampler[list[int]]):
         self, labels: IntArray, batch_size: int, images_per_class: int, seed: int, n_rounds: int | None = None
     ) -> None:
         if batch_size % images_per_class:
-            raise CairnError(f"batch.size {batch_size} is no multiple of batch.images_per_class {images_per_class}")
+            raise CairnError(
+                f"batch.size {batch_size} is no multiple of batch.images_per_class {images_per_class}"
+            )
         self.members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
         self.classes_per_batch = batch_size // images_per_class
         if self.classes_per_batch > len(self.members):

@@ -57,7 +57,9 @@ def stream_tar_gz(path: Path) -> Iterator[tuple[str, bytes]]:
     except FileNotFoundError as error:
         raise CairnError(f"{path} is missing: run the fetch stage again") from error
     except (tarfile.TarError, EOFError, OSError) as error:
-        raise CairnError(f"{path}: damaged archive ({error}): delete it and run the fetch stage again") from error
+        raise CairnError(
+            f"{path}: damaged archive ({error}): delete it and run the fetch stage again"
+        ) from error
 
 
 def read_members(store: Path, images: pd.DataFrame) -> Iterator[bytes]:
@@ -96,4 +98,6 @@ def _advance(stream: Iterator[tuple[str, bytes]], archive: str, member: str) -> 
     for name, data in stream:
         if name == member:
             return data
-    raise CairnError(f"{archive}: {member} does not come in the order of the index: run the index stage again")
+    raise CairnError(
+        f"{archive}: {member} does not come in the order of the index: run the index stage again"
+    )

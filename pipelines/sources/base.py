@@ -3,14 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import pandas as pd
 
 from datasets_hub.card import Card
 from hierarchies import CairnError
 
-ATTRIBUTION = ("source_url", "author", "license", "title")
+ATTRIBUTION: tuple[Literal["source_url", "author", "license", "title"], ...] = (
+    "source_url",
+    "author",
+    "license",
+    "title",
+)
 LOCATION = ("image_id", "split", "archive", "member", "offset", "size_bytes")
 
 
@@ -48,13 +53,12 @@ class Listing:
 
 
 class SourceReader(Protocol):
-    """One source's conventions.
+    """One source's conventions."""
 
-    Attributes:
-        levels: names of the levels of its published tree, fine -> coarse.
-    """
-
-    levels: tuple[str, ...]
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Names of the levels of its published tree, fine -> coarse."""
+        ...
 
     def list_images(self, store: Path) -> Listing:
         """Read annotations and archive members in place; nothing is unpacked."""

@@ -43,7 +43,9 @@ def fetch(context: Context) -> list[FetchedFile]:
     )
     files = sorted((asdict(file) for file in fetched), key=lambda file: str(file["name"]))
     manifest = {"dataset": context.dataset, "files": files, "scale": context.scale}
-    write_text_atomic(context.paths.manifest, json.dumps(manifest, indent=1, sort_keys=True, default=str) + "\n")
+    write_text_atomic(
+        context.paths.manifest, json.dumps(manifest, indent=1, sort_keys=True, default=str) + "\n"
+    )
     return fetched
 
 
@@ -93,7 +95,9 @@ def _table_rows(source: TableSource, base: str) -> list[RegistryRow]:
         elif folder.is_dir():
             names.extend(sorted(p.relative_to(base).as_posix() for p in folder.rglob("*") if p.is_file()))
         else:
-            raise CairnError(f"{folder}: no such folder; name a folder of a local mirror or a .tar under images")
+            raise CairnError(
+                f"{folder}: no such folder; name a folder of a local mirror or a .tar under images"
+            )
     unknown = sorted(set(source.hashes) - set(names))
     if unknown:
         raise CairnError(f"params.yaml: hashes names {unknown[0]!r}, which is not among labels and images")

@@ -119,7 +119,9 @@ def _one_row_each(types: pd.DataFrame, path: Path) -> None:
     if len(repeated):
         example = repeated["landmark_id"].iloc[0]
         parents = sorted(repeated.loc[repeated["landmark_id"] == example, "supercategory"])
-        raise CairnError(f"{path}: landmark {example} has two supercategories: {', '.join(map(repr, parents))}")
+        raise CairnError(
+            f"{path}: landmark {example} has two supercategories: {', '.join(map(repr, parents))}"
+        )
 
 
 def _index(metadata: Path, excluded: dict[str, dict[str, int]]) -> pd.DataFrame:

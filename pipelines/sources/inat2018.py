@@ -32,7 +32,9 @@ class INat2018:
         species = _categories(store)
         require_columns(species, self.levels, store / "categories.json.tar.gz")
         images = images.merge(species, on="category_id", how="left", suffixes=("", "_category"))
-        images, unknown = split_off(images, images["species"].isna(), "its category is not in categories.json")
+        images, unknown = split_off(
+            images, images["species"].isna(), "its category is not in categories.json"
+        )
         images = images.merge(_credits(store), on="file_name", how="left")
         members = _members(store)
         images = images.merge(members, left_on="file_name", right_on="member", how="left")

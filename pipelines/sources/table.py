@@ -27,7 +27,7 @@ class Table:
         """List the CSV's rows and where each image lies."""
         rows = self._rows(store / self.source.labels)
         rows, repeated = split_off(rows, rows["image_id"].duplicated(), "its path is listed twice")
-        blank = rows[list(self.levels)].eq("").any(axis="columns")
+        blank = (rows[list(self.levels)] == "").any(axis="columns")
         rows, unlabelled = split_off(rows, blank, "a level is empty")
         members = self._members(store)
         images = rows.merge(members, on="image_id", how="left")
@@ -48,7 +48,7 @@ class Table:
         source = self.source
         wanted = [source.path, *self.levels, *([source.split] if source.split else [])]
         frame = read_csv(path, wanted)
-        rows = frame[list(self.levels)].apply(lambda column: column.str.strip())
+        rows = pd.DataFrame({level: frame[level].str.strip() for level in self.levels})
         rows["image_id"] = frame[source.path].str.strip()
         rows["split"] = frame[source.split].str.strip() if source.split else rows["image_id"].map(_split_of)
         if (rows["split"] == "").any():
@@ -62,11 +62,7 @@ class Table:
             for name in self.source.images
         ]
         members = pd.concat(frames, ignore_index=True)
-        members["image_id"] = members["member"]
-        for folder in (name for name in self.source.images if not name.endswith(".tar")):
-            loose = members["archive"] == ""
-            members.loc[loose, "image_id"] = members.loc[loose, "image_id"].str.removeprefix(f"{folder}/")
-        return members.drop_duplicates("image_id")
+        return members.assign(image_id=members["member"]).drop_duplicates("image_id")
 
     def card(self) -> Card:
         """What the published dataset says of itself, as far as `params.yaml` tells."""

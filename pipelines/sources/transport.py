@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
-import fsspec  # type: ignore[import-untyped]
+import fsspec
 import requests
 import urllib3
 

@@ -28,24 +28,17 @@ def run(context: Context) -> None:
     metrics: dict[str, dict[str, dict[str, float]]] = {name: {} for name in encoders}
     for protocol in describe(context.paths.hub).card.protocols:
         splits = {
-            name: ImageDataset(
-                load_dataset(context.paths.hub, split=name), tree, model.network.image_side_px
-            )
-            for name in {protocol.query, protocol.gallery}
+            name: ImageDataset(load_dataset(context.paths.hub, split=name), tree, model.network.image_side_px)
+            for name in (protocol.query, protocol.gallery)
         }
-        query, gallery = splits[protocol.query], splits[protocol.gallery]
         for system, encoder in encoders.items():
             embedded = {
                 name: encode(images, encoder, settings.batch_size, settings.n_workers)
                 for name, images in splits.items()
             }
-            alone = protocol.gallery == protocol.query
+            gallery = None if protocol.gallery == protocol.query else embedded[protocol.gallery]
             metrics[system][protocol.name] = evaluate(
-                embedded[protocol.query],
-                query.labels,
-                None if alone else embedded[protocol.gallery],
-                None if alone else gallery.labels,
-                tree.levels,
+                embedded[protocol.query], gallery, tree.levels, protocol.levels
             )
     _write(context, metrics, tree.levels)
 

@@ -24,9 +24,13 @@ def run(context: Context) -> None:
         pq.write_table(quarantine, folder / "quarantine.parquet")
         counts = {"splits": listing.counts(), "excluded": listing.excluded}
         (folder / "card.json").write_text(source.card().model_dump_json(indent=1) + "\n", encoding="utf-8")
-        (folder / "counts.json").write_text(json.dumps(counts, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        (folder / "counts.json").write_text(
+            json.dumps(counts, indent=1, sort_keys=True) + "\n", encoding="utf-8"
+        )
     for split, count in listing.counts().items():
-        print(f"{context.dataset} {split}: {', '.join(f'{number:,} {what}' for what, number in count.items())}")
+        print(
+            f"{context.dataset} {split}: {', '.join(f'{number:,} {what}' for what, number in count.items())}"
+        )
 
 
 def _check(listing: Listing) -> None:

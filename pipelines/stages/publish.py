@@ -1,7 +1,7 @@
 """publish: Parquet shards, card and tree tables, in the hub folder."""
 
 import hashlib
-import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,7 +11,6 @@ from datasets_hub.card import Card
 from datasets_hub.rows import Attribution, ImageRow
 from datasets_hub.writer import write_dataset
 from hierarchies import LabelTree
-from pipelines.sources import reader
 from pipelines.sources.archives import read_members
 from pipelines.sources.base import ATTRIBUTION
 from pipelines.sources.fetched import require_fetched
@@ -42,7 +41,9 @@ class IndexRows:
         rows = self.images.iloc[start:stop]
         credit_columns = [column for column in ATTRIBUTION if column in rows]
         records = rows[["member", "image_id", self.leaf_level]].itertuples(index=False)
-        credits = rows[credit_columns].astype(object).where(rows[credit_columns].notna(), None).to_dict("records")
+        credits = (
+            rows[credit_columns].astype(object).where(rows[credit_columns].notna(), None).to_dict("records")
+        )
         for record, credit, image in zip(records, credits, read_members(self.store, rows), strict=True):
             attribution = Attribution(**{str(key): value for key, value in credit.items()})
             yield ImageRow(image, record[0], record[1], record[2], attribution)
@@ -62,10 +63,13 @@ def run(context: Context) -> None:
         context.paths.hub,
         card,
         tree,
-        {split: IndexRows(context.paths.store, images[images["split"] == split], tree.levels[0]) for split in splits},
+        {
+            split: IndexRows(context.paths.store, images[images["split"] == split], tree.levels[0])
+            for split in splits
+        },
         shard_size_bytes=settings.shard_size_mb * 1_000_000,
         rows_per_group=settings.rows_per_group,
-        quarantine=quarantine["reason"].value_counts().to_dict(),
+        quarantine=Counter(quarantine["reason"]),
         progress=True,
     )
     print(f"{context.dataset}: {stats.n_images:,} images in {len(stats.files):,} files, {context.paths.hub}")

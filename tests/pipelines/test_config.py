@@ -30,7 +30,7 @@ def test_the_committed_params_are_valid():
     [
         (lambda raw: raw.update(scale=["sample"]), r"params.yaml: scale: unknown key; did you mean 'scales'\?"),
         (lambda raw: raw["fetch"]["sample"].update(timeout=3), r"fetch\.sample\.timeout: unknown key"),
-        (lambda raw: raw["publish"]["full"].pop("shard_size_mb") and raw["publish"].pop("full"), r"publish\.full: missing"),
+        (lambda raw: raw["publish"].pop("full"), r"publish\.full: missing"),
         (lambda raw: raw["sources"]["crockery"].update(levels=[]), r"sources\.crockery\.table\.levels"),
         (lambda raw: raw["sources"]["gldv2"].update(format="glvd2"), r"sources\.gldv2: .*'gldv2'"),
         (lambda raw: raw["datasets"].append("sop"), r"params.yaml: datasets: 'sop' has no entry under sources"),
@@ -68,7 +68,11 @@ def test_include_adds_a_dataset_once_and_keeps_comments(tmp_path):
     for names in (params.datasets, params.tree_from_data, params.train_on):
         assert names.count("grocery") == 1
     assert params.fetch.sample.mirrors == {"grocery": str(tmp_path)}
-    comments = [line for line in (ROOT / "params.yaml").read_text(encoding="utf-8").splitlines() if line.startswith("#")]
+    comments = [
+        line
+        for line in (ROOT / "params.yaml").read_text(encoding="utf-8").splitlines()
+        if line.startswith("#")
+    ]
     assert all(comment in path.read_text(encoding="utf-8") for comment in comments)
 
 

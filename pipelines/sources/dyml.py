@@ -1,0 +1,150 @@
+"""DyML animal, vehicle, product (Sun et al., CVPR 2021): three levels in training, one per test benchmark."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from datasets_hub.card import Card, EvaluationProtocol
+from hierarchies import CairnError
+from pipelines.sources.base import LOCATION, Listing, split_off
+
+LEVELS = ("fine", "middle", "coarse")
+ALL_IN_ONE = "mini-bmk_all_in_one"
+UNKNOWN = "unknown"
+# The published CSVs lack the line break after the header: the first record is glued to it.
+_GLUED = re.compile(r"(?P<header>.*?(?:fine_id|labels))(?P<first>[^,\s].*)")
+_HEADERS = {("fname", "coarse_id", "middle_id", "fine_id"), ("fname", "labels")}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One CSV, the folder of its images and the split that they become."""
+
+    csv: str
+    images: str
+    split: str
+    level: str | None
+    """The one level that a benchmark labels; None where all three are given."""
+
+
+class DyML:
+    """Reads `train/`, then `bmk_{fine,middle,coarse}/` or `mini-bmk_all_in_one/`.
+
+    Class numbers of a benchmark are its own, so its names carry the benchmark's: `bmk_fine 103`. Where a
+    benchmark gives no coarser label, it is `bmk_fine unknown`; where it gives no finer one, the class stands for
+    itself. Its protocol says which levels mean something.
+    """
+
+    levels = LEVELS
+
+    def __init__(self, dataset: str) -> None:
+        self.dataset = dataset
+        self.parts = [Part("train/label.csv", "train/imgs", "train", None), *_benchmarks(dataset)]
+
+    def list_images(self, store: Path) -> Listing:
+        """List the images of training and benchmarks."""
+        images = pd.concat([_list_part(store, part) for part in self.parts], ignore_index=True)
+        images, absent = split_off(images, images["size_bytes"] < 0, "listed, but not in its folder")
+        return Listing(images[[*LOCATION, *LEVELS]], absent)
+
+    def card(self) -> Card:
+        """What the published dataset says of itself."""
+        kind = self.dataset.removeprefix("dyml_")
+        protocols = tuple(
+            EvaluationProtocol(
+                name=level, query=f"query_{level}", gallery=f"gallery_{level}", levels=(level,)
+            )
+            for level in LEVELS
+        )
+        if any(part.images.startswith(ALL_IN_ONE) for part in self.parts):
+            protocols = (EvaluationProtocol(name="all-in-one", query="test", gallery="test"),)
+        return Card(
+            name=self.dataset,
+            title=f"DyML-{kind.capitalize()}",
+            description=(
+                f"Dynamic metric learning, {kind}: fine, middle and coarse labels in training; one benchmark per level "
+                "with classes unseen in training."
+            ),
+            licence="unknown: ask the authors",
+            redistributable=False,
+            citation=(
+                "Y. Sun, Y. Zhu, Y. Zhang, P. Zheng, X. Qiu, C. Zhang, Y. Wei. Dynamic Metric Learning: Towards a "
+                "Scalable Metric Space to Accommodate Multiple Semantic Scales. CVPR 2021."
+            ),
+            levels=LEVELS,
+            annotation_origin="given",
+            protocols=protocols,
+        )
+
+
+def _benchmarks(dataset: str) -> list[Part]:
+    if dataset.endswith("product"):
+        return [Part(f"{ALL_IN_ONE}/label.csv", f"{ALL_IN_ONE}/imgs", "test", None)]
+    return [
+        Part(f"bmk_{level}/{side}.csv", f"bmk_{level}/{side}", f"{side}_{level}", level)
+        for level in LEVELS
+        for side in ("query", "gallery")
+    ]
+
+
+def _list_part(store: Path, part: Part) -> pd.DataFrame:
+    rows = read_glued_csv(store / part.csv)
+    prefix = "" if part.split == "train" else f"{part.csv.partition('/')[0]} "
+    if part.level is None:
+        _require(rows, ["fname", *(f"{level}_id" for level in LEVELS)], store / part.csv)
+        labels = {level: prefix + rows[f"{level}_id"] for level in LEVELS}
+    else:
+        _require(rows, ["fname", "labels"], store / part.csv)
+        known = LEVELS.index(part.level)
+        given = prefix + rows["labels"]
+        unknown = pd.Series(prefix + UNKNOWN, index=rows.index)
+        labels = {level: given if rank <= known else unknown for rank, level in enumerate(LEVELS)}
+    member = part.images + "/" + rows["fname"]
+    return pd.DataFrame(
+        {
+            "image_id": member,
+            "split": part.split,
+            "archive": "",
+            "member": member,
+            "offset": 0,
+            "size_bytes": [_size_bytes(store / name) for name in member],
+            **labels,
+        }
+    )
+
+
+def _size_bytes(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else -1
+
+
+def _require(rows: pd.DataFrame, columns: list[str], path: Path) -> None:
+    if set(rows.columns) != set(columns):
+        raise CairnError(f"{path}: its columns are {', '.join(rows.columns)}; expected {', '.join(columns)}")
+
+
+def read_glued_csv(path: Path) -> pd.DataFrame:
+    """Read a DyML CSV, the first record too, whether or not it is glued to the header line.
+
+    Returns:
+        Text columns, stripped.
+
+    Raises:
+        CairnError: the file is missing, its header is not DyML's, or a line has another number of fields.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError as error:
+        raise CairnError(f"{path} is missing: run the fetch stage again") from error
+    if lines and (glued := _GLUED.fullmatch(lines[0])):
+        lines[:1] = [glued["header"], glued["first"]]
+    table = [[field.strip() for field in line.split(",")] for line in lines if line.strip()]
+    if not table or tuple(table[0]) not in _HEADERS:
+        raise CairnError(f"{path}: its first line is {lines[:1]}, not a header of DyML")
+    header, records = table[0], table[1:]
+    for number, record in enumerate(records, start=1):
+        if len(record) != len(header):
+            raise CairnError(f"{path}: record {number} ({', '.join(record)[:60]}) has {len(record)} fields, "
+                             f"not {len(header)}")  # fmt: skip
+    return pd.DataFrame(records, columns=header)

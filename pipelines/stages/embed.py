@@ -1,0 +1,22 @@
+"""embed: vectors of the label texts, by a text model whose weights are checked by hash."""
+
+from hierarchies.build.embed import Embeddings, ModelRecord, SentenceEmbedder
+from hierarchies.build.landmarks import texts_to_embed
+from hierarchies.files import replace_folder
+from pipelines.landmarks import landmarks_of
+from pipelines.stages import Context
+
+VECTORS = "embeddings.parquet"
+
+
+def run(context: Context) -> None:
+    """Embed every distinct text that the proposal needs."""
+    settings = getattr(context.params.embed, context.scale)
+    model = ModelRecord(settings.model, settings.revision, settings.sha256)
+    texts = texts_to_embed(landmarks_of(context.paths.index))
+    embeddings = Embeddings.of(texts, SentenceEmbedder(model=model, batch_size=settings.batch_size))
+    with replace_folder(context.paths.embeddings) as folder:
+        embeddings.save(folder / VECTORS)
+    print(
+        f"{context.dataset}: {len(embeddings.texts):,} texts by {model.name}, weights {model.sha256[:12]} verified"
+    )

@@ -1,0 +1,29 @@
+"""review: human decisions applied to the proposal; the result is the label tree."""
+
+import json
+
+from hierarchies.build.proposal import Proposal
+from hierarchies.files import replace_folder, write_text_atomic
+from hierarchies.review.apply import apply_decisions
+from hierarchies.review.decisions import read_decisions
+from pipelines.stages import Context
+
+
+def run(context: Context) -> None:
+    """Write the tree and what became of each decision."""
+    proposal = Proposal.load(context.paths.proposal)
+    decisions = read_decisions(context.paths.decisions)
+    tree, report = apply_decisions(proposal, decisions)
+    report.check()
+    with replace_folder(context.paths.tree.parent) as folder:
+        tree.save(folder / context.paths.tree.name)
+    record = {
+        "counts": report.counts(),
+        "pending": [f"{item.level} {item.label} -> {item.category}" for item in report.pending],
+        "stale": [{"decision": outcome.decision.to_line(), "why": outcome.why} for outcome in report.stale],
+    }
+    text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
+    write_text_atomic(context.paths.results("review") / "report.json", text)
+    print(f"{context.dataset}: " + ", ".join(f"{n:,} {what}" for what, n in report.counts().items()))
+    for outcome in report.stale:
+        print(f"stale, kept in {context.paths.decisions.name}: {outcome.decision.to_line()}: {outcome.why}")

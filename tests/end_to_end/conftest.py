@@ -1,0 +1,77 @@
+"""A copy of the repository in which `dvc repro` has run, with short training."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+
+N_EPOCHS = 3
+
+
+class Project:
+    """A working copy and its commands."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a command in the copy with this environment's programs; its code is the copy's."""
+        environment = {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(self.root),
+            "DVC_NO_ANALYTICS": "1",
+        }
+        done = subprocess.run(
+            command, cwd=self.root, env=environment, capture_output=True, text=True, check=False
+        )
+        assert not check or done.returncode == 0, f"{command}:\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def repro(self, *targets: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """`dvc repro`."""
+        return self.run("dvc", "repro", *targets, check=check)
+
+    def edit_params(self, edit) -> None:
+        """Change `params.yaml` by a function of its parsed content."""
+        path = self.root / "params.yaml"
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        edit(raw)
+        path.write_text(yaml.safe_dump(raw), encoding="utf-8")
+
+    def contents(self, folder: str) -> dict[str, bytes]:
+        """Every file below a folder."""
+        files = sorted(path for path in (self.root / folder).rglob("*") if path.is_file())
+        return {path.relative_to(self.root).as_posix(): path.read_bytes() for path in files}
+
+
+def copy_repository(target: Path) -> Project:
+    """Copy what git would commit; the copy is a repository of its own."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, check=True
+    )
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        if (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name)
+    shutil.rmtree(target / "results", ignore_errors=True)
+    (target / "dvc.lock").unlink(missing_ok=True)
+    subprocess.run(["git", "init", "-q"], cwd=target, check=True)
+    return Project(target)
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The sample, built by `dvc repro`."""
+    project = copy_repository(tmp_path_factory.mktemp("project"))
+    for recipe in (project.root / "training/recipes").glob("*.yaml"):
+        raw = yaml.safe_load(recipe.read_text(encoding="utf-8"))
+        recipe.write_text(yaml.safe_dump({**raw, "n_epochs": N_EPOCHS}), encoding="utf-8")
+    project.repro()
+    return project

@@ -1,0 +1,222 @@
+"""The whole graph on the sample: what `dvc repro` builds, rebuilds, and refuses."""
+
+import json
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+from tests.end_to_end.conftest import Project, copy_repository
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("project"), pytest.mark.timeout(900)]
+PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+FOREIGN = """
+import sys
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {"pipelines", "training", "datasets_hub", "hierarchies"}:
+            raise ImportError(f"{name} must not be needed")
+
+sys.meta_path.insert(0, Blocker())
+"""
+
+
+def foreign(code: str, folder: Path, cache: Path) -> str:
+    """Run code in another folder, in a process that cannot import our packages."""
+    script = FOREIGN + textwrap.dedent(code)
+    command = [sys.executable, "-I", "-c", script, str(folder), str(cache)]
+    done = subprocess.run(command, cwd=cache, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+# ---- what it builds ---------------------------------------------------------------------------------------
+
+
+def test_every_dataset_is_published_and_checked(project: Project):
+    for dataset in PARAMS["datasets"]:
+        report = json.loads((project.root / f"results/check/sample/{dataset}/report.json").read_text())
+        assert report["ok"]
+        for count in report["counts"].values():
+            assert count["listed"] == count["indexed"] + count["quarantined"] + count["excluded"]
+
+
+def test_a_second_run_finds_everything_up_to_date(project: Project):
+    done = project.repro()
+    assert "Running stage" not in done.stdout
+    assert "up to date" in done.stdout
+
+
+def test_the_graph_is_that_of_the_design(project: Project):
+    stages = project.run("dvc", "stage", "list", "--name-only").stdout.split()
+    assert {stage.split("@")[0] for stage in stages} == set(STAGES)
+
+
+def test_another_project_loads_it_with_datasets_alone(project: Project, tmp_path: Path):
+    printed = foreign(
+        """
+        import json, sys
+        from datasets import load_dataset
+        dataset = load_dataset(sys.argv[1], cache_dir=sys.argv[2])
+        nodes = load_dataset(sys.argv[1], "nodes", split="train", cache_dir=sys.argv[2]).to_pandas()
+        row = dataset["train"][0]
+        feature = dataset["train"].features["category"]
+        found = nodes[(nodes["level"] == "category") & (nodes["class_index"] == row["category"])]["name"]
+        print(json.dumps({
+            "splits": {name: len(split) for name, split in dataset.items()},
+            "columns": dataset["train"].column_names,
+            "size": row["image"].convert("RGB").size,
+            "category": feature.int2str(row["category"]),
+            "by_node": list(found),
+        }))
+        """,
+        project.root / "data/hub/sample/gldv2",
+        tmp_path,
+    )
+    loaded = json.loads(printed)
+    counts = json.loads((project.root / "data/index/sample/gldv2/counts.json").read_text())["splits"]
+    assert loaded["splits"] == {split: count["indexed"] for split, count in counts.items()}
+    assert loaded["columns"][:5] == ["image", "image_id", "landmark", "category", "kind"]
+    assert min(loaded["size"]) > 30
+    assert loaded["by_node"] == [loaded["category"]]
+
+
+def test_a_project_with_cairn_loads_by_name(project: Project):
+    code = (
+        "from datasets_hub import load_dataset, load_tree, list_datasets\n"
+        "print(sorted(found.card.name for found in list_datasets()))\n"
+        "print(load_tree('crockery').levels, load_dataset('crockery', split='train').num_rows)"
+    )
+    printed = project.run(sys.executable, "-c", code).stdout.splitlines()
+    assert printed[0] == str(sorted(PARAMS["datasets"]))
+    assert printed[1].startswith("('fine', 'middle', 'coarse')")
+
+
+def test_the_command_line_shows_datasets_and_trees(project: Project):
+    assert "gldv2" in project.run("cairn", "datasets").stdout
+    shown = project.run("cairn", "tree", "show", "gldv2").stdout
+    assert "natural" in shown
+    assert "human-made" in shown
+    missing = project.run("cairn", "tree", "show", "gldv3", check=False)
+    assert missing.returncode == 1
+    assert missing.stderr.startswith("error: no dataset 'gldv3'")
+    assert "Traceback" not in missing.stderr
+
+
+def test_metrics_are_there_for_model_and_baselines(project: Project):
+    metrics = json.loads((project.root / "results/evaluate/sample/gldv2/metrics.json").read_text())
+    assert set(metrics) == {"trained", "untrained", "colour_histogram"}
+    for system in metrics.values():
+        values = system["retrieval"]
+        assert {"h_ap", "ap_landmark", "ap_category", "ap_kind", "r_at_1_landmark"} <= set(values)
+        assert all(0 <= values[name] <= 1 for name in values)
+    curve = pd.read_csv(project.root / "results/evaluate/sample/gldv2/loss.csv")
+    assert curve["loss"].iloc[-1] < curve["loss"].iloc[0]
+    assert (
+        "loss.csv"
+        in project.run("dvc", "plots", "show", "-o", "plots").stdout
+        + str(list((project.root / "plots").rglob("*")))
+        + (project.root / "plots/index.html").read_text()
+    )
+
+
+# ---- what it rebuilds -------------------------------------------------------------------------------------
+
+
+def test_deleted_data_is_rebuilt_byte_for_byte(project: Project):
+    before = {**project.contents("data/hub"), **project.contents("data/tree")}
+    shutil.rmtree(project.root / "data")
+    shutil.rmtree(project.root / ".dvc/cache")
+    project.repro(*(f"publish@sample-{dataset}" for dataset in PARAMS["datasets"]))
+    after = {**project.contents("data/hub"), **project.contents("data/tree")}
+    assert after.keys() == before.keys()
+    assert [name for name in after if after[name] != before[name]] == []
+
+
+def test_a_lost_store_is_fetched_again(project: Project):
+    shutil.rmtree(project.root / "data/store/sample/crockery")
+    project.run(sys.executable, "-m", "pipelines", "publish", "crockery")
+    assert (project.root / "data/store/sample/crockery/labels.csv").is_file()
+
+
+# ---- what it refuses --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project with one dataset, a table in a mirror of its own, built."""
+    project = copy_repository(tmp_path_factory.mktemp("table"))
+    project.run(sys.executable, "-m", "pipelines", "fetch", "crockery")
+    shutil.copytree(project.root / "data/store/sample/crockery", project.root / "mirror")
+
+    def only_a_table(raw):
+        raw.update(datasets=["mine"], tree_from_data=["mine"], tree_from_text=[], train_on=[])
+        raw["sources"]["mine"] = raw["sources"].pop("crockery")
+        raw["fetch"]["sample"]["mirrors"] = {"mine": "mirror"}
+
+    project.edit_params(only_a_table)
+    project.repro()
+    return project
+
+
+def rewrite_labels(project: Project, change) -> None:
+    path = project.root / "mirror/labels.csv"
+    frame = pd.read_csv(path, dtype=str)
+    change(frame).to_csv(path, index=False)
+
+
+def two_parents(frame: pd.DataFrame) -> pd.DataFrame:
+    fine = frame["fine"].value_counts().index[0]
+    frame.loc[frame.index[frame["fine"] == fine][0], "middle"] = "somewhere else"
+    return frame
+
+
+def wrong_hash(project: Project) -> None:
+    project.edit_params(
+        lambda raw: raw["sources"]["mine"].update(hashes={"labels.csv": "sha256:" + "0" * 64})
+    )
+
+
+@pytest.mark.parametrize(
+    ("break_it", "stage", "words"),
+    [
+        (wrong_hash, "fetch", ["labels.csv", "0000"]),
+        (lambda p: (p.root / "mirror/labels.csv").unlink(), "fetch", ["labels.csv"]),
+        (lambda p: rewrite_labels(p, lambda f: f.drop(columns="middle")), "index", ["labels.csv", "'middle'"]),
+        (lambda p: rewrite_labels(p, two_parents), "taxonomy", ["two parents", "somewhere else"]),
+        (lambda p: p.edit_params(lambda raw: raw["publish"]["sample"].update(shard_mb=1)), "publish",
+         ["params.yaml", "publish.sample.shard_mb", "unknown key"]),
+    ],
+    ids=["wrong hash", "missing file", "no level column", "two parents", "unknown key"],
+)  # fmt: skip
+def test_bad_input_ends_its_stage_and_leaves_earlier_results(table: Project, break_it, stage, words):
+    keep = table.root.parent / "keep"
+    shutil.rmtree(keep, ignore_errors=True)
+    shutil.copytree(table.root / "mirror", keep)
+    params = (table.root / "params.yaml").read_bytes()
+    before = {**table.contents("data/hub"), **table.contents("data/tree"), **table.contents("results")}
+    assert before
+    try:
+        break_it(table)
+        done = table.repro(check=False)
+        printed = done.stdout + done.stderr
+        assert done.returncode != 0
+        assert f"failed to reproduce '{stage}@sample-mine'" in printed
+        assert "Traceback" not in printed
+        for word in words:
+            assert word in printed
+        after = {**table.contents("data/hub"), **table.contents("data/tree")}
+        assert after == {name: before[name] for name in after}
+        assert set(after) == {name for name in before if name.startswith("data/")}
+    finally:
+        shutil.rmtree(table.root / "mirror")
+        shutil.copytree(keep, table.root / "mirror")
+        (table.root / "params.yaml").write_bytes(params)
+        table.repro()
