@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
@@ -103,6 +104,6 @@ def load_model(folder: Path) -> tuple[RetrievalModel, ModelDescription]:
         raise CairnError(
             f"{folder}: no trained model ({error.filename} is missing): run the train stage"
         ) from error
-    except (RuntimeError, KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise CairnError(f"{folder}: weights and {DESCRIPTION} do not fit together: {error}") from error
     return model.eval(), description

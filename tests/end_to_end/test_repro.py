@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from pipelines.stages import STAGES
 from tests.conftest import ROOT
 from tests.end_to_end.conftest import Project, copy_repository
 
