@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from training.losses.engine import Block, Objective, Ranking
-from training.losses.inputs import match_depth
+from training.losses.inputs import count_by_depth, match_depth
 
 BLOCK_ELEMENTS = {"cpu": 1 << 22, "cuda": 1 << 26}  # (query, item) scores held at once
 
@@ -27,11 +27,12 @@ class Problem:
 
     def blocks(self, queries: Tensor, items: Tensor, with_grad: bool) -> Iterator[tuple[slice, Block]]:
         """Every query's loss, a block of queries at a time."""
+        counts = count_by_depth(self.labels, self.ref_labels)
         step = max(1, BLOCK_ELEMENTS["cuda" if queries.is_cuda else "cpu"] // len(items))
         for start in range(0, len(queries), step):
             some = slice(start, start + step)
             depth = match_depth(self.labels[some], self.ref_labels)
-            block = Block(queries[some] @ items.T, depth, self.labels.shape[1], self.objective, self.ranking)
+            block = Block(queries[some] @ items.T, depth, counts[some], self.objective, self.ranking)
             yield some, block.run(with_grad)
 
 

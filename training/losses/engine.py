@@ -17,12 +17,12 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from training.losses.steps import LeakyStep, Step
+from training.losses.steps import LeakyStep, Pushes, Scratch, Step
 
-CHUNK_ELEMENTS = {
-    "cpu": 1 << 17,
-    "cuda": 1 << 24,
-}  # differences held at once: what a cache holds, what fills a GPU
+CHUNK_ELEMENTS = {"cpu": 1 << 17, "cuda": 1 << 24}  # differences held at once: a cache's worth, a busy GPU's
+OUT_OF_REACH = (
+    1e15  # taken from the scores of items that a step must not see: it pushes by 0 there, with slope 0
+)
 
 
 @dataclass(frozen=True)
@@ -65,15 +65,21 @@ class Objective(Protocol):
 
 @dataclass(frozen=True)
 class Positives:
-    """The positives at one depth: a row per query, padded on the right to the longest row.
+    """The positives at one depth: a row per query that has some, padded on the right to the longest.
+
+    Rows run from few positives to many, so that neighbours need little padding.
 
     Attributes:
-        item: index into the gallery, (Q, K).
-        valid: False at padding, (Q, K).
-        score: scores, -inf at padding, (Q, K).
-        ascending: `score` with each row sorted.
+        query: row of the block, (R,).
+        count: positives of each row, (R,), rising.
+        item: index into the gallery, (R, K).
+        valid: 1, or 0 at padding, (R, K).
+        score: (R, K), 0 at padding.
+        ascending: (Q, K), the scores of every query of the block, sorted, -inf first.
     """
 
+    query: Tensor
+    count: Tensor
     item: Tensor
     valid: Tensor
     score: Tensor
@@ -82,18 +88,30 @@ class Positives:
     @classmethod
     def under(cls, mask: Tensor, scores: Tensor) -> Positives:
         """Collect the items under `mask` (Q, N)."""
-        count = mask.sum(1)
         query, item = mask.nonzero(as_tuple=True)
+        count = query.bincount(minlength=len(mask))
         slot = torch.arange(len(query), device=mask.device) - (count.cumsum(0) - count)[query]
         padded = item.new_zeros(len(mask), int(count.max()))
         padded[query, slot] = item
         valid = torch.arange(padded.shape[1], device=mask.device) < count[:, None]
-        score = scores.gather(1, padded).masked_fill_(~valid, -torch.inf)
-        return cls(padded, valid, score, score.sort(1).values)
+        score = scores.gather(1, padded)
+        ascending = score.masked_fill(~valid, -torch.inf).sort(1).values
+        rows = count.argsort(stable=True)[(count == 0).sum() :]
+        weights = valid[rows].to(scores.dtype)
+        return cls(rows, count[rows], padded[rows], weights, score[rows] * weights, ascending)
 
-    def at_or_above(self, score: Tensor) -> Tensor:
-        """How many of these items score at least `score` (Q, M)."""
-        return self.ascending.shape[1] - torch.searchsorted(self.ascending, score.contiguous())
+    def chunks(self, n_items: int, budget: int) -> Iterator[tuple[slice, slice]]:
+        """Slices of rows and slots with about `budget` differences, (rows x slots x n_items), or one row's slot."""
+        widths: list[int] = self.count.tolist()
+        start = 0
+        while start < len(widths):
+            stop = start + 1
+            while stop < len(widths) and (stop + 1 - start) * widths[stop] * n_items <= budget:
+                stop += 1
+            slots = max(1, budget // ((stop - start) * n_items))
+            for first in range(0, widths[stop - 1], slots):
+                yield slice(start, stop), slice(first, min(first + slots, widths[stop - 1]))
+            start = stop
 
 
 class Block:
@@ -106,115 +124,103 @@ class Block:
     """
 
     def __init__(
-        self, scores: Tensor, depth: Tensor, n_levels: int, objective: Objective, ranking: Ranking
+        self, scores: Tensor, depth: Tensor, counts: Tensor, objective: Objective, ranking: Ranking
     ) -> None:
+        """Take scores (Q, N), match depths (Q, N) and the number of items at each depth, (Q, L + 1)."""
         self.scores, self.depth, self.objective, self.ranking = scores, depth, objective, ranking
-        masks = {level: depth == level for level in range(1, n_levels + 1)}
-        positives = torch.stack([mask.sum(1) for mask in masks.values()], 1)
-        others = scores.shape[1] - positives.sum(1, keepdim=True)
-        counts = torch.cat([others, positives], 1).to(scores.dtype)
+        counts = counts.to(scores.dtype)
         self.relevance = objective.relevance(counts)
         self.total = objective.total(counts, self.relevance, depth)
-        self.has_positives = positives.any(1)
-        self.levels = {k: Positives.under(mask, scores) for k, mask in masks.items() if mask.any()}
+        self.has_positives = counts[:, 1:].sum(1) > 0
+        present = (level for level in range(1, counts.shape[1]) if bool(counts[:, level].any()))
+        self.levels = {level: Positives.under(depth == level, scores) for level in present}
         self.loss = self.has_positives.to(scores.dtype)
         self.grad: Tensor | None = None
 
     def run(self, with_grad: bool) -> Block:
         """Fill `loss`, and `grad` where asked for."""
         self.grad = torch.zeros_like(self.scores) if with_grad else None
+        budget = CHUNK_ELEMENTS["cuda" if self.scores.is_cuda else "cpu"]
+        scratch = Scratch(self.scores, max(budget, self.scores.shape[1]))
         for level, positives in self.levels.items():
-            rank, hrank = self._counted(level)
-            row = (
-                self.scores
-                if self.ranking.everywhere
-                else self.scores.masked_fill(self.depth >= level, -torch.inf)
-            )
-            for queries, width in _chunks(positives.valid.sum(1), self.scores.shape[1]):
-                self._add(level, queries, width, row[queries], rank[queries, :width], hrank[queries, :width])
+            part = _Level(self, level, scratch)
+            for rows, slots in positives.chunks(self.scores.shape[1], budget):
+                part.add(rows, slots)
+            part.close()
         return self
 
-    def _counted(self, level: int) -> tuple[Tensor, Tensor]:
-        """The parts of rank and hrank that need no gradient: counts, and the item itself."""
-        score, own = self.levels[level].score, self.relevance[:, level, None]
+    def counted(self, level: int) -> tuple[Tensor, Tensor]:
+        """The parts of rank and hrank that need no gradient: counts, and the item itself; (R, K)."""
+        own = self.levels[level]
+        relevance = self.relevance[own.query, level, None]
         if self.ranking.everywhere:  # the step will include the item itself, at t = 0, where it is 1/2
-            return torch.full_like(score, 0.5), (0.5 * own).expand_as(score)
-        rank, hrank = torch.zeros_like(score), torch.zeros_like(score)
+            return torch.full_like(own.score, 0.5), (0.5 * relevance).expand_as(own.score)
+        rank, hrank = torch.zeros_like(own.score), torch.zeros_like(own.score)
         for other, positives in self.levels.items():  # the item itself is counted: H(0) = 1
-            above = positives.at_or_above(score)
+            above = positives.ascending.shape[1] - torch.searchsorted(
+                positives.ascending[own.query], own.score
+            )
             if other >= level:
                 rank += above
             if other <= level or self.ranking.hrank_step is None:
-                hrank += torch.minimum(own, self.relevance[:, other, None]) * above
+                hrank += torch.minimum(relevance, self.relevance[own.query, other, None]) * above
         return rank, hrank
 
-    def _add(self, level: int, queries: Tensor, width: int, row: Tensor, rank: Tensor, hrank: Tensor) -> None:
-        """Add the terms of a chunk: the positives at `level` of some queries, against every item."""
-        own = self.levels[level]
-        item, valid = own.item[queries, :width], own.valid[queries, :width]
-        score = own.score[queries, :width].masked_fill(~valid, 0.0)
-        value, slope = self.ranking.step(row[:, None, :] - score[:, :, None])
-        rank = rank + value.sum(2)
-        weight = None
-        if self.ranking.everywhere:
-            capped = self.relevance[queries].clamp(max=self.relevance[queries, level, None])
-            weight = capped.gather(1, self.depth[queries].long())
-            hrank = hrank + (value @ weight[:, :, None])[:, :, 0]
-        hrank, leaks = self._leak(level, queries, score, hrank)
-        terms = self.objective.terms(rank, hrank, self.relevance[queries, level, None], self.total[queries])
-        self.loss.index_add_(0, queries, terms.value.masked_fill(~valid, 0.0).sum(1), alpha=-1)
-        if self.grad is None:
+
+class _Level:
+    """The terms of the positives at one depth, added to a block chunk by chunk."""
+
+    def __init__(self, block: Block, level: int, scratch: Scratch) -> None:
+        self.block, self.scratch, self.own = block, scratch, block.levels[level]
+        query, ranking = self.own.query, block.ranking
+        self.rank, self.hrank = block.counted(level)
+        self.relevance, self.total = block.relevance[query, level, None], block.total[query]
+        self.raw = self.items = block.scores[query]
+        depth = block.depth[query]
+        if not ranking.everywhere:
+            self.items = self.raw.add((depth >= level).to(self.raw.dtype), alpha=-OUT_OF_REACH)
+        self.weight: Tensor | None = None  # what an item adds to hrank if it ranks above, (R, N)
+        if ranking.everywhere or ranking.hrank_step is not None:
+            shared = torch.minimum(block.relevance[query], self.relevance)
+            self.weight = shared.gather(1, depth.long())
+        if self.weight is not None and ranking.hrank_step is not None:
+            self.weight *= depth > level
+        self.loss = torch.zeros_like(self.total)
+        self.to_items = torch.zeros_like(self.raw)
+        self.to_self = torch.zeros_like(self.own.score)
+
+    def add(self, rows: slice, slots: slice) -> None:
+        """Rank some positives, and add their terms and gradients."""
+        ranking, score = self.block.ranking, self.own.score[rows, slots]
+        pushes = ranking.step(self.items[rows], score, self.scratch)
+        rank, hrank = self.rank[rows, slots] + pushes.total, self.hrank[rows, slots]
+        hrank_pushes, weight = None, None
+        if self.weight is not None:
+            hrank_pushes = ranking.hrank_step(self.raw[rows], score) if ranking.hrank_step else pushes
+            weight = self.weight[rows, :, None]
+            hrank = hrank + (hrank_pushes.value @ weight)[:, :, 0]
+        terms = self.block.objective.terms(rank, hrank, self.relevance[rows], self.total[rows])
+        valid = self.own.valid[rows, slots]
+        self.loss[rows] += (terms.value * valid).sum(1, keepdim=True)
+        if self.block.grad is None:
             return
-        by_rank, by_hrank = terms.by_rank.masked_fill(~valid, 0.0), terms.by_hrank.masked_fill(~valid, 0.0)
-        to_items = (by_rank[:, None, :] @ slope)[:, 0]
-        to_self = by_rank * slope.sum(2)
-        if weight is not None:
-            to_items += (by_hrank[:, None, :] @ slope)[:, 0] * weight
-            to_self += by_hrank * (slope @ weight[:, :, None])[:, :, 0]
-        self.grad.index_add_(0, queries, to_items, alpha=-1)
-        for other, leak_slope in leaks.items():
-            spread = by_hrank[:, :, None] * leak_slope
-            self._scatter(queries, self.levels[other].item[queries], -spread.sum(1))
-            to_self += spread.sum(2)
-        self._scatter(queries, item, to_self)
+        self._pull(pushes, terms.by_rank * valid, None, rows, slots)
+        if hrank_pushes is not None:
+            self._pull(hrank_pushes, terms.by_hrank * valid, weight, rows, slots)
 
-    def _leak(
-        self, level: int, queries: Tensor, score: Tensor, hrank: Tensor
-    ) -> tuple[Tensor, dict[int, Tensor]]:
-        """H-rank's differentiable part: the more relevant items, and its slopes by their differences."""
-        slopes: dict[int, Tensor] = {}
-        if self.ranking.hrank_step is None:
-            return hrank, slopes
-        for other, positives in self.levels.items():
-            if other <= level:
-                continue
-            valid = positives.valid[queries][:, None, :]
-            t = positives.score[queries][:, None, :].masked_fill(~valid, 0.0) - score[:, :, None]
-            value, slope = self.ranking.hrank_step(t)
-            shared = self.relevance[queries][:, [level, other]].amin(1)[:, None, None] * valid
-            hrank = hrank + (value * shared).sum(2)
-            slopes[other] = slope * shared
-        return hrank, slopes
+    def _pull(self, pushes: Pushes, by: Tensor, weight: Tensor | None, rows: slice, slots: slice) -> None:
+        """Add the gradient through `pushes`, each item's times its weight (r, N, 1)."""
+        for factor, slope in pushes.slopes:
+            to_items = (by[:, None, :] @ slope)[:, 0]
+            to_items = to_items if weight is None else to_items * weight[:, :, 0]
+            self.to_items[rows].add_(to_items, alpha=factor)
+            to_self = slope.sum(2) if weight is None else (slope @ weight)[:, :, 0]
+            self.to_self[rows, slots].addcmul_(by, to_self, value=factor)
 
-    def _scatter(self, queries: Tensor, item: Tensor, values: Tensor) -> None:
-        """Add `values` (R, K) to the gradient at `item` (R, K) of the rows `queries` (R,)."""
-        assert self.grad is not None
-        flat = queries[:, None] * self.grad.shape[1] + item
-        self.grad.view(-1).index_add_(0, flat.reshape(-1), values.reshape(-1))
-
-
-def _chunks(count: Tensor, n_items: int) -> Iterator[tuple[Tensor, int]]:
-    """Split queries into chunks of about CHUNK_ELEMENTS differences; yields (queries, longest row).
-
-    Queries with as many positives go together, so that little is padded.
-    """
-    budget = CHUNK_ELEMENTS["cuda" if count.is_cuda else "cpu"]
-    order = count.argsort(stable=True)
-    widths: list[int] = count[order].tolist()
-    start = next((i for i, width in enumerate(widths) if width), len(widths))
-    while start < len(widths):
-        stop = start + 1
-        while stop < len(widths) and (stop + 1 - start) * widths[stop] * n_items <= budget:
-            stop += 1
-        yield order[start:stop], widths[stop - 1]
-        start = stop
+    def close(self) -> None:
+        """Hand loss and gradient to the block."""
+        query, grad = self.own.query, self.block.grad
+        self.block.loss.index_add_(0, query, self.loss[:, 0], alpha=-1)
+        if grad is not None:
+            self.to_items.scatter_add_(1, self.own.item, -self.to_self)  # padding adds 0 to item 0
+            grad.index_add_(0, query, self.to_items, alpha=-1)

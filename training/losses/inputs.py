@@ -24,7 +24,7 @@ def checked_embeddings(embeddings: Tensor, name: str) -> Tensor:
         raise CairnError(
             f"{name} is empty, shape {tuple(embeddings.shape)}: skip empty batches before the call"
         )
-    if not bool(embeddings.detach().isfinite().all()):
+    if not bool(embeddings.detach().sum().isfinite()) and not bool(embeddings.detach().isfinite().all()):
         bad = (~embeddings.detach().isfinite()).any(1).nonzero()[0].item()
         raise CairnError(
             f"{name} holds NaN or infinity, first in row {bad}: look for a diverged model or a zero norm"
@@ -78,6 +78,17 @@ def match_depth(labels: Tensor, ref_labels: Tensor) -> Tensor:
     for mine, theirs in zip(labels.T, ref_labels.T, strict=True):
         depth += mine[:, None] == theirs[None, :]
     return depth
+
+
+def count_by_depth(labels: Tensor, ref_labels: Tensor) -> Tensor:
+    """Number of references at each match depth, (Q, L + 1), for labels (Q, L) and (N, L)."""
+    at_least = [torch.full((len(labels),), len(ref_labels), device=labels.device)]
+    for mine, theirs in zip(labels.T.flip(0), ref_labels.T.flip(0), strict=True):  # coarse -> fine
+        _, code = torch.cat([mine, theirs]).unique(return_inverse=True)
+        mine_code, their_code = code.split([len(mine), len(theirs)])
+        at_least.append(their_code.bincount(minlength=len(mine) + len(theirs))[mine_code])
+    at_least.append(torch.zeros_like(at_least[0]))
+    return -torch.stack(at_least, 1).diff(dim=1)
 
 
 @dataclass(frozen=True)
