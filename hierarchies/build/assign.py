@@ -17,13 +17,13 @@ from hierarchies.build.concepts import Concepts, load_concepts
 
 FloatArray = npt.NDArray[np.float64]
 ABSTAIN_BELOW = 0.6  # confidence below which no category is given
-_PER_VOTE = 4.0  # log-odds of one full vote of a known word
+_PER_VOTE = 6.0  # log-odds of one full vote of a known word
 _PER_WORD = 0.8  # weight of what the typed landmarks teach; words of a name are not independent
 _SHRINK = 1.5  # pseudo-count that draws rarely seen words towards the prior
 _MOST_VOTES = 2.0
 _FOLDS = 5
 _FEWEST = 20  # typed landmarks below which calibration stays at its prior
-_PRIOR_PLATT = (0.5, 0.0)  # slope and offset: names' words are not independent, so the model is too sure
+_PRIOR_PLATT = (0.5, 0.5)  # slope and offset: names' words are not independent, so the model is too sure
 Votes = Mapping[str, Mapping[str, float]]
 
 

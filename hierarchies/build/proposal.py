@@ -101,9 +101,19 @@ class Proposal:
         return {text: kinds[category] for text, category in self.category_of.items()}
 
     @cached_property
-    def type_by_key(self) -> Mapping[str, TypeEntry]:
-        """Types by normalised text."""
-        return {label_key(entry.text): entry for entry in self.types}
+    def homes(self) -> Mapping[tuple[str, str], str]:
+        """Category key per (level, key): of every type, and of every landmark placed by its own name."""
+        key_of = {entry.name: label_key(entry.name) for entry in self.categories}
+        homes = {("type", label_key(entry.text)): key_of[entry.category] for entry in self.types}
+        for landmark in self.landmarks:
+            if landmark.category is not None:
+                homes["landmark", label_key(landmark.name)] = key_of[landmark.category]
+        return homes
+
+    @cached_property
+    def landmark_keys(self) -> frozenset[str]:
+        """Keys of all landmarks."""
+        return frozenset(label_key(landmark.name) for landmark in self.landmarks)
 
     def to_json(self) -> str:
         """Stable JSON, one entry per line."""

@@ -5,6 +5,7 @@ or *conflicting* (another one says otherwise about the same thing; neither is ap
 and the machine doubts is *pending*.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -64,13 +65,23 @@ class Report:
 
 
 @dataclass
-class _Work:
-    """Books kept while decisions are applied; categories and things go by their keys."""
+class Resolution:
+    """Where each thing stands once decisions are applied; things and categories go by their keys.
+
+    Attributes:
+        proposal: what the decisions are about.
+        name_of: display name per category.
+        kind_of: kind per category.
+        home_of: category per thing, before renames and merges.
+        goes_to: the category that a renamed or merged one became.
+        decided: things that a person has placed.
+        outcomes: decisions by how they ended.
+    """
 
     proposal: Proposal
-    name_of: dict[str, str] = field(default_factory=dict)
-    kind_of: dict[str, str] = field(default_factory=dict)
-    home_of: dict[Slot, str] = field(default_factory=dict)
+    name_of: dict[str, str]
+    kind_of: dict[str, str]
+    home_of: dict[Slot, str]
     goes_to: dict[str, str] = field(default_factory=dict)
     decided: set[Slot] = field(default_factory=set)
     outcomes: dict[str, list[Outcome]] = field(
@@ -78,7 +89,12 @@ class _Work:
     )
 
     def note(self, how: str, decision: Decision, why: str = "") -> None:
+        """Record how a decision ended."""
         self.outcomes[how].append(Outcome(decision, why))
+
+    def category_of(self, slot: Slot) -> str:
+        """Name of the category in which a (level, key) stands."""
+        return self.name_of[self.final(self.home_of[slot])]
 
     def final(self, category: str) -> str:
         """Where a category ends up after renames and merges (which hold no cycle)."""
@@ -98,34 +114,36 @@ def apply_decisions(proposal: Proposal, decisions: Iterable[Decision]) -> tuple[
         The tree, with levels `landmark`, `category`, `kind` (`type`, `category`, `kind` for a proposal
         without landmarks), and the report. Call `report.check()` where conflicts must stop the work.
     """
+    work = resolve(proposal, decisions)
+    ordered = {
+        how: tuple(sorted(found, key=lambda outcome: (outcome.decision.date, outcome.decision.id)))
+        for how, found in work.outcomes.items()
+    }
+    return _tree(work), Report(pending=_pending(work), **ordered)
+
+
+def resolve(proposal: Proposal, decisions: Iterable[Decision]) -> Resolution:
+    """Settle where each thing stands, without building the tree: quick even for 200,000 landmarks."""
     work = _start(proposal)
     live = _live(work, decisions)
     _create_categories(work, live)
     _join_categories(work, [d for d in live if d.act in ("rename", "merge")])
     _place_things(work, live)
     _set_kinds(work, [d for d in live if d.level == "category" and d.act in ("move", "accept")])
-    tree = _tree(work)
-    ordered = {
-        how: tuple(sorted(found, key=lambda outcome: (outcome.decision.date, outcome.decision.id)))
-        for how, found in work.outcomes.items()
-    }
-    return tree, Report(pending=_pending(work), **ordered)
-
-
-def _start(proposal: Proposal) -> _Work:
-    work = _Work(proposal)
-    for entry in proposal.categories:
-        work.name_of[label_key(entry.name)] = entry.name
-        work.kind_of[label_key(entry.name)] = entry.kind
-    for type_ in proposal.types:
-        work.home_of["type", label_key(type_.text)] = label_key(type_.category)
-    for landmark in proposal.landmarks:
-        if landmark.category is not None:
-            work.home_of["landmark", label_key(landmark.name)] = label_key(landmark.category)
     return work
 
 
-def _live(work: _Work, decisions: Iterable[Decision]) -> list[Decision]:
+def _start(proposal: Proposal) -> Resolution:
+    keys = {entry.name: label_key(entry.name) for entry in proposal.categories}
+    return Resolution(
+        proposal,
+        name_of={keys[entry.name]: entry.name for entry in proposal.categories},
+        kind_of={keys[entry.name]: entry.kind for entry in proposal.categories},
+        home_of=dict(proposal.homes),
+    )
+
+
+def _live(work: Resolution, decisions: Iterable[Decision]) -> list[Decision]:
     """Distinct decisions that no standing undo takes back."""
     by_id = {decision.id: decision for decision in decisions}
     undos: dict[str, list[Decision]] = {}
@@ -148,7 +166,7 @@ def _live(work: _Work, decisions: Iterable[Decision]) -> list[Decision]:
     return live
 
 
-def _create_categories(work: _Work, live: Sequence[Decision]) -> None:
+def _create_categories(work: Resolution, live: Sequence[Decision]) -> None:
     """Splits, and moves that give a kind, make the categories they name."""
     new_names = {label_key(decision.to) for decision in live if decision.act == "rename"}
     for decision in live:
@@ -161,44 +179,59 @@ def _create_categories(work: _Work, live: Sequence[Decision]) -> None:
             work.name_of[key], work.kind_of[key] = decision.to, kind
 
 
-def _join_categories(work: _Work, joins: Sequence[Decision]) -> None:
-    """Renames and merges; a rename must not meet a category that stays, a merge must."""
+def _join_categories(work: Resolution, joins: Sequence[Decision]) -> None:
+    """Renames and merges, at most one per category; a rename must not meet a category that stays."""
     by_label: dict[str, list[Decision]] = {}
     for decision in joins:
         by_label.setdefault(label_key(decision.label), []).append(decision)
-    before = set(work.name_of)
-    renamed = {key for key, found in by_label.items() if key in before and found[0].act == "rename"}
-    taken: dict[str, Decision] = {}
-    chosen: list[Decision] = []
+    chosen: dict[str, Decision] = {}
     for key, found in sorted(by_label.items()):
-        if len({(d.act, label_key(d.to)) for d in found}) > 1:
-            _conflict(
-                work, found, f"{found[0].label!r} is given different names or joined to different categories"
-            )
-            continue
-        decision, *same = found
-        target = label_key(decision.to)
-        for extra in same:
-            work.note("no_op", extra, "another decision does the same")
-        if key not in before:
-            work.note("stale", decision, f"there is no category {decision.label!r}")
-        elif decision.act == "rename" and target == key:
+        if key not in work.name_of:
+            _each(work, "stale", found, f"there is no category {found[0].label!r}")
+        elif len({(d.act, label_key(d.to)) for d in found}) > 1:
+            _each(work, "conflicting", found, f"{found[0].label!r} is given different names or joins")
+        else:
+            _each(work, "no_op", found[1:], "another decision does the same")
+            chosen[key] = found[0]
+    _respell(work, chosen)
+    _refuse_taken_names(work, chosen)
+    _link(work, list(chosen.values()))
+
+
+def _respell(work: Resolution, chosen: dict[str, Decision]) -> None:
+    """Renames that change no more than case or spaces."""
+    for key, decision in list(chosen.items()):
+        if decision.act == "rename" and label_key(decision.to) == key:
             changed = work.name_of[key] != decision.to
             work.name_of[key] = decision.to
             work.note("applied" if changed else "no_op", decision)
-        elif decision.act == "rename" and target in before - renamed:
-            _conflict(work, [decision], f"{decision.to!r} exists already; merge instead")
-        elif decision.act == "rename" and target in taken:
-            _conflict(
-                work, [decision], f"{taken[target].label!r} is renamed to {decision.to!r} too; merge instead"
+            del chosen[key]
+
+
+def _refuse_taken_names(work: Resolution, chosen: dict[str, Decision]) -> None:
+    """Refuse renames to a name that another category keeps or is also renamed to.
+
+    A refused rename keeps its own name, which may refuse another one: repeat until none is left.
+    """
+    while True:
+        renames = {key: d for key, d in chosen.items() if d.act == "rename"}
+        wanted = Counter(label_key(decision.to) for decision in renames.values())
+        refused = {
+            key: decision
+            for key, decision in renames.items()
+            if (target := label_key(decision.to)) in work.name_of.keys() - renames.keys()
+            or wanted[target] > 1
+        }
+        if not refused:
+            return
+        for key, decision in refused.items():
+            work.note(
+                "conflicting", decision, f"another category has the name {decision.to!r}; merge instead"
             )
-        else:
-            taken |= {target: decision} if decision.act == "rename" else {}
-            chosen.append(decision)
-    _link(work, chosen, before)
+            del chosen[key]
 
 
-def _link(work: _Work, chosen: Sequence[Decision], before: set[str]) -> None:
+def _link(work: Resolution, chosen: Sequence[Decision]) -> None:
     """Record the joins that remain; a renamed category gets a key of its own, so that names may swap."""
     fresh = {label_key(d.to) for d in chosen if d.act == "rename"}
     names, kinds = dict(work.name_of), dict(work.kind_of)
@@ -217,18 +250,18 @@ def _link(work: _Work, chosen: Sequence[Decision], before: set[str]) -> None:
             continue
         end = work.final(_target(work, target))
         if end == work.final(key):
-            _conflict(work, [decision], "merges go round in a circle")
+            _each(work, "conflicting", [decision], "merges go round in a circle")
         else:
             work.goes_to[work.final(key)] = end
             work.note("applied", decision)
 
 
-def _target(work: _Work, key: str) -> str:
+def _target(work: Resolution, key: str) -> str:
     """The category a decision means: one of that name now, else one that is renamed to it."""
     return f"\0{key}" if f"\0{key}" in work.name_of and key not in work.name_of else key
 
 
-def _place_things(work: _Work, live: Sequence[Decision]) -> None:
+def _place_things(work: Resolution, live: Sequence[Decision]) -> None:
     """Moves, assigns, accepts and the members of splits put types and landmarks into categories."""
     wanted: dict[Slot, list[Decision]] = {}
     for decision in live:
@@ -239,20 +272,21 @@ def _place_things(work: _Work, live: Sequence[Decision]) -> None:
                 _split(work, decision, wanted)
         elif decision.level in ("type", "landmark"):
             wanted.setdefault((decision.level, label_key(decision.label)), []).append(decision)
-    known = {label_key(landmark.name) for landmark in work.proposal.landmarks}
     for slot, found in sorted(wanted.items()):
         targets = {work.final(_target(work, label_key(d.to))) for d in found}
-        if slot not in work.home_of and not (slot[0] == "landmark" and slot[1] in known):
+        if slot not in work.home_of and not (
+            slot[0] == "landmark" and slot[1] in work.proposal.landmark_keys
+        ):
             _each(work, "stale", found, f"there is no {slot[0]} {found[0].label!r}")
         elif len(targets) > 1:
-            _conflict(work, found, f"{found[0].label!r} is put into different categories")
+            _each(work, "conflicting", found, f"{found[0].label!r} is put into different categories")
         elif (target := targets.pop()) not in work.name_of:
             _each(work, "stale", found, f"there is no category {found[0].to!r}; give a `kind` to make it")
         else:
             _settle(work, slot, target, found)
 
 
-def _split(work: _Work, decision: Decision, wanted: dict[Slot, list[Decision]]) -> None:
+def _split(work: Resolution, decision: Decision, wanted: dict[Slot, list[Decision]]) -> None:
     origin = label_key(decision.label)
     gone = [m for m in decision.members if work.home_of.get(("type", label_key(m))) != origin]
     for member in decision.members:
@@ -262,7 +296,7 @@ def _split(work: _Work, decision: Decision, wanted: dict[Slot, list[Decision]]) 
         work.note("stale", decision, f"no longer in {decision.label!r}: {', '.join(gone)}")
 
 
-def _settle(work: _Work, slot: Slot, target: str, found: Sequence[Decision]) -> None:
+def _settle(work: Resolution, slot: Slot, target: str, found: Sequence[Decision]) -> None:
     """Put one thing into a category and note each decision about it."""
     home = work.home_of.get(slot)
     already = home is not None and work.final(home) == target
@@ -278,7 +312,7 @@ def _settle(work: _Work, slot: Slot, target: str, found: Sequence[Decision]) -> 
             work.note("no_op" if already else "applied", decision, "it is there already" if already else "")
 
 
-def _set_kinds(work: _Work, decisions: Sequence[Decision]) -> None:
+def _set_kinds(work: Resolution, decisions: Sequence[Decision]) -> None:
     by_category: dict[str, list[Decision]] = {}
     for decision in decisions:
         by_category.setdefault(work.final(_target(work, label_key(decision.label))), []).append(decision)
@@ -288,7 +322,7 @@ def _set_kinds(work: _Work, decisions: Sequence[Decision]) -> None:
         if key not in work.name_of:
             _each(work, "stale", found, f"there is no category {found[0].label!r}")
         elif len(kinds) > 1:
-            _conflict(work, found, f"{found[0].label!r} is put into different kinds")
+            _each(work, "conflicting", found, f"{found[0].label!r} is put into different kinds")
         elif not kinds <= allowed:
             _each(work, "stale", found, f"there is no kind {found[0].to!r}")
         else:
@@ -299,16 +333,12 @@ def _set_kinds(work: _Work, decisions: Sequence[Decision]) -> None:
                 work.note("applied" if changed or decision.act == "accept" else "no_op", decision)
 
 
-def _conflict(work: _Work, found: Sequence[Decision], why: str) -> None:
-    _each(work, "conflicting", found, why)
-
-
-def _each(work: _Work, how: str, found: Sequence[Decision], why: str) -> None:
+def _each(work: Resolution, how: str, found: Sequence[Decision], why: str) -> None:
     for decision in found:
         work.note(how, decision, why)
 
 
-def _tree(work: _Work) -> LabelTree:
+def _tree(work: Resolution) -> LabelTree:
     """The tree of all leaves, with what is known of each."""
     proposal, rows = work.proposal, []
     info: dict[Node, NodeInfo] = {}
@@ -334,7 +364,7 @@ def _tree(work: _Work) -> LabelTree:
     return LabelTree.from_table(pd.DataFrame(rows, columns=list(levels)), levels).with_info(info)
 
 
-def _pending(work: _Work) -> tuple[Pending, ...]:
+def _pending(work: Resolution) -> tuple[Pending, ...]:
     """Undecided things below `PENDING_BELOW`, most weight in doubt first."""
     found: list[Pending] = []
     things: list[tuple[str, str, float, float]] = [
@@ -348,6 +378,6 @@ def _pending(work: _Work) -> tuple[Pending, ...]:
     for level, label, confidence, weight in things:
         slot = (level, label_key(label))
         if slot not in work.decided and confidence < PENDING_BELOW:
-            category = work.name_of[work.final(work.home_of[slot])]
+            category = work.category_of(slot)
             found.append(Pending(level, label, category, confidence, weight))
     return tuple(sorted(found, key=lambda p: (-p.weight * (1 - p.confidence), p.level, p.label)))

@@ -26,6 +26,7 @@ from typing import Literal, get_args
 
 from hierarchies.errors import CairnError
 from hierarchies.files import write_text_atomic
+from hierarchies.names import label_key
 
 Act = Literal["rename", "move", "merge", "split", "assign", "accept", "undo"]
 Level = Literal["", "type", "landmark", "category"]
@@ -114,6 +115,12 @@ class Decision:
             raise CairnError(f"{where}: not JSON ({error.msg}); is the line cut? Mend or remove it") from None
         except (TypeError, CairnError) as error:
             raise CairnError(f"{where}: {error}") from None
+
+
+def seen_fingerprint(*shown: str) -> str:
+    """Twelve hex digits for what a reviewer was shown, so that one can tell later whether it has changed."""
+    text = json.dumps([label_key(part) for part in shown], ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def read_decisions(*paths: Path) -> list[Decision]:
