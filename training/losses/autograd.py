@@ -47,20 +47,25 @@ class SummedLoss(torch.autograd.Function):
         """Make the values, and the gradients that backward() will scale."""
         items = queries if refs is None else refs
         to_queries = torch.zeros_like(queries) if ctx.needs_input_grad[0] else None
-        to_items = torch.zeros_like(items) if ctx.needs_input_grad[1 if refs is not None else 0] else None
+        to_refs = torch.zeros_like(refs) if refs is not None and ctx.needs_input_grad[1] else None
         total, has_positives = queries.new_zeros(()), []
         for some, block in problem.blocks(queries, items, any(ctx.needs_input_grad)):
             total += block.loss.sum()
             has_positives.append(block.has_positives)
             if block.grad is None:
                 continue
-            if to_queries is not None:
+            if to_refs is not None:
+                to_refs.addmm_(block.grad.T, queries[some])
+            if to_queries is not None and refs is not None:
                 to_queries[some] = block.grad @ items
-            if to_items is not None:
-                to_items.addmm_(block.grad.T, queries[some])
-        if refs is None and to_queries is not None and to_items is not None:
-            to_queries, to_items = to_queries.add_(to_items), None
-        ctx.save_for_backward(to_queries, to_items)
+            elif to_queries is not None and len(block.grad) == len(
+                items
+            ):  # one block against itself: one product
+                to_queries = (block.grad + block.grad.T) @ items
+            elif to_queries is not None:
+                to_queries.addmm_(block.grad.T, queries[some])
+                to_queries[some] += block.grad @ items
+        ctx.save_for_backward(to_queries, to_refs)
         kept = torch.cat(has_positives)
         ctx.mark_non_differentiable(kept)
         return total, kept
@@ -69,8 +74,7 @@ class SummedLoss(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, above: Tensor, _: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         """Scale the gradients by that of the result."""
-        to_queries, to_items = ctx.saved_tensors
-        scaled = [None if grad is None else grad * above for grad in (to_queries, to_items)]
+        scaled = [None if grad is None else grad * above for grad in ctx.saved_tensors]
         return scaled[0], scaled[1], None
 
 

@@ -17,9 +17,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from training.losses.steps import LeakyStep, Pushes, Scratch, Step
+from training.losses.steps import LeakyStep, Scratch, Step
 
-CHUNK_ELEMENTS = {"cpu": 1 << 17, "cuda": 1 << 24}  # differences held at once: a cache's worth, a busy GPU's
+CHUNK_ELEMENTS = {"cpu": 1 << 18, "cuda": 1 << 24}  # differences held at once: a cache's worth, a busy GPU's
 OUT_OF_REACH = (
     1e15  # taken from the scores of items that a step must not see: it pushes by 0 there, with slope 0
 )
@@ -173,49 +173,43 @@ class _Level:
     def __init__(self, block: Block, level: int, scratch: Scratch) -> None:
         self.block, self.scratch, self.own = block, scratch, block.levels[level]
         query, ranking = self.own.query, block.ranking
-        self.rank, self.hrank = block.counted(level)
-        self.relevance, self.total = block.relevance[query, level, None], block.total[query]
+        relevance, total = block.relevance[query, level, None], block.total[query]
+        self.constants = torch.stack([relevance, total])
+        self.per_positive = torch.stack([self.own.score, self.own.valid, *block.counted(level)])
         self.raw = self.items = block.scores[query]
         depth = block.depth[query]
         if not ranking.everywhere:
             self.items = self.raw.add((depth >= level).to(self.raw.dtype), alpha=-OUT_OF_REACH)
         self.weight: Tensor | None = None  # what an item adds to hrank if it ranks above, (R, N)
         if ranking.everywhere or ranking.hrank_step is not None:
-            shared = torch.minimum(block.relevance[query], self.relevance)
-            self.weight = shared.gather(1, depth.long())
+            self.weight = torch.minimum(block.relevance[query], relevance).gather(1, depth.long())
         if self.weight is not None and ranking.hrank_step is not None:
             self.weight *= depth > level
-        self.loss = torch.zeros_like(self.total)
+        self.loss = torch.zeros_like(total)
         self.to_items = torch.zeros_like(self.raw)
         self.to_self = torch.zeros_like(self.own.score)
 
     def add(self, rows: slice, slots: slice) -> None:
         """Rank some positives, and add their terms and gradients."""
-        ranking, score = self.block.ranking, self.own.score[rows, slots]
+        ranking = self.block.ranking
+        score, valid, rank, hrank = self.per_positive[:, rows, slots].unbind()
         pushes = ranking.step(self.items[rows], score, self.scratch)
-        rank, hrank = self.rank[rows, slots] + pushes.total, self.hrank[rows, slots]
         hrank_pushes, weight = None, None
         if self.weight is not None:
             hrank_pushes = ranking.hrank_step(self.raw[rows], score) if ranking.hrank_step else pushes
             weight = self.weight[rows, :, None]
             hrank = hrank + (hrank_pushes.value @ weight)[:, :, 0]
-        terms = self.block.objective.terms(rank, hrank, self.relevance[rows], self.total[rows])
-        valid = self.own.valid[rows, slots]
+        terms = self.block.objective.terms(rank + pushes.total, hrank, *self.constants[:, rows].unbind())
         self.loss[rows] += (terms.value * valid).sum(1, keepdim=True)
         if self.block.grad is None:
             return
-        self._pull(pushes, terms.by_rank * valid, None, rows, slots)
-        if hrank_pushes is not None:
-            self._pull(hrank_pushes, terms.by_hrank * valid, weight, rows, slots)
-
-    def _pull(self, pushes: Pushes, by: Tensor, weight: Tensor | None, rows: slice, slots: slice) -> None:
-        """Add the gradient through `pushes`, each item's times its weight (r, N, 1)."""
-        for factor, slope in pushes.slopes:
-            to_items = (by[:, None, :] @ slope)[:, 0]
-            to_items = to_items if weight is None else to_items * weight[:, :, 0]
-            self.to_items[rows].add_(to_items, alpha=factor)
-            to_self = slope.sum(2) if weight is None else (slope @ weight)[:, :, 0]
-            self.to_self[rows, slots].addcmul_(by, to_self, value=factor)
+        by_rank = terms.by_rank * valid
+        self.to_items[rows] += pushes.pull(by_rank)
+        self.to_self[rows, slots] += by_rank * pushes.slope_total
+        if hrank_pushes is not None and weight is not None:
+            by_hrank = terms.by_hrank * valid
+            self.to_items[rows] += hrank_pushes.pull(by_hrank) * weight[:, :, 0]
+            self.to_self[rows, slots] += by_hrank * hrank_pushes.weighted_slope(weight)
 
     def close(self) -> None:
         """Hand loss and gradient to the block."""

@@ -1,8 +1,8 @@
 """Differentiable stand-ins for the Heaviside step, each with a hand-written slope.
 
-A step maps a score difference ``t = s_j - s_k`` to how much item ``j`` pushes item ``k`` down the ranking. `Sigmoid` and
-`SupStep` work in buffers that are used again and again, and in float tensors only: on a CPU a boolean mask costs ten
-times an addition, and fresh memory more than the arithmetic done in it.
+A step maps a score difference ``t = s_j - s_k`` to how much item ``j`` pushes item ``k`` down the ranking.
+`Sigmoid` and `SupStep` work in memory that is used again and again, and in float tensors only: on a CPU a boolean
+mask costs ten times an addition, and fresh memory more than the arithmetic done in it.
 """
 
 from __future__ import annotations
@@ -23,15 +23,20 @@ def require_positive(**values: float) -> None:
             raise CairnError(f"{name} must be a finite number above 0, got {value!r}")
 
 
+N_PLANES = 5  # what SupStep needs at once
+
+
 class Scratch:
-    """Memory for the largest tensors of a chunk of differences; a plane is overwritten by the next chunk."""
+    """Memory for a chunk of differences; each chunk overwrites the last."""
 
     def __init__(self, like: Tensor, size: int) -> None:
-        self.planes = like.new_empty(4, size)
+        self.memory = like.new_empty(N_PLANES * size)
 
-    def plane(self, index: int, shape: torch.Size) -> Tensor:
-        """Plane `index`, 0..3, seen as `shape`."""
-        return self.planes[index, : shape.numel()].view(shape)
+    def planes(self, positives: Tensor, items: Tensor) -> Tensor:
+        """The memory as (r, N_PLANES, K, N), for positives (r, K) and items (r, N)."""
+        (rows, slots), n_items = positives.shape, items.shape[1]
+        size = rows * N_PLANES * slots * n_items
+        return self.memory[:size].view(rows, N_PLANES, slots, n_items)
 
 
 @dataclass(frozen=True)
@@ -41,12 +46,26 @@ class Pushes:
     Attributes:
         total: how far all items together push each positive, (r, K).
         value: how far each item does, (r, K, N); SupStep leaves out the line.
-        slopes: the slope is the sum of factor * tensor (r, K, N) over these.
+        slope: derivative by the difference in F parts, (r, F, K, N).
+        factors: what each part is multiplied by, F numbers.
+        slope_total: the slopes, multiplied, of all items together, (r, K).
     """
 
     total: Tensor
     value: Tensor
-    slopes: tuple[tuple[float, Tensor], ...]
+    slope: Tensor
+    factors: tuple[float, ...]
+    slope_total: Tensor
+
+    def pull(self, by: Tensor) -> Tensor:
+        """Gradient by the items, (r, N), from that by the totals, (r, K)."""
+        scaled = torch.cat([by * factor for factor in self.factors], 1)
+        return (scaled[:, None, :] @ self.slope.flatten(1, 2))[:, 0]
+
+    def weighted_slope(self, weight: Tensor) -> Tensor:
+        """The slopes of all items together, each times its weight (r, N, 1); (r, K)."""
+        parts = (self.slope @ weight[:, None])[:, :, :, 0]
+        return torch.stack([part * f for part, f in zip(parts.unbind(1), self.factors, strict=True)]).sum(0)
 
 
 @dataclass(frozen=True)
@@ -60,12 +79,12 @@ class Sigmoid:
 
     def __call__(self, items: Tensor, positives: Tensor, scratch: Scratch) -> Pushes:
         """Scores of items (r, N) against those of positives (r, K)."""
-        shape = torch.Size((*positives.shape, items.shape[1]))
-        items, positives = items / self.tau, positives / self.tau
-        z = torch.sub(items[:, None, :], positives[:, :, None], out=scratch.plane(0, shape))
-        value = torch.sigmoid(z, out=scratch.plane(1, shape))
-        slope = torch.addcmul(value, value, value, value=-1, out=z)
-        return Pushes(value.sum(2), value, ((1 / self.tau, slope),))
+        planes = scratch.planes(positives, items)
+        value, slope = planes[:, 0], planes[:, 1]
+        torch.sub((items / self.tau)[:, None, :], (positives / self.tau)[:, :, None], out=value).sigmoid_()
+        torch.addcmul(value, value, value, value=-1, out=slope)
+        total, slope_total = planes[:, :2].sum(3).unbind(1)
+        return Pushes(total, value, planes[:, 1:2], (1 / self.tau,), slope_total / self.tau)
 
 
 @dataclass(frozen=True)
@@ -102,20 +121,20 @@ class SupStep:
 
     def __call__(self, items: Tensor, positives: Tensor, scratch: Scratch) -> Pushes:
         """Scores of items (r, N) against those of positives (r, K)."""
-        shape = torch.Size((*positives.shape, items.shape[1]))
-        items, positives = items / self.tau, positives / self.tau
         delta, rho = (self.delta or 0.0) / self.tau, self.rho * self.tau
-        z = torch.sub(items[:, None, :], positives[:, :, None], out=scratch.plane(0, shape))
-        above = torch.gt(z, 0.0, out=scratch.plane(1, shape)).sum(2)
-        beyond = torch.gt(z, delta, out=scratch.plane(2, shape))
-        n_beyond = beyond.sum(2)
-        line = (beyond @ items[:, :, None])[:, :, 0] - n_beyond * (positives + delta)  # sum of z - delta
-        value = torch.sigmoid(z, out=scratch.plane(1, shape))
-        value.addcmul_(value, beyond, value=-1)
-        total = value.sum(2).add_(above, alpha=self.start)
-        total.add_(n_beyond, alpha=self.intercept - self.start).add_(line, alpha=rho)
-        slope = torch.addcmul(value, value, value, value=-1, out=z)
-        return Pushes(total, value, ((1 / self.tau, slope), (self.rho, beyond)))
+        planes = scratch.planes(positives, items)
+        z, value, slope, beyond, above = planes.unbind(1)
+        torch.sub((items / self.tau)[:, None, :], (positives / self.tau)[:, :, None], out=z)
+        torch.gt(z, 0.0, out=above)
+        torch.gt(z, delta, out=beyond)
+        torch.sigmoid(z, out=value).addcmul_(value, beyond, value=-1)
+        torch.addcmul(value, value, value, value=-1, out=slope)
+        z.mul_(beyond)
+        line, total, slopes, n_beyond, n_above = planes.sum(3).unbind(1)
+        total = total.add(n_above, alpha=self.start).add_(line, alpha=rho)
+        total.add_(n_beyond, alpha=self.intercept - self.start - rho * delta)
+        slope_total = (slopes / self.tau).add_(n_beyond, alpha=self.rho)
+        return Pushes(total, value, planes[:, 2:4], (1 / self.tau, self.rho), slope_total)
 
 
 @dataclass(frozen=True)
@@ -139,7 +158,7 @@ class LeakyStep:
         above = t > 0
         value = torch.where(above, rising.clamp(max=1.0), self.leak * t)
         slope = torch.where(above, self.beta * (rising <= 1.0).to(t.dtype), self.leak)
-        return Pushes(value.sum(2), value, ((1.0, slope),))
+        return Pushes(value.sum(2), value, slope[:, None], (1.0,), slope.sum(2))
 
 
 Step = Sigmoid | SupStep
