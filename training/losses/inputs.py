@@ -84,7 +84,7 @@ def count_by_depth(labels: Tensor, ref_labels: Tensor) -> Tensor:
     """Number of references at each match depth, (Q, L + 1), for labels (Q, L) and (N, L)."""
     at_least = [torch.full((len(labels),), len(ref_labels), device=labels.device)]
     for mine, theirs in zip(labels.T.flip(0), ref_labels.T.flip(0), strict=True):  # coarse -> fine
-        _, code = torch.cat([mine, theirs]).unique(return_inverse=True)
+        _, code = torch.unique(torch.cat([mine, theirs]), return_inverse=True)
         mine_code, their_code = code.split([len(mine), len(theirs)])
         at_least.append(their_code.bincount(minlength=len(mine) + len(theirs))[mine_code])
     at_least.append(torch.zeros_like(at_least[0]))

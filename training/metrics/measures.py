@@ -11,6 +11,13 @@ import torch
 from torch import Tensor
 
 
+def _compact(mask: Tensor, count: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Where `mask` (Q, N) holds, as rows, columns and slots: each row's first hit in slot 0, and so on."""
+    query, place = mask.nonzero(as_tuple=True)
+    slot = torch.arange(len(query), device=mask.device) - (count.cumsum(0) - count)[query]
+    return query, place, slot
+
+
 @dataclass(frozen=True)
 class Ranked:
     """The positives of some queries in order of rank; rows are padded to the longest, P.
@@ -19,52 +26,49 @@ class Ranked:
         rank: 1-based rank, (Q, P) float64; padding is infinitely far.
         depth: match depth, (Q, P) int64; 0 at padding.
         head: depths of the first P items, positive or not, (Q, P).
-        counts: items at each depth, (Q, L + 1) float64.
-        n_items: N, how many items were ranked.
+        counts: items at each depth, (Q, L + 1) int64.
     """
 
     rank: Tensor
     depth: Tensor
     head: Tensor
     counts: Tensor
-    n_items: int
 
     @classmethod
-    def of(cls, depths: Tensor, n_levels: int) -> Ranked:
-        """From the depths in order of rank, (Q, N)."""
-        positive = depths > 0
-        n_positives = positive.sum(1)
-        query, place = positive.nonzero(as_tuple=True)
-        slot = torch.arange(len(query), device=depths.device) - (n_positives.cumsum(0) - n_positives)[query]
+    def of(cls, depths: Tensor, counts: Tensor) -> Ranked:
+        """From the depths in order of rank, (Q, N), and how many items have each, (Q, L + 1)."""
+        n_positives = counts[:, 1:].sum(1)
+        query, place, slot = _compact(depths.bool(), n_positives)
         width = max(int(n_positives.max()), 1)
         rank = torch.full((len(depths), width), torch.inf, dtype=torch.float64, device=depths.device)
         rank[query, slot] = (place + 1).double()
         depth = torch.zeros(rank.shape, dtype=torch.long, device=depths.device)
         depth[query, slot] = depths[query, place].long()
-        counts = torch.stack([(depth == level).sum(1) for level in range(n_levels + 1)], 1).double()
-        counts[:, 0] = depths.shape[1] - n_positives
-        return cls(rank, depth, depths[:, :width], counts, depths.shape[1])
+        return cls(rank, depth, depths[:, :width], counts)
 
     def at_least(self, depth: int) -> Hits:
         """The positives of a level: items that match at `depth` or deeper."""
-        hit = self.depth >= depth
-        return Hits(self.rank, hit, hit.cumsum(1).double(), self.counts[:, depth:].sum(1))
+        n = self.counts[:, depth:].sum(1)
+        query, place, slot = _compact(self.depth >= depth, n)
+        rank = torch.full((len(n), max(int(n.max()), 1)), torch.inf, dtype=torch.float64, device=n.device)
+        rank[query, slot] = self.rank[query, place]
+        exact = torch.zeros(rank.shape, dtype=torch.bool, device=n.device)
+        exact[query, slot] = self.depth[query, place] == depth
+        return Hits(rank, exact, n.double())
 
 
 @dataclass(frozen=True)
 class Hits:
-    """One level's positives among the positives of all levels.
+    """One level's positives in order of rank, padded as in `Ranked`.
 
     Attributes:
         rank: (Q, P).
-        hit: is a positive of this level, (Q, P).
-        found: positives of this level up to here, (Q, P).
-        n: positives of this level, (Q,).
+        exact: the item matches at this level and no finer one, (Q, P).
+        n: how many they are, (Q,) float64.
     """
 
     rank: Tensor
-    hit: Tensor
-    found: Tensor
+    exact: Tensor
     n: Tensor
 
     def ap(self) -> Tensor:
@@ -73,48 +77,62 @@ class Hits:
 
     def map_at_r(self) -> Tensor:
         """mAP@R: precisions at positives among the first R = n items, over R (Musgrave et al., 2020)."""
-        return (self._precisions() * (self.rank <= self.n[:, None])).sum(1) / self._some()
+        return (self._precisions() * self._within(self.n)).sum(1) / self._some()
 
     def r_precision(self) -> Tensor:
         """Share of positives among the first R = n items."""
-        return (self.hit & (self.rank <= self.n[:, None])).sum(1) / self._some()
+        return self._within(self.n).sum(1) / self._some()
 
     def reciprocal_rank(self) -> Tensor:
         """One over the rank of the first positive."""
-        return (self.hit / self.rank).amax(1) * (self.n / self._some())
+        return 1 / self.rank[:, 0] * (self.n / self._some())
 
     def map_at(self, k: int) -> Tensor:
         """mAP@k as GLDv2 scores it: precisions at positives among the first k, over min(n, k)."""
-        return (self._precisions(k) * (self.rank[:, :k] <= k)).sum(1) / self._some().clamp(max=k)
+        return (self._precisions(k) * self._within(k)).sum(1) / self._some().clamp(max=k)
 
     def precision_at(self, k: int) -> Tensor:
         """Share of positives among the first k."""
-        return self._within(k) / k * (self.n / self._some())
+        return self._within(k).sum(1) / k * (self.n / self._some())
 
     def hit_at(self, k: int) -> Tensor:
         """R@k of metric learning: 1 where a positive is among the first k."""
-        return (self._within(k) > 0).double() * (self.n / self._some())
+        return (self.rank[:, 0] <= k) * (self.n / self._some())
 
     def recall_at(self, k: int) -> Tensor:
         """Positives among the first k, over min(n, k)."""
-        return self._within(k) / self._some().clamp(max=k)
+        return self._within(k).sum(1) / self._some().clamp(max=k)
 
     def asi(self) -> Tensor:
         """Average set intersection (DyML, 2021): precision at every rank up to R = n, averaged."""
         last = int(self.n.max())
         harmonic = torch.zeros(last + 1, dtype=torch.float64, device=self.n.device)
         harmonic[1:] = (1 / torch.arange(1, last + 1, dtype=torch.float64, device=self.n.device)).cumsum(0)
-        inside = self.hit & (self.rank <= self.n[:, None])
         before = harmonic[
             (self.rank - 1).clamp(max=last).long()
         ]  # a positive adds 1/k at every k from its rank to R
-        return ((harmonic[self.n.long()][:, None] - before) * inside).sum(1) / self._some()
+        return ((harmonic[self.n.long()][:, None] - before) * self._within(self.n)).sum(1) / self._some()
+
+    def exclusive_ap(self) -> Tensor:
+        """AP of the items that match at this level and no finer one, with finer ones taken out of the list."""
+        found = self.exact.cumsum(1)
+        rank = self.rank - (self._found() - found)
+        n = found[:, -1].double()
+        return (found / rank.clamp(min=1) * self.exact).sum(1) / n.masked_fill(n == 0, torch.nan)
+
+    def _found(self, k: int | None = None) -> Tensor:
+        """How many positives have been met at each."""
+        width = self.rank[:, :k].shape[1]
+        return torch.arange(1, width + 1, dtype=torch.float64, device=self.rank.device)
 
     def _precisions(self, k: int | None = None) -> Tensor:
-        return self.found[:, :k] / self.rank[:, :k] * self.hit[:, :k]
+        return self._found(k) / self.rank[:, :k]
 
-    def _within(self, k: int) -> Tensor:
-        return (self.hit[:, :k] & (self.rank[:, :k] <= k)).sum(1)
+    def _within(self, k: int | Tensor) -> Tensor:
+        """Which positives are among the first k; no more than k can be."""
+        if isinstance(k, Tensor):
+            return self.rank <= k[:, None]
+        return self.rank[:, :k] <= k
 
     def _some(self) -> Tensor:
         """Number of positives, NaN for none."""
@@ -160,16 +178,14 @@ def ndcg(ranked: Ranked, k: int | None = None, ideal_of_retrieved: bool = False)
         ideal_of_retrieved: sort what the first k places hold for the ideal list, as the published code does;
             otherwise the best k of the gallery.
     """
-    gain = 2.0 ** torch.arange(ranked.counts.shape[1], device=ranked.rank.device, dtype=torch.float64) - 1
-    k = ranked.n_items if k is None else k
-    inside = ranked.rank <= k
-    dcg = (gain[ranked.depth] * inside / torch.log2(1 + ranked.rank)).sum(1)
     counts = ranked.counts
+    gain = 2.0 ** torch.arange(counts.shape[1], device=counts.device, dtype=torch.float64) - 1
+    rank, depth = ranked.rank[:, :k], ranked.depth[:, :k]
+    inside = rank <= (torch.inf if k is None else k)
+    dcg = (gain[depth] * inside / torch.log2(1 + rank)).sum(1)
     if ideal_of_retrieved:
-        counts = torch.stack(
-            [((ranked.depth == d) & inside).sum(1) for d in range(counts.shape[1])], 1
-        ).double()
-    at_least = counts.flip(1).cumsum(1).flip(1)[:, 1:].clamp(max=k).long()
+        counts = torch.stack([((depth == d) & inside).sum(1) for d in range(counts.shape[1])], 1)
+    at_least = counts.flip(1).cumsum(1).flip(1)[:, 1:].clamp(max=depth.shape[1] if k is None else k)
     places = torch.arange(2, int(at_least.max()) + 2, device=counts.device, dtype=torch.float64)
     first_n = torch.cat([places.new_zeros(1), (1 / torch.log2(places)).cumsum(0)])  # DCG of n items of gain 1
     ideal = (first_n[at_least] * gain.diff()).sum(1)
@@ -182,22 +198,14 @@ def asi(ranked: Ranked) -> Tensor:
     At every rank up to the number of positives: how many items of each depth the ideal list also holds, over the
     rank; averaged.
     """
-    n_positives = ranked.counts[:, 1:].sum(1)
+    n_positives = ranked.counts[:, 1:].sum(1).double()
     place = torch.arange(1, ranked.head.shape[1] + 1, device=ranked.rank.device, dtype=torch.float64)
     common = torch.zeros_like(ranked.rank)
     deeper = torch.zeros_like(n_positives)
     for depth in reversed(range(1, ranked.counts.shape[1])):
-        n = ranked.counts[:, depth, None]
+        n = ranked.counts[:, depth, None].double()
         ideal = (place - deeper[:, None]).clamp(min=0).minimum(n)
         common += torch.minimum((ranked.head == depth).cumsum(1), ideal)
         deeper = deeper + n[:, 0]
     inside = place <= n_positives[:, None]
     return (common / place * inside).sum(1) / n_positives.masked_fill(n_positives == 0, torch.nan)
-
-
-def exclusive_ap(ranked: Ranked, depth: int) -> Tensor:
-    """AP of the items at exactly `depth`, with deeper ones taken out of the list."""
-    hit = ranked.depth == depth
-    n = ranked.counts[:, depth]
-    rank = (ranked.rank - (ranked.depth > depth).cumsum(1)).clamp(min=1)  # 0 at deeper items: not scored
-    return (hit.cumsum(1) / rank * hit).sum(1) / n.masked_fill(n == 0, torch.nan)

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from hierarchies.errors import CairnError
-from training.losses.inputs import match_depth
+from training.losses.inputs import Batch, count_by_depth
 
 DEPTH_BITS = 4  # a key holds score (32 bits), gallery index (28), depth (4)
 MAX_ITEMS = 1 << (32 - DEPTH_BITS)
@@ -20,28 +21,45 @@ SCORE_ELEMENTS = {"cpu": 1 << 24, "cuda": 1 << 28}  # (query, item) scores held 
 
 @dataclass(frozen=True)
 class Search:
-    """Queries (Q, d) with labels (Q, L) against a gallery (N, d), (N, L).
+    """Queries (Q, d) against a gallery (N, d).
 
     Attributes:
+        query: (Q, d).
+        query_codes: labels, (Q, L) int32.
+        gallery: (N, d).
+        gallery_codes: (L, N) int32, contiguous: read once per query.
+        counts: gallery items at each match depth, (Q, L + 1).
         own: index in the gallery of each query itself, -1 where it is not there, (Q,).
     """
 
     query: Tensor
-    query_labels: Tensor
+    query_codes: Tensor
     gallery: Tensor
-    gallery_labels: Tensor
+    gallery_codes: Tensor
+    counts: Tensor
     own: Tensor
 
-    def ranked_depths(self, exclude_own: bool) -> Iterator[tuple[slice, Tensor]]:
-        """Match depths in order of rank, a few queries at a time.
+    @classmethod
+    def of(cls, batch: Batch, own: Tensor) -> Search:
+        """From checked arguments."""
+        query, gallery = batch.embeddings.detach(), batch.items.detach()
+        coded = [
+            torch.unique(torch.cat(columns), return_inverse=True)[1].int()
+            for columns in zip(batch.labels.T, batch.item_labels.T, strict=True)
+        ]
+        codes = torch.stack(coded)
+        mine, theirs = codes[:, : len(query)], codes[:, len(query) :]
+        counts = count_by_depth(batch.labels, batch.item_labels)
+        return cls(query, mine.T, gallery, theirs, counts, own)
 
-        Order: higher score first, then lower gallery index.
+    def ranked_depths(self, exclude_own: bool) -> Iterator[tuple[Tensor, Tensor]]:
+        """Match depths in order of rank: higher score first, then lower gallery index.
 
         Args:
             exclude_own: put the query itself last, with depth 0.
 
         Yields:
-            Which queries, and their depths (q, N), uint8.
+            For a few queries at a time, the depths (q, N) uint8, and how many items have each, (q, L + 1).
         """
         kind = "cuda" if self.query.is_cuda else "cpu"
         n_items = len(self.gallery)
@@ -52,24 +70,30 @@ class Search:
                 scores = self.query[first : first + n_scored] @ self.gallery.T
                 for start in range(0, len(scores), n_rows):
                     rows = slice(first + start, min(first + start + n_rows, first + len(scores)))
-                    yield rows, self._rank(scores[start : start + n_rows], rows, exclude_own, pool)
+                    yield self._rank(scores[start : start + n_rows], rows, exclude_own, pool)
 
-    def _rank(self, scores: Tensor, rows: slice, exclude_own: bool, pool: ThreadPoolExecutor) -> Tensor:
-        depth = match_depth(self.query_labels[rows], self.gallery_labels)
-        own = self.own[rows]
+    def _rank(
+        self, scores: Tensor, rows: slice, exclude_own: bool, pool: ThreadPoolExecutor
+    ) -> tuple[Tensor, Tensor]:
+        depth = torch.zeros(scores.shape, dtype=torch.uint8, device=scores.device)
+        for mine, theirs in zip(self.query_codes[rows].T, self.gallery_codes, strict=True):
+            depth += mine[:, None] == theirs
+        counts, own = self.counts[rows].clone(), self.own[rows]
         inside = (own >= 0).nonzero()[:, 0] if exclude_own else own.new_zeros(0)
-        depth[inside, own[inside]] = 0
+        column = own[inside]
+        counts[inside, depth[inside, column].long()] -= 1
+        counts[inside, 0] += 1
+        depth[inside, column] = 0
         if scores.dtype == torch.float64:
-            scores[inside, own[inside]] = -torch.inf
-            return depth.gather(1, scores.sort(dim=1, descending=True, stable=True).indices).to(torch.uint8)
+            scores[inside, column] = -torch.inf
+            return depth.gather(1, scores.sort(dim=1, descending=True, stable=True).indices), counts
         keys = _keys(scores, depth)
-        keys[inside, own[inside]] = (1 << 63) - 1 - ((1 << DEPTH_BITS) - 1)
+        keys[inside, column] = (1 << 63) - (1 << DEPTH_BITS)
         if keys.is_cuda:
-            keys = keys.sort(1).values
+            keys = keys.sort(dim=1).values
         else:  # numpy sorts integers with vector instructions, many times faster than torch does
-            halves = keys.numpy()
-            list(pool.map(lambda row: row.sort(), halves))
-        return keys.bitwise_and_((1 << DEPTH_BITS) - 1).to(torch.uint8)
+            list(pool.map(np.ndarray.sort, keys.numpy()))
+        return keys.bitwise_and_((1 << DEPTH_BITS) - 1).to(torch.uint8), counts
 
 
 def _keys(scores: Tensor, depth: Tensor) -> Tensor:
@@ -82,4 +106,4 @@ def _keys(scores: Tensor, depth: Tensor) -> Tensor:
     bits = (scores + 0.0).view(torch.int32)  # + 0.0: -0.0 becomes 0.0, so that the two tie
     falling = bits.bitwise_xor_((bits >> 31).bitwise_and_(0x7FFFFFFF)).bitwise_not_()
     low = torch.arange(n_items, device=scores.device) << DEPTH_BITS
-    return falling.long().bitwise_left_shift_(32).bitwise_or_(low).bitwise_or_(depth)
+    return torch.add(low, depth).add_(falling, alpha=1 << 32)

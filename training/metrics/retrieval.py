@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from hierarchies.errors import CairnError
 from training.losses.inputs import check_batch
@@ -43,16 +44,22 @@ class _Definition:
     paper: bool
     same_source: bool
 
-    def measure(self, depths: Tensor) -> dict[str, Tensor]:
-        """Every metric of some queries, from their match depths in order of rank (Q, N)."""
+    def measure(self, depths: Tensor, counts: Tensor) -> dict[str, Tensor]:
+        """Every metric of some queries.
+
+        Args:
+            depths: match depths in order of rank, (Q, N); the query's own is 0, at the end, unless `paper`.
+            counts: items at each depth, (Q, L + 1).
+        """
         n_levels = len(self.levels)
-        rel = None
+        rel = measures.relevance(counts.double(), self.alpha)
         if self.paper:  # relevances count the query; the first item is dropped for it, or the last is lost
-            whole = torch.stack([(depths == level).sum(1) for level in range(n_levels + 1)], 1)
-            rel = measures.relevance(whole.double(), self.alpha).float().double()
-            depths = depths[:, 1:] if self.same_source else depths[:, :-1]
-        ranked = Ranked.of(depths, n_levels)
-        rel = measures.relevance(ranked.counts, self.alpha) if rel is None else rel
+            rel = rel.float().double()
+            depths, lost = (
+                (depths[:, 1:], depths[:, 0]) if self.same_source else (depths[:, :-1], depths[:, -1])
+            )
+            counts = counts - one_hot(lost.long(), n_levels + 1)
+        ranked = Ranked.of(depths, counts)
         metrics = {
             "h_ap": measures.h_ap(ranked, rel, merge_equal=self.paper),
             "ndcg": measures.ndcg(ranked),
@@ -83,7 +90,7 @@ class _Definition:
             }
         if self.paper:
             metrics = {name: value.nan_to_num(0.0) for name, value in metrics.items()}
-        return metrics | {"exclusive_ap": measures.exclusive_ap(ranked, depth)}
+        return metrics | {"exclusive_ap": hits.exclusive_ap()}
 
 
 def retrieval_metrics(
@@ -143,10 +150,8 @@ def retrieval_metrics(
     paper = definition == "paper"
     level_names = tuple(levels or (f"level{i}" for i in range(n_levels)))
     what = _Definition(level_names, tuple(ks), alpha, paper, bool((own >= 0).any()))
-    search = Search(
-        batch.embeddings.detach(), batch.labels, batch.items.detach(), batch.item_labels, own.to(query.device)
-    )
-    parts = [what.measure(depths) for _, depths in search.ranked_depths(exclude_own=not paper)]
+    search = Search.of(batch, own.to(query.device))
+    parts = [what.measure(*ranked) for ranked in search.ranked_depths(exclude_own=not paper)]
     per_query = {name: torch.cat([part[name] for part in parts]).double().cpu().numpy() for name in parts[0]}
     return _summary(per_query, level_names)
 
