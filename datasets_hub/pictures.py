@@ -45,23 +45,34 @@ def _save(folder: Path, stem: str, suffix: str, content: bytes) -> str:
 def _samples(folder: Path, shards: Sequence[ShardFile]) -> Iterator[Image.Image]:
     """Images at even distances over the split; broken ones are left out."""
     n_rows = sum(shard.n_rows for shard in shards)
-    wanted = np.unique(np.linspace(0, n_rows - 1, _COLUMNS * _ROWS).astype(int))
-    start = 0
+    wanted = set(np.linspace(0, n_rows - 1, _COLUMNS * _ROWS).astype(int).tolist())
+    first = 0
     for shard in shards:
-        with pq.ParquetFile(folder / shard.path) as file:
-            for group in range(file.metadata.num_row_groups):
-                stop = start + file.metadata.row_group(group).num_rows
-                rows = wanted[(wanted >= start) & (wanted < stop)] - start
-                if len(rows):
-                    images = file.read_row_group(group, columns=["image.bytes"])["image"].combine_chunks()
-                    for row in rows:
-                        try:
-                            opened = Image.open(io.BytesIO(images.field("bytes")[int(row)].as_py()))
-                            opened.draft("RGB", (_TILE_PX, _TILE_PX))
-                            yield opened.convert("RGB")
-                        except (OSError, ValueError, SyntaxError):
-                            continue
-                start = stop
+        here = sorted(row - first for row in wanted if first <= row < first + shard.n_rows)
+        for image in _read_images(folder / shard.path, here):
+            try:
+                opened = Image.open(io.BytesIO(image))
+                opened.draft("RGB", (_TILE_PX, _TILE_PX))
+                yield opened.convert("RGB")
+            except (OSError, ValueError, SyntaxError):  # what Pillow raises for broken files
+                continue
+        first += shard.n_rows
+
+
+def _read_images(path: Path, rows: Sequence[int]) -> Iterator[bytes]:
+    """Some images of a shard, few of their neighbours being read with them."""
+    with pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False) as file:
+        first = 0
+        for group in range(file.metadata.num_row_groups):
+            n_rows = file.metadata.row_group(group).num_rows
+            here = {row - first for row in rows if first <= row < first + n_rows}
+            batches = file.iter_batches(8, row_groups=[group], columns=["image.bytes"]) if here else iter(())
+            for start, batch in zip(range(0, n_rows, 8), batches, strict=False):
+                images = batch.column(0).field("bytes")
+                yield from (
+                    images[row - start].as_py() for row in sorted(here) if start <= row < start + len(batch)
+                )
+            first += n_rows
 
 
 def _contact_sheet(images: Sequence[Image.Image]) -> bytes:

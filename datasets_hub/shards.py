@@ -1,7 +1,6 @@
 """Parquet shards: cut by size, filled row group by row group, named by the hash of their content."""
 
 import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datasets_hub.rows import ImageRow, Rows
+from datasets_hub.rows import Attribution, ImageRow, Rows
 from datasets_hub.schema import ATTRIBUTION, image_features, label_values, tree_features
 from datasets_hub.stats import ShardFile
 from hierarchies.errors import CairnError
@@ -65,33 +64,60 @@ class ImageTable:
     def _leaf_index(self) -> dict[str, int]:
         return {name: i for i, name in enumerate(self.tree.names[0])}
 
-    def leaf_indices(self, rows: Sequence[ImageRow]) -> npt.NDArray[np.int64]:
-        """Class index of each row's leaf, -1 for a row without a label."""
+    def leaf_index(self, row: ImageRow) -> int:
+        """Class index of a row's leaf, -1 for a row without a label."""
+        if row.leaf is None:
+            return -1
         try:
-            return np.array([-1 if row.leaf is None else self._leaf_index[row.leaf] for row in rows])
+            return self._leaf_index[row.leaf]
         except KeyError as error:
-            row = next(row for row in rows if row.leaf not in self._leaf_index and row.leaf is not None)
             raise CairnError(
                 f"image {row.image_id!r}: the tree has no {self.tree.levels[0]} {error}; "
                 "build the tree from the same index as the images"
             ) from None
 
-    def batch(self, rows: Sequence[ImageRow], leaves: npt.NDArray[np.int64]) -> pa.RecordBatch:
-        """Rows as one Arrow batch; `leaves` as `leaf_indices` gives them."""
-        image = pa.StructArray.from_arrays(
-            [
-                pa.array([row.image for row in rows], pa.binary()),
-                pa.array([row.path for row in rows], pa.string()),
-            ],
-            ["bytes", "path"],
-        )
+    def batch(self, group: "_RowGroup") -> pa.RecordBatch:
+        """A row group as one Arrow batch; its images are not copied."""
+        leaves = np.array(group.leaves, dtype=np.int64)
+        ends = pa.py_buffer(np.array(group.ends, dtype=np.int32))
+        images = pa.Array.from_buffers(pa.binary(), len(leaves), [None, ends, pa.py_buffer(group.images)])
+        image = pa.StructArray.from_arrays([images, pa.array(group.paths, pa.string())], ["bytes", "path"])
         labels = [pa.array(column, mask=leaves < 0) for column in self._values[leaves].T]
         texts = [
-            pa.array([getattr(row.attribution, name) for row in rows], pa.string())
+            pa.array([getattr(credit, name) for credit in group.attributions], pa.string())
             for name in self.attribution
         ]
-        ids = pa.array([row.image_id for row in rows], pa.string())
+        ids = pa.array(group.ids, pa.string())
         return pa.RecordBatch.from_arrays([image, ids, *labels, *texts], schema=self.schema)
+
+
+class _RowGroup:
+    """Rows on their way into a file; their images stand one after another in one buffer, as Arrow wants them."""
+
+    def __init__(self) -> None:
+        self.images = bytearray()
+        self.ends = [0]
+        self.paths: list[str] = []
+        self.ids: list[str] = []
+        self.leaves: list[int] = []
+        self.attributions: list[Attribution] = []
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def has_room(self, row: ImageRow, rows_per_group: int) -> bool:
+        """Whether the row still belongs to this group."""
+        fits = len(self.images) + len(row.image) <= MAX_GROUP_BYTES
+        return not self.ids or (len(self.ids) < rows_per_group and fits)
+
+    def add(self, row: ImageRow, leaf: int) -> None:
+        """Append a row with its class index."""
+        self.images += row.image
+        self.ends.append(len(self.images))
+        self.paths.append(row.path)
+        self.ids.append(row.image_id)
+        self.leaves.append(leaf)
+        self.attributions.append(row.attribution)
 
 
 class HashedFile:
@@ -146,23 +172,23 @@ def write_shard(
         CairnError: a label is not in the tree, or `rows` gives more or fewer rows than it promised.
     """
     partial = folder / f".{shard.stem}.tmp"
-    leaves, image_bytes = [], 0
+    leaves: list[int] = []
+    image_bytes = 0
     with partial.open("wb") as raw:
         file = HashedFile(raw)
         with pq.ParquetWriter(file, table.schema, **parquet_options(table.schema)) as writer:
-            for group in _groups(rows.read(shard.start, shard.stop), rows_per_group):
-                leaves.append(table.leaf_indices(group))
-                image_bytes += sum(len(row.image) for row in group)
-                writer.write_batch(table.batch(group, leaves[-1]), row_group_size=len(group))
-        raw.flush()
-        os.fsync(raw.fileno())
-    found = np.concatenate(leaves) if leaves else np.empty(0, np.int64)
-    if len(found) != shard.stop - shard.start:
+            for group in _groups(rows.read(shard.start, shard.stop), table, rows_per_group):
+                leaves += group.leaves
+                image_bytes += len(group.images)
+                writer.write_batch(table.batch(group), row_group_size=len(group))
+                del group  # its images go before the next ones come
+    if len(leaves) != shard.stop - shard.start:
         raise CairnError(
-            f"split {shard.split!r}: {len(found):,} rows came where rows {shard.start:,} to {shard.stop:,} "
+            f"split {shard.split!r}: {len(leaves):,} rows came where rows {shard.start:,} to {shard.stop:,} "
             "were asked for; index and archive do not match, run the stage `index` again"
         )
-    return finish(partial, shard.stem, file, len(found), image_bytes), found
+    file_written = finish(partial, shard.stem, file, len(leaves), image_bytes)
+    return file_written, np.array(leaves, dtype=np.int64)
 
 
 def write_tree_table(frame: pd.DataFrame, config: str, folder: Path) -> ShardFile:
@@ -184,16 +210,14 @@ def finish(partial: Path, stem: str, file: HashedFile, n_rows: int, image_bytes:
     return ShardFile(path, n_rows, file.size_bytes, image_bytes, file.sha256)
 
 
-def _groups(rows: Iterator[ImageRow], rows_per_group: int) -> Iterator[list[ImageRow]]:
-    group: list[ImageRow] = []
-    size_bytes = 0
+def _groups(rows: Iterator[ImageRow], table: ImageTable, rows_per_group: int) -> Iterator[_RowGroup]:
+    group = _RowGroup()
     for row in rows:
-        if group and (len(group) == rows_per_group or size_bytes + len(row.image) > MAX_GROUP_BYTES):
+        if not group.has_room(row, rows_per_group):
             yield group
-            group, size_bytes = [], 0
-        group.append(row)
-        size_bytes += len(row.image)
-    if group:
+            group = _RowGroup()
+        group.add(row, table.leaf_index(row))
+    if group.ids:
         yield group
 
 

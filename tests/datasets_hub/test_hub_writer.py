@@ -186,11 +186,11 @@ def test_a_full_disk_keeps_the_old_dataset(tmp_path: Path, monkeypatch: pytest.M
     write_toy(tmp_path / "toy")
     before = content(tmp_path / "toy")
 
-    def full(_: int) -> None:
+    def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("datasets_hub.shards.os.fsync", full)
+        patch.setattr("datasets_hub.shards.HashedFile.write", full)
         with pytest.raises(CairnError, match=r"disk .* is full"):
             write_toy(tmp_path / "toy", rows_per_group=49)
     assert content(tmp_path / "toy") == before
