@@ -18,7 +18,7 @@ from datasets_hub.duplicates import near_pairs
 from datasets_hub.loader import describe
 from datasets_hub.locate import PublishedDataset
 from datasets_hub.report import LookAlike, Report
-from datasets_hub.scan import Findings, ImageAt, Scanner, ShardScan, altered, local_copy
+from datasets_hub.scan import Findings, ScannedGroup, Scanner, ShardScan, altered, local_copy
 from datasets_hub.schema import tree_features, tree_tables
 from hierarchies.tree import LabelTree
 
@@ -73,7 +73,7 @@ def check_dataset(
 
 def _joined(scans: Sequence[ShardScan]) -> ShardScan:
     return ShardScan(
-        places=list(chain.from_iterable(scan.places for scan in scans)),
+        groups=list(chain.from_iterable(scan.groups for scan in scans)),
         ids=list(chain.from_iterable(scan.ids for scan in scans)),
         leaves=list(chain.from_iterable(scan.leaves for scan in scans)),
         digests=list(chain.from_iterable(scan.digests for scan in scans)),
@@ -118,7 +118,7 @@ def _check_counts(
     found: Findings,
 ) -> None:
     leaves = np.concatenate([*whole.leaves, np.empty(0, np.int64)])
-    splits = np.array([place.split for place in whole.places])
+    splits = whole.splits()
     if len(leaves) != len(splits):
         return  # a shard broke off in the middle, which is noted already
     for name, stats in dataset.stats.splits.items():
@@ -135,7 +135,7 @@ def _check_counts(
 
 
 def _check_ids(whole: ShardScan, found: Findings) -> None:
-    frame = pd.DataFrame({"id": whole.ids, "split": [place.split for place in whole.places]})
+    frame = pd.DataFrame({"id": whole.ids, "split": whole.splits()})
     repeated = frame[frame["id"].duplicated(keep=False)]
     for image_id, splits in repeated.groupby("id")["split"]:
         names = sorted(set(splits))
@@ -145,7 +145,7 @@ def _check_ids(whole: ShardScan, found: Findings) -> None:
 
 def _look_alikes(dataset: PublishedDataset, whole: ShardScan, found: Findings) -> tuple[LookAlike, ...]:
     """Pairs across splits: the same file first, then near ones; the first are returned with pictures."""
-    splits = [place.split for place in whole.places]
+    splits = whole.splits()
     if len(whole.hashes) != len(splits):
         return ()
     pairs: list[tuple[int, int, int | None]] = []
@@ -155,7 +155,7 @@ def _look_alikes(dataset: PublishedDataset, whole: ShardScan, found: Findings) -
         if splits[first] != splits[row]:
             pairs.append((first, row, None))
     same = {(first, second) for first, second, _ in pairs}
-    groups = pd.factorize(np.array(splits, dtype=object))[0].astype(np.int64)
+    groups = np.unique(splits, return_inverse=True)[1].astype(np.int64)
     near = near_pairs(np.array(whole.hashes, dtype=np.uint64), groups, _MAX_PAIRS)
     pairs += [(p.first, p.second, p.distance) for p in near if (p.first, p.second) not in same]
 
@@ -170,15 +170,18 @@ def _look_alikes(dataset: PublishedDataset, whole: ShardScan, found: Findings) -
             name(first),
             name(second),
             distance,
-            (_thumbnail(dataset, whole.places[first]), _thumbnail(dataset, whole.places[second])),
+            (_thumbnail(dataset, whole.groups, first), _thumbnail(dataset, whole.groups, second)),
         )
         for first, second, distance in pairs[:_N_PICTURES]
     )
 
 
-def _thumbnail(dataset: PublishedDataset, place: ImageAt) -> bytes:
-    with local_copy(dataset.location, place.path) as path, pq.ParquetFile(path) as file:
-        image = file.read_row_group(place.group, columns=["image"])["image"][place.row]["bytes"].as_py()
+def _thumbnail(dataset: PublishedDataset, groups: Sequence[ScannedGroup], row: int) -> bytes:
+    ends = np.cumsum([group.n_rows for group in groups])
+    at = int(np.searchsorted(ends, row, side="right"))
+    group, inside = groups[at], row - int(ends[at]) + groups[at].n_rows
+    with local_copy(dataset.location, group.path) as path, pq.ParquetFile(path) as file:
+        image = file.read_row_group(group.group, columns=["image"])["image"][inside]["bytes"].as_py()
     small = Image.open(io.BytesIO(image)).convert("RGB")
     small.thumbnail((128, 128))
     out = io.BytesIO()

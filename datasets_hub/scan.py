@@ -54,27 +54,32 @@ class Findings:
 
 
 @dataclass(frozen=True)
-class ImageAt:
-    """Where an image stands: its split, file, row group and row in the group."""
+class ScannedGroup:
+    """One row group that was read: where it stands, and its rows."""
 
     split: str
     path: str
     group: int
-    row: int
+    n_rows: int
 
 
 @dataclass
 class ShardScan:
-    """What one pass over a shard found."""
+    """What one pass over a shard (or over all of them, joined) found; lists have one entry per image."""
 
     findings: Findings = field(default_factory=Findings)
-    places: list[ImageAt] = field(default_factory=list)
+    groups: list[ScannedGroup] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
     leaves: list[npt.NDArray[np.int64]] = field(
         default_factory=list
     )  # leaf index per image, -1 without a label
     digests: list[bytes] = field(default_factory=list)
     hashes: list[int] = field(default_factory=list)  # perceptual; 0 for a broken image
+
+    def splits(self) -> npt.NDArray[np.str_]:
+        """The split of each image."""
+        names = np.array([group.split for group in self.groups], dtype=np.str_)
+        return np.repeat(names, [group.n_rows for group in self.groups])
 
 
 class Scanner:
@@ -114,7 +119,7 @@ class Scanner:
         for group in range(file.metadata.num_row_groups):
             table = file.read_row_group(group)
             ids = table["image_id"].to_pylist()
-            scan.places += [ImageAt(split, shard.path, group, row) for row in range(len(ids))]
+            scan.groups.append(ScannedGroup(split, shard.path, group, len(ids)))
             scan.ids += [str(image_id) for image_id in ids]
             self._scan_columns(table, ids, scan)
             if self._with_images:

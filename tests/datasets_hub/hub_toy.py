@@ -101,6 +101,25 @@ def die_at(step: int) -> None:
     sys.addaudithook(hook)
 
 
+def publish_to_s3_killed(source: Path, to: str, options: dict[str, object], call: int) -> None:
+    """Publish to S3 and be killed before the `call`-th request."""
+    from s3fs import S3FileSystem
+
+    from datasets_hub.publishing import publish
+
+    seen, send = 0, S3FileSystem._call_s3
+
+    async def counted(*arguments: object, **options: object) -> object:
+        nonlocal seen
+        seen += 1
+        if seen == call:
+            os.kill(os.getpid(), 9)
+        return await send(*arguments, **options)
+
+    S3FileSystem._call_s3 = counted
+    publish(source, to, storage_options=options)
+
+
 def publish_killed(source: Path, target: Path, step: int) -> None:
     """Publish and be killed on the way."""
     from datasets_hub.publishing import publish

@@ -1,6 +1,7 @@
 """Loading: by name, folder and URI; errors that say what to run."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -83,6 +84,29 @@ def test_configs_nodes_and_edges(hub: Path) -> None:
 def test_errors_say_what_to_do(hub: Path, arguments: dict[str, object], message: str) -> None:
     with pytest.raises(CairnError, match=message):
         load_dataset(**arguments, hub=hub)
+
+
+def test_dvc_repository(hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("dvc", reason="dvc is not installed")
+    repository = tmp_path / "repository"
+    shutil.copytree(hub, repository / "data" / "hub")
+    monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
+    settings = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    for command in (
+        ["git", "init", "--quiet"],
+        [sys.executable, "-m", "dvc", "init", "--quiet"],
+        [sys.executable, "-m", "dvc", "add", "--quiet", "data/hub/sample/toy"],
+        ["git", "add", "."],
+        ["git", *settings, "commit", "--quiet", "-m", "Publish"],
+        ["git", "tag", "published"],
+    ):
+        subprocess.run(command, cwd=repository, check=True)
+    shutil.rmtree(repository / "data" / "hub" / "sample" / "toy")  # what is read now comes from DVC's cache
+    options = {"repo": str(repository)}
+    uri = "dvc://data/hub/sample/toy"
+    assert load_tree(uri, revision="published", storage_options=options) == toy_tree()
+    loaded = load_dataset(uri, "test", revision="published", storage_options=options)
+    assert loaded["image_id"][:] == IDS
 
 
 def test_no_hub_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,9 +8,19 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from hub_toy import N_IMAGES, content, publish_killed, toy_card, toy_row, toy_rows, toy_tree, write_toy
+from hub_toy import (
+    N_IMAGES,
+    content,
+    publish_killed,
+    publish_to_s3_killed,
+    toy_card,
+    toy_row,
+    toy_rows,
+    toy_tree,
+    write_toy,
+)
 
-from datasets_hub import check_dataset, describe, load_dataset, load_tree
+from datasets_hub import check_dataset, describe, list_datasets, load_dataset, load_tree
 from datasets_hub.diff import diff_datasets
 from datasets_hub.locate import Location
 from datasets_hub.publishing import publish, read_history, rollback
@@ -89,6 +99,38 @@ def test_killed_anywhere_then_again_gives_the_same_bytes(
         publish(changed, target)
         assert content(target) == content(after), f"other bytes after step {step}"
     assert step > 10
+
+
+@pytest.mark.slow
+def test_killed_on_the_way_to_s3_then_again_gives_the_same_files(
+    hub: Path, changed: Path, s3: dict[str, object], run_killed: Callable[..., bool]
+) -> None:
+    def files(to: str) -> dict[str, str | None]:
+        target = open_target(to, s3)
+        sizes = target.sizes_bytes()
+        return {path: str(sizes[path]) if "." in path[-8:] else target.read_text(path) for path in sizes}
+
+    publish("toy", "s3://hub/killed/after", hub=hub, storage_options=s3)
+    publish(changed, "s3://hub/killed/after", storage_options=s3)
+    for call in count(2, 6):
+        to = f"s3://hub/killed/{call}"
+        publish("toy", to, hub=hub, storage_options=s3)
+        if not run_killed(publish_to_s3_killed, changed, to, s3, call):
+            break
+        seen = describe(to, storage_options=s3)
+        last = list(load_dataset(to, "test", streaming=True, storage_options=s3))[-1]
+        assert (seen.version, last["image_id"]) in (("v1", "test-0059"), ("v2", "new"))
+        assert seen.tree() == toy_tree()
+        publish(changed, to, storage_options=s3)
+        assert files(to) == files("s3://hub/killed/after")
+    assert call > 15
+
+
+def test_a_hub_in_the_cloud_is_listed(hub: Path, s3: dict[str, object]) -> None:
+    publish("toy", "s3://hub/whole/sample/toy", hub=hub, storage_options=s3)
+    (found,) = list_datasets(hub="s3://hub/whole", storage_options=s3)
+    assert found.card.name == "toy"
+    assert load_tree("toy", hub="s3://hub/whole", storage_options=s3) == toy_tree()
 
 
 def test_an_upload_that_arrives_altered_is_removed(
