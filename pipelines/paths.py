@@ -60,6 +60,11 @@ class Paths:
         return self._at("data/tree") / "tree.json"
 
     @property
+    def reviewed(self) -> Path:
+        """Which decisions shaped the tree; absent for a tree that the data gives."""
+        return self.tree.with_name("reviewed.json")
+
+    @property
     def decisions(self) -> Path:
         """Human decisions; the same file serves every scale."""
         return self.root / "hierarchies/decisions" / f"{self.dataset}.jsonl"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from datasets_hub.card import Card
+from datasets_hub.card import Card, Decisions
 from datasets_hub.rows import Attribution, ImageRow
 from datasets_hub.writer import write_dataset
 from hierarchies import LabelTree
@@ -61,7 +61,7 @@ def run(context: Context) -> None:
     splits = sorted(images["split"].unique(), key=lambda split: (split != "train", split))
     stats = write_dataset(
         context.paths.hub,
-        card,
+        _with_review(card, context.paths.reviewed),
         tree,
         {
             split: IndexRows(context.paths.store, images[images["split"] == split], tree.levels[0])
@@ -73,3 +73,13 @@ def run(context: Context) -> None:
         progress=True,
     )
     print(f"{context.dataset}: {stats.n_images:,} images in {len(stats.files):,} files, {context.paths.hub}")
+
+
+def _with_review(card: Card, reviewed: Path) -> Card:
+    """The card with the decisions that shaped the tree, where there are any."""
+    if not reviewed.is_file():
+        return card
+    decisions = Decisions.model_validate_json(reviewed.read_text(encoding="utf-8"))
+    if decisions.n_applied == 0:
+        return card
+    return card.model_copy(update={"annotation_origin": "automatic-and-reviewed", "decisions": decisions})

@@ -1,10 +1,12 @@
 """review: human decisions applied to the proposal; the result is the label tree."""
 
+import hashlib
 import json
 
+from datasets_hub.card import Decisions
 from hierarchies.build.proposal import Proposal
 from hierarchies.files import replace_folder, write_text_atomic
-from hierarchies.review.apply import apply_decisions
+from hierarchies.review.apply import Report, apply_decisions
 from hierarchies.review.decisions import read_decisions
 from pipelines.stages import Context
 
@@ -17,6 +19,8 @@ def run(context: Context) -> None:
     report.check()
     with replace_folder(context.paths.tree.parent) as folder:
         tree.save(folder / context.paths.tree.name)
+        reviewed = _reviewed(report, context).model_dump_json(indent=1)
+        (folder / context.paths.reviewed.name).write_text(reviewed + "\n", encoding="utf-8")
     record = {
         "counts": report.counts(),
         "pending": [f"{item.level} {item.label} -> {item.category}" for item in report.pending],
@@ -27,3 +31,11 @@ def run(context: Context) -> None:
     print(f"{context.dataset}: " + ", ".join(f"{n:,} {what}" for what, n in report.counts().items()))
     for outcome in report.stale:
         print(f"stale, kept in {context.paths.decisions.name}: {outcome.decision.to_line()}: {outcome.why}")
+
+
+def _reviewed(report: Report, context: Context) -> Decisions:
+    """What the card says of the decisions that hold."""
+    lines = sorted(outcome.decision.to_line() for outcome in (*report.applied, *report.no_op))
+    fingerprint = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    file = context.paths.decisions.relative_to(context.paths.root).as_posix()
+    return Decisions(file=file, fingerprint=fingerprint, n_applied=len(lines))
