@@ -200,7 +200,7 @@ def escape(text: str) -> str:
 
 def _body(card: Card, tree: LabelTree, stats: Stats, pictures: tuple[str, ...]) -> str:
     sections = [f"# {escape(card.title)}", escape(card.description)]
-    sections += [f"![{PurePosixPath(picture).stem}]({picture})" for picture in pictures]
+    sections += [f"![{PurePosixPath(picture).stem.split('-')[0]}]({picture})" for picture in pictures]
     sections += [_counts(tree, stats), _loading(card, tree), _provenance(card, stats)]
     if card.citation:
         quoted = card.citation.strip().replace("```", "'''")
