@@ -164,7 +164,7 @@ class Block:
                 rank += above
             if other <= level or self.ranking.hrank_step is None:
                 hrank += torch.minimum(relevance, self.relevance[own.query, other, None]) * above
-        return rank, hrank
+        return rank.clamp_(min=1), hrank  # padding may be above nothing
 
 
 class _Level:

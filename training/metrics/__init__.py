@@ -1,5 +1,5 @@
 """Exact retrieval metrics over hierarchical labels."""
 
-from training.metrics.retrieval import RetrievalMetrics, retrieval_metrics
+from training.metrics.retrieval import RetrievalMetrics, ground_truth_metrics, retrieval_metrics
 
-__all__ = ["RetrievalMetrics", "retrieval_metrics"]
+__all__ = ["RetrievalMetrics", "ground_truth_metrics", "retrieval_metrics"]

@@ -93,7 +93,7 @@ class Hits:
 
     def precision_at(self, k: int) -> Tensor:
         """Share of positives among the first k."""
-        return self._within(k).sum(1) / k * (self.n / self._some())
+        return self._within(k).sum(1).double() / k * (self.n / self._some())
 
     def hit_at(self, k: int) -> Tensor:
         """R@k of metric learning: 1 where a positive is among the first k."""
@@ -142,7 +142,7 @@ class Hits:
 def relevance(counts: Tensor, alpha: float) -> Tensor:
     """H-AP's relevance by depth, ``(l / L)^alpha / n(l)``, (Q, L + 1); 0 at depth 0 and at empty depths."""
     n_levels = counts.shape[1] - 1
-    share = (torch.arange(n_levels + 1, device=counts.device) / n_levels).double() ** alpha
+    share = (torch.arange(n_levels + 1, device=counts.device).double() / n_levels) ** alpha
     share[0] = 0.0
     return share / counts.clamp(min=1) * (counts > 0)
 

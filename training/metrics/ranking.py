@@ -2,21 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from hierarchies.errors import CairnError
-from training.losses.inputs import Batch, count_by_depth
+from training.losses.inputs import count_by_depth
 
 DEPTH_BITS = 4  # a key holds score (32 bits), gallery index (28), depth (4)
 MAX_ITEMS = 1 << (32 - DEPTH_BITS)
 SORT_ELEMENTS = {"cpu": 1 << 20, "cuda": 1 << 26}  # (query, item) pairs ranked at once
 SCORE_ELEMENTS = {"cpu": 1 << 24, "cuda": 1 << 28}  # (query, item) scores held at once
+
+
+class Matches(Protocol):
+    """Which gallery items match which queries, and how deeply."""
+
+    counts: Tensor  # gallery items at each depth, (Q, L + 1)
+
+    def depth(self, rows: slice) -> Tensor:
+        """Match depths of some queries, (q, N) uint8."""
+
+
+class LabelMatches:
+    """Depths from labels (Q, L) and (N, L): the number of levels shared."""
+
+    def __init__(self, labels: Tensor, gallery_labels: Tensor) -> None:
+        coded = [
+            torch.unique(torch.cat(columns), return_inverse=True)[1].int()
+            for columns in zip(labels.T, gallery_labels.T, strict=True)
+        ]
+        codes = torch.stack(coded)  # (L, Q + N): a level's codes lie together, they are read once per query
+        self.query_codes, self.gallery_codes = codes[:, : len(labels)], codes[:, len(labels) :]
+        self.counts = count_by_depth(labels, gallery_labels)
+
+    def depth(self, rows: slice) -> Tensor:
+        """Match depths of some queries, (q, N) uint8."""
+        mine = self.query_codes[:, rows, None]
+        depth: Tensor = (mine[0] == self.gallery_codes[0]).to(torch.uint8)
+        for level in range(1, len(mine)):
+            depth += mine[level] == self.gallery_codes[level]
+        return depth
+
+
+class ListMatches:
+    """Depth 1 for the items that a query's list names."""
+
+    def __init__(self, relevant: Sequence[Tensor], n_items: int) -> None:
+        self.relevant, self.n_items = relevant, n_items
+        n = torch.tensor([len(items) for items in relevant], device=relevant[0].device)
+        self.counts = torch.stack([n_items - n, n], 1)
+
+    def depth(self, rows: slice) -> Tensor:
+        """Match depths of some queries, (q, N) uint8."""
+        lists = self.relevant[rows]
+        depth = torch.zeros(len(lists), self.n_items, dtype=torch.uint8, device=lists[0].device)
+        for row, items in zip(depth, lists, strict=True):
+            row[items] = 1
+        return depth
 
 
 @dataclass(frozen=True)
@@ -25,32 +73,15 @@ class Search:
 
     Attributes:
         query: (Q, d).
-        query_codes: labels, (Q, L) int32.
         gallery: (N, d).
-        gallery_codes: (L, N) int32, contiguous: read once per query.
-        counts: gallery items at each match depth, (Q, L + 1).
+        matches: what is a positive.
         own: index in the gallery of each query itself, -1 where it is not there, (Q,).
     """
 
     query: Tensor
-    query_codes: Tensor
     gallery: Tensor
-    gallery_codes: Tensor
-    counts: Tensor
+    matches: Matches
     own: Tensor
-
-    @classmethod
-    def of(cls, batch: Batch, own: Tensor) -> Search:
-        """From checked arguments."""
-        query, gallery = batch.embeddings.detach(), batch.items.detach()
-        coded = [
-            torch.unique(torch.cat(columns), return_inverse=True)[1].int()
-            for columns in zip(batch.labels.T, batch.item_labels.T, strict=True)
-        ]
-        codes = torch.stack(coded)
-        mine, theirs = codes[:, : len(query)], codes[:, len(query) :]
-        counts = count_by_depth(batch.labels, batch.item_labels)
-        return cls(query, mine.T, gallery, theirs, counts, own)
 
     def ranked_depths(self, exclude_own: bool) -> Iterator[tuple[Tensor, Tensor]]:
         """Match depths in order of rank: higher score first, then lower gallery index.
@@ -75,10 +106,7 @@ class Search:
     def _rank(
         self, scores: Tensor, rows: slice, exclude_own: bool, pool: ThreadPoolExecutor
     ) -> tuple[Tensor, Tensor]:
-        depth = torch.zeros(scores.shape, dtype=torch.uint8, device=scores.device)
-        for mine, theirs in zip(self.query_codes[rows].T, self.gallery_codes, strict=True):
-            depth += mine[:, None] == theirs
-        counts, own = self.counts[rows].clone(), self.own[rows]
+        depth, counts, own = self.matches.depth(rows), self.matches.counts[rows].clone(), self.own[rows]
         inside = (own >= 0).nonzero()[:, 0] if exclude_own else own.new_zeros(0)
         column = own[inside]
         counts[inside, depth[inside, column].long()] -= 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -13,10 +14,10 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from hierarchies.errors import CairnError
-from training.losses.inputs import check_batch
+from training.losses.inputs import check_batch, checked_embeddings
 from training.metrics import measures
-from training.metrics.measures import Ranked
-from training.metrics.ranking import Search
+from training.metrics.measures import Hits, Ranked
+from training.metrics.ranking import LabelMatches, ListMatches, Search
 
 
 @dataclass(frozen=True)
@@ -68,29 +69,32 @@ class _Definition:
         for k in self.ks:
             metrics[f"ndcg_at_{k}"] = measures.ndcg(ranked, k, ideal_of_retrieved=self.paper)
         for column, level in enumerate(self.levels):
-            depth = n_levels - column
-            metrics |= {f"{name}_{level}": value for name, value in self._of_level(ranked, depth).items()}
+            hits = ranked.at_least(n_levels - column)
+            of_level = _binary_metrics(hits, self.ks)
+            if self.paper:
+                of_level = {name: value.nan_to_num(0.0) for name, value in of_level.items()}
+            of_level["exclusive_ap"] = hits.exclusive_ap()
+            metrics |= {f"{name}_{level}": value for name, value in of_level.items()}
         return metrics
 
-    def _of_level(self, ranked: Ranked, depth: int) -> dict[str, Tensor]:
-        hits = ranked.at_least(depth)
-        metrics = {
-            "ap": hits.ap(),
-            "map_at_r": hits.map_at_r(),
-            "r_precision": hits.r_precision(),
-            "mrr": hits.reciprocal_rank(),
-            "asi": hits.asi(),
+
+def _binary_metrics(hits: Hits, ks: Sequence[int]) -> dict[str, Tensor]:
+    """Every metric of one level's positives."""
+    metrics = {
+        "ap": hits.ap(),
+        "map_at_r": hits.map_at_r(),
+        "r_precision": hits.r_precision(),
+        "mrr": hits.reciprocal_rank(),
+        "asi": hits.asi(),
+    }
+    for k in ks:
+        metrics |= {
+            f"map_at_{k}": hits.map_at(k),
+            f"p_at_{k}": hits.precision_at(k),
+            f"r_at_{k}": hits.hit_at(k),
+            f"recall_at_{k}": hits.recall_at(k),
         }
-        for k in self.ks:
-            metrics |= {
-                f"map_at_{k}": hits.map_at(k),
-                f"p_at_{k}": hits.precision_at(k),
-                f"r_at_{k}": hits.hit_at(k),
-                f"recall_at_{k}": hits.recall_at(k),
-            }
-        if self.paper:
-            metrics = {name: value.nan_to_num(0.0) for name, value in metrics.items()}
-        return metrics | {"exclusive_ap": hits.exclusive_ap()}
+    return metrics
 
 
 def retrieval_metrics(
@@ -134,6 +138,15 @@ def retrieval_metrics(
 
     Raises:
         CairnError: shapes, types or values of an argument are wrong; the message names it.
+
+    Example:
+        >>> import torch
+        >>> from training.metrics import retrieval_metrics
+        >>> embeddings = torch.tensor([[1.0, 0.0], [0.8, 0.6], [0.9, 0.4], [0.0, 1.0]])
+        >>> species_and_genus = torch.tensor([[0, 0], [0, 0], [1, 0], [2, 1]])
+        >>> result = retrieval_metrics(embeddings, species_and_genus, levels=("species", "genus"), ks=(1,))
+        >>> round(result.values["h_ap"], 4), round(result.values["ap_species"], 4), result.n_left_out
+        (0.8889, 0.5, {'species': 2, 'genus': 1})
     """
     names = ("query", "query_labels", "gallery", "gallery_labels")
     batch = check_batch(query, query_labels, gallery, gallery_labels, names)
@@ -143,17 +156,69 @@ def retrieval_metrics(
         raise CairnError(
             f"levels must be {n_levels} different names, one per column of query_labels, got {levels}"
         )
-    if any(k < 1 for k in ks):
-        raise CairnError(f"ks must be 1 or above, got {tuple(ks)}")
+    _check_cut_offs(ks)
+    if not (math.isfinite(alpha) and alpha >= 0):
+        raise CairnError(f"alpha must be a finite number, 0 or above, got {alpha!r}")
     if definition not in ("exact", "paper"):
         raise CairnError(f"definition must be 'exact' or 'paper', got {definition!r}")
     paper = definition == "paper"
     level_names = tuple(levels or (f"level{i}" for i in range(n_levels)))
     what = _Definition(level_names, tuple(ks), alpha, paper, bool((own >= 0).any()))
-    search = Search.of(batch, own.to(query.device))
+    matches = LabelMatches(batch.labels, batch.item_labels)
+    search = Search(batch.embeddings.detach(), batch.items.detach(), matches, own.to(query.device))
     parts = [what.measure(*ranked) for ranked in search.ranked_depths(exclude_own=not paper)]
-    per_query = {name: torch.cat([part[name] for part in parts]).double().cpu().numpy() for name in parts[0]}
-    return _summary(per_query, level_names)
+    return _summary(parts, level_names)
+
+
+def ground_truth_metrics(
+    query: Tensor,
+    gallery: Tensor,
+    relevant: Sequence[Sequence[int]],
+    *,
+    ks: Sequence[int] = (100,),
+) -> RetrievalMetrics:
+    """Score rankings against lists of right answers, as the GLDv2 retrieval task does (mAP@100).
+
+    Args:
+        query: embeddings (Q, d).
+        gallery: what is ranked, (N, d).
+        relevant: for each query, the gallery indices of its right answers; an empty list leaves the query out.
+        ks: cut-offs.
+
+    Returns:
+        ``ap, map_at_r, r_precision, mrr, asi, map_at_<k>, p_at_<k>, r_at_<k>, recall_at_<k>``.
+
+    Raises:
+        CairnError: shapes, types or values of an argument are wrong; the message names it.
+
+    Example:
+        >>> import torch
+        >>> from training.metrics import ground_truth_metrics
+        >>> gallery = torch.tensor([[0.9], [0.8], [0.7]])
+        >>> result = ground_truth_metrics(torch.tensor([[1.0]]), gallery, [[0, 2]])
+        >>> round(result.values["map_at_100"], 4)
+        0.8333
+    """
+    query, gallery = (
+        checked_embeddings(query, "query"),
+        checked_embeddings(gallery, "gallery").to(query.dtype),
+    )
+    _check_cut_offs(ks)
+    if len(relevant) != len(query):
+        raise CairnError(f"relevant must have one list per query, {len(query)}, got {len(relevant)}")
+    lists = [torch.tensor(sorted(set(items)), dtype=torch.long, device=query.device) for items in relevant]
+    for row, items in enumerate(lists):
+        if len(items) and not 0 <= int(items[0]) <= int(items[-1]) < len(gallery):
+            raise CairnError(f"relevant[{row}] must hold gallery indices, 0..{len(gallery) - 1}")
+    own = torch.full((len(query),), -1, device=query.device)
+    search = Search(query.detach(), gallery.detach(), ListMatches(lists, len(gallery)), own)
+    ranked = (Ranked.of(*block) for block in search.ranked_depths(exclude_own=False))
+    return _summary([_binary_metrics(some.at_least(1), ks) for some in ranked], ())
+
+
+def _check_cut_offs(ks: Sequence[int]) -> None:
+    if any(k < 1 for k in ks):
+        raise CairnError(f"ks must be 1 or above, got {tuple(ks)}")
 
 
 def _own_index(exclude_self: bool | Tensor | None, n_queries: int, n_items: int | None) -> Tensor:
@@ -181,13 +246,20 @@ def _own_index(exclude_self: bool | Tensor | None, n_queries: int, n_items: int 
     return torch.arange(n_queries)
 
 
-def _summary(per_query: dict[str, NDArray[np.float64]], levels: tuple[str, ...]) -> RetrievalMetrics:
-    """Means over queries, and over levels."""
-    values = {
-        name: float(np.nanmean(a)) if not np.isnan(a).all() else float("nan") for name, a in per_query.items()
-    }
-    finest = f"_{levels[0]}"
-    for name in [name.removesuffix(finest) for name in per_query if name.endswith(finest)]:
+def _summary(parts: list[dict[str, Tensor]], levels: tuple[str, ...]) -> RetrievalMetrics:
+    """Blocks of queries joined; means over queries, and over levels."""
+    per_query = {name: torch.cat([part[name] for part in parts]).double().cpu().numpy() for name in parts[0]}
+    defined = {name: values[~np.isnan(values)] for name, values in per_query.items()}
+    values = {name: float(some.mean()) if len(some) else math.nan for name, some in defined.items()}
+    of_level = (
+        [name.removesuffix(f"_{levels[0]}") for name in per_query if name.endswith(f"_{levels[0]}")]
+        if levels
+        else []
+    )
+    for name in of_level:
         values[f"{name}_mean"] = float(np.mean([values[f"{name}_{level}"] for level in levels]))
-    left_out = {level: int(np.isnan(per_query[f"ap_{level}"]).sum()) for level in levels}
+    n_queries = len(next(iter(per_query.values())))
+    left_out = {level: n_queries - len(defined[f"ap_{level}"]) for level in levels} or {
+        "": n_queries - len(defined["ap"])
+    }
     return RetrievalMetrics(values, per_query, left_out)
