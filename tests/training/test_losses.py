@@ -102,14 +102,14 @@ def toy(
 
 
 @pytest.mark.parametrize("loss_type", RANK_LOSSES)
-@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("reduction", ["mean", "none"])
 def test_gradcheck(loss_type: type, reduction: str) -> None:
     loss = loss_type(tau=0.1, reduction=reduction)
-    embeddings, labels = toy()
+    embeddings, labels = toy(9)
     assert torch.autograd.gradcheck(
         lambda e: loss(e, labels), embeddings.requires_grad_(), eps=1e-7, atol=1e-5
     )
-    queries, labels, refs, ref_labels = toy(8, 11, seed=1)
+    queries, labels, refs, ref_labels = toy(4, 6, seed=1)
     both = (queries.requires_grad_(), refs.requires_grad_())
     assert torch.autograd.gradcheck(lambda q, r: loss(q, labels, r, ref_labels), both, eps=1e-7, atol=1e-5)
 
