@@ -1,39 +1,46 @@
 """`cairn`: the command line for people. Each command imports what it needs when it runs."""
 
-import importlib.util
-import os
-import platform
-import shutil
+import getpass
 import sys
-from importlib import metadata
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from hierarchies import CairnError
+from hierarchies.files import write_text_atomic
+
+if TYPE_CHECKING:
+    from hierarchies import LabelTree
 
 app = typer.Typer(
-    help="Hierarchical image-retrieval datasets: list them, look at their label trees, check this machine.",
+    help="Hierarchical image-retrieval datasets: list and check them, look at their label trees, review, publish.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+datasets_app = typer.Typer(help="List, check and compare published datasets.", invoke_without_command=True)
 tree_app = typer.Typer(help="Look at label trees.", no_args_is_help=True)
+app.add_typer(datasets_app, name="datasets")
 app.add_typer(tree_app, name="tree")
 console = Console()
 
 Dataset = Annotated[str, typer.Argument(help="A name in the hub, a folder, or a URI.")]
+Tree = Annotated[str, typer.Argument(help="A dataset (name, folder, URI) or a tree.json.")]
 Scale = Annotated[str, typer.Option(help="sample or full.")]
-MIN_FREE_GB = 5
+Limit = Annotated[int, typer.Option(help="How many at most.")]
 
 
-@app.command()
-def datasets() -> None:
+# ---- datasets ---------------------------------------------------------------------------------------------
+
+
+@datasets_app.callback()
+def datasets(context: typer.Context) -> None:
     """List the published datasets of the hub."""
+    if context.invoked_subcommand:
+        return
     from datasets_hub import list_datasets
 
     table = Table("dataset", "scale", "images", "splits", "levels (fine to coarse)", "licence")
@@ -47,88 +54,185 @@ def datasets() -> None:
     console.print(table if published else "The hub is empty: run `dvc repro` first.")
 
 
+@datasets_app.command()
+def check(dataset: Dataset, scale: Scale = "sample") -> None:
+    """Hold a published dataset, anybody's, against the contract; exit with 1 if it is broken."""
+    from datasets_hub import check_dataset
+
+    report = check_dataset(dataset, scale)
+    console.print(str(report), markup=False)
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+@datasets_app.command("diff")
+def diff_datasets(before: Dataset, after: Dataset, scale: Scale = "sample") -> None:
+    """Say what changed between two datasets: images and labels added, removed, moved."""
+    from datasets_hub import diff
+
+    console.print(str(diff.diff_datasets(before, after, scale)), markup=False)
+
+
+@app.command()
+def publish(
+    dataset: Dataset,
+    to: Annotated[str, typer.Option(help="/path, s3://bucket/prefix, gs://... or hf://org/name.")],
+    scale: Scale = "sample",
+    message: Annotated[str, typer.Option(help="A line for its changelog.")] = "",
+    dry_run: Annotated[bool, typer.Option(help="Only say what would travel.")] = False,
+) -> None:
+    """Publish a dataset of this hub elsewhere; only changed files travel, readers switch at the end."""
+    from datasets_hub.publishing import publish as send
+
+    console.print(str(send(dataset, to, scale=scale, message=message, dry_run=dry_run)), markup=False)
+
+
+@app.command()
+def rollback(
+    to: Annotated[str, typer.Argument(help="Where the dataset was published.")],
+    version: Annotated[str, typer.Argument(help="The version to show again, such as v2.")],
+) -> None:
+    """Let readers see an earlier version again; nothing is deleted."""
+    from datasets_hub.publishing import rollback as switch_back
+
+    switch_back(to, version)
+    console.print(f"{to}: readers see {version}", markup=False)
+
+
+# ---- trees ------------------------------------------------------------------------------------------------
+
+
 @tree_app.command()
 def show(
-    dataset: Dataset,
+    tree: Tree,
     scale: Scale = "sample",
     depth: Annotated[int | None, typer.Option(help="How many levels below the root to show.")] = None,
     min_count: Annotated[int, typer.Option(help="Leave out nodes with fewer images.")] = 0,
     search: Annotated[str, typer.Option(help="Only labels that contain this text, and their kin.")] = "",
 ) -> None:
-    """Print a dataset's label tree with images per node."""
-    from datasets_hub import load_tree
+    """Print a label tree with counts, confidence and provenance."""
     from hierarchies.render import render_text
 
-    console.print(render_text(load_tree(dataset, scale), depth, min_count, search))
+    console.print(render_text(_load(tree, scale), depth, min_count, search, _counts(tree, scale)))
+
+
+@tree_app.command()
+def find(tree: Tree, text: str, scale: Scale = "sample", limit: Limit = 10) -> None:
+    """Find labels by part of their name; case, accents and small slips do not matter."""
+    loaded = _load(tree, scale)
+    for node in loaded.find(text, limit):
+        above = [found.name for found in loaded.ancestors(node.name, node.level)]
+        console.print(" < ".join([f"{node.name} ({node.level})", *above]), markup=False)
+
+
+@tree_app.command("diff")
+def diff_trees(before: Tree, after: Tree, scale: Scale = "sample") -> None:
+    """Say what changed between two trees: renamed, merged, split, moved, added, removed."""
+    from hierarchies.diff import diff
+
+    for change in diff(_load(before, scale), _load(after, scale)):
+        names = " -> ".join(name for name in (change.before, change.after) if name)
+        console.print(
+            f"{change.level} {change.what}: {names} ({change.n_leaves:,} leaves)",
+            markup=False,
+            highlight=False,
+        )
+
+
+@tree_app.command()
+def compare(tree: Tree, reference: Tree, scale: Scale = "sample", limit: Limit = 20) -> None:
+    """Measure how far a tree agrees with a reference, per level, and list the largest disagreements."""
+    from hierarchies.compare import compare as agreement
+    from hierarchies.compare import disagreements
+
+    ours, theirs = _load(tree, scale), _load(reference, scale)
+    for level, measures in agreement(ours, theirs).items():
+        console.print(f"{level}: {measures}", markup=False)
+    for found in disagreements(ours, theirs, limit=limit):
+        console.print(f"  {found}", markup=False)
+
+
+@tree_app.command()
+def export(
+    tree: Tree,
+    form: Annotated[str, typer.Option(help="csv, newick, graphml, dot or d3.")] = "csv",
+    scale: Scale = "sample",
+) -> None:
+    """Print a tree in a format of other tools."""
+    from hierarchies.export import export as as_text
+
+    sys.stdout.write(as_text(_load(tree, scale), form))
+
+
+@tree_app.command()
+def html(
+    tree: Tree,
+    output: Annotated[Path, typer.Option(help="The page to write.")] = Path("tree.html"),
+    scale: Scale = "sample",
+) -> None:
+    """Write one self-contained page: icicle and searchable list."""
+    from hierarchies.render import render_html
+
+    render_html(_load(tree, scale), output, tree, _counts(tree, scale))
+    console.print(f"{output}: open it in a browser", markup=False)
+
+
+def _load(name: str, scale: str) -> "LabelTree":
+    from datasets_hub import load_tree
+    from hierarchies import LabelTree
+
+    return LabelTree.load(Path(name)) if name.endswith(".json") else load_tree(name, scale)
+
+
+def _counts(name: str, scale: str) -> dict[str, int] | None:
+    """Images per leaf of a published dataset; None for a tree by itself."""
+    from pipelines.counts import images_per_leaf
+
+    return None if name.endswith(".json") else images_per_leaf(name, scale)
+
+
+# ---- review and doctor ------------------------------------------------------------------------------------
+
+
+@app.command()
+def review(
+    dataset: Annotated[
+        str, typer.Argument(help="A dataset of params.yaml whose tree is proposed from texts.")
+    ],
+    scale: Scale = "sample",
+    author: Annotated[str, typer.Option(help="Written into each decision; your login by default.")] = "",
+    limit: Annotated[int | None, typer.Option(help="Stop after so many answers.")] = None,
+) -> None:
+    """Decide what the machine doubts, one key per act; each decision is saved at once."""
+    from hierarchies.build.proposal import Proposal
+    from hierarchies.review.terminal import Review, terminal_key
+    from pipelines.paths import Paths, project_root
+
+    paths = Paths(project_root(), scale, dataset)
+    if not paths.proposal.is_file():
+        raise CairnError(f"no proposal for {dataset!r}: run `dvc repro cluster@{scale}-{dataset}` first")
+    if not paths.decisions.exists():
+        write_text_atomic(paths.decisions, "")
+    proposal = Proposal.load(paths.proposal)
+    session = Review(
+        proposal, paths.decisions, author or getpass.getuser(), console, terminal_key, console.input
+    )
+    if session.run(limit):
+        console.print("Run `dvc repro` to see the effect: review and what depends on it run again.")
 
 
 @app.command()
 def doctor() -> None:
     """Check this machine: Python, packages, free disk, cache links, GPU."""
+    from pipelines.doctor import examine
+
     table = Table("what", "found", "verdict")
-    problems = 0
-    for what, found, verdict in [_python(), _disk(), _links(), _gpu(), *_packages()]:
-        problems += verdict.startswith("problem")
-        table.add_row(what, found, verdict)
+    findings = examine()
+    for finding in findings:
+        table.add_row(finding.what, finding.found, finding.verdict)
     console.print(table)
-    if problems:
+    if any(finding.is_problem for finding in findings):
         raise typer.Exit(1)
-
-
-Finding = tuple[str, str, str]
-
-
-def _python() -> Finding:
-    version = platform.python_version()
-    return "Python", version, "ok" if sys.version_info >= (3, 11) else "problem: needs 3.11 or newer"
-
-
-def _disk() -> Finding:
-    free_gb = shutil.disk_usage(Path.cwd()).free / 1e9
-    verdict = "ok" if free_gb > MIN_FREE_GB else f"problem: the sample wants {MIN_FREE_GB} GB"
-    return "free disk here", f"{free_gb:,.0f} GB", verdict
-
-
-def _links() -> Finding:
-    """How DVC can share a file between its cache and the workspace."""
-    with TemporaryDirectory(dir=Path.cwd(), prefix=".cairn-doctor-") as folder:
-        source, target = Path(folder) / "a", Path(folder) / "b"
-        source.write_bytes(b"cairn")
-        try:
-            os.link(source, target)
-        except OSError:
-            return "cache links", "copy", "ok, but every built file takes its space twice"
-    return "cache links", "hardlink", "ok"
-
-
-def _gpu() -> Finding:
-    if importlib.util.find_spec("torch") is None:
-        return "GPU", "torch is not installed", "ok: only training needs it (pip install 'cairn[train]')"
-    import torch
-
-    if not torch.cuda.is_available():
-        return "GPU", "none", "ok for the sample; scale full wants one"
-    return "GPU", torch.cuda.get_device_name(), "ok"
-
-
-def _packages() -> list[Finding]:
-    """Versions of the packages that decide what works."""
-    wanted = {
-        "datasets": "loading",
-        "pyarrow": "loading",
-        "networkx": "trees",
-        "dvc": "building",
-        "sentence-transformers": "building",
-        "torch": "training",
-    }
-    findings = []
-    for name, use in wanted.items():
-        try:
-            findings.append((name, metadata.version(name), "ok"))
-        except metadata.PackageNotFoundError:
-            needed = use == "loading"
-            findings.append((name, "absent", f"{'problem' if needed else 'ok'}: only {use} needs it"))
-    return findings
 
 
 def main() -> None:

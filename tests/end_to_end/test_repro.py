@@ -12,8 +12,7 @@ import pytest
 import yaml
 
 from pipelines.stages import STAGES
-from tests.conftest import ROOT
-from tests.end_to_end.conftest import Project, copy_repository
+from tests.project import ROOT, Project, copy_repository
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("project"), pytest.mark.timeout(900)]
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))

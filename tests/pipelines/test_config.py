@@ -8,7 +8,7 @@ import yaml
 from hierarchies import CairnError
 from pipelines.config import load_params
 from pipelines.include import include_dataset
-from tests.conftest import ROOT
+from tests.project import ROOT
 
 
 def edited(tmp_path: Path, edit) -> Path:

@@ -1,4 +1,4 @@
-"""A copy of the repository in which `dvc repro` has run, with short training."""
+"""A working copy of the repository, in which tests run its commands."""
 
 import os
 import shutil
@@ -6,12 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 import yaml
 
-from tests.conftest import ROOT
-
-N_EPOCHS = 3
+ROOT = Path(__file__).resolve().parents[1]
 
 
 class Project:
@@ -64,14 +61,3 @@ def copy_repository(target: Path) -> Project:
     (target / "dvc.lock").unlink(missing_ok=True)
     subprocess.run(["git", "init", "-q"], cwd=target, check=True)
     return Project(target)
-
-
-@pytest.fixture(scope="session")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The sample, built by `dvc repro`."""
-    project = copy_repository(tmp_path_factory.mktemp("project"))
-    for recipe in (project.root / "training/recipes").glob("*.yaml"):
-        raw = yaml.safe_load(recipe.read_text(encoding="utf-8"))
-        recipe.write_text(yaml.safe_dump({**raw, "n_epochs": N_EPOCHS}), encoding="utf-8")
-    project.repro()
-    return project

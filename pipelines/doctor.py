@@ -1,0 +1,87 @@
+"""What `cairn doctor` looks at."""
+
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+MIN_FREE_GB = 5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at, what was found, and `ok ...` or `problem: ...`."""
+
+    what: str
+    found: str
+    verdict: str
+
+    @property
+    def is_problem(self) -> bool:
+        """Whether something must be mended."""
+        return self.verdict.startswith("problem")
+
+
+def examine() -> list[Finding]:
+    """Python, free disk, cache links, GPU and package versions of this machine."""
+    return [_python(), _disk(), _links(), _gpu(), *_packages()]
+
+
+def _python() -> Finding:
+    version = platform.python_version()
+    return Finding("Python", version, "ok" if sys.version_info >= (3, 11) else "problem: needs 3.11 or newer")
+
+
+def _disk() -> Finding:
+    free_gb = shutil.disk_usage(Path.cwd()).free / 1e9
+    verdict = "ok" if free_gb > MIN_FREE_GB else f"problem: the sample wants {MIN_FREE_GB} GB"
+    return Finding("free disk here", f"{free_gb:,.0f} GB", verdict)
+
+
+def _links() -> Finding:
+    """How DVC can share a file between its cache and the workspace."""
+    with TemporaryDirectory(dir=Path.cwd(), prefix=".cairn-doctor-") as folder:
+        source, target = Path(folder) / "a", Path(folder) / "b"
+        source.write_bytes(b"cairn")
+        try:
+            os.link(source, target)
+        except OSError:
+            return Finding("cache links", "copy", "ok, but every built file takes its space twice")
+    return Finding("cache links", "hardlink", "ok")
+
+
+def _gpu() -> Finding:
+    if importlib.util.find_spec("torch") is None:
+        return Finding(
+            "GPU", "torch is not installed", "ok: only training needs it (pip install 'cairn[train]')"
+        )
+    import torch
+
+    if not torch.cuda.is_available():
+        return Finding("GPU", "none", "ok for the sample; scale full wants one")
+    return Finding("GPU", torch.cuda.get_device_name(), "ok")
+
+
+def _packages() -> list[Finding]:
+    """Versions of the packages that decide what works."""
+    wanted = {
+        "datasets": "loading",
+        "pyarrow": "loading",
+        "networkx": "trees",
+        "dvc": "building",
+        "sentence-transformers": "building",
+        "torch": "training",
+    }
+    findings = []
+    for name, use in wanted.items():
+        try:
+            findings.append(Finding(name, metadata.version(name), "ok"))
+        except metadata.PackageNotFoundError:
+            needed = use == "loading"
+            findings.append(Finding(name, "absent", f"{'problem' if needed else 'ok'}: only {use} needs it"))
+    return findings
