@@ -1,7 +1,16 @@
 """Small deeds on files that writer and publisher share."""
 
 import hashlib
+import re
 from pathlib import Path
+
+_CONTENT_NAMED = re.compile(r"-([0-9a-f]{16})\.\w+$")
+
+
+def hash_in_name(path: str) -> str | None:
+    """The 16 digits of SHA-256 in a file's name: such a file never changes; None for any other."""
+    match = _CONTENT_NAMED.search(path)
+    return match[1] if match else None
 
 
 def sha256_of(path: Path) -> str:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,15 +11,13 @@ from pathlib import Path
 from datasets_hub.card import escape
 from datasets_hub.diff import difference
 from datasets_hub.editions import write_labels_only
-from datasets_hub.files import sha256_of
+from datasets_hub.files import hash_in_name, sha256_of
 from datasets_hub.loader import describe
 from datasets_hub.locate import Location, PublishedDataset, open_dataset, safe_name
 from datasets_hub.stats import Stats
 from datasets_hub.targets import Target, open_target
 from hierarchies.errors import CairnError
 
-# A file whose name carries a hash of its content never changes; the others make up a version.
-_CONTENT_NAMED = re.compile(r"-[0-9a-f]{16}\.\w+$")
 _HISTORY = "versions.json"
 
 
@@ -30,7 +27,7 @@ class Version:
 
     Attributes:
         name: `v1`, `v2` ..
-        content: SHA-256 over every file of it.
+        content: SHA-256 over the names of its files and the content of those without a hash in their name.
         fingerprint: `Stats.fingerprint` of its data.
         n_images: images in it.
         message: why it was published.
@@ -111,7 +108,7 @@ def publish(
         before = _present(target, history, storage_options)
         version = _next_version(history, before, edition, folder, message)
         there = target.sizes_bytes()
-        named = {path: size for path, size in _sizes(folder).items() if _CONTENT_NAMED.search(path)}
+        named = {path: size for path, size in _sizes(folder).items() if hash_in_name(path)}
         missing = {path: size for path, size in named.items() if there.get(path) != size}
         current = not missing and before is not None and before.version == version.name
         if not dry_run and not current:
@@ -214,7 +211,10 @@ def _next_version(
     folder: Path,
     message: str,
 ) -> Version:
-    lines = [f"{path} {sha256_of(folder / path)}" for path in sorted(_sizes(folder))]
+    lines = [
+        path if hash_in_name(path) else f"{path} {sha256_of(folder / path)}"
+        for path in sorted(_sizes(folder))
+    ]
     content = hashlib.sha256("\n".join(lines).encode()).hexdigest()
     if history and history[-1].content == content:
         return history[-1]
@@ -228,7 +228,7 @@ def _switch(target: Target, folder: Path, version: Version, history: list[Versio
     texts = {
         path: (folder / path).read_text(encoding="utf-8")
         for path in sorted(_sizes(folder))
-        if not _CONTENT_NAMED.search(path)
+        if not hash_in_name(path)
     }
     readme = texts.pop("README.md").replace("---\n", f"---\ncairn_version: {version.name}\n", 1)
     own = {f"versions/{version.name}/{path}": text for path, text in {**texts, "README.md": readme}.items()}

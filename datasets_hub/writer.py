@@ -85,12 +85,11 @@ def write_dataset(
     try:
         _open_staging(staging, _plan_hash(card, tree, splits, shards, rows_per_group))
         _check_space(staging, total_bytes)
-
-        def fill(shard: Shard) -> _Written:
-            return _fill(splits[shard.split], shard, table, staging, rows_per_group)
-
         with ThreadPoolExecutor(n_workers or min(8, os.cpu_count() or 1)) as pool:
-            futures = [pool.submit(fill, shard) for shard in shards]
+            futures = [
+                pool.submit(_fill, splits[shard.split], shard, table, staging, rows_per_group)
+                for shard in shards
+            ]
             try:
                 bar = tqdm(futures, desc=f"writing {card.name}", unit=" shards", disable=not progress)
                 written = [future.result() for future in bar]

@@ -130,7 +130,7 @@ def test_bad_rows_are_found(
 
 
 def test_look_alikes_across_splits_are_warnings_with_pictures(tmp_path: Path) -> None:
-    same = replace(toy_row("train", 8), image_id="copy")
+    same = replace(toy_row("train", 8), image_id="<script>copy")
     near = replace(toy_row("train", 9), image_id="near", image=recompressed(toy_row("train", 9).image))
     splits = toy_rows()
     test = [toy_row("test", i) for i in range(20)]
@@ -138,12 +138,14 @@ def test_look_alikes_across_splits_are_warnings_with_pictures(tmp_path: Path) ->
     report = check_dataset(tmp_path / "toy")
     assert report.ok
     assert [(pair.first, pair.second) for pair in report.look_alikes] == [
-        ("train/train-0008", "test/copy"),
+        ("train/train-0008", "test/<script>copy"),
         ("train/train-0009", "test/near"),
     ]
     assert report.look_alikes[0].distance is None
     report.save_page(tmp_path / "page.html")
-    assert (tmp_path / "page.html").read_text().count("data:image/jpeg;base64,") == 4
+    page = (tmp_path / "page.html").read_text()
+    assert page.count("data:image/jpeg;base64,") == 4
+    assert "<script" not in page
 
 
 def recompressed(image: bytes) -> bytes:
