@@ -6,6 +6,7 @@ embeddings of names were tried and left out: measured, they lowered the share of
 """
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -20,6 +21,7 @@ ABSTAIN_BELOW = 0.6  # confidence below which no category is given
 _PER_VOTE = 6.0  # log-odds of one full vote of a known word
 _PER_WORD = 0.8  # weight of what the typed landmarks teach; words of a name are not independent
 _SHRINK = 1.5  # pseudo-count that draws rarely seen words towards the prior
+_SEEN_OFTEN = 2  # words of a single landmark teach nothing
 _MOST_VOTES = 2.0
 _FOLDS = 5
 _FEWEST = 20  # typed landmarks below which calibration stays at its prior
@@ -127,10 +129,12 @@ def _fit(names: Sequence[str], categories: Sequence[str], concepts: Concepts) ->
     place = {name: i for i, name in enumerate(everything)}
     counts = np.full(len(everything), 0.5)
     seen: dict[str, FloatArray] = {}
+    often = Counter(feature for name in names for feature in features(name))
     for name, category in zip(names, categories, strict=True):
         counts[place[category]] += 1
         for feature in features(name):
-            seen.setdefault(feature, np.zeros(len(everything)))[place[category]] += 1
+            if often[feature] >= _SEEN_OFTEN:
+                seen.setdefault(feature, np.zeros(len(everything)))[place[category]] += 1
     share = counts / counts.sum()
     learned = {}
     for feature, found in seen.items():

@@ -18,24 +18,44 @@ from hierarchies.names import label_key
 Method = Literal["anchored", "linkage", "kmeans"]
 Chains = Mapping[str, Sequence[str]]
 FloatArray = npt.NDArray[np.float64]
-_N_TERMS = 12  # terms of a concept that its anchor averages
-_TEMPERATURE = 0.05  # of the softmax over cosines with anchors
-_NEAR = 0.45  # cosine with an anchor above which a type without known words joins it
-_DOUBT = 0.6  # highest confidence that similarity alone can give
+_TEMPERATURE = 0.05  # of the softmax over similarities with concepts
+_NEAR = 0.5  # similarity from which a type without known words joins a concept; below, five of six are wrong
+_DOUBT = 0.75  # highest confidence that similarity alone can give
+_APART = 0.5  # highest confidence in a category that was made for what is near no concept
+_MARGIN = 0.1  # how far the words' category may fall behind the most similar one before it is doubted
+_DISAGREES = 0.85  # what is left of the confidence then
 
 
 @dataclass(frozen=True)
 class Anchors:
-    """One vector per concept, rows of unit length, and how like each type is to each."""
+    """Vectors of every text of every concept, to tell how like each concept a type is.
+
+    Attributes:
+        names: concepts, sorted.
+        terms: one unit vector per text, concept by concept.
+        starts: row of `terms` at which each concept begins.
+        centers: mean direction per concept.
+    """
 
     names: tuple[str, ...]
-    vectors: FloatArray
+    terms: FloatArray
+    starts: npt.NDArray[np.int64]
+    centers: FloatArray
 
-    def probabilities(self, vectors: FloatArray) -> FloatArray:
-        """Softmax over cosines, shape (n_texts, n_concepts)."""
-        scores = vectors @ self.vectors.T / _TEMPERATURE
-        scores = np.exp(scores - scores.max(axis=1, keepdims=True))
-        return np.asarray(scores / scores.sum(axis=1, keepdims=True))
+    def similarities(self, vectors: FloatArray) -> FloatArray:
+        """Mean of the cosines with a concept's center and with its nearest text, shape (n_texts, n_concepts).
+
+        Measured on types whose words tell their category, the nearest concept is right more often by this mean
+        (.70) than by the center (.56) or the nearest text alone (.64).
+        """
+        nearest = np.maximum.reduceat(vectors @ self.terms.T, self.starts, axis=1)
+        return np.asarray((vectors @ self.centers.T + nearest) / 2)
+
+    def natural(self, vector: FloatArray, is_natural: npt.NDArray[np.bool_]) -> float:
+        """Share of the softmax over concepts that falls on natural ones."""
+        scores = self.similarities(vector[None])[0] / _TEMPERATURE
+        shares = np.exp(scores - scores.max())
+        return float(shares[is_natural].sum() / shares.sum())
 
 
 def propose(
@@ -98,19 +118,18 @@ def anchor_texts(concepts: Concepts) -> list[str]:
 
 
 def anchors(concepts: Concepts, embedder: Embedder) -> Anchors:
-    """Average the embeddings of each concept's name, description and first terms."""
-    texts = anchor_texts(concepts)
-    vector_of = dict(zip(texts, np.asarray(embedder.encode(texts), dtype=np.float64), strict=True))
+    """Embed each concept's name, description and terms."""
     names = tuple(sorted(concepts.by_name))
-    means = np.stack(
-        [np.mean([vector_of[text] for text in _texts_of(concepts, name)], axis=0) for name in names]
-    )
-    return Anchors(names, means / np.linalg.norm(means, axis=1, keepdims=True))
+    texts = [_texts_of(concepts, name) for name in names]
+    terms = np.asarray(embedder.encode([text for part in texts for text in part]), dtype=np.float64)
+    starts = np.cumsum([0, *map(len, texts)])[:-1]
+    centers = np.add.reduceat(terms, starts, axis=0)
+    return Anchors(names, terms, starts, centers / np.linalg.norm(centers, axis=1, keepdims=True))
 
 
 def _texts_of(concepts: Concepts, name: str) -> list[str]:
     concept = concepts.by_name[name]
-    plain = [term for term in concept.terms if term[-1] not in "*!"][:_N_TERMS]
+    plain = (term for term in concept.terms if term[-1] not in "*!")
     return list(dict.fromkeys([name, concept.description, *plain]))
 
 
@@ -141,46 +160,26 @@ def _anchored(
 ) -> tuple[list[TypeEntry], list[CategoryEntry]]:
     concepts = load_concepts()
     near = anchors(concepts, embedder)
-    probabilities = near.probabilities(vectors)
-    cosines = vectors @ near.vectors.T
+    similar = near.similarities(vectors).round(6)
     placed: list[TypeEntry] = []
     left: list[int] = []
     for row, entry in enumerate(entries):
         evidence = _evidence(entry, concepts, chains, examples)
-        ranked = np.argsort(-probabilities[row], kind="stable")
-        best = near.names[ranked[0]]
-        if evidence is None and (
-            not clean_type(entry.text) or cosines[row, ranked[0]] < _NEAR or best == GENERIC
-        ):
-            left.append(row)
-            placed.append(entry)
-        elif evidence is None:
-            confidence = _DOUBT * float(probabilities[row, ranked[0]])
-            second, why = near.names[ranked[1]], f"most like {best}"
-            placed.append(
-                replace(
-                    entry,
-                    category=best,
-                    confidence=_round(confidence),
-                    why=why,
-                    second=second,
-                    source="cluster",
-                )
-            )
+        first, second = np.argsort(-similar[row], kind="stable")[:2].tolist()
+        best, other = near.names[first], near.names[second]
+        if evidence is not None:
+            agrees = similar[row, near.names.index(evidence.category)] > similar[row, first] - _MARGIN
+            confidence = evidence.confidence * (1.0 if agrees else _DISAGREES)
+            other = best if best != evidence.category else other
+            found = replace(entry, category=evidence.category, why=evidence.why, second=other, source="mined")
+            placed.append(replace(found, confidence=_round(confidence)))
+        elif clean_type(entry.text) and similar[row, first] >= _NEAR:
+            margin = float(similar[row, first] - similar[row, second])
+            found = replace(entry, category=best, why=f"most like {best}", second=other, source="cluster")
+            placed.append(replace(found, confidence=_round(min(_DOUBT, 0.25 + 5 * margin))))
         else:
-            share = float(probabilities[row, near.names.index(evidence.category)])
-            second = best if best != evidence.category else near.names[ranked[1]]
-            confidence = evidence.confidence * (0.75 + 0.25 * min(1.0, 2 * share))
-            placed.append(
-                replace(
-                    entry,
-                    category=evidence.category,
-                    confidence=_round(confidence),
-                    why=evidence.why,
-                    second=second,
-                    source="mined",
-                )
-            )
+            left.append(row)
+            placed.append(replace(entry, second=best))
     categories = [
         CategoryEntry(name, concepts.by_name[name].kind, 0.98)
         for name in sorted({entry.category for entry in placed if entry.category})
@@ -188,7 +187,7 @@ def _anchored(
     if left:
         groups = average_linkage(vectors[left], None)
         rest, more = _named_groups(
-            [entries[row] for row in left],
+            [placed[row] for row in left],
             vectors[left],
             groups,
             near,
@@ -241,7 +240,7 @@ def _named_groups(
         center = vectors[rows].mean(axis=0)
         name = _group_name([entries[row] for row in rows], used)
         used.add(name)
-        natural = float(near.probabilities(center[None] / np.linalg.norm(center))[0] @ kinds)
+        natural = near.natural(center / np.linalg.norm(center), kinds)
         categories.append(
             CategoryEntry(name, NATURAL if natural > 0.5 else HUMAN_MADE, _round(max(natural, 1 - natural)))
         )
@@ -251,7 +250,7 @@ def _named_groups(
             placed[row] = replace(
                 entries[row],
                 category=name,
-                confidence=_round(max(0.0, _DOUBT * closeness)),
+                confidence=_round(_APART * closeness),
                 why=f"together with {others}" if others else "like nothing else",
                 source=source,
             )
