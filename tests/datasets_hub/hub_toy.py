@@ -81,10 +81,16 @@ def content(folder: Path) -> dict[str, bytes]:
     }
 
 
+def write_few(folder: Path) -> None:
+    """Write a tenth of the toy dataset, in as many files: for tests that write it again and again."""
+    splits = {split: RowList([toy_row(split, i) for i in range(n // 10)]) for split, n in N_IMAGES.items()}
+    write_toy(folder, splits=splits, shard_size_bytes=12_000, n_workers=1)
+
+
 def write_killed(folder: Path, step: int) -> None:
-    """Write the toy dataset and be killed on the way."""
+    """Write some of the toy dataset and be killed on the way."""
     die_at(step)
-    write_toy(folder, n_workers=1)
+    write_few(folder)
 
 
 def die_at(step: int) -> None:

@@ -13,7 +13,17 @@ import datasets
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from hub_toy import N_IMAGES, content, toy_card, toy_row, toy_rows, toy_tree, write_killed, write_toy
+from hub_toy import (
+    N_IMAGES,
+    content,
+    toy_card,
+    toy_row,
+    toy_rows,
+    toy_tree,
+    write_few,
+    write_killed,
+    write_toy,
+)
 
 from datasets_hub import describe, label_array
 from datasets_hub.rows import RowList
@@ -103,18 +113,19 @@ def test_row_groups_close_before_arrow_overflows(tmp_path: Path, monkeypatch: py
 
 @pytest.mark.slow
 def test_killed_anywhere_then_again_gives_the_same_bytes(
-    hub: Path, tmp_path: Path, run_killed: Callable[..., bool]
+    tmp_path: Path, run_killed: Callable[..., bool]
 ) -> None:
-    folder, old = tmp_path / "hub" / "toy", tmp_path / "old"
+    folder, old, new = tmp_path / "hub" / "toy", tmp_path / "old", tmp_path / "new"
     write_toy(old, splits={split: RowList([toy_row(split, 1)]) for split in N_IMAGES})
-    before, after = content(old), content(hub / "sample" / "toy")
+    write_few(new)
+    before, after = content(old), content(new)
     for step in count(1):
         shutil.rmtree(tmp_path / "hub", ignore_errors=True)
         shutil.copytree(old, folder)
         if not run_killed(write_killed, folder, step):
             break
         assert not folder.exists() or content(folder) in (before, after), f"half-visible after step {step}"
-        write_toy(folder)
+        write_few(folder)
         assert content(folder) == after
         assert [path.name for path in folder.parent.iterdir()] == ["toy"], f"rubbish after step {step}"
     assert step > 30
@@ -129,7 +140,7 @@ def test_finished_shards_are_used_again(tmp_path: Path, run_killed: Callable[...
     assert before
     with (staging / altered).open("r+b") as file:
         file.write(b"XXXX")
-    write_toy(tmp_path / "toy")
+    write_few(tmp_path / "toy")
     assert {path: (tmp_path / "toy" / path).stat().st_ino for path in kept} == before
     assert (tmp_path / "toy" / altered).read_bytes()[:4] == b"PAR1"
 
