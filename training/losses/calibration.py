@@ -11,7 +11,7 @@ from training.losses.inputs import check_batch, check_level
 
 
 class Calibration(nn.Module):
-    r"""Contrastive loss on cosines with a margin for each side (ROADMAP, Ramzi et al., 2021, eq. 9).
+    r"""Contrastive loss on cosines with a margin for each side (ROADMAP, Ramzi et al., 2021).
 
     .. math::
         \frac{\sum_{positives} [m_+ - s]_+}{\#\{positives: s < m_+\}}

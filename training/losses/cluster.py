@@ -14,7 +14,7 @@ from training.losses.steps import require_positive
 
 
 class Cluster(nn.Module):
-    r"""Normalised softmax (Zhai and Wu, 2019; HAPPIER, Ramzi et al., 2022, eq. 9).
+    r"""Normalised softmax (Zhai and Wu, 2019; HAPPIER, Ramzi et al., 2022).
 
     .. math:: -\log \frac{\exp(v^T p_y / T)}{\sum_c \exp(v^T p_c / T)}, \quad |p_c| = 1
 

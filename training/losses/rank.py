@@ -89,15 +89,57 @@ def _sup(
     return Ranking(step, hrank_step=leaky)
 
 
+def _gain(definition: Literal["exact", "paper"]) -> Gain:
+    if definition not in ("exact", "paper"):
+        raise CairnError(f"definition must be 'exact' or 'paper', got {definition!r}")
+    return Gain(single_precision_ideal=definition == "paper")
+
+
 class SmoothAP(RankLoss):
-    """1 - AP, the sigmoid in place of every step."""
+    r"""1 - AP with a sigmoid for every step (Brown et al., ECCV 2020).
+
+    .. math:: 1 - \frac{1}{|P|} \sum_{k \in P}
+        \frac{1 + \sum_{j \in P, j \ne k} \sigma((s_j - s_k) / \tau)}{1 + \sum_{j \ne k} \sigma((s_j - s_k) / \tau)}
+
+    Args:
+        tau: width of the sigmoid, above 0, in units of the scores.
+        level: column of the labels that makes positives, 0 the finest.
+        reduction: "mean" over queries with positives, "sum", or "none".
+
+    Example:
+        >>> import torch
+        >>> from training.losses import SmoothAP
+        >>> embeddings = torch.tensor([[1.0, 0.0], [0.8, 0.6], [0.96, 0.28], [0.0, 1.0]])
+        >>> labels = torch.tensor([[0, 0], [0, 0], [1, 0], [2, 1]])  # fine -> coarse
+        >>> round(SmoothAP()(embeddings, labels).item(), 4)
+        0.0906
+    """
 
     def __init__(self, *, tau: float = 0.01, level: int = 0, reduction: Reduction = "mean") -> None:
         super().__init__(AveragePrecision(), Ranking(Sigmoid(tau), everywhere=True), level, reduction)
 
 
 class SmoothHAP(RankLoss):
-    """1 - H-AP over all levels, the sigmoid in place of every step."""
+    r"""1 - H-AP over all levels with a sigmoid for every step: `SupHAP` with Smooth-AP's ranks (SupRank, 2025).
+
+    .. math:: 1 - \frac{1}{\sum_{k \in P} rel(k)} \sum_{k \in P}
+        \frac{rel(k) + \sum_{j \ne k} \min(rel(k), rel(j)) \sigma(t_{jk})}{1 + \sum_{j \ne k} \sigma(t_{jk})},
+        \quad t_{jk} = (s_j - s_k) / \tau
+
+    Args:
+        tau: width of the sigmoid, above 0, in units of the scores.
+        alpha: exponent of the relevance, 0 or above; see `SupHAP`.
+        weights: relevance by weights of the levels; see `SupHAP`.
+        reduction: "mean" over queries with positives, "sum", or "none".
+
+    Example:
+        >>> import torch
+        >>> from training.losses import SmoothHAP
+        >>> embeddings = torch.tensor([[1.0, 0.0], [0.8, 0.6], [0.96, 0.28], [0.0, 1.0]])
+        >>> labels = torch.tensor([[0, 0], [0, 0], [1, 0], [2, 1]])  # fine -> coarse
+        >>> round(SmoothHAP()(embeddings, labels).item(), 4)
+        0.0024
+    """
 
     def __init__(
         self,
@@ -112,7 +154,24 @@ class SmoothHAP(RankLoss):
 
 
 class SmoothNDCG(RankLoss):
-    """1 - NDCG over all levels, the sigmoid in place of every step."""
+    r"""1 - NDCG over all levels with a sigmoid for every step: `SupNDCG` with Smooth-AP's ranks (SupRank, 2025).
+
+    .. math:: 1 - \frac{1}{IDCG} \sum_{k \in P}
+        \frac{2^{m_k} - 1}{\log_2(2 + \sum_{j \ne k} \sigma((s_j - s_k) / \tau))}
+
+    Args:
+        tau: width of the sigmoid, above 0, in units of the scores.
+        definition: "paper" sums the ideal DCG in float32 as the published code does; see `SupNDCG`.
+        reduction: "mean" over queries with positives, "sum", or "none".
+
+    Example:
+        >>> import torch
+        >>> from training.losses import SmoothNDCG
+        >>> embeddings = torch.tensor([[1.0, 0.0], [0.8, 0.6], [0.96, 0.28], [0.0, 1.0]])
+        >>> labels = torch.tensor([[0, 0], [0, 0], [1, 0], [2, 1]])  # fine -> coarse
+        >>> round(SmoothNDCG()(embeddings, labels).item(), 4)
+        0.0288
+    """
 
     def __init__(
         self,
@@ -121,11 +180,34 @@ class SmoothNDCG(RankLoss):
         definition: Literal["exact", "paper"] = "exact",
         reduction: Reduction = "mean",
     ) -> None:
-        super().__init__(Gain(definition == "paper"), Ranking(Sigmoid(tau), everywhere=True), None, reduction)
+        super().__init__(_gain(definition), Ranking(Sigmoid(tau), everywhere=True), None, reduction)
 
 
 class SupAP(RankLoss):
-    """1 - AP at one level, with SupRank's upper bound of the rank."""
+    r"""1 - AP at one level, with an upper bound of the rank (ROADMAP, Ramzi et al., NeurIPS 2021).
+
+    .. math:: 1 - \frac{1}{|P|} \sum_{k \in P} \frac{rank^+(k)}{rank^+(k) + \sum_{j \notin P} H^-(s_j - s_k)}
+
+    with rank+ the exact rank among positives, and `H^-` the sigmoid ``sigmoid(t / tau)`` for ``t <= 0``,
+    ``start + sigmoid(t / tau)`` for ``0 < t <= delta``, the line ``rho (t - delta) + offset`` beyond.
+
+    Args:
+        tau: width of the sigmoid, above 0, in units of the scores.
+        rho: slope beyond delta, 0 or above; -1 leaves out the line and `start`: a plain sigmoid.
+        delta: where the line begins, 0 or above; None begins it at 0, without a sigmoid.
+        start: added to the sigmoid above 0.
+        offset: height of the line at delta; None makes it continuous there. iNaturalist: start 0, offset 1.
+        level: column of the labels that makes positives, 0 the finest.
+        reduction: "mean" over queries with positives, "sum", or "none".
+
+    Example:
+        >>> import torch
+        >>> from training.losses import SupAP
+        >>> embeddings = torch.tensor([[1.0, 0.0], [0.8, 0.6], [0.96, 0.28], [0.0, 1.0]])
+        >>> labels = torch.tensor([[0, 0], [0, 0], [1, 0], [2, 1]])  # fine -> coarse
+        >>> round(SupAP()(embeddings, labels).item(), 4)
+        0.2192
+    """
 
     def __init__(
         self,
@@ -142,7 +224,32 @@ class SupAP(RankLoss):
 
 
 class SupRecall(RankLoss):
-    """1 - recall at k at one level, averaged over several k."""
+    r"""1 - recall at k at one level, averaged over several k (SupRank, Ramzi et al., 2025).
+
+    .. math:: 1 - \frac{1}{|K|} \sum_{\kappa \in K} \frac{1}{\min(\kappa, |P|)}
+        \sum_{k \in P} \sigma((\kappa - rank(k)) / T)
+
+    with `SupAP`'s rank. A perfect list does not reach 0: a positive at rank k counts half at the cut-off k.
+
+    Args:
+        at_k: one cut-off or several, 1 or above.
+        temperature: T, softness of the cut, above 0, in ranks.
+        tau: width of the sigmoid, above 0, in units of the scores.
+        rho: slope beyond delta, 0 or above; -1 leaves out the line and `start`: a plain sigmoid.
+        delta: where the line begins, 0 or above; None begins it at 0, without a sigmoid.
+        start: added to the sigmoid above 0.
+        offset: height of the line at delta; None makes it continuous there. iNaturalist: start 0, offset 1.
+        level: column of the labels that makes positives, 0 the finest.
+        reduction: "mean" over queries with positives, "sum", or "none".
+
+    Example:
+        >>> import torch
+        >>> from training.losses import SupRecall
+        >>> embeddings = torch.tensor([[1.0, 0.0], [0.8, 0.6], [0.96, 0.28], [0.0, 1.0]])
+        >>> labels = torch.tensor([[0, 0], [0, 0], [1, 0], [2, 1]])  # fine -> coarse
+        >>> round(SupRecall()(embeddings, labels).item(), 4)
+        0.3028
+    """
 
     def __init__(
         self,
@@ -162,7 +269,34 @@ class SupRecall(RankLoss):
 
 
 class SupHAP(RankLoss):
-    """1 - H-AP over all levels, with SupRank's upper bound of the rank."""
+    r"""1 - H-AP over all levels, with an upper bound of the rank (HAPPIER, Ramzi et al., ECCV 2022).
+
+    .. math:: 1 - \frac{1}{\sum_{k \in P} rel(k)} \sum_{k \in P}
+        \frac{rel(k) + \sum_{j \ne k} \min(rel(k), rel(j)) H(s_j - s_k)}
+        {1 + \sum_{m_j \ge m_k, j \ne k} H(s_j - s_k) + \sum_{m_j < m_k} H^-(s_j - s_k)}
+
+    with m the match depth (levels shared), ``rel(k) = (m_k / L)^alpha / n(m_k)``, n(m) the items at exactly depth m,
+    H(0) = 1, and `SupAP`'s step for less relevant items. Only `H^-` has a gradient.
+
+    Args:
+        tau: width of the sigmoid, above 0, in units of the scores.
+        rho: slope beyond delta, 0 or above; -1 leaves out the line and `start`: a plain sigmoid.
+        delta: where the line begins, 0 or above; None begins it at 0, without a sigmoid.
+        start: added to the sigmoid above 0.
+        offset: height of the line at delta; None makes it continuous there. iNaturalist: start 0, offset 1.
+        alpha: exponent of the relevance, 0 or above: above 1 favours the fine levels.
+        weights: relevance instead as ``sum over p <= m of w_p / n(>= p)``, w_1 the coarsest level's weight.
+        hrank_step: HAPPIER's leaky step, for a gradient through H-rank; the loss may then exceed 1.
+        reduction: "mean" over queries with positives, "sum", or "none".
+
+    Example:
+        >>> import torch
+        >>> from training.losses import SupHAP
+        >>> embeddings = torch.tensor([[1.0, 0.0], [0.8, 0.6], [0.96, 0.28], [0.0, 1.0]])
+        >>> labels = torch.tensor([[0, 0], [0, 0], [1, 0], [2, 1]])  # fine -> coarse
+        >>> round(SupHAP()(embeddings, labels).item(), 4)
+        0.1334
+    """
 
     def __init__(
         self,
@@ -182,7 +316,30 @@ class SupHAP(RankLoss):
 
 
 class SupNDCG(RankLoss):
-    """1 - NDCG over all levels, with SupRank's upper bound of the rank."""
+    r"""1 - NDCG over all levels, with an upper bound of the rank (SupRank, Ramzi et al., 2025).
+
+    .. math:: 1 - \frac{1}{IDCG} \sum_{k \in P} \frac{2^{m_k} - 1}{\log_2(1 + rank(k))}
+
+    with m the match depth and `SupHAP`'s rank.
+
+    Args:
+        tau: width of the sigmoid, above 0, in units of the scores.
+        rho: slope beyond delta, 0 or above; -1 leaves out the line and `start`: a plain sigmoid.
+        delta: where the line begins, 0 or above; None begins it at 0, without a sigmoid.
+        start: added to the sigmoid above 0.
+        offset: height of the line at delta; None makes it continuous there. iNaturalist: start 0, offset 1.
+        definition: "paper" sums the ideal DCG in float32 as the published code does, also where all else is
+            float64: a relative difference of 1e-7.
+        reduction: "mean" over queries with positives, "sum", or "none".
+
+    Example:
+        >>> import torch
+        >>> from training.losses import SupNDCG
+        >>> embeddings = torch.tensor([[1.0, 0.0], [0.8, 0.6], [0.96, 0.28], [0.0, 1.0]])
+        >>> labels = torch.tensor([[0, 0], [0, 0], [1, 0], [2, 1]])  # fine -> coarse
+        >>> round(SupNDCG()(embeddings, labels).item(), 4)
+        0.0951
+    """
 
     def __init__(
         self,
@@ -195,4 +352,4 @@ class SupNDCG(RankLoss):
         definition: Literal["exact", "paper"] = "exact",
         reduction: Reduction = "mean",
     ) -> None:
-        super().__init__(Gain(definition == "paper"), _sup(tau, rho, delta, start, offset), None, reduction)
+        super().__init__(_gain(definition), _sup(tau, rho, delta, start, offset), None, reduction)

@@ -83,15 +83,52 @@ def combine(*parts: tuple[float, nn.Module]) -> Combined:
 
 
 def ROADMAP(level: int = 0) -> Combined:
-    """0.9 SupAP + 0.1 Calibration (Ramzi et al., NeurIPS 2021)."""
+    """0.9 SupAP + 0.1 Calibration, for one level (Ramzi et al., NeurIPS 2021).
+
+    Args:
+        level: column of the labels, 0 the finest.
+
+    Example:
+        >>> import torch
+        >>> from training.losses import ROADMAP
+        >>> loss = ROADMAP()
+        >>> sorted(loss.parts(torch.eye(4), torch.tensor([[0, 0], [0, 0], [1, 0], [2, 1]])))
+        ['Calibration', 'SupAP']
+    """
     return combine((0.9, SupAP(level=level)), (0.1, Calibration(level=level)))
 
 
 def HAPPIER(n_classes: int, dim: int, alpha: float = 1.0) -> Combined:
-    """0.9 SupHAP + 0.1 Cluster (Ramzi et al., ECCV 2022): for the whole hierarchy."""
+    """0.9 SupHAP + 0.1 Cluster, for the whole hierarchy (Ramzi et al., ECCV 2022).
+
+    Args:
+        n_classes: classes of the finest level, numbered from 0.
+        dim: d of the embeddings.
+        alpha: exponent of the relevance.
+
+    Example:
+        >>> import torch
+        >>> from training.losses import HAPPIER
+        >>> loss = HAPPIER(n_classes=3, dim=4)
+        >>> sorted(loss.parts(torch.eye(4), torch.tensor([[0, 0], [0, 0], [1, 0], [2, 1]])))
+        ['Cluster', 'SupHAP']
+    """
     return combine((0.9, SupHAP(alpha=alpha)), (0.1, Cluster(n_classes, dim)))
 
 
 def HAPPIER_F(n_classes: int, dim: int, alpha: float = 1.0) -> Combined:
-    """0.5 SupHAP + 0.5 Cluster: HAPPIER with the weight moved to the finest level."""
+    """0.5 SupHAP + 0.5 Cluster: HAPPIER with weight moved to the finest level (Ramzi et al., ECCV 2022).
+
+    Args:
+        n_classes: classes of the finest level, numbered from 0.
+        dim: d of the embeddings.
+        alpha: exponent of the relevance.
+
+    Example:
+        >>> import torch
+        >>> from training.losses import HAPPIER_F
+        >>> loss = HAPPIER_F(n_classes=3, dim=4)
+        >>> sorted(loss.parts(torch.eye(4), torch.tensor([[0, 0], [0, 0], [1, 0], [2, 1]])))
+        ['Cluster', 'SupHAP']
+    """
     return combine((0.5, SupHAP(alpha=alpha)), (0.5, Cluster(n_classes, dim)))

@@ -70,7 +70,7 @@ class Pushes:
 
 @dataclass(frozen=True)
 class Sigmoid:
-    """Smooth-AP's step, ``sigmoid(t / tau)`` (Brown et al., 2020, eq. 5)."""
+    """Smooth-AP's step, ``sigmoid(t / tau)`` (Brown et al., 2020)."""
 
     tau: float = 0.01
 
@@ -89,7 +89,7 @@ class Sigmoid:
 
 @dataclass(frozen=True)
 class SupStep:
-    """SupRank's upper bound of the step (Ramzi et al., 2021, eq. 7): a sigmoid that turns into a line.
+    """SupRank's upper bound of the step (Ramzi et al., 2021): a sigmoid that turns into a line.
 
     ``sigmoid(t/tau)`` for ``t <= 0``; ``start + sigmoid(t/tau)`` for ``0 < t <= delta``; ``rho (t - delta) + offset``
     beyond. ``offset=None`` makes the step continuous at delta; ``delta=None`` starts the line at 0.

@@ -148,7 +148,7 @@ def relevance(counts: Tensor, alpha: float) -> Tensor:
 
 
 def h_ap(ranked: Ranked, rel: Tensor, merge_equal: bool = False) -> Tensor:
-    """Hierarchical average precision (HAPPIER, 2022, eq. 3).
+    """Hierarchical average precision (HAPPIER, 2022).
 
     Args:
         ranked: the positives.
