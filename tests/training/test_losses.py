@@ -5,6 +5,8 @@ from __future__ import annotations
 import doctest
 import importlib
 import pkgutil
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -264,3 +266,25 @@ def test_docstring_examples_run() -> None:
     results = [doctest.testmod(importlib.import_module(name)) for name in names]
     assert sum(r.attempted for r in results) > 0
     assert not any(r.failed for r in results)
+
+
+def test_the_page_about_losses_runs() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "losses.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert blocks
+    for block in blocks:
+        exec(block, {})
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("loss_type", RANK_LOSSES)
+def test_cuda_equals_cpu(loss_type: type) -> None:
+    embeddings, labels = toy(64)
+    results = []
+    for device in ("cpu", "cuda"):
+        x = embeddings.detach().to(device).requires_grad_()
+        value = loss_type()(x, labels)
+        value.backward()
+        results.append((value.detach().cpu(), x.grad.cpu()))
+    torch.testing.assert_close(results[0], results[1])

@@ -224,3 +224,13 @@ def test_docstring_examples_run() -> None:
     result = doctest.testmod(retrieval)
     assert result.attempted > 0
     assert not result.failed
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_cuda_equals_cpu() -> None:
+    embeddings, labels, _, _ = published()
+    exact = (embeddings * 64).round() / 64  # dot products without rounding: the same ranking on any device
+    results = [retrieval_metrics(exact.to(device), labels.to(device)) for device in ("cpu", "cuda")]
+    for name, values in results[0].per_query.items():
+        np.testing.assert_allclose(results[1].per_query[name], values, rtol=1e-9, err_msg=name)

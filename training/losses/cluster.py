@@ -77,7 +77,7 @@ class Cluster(nn.Module):
         embeddings = checked_embeddings(embeddings, "embeddings")
         labels = checked_labels(labels, len(embeddings), "labels")
         check_level(self.level, labels.shape[1])
-        target = labels[:, self.level]
+        target = labels[:, self.level].to(embeddings.device)
         if embeddings.shape[1] != self.weight.shape[1]:
             raise CairnError(
                 f"embeddings have {embeddings.shape[1]} columns, the proxies {self.weight.shape[1]}: set dim"

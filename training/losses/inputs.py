@@ -125,14 +125,14 @@ def check_batch(
     """
     own, own_labels, others, other_labels = names
     embeddings = checked_embeddings(embeddings, own)
-    labels = checked_labels(labels, len(embeddings), own_labels)
+    labels = checked_labels(labels, len(embeddings), own_labels).to(embeddings.device)
     if refs is None and ref_labels is None:
         check_hierarchy(labels, own_labels)
         return Batch(embeddings, labels, None, None)
     if refs is None or ref_labels is None:
         raise CairnError(f"{others} and {other_labels} go together: give both or neither")
-    refs = checked_embeddings(refs, others).to(embeddings.dtype)
-    ref_labels = checked_labels(ref_labels, len(refs), other_labels)
+    refs = checked_embeddings(refs, others).to(embeddings)
+    ref_labels = checked_labels(ref_labels, len(refs), other_labels).to(embeddings.device)
     if refs.shape[1] != embeddings.shape[1]:
         raise CairnError(f"{others} have {refs.shape[1]} columns, {own} {embeddings.shape[1]}")
     if ref_labels.shape[1] != labels.shape[1]:
