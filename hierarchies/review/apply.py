@@ -61,7 +61,7 @@ class Report:
     def check(self) -> None:
         """Raise `CairnError` if decisions conflict, naming them."""
         if self.conflicting:
-            lines = [f"  {outcome.decision.to_line()}: {outcome.why}" for outcome in self.conflicting]
+            lines = [f"  {o.decision.id} {o.decision.to_line()}: {o.why}" for o in self.conflicting]
             raise CairnError("decisions conflict; undo all but one of each:\n" + "\n".join(lines))
 
 

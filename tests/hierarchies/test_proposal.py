@@ -220,3 +220,21 @@ def test_agreement_with_published_labels(shared_dir: Path) -> None:
     assert weighted.ari >= 0.95
     assert plain.v_measure >= 0.78 + 0.08
     assert plain.ari >= 0.52 + 0.2
+
+
+@pytest.mark.shared
+def test_names_alone_tell_most_categories(shared_dir: Path) -> None:
+    table = pd.read_csv(shared_dir / "reference" / "gldv2_landmarks.tsv", sep="\t")
+    evidence = [CONCEPTS.of_type(text) for text in table["supercategory"]]
+    known = [i for i, found in enumerate(evidence) if found]
+    names = [table["name"][i] for i in known]
+    expected = [found.category for found in evidence if found]
+    answered, right = 0, 0
+    for fold in range(5):
+        train = [i for i in range(len(names)) if i % 5 != fold]
+        model = fit([names[i] for i in train], [expected[i] for i in train])
+        for i, answer in zip(range(fold, len(names), 5), model.assign(names[fold::5]), strict=True):
+            answered += answer.category is not None
+            right += answer.category == expected[i]
+    assert answered >= 0.6 * len(names)
+    assert right >= 0.85 * answered

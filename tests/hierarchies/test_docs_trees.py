@@ -1,0 +1,25 @@
+"""What docs/trees.md shows is true."""
+
+import re
+from pathlib import Path
+
+from hierarchies import Node
+from hierarchies.review.decisions import Decision
+
+PAGE = (Path(__file__).parents[2] / "docs" / "trees.md").read_text(encoding="utf-8")
+
+
+def test_the_example_runs_and_gives_what_it_says() -> None:
+    shown: dict[str, object] = {}
+    (block,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    exec(block, shown)
+    tree = shown["tree"]
+    assert tree.path("Pont Neuf") == ("Pont Neuf", "bridge", "human-made")  # type: ignore[attr-defined]
+    assert tree.match_depth([1, 1], [2, 0]).tolist() == [2, 0]  # type: ignore[attr-defined]
+    assert tree.find("leman") == [Node("landmark", "Lac Léman")]  # type: ignore[attr-defined]
+
+
+def test_the_decisions_are_decisions() -> None:
+    (block,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
+    acts = {Decision.from_line(line, "docs/trees.md").act for line in block.splitlines()}
+    assert acts == {"move", "rename", "merge", "split", "assign", "accept", "undo"}
