@@ -21,18 +21,17 @@ app = typer.Typer(
 )
 
 
-def run_stage(stage: str, dataset: str, scale: str, root: Path) -> None:
-    """Run one stage.
+def make_context(dataset: str, scale: str, root: Path) -> Context:
+    """What a stage works on.
 
     Raises:
-        CairnError: unknown dataset or scale, or the stage refuses its input.
+        CairnError: unknown dataset or scale, or faulty `params.yaml`.
     """
     if scale not in SCALES:
         raise CairnError(f"no scale {scale!r}; choose one of {', '.join(SCALES)}")
     params = load_params(root / "params.yaml")
     params.source(dataset)
-    context = Context(dataset, scale, params, Paths(root, scale, dataset))
-    importlib.import_module(f"pipelines.stages.{stage}").run(context)
+    return Context(dataset, scale, params, Paths(root, scale, dataset))
 
 
 def _add_command(stage: str, summary: str) -> None:
@@ -40,7 +39,8 @@ def _add_command(stage: str, summary: str) -> None:
         dataset: Annotated[str, typer.Argument(help="A dataset of params.yaml, such as gldv2.")],
         scale: Annotated[str, typer.Argument(help="sample or full.")] = "sample",
     ) -> None:
-        run_stage(stage, dataset, scale, project_root())
+        context = make_context(dataset, scale, project_root())
+        importlib.import_module(f"pipelines.stages.{stage}").run(context)
 
     app.command(stage, help=summary)(command)
 
@@ -57,6 +57,18 @@ def include(
 ) -> None:
     """Add a declared dataset to the lists of params.yaml, so that `dvc repro` builds it."""
     include_dataset(project_root() / "params.yaml", dataset, mirror, scale)
+
+
+@app.command()
+def register(
+    dataset: Annotated[str, typer.Argument(help="A dataset with a registry, such as gldv2.")],
+    scale: Annotated[str, typer.Argument(help="The scale whose mirror and timeouts are used.")] = "full",
+) -> None:
+    """Record the hashes that the authors publish into the registry, for review and commit."""
+    from pipelines.sources.fetched import register as record_hashes
+
+    n_recorded = record_hashes(make_context(dataset, scale, project_root()))
+    print(f"{dataset}: {n_recorded:,} hashes recorded")
 
 
 def main() -> None:

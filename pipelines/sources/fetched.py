@@ -10,7 +10,8 @@ from hierarchies.files import write_text_atomic
 from pipelines.config import TableSource
 from pipelines.samples.generate import SAMPLES, generate
 from pipelines.sources.download import FetchedFile, fetch_all
-from pipelines.sources.registry import RegistryRow, read_registry
+from pipelines.sources.registry import RegistryRow, read_registry, write_registry
+from pipelines.sources.upstream import hash_files, with_published_hashes
 from pipelines.stages import Context
 
 REGISTRIES = Path(__file__).parent / "registries"
@@ -30,10 +31,42 @@ def fetch(context: Context) -> list[FetchedFile]:
     Raises:
         CairnError: a file cannot be had or does not match its hash.
     """
+    origin = _origin(context)
+    fetched = _fetch_rows(context, origin, _hashed_rows(context, origin))
+    files = sorted((asdict(file) for file in fetched), key=lambda file: str(file["name"]))
+    manifest = {"dataset": context.dataset, "files": files, "scale": context.scale}
+    write_text_atomic(context.paths.manifest, json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+    return fetched
+
+
+def register(context: Context) -> int:
+    """Record the hashes that the authors publish beside their files into the registry, for review and commit.
+
+    Returns:
+        How many rows got a hash.
+
+    Raises:
+        CairnError: the hash files cannot be had, or the dataset has no registry of its own.
+    """
+    path = REGISTRIES / f"{context.dataset}.tsv"
+    rows = read_registry(path)
+    hashed = _hashed_rows(context, Origin(rows, _mirror(context) or ""))
+    write_registry(path, hashed)
+    return sum(before.hash != after.hash for before, after in zip(rows, hashed, strict=True))
+
+
+def _hashed_rows(context: Context, origin: Origin) -> list[RegistryRow]:
+    """The rows with the hashes that the authors publish in files of their own, which are fetched first."""
+    wanted = hash_files(origin.rows)
+    if wanted:
+        _fetch_rows(context, origin, wanted)
+    return with_published_hashes(origin.rows, context.paths.store)
+
+
+def _fetch_rows(context: Context, origin: Origin, rows: list[RegistryRow]) -> list[FetchedFile]:
     settings = getattr(context.params.fetch, context.scale)
-    origin = _origin(context, settings.mirrors.get(context.dataset))
-    fetched = fetch_all(
-        origin.rows,
+    return fetch_all(
+        rows,
         context.paths.store,
         origin.base,
         n_connections=settings.n_connections,
@@ -41,12 +74,6 @@ def fetch(context: Context) -> list[FetchedFile]:
         n_retries=settings.n_retries,
         title=f"fetch {context.dataset}",
     )
-    files = sorted((asdict(file) for file in fetched), key=lambda file: str(file["name"]))
-    manifest = {"dataset": context.dataset, "files": files, "scale": context.scale}
-    write_text_atomic(
-        context.paths.manifest, json.dumps(manifest, indent=1, sort_keys=True, default=str) + "\n"
-    )
-    return fetched
 
 
 def require_fetched(context: Context) -> None:
@@ -67,9 +94,17 @@ def _has_size(path: Path, size_bytes: int) -> bool:
     return path.is_file() and path.stat().st_size == size_bytes
 
 
-def _origin(context: Context, mirror: str | None) -> Origin:
+def _mirror(context: Context) -> str | None:
+    """The mirror that `params.yaml` names; a relative folder counts from the project."""
+    settings = getattr(context.params.fetch, context.scale)
+    mirror: str | None = settings.mirrors.get(context.dataset)
+    return str((context.paths.root / mirror).resolve()) if mirror and "://" not in mirror else mirror
+
+
+def _origin(context: Context) -> Origin:
     """Where the files come from: the mirror of `params.yaml`, the drawn sample, or the authors' server."""
     source = context.params.source(context.dataset)
+    mirror = _mirror(context)
     if context.scale == "sample" and context.dataset in SAMPLES:
         generate(context.dataset, context.paths.generated)
         registry = read_registry(context.paths.generated / "registry.tsv")
@@ -80,8 +115,7 @@ def _origin(context: Context, mirror: str | None) -> Origin:
                 f"params.yaml: fetch.{context.scale}.mirrors.{context.dataset}: missing; give the folder or URL that "
                 f"holds {source.labels} and {', '.join(source.images)}"
             )
-        base = str((context.paths.root / mirror).resolve()) if "://" not in mirror else mirror
-        return Origin(_table_rows(source, base), base)
+        return Origin(_table_rows(source, mirror), mirror)
     return Origin(read_registry(REGISTRIES / f"{context.dataset}.tsv"), mirror or "")
 
 

@@ -2,10 +2,12 @@
 
 import csv
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from hierarchies.errors import CairnError
+from hierarchies.files import write_text_atomic
 
 COLUMNS = ("name", "url", "bytes", "hash")
 HEX_DIGITS = {"md5": 32, "sha1": 40, "sha256": 64}
@@ -62,6 +64,18 @@ def read_registry(path: Path) -> list[RegistryRow]:
             raise CairnError(f"{where}: {row.name!r} is listed twice")
         rows[row.name] = row
     return list(rows.values())
+
+
+def write_registry(path: Path, rows: Sequence[RegistryRow]) -> None:
+    """Write a registry that `read_registry` reads; the comments at the head of the present file stay."""
+    head = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    comments = [line for line in head if line.startswith("#")]
+    cells = (
+        (row.name, row.url, "" if row.size_bytes is None else str(row.size_bytes), row.hash or "")
+        for row in rows
+    )
+    lines = [*comments, "\t".join(COLUMNS), *("\t".join(row) for row in cells)]
+    write_text_atomic(path, "\n".join(lines) + "\n")
 
 
 def split_hash(text: str) -> tuple[str, str]:

@@ -7,7 +7,7 @@ import yaml
 from datasets_hub import describe, label_array, load_dataset, load_tree
 from tests.project import ROOT, Project
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("project")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("project"), pytest.mark.timeout(900)]
 DATASETS = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["datasets"]
 UNSEEN = {"inat2018", "dyml_animal", "dyml_vehicle", "dyml_product"}
 """Sources whose test classes do not occur in training."""

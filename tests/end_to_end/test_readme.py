@@ -1,0 +1,61 @@
+"""What the README tells a newcomer to paste works."""
+
+import json
+import re
+import sys
+
+import pytest
+
+from hierarchies.review.decisions import Decision, read_decisions
+from tests.project import ROOT, Project
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r"<!-- test: (\w+) -->\n```python\n(.*?)```", re.DOTALL)
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("project")
+@pytest.mark.parametrize("code", [code for _, code in BLOCK.findall(README)])
+def test_python_blocks_run(project: Project, code: str):
+    assert project.run(sys.executable, "-c", code).stdout.strip()
+
+
+def test_there_are_blocks_to_run():
+    assert len(BLOCK.findall(README)) == 2
+    assert README.count("```python") == 2
+
+
+def test_the_decision_shown_is_one_that_is_read():
+    lines = re.findall(r"```json\n(\{.*?\})\n```", README, re.DOTALL)
+    assert len(lines) == 1
+    shown = Decision.from_line(lines[0], "README.md")
+    kept = read_decisions(ROOT / "hierarchies/decisions/gldv2.jsonl")
+    assert (shown.act, shown.label, shown.to) in {(found.act, found.label, found.to) for found in kept}
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"`(?:\$ )?(cairn [a-z]+)", README))))
+def test_commands_named_exist(project_help, command: str):
+    assert command.split()[1] in project_help
+
+
+@pytest.fixture(scope="module")
+def project_help() -> str:
+    from typer.testing import CliRunner
+
+    from pipelines.cli import app
+
+    return CliRunner().invoke(app, ["--help"]).output
+
+
+def test_paths_named_exist():
+    for path in re.findall(r"\]\(((?:docs|results|CONTRIBUTING)[^)#]*)\)", README):
+        assert (ROOT / path).is_file(), path
+
+
+def test_tables_are_those_of_the_results():
+    for dataset in ("gldv2", "grocery"):
+        table = (ROOT / f"results/evaluate/sample/{dataset}/table.md").read_text(encoding="utf-8")
+        assert table.strip() in README
+    metrics = json.loads((ROOT / "results/evaluate/sample/gldv2/metrics.json").read_text(encoding="utf-8"))
+    trained, untrained = (metrics[system]["retrieval"]["h_ap"] for system in ("trained", "untrained"))
+    assert trained >= 1.5 * untrained

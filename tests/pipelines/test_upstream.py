@@ -1,0 +1,55 @@
+"""Hashes that the authors publish beside their files."""
+
+import hashlib
+from dataclasses import replace
+
+import pytest
+
+from hierarchies import CairnError
+from pipelines.samples.generate import generate
+from pipelines.sources.download import fetch_all
+from pipelines.sources.fetched import REGISTRIES
+from pipelines.sources.registry import read_registry, write_registry
+from pipelines.sources.upstream import hash_files, with_published_hashes
+
+
+@pytest.fixture
+def gldv2(tmp_path):
+    generate("gldv2", tmp_path / "gldv2")
+    rows = read_registry(tmp_path / "gldv2/registry.tsv")
+    return tmp_path / "gldv2", [replace(row, hash=None) if row.name.endswith(".tar") else row for row in rows]
+
+
+def test_tars_get_the_published_md5(gldv2):
+    folder, rows = gldv2
+    tars = [row for row in with_published_hashes(rows, folder) if row.name.endswith(".tar")]
+    assert tars
+    for row in tars:
+        assert row.hash == f"md5:{hashlib.md5((folder / row.name).read_bytes()).hexdigest()}"
+
+
+def test_a_damaged_tar_is_refused_by_the_published_md5(gldv2, tmp_path):
+    folder, rows = gldv2
+    tar = folder / "index/images_000.tar"
+    content = bytearray(tar.read_bytes())
+    content[700] ^= 1
+    tar.write_bytes(content)
+    with pytest.raises(CairnError, match=r"index/images_000\.tar"):
+        fetch_all(with_published_hashes(rows, folder), tmp_path / "store", str(folder))
+
+
+@pytest.mark.parametrize("text", ["", "<html>404</html>", "0" * 32 + "  images_001.tar"])
+def test_a_hash_file_that_says_something_else_is_named(gldv2, text):
+    folder, rows = gldv2
+    (folder / "md5sum/train/md5.images_000.txt").write_text(text)
+    with pytest.raises(CairnError, match=r"md5\.images_000\.txt: expected the MD5 of train/images_000\.tar"):
+        with_published_hashes(rows, folder)
+
+
+def test_the_committed_registry_of_gldv2_is_whole(tmp_path):
+    rows = read_registry(REGISTRIES / "gldv2.tsv")
+    tars = [row for row in rows if row.name.endswith(".tar")]
+    assert len(tars) == 500 + 100 + 20
+    assert len(hash_files(rows)) == sum(row.hash is None for row in tars)
+    write_registry(tmp_path / "copy.tsv", rows)
+    assert read_registry(tmp_path / "copy.tsv") == rows
