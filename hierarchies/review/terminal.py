@@ -25,7 +25,7 @@ try:
 except ImportError:  # not on Windows
     termios = None  # type: ignore[assignment]
 
-KEYS = "[a]ccept  [1-9] suggestion  [m]ove  [r]ename  [g] merge  [s]kip  [u]ndo  [?] tree  [q]uit"
+KEYS = "a accept  1-9 suggestion  m move  r rename  g merge  s skip  u undo  ? categories  q quit"
 
 
 @dataclass
@@ -80,9 +80,8 @@ class Review:
             except CairnError as error:
                 self.console.print(Text(str(error), style="red"))
         written = len(self.decisions) - self.before
-        self.console.print(
-            f"{written} decision(s) written to {self.path}; {len(questions)} question(s) left."
-        )
+        closing = f"{written} decision(s) written to {self.path}; {len(questions)} question(s) left."
+        self.console.print(Text(closing))
         return written
 
     def _open_questions(self) -> list[Question]:
@@ -103,9 +102,8 @@ class Review:
         for name, value in rows:
             if value.plain:
                 table.add_row(Text(name, style="dim"), value)
-        self.console.print(
-            Panel(table, title=f"{done + 1} of {total}", subtitle=Text(KEYS), title_align="left")
-        )
+        self.console.print(Panel(table, title=f"{done + 1} of {total}", title_align="left"))
+        self.console.print(Text(KEYS, style="dim"))
 
     def _act(self, key: str, question: Question) -> bool:
         """Do what a key says; tells whether that deals with the question."""
@@ -222,7 +220,7 @@ def terminal_key() -> str:
         return sys.stdin.readline().strip()[:1]
     before = termios.tcgetattr(sys.stdin)
     try:
-        tty.setcbreak(sys.stdin)
+        tty.setcbreak(sys.stdin, termios.TCSADRAIN)  # keys typed ahead stay
         return sys.stdin.read(1)
     finally:
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
