@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from hierarchies import CairnError
 from hierarchies.files import write_text_atomic
@@ -214,11 +215,13 @@ def review(
     if not paths.decisions.exists():
         write_text_atomic(paths.decisions, "")
     proposal = Proposal.load(paths.proposal)
-    session = Review(
-        proposal, paths.decisions, author or getpass.getuser(), console, terminal_key, console.input
-    )
+    session = Review(proposal, paths.decisions, author or getpass.getuser(), console, terminal_key, _ask)
     if session.run(limit):
         console.print("Run `dvc repro` to see the effect: review and what depends on it run again.")
+
+
+def _ask(prompt: str) -> str:
+    return console.input(Text(prompt))  # as text: a label may hold what rich takes for markup
 
 
 @app.command()

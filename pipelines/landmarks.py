@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
+PUBLISHED_LABELS = "published_labels.parquet"
+
 
 def landmarks_of(index: Path) -> pd.DataFrame:
     """One row per landmark of an index folder.
@@ -15,3 +17,13 @@ def landmarks_of(index: Path) -> pd.DataFrame:
     images = pd.read_parquet(index / "images.parquet", columns=["landmark", "type"])
     grouped = images.groupby("landmark", sort=True)["type"]
     return grouped.agg(type="first", n_images="size").reset_index()
+
+
+def published_labels_of(index: Path) -> pd.DataFrame:
+    """Labels that others published for the same landmarks: a yardstick for the proposal, never its input.
+
+    Returns:
+        Columns `landmark`, `category`, `kind`; no row where nobody published any.
+    """
+    path = index / PUBLISHED_LABELS
+    return pd.read_parquet(path) if path.is_file() else pd.DataFrame(columns=["landmark", "category", "kind"])

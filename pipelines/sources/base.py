@@ -29,11 +29,14 @@ class Listing:
             label columns (names, finest first), then attribution columns where the source has them.
         quarantine: columns `image_id`, `split`, `reason`: listed, but damaged or missing.
         excluded: rows left out on purpose, `split -> reason -> count`.
+        published_labels: where others have published a hierarchy of the same landmarks: `landmark`, `category`,
+            `kind`. A yardstick for the proposal, never its input.
     """
 
     images: pd.DataFrame
     quarantine: pd.DataFrame
     excluded: dict[str, dict[str, int]] = field(default_factory=dict)
+    published_labels: pd.DataFrame | None = None
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Per split: listed = indexed + quarantined + excluded."""

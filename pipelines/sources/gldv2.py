@@ -53,7 +53,10 @@ class GLDv2:
         images = images.sort_values(["split", "archive", "offset"], ignore_index=True)
         images = images.astype({"offset": "int64", "size_bytes": "int64"})
         columns = [*LOCATION, "landmark", "type", *ATTRIBUTION]
-        return Listing(images[columns], pd.concat([unnamed, absent], ignore_index=True), excluded)
+        quarantine = pd.concat([unnamed, absent], ignore_index=True)
+        return Listing(
+            images[columns], quarantine, excluded, _published_labels(store / "metadata", landmarks)
+        )
 
     def _train(self, metadata: Path, excluded: dict[str, dict[str, int]]) -> pd.DataFrame:
         train = read_csv(metadata / "train.csv", ["id", "url", "landmark_id"])
@@ -112,6 +115,19 @@ def landmark_table(metadata: Path) -> pd.DataFrame:
     ids = table["space"] + " " + table["landmark_id"]
     table["landmark"] = disambiguate(table["landmark"].tolist(), ids.tolist())
     return table[["space", "landmark_id", "landmark", "type"]]
+
+
+def _published_labels(metadata: Path, landmarks: pd.DataFrame) -> pd.DataFrame:
+    """The labels that GLDv2 itself publishes, for the landmarks that have one."""
+    columns = ["landmark_id", "hierarchical_label", "natural_or_human_made"]
+    spaces = [
+        read_csv(metadata / f"{space}_label_to_hierarchical.csv", columns)[columns].assign(space=space)
+        for space in ("train", "index")
+    ]
+    labels = pd.concat(spaces, ignore_index=True).drop_duplicates(["space", "landmark_id"])
+    labels = landmarks.merge(labels, on=["space", "landmark_id"])
+    labels = labels.rename(columns={"hierarchical_label": "category", "natural_or_human_made": "kind"})
+    return labels.loc[labels["category"] != "", ["landmark", "category", "kind"]]
 
 
 def _one_row_each(types: pd.DataFrame, path: Path) -> None:

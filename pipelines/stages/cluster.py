@@ -1,14 +1,25 @@
 """cluster: the proposal, a category and a kind for every landmark, each with a confidence."""
 
+import json
+from dataclasses import asdict
+
+import pandas as pd
+
 from hierarchies.build.embed import Embeddings
 from hierarchies.build.landmarks import propose_landmarks
-from pipelines.landmarks import landmarks_of
+from hierarchies.build.proposal import Proposal
+from hierarchies.compare import agreement
+from hierarchies.files import write_text_atomic
+from hierarchies.review.apply import apply_decisions
+from pipelines.landmarks import landmarks_of, published_labels_of
 from pipelines.stages import Context
 from pipelines.stages.embed import VECTORS
 
+N_DIGITS = 4
+
 
 def run(context: Context) -> None:
-    """Write `proposal.json`."""
+    """Write `proposal.json`, and how far it agrees with labels that others published."""
     landmarks = landmarks_of(context.paths.index)
     proposal = propose_landmarks(landmarks, Embeddings.load(context.paths.embeddings / VECTORS))
     proposal.save(context.paths.proposal)
@@ -16,3 +27,33 @@ def run(context: Context) -> None:
         f"{context.dataset}: {len(proposal.landmarks):,} landmarks of {len(proposal.types):,} types "
         f"in {len(proposal.categories):,} categories"
     )
+    measured = _agreement(proposal, landmarks, published_labels_of(context.paths.index))
+    path = context.paths.results("cluster") / "agreement.json"
+    write_text_atomic(path, json.dumps(measured, indent=1) + "\n")
+    for name, values in measured.items():
+        print(
+            f"{name}: V-measure {values['v_measure']:.3f}, ARI {values['ari']:.3f} against the published labels"
+        )
+
+
+def _agreement(
+    proposal: Proposal, landmarks: pd.DataFrame, published: pd.DataFrame
+) -> dict[str, dict[str, float]]:
+    """Agreement of the proposal, before any decision, on each level, per landmark and weighted by images."""
+    tree, _ = apply_decisions(proposal, ())
+    both = (
+        tree.table()
+        .merge(published, on="landmark", suffixes=("", "_published"))
+        .merge(landmarks, on="landmark")
+    )
+    if both.empty:
+        return {}
+    measured = {}
+    for level in tree.levels[1:]:
+        ours, theirs = both[level].tolist(), both[f"{level}_published"].tolist()
+        for unit, weights in (("landmarks", None), ("images", both["n_images"].tolist())):
+            found = agreement(ours, theirs, weights)
+            measured[f"{level} by {unit}"] = {
+                key: round(value, N_DIGITS) for key, value in asdict(found).items()
+            }
+    return measured

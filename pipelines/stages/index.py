@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 
 from hierarchies import CairnError
 from hierarchies.files import replace_folder
+from pipelines.landmarks import PUBLISHED_LABELS
 from pipelines.sources import Listing, reader
 from pipelines.sources.fetched import require_fetched
 from pipelines.stages import Context
@@ -22,6 +23,8 @@ def run(context: Context) -> None:
         pq.write_table(pa.Table.from_pandas(listing.images, preserve_index=False), folder / "images.parquet")
         quarantine = pa.Table.from_pandas(listing.quarantine, preserve_index=False)
         pq.write_table(quarantine, folder / "quarantine.parquet")
+        if listing.published_labels is not None:
+            listing.published_labels.to_parquet(folder / PUBLISHED_LABELS, index=False)
         counts = {"splits": listing.counts(), "excluded": listing.excluded}
         (folder / "card.json").write_text(source.card().model_dump_json(indent=1) + "\n", encoding="utf-8")
         (folder / "counts.json").write_text(
