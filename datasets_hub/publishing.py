@@ -103,7 +103,7 @@ def publish(
     source = describe(name_or_path, scale, hub=hub)
     verify_files(source)
     target = open_target(to, storage_options)
-    with _edition(source, str(to)) as (edition, folder):
+    with _edition(source, target.is_local) as (edition, folder):
         history = read_history(target)
         before = _present(target, history, storage_options)
         version = _next_version(history, before, edition, folder, message)
@@ -184,9 +184,9 @@ def verify_files(dataset: PublishedDataset) -> None:
 
 
 @contextmanager
-def _edition(source: PublishedDataset, to: str) -> Iterator[tuple[PublishedDataset, Path]]:
+def _edition(source: PublishedDataset, stays: bool) -> Iterator[tuple[PublishedDataset, Path]]:
     """The licence gate: what leaves this machine has images only if they may be passed on."""
-    if source.card.redistributable or "://" not in to:
+    if source.card.redistributable or stays:
         yield source, Path(source.location.uri)
         return
     with tempfile.TemporaryDirectory() as name:

@@ -18,9 +18,10 @@ _BLOCK_BYTES = 8 * 2**20
 
 
 class Target(Protocol):
-    """Where a dataset goes. Files appear whole or not at all."""
+    """Where a dataset goes. Files appear whole or not at all; `is_local` says that they stay on this machine."""
 
     uri: str
+    is_local: bool
 
     def sizes_bytes(self) -> Mapping[str, int]:
         """Size of every file there, by path."""
@@ -42,7 +43,7 @@ class FolderTarget:
         self.uri = uri
         with explained(uri):
             self._filesystem, self._root = url_to_fs(uri, **storage_options)
-        self._is_local = "://" not in uri
+        self.is_local = "://" not in uri
 
     def sizes_bytes(self) -> dict[str, int]:
         """Size of every file there, by path."""
@@ -65,11 +66,11 @@ class FolderTarget:
     def upload(self, folder: Path, paths: Sequence[str]) -> None:
         """Send files one by one; an object store shows each only when it is whole."""
         with explained(self.uri):
-            if self._is_local:
+            if self.is_local:
                 remove_leftovers(Path(self._root))
             for path in tqdm(paths, desc=f"to {self.uri}", unit=" files", disable=None):
                 source, where = folder / path, f"{self._root}/{path}"
-                if self._is_local:
+                if self.is_local:
                     _copy_whole(source, Path(where))
                 else:
                     self._put(source, where)
@@ -82,7 +83,7 @@ class FolderTarget:
         with explained(self.uri):
             for path, text in texts.items():
                 where = f"{self._root}/{path}"
-                if self._is_local:
+                if self.is_local:
                     write_text_atomic(Path(where), text)
                 else:
                     self._filesystem.pipe_file(where, text.encode())
@@ -108,6 +109,7 @@ class HubTarget:
         from huggingface_hub import HfApi
 
         self.uri = uri
+        self.is_local = False
         self._repo = uri.removeprefix("hf://").removeprefix("datasets/")
         if self._repo.count("/") != 1:
             raise CairnError(f"{uri}: give an organisation and a name, as in hf://org/name")
@@ -175,7 +177,7 @@ def open_target(to: str | Path, storage_options: Mapping[str, object] | None = N
     Raises:
         CairnError: the scheme is unknown or the name is not valid.
     """
-    uri = str(to).rstrip("/")
+    uri = str(to).removeprefix("file://").rstrip("/")
     if ".." in uri.split("/"):
         raise CairnError(f"{uri}: write the target without `..`")
     if uri.startswith("hf://"):
