@@ -135,13 +135,15 @@ def _table_rows(source: TableSource, base: str) -> list[RegistryRow]:
     unknown = sorted(set(source.hashes) - set(names))
     if unknown:
         raise CairnError(f"params.yaml: hashes names {unknown[0]!r}, which is not among labels and images")
-    return [_table_row(name, source.hashes.get(name), Path(base)) for name in names]
+    if "://" in base:
+        return [RegistryRow(name, name, None, source.hashes.get(name)) for name in names]
+    return [_local_row(name, source.hashes.get(name), Path(base)) for name in names]
 
 
-def _table_row(name: str, declared: str | None, base: Path) -> RegistryRow:
+def _local_row(name: str, declared: str | None, base: Path) -> RegistryRow:
     path = base / name
     if not path.is_file():
-        return RegistryRow(name=name, url=name, size_bytes=None, hash=declared)
+        raise CairnError(f"{path} is missing: put it there, or correct labels, images or the mirror in params.yaml")
     with path.open("rb") as file:
         present = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
     return RegistryRow(name=name, url=name, size_bytes=path.stat().st_size, hash=declared or present)
