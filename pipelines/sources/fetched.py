@@ -143,7 +143,9 @@ def _table_rows(source: TableSource, base: str) -> list[RegistryRow]:
 def _local_row(name: str, declared: str | None, base: Path) -> RegistryRow:
     path = base / name
     if not path.is_file():
-        raise CairnError(f"{path} is missing: put it there, or correct labels, images or the mirror in params.yaml")
+        raise CairnError(
+            f"{path} is missing: put it there, or correct labels, images or the mirror in params.yaml"
+        )
     with path.open("rb") as file:
         present = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
     return RegistryRow(name=name, url=name, size_bytes=path.stat().st_size, hash=declared or present)
