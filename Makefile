@@ -33,7 +33,7 @@ lint: $(READY) ## style, types, layers
 	@$(BIN)/lint-imports --no-cache
 
 test: lint ## lint and every test that needs no network
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadgroup
+	@OMP_NUM_THREADS=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 constraints: $(READY) ## write the installed versions to constraints.txt
 	@{ echo "# Exact versions of everything that the two commands install; made by 'make constraints'."; \

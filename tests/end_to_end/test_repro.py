@@ -119,12 +119,8 @@ def test_metrics_are_there_for_model_and_baselines(project: Project):
         assert all(0 <= values[name] <= 1 for name in values)
     curve = pd.read_csv(project.root / "results/evaluate/sample/gldv2/loss.csv")
     assert curve["loss"].iloc[-1] < curve["loss"].iloc[0]
-    assert (
-        "loss.csv"
-        in project.run("dvc", "plots", "show", "-o", "plots").stdout
-        + str(list((project.root / "plots").rglob("*")))
-        + (project.root / "plots/index.html").read_text()
-    )
+    project.run("dvc", "plots", "show", "-o", "plots")
+    assert "results_evaluate_sample_gldv2_loss_csv" in (project.root / "plots/index.html").read_text()
 
 
 # ---- what it rebuilds -------------------------------------------------------------------------------------
