@@ -131,10 +131,18 @@ def diff_trees(before: Tree, after: Tree, scale: Scale = "sample") -> None:
     """Say what changed between two trees: renamed, merged, split, moved, added, removed."""
     from hierarchies.diff import diff
 
-    for change in diff(_load(before, scale), _load(after, scale)):
+    images = _counts(after, scale)
+    for change in diff(_load(before, scale), _load(after, scale), images):
         names = " -> ".join(name for name in (change.before, change.after) if name)
+        more = ", ..." if change.n_labels > len(change.examples) else ""
+        examples = f": {', '.join(change.examples)}{more}" if change.examples else ""
+        size = (
+            f"{change.n_leaves:,} leaves, {change.n_images:,} images"
+            if images
+            else f"{change.n_leaves:,} leaves"
+        )
         console.print(
-            f"{change.level} {change.what}: {names} ({change.n_leaves:,} leaves)",
+            f"{change.level} {change.what}: {names} ({size}){examples}".replace("  ", " "),
             markup=False,
             highlight=False,
         )
@@ -142,15 +150,24 @@ def diff_trees(before: Tree, after: Tree, scale: Scale = "sample") -> None:
 
 @tree_app.command()
 def compare(tree: Tree, reference: Tree, scale: Scale = "sample", limit: Limit = 20) -> None:
-    """Measure how far a tree agrees with a reference, per level, and list the largest disagreements."""
+    """Measure how far a tree agrees with a reference, per level, and list the largest disagreements.
+
+    Each level has a line where every leaf counts once and, for a published dataset, one where it counts by its images.
+    """
     from hierarchies.compare import compare as agreement
     from hierarchies.compare import disagreements
 
-    ours, theirs = _load(tree, scale), _load(reference, scale)
-    for level, measures in agreement(ours, theirs).items():
-        console.print(f"{level}: {measures}", markup=False)
-    for found in disagreements(ours, theirs, limit=limit):
-        console.print(f"  {found}", markup=False)
+    ours, theirs, images = _load(tree, scale), _load(reference, scale), _counts(tree, scale)
+    table = Table("level", "by", "V-measure", "ARI", "purity", "matched", "groups", "reference")
+    weights = {"leaves": None} | ({} if images is None else {"images": images})
+    for by, weight in weights.items():
+        for level, found in agreement(ours, theirs, weight).items():
+            figures = (found.v_measure, found.ari, found.purity, found.matched_accuracy)
+            sizes = (found.n_groups, found.n_reference)
+            table.add_row(level, by, *(f"{figure:.3f}" for figure in figures), *(f"{n:,}" for n in sizes))
+    console.print(table)
+    for disagreement in disagreements(ours, theirs, images, limit):
+        console.print(f"  {disagreement}", markup=False)
 
 
 @tree_app.command()

@@ -1,0 +1,84 @@
+"""`cairn tree` on trees in files: what each command prints, and how it refuses."""
+
+import json
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner, Result
+
+from hierarchies import LabelTree
+from pipelines import cli
+
+LEVELS = ["landmark", "category", "kind"]
+ROWS = [
+    ("Pont Neuf", "bridge", "human-made"),
+    ("Tower Bridge", "bridge", "human-made"),
+    ("Burg Eltz [bold]", "castle", "human-made"),
+    ("Lac Léman", "lake", "natural"),
+]
+
+
+def tree_file(path: Path, rows: list[tuple[str, str, str]]) -> str:
+    LabelTree.from_table(pd.DataFrame(rows, columns=LEVELS), levels=LEVELS).save(path)
+    return str(path)
+
+
+@pytest.fixture
+def trees(tmp_path: Path) -> tuple[str, str]:
+    moved = [("Pont Neuf", "lake", "natural"), *ROWS[1:]]
+    return tree_file(tmp_path / "ours.json", ROWS), tree_file(tmp_path / "theirs.json", moved)
+
+
+def cairn(*arguments: str) -> Result:
+    return CliRunner(env={"COLUMNS": "160"}).invoke(cli.app, arguments, catch_exceptions=False)
+
+
+def test_show_draws_the_tree_and_prints_markup_as_it_is(trees):
+    shown = cairn("tree", "show", trees[0]).stdout
+    assert shown.index("human-made") < shown.index("Burg Eltz [bold]")
+    assert "Pont Neuf" not in cairn("tree", "show", trees[0], "--search", "leman").stdout
+    assert "Pont Neuf" not in cairn("tree", "show", trees[0], "--depth", "2").stdout
+
+
+def test_find_forgives_accents_and_case(trees):
+    assert cairn("tree", "find", trees[0], "LEMAN").stdout == "Lac Léman (landmark) < lake < natural\n"
+
+
+def test_diff_names_the_moved_label(trees):
+    assert cairn("tree", "diff", *trees).stdout == "landmark moved: bridge -> lake (1 leaves): Pont Neuf\n"
+    assert cairn("tree", "diff", trees[0], trees[0]).stdout == ""
+
+
+def test_compare_prints_a_table_and_the_disagreement(trees):
+    printed = cairn("tree", "compare", *trees).stdout
+    assert "V-measure" in printed
+    assert "1 in 'bridge' (mostly 'bridge') are 'lake': Pont Neuf" in printed
+    same = cairn("tree", "compare", trees[0], trees[0]).stdout
+    assert same.count("1.000") == 2 * 4
+
+
+def test_export_and_html_write_the_tree(trees, tmp_path: Path):
+    assert cairn("tree", "export", trees[0]).stdout.splitlines()[0] == "landmark,category,kind"
+    assert json.loads(cairn("tree", "export", trees[0], "--form", "d3").stdout)["children"]
+    page = tmp_path / "page.html"
+    cairn("tree", "html", trees[0], "--output", str(page))
+    assert "Lac Léman" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("tree", "show", "nowhere.json"), "nowhere.json"),
+        (("tree", "export", "{ours}", "--form", "xls"), "xls"),
+        (("tree", "find", "no_such_dataset", "x"), "no_such_dataset"),
+    ],
+)
+def test_a_mistake_is_one_message(trees, monkeypatch, arguments, words):
+    filled = [argument.format(ours=trees[0]) for argument in arguments]
+    monkeypatch.setattr(sys, "argv", ["cairn", *filled])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert str(stop.value).startswith("error: ")
+    assert words in str(stop.value)
