@@ -67,7 +67,7 @@ class Card(_Typed):
         levels: level names, fine to coarse.
         annotation_origin: who gave the labels above the finest level.
         attribution: columns of `schema.ATTRIBUTION` that the source has.
-        attribution_required: whether the licence asks for an author and a licence on every image.
+        attribution_required: splits whose images each need a licence and, but for the public domain, an author.
         protocols: named pairs of splits.
     """
 
@@ -82,7 +82,7 @@ class Card(_Typed):
     homepage: WebUrl | None = None
     licence_url: WebUrl | None = None
     attribution: tuple[Literal["source_url", "author", "license", "title"], ...] = ()
-    attribution_required: bool = False
+    attribution_required: tuple[SplitName, ...] = ()
     protocols: tuple[EvaluationProtocol, ...] = ()
     sources: tuple[Source, ...] = ()
     decisions: Decisions | None = None

@@ -1,6 +1,7 @@
 """One pass over one shard: is the file what it should be, and what must be compared across shards?"""
 
 import hashlib
+import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,9 @@ from datasets_hub.stats import ShardFile
 from hierarchies.tree import LabelTree
 
 _N_EXAMPLES = 5
+_PUBLIC_DOMAIN = re.compile(
+    r"\bcc0\b|\bpublic domain\b|\bno (?:rights reserved|known copyright)\b|^pd\b", re.I
+)
 
 
 class Findings:
@@ -122,6 +126,8 @@ class Scanner:
             scan.groups.append(ScannedGroup(split, shard.path, group, len(ids)))
             scan.ids += [str(image_id) for image_id in ids]
             self._scan_columns(table, ids, scan)
+            if split in self._card.attribution_required:
+                self._scan_attribution(table, ids, scan)
             if self._with_images:
                 self._scan_images(table["image"], ids, scan)
 
@@ -141,10 +147,16 @@ class Scanner:
             ),
         )
         scan.leaves.append(np.where(inside, leaves, -1))
-        if self._card.attribution_required:
-            for column in ("author", "license"):
-                empty = np.flatnonzero([not (text or "").strip() for text in table[column].to_pylist()])
-                scan.findings.add(f"no {column}, which the licence asks for", (str(ids[i]) for i in empty))
+
+    def _scan_attribution(self, table: pa.Table, ids: list[str | None], scan: ShardScan) -> None:
+        """Every image has a licence, and an author unless it is in the public domain."""
+        for image_id, author, licence in zip(
+            ids, table["author"].to_pylist(), table["license"].to_pylist(), strict=True
+        ):
+            if not (licence or "").strip():
+                scan.findings.add("no license, which the licence asks for", [str(image_id)])
+            elif not (author or "").strip() and not _PUBLIC_DOMAIN.search(licence):
+                scan.findings.add("no author, which the licence asks for", [str(image_id)])
 
     def _scan_images(self, column: pa.ChunkedArray, ids: list[str | None], scan: ShardScan) -> None:
         for image_id, image in zip(ids, column, strict=True):

@@ -56,12 +56,19 @@ def datasets(context: typer.Context) -> None:
 
 
 @datasets_app.command()
-def check(dataset: Dataset, scale: Scale = "sample") -> None:
+def check(
+    dataset: Dataset,
+    scale: Scale = "sample",
+    page: Annotated[Path | None, typer.Option(help="Write look-alikes of different splits, as HTML.")] = None,
+) -> None:
     """Hold a published dataset, anybody's, against the contract; exit with 1 if it is broken."""
     from datasets_hub import check_dataset
 
     report = check_dataset(dataset, scale)
     console.print(str(report), markup=False)
+    if page:
+        report.save_page(page)
+        console.print(f"{page}: open it in a browser", markup=False)
     if not report.ok:
         raise typer.Exit(1)
 

@@ -117,16 +117,28 @@ def test_registry_counts(folder: Path) -> None:
             "no author, which the licence asks for",
             "test-0003",
         ),
+        (
+            "test_3",
+            {"attribution": Attribution("u", "Ada", "")},
+            "no license, which the licence asks for",
+            "test-0003",
+        ),
     ],
 )
 def test_bad_rows_are_found(
     tmp_path: Path, place: str, changes: dict[str, object], rule: str, example: str
 ) -> None:
     rows = toy_rows(**{place: replace(toy_row("test", 3), **changes)})
-    write_toy(tmp_path / "toy", splits=rows, card=toy_card(attribution_required=True))
+    write_toy(tmp_path / "toy", splits=rows, card=toy_card(attribution_required=("test",)))
     found = rules(tmp_path / "toy")
     assert set(found) == {rule}
     assert found[rule].startswith(example)
+
+
+def test_the_public_domain_needs_no_author(tmp_path: Path) -> None:
+    row = replace(toy_row("test", 3), attribution=Attribution("u", "", "Public domain"))
+    write_toy(tmp_path / "toy", splits=toy_rows(test_3=row), card=toy_card(attribution_required=("test",)))
+    assert rules(tmp_path / "toy") == {}
 
 
 def test_look_alikes_across_splits_are_warnings_with_pictures(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def test_nothing_in_a_label_or_title_comes_alive(hub: Path) -> None:
         ({"homepage": "javascript:alert(1)"}, "homepage"),
         ({"annotation_origin": "guessed"}, "annotation_origin"),
         ({"licens": "MIT"}, "licens"),
-        ({"attribution": (), "attribution_required": True}, "attribution_required"),
+        ({"attribution": (), "attribution_required": ("train",)}, "attribution_required"),
     ],
 )
 def test_a_bad_card_names_the_key(changes: dict[str, object], message: str) -> None:
