@@ -43,6 +43,18 @@ class DyMLSource(Strict):
     format: Literal["dyml"]
 
 
+class SOPSource(Strict):
+    """Stanford Online Products: one zip, products of twelve categories."""
+
+    format: Literal["sop"]
+
+
+class CUBSource(Strict):
+    """CUB-200-2011: one tgz, birds of 200 species."""
+
+    format: Literal["cub"]
+
+
 class TableSource(Strict):
     """Anybody's own images, described by a CSV with one column per level."""
 
@@ -67,7 +79,7 @@ class TableSource(Strict):
 
 
 Source = Annotated[
-    GLDv2Source | INat2018Source | DyMLSource | TableSource,
+    GLDv2Source | INat2018Source | DyMLSource | SOPSource | CUBSource | TableSource,
     Field(discriminator="format"),
 ]
 
@@ -221,6 +233,8 @@ def _known_keys() -> list[str]:
         GLDv2Source,
         INat2018Source,
         DyMLSource,
+        SOPSource,
+        CUBSource,
         TableSource,
         Fetch,
         Embed,

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import io
 import tarfile
+import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -19,6 +20,16 @@ def write_tar_gz(path: Path, members: Iterable[tuple[str, bytes]]) -> None:
     """Write a gzipped tar of (name, content) in the order of names."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(gzip.compress(_tar_bytes(members), compresslevel=6, mtime=0))
+
+
+def write_zip(path: Path, members: Iterable[tuple[str, bytes]]) -> None:
+    """Write a deflated zip of (name, content) in the order of names."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+        for name, content in sorted(members):
+            entry = zipfile.ZipInfo(name)  # dated 1980
+            entry.create_system, entry.external_attr = 3, 0o644 << 16
+            archive.writestr(entry, content, zipfile.ZIP_DEFLATED)
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str | int]]) -> None:

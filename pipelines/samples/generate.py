@@ -9,7 +9,7 @@ import PIL
 
 from hierarchies.errors import CairnError
 from hierarchies.files import replace_folder
-from pipelines.samples import crockery, dyml, gldv2, inat2018
+from pipelines.samples import crockery, cub, dyml, gldv2, inat2018, sop
 
 REGISTRY = "registry.tsv"
 RECIPE = ".recipe"  # what the folder was drawn with: a folder of older code is drawn anew
@@ -19,6 +19,8 @@ WRITERS: dict[str, Callable[[Path], None]] = {
     "dyml_animal": dyml.write_animal,
     "dyml_vehicle": dyml.write_vehicle,
     "dyml_product": dyml.write_product,
+    "sop": sop.write,
+    "cub": cub.write,
     "crockery": crockery.write,
 }
 SAMPLES: tuple[str, ...] = tuple(WRITERS)

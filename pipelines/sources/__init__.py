@@ -1,7 +1,16 @@
 """Raw data as its authors publish it: which files, and one row per image out of them."""
 
-from pipelines.config import DyMLSource, GLDv2Source, INat2018Source, Params, Source, TableSource
-from pipelines.sources import dyml, gldv2, inat2018, table
+from pipelines.config import (
+    CUBSource,
+    DyMLSource,
+    GLDv2Source,
+    INat2018Source,
+    Params,
+    SOPSource,
+    Source,
+    TableSource,
+)
+from pipelines.sources import cub, dyml, gldv2, inat2018, sop, table
 from pipelines.sources.base import Listing, SourceReader
 
 __all__ = ["Listing", "SourceReader", "reader"]
@@ -17,5 +26,9 @@ def reader(params: Params, dataset: str) -> SourceReader:
             return inat2018.INat2018(source)
         case DyMLSource():
             return dyml.DyML(dataset)
+        case SOPSource():
+            return sop.SOP()
+        case CUBSource():
+            return cub.CUB()
         case TableSource():
             return table.Table(dataset, source)

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
+from zipfile import ZipFile
 
 import pandas as pd
 
 from hierarchies import CairnError
+from pipelines.sources.zips import open_zip, read_zip_member
 
 
 def safe_name(name: str) -> bool:
@@ -76,11 +78,16 @@ def read_members(store: Path, images: pd.DataFrame) -> Iterator[bytes]:
     with ExitStack() as stack:
         handles: dict[str, BinaryIO] = {}
         streams: dict[str, Iterator[tuple[str, bytes]]] = {}
+        zips: dict[str, ZipFile] = {}
         for row in images[["archive", "member", "offset", "size_bytes"]].itertuples(index=False):
             archive, member, offset, size_bytes = row
             if archive == "":
                 yield (store / member).read_bytes()
-            elif archive.endswith(".gz"):
+            elif archive.endswith(".zip"):
+                if archive not in zips:
+                    zips[archive] = stack.enter_context(open_zip(store / archive))
+                yield read_zip_member(zips[archive], member)
+            elif archive.endswith((".gz", ".tgz")):
                 stream = streams.setdefault(archive, stream_tar_gz(store / archive))
                 yield _advance(stream, archive, member)
             else:

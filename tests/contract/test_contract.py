@@ -1,33 +1,52 @@
 """One contract for every dataset of params.yaml: a new source is held to it without another line here."""
 
+import importlib
+from pathlib import Path
+
 import numpy as np
 import pytest
-import yaml
 
 from datasets_hub import describe, label_array, load_dataset, load_tree
-from tests.project import ROOT, Project
+from pipelines.config import load_params
+from pipelines.paths import Paths
+from pipelines.samples.generate import SAMPLES
+from pipelines.stages import Context
+from tests.project import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("project"), pytest.mark.timeout(900)]
-DATASETS = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["datasets"]
-UNSEEN = {"inat2018", "dyml_animal", "dyml_vehicle", "dyml_product"}
+PARAMS = load_params(ROOT / "params.yaml")
+DECLARED = tuple(name for name in PARAMS.sources if name not in PARAMS.datasets and name in SAMPLES)
+"""Datasets that `dvc repro` does not build by default; here their stages run one by one."""
+UNSEEN = {"inat2018", "dyml_animal", "dyml_vehicle", "dyml_product", "sop", "cub"}
 """Sources whose test classes do not occur in training."""
 
 
-@pytest.fixture(params=DATASETS)
+@pytest.fixture(params=[*PARAMS.datasets, *DECLARED])
 def dataset(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
+@pytest.fixture(scope="session")
+def declared_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("declared")
+
+
 @pytest.fixture
-def folder(project: Project, dataset: str):
-    return project.root / "data/hub/sample" / dataset
+def folder(request: pytest.FixtureRequest, dataset: str, declared_root: Path) -> Path:
+    if dataset in PARAMS.datasets:
+        return request.getfixturevalue("project").root / "data/hub/sample" / dataset
+    context = Context(dataset, "sample", PARAMS, Paths(declared_root, "sample", dataset))
+    if not context.paths.hub.is_dir():
+        for stage in ("fetch", "index", "taxonomy", "publish", "check"):
+            importlib.import_module(f"pipelines.stages.{stage}").run(context)
+    return context.paths.hub
 
 
 def test_levels_run_fine_to_coarse(folder):
     tree = load_tree(folder)
     sizes = [len(tree.at_level(level)) for level in tree.levels]
     assert sizes == sorted(sizes, reverse=True)
-    assert sizes[0] > sizes[-1]
+    assert len(sizes) == 1 or sizes[0] > sizes[-1]
     columns = load_dataset(folder, split="train").column_names
     assert columns[: 2 + len(sizes)] == ["image", "image_id", *tree.levels]
 

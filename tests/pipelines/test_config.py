@@ -33,7 +33,7 @@ def test_the_committed_params_are_valid():
         (lambda raw: raw["publish"].pop("full"), r"publish\.full: missing"),
         (lambda raw: raw["sources"]["crockery"].update(levels=[]), r"sources\.crockery\.table\.levels"),
         (lambda raw: raw["sources"]["gldv2"].update(format="glvd2"), r"sources\.gldv2: .*'gldv2'"),
-        (lambda raw: raw["datasets"].append("sop"), r"params.yaml: datasets: 'sop' has no entry under sources"),
+        (lambda raw: raw["datasets"].append("cars"), r"params.yaml: datasets: 'cars' has no entry under sources"),
         (lambda raw: raw["datasets"].append("grocery"), r"datasets: 'grocery' must be listed once"),
         (lambda raw: raw["train_on"].append("grocery"), r"train_on: 'grocery' is not listed under datasets"),
         (lambda raw: raw["train_on"].append("dyml_animal"), r"train_on: 'dyml_animal' has no recipe"),

@@ -1,0 +1,95 @@
+"""CUB-200-2011 (Wah et al., 2011): birds of 200 species in one `.tgz`; retrieval splits them by species."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from datasets_hub.card import Card, EvaluationProtocol
+from hierarchies import CairnError
+from pipelines.sources.archives import stream_tar_gz
+from pipelines.sources.base import LOCATION, Listing, split_off
+
+ARCHIVE = "CUB_200_2011.tgz"
+FOLDER = "CUB_200_2011"
+TABLES = {"images.txt": "path", "image_class_labels.txt": "class_id", "classes.txt": "class_name"}
+LAST_TRAIN_CLASS = 100
+LEVELS = ("species",)
+
+
+class CUB:
+    """Reads `images.txt`, `image_class_labels.txt`, `classes.txt`: classes 1 to 100 train, the others test.
+
+    The archive gives one level: species, named as in `classes.txt` without number and underscores.
+    """
+
+    levels = LEVELS
+    edition = "cub"
+
+    def list_images(self, store: Path) -> Listing:
+        """List the images of both splits, in the archive's order, which is read once."""
+        texts, members = _read_archive(store / ARCHIVE)
+        tables = {name: _numbered(texts, name, store / ARCHIVE) for name in TABLES}
+        images = tables["images.txt"].join(tables["image_class_labels.txt"])
+        images = images.join(tables["classes.txt"], on="class_id")
+        path = images["path"]
+        images["image_id"] = path.str.rpartition(".")[0]
+        images["member"] = f"{FOLDER}/images/" + path
+        images["species"] = images["class_name"].str.partition(".")[2].str.replace("_", " ")
+        number = pd.to_numeric(images["class_id"], errors="coerce")
+        images["split"] = (number <= LAST_TRAIN_CLASS).map({True: "train", False: "test"})
+        images, unnamed = split_off(images, images["species"].isna(), "its class is not in classes.txt")
+        images = images.merge(members, on="member", how="left")
+        images, absent = split_off(images, images["archive"].isna(), f"not in {ARCHIVE}")
+        images = images.sort_values(["split", "position"], ignore_index=True)
+        images = images.astype({"offset": "int64", "size_bytes": "int64"})
+        return Listing(images[[*LOCATION, *LEVELS]], pd.concat([unnamed, absent], ignore_index=True))
+
+    def card(self) -> Card:
+        """What the published dataset says of itself."""
+        return Card(
+            name="cub",
+            title="Caltech-UCSD Birds-200-2011",
+            description=(
+                "Photographs of 200 bird species; species 1 to 100 train, 101 to 200 test, as in retrieval papers. "
+                "For non-commercial research and education; the photographs belong to their authors."
+            ),
+            homepage="https://www.vision.caltech.edu/datasets/cub_200_2011/",
+            licence="CUB-200-2011-non-commercial-research",
+            redistributable=False,
+            citation=(
+                "C. Wah, S. Branson, P. Welinder, P. Perona, S. Belongie. The Caltech-UCSD Birds-200-2011 Dataset. "
+                "Technical Report CNS-TR-2011-001, California Institute of Technology, 2011."
+            ),
+            levels=LEVELS,
+            annotation_origin="given",
+            protocols=(EvaluationProtocol(name="retrieval", query="test", gallery="test"),),
+        )
+
+
+def _read_archive(path: Path) -> tuple[dict[str, str], pd.DataFrame]:
+    """One pass: the tables' texts, and where each image lies (a gzip has no offsets to seek to)."""
+    texts: dict[str, str] = {}
+    rows: list[tuple[str, int]] = []
+    for name, data in stream_tar_gz(path):
+        if name.startswith(f"{FOLDER}/images/"):
+            rows.append((name, len(data)))
+        elif name.removeprefix(f"{FOLDER}/") in TABLES:
+            texts[name.removeprefix(f"{FOLDER}/")] = data.decode("utf-8", errors="replace")
+    members = pd.DataFrame(rows, columns=["member", "size_bytes"]).drop_duplicates("member")
+    return texts, members.assign(archive=ARCHIVE, offset=-1, position=range(len(members)))
+
+
+def _numbered(texts: Mapping[str, str], name: str, path: Path) -> pd.DataFrame:
+    """A table of `<number> <value>` lines, indexed by number."""
+    if name not in texts:
+        raise CairnError(f"{path}: holds no {FOLDER}/{name}; is it the archive of CUB-200-2011?")
+    pairs = [line.split(maxsplit=1) for line in texts[name].splitlines() if line.strip()]
+    malformed = next((pair for pair in pairs if len(pair) != 2), None)
+    if malformed:
+        raise CairnError(f"{path}: {name}: {malformed[0]!r} is not a number and a value")
+    frame = pd.DataFrame(pairs, columns=["number", TABLES[name]], dtype=str).set_index("number")
+    if frame.index.has_duplicates:
+        repeated = frame.index[frame.index.duplicated()][0]
+        raise CairnError(f"{path}: {name}: number {repeated} occurs twice")
+    return frame

@@ -1,0 +1,85 @@
+"""Stanford Online Products (Oh Song et al., CVPR 2016): one zip, products of twelve categories."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from datasets_hub.card import Card, EvaluationProtocol
+from hierarchies import CairnError
+from pipelines.sources.base import LOCATION, Listing, require_columns, split_off
+from pipelines.sources.zips import open_zip, read_zip_member, scan_zip
+
+ARCHIVE = "Stanford_Online_Products.zip"
+FOLDER = "Stanford_Online_Products"
+SPLIT_FILES = {"train": "Ebay_train.txt", "test": "Ebay_test.txt"}
+COLUMNS = ("image_id", "class_id", "super_class_id", "path")
+LEVELS = ("product", "category")
+
+
+class SOP:
+    """Reads `Ebay_train.txt` and `Ebay_test.txt` and the images inside the zip.
+
+    A category is named by its folder (`coffee_maker_final`: `coffee maker`), a product by its category and
+    class number.
+    """
+
+    levels = LEVELS
+    edition = "sop"
+
+    def list_images(self, store: Path) -> Listing:
+        """List the images of both splits."""
+        path = store / ARCHIVE
+        images = pd.concat([_read_split(path, split) for split in SPLIT_FILES], ignore_index=True)
+        members = scan_zip(path).drop_duplicates("member")
+        images = images.merge(members, on="member", how="left")
+        images, absent = split_off(images, images["archive"].isna(), f"not in {ARCHIVE}")
+        images = images.sort_values(["split", "offset"], ignore_index=True)
+        images = images.astype({"offset": "int64", "size_bytes": "int64"})
+        return Listing(images[[*LOCATION, *LEVELS]], absent)
+
+    def card(self) -> Card:
+        """What the published dataset says of itself."""
+        return Card(
+            name="sop",
+            title="Stanford Online Products",
+            description=(
+                "Photographs of products offered on eBay, several per product, in twelve categories. Test products "
+                "are unseen in training. The authors state no licence for the sellers' photographs."
+            ),
+            homepage="https://cvgl.stanford.edu/projects/lifted_struct/",
+            licence="unknown: ask the authors",
+            redistributable=False,
+            citation=(
+                "H. Oh Song, Y. Xiang, S. Jegelka, S. Savarese. Deep Metric Learning via Lifted Structured Feature "
+                "Embedding. CVPR 2016."
+            ),
+            levels=LEVELS,
+            annotation_origin="given",
+            protocols=(EvaluationProtocol(name="retrieval", query="test", gallery="test"),),
+        )
+
+
+def _read_split(path: Path, split: str) -> pd.DataFrame:
+    """One list of images: columns `image_id`, `split`, `member` and the two levels."""
+    name = f"{FOLDER}/{SPLIT_FILES[split]}"
+    with open_zip(path) as archive:
+        lines = read_zip_member(archive, name).decode("utf-8", errors="replace").splitlines()
+    where = path / name
+    header, *records = [line.split() for line in lines if line.strip()] or [[]]
+    malformed = next((record for record in records if len(record) != len(header)), None)
+    if malformed:
+        raise CairnError(
+            f"{where}: {' '.join(malformed)[:80]!r} has {len(malformed)} fields, not {len(header)}"
+        )
+    table = pd.DataFrame(records, columns=header, dtype=str)
+    require_columns(table, COLUMNS, where)
+    category = table["path"].str.partition("/")[0].str.removesuffix("_final").str.replace("_", " ")
+    return pd.DataFrame(
+        {
+            "image_id": table["path"].str.rpartition(".")[0],
+            "split": split,
+            "member": f"{FOLDER}/" + table["path"],
+            "product": category + " " + table["class_id"],
+            "category": category,
+        }
+    )
