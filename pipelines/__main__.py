@@ -31,7 +31,7 @@ def make_context(dataset: str, scale: str, root: Path) -> Context:
         raise CairnError(f"no scale {scale!r}; choose one of {', '.join(SCALES)}")
     params = load_params(root / "params.yaml")
     params.source(dataset)
-    return Context(dataset, scale, params, Paths(root, scale, dataset))
+    return Context(dataset, scale, params, Paths(root, scale, dataset, params.files_of(dataset)))
 
 
 def _add_command(stage: str, summary: str) -> None:

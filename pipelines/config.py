@@ -22,37 +22,91 @@ class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Subset(Strict):
+    """Which part of a source is built: all of it by default. What is left out is counted by reason."""
+
+    splits: tuple[str, ...] = ()
+    """Only these; none named means all."""
+    max_images_per_label: int | None = Field(default=None, ge=1)
+    """At most so many images per label of the finest level and split, chosen by the hash of their ids."""
+    include: dict[str, tuple[str, ...]] = {}
+    """Level -> only images with one of these labels."""
+    exclude: dict[str, tuple[str, ...]] = {}
+    """Level -> no image with one of these labels."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is left out."""
+        return self == type(self)()
+
+
+class GLDv2Subset(Subset):
+    """What else may be left out of GLDv2."""
+
+    n_archives: dict[Literal["train", "index", "test"], Annotated[int, Field(ge=1)]] = {}
+    """Folder -> only its first so many tars."""
+    only_typed: bool = False
+    """Only landmarks for which a type was mined."""
+
+
+class Subsets(Strict):
+    """One subset per scale."""
+
+    sample: Subset = Subset()
+    full: Subset = Subset()
+
+
+class GLDv2Subsets(Strict):
+    """One subset of GLDv2 per scale."""
+
+    sample: GLDv2Subset = GLDv2Subset()
+    full: GLDv2Subset = GLDv2Subset()
+
+
 class GLDv2Source(Strict):
     """Google Landmarks v2: tars of JPEGs, CSV metadata, retrieval ground truth."""
 
     format: Literal["gldv2"]
+    files: str | None = None
+    """The dataset whose files these are; without one, the dataset has files of its own."""
     clean: bool = False
     """Keep only the training images of `train_clean.csv`."""
+    hierarchy: Literal["proposed", "published"] = "proposed"
+    """`proposed` from names and types, then reviewed; or `published`: H-GLDv2's own labels give the tree."""
+    keep_unlabelled: bool = False
+    """With `published`: keep landmarks without a label, under `unlabelled`; queries never show one."""
+    subset: GLDv2Subsets = GLDv2Subsets()
 
 
 class INat2018Source(Strict):
-    """iNaturalist-2018 with the seven ranks of its taxonomy."""
+    """iNaturalist-2018 with the seven ranks of its taxonomy; `[species, supercategory]` is iNat-base."""
 
     format: Literal["inat2018"]
+    files: str | None = None
+    """The dataset whose files these are; without one, the dataset has files of its own."""
     levels: tuple[str, ...] = ("species", "genus", "family", "order", "class", "phylum", "kingdom")
+    subset: Subsets = Subsets()
 
 
 class DyMLSource(Strict):
     """One of the three DyML datasets: animal, vehicle, product."""
 
     format: Literal["dyml"]
+    subset: Subsets = Subsets()
 
 
 class SOPSource(Strict):
     """Stanford Online Products: one zip, products of twelve categories."""
 
     format: Literal["sop"]
+    subset: Subsets = Subsets()
 
 
 class CUBSource(Strict):
     """CUB-200-2011: one tgz, birds of 200 species."""
 
     format: Literal["cub"]
+    subset: Subsets = Subsets()
 
 
 class TableSource(Strict):
@@ -76,6 +130,7 @@ class TableSource(Strict):
     licence: str = "unknown"
     citation: str = ""
     redistributable: bool = False
+    subset: Subsets = Subsets()
 
 
 Source = Annotated[
@@ -158,6 +213,12 @@ class Params(Strict):
                 raise ValueError(
                     f"datasets: {name!r} must be listed once, under tree_from_data or under tree_from_text"
                 )
+        for name, source in self.sources.items():
+            owner = self.files_of(name)
+            if owner not in self.sources or self.sources[owner].format != source.format:
+                raise ValueError(f"sources.{name}.files: {owner!r} is no dataset of format {source.format!r}")
+            if owner != name and self.files_of(owner) != owner:
+                raise ValueError(f"sources.{name}.files: {owner!r} has no files of its own")
         for key in ("tree_from_data", "tree_from_text", "train_on"):
             for name in getattr(self, key):
                 if name not in self.datasets:
@@ -178,6 +239,15 @@ class Params(Strict):
             known = ", ".join(sorted(self.sources))
             raise CairnError(f"params.yaml: no dataset {dataset!r} under sources; declared are: {known}")
         return self.sources[dataset]
+
+    def files_of(self, dataset: str) -> str:
+        """The dataset whose files `dataset` is made of: most often itself."""
+        source = self.sources[dataset]
+        match source:
+            case GLDv2Source() | INat2018Source():
+                return source.files or dataset
+            case _:
+                return dataset
 
 
 def load_params(path: Path) -> Params:
@@ -230,6 +300,9 @@ def _known_keys() -> list[str]:
     """Every key that some part of `params.yaml` knows."""
     models = (
         Params,
+        Subset,
+        GLDv2Subset,
+        Subsets,
         GLDv2Source,
         INat2018Source,
         DyMLSource,

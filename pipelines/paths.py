@@ -15,24 +15,31 @@ class Paths:
         root: the folder of `dvc.yaml`.
         scale: `sample` or `full`.
         dataset: the dataset's name in `params.yaml`.
+        files: the dataset whose files it is made of, if not its own.
     """
 
     root: Path
     scale: str
     dataset: str
+    files: str = ""
 
     def _at(self, kind: str) -> Path:
         return self.root / kind / self.scale / self.dataset
 
     @property
+    def owner(self) -> str:
+        """The dataset that has the files."""
+        return self.files or self.dataset
+
+    @property
     def store(self) -> Path:
         """Downloaded files, outside DVC; `CAIRN_STORE` puts them on another disk."""
-        return Path(os.environ.get("CAIRN_STORE", self.root / "data/store")) / self.scale / self.dataset
+        return Path(os.environ.get("CAIRN_STORE", self.root / "data/store")) / self.scale / self.owner
 
     @property
     def generated(self) -> Path:
         """The embedded sample as its authors would publish it, drawn at fetch time."""
-        return self._at("data/generated")
+        return self.root / "data/generated" / self.scale / self.owner
 
     @property
     def manifest(self) -> Path:
@@ -41,7 +48,7 @@ class Paths:
 
     @property
     def index(self) -> Path:
-        """Folder: `images.parquet`, `quarantine.parquet`, `counts.json`."""
+        """Folder: `images.parquet`, `quarantine.parquet`, `counts.json`, `card.json`; some have `names.parquet`."""
         return self._at("data/index")
 
     @property

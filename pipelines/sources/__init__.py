@@ -8,20 +8,21 @@ from pipelines.config import (
     Params,
     SOPSource,
     Source,
+    Subset,
     TableSource,
 )
 from pipelines.sources import cub, dyml, gldv2, inat2018, sop, table
 from pipelines.sources.base import Listing, SourceReader
 
-__all__ = ["Listing", "SourceReader", "reader"]
+__all__ = ["Listing", "SourceReader", "reader", "subset_of"]
 
 
-def reader(params: Params, dataset: str) -> SourceReader:
+def reader(params: Params, dataset: str, scale: str) -> SourceReader:
     """The reader of `dataset` as `params.yaml` declares it."""
     source: Source = params.source(dataset)
     match source:
         case GLDv2Source():
-            return gldv2.GLDv2(source)
+            return gldv2.GLDv2(source, getattr(source.subset, scale))
         case INat2018Source():
             return inat2018.INat2018(source)
         case DyMLSource():
@@ -32,3 +33,9 @@ def reader(params: Params, dataset: str) -> SourceReader:
             return cub.CUB()
         case TableSource():
             return table.Table(dataset, source)
+
+
+def subset_of(params: Params, dataset: str, scale: str) -> Subset:
+    """The part of `dataset` that is built at `scale`."""
+    subset: Subset = getattr(params.source(dataset).subset, scale)
+    return subset

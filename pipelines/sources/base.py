@@ -1,9 +1,10 @@
 """What every source tells the stages: its files, its images, its card."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import pandas as pd
 
@@ -37,6 +38,7 @@ class Listing:
     quarantine: pd.DataFrame
     excluded: dict[str, dict[str, int]] = field(default_factory=dict)
     published_labels: pd.DataFrame | None = None
+    names: pd.DataFrame | None = None
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Per split: listed = indexed + quarantined + excluded."""
@@ -55,21 +57,28 @@ class Listing:
         }
 
 
-class SourceReader(Protocol):
-    """One source's conventions."""
+class SourceReader(ABC):
+    """One source's conventions.
 
-    @property
-    def levels(self) -> tuple[str, ...]:
-        """Names of the levels of its published tree, fine -> coarse."""
-        ...
+    Attributes:
+        levels: names of the levels of its published tree, fine -> coarse.
+        edition: the entry of `registries/counts.yaml` that its counts are held against; empty for none.
+    """
 
+    levels: tuple[str, ...]
+    edition: str = ""
+
+    @abstractmethod
     def list_images(self, store: Path) -> Listing:
         """Read annotations and archive members in place; nothing is unpacked."""
-        ...
 
+    @abstractmethod
     def card(self) -> Card:
         """Licence, citation, protocols: what the published dataset says of itself."""
-        ...
+
+    def needs(self, name: str) -> bool:
+        """Whether the subset that is built needs this file of the registry."""
+        return True
 
 
 def read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
@@ -105,3 +114,13 @@ def split_off(images: pd.DataFrame, bad: "pd.Series[bool]", reason: str) -> tupl
     """Divide rows into the good ones and a quarantine table that gives the reason."""
     quarantine = images.loc[bad, ["image_id", "split"]].assign(reason=reason)
     return images.loc[~bad], quarantine
+
+
+def leave_out(
+    images: pd.DataFrame, left_out: "pd.Series[bool]", reason: str, excluded: dict[str, dict[str, int]]
+) -> pd.DataFrame:
+    """The other rows; those left out on purpose are counted by split and reason in `excluded`."""
+    for split, count in images.loc[left_out, "split"].value_counts().items():
+        reasons = excluded.setdefault(str(split), {})
+        reasons[reason] = reasons.get(reason, 0) + int(count)
+    return images.loc[~left_out]

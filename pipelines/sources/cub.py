@@ -8,7 +8,7 @@ import pandas as pd
 from datasets_hub.card import Card, EvaluationProtocol
 from hierarchies import CairnError
 from pipelines.sources.archives import stream_tar_gz
-from pipelines.sources.base import LOCATION, Listing, split_off
+from pipelines.sources.base import LOCATION, Listing, SourceReader, split_off
 
 ARCHIVE = "CUB_200_2011.tgz"
 FOLDER = "CUB_200_2011"
@@ -17,7 +17,7 @@ LAST_TRAIN_CLASS = 100
 LEVELS = ("species",)
 
 
-class CUB:
+class CUB(SourceReader):
     """Reads `images.txt`, `image_class_labels.txt`, `classes.txt`: classes 1 to 100 train, the others test.
 
     The archive gives one level: species, named as in `classes.txt` without number and underscores.

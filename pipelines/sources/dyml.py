@@ -8,7 +8,7 @@ import pandas as pd
 
 from datasets_hub.card import Card, EvaluationProtocol
 from hierarchies import CairnError
-from pipelines.sources.base import LOCATION, Listing, split_off
+from pipelines.sources.base import LOCATION, Listing, SourceReader, split_off
 
 LEVELS = ("fine", "middle", "coarse")
 ALL_IN_ONE = "mini-bmk_all_in_one"
@@ -29,7 +29,7 @@ class Part:
     """The one level that a benchmark labels; None where all three are given."""
 
 
-class DyML:
+class DyML(SourceReader):
     """Reads `train/`, then `bmk_{fine,middle,coarse}/` or `mini-bmk_all_in_one/`.
 
     Class numbers of a benchmark are its own, so its names carry the benchmark's: `bmk_fine 103`. Where a
@@ -41,6 +41,7 @@ class DyML:
 
     def __init__(self, dataset: str) -> None:
         self.dataset = dataset
+        self.edition = dataset
         self.parts = [Part("train/label.csv", "train/imgs", "train", None), *_benchmarks(dataset)]
 
     def list_images(self, store: Path) -> Listing:

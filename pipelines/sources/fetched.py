@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from hierarchies import CairnError
 from hierarchies.files import write_text_atomic
 from pipelines.config import TableSource
 from pipelines.samples.generate import SAMPLES, generate
+from pipelines.sources import reader
 from pipelines.sources.download import FetchedFile, fetch_all
 from pipelines.sources.registry import RegistryRow, read_registry, write_registry
 from pipelines.sources.upstream import hash_files, with_published_hashes
@@ -26,12 +27,14 @@ class Origin:
 
 
 def fetch(context: Context) -> list[FetchedFile]:
-    """Bring every file of a dataset into the store, verify it, and write the manifest.
+    """Bring every file that a dataset's subset needs into the store, verify it, and write the manifest.
 
     Raises:
         CairnError: a file cannot be had or does not match its hash.
     """
     origin = _origin(context)
+    source = reader(context.params, context.dataset, context.scale)
+    origin = replace(origin, rows=[row for row in origin.rows if source.needs(row.name)])
     fetched = _fetch_rows(context, origin, _hashed_rows(context, origin))
     files = sorted((asdict(file) for file in fetched), key=lambda file: str(file["name"]))
     manifest = {"dataset": context.dataset, "files": files, "scale": context.scale}
@@ -48,7 +51,7 @@ def register(context: Context) -> int:
     Raises:
         CairnError: the hash files cannot be had, or the dataset has no registry of its own.
     """
-    path = REGISTRIES / f"{context.dataset}.tsv"
+    path = REGISTRIES / f"{context.paths.owner}.tsv"
     rows = read_registry(path)
     hashed = _hashed_rows(context, Origin(rows, _mirror(context) or ""))
     write_registry(path, hashed)
@@ -97,7 +100,8 @@ def _has_size(path: Path, size_bytes: int) -> bool:
 def _mirror(context: Context) -> str | None:
     """The mirror that `params.yaml` names; a relative folder counts from the project."""
     settings = getattr(context.params.fetch, context.scale)
-    mirror: str | None = settings.mirrors.get(context.dataset)
+    mirrors: dict[str, str] = settings.mirrors
+    mirror = mirrors.get(context.dataset, mirrors.get(context.paths.owner))
     return str((context.paths.root / mirror).resolve()) if mirror and "://" not in mirror else mirror
 
 
@@ -105,8 +109,9 @@ def _origin(context: Context) -> Origin:
     """Where the files come from: the mirror of `params.yaml`, the drawn sample, or the authors' server."""
     source = context.params.source(context.dataset)
     mirror = _mirror(context)
-    if context.scale == "sample" and context.dataset in SAMPLES:
-        generate(context.dataset, context.paths.generated)
+    owner = context.paths.owner
+    if context.scale == "sample" and owner in SAMPLES:
+        generate(owner, context.paths.generated)
         registry = read_registry(context.paths.generated / "registry.tsv")
         return Origin(registry, mirror or str(context.paths.generated))
     if isinstance(source, TableSource):
@@ -116,7 +121,7 @@ def _origin(context: Context) -> Origin:
                 f"holds {source.labels} and {', '.join(source.images)}"
             )
         return Origin(_table_rows(source, mirror), mirror)
-    return Origin(read_registry(REGISTRIES / f"{context.dataset}.tsv"), mirror or "")
+    return Origin(read_registry(REGISTRIES / f"{owner}.tsv"), mirror or "")
 
 
 def _table_rows(source: TableSource, base: str) -> list[RegistryRow]:

@@ -1,6 +1,8 @@
 """Google Landmarks v2 (Weyand et al., CVPR 2020): tars by id prefix, landmarks named by Commons categories."""
 
+import re
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -9,75 +11,199 @@ import pandas as pd
 from datasets_hub.card import Card, EvaluationProtocol
 from hierarchies import CairnError
 from hierarchies.names import disambiguate
-from pipelines.config import GLDv2Source
+from pipelines.config import GLDv2Source, GLDv2Subset
 from pipelines.sources.archives import scan_tar
-from pipelines.sources.base import ATTRIBUTION, LOCATION, Listing, read_csv, split_off
+from pipelines.sources.base import (
+    ATTRIBUTION,
+    LOCATION,
+    Listing,
+    SourceReader,
+    leave_out,
+    read_csv,
+    split_off,
+)
 
-SPLITS = ("train", "index", "test")
+FOLDERS = {"train": "train", "index": "index", "test": "test"}
+"""Folder of the tars -> split of the published dataset."""
+FOLDERS_H = {"train": "train", "index": "gallery", "test": "query"}
+"""The same for H-GLDv2."""
+TABLES = {
+    "train": ("metadata/train.csv", "metadata/train_attribution.csv", "metadata/train_clean.csv"),
+    "index": ("metadata/index.csv",),
+    "test": ("metadata/test.csv", "ground_truth/"),
+}
+"""Files, or beginnings of their names, that only one folder's split needs."""
 COMMONS_PREFIX = "Category:"
+UNLABELLED = "unlabelled"
+_ARCHIVE = re.compile(r"(md5sum/)?(?P<folder>train|index|test)/(md5\.)?images_(?P<number>\d+)\.(tar|txt)")
+_STEPS: dict[str, Callable[[str], str]] = {
+    "percent-decoded": unquote,
+    "composed (NFC)": lambda text: unicodedata.normalize("NFC", text),
+    "underscores": lambda text: text.replace("_", " "),
+    "stray spaces": lambda text: " ".join(text.split()),
+}
+
+
+def read_name(commons_url: str) -> tuple[str, str]:
+    """The name inside a Commons category URL, and what had to be changed to make it readable.
+
+    >>> read_name("http://commons.wikimedia.org/wiki/Category:Caf%C3%A9__de_Flore_")
+    ('Café de Flore', 'percent-decoded, underscores, stray spaces')
+    """
+    _, _, name = commons_url.partition(COMMONS_PREFIX)
+    name = name or commons_url
+    changes = []
+    for change, step in _STEPS.items():
+        before, name = name, step(name)
+        if name != before:
+            changes.append(change)
+    return name, ", ".join(changes)
 
 
 def readable_name(commons_url: str) -> str:
-    """The name inside a Commons category URL: decoded, NFC, single spaces.
+    """The name inside a Commons category URL: decoded, NFC, single spaces."""
+    return read_name(commons_url)[0]
 
-    >>> readable_name("http://commons.wikimedia.org/wiki/Category:Caf%C3%A9__de_Flore_")
-    'Café de Flore'
+
+class GLDv2(SourceReader):
+    """Reads the official layout: `metadata/`, `ground_truth/`, `{train,index,test}/images_NNN.tar`.
+
+    With `hierarchy: published` it is H-GLDv2 (Ramzi et al., SupRank): the labels that GLDv2 publishes give
+    category and kind, images of landmarks without a label are left out, test images query the index's.
     """
-    _, _, name = commons_url.partition(COMMONS_PREFIX)
-    decoded = unicodedata.normalize("NFC", unquote(name or commons_url))
-    return " ".join(decoded.replace("_", " ").split())
-
-
-class GLDv2:
-    """Reads the official layout: `metadata/`, `ground_truth/`, `{train,index,test}/images_NNN.tar`."""
 
     levels = ("landmark", "category", "kind")
 
-    def __init__(self, source: GLDv2Source) -> None:
+    def __init__(self, source: GLDv2Source, subset: GLDv2Subset | None = None) -> None:
         self.source = source
+        self.subset = subset or GLDv2Subset()
+        self.is_published = source.hierarchy == "published"
+        self.edition = self._edition()
+        names = FOLDERS_H if self.is_published else FOLDERS
+        unknown = set(self.subset.splits) - set(names.values())
+        if unknown:
+            raise CairnError(f"params.yaml: subset.splits: no split {unknown.pop()!r}; "
+                             f"splits are {', '.join(names.values())}")  # fmt: skip
+        self.folders = {
+            folder: split
+            for folder, split in names.items()
+            if not self.subset.splits or split in self.subset.splits
+        }
+
+    def _edition(self) -> str:
+        if self.is_published:
+            return "hgldv2" if self.source.clean and not self.source.keep_unlabelled else ""
+        return "gldv2_clean" if self.source.clean else "gldv2"
+
+    def needs(self, name: str) -> bool:
+        """Leave out tars, their hash files and tables that the subset has no use for."""
+        if archive := _ARCHIVE.fullmatch(name):
+            folder, number = archive["folder"], int(archive["number"])
+            return folder in self.folders and self._is_chosen(folder, number)
+        return all(folder in self.folders or not name.startswith(own) for folder, own in TABLES.items())
+
+    def _is_chosen(self, folder: str, number: int) -> bool:
+        n_archives = {str(key): count for key, count in self.subset.n_archives.items()}
+        return number < n_archives.get(folder, number + 1)
 
     def list_images(self, store: Path) -> Listing:
         """List train, index and test images with the landmark they show and its mined type."""
         excluded: dict[str, dict[str, int]] = {}
         landmarks = landmark_table(store / "metadata")
-        splits = [
-            self._train(store / "metadata", excluded),
-            _index(store / "metadata", excluded),
-            _test(store, excluded),
-        ]
-        images = pd.concat(splits, ignore_index=True)
+        images = self._annotations(store, excluded)
         images = images.merge(landmarks, on=["space", "landmark_id"], how="left")
         images, unnamed = split_off(images, images["landmark"].isna(), "its landmark has no category")
-        images = images.merge(_members(store), on=["image_id", "split"], how="left")
+        images = images.merge(self._members(store), on=["image_id", "split"], how="left")
+        cut = {self.folders[folder] for folder in self.subset.n_archives if folder in self.folders}
+        outside = images["member"].isna() & images["split"].isin(cut)
+        images = leave_out(images, outside, "in none of the tars of the subset", excluded)
         images, absent = split_off(images, images["member"].isna(), "in no tar")
+        if self.subset.only_typed:
+            images = leave_out(images, images["type"] == "", "its landmark has no type", excluded)
+        labels = _published_labels(store / "metadata", landmarks)
+        if self.is_published:
+            images = self._labelled(images, labels, excluded)
         images = images.sort_values(["split", "archive", "offset"], ignore_index=True)
         images = images.astype({"offset": "int64", "size_bytes": "int64"})
-        columns = [*LOCATION, "landmark", "type", *ATTRIBUTION]
-        quarantine = pd.concat([unnamed, absent], ignore_index=True)
+        named = self.levels if self.is_published else ("landmark", "type")
+        names = landmarks[["landmark", "original", "changes"]].rename(columns={"landmark": "label"})
         return Listing(
-            images[columns], quarantine, excluded, _published_labels(store / "metadata", landmarks)
+            images[[*LOCATION, *named, *ATTRIBUTION]],
+            pd.concat([unnamed, absent], ignore_index=True),
+            excluded,
+            published_labels=None if self.is_published else labels,
+            names=names,
         )
 
-    def _train(self, metadata: Path, excluded: dict[str, dict[str, int]]) -> pd.DataFrame:
+    def _annotations(self, store: Path, excluded: dict[str, dict[str, int]]) -> pd.DataFrame:
+        """The listed images of the chosen splits: ids and what they show, in the id space of the labels."""
+        readers = {"train": self._train, "index": _index, "test": _test}
+        frames = [
+            readers[folder](store, excluded, split).assign(split=split)
+            for folder, split in self.folders.items()
+        ]
+        return pd.concat(frames, ignore_index=True).reindex(
+            columns=["image_id", "split", "space", "landmark_id", *ATTRIBUTION]
+        )
+
+    def _train(self, store: Path, excluded: dict[str, dict[str, int]], split: str) -> pd.DataFrame:
+        metadata = store / "metadata"
         train = read_csv(metadata / "train.csv", ["id", "url", "landmark_id"])
         credit = read_csv(metadata / "train_attribution.csv", ["id", "author", "license", "title"])
         train = train.merge(credit[["id", "author", "license", "title"]], on="id", how="left")
+        train = train.rename(columns={"id": "image_id", "url": "source_url"}).assign(
+            split=split, space="train"
+        )
         if self.source.clean:
             clean = read_csv(metadata / "train_clean.csv", ["landmark_id", "images"])
-            kept = train["id"].isin(set(clean["images"].str.split().explode()))
-            excluded["train"] = {"not in train_clean": int((~kept).sum())}
-            train = train[kept]
-        train = train.rename(columns={"id": "image_id", "url": "source_url"})
-        return train.assign(split="train", space="train")
+            kept = train["image_id"].isin(set(clean["images"].str.split().explode()))
+            train = leave_out(train, ~kept, "not in train_clean", excluded)
+        return train
+
+    def _labelled(
+        self, images: pd.DataFrame, labels: pd.DataFrame, excluded: dict[str, dict[str, int]]
+    ) -> pd.DataFrame:
+        """Join category and kind; what has none is left out, or kept under a name that says so."""
+        images = images.merge(labels, on="landmark", how="left")
+        bare = images["category"].isna()
+        if self.source.keep_unlabelled:
+            bare &= images["split"] == self.folders.get("test", "")
+        images = leave_out(images, bare, "its landmark has no published label", excluded)
+        return images.fillna({"category": UNLABELLED, "kind": UNLABELLED})
+
+    def _members(self, store: Path) -> pd.DataFrame:
+        """Where each image lies: one scan over the chosen tars of every split."""
+        found = []
+        for folder, split in self.folders.items():
+            for tar in sorted((store / folder).glob("images_*.tar")):
+                if self._is_chosen(folder, int(tar.stem.rpartition("_")[2])):
+                    members = scan_tar(tar)
+                    found.append(members.assign(split=split, archive=f"{folder}/{tar.name}"))
+        if not found:
+            folders = ", ".join(f"{folder}/" for folder in self.folders)
+            raise CairnError(f"{store}: no images_NNN.tar under {folders}: run the fetch stage")
+        members = pd.concat(found, ignore_index=True)
+        members["image_id"] = members["member"].str.rpartition("/")[2].str.removesuffix(".jpg")
+        return members.drop_duplicates(["image_id", "split"])
 
     def card(self) -> Card:
         """What the published dataset says of itself."""
+        tree = (
+            "was published with the dataset (H-GLDv2)"
+            if self.is_published
+            else "was proposed from its name and type and then reviewed"
+        )
+        hierarchy = (
+            " Hierarchy: E. Ramzi, N. Audebert, C. Rambour, A. Araujo, X. Bitot, N. Thome. Optimization of Rank "
+            "Losses for Image Retrieval. TPAMI 2025."
+        )
+        query, gallery = ("query", "gallery") if self.is_published else ("test", "index")
         return Card(
-            name="gldv2",
-            title="Google Landmarks v2 with hierarchical labels",
+            name="hgldv2" if self.is_published else "gldv2",
+            title=f"{'H-GLDv2:' if self.is_published else ''} Google Landmarks v2 with hierarchical labels".strip(),
             description=(
                 "Landmark photographs from Wikimedia Commons. Every landmark hangs in a tree (landmark, category, "
-                "kind) that was proposed from its name and type and then reviewed. Annotations by Google: CC BY 4.0. "
+                f"kind) that {tree}. Annotations by Google: CC BY 4.0. "
                 "Training images: each under the licence in its `license` column; index and test images: CC0 or "
                 "public domain."
             ),
@@ -86,12 +212,12 @@ class GLDv2:
             redistributable=True,
             citation=(
                 "T. Weyand, A. Araujo, B. Cao, J. Sim. Google Landmarks Dataset v2: A Large-Scale Benchmark for "
-                "Instance-Level Recognition and Retrieval. CVPR 2020."
+                f"Instance-Level Recognition and Retrieval. CVPR 2020.{hierarchy if self.is_published else ''}"
             ),
             levels=self.levels,
-            annotation_origin="automatic",
+            annotation_origin="given" if self.is_published else "automatic",
             attribution=ATTRIBUTION,
-            protocols=(EvaluationProtocol(name="retrieval", query="test", gallery="index"),),
+            protocols=(EvaluationProtocol(name="retrieval", query=query, gallery=gallery),),
         )
 
 
@@ -100,7 +226,8 @@ def landmark_table(metadata: Path) -> pd.DataFrame:
 
     Returns:
         Columns `space` (`train` or `index`), `landmark_id`, `landmark` (unique: a name that occurs twice gets
-        its space and id), `type` (the mined supercategory, empty where none was found).
+        its space and id), `type` (the mined supercategory, empty where none was found), `original` (the URL)
+        and `changes` (what made the URL a name).
     """
     spaces = []
     for space in ("train", "index"):
@@ -110,11 +237,18 @@ def landmark_table(metadata: Path) -> pd.DataFrame:
         _one_row_each(types, metadata / f"{space}_label_to_hierarchical.csv")
         spaces.append(names.merge(types, on="landmark_id", how="left").assign(space=space))
     table = pd.concat(spaces, ignore_index=True)
-    table["landmark"] = table["category"].map(readable_name)
+    table = table.rename(columns={"category": "original"})
+    read = [read_name(url) for url in table["original"]]
+    table["landmark"] = [name for name, _ in read]
     table["type"] = table["supercategory"].fillna("").str.split().str.join(" ")
     ids = table["space"] + " " + table["landmark_id"]
-    table["landmark"] = disambiguate(table["landmark"].tolist(), ids.tolist())
-    return table[["space", "landmark_id", "landmark", "type"]]
+    unique = disambiguate(table["landmark"].tolist(), ids.tolist())
+    table["changes"] = [
+        ", ".join(filter(None, (changes, "id appended" if name != label else "")))
+        for (name, changes), label in zip(read, unique, strict=True)
+    ]
+    table["landmark"] = unique
+    return table[["space", "landmark_id", "landmark", "type", "original", "changes"]]
 
 
 def _published_labels(metadata: Path, landmarks: pd.DataFrame) -> pd.DataFrame:
@@ -127,7 +261,8 @@ def _published_labels(metadata: Path, landmarks: pd.DataFrame) -> pd.DataFrame:
     labels = pd.concat(spaces, ignore_index=True).drop_duplicates(["space", "landmark_id"])
     labels = landmarks.merge(labels, on=["space", "landmark_id"])
     labels = labels.rename(columns={"hierarchical_label": "category", "natural_or_human_made": "kind"})
-    return labels.loc[labels["category"] != "", ["landmark", "category", "kind"]]
+    is_labelled = (labels["category"] != "") & (labels["kind"] != "")
+    return labels.loc[is_labelled, ["landmark", "category", "kind"]]
 
 
 def _one_row_each(types: pd.DataFrame, path: Path) -> None:
@@ -140,16 +275,15 @@ def _one_row_each(types: pd.DataFrame, path: Path) -> None:
         )
 
 
-def _index(metadata: Path, excluded: dict[str, dict[str, int]]) -> pd.DataFrame:
-    index = read_csv(metadata / "index.csv", ["id"])[["id"]]
-    shown = read_csv(metadata / "index_image_to_landmark.csv", ["id", "landmark_id"])
+def _index(store: Path, excluded: dict[str, dict[str, int]], split: str) -> pd.DataFrame:
+    index = read_csv(store / "metadata/index.csv", ["id"])[["id"]]
+    shown = read_csv(store / "metadata/index_image_to_landmark.csv", ["id", "landmark_id"])
     index = index.merge(shown[["id", "landmark_id"]], on="id", how="left")
-    known = index["landmark_id"].notna()
-    excluded["index"] = {"shows no known landmark": int((~known).sum())}
-    return index[known].rename(columns={"id": "image_id"}).assign(split="index", space="index")
+    index = index.rename(columns={"id": "image_id"}).assign(split=split, space="index")
+    return leave_out(index, index["landmark_id"].isna(), "shows no known landmark", excluded)
 
 
-def _test(store: Path, excluded: dict[str, dict[str, int]]) -> pd.DataFrame:
+def _test(store: Path, excluded: dict[str, dict[str, int]], split: str) -> pd.DataFrame:
     """Queries take the landmark that most of their ground-truth index images show."""
     test = read_csv(store / "metadata/test.csv", ["id"])[["id"]]
     truth = read_csv(store / "ground_truth/retrieval_solution_v2.1.csv", ["id", "images", "Usage"])
@@ -159,21 +293,6 @@ def _test(store: Path, excluded: dict[str, dict[str, int]]) -> pd.DataFrame:
     votes = pairs.groupby(["id", "landmark_id"]).size().reset_index(name="n_images")
     votes = votes.sort_values(["id", "n_images", "landmark_id"], ascending=[True, False, True])
     test = test.merge(votes.drop_duplicates("id")[["id", "landmark_id"]], on="id", how="left")
-    known = test["landmark_id"].notna()
-    excluded["test"] = {"no ground truth (ignored by the benchmark)": int((~known).sum())}
-    return test[known].rename(columns={"id": "image_id"}).assign(split="test", space="index")
-
-
-def _members(store: Path) -> pd.DataFrame:
-    """Where each image lies: one scan over the tars of every split."""
-    found = []
-    for split in SPLITS:
-        for tar in sorted((store / split).glob("images_*.tar")):
-            members = scan_tar(tar)
-            members["archive"] = f"{split}/{tar.name}"
-            found.append(members.assign(split=split))
-    if not found:
-        raise CairnError(f"{store}: no images_NNN.tar under train/, index/ or test/: run the fetch stage")
-    members = pd.concat(found, ignore_index=True)
-    members["image_id"] = members["member"].str.rpartition("/")[2].str.removesuffix(".jpg")
-    return members.drop_duplicates(["image_id", "split"])
+    test = test.rename(columns={"id": "image_id"}).assign(split=split, space="index")
+    ignored = "no ground truth (ignored by the benchmark)"
+    return leave_out(test, test["landmark_id"].isna(), ignored, excluded)

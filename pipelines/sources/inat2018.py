@@ -10,7 +10,7 @@ from datasets_hub.card import Card, EvaluationProtocol
 from hierarchies import CairnError
 from pipelines.config import INat2018Source
 from pipelines.sources.archives import stream_tar_gz
-from pipelines.sources.base import ATTRIBUTION, LOCATION, Listing, require_columns, split_off
+from pipelines.sources.base import ATTRIBUTION, LOCATION, Listing, SourceReader, require_columns, split_off
 
 ARCHIVE = "train_val2018.tar.gz"
 SPLIT_FILES = {
@@ -19,8 +19,10 @@ SPLIT_FILES = {
 }
 
 
-class INat2018:
+class INat2018(SourceReader):
     """Reads the competition's JSON and its one `.tar.gz`, split by species as retrieval papers do."""
+
+    edition = "inat2018"
 
     def __init__(self, source: INat2018Source) -> None:
         self.levels = source.levels

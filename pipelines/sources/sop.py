@@ -6,7 +6,7 @@ import pandas as pd
 
 from datasets_hub.card import Card, EvaluationProtocol
 from hierarchies import CairnError
-from pipelines.sources.base import LOCATION, Listing, require_columns, split_off
+from pipelines.sources.base import LOCATION, Listing, SourceReader, require_columns, split_off
 from pipelines.sources.zips import open_zip, read_zip_member, scan_zip
 
 ARCHIVE = "Stanford_Online_Products.zip"
@@ -16,7 +16,7 @@ COLUMNS = ("image_id", "class_id", "super_class_id", "path")
 LEVELS = ("product", "category")
 
 
-class SOP:
+class SOP(SourceReader):
     """Reads `Ebay_train.txt` and `Ebay_test.txt` and the images inside the zip.
 
     A category is named by its folder (`coffee_maker_final`: `coffee maker`), a product by its category and

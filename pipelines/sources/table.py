@@ -9,17 +9,18 @@ from datasets_hub.card import Card, EvaluationProtocol
 from hierarchies import CairnError
 from pipelines.config import TableSource
 from pipelines.sources.archives import safe_name, scan_tar
-from pipelines.sources.base import LOCATION, Listing, read_csv, split_off
+from pipelines.sources.base import LOCATION, Listing, SourceReader, read_csv, split_off
 
 TEST_SHARE = 5
 """Without a split column, one image in so many is `test`."""
 
 
-class Table:
+class Table(SourceReader):
     """Reads what `params.yaml` declares under `sources.<dataset>` with `format: table`."""
 
     def __init__(self, dataset: str, source: TableSource) -> None:
         self.dataset = dataset
+        self.edition = dataset
         self.source = source
         self.levels = source.levels
 

@@ -2,31 +2,45 @@
 
 import json
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hierarchies import CairnError
 from hierarchies.files import replace_folder
 from pipelines.landmarks import PUBLISHED_LABELS
-from pipelines.sources import Listing, reader
+from pipelines.sources import Listing, SourceReader, reader, subset_of
+from pipelines.sources.expected import check_counts, counts_of, expected_counts
 from pipelines.sources.fetched import require_fetched
+from pipelines.sources.subset import kept_protocols, reduce
 from pipelines.stages import Context
+
+NAMES = "names.parquet"
 
 
 def run(context: Context) -> None:
-    """Write `images.parquet`, `quarantine.parquet`, `counts.json` and `card.json` of one dataset."""
+    """Write `images.parquet`, `quarantine.parquet`, `counts.json`, `card.json` and the report of names."""
     require_fetched(context)
-    source = reader(context.params, context.dataset)
-    listing = source.list_images(context.paths.store)
-    _check(listing)
+    source = reader(context.params, context.dataset, context.scale)
+    card = source.card()
+    whole = source.list_images(context.paths.store)
+    _check_ids(whole)
+    print(f"{context.dataset}: {_compare(context, source, whole)}")
+    subset = subset_of(context.params, context.dataset, context.scale)
+    listing = reduce(whole, subset, source.levels[0], card.protocols)
+    protocols = kept_protocols(card.protocols, listing.images)
+    card = card.model_copy(update={"name": context.dataset, "protocols": protocols})
     with replace_folder(context.paths.index) as folder:
         pq.write_table(pa.Table.from_pandas(listing.images, preserve_index=False), folder / "images.parquet")
         quarantine = pa.Table.from_pandas(listing.quarantine, preserve_index=False)
         pq.write_table(quarantine, folder / "quarantine.parquet")
         if listing.published_labels is not None:
             listing.published_labels.to_parquet(folder / PUBLISHED_LABELS, index=False)
+        if listing.names is not None:
+            names = _names(listing.names, listing.images[source.levels[0]])
+            names.to_parquet(folder / NAMES, index=False)
         counts = {"splits": listing.counts(), "excluded": listing.excluded}
-        (folder / "card.json").write_text(source.card().model_dump_json(indent=1) + "\n", encoding="utf-8")
+        (folder / "card.json").write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
         (folder / "counts.json").write_text(
             json.dumps(counts, indent=1, sort_keys=True) + "\n", encoding="utf-8"
         )
@@ -36,7 +50,29 @@ def run(context: Context) -> None:
         )
 
 
-def _check(listing: Listing) -> None:
+def _compare(context: Context, source: SourceReader, whole: Listing) -> str:
+    """Hold a whole dataset against its registered counts.
+
+    Raises:
+        CairnError: they differ.
+    """
+    if not subset_of(context.params, context.dataset, context.scale).is_whole:
+        return "a subset: not held against the registered counts"
+    expected = expected_counts(source.edition, context.scale)
+    check_counts(context.dataset, expected, counts_of(whole, source.levels))
+    return "counts as registered" if expected else "no counts are registered for it"
+
+
+def _names(names: pd.DataFrame, labels: "pd.Series[str]") -> pd.DataFrame:
+    """The report of readable names for the labels of this index, by label; says in a line what changed."""
+    shown = names[names["label"].isin(set(labels))].sort_values(["label", "original"], ignore_index=True)
+    changes = shown["changes"].str.split(", ").explode().replace("", "unchanged")
+    summary = ", ".join(f"{count:,} {change}" for change, count in changes.value_counts(sort=False).items())
+    print(f"{len(shown):,} names made readable ({NAMES}): {summary}")
+    return shown
+
+
+def _check_ids(listing: Listing) -> None:
     """Refuse an index whose identifiers could be mistaken for one another."""
     repeated = listing.images["image_id"].duplicated()
     if repeated.any():

@@ -9,7 +9,7 @@ from pipelines.stages import Context
 
 def run(context: Context) -> None:
     """Build the tree from the label columns of the index."""
-    levels = list(reader(context.params, context.dataset).levels)
+    levels = list(reader(context.params, context.dataset, context.scale).levels)
     images = pd.read_parquet(context.paths.index / "images.parquet", columns=levels)
     try:
         tree = LabelTree.from_table(images.drop_duplicates(), levels)

@@ -1,0 +1,62 @@
+"""What a whole dataset must count, as `registries/counts.yaml` says."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from hierarchies import CairnError
+from pipelines.sources.base import Listing
+
+COUNTS = Path(__file__).parent / "registries/counts.yaml"
+Counts = Mapping[str, int]
+
+
+def expected_counts(edition: str, scale: str, path: Path = COUNTS) -> dict[str, dict[str, int]]:
+    """Split -> `listed`, `images` or a level -> how many; empty where nothing is registered.
+
+    Raises:
+        CairnError: the file is not of this form.
+    """
+    schema = TypeAdapter(dict[str, dict[str, dict[str, dict[str, int]]]])
+    try:
+        registered = schema.validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (yaml.YAMLError, ValidationError) as error:
+        raise CairnError(f"{path}: not scale -> dataset -> split -> counts: {error}") from error
+    return registered.get(scale, {}).get(edition, {})
+
+
+def counts_of(listing: Listing, levels: tuple[str, ...]) -> dict[str, dict[str, int]]:
+    """What a listing counts, in the words of the registry."""
+    found: dict[str, dict[str, int]] = {}
+    present = [level for level in levels if level in listing.images]
+    for split, count in listing.counts().items():
+        images = listing.images[listing.images["split"] == split]
+        found[split] = {
+            "listed": count["listed"],
+            "images": count["indexed"] + count["quarantined"],
+            **{level: int(images[level].nunique()) for level in present},
+        }
+    return found
+
+
+def check_counts(dataset: str, expected: Mapping[str, Counts], found: Mapping[str, Counts]) -> None:
+    """Compare what is registered with what was found; what only one of them knows is not compared.
+
+    Raises:
+        CairnError: names the dataset and, one a line, each split, what was expected and what was found.
+    """
+    differences = [
+        f"split {split}: expected {count:,} {what}, found {found.get(split, {}).get(what, 0):,}"
+        for split, counts in expected.items()
+        for what, count in counts.items()
+        if what in found.get(split, {what: 0}) and found.get(split, {}).get(what, 0) != count
+    ]
+    if differences:
+        raise CairnError(
+            f"{dataset}: not the whole dataset as it was published:\n"
+            + "\n".join(f"- {line}" for line in differences)
+            + f"\nFetch it again, from another mirror if need be; if a part is meant, say so under "
+            f"sources.{dataset}.subset in params.yaml; if the authors published a new version, correct {COUNTS}"
+        )

@@ -1,0 +1,105 @@
+"""Part of a listing: the same images on every run, and more of them when the part is declared larger."""
+
+import difflib
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+from datasets_hub.card import EvaluationProtocol
+from hierarchies import CairnError
+from pipelines.config import Subset
+from pipelines.sources.base import ATTRIBUTION, LOCATION, Listing, leave_out
+
+
+def reduce(
+    listing: Listing, subset: Subset, leaf_level: str, protocols: Sequence[EvaluationProtocol]
+) -> Listing:
+    """Leave out what `subset` does not ask for, counted by split and reason.
+
+    A split that is not asked for vanishes altogether. A query that finds nothing in the reduced gallery is
+    left out as well.
+
+    Raises:
+        CairnError: no such split, column or label, or nothing remains of a split; names what there is.
+    """
+    if subset.is_whole:
+        return listing
+    excluded = {split: dict(reasons) for split, reasons in listing.excluded.items()}
+    images, quarantine = _only_splits(listing.images, subset), _only_splits(listing.quarantine, subset)
+    chosen = sorted(images["split"].unique())
+    for wanted, filters in ((True, subset.include), (False, subset.exclude)):
+        for column, labels in filters.items():
+            has_one = _labels(images, column, labels).isin(labels)
+            reason = f"its {column} is {'not included' if wanted else 'excluded'}"
+            images = leave_out(images, has_one != wanted, reason, excluded)
+    if subset.max_images_per_label is not None:
+        beyond = _rank(images, leaf_level) >= subset.max_images_per_label
+        images = leave_out(
+            images, beyond, f"more than {subset.max_images_per_label} of its {leaf_level}", excluded
+        )
+    for protocol in protocols:
+        images = _answerable(images, protocol, leaf_level, excluded)
+    empty = [split for split in chosen if not (images["split"] == split).any()]
+    if empty or not chosen:
+        raise CairnError(
+            f"params.yaml: the subset leaves no image in split {', '.join(empty)}: {excluded}; widen it, or name the "
+            "other splits under subset.splits"
+        )
+    excluded = {split: reasons for split, reasons in excluded.items() if split in chosen}
+    return replace(listing, images=images.reset_index(drop=True), quarantine=quarantine, excluded=excluded)
+
+
+def kept_protocols(
+    protocols: Sequence[EvaluationProtocol], images: pd.DataFrame
+) -> tuple[EvaluationProtocol, ...]:
+    """The protocols whose splits are both there."""
+    splits = set(images["split"])
+    return tuple(protocol for protocol in protocols if {protocol.query, protocol.gallery} <= splits)
+
+
+def _only_splits(rows: pd.DataFrame, subset: Subset) -> pd.DataFrame:
+    unknown = set(subset.splits) - set(rows["split"]) if "archive" in rows else set()
+    if unknown:
+        known = ", ".join(sorted(rows["split"].unique()))
+        raise CairnError(f"params.yaml: subset.splits: no split {unknown.pop()!r}; splits are {known}")
+    return rows[rows["split"].isin(subset.splits)] if subset.splits else rows
+
+
+def _labels(images: pd.DataFrame, column: str, wanted: Sequence[str]) -> "pd.Series[str]":
+    """The labels of a column, which must know those that are wanted."""
+    columns = [name for name in images.columns if name not in (*LOCATION, *ATTRIBUTION)]
+    if column not in columns:
+        raise CairnError(f"params.yaml: subset: no labels {column!r} here; there are {', '.join(columns)}")
+    known = set(images[column])
+    for label in wanted:
+        if label not in known:
+            near = difflib.get_close_matches(label, sorted(known), n=3)
+            hint = f"; did you mean {', '.join(map(repr, near))}?" if near else ""
+            raise CairnError(f"params.yaml: subset: no image has {column} {label!r}{hint}")
+    return images[column]
+
+
+def _rank(images: pd.DataFrame, leaf_level: str) -> "pd.Series[int]":
+    """Place of each image among those of its split and label, in the order of the hashes of their ids."""
+    digests = [hashlib.sha256(image_id.encode()).hexdigest() for image_id in images["image_id"]]
+    ordered = images.assign(digest=digests).sort_values("digest")
+    return ordered.groupby(["split", leaf_level]).cumcount().reindex(images.index)
+
+
+def _answerable(
+    images: pd.DataFrame,
+    protocol: EvaluationProtocol,
+    leaf_level: str,
+    excluded: dict[str, dict[str, int]],
+) -> pd.DataFrame:
+    """Leave out queries with nothing to find on the finest level that counts."""
+    is_query = images["split"] == protocol.query
+    gallery = images[images["split"] == protocol.gallery]
+    if gallery.empty:
+        return images
+    level = protocol.levels[0] if protocol.levels else leaf_level
+    n_found = images[level].map(gallery[level].value_counts()).fillna(0)
+    needed = 2 if protocol.query == protocol.gallery else 1
+    return leave_out(images, is_query & (n_found < needed), "nothing to find in the subset", excluded)
