@@ -1,10 +1,12 @@
 """The landmarks of an index: what the text stages work on."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
 
 PUBLISHED_LABELS = "published_labels.parquet"
+CHAINS = "chains.json"
 
 
 def landmarks_of(index: Path) -> pd.DataFrame:
@@ -27,3 +29,10 @@ def published_labels_of(index: Path) -> pd.DataFrame:
     """
     path = index / PUBLISHED_LABELS
     return pd.read_parquet(path) if path.is_file() else pd.DataFrame(columns=["landmark", "category", "kind"])
+
+
+def chains_of(index: Path) -> dict[str, list[str]]:
+    """Superclasses of each type, nearest first, where they were mined."""
+    path = index / CHAINS
+    chains: dict[str, list[str]] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return chains

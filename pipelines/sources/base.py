@@ -1,7 +1,7 @@
 """What every source tells the stages: its files, its images, its card."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -32,6 +32,7 @@ class Listing:
         excluded: rows left out on purpose, `split -> reason -> count`.
         published_labels: where others have published a hierarchy of the same landmarks: `landmark`, `category`,
             `kind`. A yardstick for the proposal, never its input.
+        chains: type -> its superclasses, nearest first, where they were mined.
     """
 
     images: pd.DataFrame
@@ -39,6 +40,7 @@ class Listing:
     excluded: dict[str, dict[str, int]] = field(default_factory=dict)
     published_labels: pd.DataFrame | None = None
     names: pd.DataFrame | None = None
+    chains: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Per split: listed = indexed + quarantined + excluded."""
@@ -75,6 +77,10 @@ class SourceReader(ABC):
     @abstractmethod
     def card(self) -> Card:
         """Licence, citation, protocols: what the published dataset says of itself."""
+
+    def untyped(self, store: Path) -> list[str]:
+        """Commons categories of the landmarks for which the source gives no type."""
+        return []
 
     def needs(self, name: str) -> bool:
         """Whether the subset that is built needs this file of the registry."""

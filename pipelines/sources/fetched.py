@@ -9,8 +9,9 @@ from hierarchies import CairnError
 from hierarchies.files import write_text_atomic
 from pipelines.config import TableSource
 from pipelines.samples.generate import SAMPLES, generate
-from pipelines.sources import reader
+from pipelines.sources import SourceReader, reader
 from pipelines.sources.download import FetchedFile, fetch_all
+from pipelines.sources.mined import forget_types, mine_types
 from pipelines.sources.registry import RegistryRow, read_registry, write_registry
 from pipelines.sources.upstream import hash_files, with_published_hashes
 from pipelines.stages import Context
@@ -36,10 +37,22 @@ def fetch(context: Context) -> list[FetchedFile]:
     source = reader(context.params, context.dataset, context.scale)
     origin = replace(origin, rows=[row for row in origin.rows if source.needs(row.name)])
     fetched = _fetch_rows(context, origin, _hashed_rows(context, origin))
+    fetched += _mine(context, source)
     files = sorted((asdict(file) for file in fetched), key=lambda file: str(file["name"]))
     manifest = {"dataset": context.dataset, "files": files, "scale": context.scale}
     write_text_atomic(context.paths.manifest, json.dumps(manifest, indent=1, sort_keys=True) + "\n")
     return fetched
+
+
+def _mine(context: Context, source: SourceReader) -> list[FetchedFile]:
+    """The types of landmarks that the source gives none, where the parameters ask for them."""
+    settings = getattr(context.params.fetch, context.scale).wikimedia
+    categories = source.untyped(context.paths.store)
+    if categories and settings is not None:
+        return [mine_types(categories, context.paths.store, settings)]
+    if categories:
+        forget_types(context.paths.store)
+    return []
 
 
 def register(context: Context) -> int:

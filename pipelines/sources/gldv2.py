@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -22,6 +22,7 @@ from pipelines.sources.base import (
     read_csv,
     split_off,
 )
+from pipelines.sources.mined import mined_types
 
 FOLDERS = {"train": "train", "index": "index", "test": "test"}
 """Folder of the tars -> split of the published dataset."""
@@ -109,7 +110,8 @@ class GLDv2(SourceReader):
     def list_images(self, store: Path) -> Listing:
         """List train, index and test images with the landmark they show and its mined type."""
         excluded: dict[str, dict[str, int]] = {}
-        landmarks = landmark_table(store / "metadata")
+        mined = mined_types(store)
+        landmarks = landmark_table(store / "metadata", mined.types)
         images = self._annotations(store, excluded)
         images = images.merge(landmarks, on=["space", "landmark_id"], how="left")
         images, unnamed = split_off(images, images["landmark"].isna(), "its landmark has no category")
@@ -133,7 +135,15 @@ class GLDv2(SourceReader):
             excluded,
             published_labels=None if self.is_published else labels,
             names=names,
+            chains=mined.chains,
         )
+
+    def untyped(self, store: Path) -> list[str]:
+        """Commons categories of the landmarks for which GLDv2 gives no supercategory."""
+        if self.is_published:
+            return []
+        landmarks = landmark_table(store / "metadata", {})
+        return landmarks.loc[landmarks["type"] == "", "original"].tolist()
 
     def _annotations(self, store: Path, excluded: dict[str, dict[str, int]]) -> pd.DataFrame:
         """The listed images of the chosen splits: ids and what they show, in the id space of the labels."""
@@ -221,12 +231,16 @@ class GLDv2(SourceReader):
         )
 
 
-def landmark_table(metadata: Path) -> pd.DataFrame:
+def landmark_table(metadata: Path, mined: Mapping[str, str]) -> pd.DataFrame:
     """Every landmark of both id spaces with a unique readable name.
+
+    Args:
+        metadata: folder of the CSVs.
+        mined: types by Commons category, for landmarks without a supercategory.
 
     Returns:
         Columns `space` (`train` or `index`), `landmark_id`, `landmark` (unique: a name that occurs twice gets
-        its space and id), `type` (the mined supercategory, empty where none was found), `original` (the URL)
+        its space and id), `type` (supercategory or mined type, empty where there is neither), `original` (the URL)
         and `changes` (what made the URL a name).
     """
     spaces = []
@@ -240,7 +254,8 @@ def landmark_table(metadata: Path) -> pd.DataFrame:
     table = table.rename(columns={"category": "original"})
     read = [read_name(url) for url in table["original"]]
     table["landmark"] = [name for name, _ in read]
-    table["type"] = table["supercategory"].fillna("").str.split().str.join(" ")
+    given = table["supercategory"].fillna("").str.split().str.join(" ")
+    table["type"] = given.where(given != "", [mined.get(url, "") for url in table["original"]])
     ids = table["space"] + " " + table["landmark_id"]
     unique = disambiguate(table["landmark"].tolist(), ids.tolist())
     table["changes"] = [

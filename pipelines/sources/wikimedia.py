@@ -21,8 +21,6 @@ from tqdm import tqdm
 from hierarchies.errors import CairnError
 from hierarchies.files import write_text_atomic
 
-COMMONS = "https://commons.wikimedia.org/w/api.php"
-WIKIDATA = "https://www.wikidata.org/w/api.php"
 BATCH = 50  # the most that the APIs take from a client without special rights
 MAXLAG_S = 5
 _TRIES = 6

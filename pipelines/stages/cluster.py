@@ -11,7 +11,7 @@ from hierarchies.build.proposal import Proposal
 from hierarchies.compare import agreement
 from hierarchies.files import write_text_atomic
 from hierarchies.review.apply import apply_decisions
-from pipelines.landmarks import landmarks_of, published_labels_of
+from pipelines.landmarks import chains_of, landmarks_of, published_labels_of
 from pipelines.stages import Context
 from pipelines.stages.embed import VECTORS
 
@@ -21,7 +21,8 @@ N_DIGITS = 4
 def run(context: Context) -> None:
     """Write `proposal.json`, and how far it agrees with labels that others published."""
     landmarks = landmarks_of(context.paths.index)
-    proposal = propose_landmarks(landmarks, Embeddings.load(context.paths.embeddings / VECTORS))
+    embeddings = Embeddings.load(context.paths.embeddings / VECTORS)
+    proposal = propose_landmarks(landmarks, embeddings, chains_of(context.paths.index))
     proposal.save(context.paths.proposal)
     print(
         f"{context.dataset}: {len(proposal.landmarks):,} landmarks of {len(proposal.types):,} types "

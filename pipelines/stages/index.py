@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from hierarchies import CairnError
 from hierarchies.files import replace_folder
-from pipelines.landmarks import PUBLISHED_LABELS
+from pipelines.landmarks import CHAINS, PUBLISHED_LABELS
 from pipelines.sources import Listing, SourceReader, reader, subset_of
 from pipelines.sources.expected import check_counts, counts_of, expected_counts
 from pipelines.sources.fetched import require_fetched
@@ -36,6 +36,9 @@ def run(context: Context) -> None:
         pq.write_table(quarantine, folder / "quarantine.parquet")
         if listing.published_labels is not None:
             listing.published_labels.to_parquet(folder / PUBLISHED_LABELS, index=False)
+        if listing.chains:
+            chains = json.dumps(listing.chains, ensure_ascii=False, indent=1, sort_keys=True)
+            (folder / CHAINS).write_text(chains + "\n", encoding="utf-8")
         if listing.names is not None:
             names = _names(listing.names, listing.images[source.levels[0]])
             names.to_parquet(folder / NAMES, index=False)

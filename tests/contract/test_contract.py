@@ -15,7 +15,9 @@ from tests.project import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("project"), pytest.mark.timeout(900)]
 PARAMS = load_params(ROOT / "params.yaml")
-DECLARED = tuple(name for name in PARAMS.sources if name not in PARAMS.datasets and PARAMS.files_of(name) in SAMPLES)
+DECLARED = tuple(
+    name for name in PARAMS.sources if name not in PARAMS.datasets and PARAMS.files_of(name) in SAMPLES
+)
 """Datasets that `dvc repro` does not build by default; here their stages run one by one."""
 UNSEEN = {"inat2018", "dyml_animal", "dyml_vehicle", "dyml_product", "sop", "cub", "inat2018_base"}
 """Sources whose test classes do not occur in training."""
@@ -35,7 +37,9 @@ def declared_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folder(request: pytest.FixtureRequest, dataset: str, declared_root: Path) -> Path:
     if dataset in PARAMS.datasets:
         return request.getfixturevalue("project").root / "data/hub/sample" / dataset
-    context = Context(dataset, "sample", PARAMS, Paths(declared_root, "sample", dataset, PARAMS.files_of(dataset)))
+    context = Context(
+        dataset, "sample", PARAMS, Paths(declared_root, "sample", dataset, PARAMS.files_of(dataset))
+    )
     if not context.paths.hub.is_dir():
         for stage in ("fetch", "index", "taxonomy", "publish", "check"):
             importlib.import_module(f"pipelines.stages.{stage}").run(context)

@@ -190,4 +190,4 @@ def test_a_landmark_with_two_types_is_refused(gldv2, tmp_path):
     with pytest.raises(
         CairnError, match=r"train_label_to_hierarchical\.csv: landmark \d+ has two supercategories"
     ):
-        landmark_table(tmp_path)
+        landmark_table(tmp_path, {})

@@ -1,34 +1,14 @@
 """Mining against a server that speaks MediaWiki's JSON, and misbehaves in its ways."""
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import parse_qs
 
 import pytest
 
 from hierarchies import CairnError
 from pipelines.sources.wikimedia import Api, Mining, category_title, mine
-
-
-def item(ident: str, label: str = "", **links: list[str | tuple[str, str]]) -> dict[str, object]:
-    claims = {}
-    for name, targets in links.items():
-        statements = []
-        for target in targets:
-            value, rank = target if isinstance(target, tuple) else (target, "normal")
-            snak = (
-                {"snaktype": "value", "datavalue": {"value": {"id": value}}}
-                if value
-                else {"snaktype": "novalue"}
-            )
-            statements.append({"rank": rank, "mainsnak": snak})
-        claims[name] = statements
-    labels = {"en": {"language": "en", "value": label}} if label else {}
-    return {"id": ident, "labels": labels, "claims": claims}
-
+from tests.pipelines.wikimedia_server import Server, Wiki, item, serving
 
 ENTITIES = {
     "Q1": item("Q1", "Pont Neuf", P31=["Q10", ("Q11", "preferred"), ("Q12", "deprecated"), ""]),
@@ -47,6 +27,7 @@ ENTITIES = {
 MERGED = {"Q1999": "Q1"}
 ITEMS = {"Category:Pont Neuf": "Q1999", "Category:Louvre": "Q2", "Category:Tower": "Q4", "Category:Plain": ""}
 REDIRECTS = {"Category:New bridge": "Category:Pont Neuf"}
+WIKI = Wiki(ENTITIES, ITEMS, MERGED, REDIRECTS)
 TITLES = [
     "Category:New_bridge",
     "http://commons.wikimedia.org/wiki/Category:Louvre",
@@ -56,105 +37,20 @@ TITLES = [
 ]
 
 
-def query(titles: list[str], split: bool, part: str) -> dict[str, object]:
-    ends = {title: REDIRECTS.get(title, title) for title in titles}
-    pages = []
-    for title in sorted(set(ends.values())):
-        page: dict[str, object] = {"title": title}
-        if title not in ITEMS:
-            page["missing"] = True
-        elif ITEMS[title] and (not split or part):
-            page["pageprops"] = {"wikibase_item": ITEMS[title]}
-        pages.append(page)
-    steps = [{"from": a, "to": b} for a, b in ends.items() if a != b]
-    answer: dict[str, object] = {"query": {"redirects": steps, "pages": pages}}
-    if split and not part:
-        answer["continue"] = {"ppcontinue": "1|x", "continue": "||"}
-    return answer
-
-
-def entities(ids: list[str]) -> dict[str, object]:
-    found: dict[str, object] = {}
-    for ident in ids:
-        target = MERGED.get(ident, ident)
-        raw = dict(ENTITIES.get(target, {"id": target, "missing": ""}))
-        if ident != target:
-            raw["redirects"] = {"from": ident, "to": target}
-        found[target] = raw
-    return {"entities": found, "success": 1}
-
-
-class Server(ThreadingHTTPServer):
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.troubles: list[str] = []
-        self.requests: list[dict[str, str]] = []
-        self.agents: set[str] = set()
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        asked = {key: values[0] for key, values in parse_qs(body).items()}
-        self.server.requests.append(asked)
-        self.server.agents.add(self.headers["User-Agent"])
-        trouble = self.server.troubles.pop(0) if self.server.troubles else ""
-        if asked["action"] == "query":
-            answer = query(asked["titles"].split("|"), "continued" in trouble, asked.get("ppcontinue", ""))
-            if "ppcontinue" in asked:
-                answer = query(asked["titles"].split("|"), True, "1")
-        else:
-            answer = entities(asked["ids"].split("|"))
-        self.send(trouble, answer)
-
-    def send(self, trouble: str, answer: dict[str, object]) -> None:
-        status, headers = 200, {}
-        if trouble in ("maxlag", "badvalue"):
-            answer = {"error": {"code": trouble, "info": "says the server", "lag": 7}}
-            headers["Retry-After"] = "11"
-        elif trouble == "busy":
-            status, headers["Retry-After"] = 503, "23"
-        elif trouble == "short":
-            answer = {"query": {"pages": []}} if "query" in answer else {"entities": {}}
-        text = json.dumps(answer).encode()
-        length = len(text)
-        if trouble == "html":
-            text = b"<html>Our servers are under maintenance</html>"
-            length = len(text)
-        elif trouble == "cut":
-            text = text[: len(text) // 2]
-        elif trouble == "half":
-            text = text[: len(text) // 2]
-            length = len(text)
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(length)}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(text)
-
-    def log_message(self, *_: object) -> None:
-        """Stay quiet."""
-
-
 @pytest.fixture
 def server() -> Iterator[Server]:
-    running = Server()
-    thread = threading.Thread(target=running.serve_forever, daemon=True)
-    thread.start()
-    yield running
-    running.shutdown()
-    running.server_close()
-    thread.join()
+    with serving(WIKI) as running:
+        yield running
 
 
 def run(
     server: Server, cache: Path, titles: list[str] = TITLES, depth: int = 5
 ) -> tuple[Mining, list[float]]:
     waits: list[float] = []
-    url = f"http://127.0.0.1:{server.server_port}/w/api.php"
-    apis = [Api(url, cache / name, "ada@example.org", 5.0, waits.append) for name in ("commons", "wikidata")]
+    apis = [
+        Api(server.url, cache / name, "ada@example.org", 5.0, waits.append)
+        for name in ("commons", "wikidata")
+    ]
     return mine(titles, apis[0], apis[1], depth), waits
 
 
