@@ -20,7 +20,7 @@ from hierarchies.tree import LabelTree
 
 Counts = Mapping[str, int]
 _COLOURS = ("bold", "cyan", "green", "yellow", "magenta", "blue", "red", "white")
-_ICICLE_LEAVES = 2_000  # with more leaves the drawing ends one level above them; the list has them all
+_MAP_LEAVES = 2_000  # with more leaves the drawing ends one level above them; the list has them all
 
 
 def images_per_node(tree: LabelTree, counts: Counts | None) -> list[IntArray]:
@@ -110,7 +110,7 @@ def _matching(tree: LabelTree, search: str) -> set[Node]:
 
 
 def render_html(tree: LabelTree, path: Path, title: str, counts: Counts | None = None) -> None:
-    """Write one self-contained page: an icicle to click through, and a searchable list of all leaves.
+    """Write one self-contained page: a treemap to click through, and a searchable list of all leaves.
 
     Nothing in a label can run in the page: labels travel as JSON and are shown as text. The same tree gives
     the same bytes.
@@ -128,16 +128,16 @@ def render_html(tree: LabelTree, path: Path, title: str, counts: Counts | None =
     parts = {
         "TITLE": html.escape(title),
         "UNIT": html.escape(unit),
-        "ICICLE": _json(_icicle(tree, totals)),
+        "MAP": _json(_areas(tree, totals)),
         "LIST": _json(_list(tree, totals[0], unit)),
         "PLOTLY": library,
     }
     write_text_atomic(Path(path), re.sub("@@([A-Z]+)@@", lambda found: parts[found[1]], page))
 
 
-def _icicle(tree: LabelTree, totals: list[IntArray]) -> dict[str, list[str] | list[int] | str]:
-    """Columns of a plotly icicle; plotly reads labels as markup, hence the escapes."""
-    lowest = 0 if len(tree) <= _ICICLE_LEAVES or len(tree.levels) == 1 else 1
+def _areas(tree: LabelTree, totals: list[IntArray]) -> dict[str, list[str] | list[int] | str]:
+    """Columns of a plotly treemap; plotly reads labels as markup, hence the escapes."""
+    lowest = 0 if len(tree) <= _MAP_LEAVES or len(tree.levels) == 1 else 1
     ids, labels, parents = ["root"], ["all"], [""]
     values = [int(totals[-1].sum())]
     for rank in range(len(tree.levels) - 1, lowest - 1, -1):

@@ -195,7 +195,7 @@ def html(
     output: Annotated[Path, typer.Option(help="The page to write.")] = Path("tree.html"),
     scale: Scale = "sample",
 ) -> None:
-    """Write one self-contained page: icicle and searchable list."""
+    """Write one self-contained page: treemap and searchable list."""
     from hierarchies.render import render_html
 
     render_html(_load(tree, scale), output, tree, _counts(tree, scale))

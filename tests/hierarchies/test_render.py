@@ -70,7 +70,7 @@ def test_page_is_whole_safe_and_the_same_again(tmp_path: Path) -> None:
     data = json.loads(found["list-data"])
     assert EVIL in data["names"][0]
     assert len(data["rows"]) == 4
-    icicle = json.loads(found["icicle-data"])
-    assert not any("<" in label for label in icicle["labels"])
-    assert icicle["values"][icicle["labels"].index("bridge")] == 37
+    areas = json.loads(found["map-data"])
+    assert not any("<" in label for label in areas["labels"])
+    assert areas["values"][areas["labels"].index("bridge")] == 37
     assert not re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=", page[:3000] + page[-9000:])
