@@ -109,6 +109,13 @@ class CUBSource(Strict):
     subset: Subsets = Subsets()
 
 
+class VehicleIDSource(Strict):
+    """PKU VehicleID: one zip, pictures of vehicles by identity."""
+
+    format: Literal["vehicleid"]
+    subset: Subsets = Subsets()
+
+
 class TableSource(Strict):
     """Anybody's own images, described by a CSV with one column per level."""
 
@@ -134,7 +141,7 @@ class TableSource(Strict):
 
 
 Source = Annotated[
-    GLDv2Source | INat2018Source | DyMLSource | SOPSource | CUBSource | TableSource,
+    GLDv2Source | INat2018Source | DyMLSource | SOPSource | CUBSource | VehicleIDSource | TableSource,
     Field(discriminator="format"),
 ]
 
@@ -321,6 +328,7 @@ def _known_keys() -> list[str]:
         DyMLSource,
         SOPSource,
         CUBSource,
+        VehicleIDSource,
         TableSource,
         Fetch,
         Wikimedia,

@@ -9,7 +9,7 @@ import PIL
 
 from hierarchies.errors import CairnError
 from hierarchies.files import replace_folder
-from pipelines.samples import crockery, cub, dyml, gldv2, inat2018, sop
+from pipelines.samples import crockery, cub, dyml, gldv2, inat2018, sop, vehicleid
 
 REGISTRY = "registry.tsv"
 RECIPE = ".recipe"  # what the folder was drawn with: a folder of older code is drawn anew
@@ -21,6 +21,7 @@ WRITERS: dict[str, Callable[[Path], None]] = {
     "dyml_product": dyml.write_product,
     "sop": sop.write,
     "cub": cub.write,
+    "vehicleid": vehicleid.write,
     "crockery": crockery.write,
 }
 SAMPLES: tuple[str, ...] = tuple(WRITERS)

@@ -10,8 +10,9 @@ from pipelines.config import (
     Source,
     Subset,
     TableSource,
+    VehicleIDSource,
 )
-from pipelines.sources import cub, dyml, gldv2, inat2018, sop, table
+from pipelines.sources import cub, dyml, gldv2, inat2018, sop, table, vehicleid
 from pipelines.sources.base import Listing, SourceReader
 
 __all__ = ["Listing", "SourceReader", "reader", "subset_of"]
@@ -31,6 +32,8 @@ def reader(params: Params, dataset: str, scale: str) -> SourceReader:
             return sop.SOP()
         case CUBSource():
             return cub.CUB()
+        case VehicleIDSource():
+            return vehicleid.VehicleID()
         case TableSource():
             return table.Table(dataset, source)
 

@@ -47,6 +47,17 @@ class Listing:
         splits = sorted({*self.images["split"], *self.quarantine["split"], *self.excluded})
         return {split: self._counts_of(split) for split in splits}
 
+    def summary(self, levels: Sequence[str]) -> dict[str, dict[str, int]]:
+        """Per split what `registries/counts.yaml` may state: `listed`, `images`, labels of each level."""
+        found: dict[str, dict[str, int]] = {}
+        present = [level for level in levels if level in self.images]
+        for split, count in self.counts().items():
+            images = self.images[self.images["split"] == split]
+            n_labels = {level: int(images[level].nunique()) for level in present}
+            n_images = count["indexed"] + count["quarantined"]
+            found[split] = {"listed": count["listed"], "images": n_images, **n_labels}
+        return found
+
     def _counts_of(self, split: str) -> dict[str, int]:
         indexed = int((self.images["split"] == split).sum())
         quarantined = int((self.quarantine["split"] == split).sum())
@@ -82,6 +93,10 @@ class SourceReader(ABC):
         """Commons categories of the landmarks for which the source gives no type."""
         return []
 
+    def summary(self, store: Path) -> dict[str, dict[str, int]]:
+        """Per split what the annotations count, to judge files that came by hand; see `Listing.summary`."""
+        return self.list_images(store).summary(self.levels)
+
     def needs(self, name: str) -> bool:
         """Whether the subset that is built needs this file of the registry."""
         return True
@@ -114,6 +129,19 @@ def require_columns(frame: pd.DataFrame, columns: Sequence[str], path: Path) -> 
         raise CairnError(
             f"{path}: no column {', '.join(map(repr, missing))}; its columns are {', '.join(frame.columns)}"
         )
+
+
+def scan_folder(store: Path, folder: str) -> pd.DataFrame:
+    """The files below a folder of the store, as an archive's listing.
+
+    Raises:
+        CairnError: no such folder.
+    """
+    if not (store / folder).is_dir():
+        raise CairnError(f"{store / folder} is missing: run the fetch stage again")
+    files = sorted(path for path in (store / folder).rglob("*") if path.is_file())
+    rows = [("", path.relative_to(store).as_posix(), 0, path.stat().st_size) for path in files]
+    return pd.DataFrame(rows, columns=["archive", "member", "offset", "size_bytes"])
 
 
 def split_off(images: pd.DataFrame, bad: "pd.Series[bool]", reason: str) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -8,7 +8,8 @@ import pandas as pd
 
 from datasets_hub.card import Card, EvaluationProtocol
 from hierarchies import CairnError
-from pipelines.sources.base import LOCATION, Listing, SourceReader, split_off
+from pipelines.sources.base import LOCATION, Listing, SourceReader, scan_folder, split_off
+from pipelines.sources.zips import open_zip, read_zip_member, scan_zip
 
 LEVELS = ("fine", "middle", "coarse")
 ALL_IN_ONE = "mini-bmk_all_in_one"
@@ -30,7 +31,7 @@ class Part:
 
 
 class DyML(SourceReader):
-    """Reads `train/`, then `bmk_{fine,middle,coarse}/` or `mini-bmk_all_in_one/`.
+    """Reads `train/`, then `bmk_{fine,middle,coarse}/` or `mini-bmk_all_in_one/`, in a zip or unpacked.
 
     Class numbers of a benchmark are its own, so its names carry the benchmark's: `bmk_fine 103`. Where a
     benchmark gives no coarser label, it is `bmk_fine unknown`; where it gives no finer one, the class stands for
@@ -46,9 +47,13 @@ class DyML(SourceReader):
 
     def list_images(self, store: Path) -> Listing:
         """List the images of training and benchmarks."""
-        images = pd.concat([_list_part(store, part) for part in self.parts], ignore_index=True)
-        images, absent = split_off(images, images["size_bytes"] < 0, "listed, but not in its folder")
-        return Listing(images[[*LOCATION, *LEVELS]], absent)
+        files = _files(store, f"{self.dataset}.zip")
+        images = pd.concat([_list_part(files, part) for part in self.parts], ignore_index=True)
+        images["member"] = files.root + images["image_id"]
+        images = images.merge(files.members, on="member", how="left")
+        images, absent = split_off(images, images["archive"].isna(), "listed, but not in its folder")
+        images = images.astype({"offset": "int64", "size_bytes": "int64"})
+        return Listing(images[[*LOCATION, *LEVELS]].reset_index(drop=True), absent)
 
     def card(self) -> Card:
         """What the published dataset says of itself."""
@@ -90,34 +95,68 @@ def _benchmarks(dataset: str) -> list[Part]:
     ]
 
 
-def _list_part(store: Path, part: Part) -> pd.DataFrame:
-    rows = read_glued_csv(store / part.csv)
+@dataclass(frozen=True)
+class Files:
+    """Where a part's files lie: inside the zip of the authors, or unpacked in the store.
+
+    Attributes:
+        path: the zip, or the folder.
+        root: what stands before `train/label.csv` in the zip: its top folder, or nothing.
+        members: `archive`, `member`, `offset`, `size_bytes` of every file.
+    """
+
+    path: Path
+    root: str
+    members: pd.DataFrame
+
+    def read(self, name: str) -> bytes:
+        """The bytes of one file.
+
+        Raises:
+            CairnError: it is not there.
+        """
+        if self.path.is_dir():
+            try:
+                return (self.path / name).read_bytes()
+            except FileNotFoundError as error:
+                raise CairnError(f"{self.path / name} is missing: run the fetch stage again") from error
+        with open_zip(self.path) as archive:
+            return read_zip_member(archive, self.root + name)
+
+
+def _files(store: Path, archive: str) -> Files:
+    """The files of the zip if there is one, those of the folder otherwise.
+
+    Raises:
+        CairnError: the zip is damaged or is not of DyML.
+    """
+    path = store / archive
+    if not path.is_file():
+        return Files(store, "", scan_folder(store, ""))
+    members = scan_zip(path).drop_duplicates("member")
+    labels = members.loc[members["member"].str.fullmatch(r"([^/]+/)?train/label\.csv"), "member"]
+    if len(labels) != 1:
+        raise CairnError(
+            f"{path}: holds no train/label.csv, at the top or in one folder; is it a zip of DyML?"
+        )
+    return Files(path, labels.iloc[0].removesuffix("train/label.csv"), members)
+
+
+def _list_part(files: Files, part: Part) -> pd.DataFrame:
+    where = files.path / part.csv
+    rows = parse_glued_csv(files.read(part.csv).decode("utf-8", errors="replace"), where)
     prefix = "" if part.split == "train" else f"{part.csv.partition('/')[0]} "
     if part.level is None:
-        _require(rows, ["fname", *(f"{level}_id" for level in LEVELS)], store / part.csv)
+        _require(rows, ["fname", *(f"{level}_id" for level in LEVELS)], where)
         labels = {level: prefix + rows[f"{level}_id"] for level in LEVELS}
     else:
-        _require(rows, ["fname", "labels"], store / part.csv)
+        _require(rows, ["fname", "labels"], where)
         known = LEVELS.index(part.level)
         given = prefix + rows["labels"]
         unknown = pd.Series(prefix + UNKNOWN, index=rows.index)
         labels = {level: given if rank <= known else unknown for rank, level in enumerate(LEVELS)}
-    member = part.images + "/" + rows["fname"]
-    return pd.DataFrame(
-        {
-            "image_id": member,
-            "split": part.split,
-            "archive": "",
-            "member": member,
-            "offset": 0,
-            "size_bytes": [_size_bytes(store / name) for name in member],
-            **labels,
-        }
-    )
-
-
-def _size_bytes(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else -1
+    image_id = part.images + "/" + rows["fname"]
+    return pd.DataFrame({"image_id": image_id, "split": part.split, **labels})
 
 
 def _require(rows: pd.DataFrame, columns: list[str], path: Path) -> None:
@@ -125,19 +164,20 @@ def _require(rows: pd.DataFrame, columns: list[str], path: Path) -> None:
         raise CairnError(f"{path}: its columns are {', '.join(rows.columns)}; expected {', '.join(columns)}")
 
 
-def read_glued_csv(path: Path) -> pd.DataFrame:
-    """Read a DyML CSV, the first record too, whether or not it is glued to the header line.
+def parse_glued_csv(text: str, path: Path) -> pd.DataFrame:
+    """Parse a DyML CSV, the first record too, whether or not it is glued to the header line.
+
+    Args:
+        text: its content.
+        path: where it lies, for messages.
 
     Returns:
         Text columns, stripped.
 
     Raises:
-        CairnError: the file is missing, its header is not DyML's, or a line has another number of fields.
+        CairnError: its header is not DyML's, or a line has another number of fields.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError as error:
-        raise CairnError(f"{path} is missing: run the fetch stage again") from error
+    lines = text.splitlines()
     if lines and (glued := _GLUED.fullmatch(lines[0])):
         lines[:1] = [glued["header"], glued["first"]]
     table = [[field.strip() for field in line.split(",")] for line in lines if line.strip()]

@@ -7,7 +7,6 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from hierarchies import CairnError
-from pipelines.sources.base import Listing
 
 COUNTS = Path(__file__).parent / "registries/counts.yaml"
 Counts = Mapping[str, int]
@@ -25,20 +24,6 @@ def expected_counts(edition: str, scale: str, path: Path = COUNTS) -> dict[str, 
     except (yaml.YAMLError, ValidationError) as error:
         raise CairnError(f"{path}: not scale -> dataset -> split -> counts: {error}") from error
     return registered.get(scale, {}).get(edition, {})
-
-
-def counts_of(listing: Listing, levels: tuple[str, ...]) -> dict[str, dict[str, int]]:
-    """What a listing counts, in the words of the registry."""
-    found: dict[str, dict[str, int]] = {}
-    present = [level for level in levels if level in listing.images]
-    for split, count in listing.counts().items():
-        images = listing.images[listing.images["split"] == split]
-        found[split] = {
-            "listed": count["listed"],
-            "images": count["indexed"] + count["quarantined"],
-            **{level: int(images[level].nunique()) for level in present},
-        }
-    return found
 
 
 def check_counts(dataset: str, expected: Mapping[str, Counts], found: Mapping[str, Counts]) -> None:

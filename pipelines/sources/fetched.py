@@ -10,7 +10,8 @@ from hierarchies.files import write_text_atomic
 from pipelines.config import TableSource
 from pipelines.samples.generate import SAMPLES, generate
 from pipelines.sources import SourceReader, reader
-from pipelines.sources.download import FetchedFile, fetch_all
+from pipelines.sources.download import MANUAL, FetchedFile, fetch_all
+from pipelines.sources.expected import check_counts, expected_counts
 from pipelines.sources.mined import forget_types, mine_types
 from pipelines.sources.registry import RegistryRow, read_registry, write_registry
 from pipelines.sources.upstream import hash_files, with_published_hashes
@@ -31,12 +32,16 @@ def fetch(context: Context) -> list[FetchedFile]:
     """Bring every file that a dataset's subset needs into the store, verify it, and write the manifest.
 
     Raises:
-        CairnError: a file cannot be had or does not match its hash.
+        CairnError: a file cannot be had, does not match its hash, or came by hand and is something else.
     """
     origin = _origin(context)
     source = reader(context.params, context.dataset, context.scale)
     origin = replace(origin, rows=[row for row in origin.rows if source.needs(row.name)])
-    fetched = _fetch_rows(context, origin, _hashed_rows(context, origin))
+    rows = _hashed_rows(context, origin)
+    fetched = _fetch_rows(context, origin, rows)
+    by_hand = [row.name for row in rows if row.url.startswith(MANUAL) and row.hash is None]
+    if by_hand:
+        _accept(context, source, by_hand)
     fetched += _mine(context, source)
     files = sorted((asdict(file) for file in fetched), key=lambda file: str(file["name"]))
     manifest = {"dataset": context.dataset, "files": files, "scale": context.scale}
@@ -56,7 +61,10 @@ def _mine(context: Context, source: SourceReader) -> list[FetchedFile]:
 
 
 def register(context: Context) -> int:
-    """Record the hashes that the authors publish beside their files into the registry, for review and commit.
+    """Record hashes into the registry, for review and commit.
+
+    They are those that the authors publish beside their files, and those of files that came by hand and were
+    accepted by their content when they were fetched.
 
     Returns:
         How many rows got a hash.
@@ -72,11 +80,42 @@ def register(context: Context) -> int:
 
 
 def _hashed_rows(context: Context, origin: Origin) -> list[RegistryRow]:
-    """The rows with the hashes that the authors publish in files of their own, which are fetched first."""
-    wanted = hash_files(origin.rows)
+    """The rows with the hashes of files by hand that were accepted, and with those that the authors publish.
+
+    The latter stand in files of their own, which are fetched first.
+    """
+    rows = _with_accepted(origin.rows, context.paths.manifest)
+    wanted = hash_files(rows)
     if wanted:
         _fetch_rows(context, origin, wanted)
-    return with_published_hashes(origin.rows, context.paths.store)
+    return with_published_hashes(rows, context.paths.store)
+
+
+def _with_accepted(rows: list[RegistryRow], manifest: Path) -> list[RegistryRow]:
+    """Hold a file that came by hand to what the manifest recorded when it was accepted."""
+    if not manifest.is_file():
+        return rows
+    files = json.loads(manifest.read_text(encoding="utf-8"))["files"]
+    recorded = {file["name"]: f"sha256:{file['sha256']}" for file in files}
+    return [
+        replace(row, hash=row.hash or recorded.get(row.name)) if row.url.startswith(MANUAL) else row
+        for row in rows
+    ]
+
+
+def _accept(context: Context, source: SourceReader, names: list[str]) -> None:
+    """Judge files that came by hand, for which no hash is registered, by their structure and counts.
+
+    Raises:
+        CairnError: they are not what they should be.
+    """
+    try:
+        expected = expected_counts(source.edition, context.scale)
+        check_counts(context.dataset, expected, source.summary(context.paths.store))
+    except CairnError as error:
+        raise CairnError(
+            f"{', '.join(names)}: came by hand into {context.paths.store}, but not as expected. {error}"
+        ) from error
 
 
 def _fetch_rows(context: Context, origin: Origin, rows: list[RegistryRow]) -> list[FetchedFile]:

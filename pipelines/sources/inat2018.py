@@ -46,6 +46,14 @@ class INat2018(SourceReader):
         columns = [*LOCATION, *self.levels, *ATTRIBUTION]
         return Listing(images[columns], pd.concat([unknown, absent], ignore_index=True))
 
+    def summary(self, store: Path) -> dict[str, dict[str, int]]:
+        """What the split files count; the archive is not read."""
+        splits = {split: _read_split(store / name, split)["file_name"] for split, name in SPLIT_FILES.items()}
+        return {
+            split: {"images": len(names), "species": int(names.str.split("/").str[2].nunique())}
+            for split, names in splits.items()
+        }
+
     def card(self) -> Card:
         """What the published dataset says of itself."""
         return Card(

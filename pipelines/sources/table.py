@@ -8,8 +8,8 @@ import pandas as pd
 from datasets_hub.card import Card, EvaluationProtocol
 from hierarchies import CairnError
 from pipelines.config import TableSource
-from pipelines.sources.archives import safe_name, scan_tar
-from pipelines.sources.base import LOCATION, Listing, SourceReader, read_csv, split_off
+from pipelines.sources.archives import scan_tar
+from pipelines.sources.base import LOCATION, Listing, SourceReader, read_csv, scan_folder, split_off
 
 TEST_SHARE = 5
 """Without a split column, one image in so many is `test`."""
@@ -59,7 +59,7 @@ class Table(SourceReader):
 
     def _members(self, store: Path) -> pd.DataFrame:
         frames = [
-            scan_tar(store / name) if name.endswith(".tar") else _scan_folder(store, name)
+            scan_tar(store / name) if name.endswith(".tar") else scan_folder(store, name)
             for name in self.source.images
         ]
         members = pd.concat(frames, ignore_index=True)
@@ -86,13 +86,3 @@ def _split_of(image_id: str) -> str:
     """A split that depends on the image's own path only, so that adding images moves none."""
     digest = hashlib.sha256(image_id.encode()).digest()
     return "test" if digest[0] % TEST_SHARE == 0 else "train"
-
-
-def _scan_folder(store: Path, folder: str) -> pd.DataFrame:
-    """The files below a folder, as an archive's listing."""
-    if not (store / folder).is_dir():
-        raise CairnError(f"{store / folder} is missing: run the fetch stage again")
-    files = sorted(path for path in (store / folder).rglob("*") if path.is_file())
-    rows = [("", path.relative_to(store).as_posix(), 0, path.stat().st_size) for path in files]
-    frame = pd.DataFrame(rows, columns=["archive", "member", "offset", "size_bytes"])
-    return frame[frame["member"].map(safe_name)]

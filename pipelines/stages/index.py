@@ -10,7 +10,7 @@ from hierarchies import CairnError
 from hierarchies.files import replace_folder
 from pipelines.landmarks import CHAINS, PUBLISHED_LABELS
 from pipelines.sources import Listing, SourceReader, reader, subset_of
-from pipelines.sources.expected import check_counts, counts_of, expected_counts
+from pipelines.sources.expected import check_counts, expected_counts
 from pipelines.sources.fetched import require_fetched
 from pipelines.sources.subset import kept_protocols, reduce
 from pipelines.stages import Context
@@ -62,7 +62,7 @@ def _compare(context: Context, source: SourceReader, whole: Listing) -> str:
     if not subset_of(context.params, context.dataset, context.scale).is_whole:
         return "a subset: not held against the registered counts"
     expected = expected_counts(source.edition, context.scale)
-    check_counts(context.dataset, expected, counts_of(whole, source.levels))
+    check_counts(context.dataset, expected, whole.summary(source.levels))
     return "counts as registered" if expected else "no counts are registered for it"
 
 

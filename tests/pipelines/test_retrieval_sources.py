@@ -1,6 +1,7 @@
-"""Stanford Online Products and CUB-200-2011: lists and images inside one archive each."""
+"""Stanford Online Products, CUB-200-2011, VehicleID, DyML: lists and images inside one archive each."""
 
 import io
+import json
 import tarfile
 import zipfile
 from pathlib import Path
@@ -8,13 +9,22 @@ from pathlib import Path
 import pytest
 
 from hierarchies import CairnError
+from pipelines.config import load_params
+from pipelines.paths import Paths
 from pipelines.samples.archives import write_tar_gz, write_zip
 from pipelines.samples.generate import generate
+from pipelines.sources import fetched, reader
 from pipelines.sources.archives import read_members
 from pipelines.sources.cub import CUB
+from pipelines.sources.dyml import DyML
+from pipelines.sources.expected import expected_counts
+from pipelines.sources.registry import read_registry
 from pipelines.sources.sop import SOP
+from pipelines.sources.vehicleid import VehicleID
+from pipelines.stages import Context
+from tests.project import ROOT
 
-READERS = {"sop": SOP(), "cub": CUB()}
+READERS = {"sop": SOP(), "cub": CUB(), "vehicleid": VehicleID()}
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +97,7 @@ def test_a_missing_image_is_quarantined(drawn, tmp_path, dataset):
     [
         ("sop", "Ebay_train.txt", b"image_id class_id path\n1 1 a/b.JPG\n", "no column 'super_class_id'"),
         ("sop", "Ebay_test.txt", b"image_id class_id super_class_id path\n1 1 1\n", "'1 1 1' has 3 fields, not 4"),
+        ("vehicleid", "train_list.txt", b"0001\n", "'0001' is not an image and a vehicle"),
         ("cub", "classes.txt", b"1\n", "classes.txt: '1' is not a number and a value"),
         ("cub", "images.txt", b"1 a/b.jpg\n1 a/c.jpg\n", "images.txt: number 1 occurs twice"),
     ],
@@ -125,3 +136,111 @@ def test_a_zip_is_the_same_bytes_whatever_the_order(tmp_path):
     write_zip(tmp_path / "y.zip", members[::-1])
     assert (tmp_path / "x.zip").read_bytes() == (tmp_path / "y.zip").read_bytes()
     assert zipfile.ZipFile(io.BytesIO((tmp_path / "x.zip").read_bytes())).namelist() == ["a", "b"]
+
+
+# ---- DyML in the authors' zip -----------------------------------------------------------------------------
+
+
+def zipped(folder: Path, top: str) -> list[tuple[str, bytes]]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix in {".jpg", ".csv"})
+    return [(top + path.relative_to(folder).as_posix(), path.read_bytes()) for path in files]
+
+
+@pytest.mark.parametrize("top", ["", "dyml_product/"])
+def test_dyml_is_the_same_zipped_or_unpacked(tmp_path, top):
+    generate("dyml_product", tmp_path / "unpacked")
+    write_zip(tmp_path / "zipped/dyml_product.zip", zipped(tmp_path / "unpacked", top))
+    unpacked, packed = (
+        DyML("dyml_product").list_images(tmp_path / name).images for name in ("unpacked", "zipped")
+    )
+    columns = ["image_id", "split", "size_bytes", "fine", "middle", "coarse"]
+    assert packed[columns].equals(unpacked[columns])
+    images = zip(
+        read_members(tmp_path / "zipped", packed), read_members(tmp_path / "unpacked", unpacked), strict=True
+    )
+    assert all(first == second for first, second in images)
+
+
+def test_a_zip_without_labels_is_refused(tmp_path):
+    write_zip(tmp_path / "dyml_product.zip", [("a/b/train/label.csv", b"")])
+    with pytest.raises(CairnError, match=r"dyml_product\.zip: holds no train/label\.csv"):
+        DyML("dyml_product").list_images(tmp_path)
+
+
+# ---- files that come by hand ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def by_hand(tmp_path, monkeypatch) -> Context:
+    """DyML-Product at full scale; the counts registered are those of its sample."""
+    params = load_params(ROOT / "params.yaml")
+    counts = expected_counts("dyml_product", "sample")
+    monkeypatch.setattr(fetched, "expected_counts", lambda *_: counts)
+    generate("dyml_product", tmp_path / "unpacked")
+    return Context("dyml_product", "full", params, Paths(tmp_path, "full", "dyml_product"))
+
+
+def put(context: Context, members: list[tuple[str, bytes]]) -> None:
+    write_zip(context.paths.store / "dyml_product.zip", members)
+
+
+def test_the_message_says_what_to_get_and_where_to_put_it(by_hand):
+    with pytest.raises(CairnError) as failure:
+        fetched.fetch(by_hand)
+    for part in (
+        "OneDrive",
+        "Baidu",
+        "Name it dyml_product.zip",
+        str(by_hand.paths.store),
+        "mini-bmk_all_in_one",
+    ):
+        assert part in str(failure.value)
+
+
+def test_a_copy_is_accepted_by_structure_and_counts_and_its_hash_recorded(by_hand, tmp_path):
+    members = zipped(tmp_path / "unpacked", "dyml_product/")
+    put(by_hand, members)
+    (file,) = fetched.fetch(by_hand)
+    assert json.loads(by_hand.paths.manifest.read_text())["files"][0]["sha256"] == file.sha256
+    assert fetched.fetch(by_hand)[0].sha256 == file.sha256
+    put(by_hand, [*members, ("dyml_product/extra.txt", b"")])
+    with pytest.raises(CairnError, match=f"expected: any size, sha256:{file.sha256}"):
+        fetched.fetch(by_hand)
+
+
+def test_a_copy_that_is_something_else_is_refused(by_hand, tmp_path):
+    put(by_hand, [("readme.txt", b"")])
+    with pytest.raises(CairnError, match=r"dyml_product\.zip: came by hand .* holds no train/label\.csv"):
+        fetched.fetch(by_hand)
+    put(
+        by_hand,
+        [(name, data) for name, data in zipped(tmp_path / "unpacked", "") if name != "train/imgs/5.jpg"],
+    )
+    fetched.fetch(by_hand)  # a missing image is for the quarantine
+    by_hand.paths.manifest.unlink()
+    label = (tmp_path / "unpacked/train/label.csv").read_bytes().splitlines(keepends=True)
+    shorter = b"".join(label[:-1])
+    put(
+        by_hand, [(n, shorter if n == "train/label.csv" else d) for n, d in zipped(tmp_path / "unpacked", "")]
+    )
+    with pytest.raises(CairnError, match="split train: expected 144 images, found 143"):
+        fetched.fetch(by_hand)
+    assert not by_hand.paths.manifest.exists()
+
+
+def test_register_writes_the_hash_of_an_accepted_copy(by_hand, tmp_path, monkeypatch):
+    put(by_hand, zipped(tmp_path / "unpacked", ""))
+    (file,) = fetched.fetch(by_hand)
+    (tmp_path / "registries").mkdir()
+    copy = tmp_path / "registries/dyml_product.tsv"
+    copy.write_bytes((fetched.REGISTRIES / "dyml_product.tsv").read_bytes())
+    monkeypatch.setattr(fetched, "REGISTRIES", tmp_path / "registries")
+    assert fetched.register(by_hand) == 1
+    assert [row.hash for row in read_registry(copy)] == [f"sha256:{file.sha256}"]
+
+
+def test_the_splits_of_inat_are_judged_without_the_archive(tmp_path):
+    generate("inat2018", tmp_path / "inat2018")
+    (tmp_path / "inat2018/train_val2018.tar.gz").unlink()
+    found = reader(load_params(ROOT / "params.yaml"), "inat2018", "sample").summary(tmp_path / "inat2018")
+    assert found == {"train": {"images": 312, "species": 39}, "test": {"images": 152, "species": 19}}

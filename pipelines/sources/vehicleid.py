@@ -1,0 +1,70 @@
+"""PKU VehicleID (Liu et al., CVPR 2016): one zip, surveillance pictures of vehicles by identity."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from datasets_hub.card import Card, EvaluationProtocol
+from hierarchies import CairnError
+from pipelines.sources.base import LOCATION, Listing, SourceReader, split_off
+from pipelines.sources.zips import open_zip, read_zip_member, scan_zip
+
+ARCHIVE = "VehicleID_V1.0.zip"
+FOLDER = "VehicleID_V1.0"
+SPLIT_FILES = {"train": "train_list.txt", "test": "test_list_2400.txt"}
+LEVELS = ("vehicle",)
+
+
+class VehicleID(SourceReader):
+    """Reads `train_test_split/{train_list,test_list_2400}.txt` (`<image> <vehicle>`) and `image/` in the zip.
+
+    The test split is the largest of the three published lists; models and colours are known for a part of the
+    vehicles only, so that there is one level.
+    """
+
+    levels = LEVELS
+    edition = "vehicleid"
+
+    def list_images(self, store: Path) -> Listing:
+        """List the images of both splits."""
+        path = store / ARCHIVE
+        images = pd.concat([_read_split(path, split) for split in SPLIT_FILES], ignore_index=True)
+        members = scan_zip(path).drop_duplicates("member")
+        images = images.merge(members, on="member", how="left")
+        images, absent = split_off(images, images["archive"].isna(), f"not in {ARCHIVE}")
+        images = images.sort_values(["split", "offset"], ignore_index=True)
+        images = images.astype({"offset": "int64", "size_bytes": "int64"})
+        return Listing(images[[*LOCATION, *LEVELS]], absent)
+
+    def card(self) -> Card:
+        """What the published dataset says of itself."""
+        return Card(
+            name="vehicleid",
+            title="PKU VehicleID",
+            description=(
+                "Pictures of vehicles by surveillance cameras, labelled by identity; test vehicles (the large test "
+                "list of 2,400) are unseen in training. Given by Peking University on request, for research only."
+            ),
+            homepage="https://www.pkuml.org/resources/pku-vehicleid.html",
+            licence="PKU-VehicleID-research-only",
+            redistributable=False,
+            citation=(
+                "H. Liu, Y. Tian, Y. Wang, L. Pang, T. Huang. Deep Relative Distance Learning: Tell the Difference "
+                "Between Similar Vehicles. CVPR 2016."
+            ),
+            levels=LEVELS,
+            annotation_origin="given",
+            protocols=(EvaluationProtocol(name="retrieval", query="test", gallery="test"),),
+        )
+
+
+def _read_split(path: Path, split: str) -> pd.DataFrame:
+    name = f"{FOLDER}/train_test_split/{SPLIT_FILES[split]}"
+    with open_zip(path) as archive:
+        lines = read_zip_member(archive, name).decode("utf-8", errors="replace").splitlines()
+    pairs = [line.split() for line in lines if line.strip()]
+    malformed = next((pair for pair in pairs if len(pair) != 2), None)
+    if malformed:
+        raise CairnError(f"{path}: {name}: {' '.join(malformed)[:80]!r} is not an image and a vehicle")
+    frame = pd.DataFrame(pairs, columns=["image_id", "vehicle"], dtype=str)
+    return frame.assign(split=split, member=f"{FOLDER}/image/" + frame["image_id"] + ".jpg")
