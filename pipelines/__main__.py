@@ -51,8 +51,10 @@ for _stage, _summary in STAGES.items():
 
 @app.command()
 def include(
-    dataset: Annotated[str, typer.Argument(help="A dataset declared under sources, such as grocery.")],
-    mirror: Annotated[str, typer.Option(help="The folder or URL that holds its files.")],
+    dataset: Annotated[str, typer.Argument(help="A dataset declared under sources, such as cub or grocery.")],
+    mirror: Annotated[
+        str | None, typer.Option(help="The folder or URL that holds its files, where it has one.")
+    ] = None,
     scale: Annotated[str, typer.Option(help="sample or full.")] = "sample",
 ) -> None:
     """Add a declared dataset to the lists of params.yaml, so that `dvc repro` builds it."""

@@ -233,6 +233,12 @@ class Params(Strict):
                 raise ValueError(
                     f"datasets: {name!r} must be listed once, under tree_from_data or under tree_from_text"
                 )
+        for name in self.tree_from_data:
+            source = self.sources.get(name)
+            if isinstance(source, GLDv2Source) and source.hierarchy == "proposed":
+                raise ValueError(
+                    f"tree_from_data: {name!r} has none; list it under tree_from_text, or take its published hierarchy"
+                )
         for name, source in self.sources.items():
             owner = self.files_of(name)
             if owner not in self.sources or self.sources[owner].format != source.format:

@@ -11,13 +11,13 @@ from hierarchies.files import write_text_atomic
 from pipelines.config import Params, load_params, validate
 
 
-def include_dataset(path: Path, dataset: str, mirror: str, scale: str) -> None:
-    """List `dataset` under `datasets`, `tree_from_data` and `train_on`, and note its mirror.
+def include_dataset(path: Path, dataset: str, mirror: str | None, scale: str) -> None:
+    """List `dataset` under `datasets`, `tree_from_data` and `train_on`, and note its mirror if it has one.
 
     Args:
         path: `params.yaml`; replaced only if the result is valid.
         dataset: a name under `sources`.
-        mirror: folder or URL of its files; a local folder must exist.
+        mirror: folder or URL of its files, a local folder must exist; None: the embedded sample or the authors'.
         scale: the scale whose `fetch` gets the mirror.
 
     Raises:
@@ -25,7 +25,7 @@ def include_dataset(path: Path, dataset: str, mirror: str, scale: str) -> None:
     """
     params = load_params(path)
     params.source(dataset)
-    if "://" not in mirror and not Path(mirror).is_dir():
+    if mirror and "://" not in mirror and not Path(mirror).is_dir():
         raise CairnError(f"no folder {mirror}: give the folder or URL that holds the files of {dataset}")
     yaml = YAML()
     yaml.width = 160
@@ -39,7 +39,8 @@ def include_dataset(path: Path, dataset: str, mirror: str, scale: str) -> None:
     for key in lists:
         if dataset not in document[key]:
             document[key].append(dataset)
-    document["fetch"][scale]["mirrors"][dataset] = mirror
+    if mirror:
+        document["fetch"][scale]["mirrors"][dataset] = mirror
     text = StringIO()
     yaml.dump(document, text)
     validate(Params, plain_yaml.safe_load(text.getvalue()), path.name)

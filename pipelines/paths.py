@@ -48,7 +48,7 @@ class Paths:
 
     @property
     def index(self) -> Path:
-        """Folder: `images.parquet`, `quarantine.parquet`, `counts.json`, `card.json`; some have `names.parquet`."""
+        """Folder: `images.parquet`, `quarantine.parquet`, `counts.json`, `card.json`; some sources add more."""
         return self._at("data/index")
 
     @property

@@ -41,6 +41,7 @@ class Listing:
     published_labels: pd.DataFrame | None = None
     names: pd.DataFrame | None = None
     chains: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    ground_truth: pd.DataFrame | None = None
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Per split: listed = indexed + quarantined + excluded."""

@@ -36,6 +36,14 @@ TABLES = {
 """Files, or beginnings of their names, that only one folder's split needs."""
 COMMONS_PREFIX = "Category:"
 UNLABELLED = "unlabelled"
+CITATION = (
+    "T. Weyand, A. Araujo, B. Cao, J. Sim. Google Landmarks Dataset v2: A Large-Scale Benchmark for Instance-Level "
+    "Recognition and Retrieval. CVPR 2020."
+)
+CITATION_H = (
+    "Hierarchy: E. Ramzi, N. Audebert, C. Rambour, A. Araujo, X. Bitot, N. Thome. Optimization of Rank Losses for "
+    "Image Retrieval. TPAMI 2025."
+)
 _ARCHIVE = re.compile(r"(md5sum/)?(?P<folder>train|index|test)/(md5\.)?images_(?P<number>\d+)\.(tar|txt)")
 _STEPS: dict[str, Callable[[str], str]] = {
     "percent-decoded": unquote,
@@ -136,6 +144,7 @@ class GLDv2(SourceReader):
             published_labels=None if self.is_published else labels,
             names=names,
             chains=mined.chains,
+            ground_truth=_ground_truth(store) if "test" in self.folders else None,
         )
 
     def untyped(self, store: Path) -> list[str]:
@@ -198,32 +207,20 @@ class GLDv2(SourceReader):
 
     def card(self) -> Card:
         """What the published dataset says of itself."""
-        tree = (
-            "was published with the dataset (H-GLDv2)"
-            if self.is_published
-            else "was proposed from its name and type and then reviewed"
-        )
-        hierarchy = (
-            " Hierarchy: E. Ramzi, N. Audebert, C. Rambour, A. Araujo, X. Bitot, N. Thome. Optimization of Rank "
-            "Losses for Image Retrieval. TPAMI 2025."
-        )
+        origin = "was published with the dataset" if self.is_published else "was proposed and then reviewed"
         query, gallery = ("query", "gallery") if self.is_published else ("test", "index")
         return Card(
             name="hgldv2" if self.is_published else "gldv2",
-            title=f"{'H-GLDv2:' if self.is_published else ''} Google Landmarks v2 with hierarchical labels".strip(),
+            title=f"{'H-GLDv2: ' if self.is_published else ''}Google Landmarks v2 with hierarchical labels",
             description=(
                 "Landmark photographs from Wikimedia Commons. Every landmark hangs in a tree (landmark, category, "
-                f"kind) that {tree}. Annotations by Google: CC BY 4.0. "
-                "Training images: each under the licence in its `license` column; index and test images: CC0 or "
-                "public domain."
+                f"kind) that {origin}. Annotations by Google: CC BY 4.0. Training images: each under the licence in "
+                "its `license` column; index and test images: CC0 or public domain."
             ),
             homepage="https://github.com/cvdfoundation/google-landmark",
             licence="CC-BY-4.0",
             redistributable=True,
-            citation=(
-                "T. Weyand, A. Araujo, B. Cao, J. Sim. Google Landmarks Dataset v2: A Large-Scale Benchmark for "
-                f"Instance-Level Recognition and Retrieval. CVPR 2020.{hierarchy if self.is_published else ''}"
-            ),
+            citation=f"{CITATION} {CITATION_H}" if self.is_published else CITATION,
             levels=self.levels,
             annotation_origin="given" if self.is_published else "automatic",
             attribution=ATTRIBUTION,
@@ -301,13 +298,23 @@ def _index(store: Path, excluded: dict[str, dict[str, int]], split: str) -> pd.D
 def _test(store: Path, excluded: dict[str, dict[str, int]], split: str) -> pd.DataFrame:
     """Queries take the landmark that most of their ground-truth index images show."""
     test = read_csv(store / "metadata/test.csv", ["id"])[["id"]]
-    truth = read_csv(store / "ground_truth/retrieval_solution_v2.1.csv", ["id", "images", "Usage"])
     shown = read_csv(store / "metadata/index_image_to_landmark.csv", ["id", "landmark_id"])
-    pairs = truth.assign(index_id=truth["images"].str.split()).explode("index_id")
-    pairs = pairs.merge(shown.rename(columns={"id": "index_id"}), on="index_id")
-    votes = pairs.groupby(["id", "landmark_id"]).size().reset_index(name="n_images")
-    votes = votes.sort_values(["id", "n_images", "landmark_id"], ascending=[True, False, True])
-    test = test.merge(votes.drop_duplicates("id")[["id", "landmark_id"]], on="id", how="left")
+    pairs = _ground_truth(store).merge(shown.rename(columns={"id": "image_id"}), on="image_id")
+    votes = pairs.groupby(["query_id", "landmark_id"]).size().reset_index(name="n_images")
+    votes = votes.sort_values(["query_id", "n_images", "landmark_id"], ascending=[True, False, True])
+    votes = votes.drop_duplicates("query_id").rename(columns={"query_id": "id"})
+    test = test.merge(votes[["id", "landmark_id"]], on="id", how="left")
     test = test.rename(columns={"id": "image_id"}).assign(split=split, space="index")
     ignored = "no ground truth (ignored by the benchmark)"
     return leave_out(test, test["landmark_id"].isna(), ignored, excluded)
+
+
+def _ground_truth(store: Path) -> pd.DataFrame:
+    """The retrieval benchmark's answers, one row per query and index image that answers it."""
+    path = store / "ground_truth/retrieval_solution_v2.1.csv"
+    truth = read_csv(path, ["id", "images", "Usage"])
+    truth = truth[(truth["Usage"] != "Ignored") & (truth["images"] != "None")]
+    truth = truth.assign(images=truth["images"].str.split()).explode("images")
+    return truth.rename(columns={"id": "query_id", "images": "image_id", "Usage": "usage"})[
+        ["query_id", "image_id", "usage"]
+    ]

@@ -16,10 +16,11 @@ from pipelines.sources.subset import kept_protocols, reduce
 from pipelines.stages import Context
 
 NAMES = "names.parquet"
+GROUND_TRUTH = "ground_truth.parquet"
 
 
 def run(context: Context) -> None:
-    """Write `images.parquet`, `quarantine.parquet`, `counts.json`, `card.json` and the report of names."""
+    """Write `images.parquet`, `quarantine.parquet`, `counts.json`, `card.json`, and what else a source tells."""
     require_fetched(context)
     source = reader(context.params, context.dataset, context.scale)
     card = source.card()
@@ -42,6 +43,9 @@ def run(context: Context) -> None:
         if listing.names is not None:
             names = _names(listing.names, listing.images[source.levels[0]])
             names.to_parquet(folder / NAMES, index=False)
+        if listing.ground_truth is not None:
+            truth = _ground_truth(listing.ground_truth, listing.images)
+            truth.to_parquet(folder / GROUND_TRUTH, index=False)
         counts = {"splits": listing.counts(), "excluded": listing.excluded}
         (folder / "card.json").write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
         (folder / "counts.json").write_text(
@@ -73,6 +77,14 @@ def _names(names: pd.DataFrame, labels: "pd.Series[str]") -> pd.DataFrame:
     summary = ", ".join(f"{count:,} {change}" for change, count in changes.value_counts(sort=False).items())
     print(f"{len(shown):,} names made readable ({NAMES}): {summary}")
     return shown
+
+
+def _ground_truth(truth: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
+    """The answers of the benchmark of which query and image are both in this index, in order."""
+    ids = set(images["image_id"])
+    present = truth[truth["query_id"].isin(ids) & truth["image_id"].isin(ids)]
+    print(f"{present['query_id'].nunique():,} queries have {len(present):,} answers ({GROUND_TRUTH})")
+    return present.sort_values(["query_id", "image_id"], ignore_index=True)
 
 
 def _check_ids(listing: Listing) -> None:

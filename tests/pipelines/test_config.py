@@ -35,6 +35,8 @@ def test_the_committed_params_are_valid():
         (lambda raw: raw["sources"]["gldv2"].update(format="glvd2"), r"sources\.gldv2: .*'gldv2'"),
         (lambda raw: raw["datasets"].append("cars"), r"params.yaml: datasets: 'cars' has no entry under sources"),
         (lambda raw: raw["datasets"].append("grocery"), r"datasets: 'grocery' must be listed once"),
+        (lambda raw: (raw["tree_from_data"].append("gldv2"), raw["tree_from_text"].clear()),
+         r"tree_from_data: 'gldv2' has none; list it under tree_from_text"),
         (lambda raw: raw["train_on"].append("grocery"), r"train_on: 'grocery' is not listed under datasets"),
         (lambda raw: raw["train_on"].append("dyml_animal"), r"train_on: 'dyml_animal' has no recipe"),
         (lambda raw: raw.update(scales=["medium"]), r"scales\.0: .*'sample' or 'full'"),
@@ -74,6 +76,16 @@ def test_include_adds_a_dataset_once_and_keeps_comments(tmp_path):
         if line.startswith("#")
     ]
     assert all(comment in path.read_text(encoding="utf-8") for comment in comments)
+
+
+def test_include_needs_no_mirror_where_there_is_a_sample(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text((ROOT / "params.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    include_dataset(path, "cub", None, "sample")
+    params = load_params(path)
+    assert "cub" in params.datasets
+    assert "cub" in params.tree_from_data
+    assert params.fetch.sample.mirrors == {}
 
 
 def test_include_refuses_and_leaves_the_file_alone(tmp_path):
