@@ -31,7 +31,8 @@ def reduce(
     chosen = sorted(images["split"].unique())
     for wanted, filters in ((True, subset.include), (False, subset.exclude)):
         for column, labels in filters.items():
-            has_one = _labels(images, column, labels).isin(labels)
+            _check_labels(listing.images, column, labels)
+            has_one = images[column].isin(labels)
             reason = f"its {column} is {'not included' if wanted else 'excluded'}"
             images = leave_out(images, has_one != wanted, reason, excluded)
     if subset.max_images_per_label is not None:
@@ -67,8 +68,8 @@ def _only_splits(rows: pd.DataFrame, subset: Subset) -> pd.DataFrame:
     return rows[rows["split"].isin(subset.splits)] if subset.splits else rows
 
 
-def _labels(images: pd.DataFrame, column: str, wanted: Sequence[str]) -> "pd.Series[str]":
-    """The labels of a column, which must know those that are wanted."""
+def _check_labels(images: pd.DataFrame, column: str, wanted: Sequence[str]) -> None:
+    """Refuse a column that is none of labels, and labels that no image has."""
     columns = [name for name in images.columns if name not in (*LOCATION, *ATTRIBUTION)]
     if column not in columns:
         raise CairnError(f"params.yaml: subset: no labels {column!r} here; there are {', '.join(columns)}")
@@ -78,7 +79,6 @@ def _labels(images: pd.DataFrame, column: str, wanted: Sequence[str]) -> "pd.Ser
             near = difflib.get_close_matches(label, sorted(known), n=3)
             hint = f"; did you mean {', '.join(map(repr, near))}?" if near else ""
             raise CairnError(f"params.yaml: subset: no image has {column} {label!r}{hint}")
-    return images[column]
 
 
 def _rank(images: pd.DataFrame, leaf_level: str) -> "pd.Series[int]":

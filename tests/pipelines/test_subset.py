@@ -1,6 +1,7 @@
 """Parts of a dataset: what they keep, that they grow, and that only the difference is fetched."""
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -15,6 +16,7 @@ from hierarchies import CairnError
 from pipelines.config import GLDv2Source, GLDv2Subset, Params, Subset, validate
 from pipelines.paths import Paths
 from pipelines.samples.generate import generate
+from pipelines.sources import subset_of
 from pipelines.sources.fetched import fetch
 from pipelines.sources.gldv2 import GLDv2
 from pipelines.sources.sop import SOP
@@ -126,6 +128,16 @@ def test_a_faulty_subset_is_told(drawn, subset, message):
 def test_a_faulty_declaration_is_named(source, message):
     with pytest.raises(CairnError, match=message):
         params(mine=source)
+
+
+def test_the_documented_declaration_is_valid():
+    (block,) = re.findall(
+        r"```yaml\n(.*?)```", (ROOT / "docs/sources.md").read_text(encoding="utf-8"), re.DOTALL
+    )
+    declared = params(**yaml.safe_load(block)["sources"])
+    part = subset_of(declared, "gldv2", "full")
+    assert not part.is_whole
+    assert subset_of(declared, "gldv2", "sample").is_whole
 
 
 # ---- fetching the difference ------------------------------------------------------------------------------
