@@ -322,9 +322,11 @@ def _manual(row: RegistryRow, target: Path, present: Content | None) -> CairnErr
     """Say what to get, from where, how to name it and where to put it."""
     what = row.url.removeprefix(MANUAL).strip()
     wrong = f" (the file there has {present.size_bytes:,} bytes, {present.found})" if present else ""
+    is_known = row.size_bytes is not None or row.hash is not None
+    expected = f"expected: {_expected(row)}" if is_known else "its structure and counts are checked then"
     return CairnError(
         f"{row.name}: no program may download this file. Get it by hand: {what}. Name it {target.name} and "
-        f"put it into {target.parent}{wrong}; expected: {_expected(row)}; then run the command again"
+        f"put it into {target.parent}{wrong}; {expected}; then run the command again"
     )
 
 

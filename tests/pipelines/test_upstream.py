@@ -4,13 +4,19 @@ import hashlib
 from dataclasses import replace
 
 import pytest
+import yaml
 
 from hierarchies import CairnError
+from pipelines.config import Params, validate
+from pipelines.paths import Paths
 from pipelines.samples.generate import generate
+from pipelines.sources import fetched
 from pipelines.sources.download import fetch_all
 from pipelines.sources.fetched import REGISTRIES
 from pipelines.sources.registry import read_registry, write_registry
 from pipelines.sources.upstream import hash_files, with_published_hashes
+from pipelines.stages import Context
+from tests.project import ROOT
 
 
 @pytest.fixture
@@ -53,3 +59,22 @@ def test_the_committed_registry_of_gldv2_is_whole(tmp_path):
     assert len(hash_files(rows)) == sum(row.hash is None for row in tars)
     write_registry(tmp_path / "copy.tsv", rows)
     assert read_registry(tmp_path / "copy.tsv") == rows
+
+
+def test_register_records_the_published_hashes_once(gldv2, tmp_path, monkeypatch):
+    folder, rows = gldv2
+    (tmp_path / "registries").mkdir()
+    path = tmp_path / "registries/gldv2.tsv"
+    write_registry(path, rows)
+    monkeypatch.setattr(fetched, "REGISTRIES", path.parent)
+    raw = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    raw["fetch"]["full"]["mirrors"] = {"gldv2": str(folder)}
+    params = validate(Params, raw, "params.yaml")
+    context = Context("gldv2", "full", params, Paths(tmp_path, "full", "gldv2"))
+    n_tars = sum(row.name.endswith(".tar") for row in rows)
+    assert [fetched.register(context), fetched.register(context)] == [n_tars, 0]
+    for row in read_registry(path):
+        if row.name.endswith(".tar"):
+            assert row.hash == f"md5:{hashlib.md5((folder / row.name).read_bytes()).hexdigest()}"
+    stored = {file.name for file in context.paths.store.rglob("*") if file.is_file()}
+    assert not any(name.endswith(".tar") for name in stored)
