@@ -32,7 +32,9 @@ class Listing:
         excluded: rows left out on purpose, `split -> reason -> count`.
         published_labels: where others have published a hierarchy of the same landmarks: `landmark`, `category`,
             `kind`. A yardstick for the proposal, never its input.
+        names: where labels were made readable: `label`, `original`, `changes` (what was changed, in words).
         chains: type -> its superclasses, nearest first, where they were mined.
+        ground_truth: where a benchmark lists the answers of each query: `query_id`, `image_id`, `usage`.
     """
 
     images: pd.DataFrame
