@@ -32,12 +32,14 @@ def check_counts(dataset: str, expected: Mapping[str, Counts], found: Mapping[st
     Raises:
         CairnError: names the dataset and, one a line, each split, what was expected and what was found.
     """
-    differences = [
-        f"split {split}: expected {count:,} {what}, found {found.get(split, {}).get(what, 0):,}"
-        for split, counts in expected.items()
-        for what, count in counts.items()
-        if what in found.get(split, {what: 0}) and found.get(split, {}).get(what, 0) != count
-    ]
+    differences = []
+    for split, counts in expected.items():
+        counted = found.get(split, dict.fromkeys(counts, 0))
+        differences += [
+            f"split {split}: expected {count:,} {what}, found {counted[what]:,}"
+            for what, count in counts.items()
+            if counted.get(what, count) != count
+        ]
     if differences:
         raise CairnError(
             f"{dataset}: not the whole dataset as it was published:\n"

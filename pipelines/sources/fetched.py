@@ -34,9 +34,8 @@ def fetch(context: Context) -> list[FetchedFile]:
     Raises:
         CairnError: a file cannot be had, does not match its hash, or came by hand and is something else.
     """
-    origin = _origin(context)
+    origin = _needed(context)
     source = reader(context.params, context.dataset, context.scale)
-    origin = replace(origin, rows=[row for row in origin.rows if source.needs(row.name)])
     rows = _hashed_rows(context, origin)
     fetched = _fetch_rows(context, origin, rows)
     by_hand = [row.name for row in rows if row.url.startswith(MANUAL) and row.hash is None]
@@ -132,7 +131,7 @@ def _fetch_rows(context: Context, origin: Origin, rows: list[RegistryRow]) -> li
 
 
 def require_fetched(context: Context) -> None:
-    """Make sure that the store still holds what the manifest says; fetch again what it lost.
+    """Make sure that the store still holds what the manifest says, and the manifest all that the subset needs.
 
     DVC tracks the manifest, not the store: after a fresh clone or a cleared disk the manifest may be there
     and the files may not.
@@ -140,9 +139,18 @@ def require_fetched(context: Context) -> None:
     manifest = context.paths.manifest
     if manifest.is_file():
         files = json.loads(manifest.read_text(encoding="utf-8"))["files"]
-        if all(_has_size(context.paths.store / file["name"], file["size_bytes"]) for file in files):
+        names = {file["name"] for file in files}
+        is_there = all(_has_size(context.paths.store / file["name"], file["size_bytes"]) for file in files)
+        if is_there and names.issuperset(_needed_names(context)):
             return
     fetch(context)
+
+
+def _needed_names(context: Context) -> list[str]:
+    """The registered files that the subset needs; a table has no registry."""
+    if isinstance(context.params.source(context.dataset), TableSource):
+        return []
+    return [row.name for row in _needed(context).rows]
 
 
 def _has_size(path: Path, size_bytes: int) -> bool:
@@ -155,6 +163,13 @@ def _mirror(context: Context) -> str | None:
     mirrors: dict[str, str] = settings.mirrors
     mirror = mirrors.get(context.dataset, mirrors.get(context.paths.owner))
     return str((context.paths.root / mirror).resolve()) if mirror and "://" not in mirror else mirror
+
+
+def _needed(context: Context) -> Origin:
+    """The files that the subset needs."""
+    origin = _origin(context)
+    source = reader(context.params, context.dataset, context.scale)
+    return replace(origin, rows=[row for row in origin.rows if source.needs(row.name)])
 
 
 def _origin(context: Context) -> Origin:

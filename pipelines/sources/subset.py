@@ -27,8 +27,14 @@ def reduce(
     if subset.is_whole:
         return listing
     excluded = {split: dict(reasons) for split, reasons in listing.excluded.items()}
-    images, quarantine = _only_splits(listing.images, subset), _only_splits(listing.quarantine, subset)
-    chosen = sorted(images["split"].unique())
+    known = sorted(listing.images["split"].unique())
+    unknown = sorted(set(subset.splits) - set(known))
+    if unknown:
+        raise CairnError(
+            f"params.yaml: subset.splits: no split {unknown[0]!r}; splits are {', '.join(known)}"
+        )
+    chosen = list(subset.splits) or known
+    images = listing.images[listing.images["split"].isin(chosen)]
     for wanted, filters in ((True, subset.include), (False, subset.exclude)):
         for column, labels in filters.items():
             _check_labels(listing.images, column, labels)
@@ -43,13 +49,17 @@ def reduce(
     for protocol in protocols:
         images = _answerable(images, protocol, leaf_level, excluded)
     empty = [split for split in chosen if not (images["split"] == split).any()]
-    if empty or not chosen:
+    if empty:
         raise CairnError(
             f"params.yaml: the subset leaves no image in split {', '.join(empty)}: {excluded}; widen it, or name the "
             "other splits under subset.splits"
         )
-    excluded = {split: reasons for split, reasons in excluded.items() if split in chosen}
-    return replace(listing, images=images.reset_index(drop=True), quarantine=quarantine, excluded=excluded)
+    return replace(
+        listing,
+        images=images.reset_index(drop=True),
+        quarantine=listing.quarantine[listing.quarantine["split"].isin(chosen)],
+        excluded={split: reasons for split, reasons in excluded.items() if split in chosen},
+    )
 
 
 def kept_protocols(
@@ -58,14 +68,6 @@ def kept_protocols(
     """The protocols whose splits are both there."""
     splits = set(images["split"])
     return tuple(protocol for protocol in protocols if {protocol.query, protocol.gallery} <= splits)
-
-
-def _only_splits(rows: pd.DataFrame, subset: Subset) -> pd.DataFrame:
-    unknown = set(subset.splits) - set(rows["split"]) if "archive" in rows else set()
-    if unknown:
-        known = ", ".join(sorted(rows["split"].unique()))
-        raise CairnError(f"params.yaml: subset.splits: no split {unknown.pop()!r}; splits are {known}")
-    return rows[rows["split"].isin(subset.splits)] if subset.splits else rows
 
 
 def _check_labels(images: pd.DataFrame, column: str, wanted: Sequence[str]) -> None:

@@ -230,6 +230,10 @@ def test_a_declared_subset_is_fetched_and_a_larger_one_adds_the_difference(tmp_p
     assert server.take() == set()
     assert set(pd.read_parquet(small.paths.index / "images.parquet")["split"]) == {"index", "test"}
 
+    larger = full_context(tmp_path, server, n_archives={"train": 2, "index": 2, "test": 2})
+    index.run(larger)  # it was not fetched before: index sees that the manifest lacks something
+    assert server.take() == {"test/images_001.tar", "md5sum/test/md5.images_001.txt"}
+
 
 def test_another_dataset_on_the_same_files_downloads_nothing(tmp_path, server):
     part = {"n_archives": {"train": 1, "index": 1, "test": 1}}
