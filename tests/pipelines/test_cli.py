@@ -75,7 +75,8 @@ def test_export_and_html_write_the_tree(trees, tmp_path: Path):
         (("tree", "find", "no_such_dataset", "x"), "no_such_dataset"),
     ],
 )
-def test_a_mistake_is_one_message(trees, monkeypatch, arguments, words):
+def test_a_mistake_is_one_message(trees, monkeypatch, tmp_path, arguments, words):
+    monkeypatch.setenv("CAIRN_HUB", str(tmp_path))
     filled = [argument.format(ours=trees[0]) for argument in arguments]
     monkeypatch.setattr(sys, "argv", ["cairn", *filled])
     with pytest.raises(SystemExit) as stop:
