@@ -44,7 +44,8 @@ def run(context: Context) -> None:
             names = _names(listing.names, listing.images[source.levels[0]])
             names.to_parquet(folder / NAMES, index=False)
         if listing.ground_truth is not None:
-            truth = _ground_truth(listing.ground_truth, listing.images)
+            shown = listing.images.set_index("image_id")[source.levels[0]]
+            truth = _ground_truth(listing.ground_truth, shown)
             truth.to_parquet(folder / GROUND_TRUTH, index=False)
         counts = {"splits": listing.counts(), "excluded": listing.excluded}
         (folder / "card.json").write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
@@ -79,11 +80,17 @@ def _names(names: pd.DataFrame, labels: "pd.Series[str]") -> pd.DataFrame:
     return shown
 
 
-def _ground_truth(truth: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
-    """The answers of the benchmark of which query and image are both in this index, in order."""
-    ids = set(images["image_id"])
-    present = truth[truth["query_id"].isin(ids) & truth["image_id"].isin(ids)]
-    print(f"{present['query_id'].nunique():,} queries have {len(present):,} answers ({GROUND_TRUTH})")
+def _ground_truth(truth: pd.DataFrame, shown: "pd.Series[str]") -> pd.DataFrame:
+    """The answers of the benchmark of which query and image are both in this index (`shown`: id -> label).
+
+    Says how many answers a label would miss: evaluation goes by labels.
+    """
+    present = truth[truth["query_id"].isin(shown.index) & truth["image_id"].isin(shown.index)]
+    n_other = int((present["query_id"].map(shown) != present["image_id"].map(shown)).sum())
+    print(
+        f"{present['query_id'].nunique():,} queries have {len(present):,} answers ({GROUND_TRUTH}), "
+        f"{n_other:,} of them with another label than the query"
+    )
     return present.sort_values(["query_id", "image_id"], ignore_index=True)
 
 
