@@ -262,7 +262,8 @@ def test_calibration_takes_no_pair_of_an_item_with_itself() -> None:
 
 
 def test_docstring_examples_run() -> None:
-    names = [f"training.losses.{m.name}" for m in pkgutil.iter_modules(training.losses.__path__)]
+    modules = {module.name for module in pkgutil.iter_modules(training.losses.__path__)}
+    names = [f"training.losses.{name}" for name in sorted(modules - {"fused"})]  # imports only with triton
     results = [doctest.testmod(importlib.import_module(name)) for name in names]
     assert sum(r.attempted for r in results) > 0
     assert not any(r.failed for r in results)

@@ -6,23 +6,26 @@ A loss here is ``1 - sum over positives k of term(rank(k), hrank(k))``. Three fa
 - Steps without gradient are counts: sort the positives of each depth once, then search.
 - A term needs nothing but its own rank, so value and gradient come out of one pass over a chunk of
   differences that still sits in cache; nothing of that size is kept for the backward pass.
+
+`compare` makes the differences in torch; on CUDA `fused` does it in Triton kernels that store none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from training.losses.compare import Comparison, Items, TorchItems
 from training.losses.steps import LeakyStep, Scratch, Step
 
 CHUNK_ELEMENTS = {"cpu": 1 << 18, "cuda": 1 << 24}  # differences held at once: a cache's worth, a busy GPU's
-OUT_OF_REACH = (
-    1e15  # taken from the scores of items that a step must not see: it pushes by 0 there, with slope 0
-)
+FUSED_ON = ("cuda",)  # devices where the kernels of `fused` run
 
 
 @dataclass(frozen=True)
@@ -140,14 +143,24 @@ class Block:
     def run(self, with_grad: bool) -> Block:
         """Fill `loss`, and `grad` where asked for."""
         self.grad = torch.zeros_like(self.scores) if with_grad else None
-        budget = CHUNK_ELEMENTS["cuda" if self.scores.is_cuda else "cpu"]
-        scratch = Scratch(self.scores, max(budget, self.scores.shape[1]))
-        for level, positives in self.levels.items():
-            part = _Level(self, level, scratch)
-            for rows, slots in positives.chunks(self.scores.shape[1], budget):
-                part.add(rows, slots)
+        items_of = self.items()
+        for level in self.levels:
+            part = _Level(self, level)
+            items = items_of(level)
+            for rows, slots in items.chunks():
+                part.add(items.compare(rows, slots), rows, slots)
             part.close()
         return self
+
+    def items(self) -> Callable[[int], Items]:
+        """What makes the items of a level: kernels where there are some, torch elsewhere."""
+        if self.scores.device.type in FUSED_ON and self.ranking.hrank_step is None and find_spec("triton"):
+            from training.losses.fused import FusedItems
+
+            return partial(FusedItems, self)
+        budget = CHUNK_ELEMENTS["cuda" if self.scores.is_cuda else "cpu"]
+        scratch = Scratch(self.scores, max(budget, self.scores.shape[1]))
+        return partial(TorchItems, self, budget, scratch)
 
     def counted(self, level: int) -> tuple[Tensor, Tensor]:
         """The parts of rank and hrank that need no gradient: counts, and the item itself; (R, K)."""
@@ -170,46 +183,27 @@ class Block:
 class _Level:
     """The terms of the positives at one depth, added to a block chunk by chunk."""
 
-    def __init__(self, block: Block, level: int, scratch: Scratch) -> None:
-        self.block, self.scratch, self.own = block, scratch, block.levels[level]
-        query, ranking = self.own.query, block.ranking
-        relevance, total = block.relevance[query, level, None], block.total[query]
-        self.constants = torch.stack([relevance, total])
-        self.per_positive = torch.stack([self.own.score, self.own.valid, *block.counted(level)])
-        self.raw = self.items = block.scores[query]
-        depth = block.depth[query]
-        if not ranking.everywhere:
-            self.items = self.raw.add((depth >= level).to(self.raw.dtype), alpha=-OUT_OF_REACH)
-        self.weight: Tensor | None = None  # what an item adds to hrank if it ranks above, (R, N)
-        if ranking.everywhere or ranking.hrank_step is not None:
-            self.weight = torch.minimum(block.relevance[query], relevance).gather(1, depth.long())
-        if self.weight is not None and ranking.hrank_step is not None:
-            self.weight *= depth > level
-        self.loss = torch.zeros_like(total)
-        self.to_items = torch.zeros_like(self.raw)
+    def __init__(self, block: Block, level: int) -> None:
+        self.block, self.own = block, block.levels[level]
+        query = self.own.query
+        self.constants = torch.stack([block.relevance[query, level, None], block.total[query]])
+        self.per_positive = torch.stack([self.own.valid, *block.counted(level)])
+        self.loss = torch.zeros_like(block.total[query])
+        self.to_items = block.scores.new_zeros(len(query), block.scores.shape[1])
         self.to_self = torch.zeros_like(self.own.score)
 
-    def add(self, rows: slice, slots: slice) -> None:
-        """Rank some positives, and add their terms and gradients."""
-        ranking = self.block.ranking
-        score, valid, rank, hrank = self.per_positive[:, rows, slots].unbind()
-        pushes = ranking.step(self.items[rows], score, self.scratch)
-        hrank_pushes, weight = None, None
-        if self.weight is not None:
-            hrank_pushes = ranking.hrank_step(self.raw[rows], score) if ranking.hrank_step else pushes
-            weight = self.weight[rows, :, None]
-            hrank = hrank + (hrank_pushes.value @ weight)[:, :, 0]
-        terms = self.block.objective.terms(rank + pushes.total, hrank, *self.constants[:, rows].unbind())
+    def add(self, compared: Comparison, rows: slice, slots: slice) -> None:
+        """Add the terms of some positives, and their gradients."""
+        valid, rank, hrank = self.per_positive[:, rows, slots].unbind()
+        steps = compared.hrank
+        hrank = hrank if steps is None else hrank + steps
+        constants = self.constants[:, rows].unbind()
+        terms = self.block.objective.terms(rank + compared.rank, hrank, *constants)
         self.loss[rows] += (terms.value * valid).sum(1, keepdim=True)
-        if self.block.grad is None:
-            return
-        by_rank = terms.by_rank * valid
-        self.to_items[rows] += pushes.pull(by_rank)
-        self.to_self[rows, slots] += by_rank * pushes.slope_total
-        if hrank_pushes is not None and weight is not None:
-            by_hrank = terms.by_hrank * valid
-            self.to_items[rows] += hrank_pushes.pull(by_hrank) * weight[:, :, 0]
-            self.to_self[rows, slots] += by_hrank * hrank_pushes.weighted_slope(weight)
+        if self.block.grad is not None:
+            by_rank, by_hrank = terms.by_rank * valid, terms.by_hrank * valid
+            self.to_items[rows] += compared.to_items(by_rank, by_hrank)
+            self.to_self[rows, slots] += compared.to_self(by_rank, by_hrank)
 
     def close(self) -> None:
         """Hand loss and gradient to the block."""

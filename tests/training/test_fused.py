@@ -1,0 +1,118 @@
+"""The fused kernels against the torch path: compiled where there is a GPU, else in Triton's interpreter."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from training.losses import (
+    SmoothAP,
+    SmoothHAP,
+    SmoothNDCG,
+    SupAP,
+    SupHAP,
+    SupNDCG,
+    SupRecall,
+    engine,
+)
+
+if find_spec("triton") is None:
+    reason = "no triton: after `pip install triton==3.9.0` its interpreter runs the kernels without a GPU"
+    pytest.skip(reason, allow_module_level=True)
+
+INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"  # triton reads it when it is imported
+DEVICE = "cpu" if INTERPRETED else "cuda"
+needs_kernels = pytest.mark.skipif(
+    not INTERPRETED and not torch.cuda.is_available(), reason="no CUDA device; interpreted below"
+)
+LOSSES = [
+    SmoothAP(),
+    SmoothAP(level=2, tau=0.05),
+    SmoothHAP(alpha=2.0),
+    SmoothNDCG(),
+    SupAP(),
+    SupAP(level=1, rho=-1),
+    SupAP(level=1, delta=None, offset=1.0),
+    SupAP(level=2, start=0.0, offset=1.0),
+    SupHAP(),
+    SupHAP(offset=None, weights=(0.2, 0.3, 0.5)),
+    SupNDCG(),
+    SupRecall(at_k=(1, 4)),
+]
+
+
+@pytest.fixture(autouse=True)
+def kernels_on_any_device(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let the engine choose the kernels, also on a CPU where they are interpreted."""
+    monkeypatch.setattr(engine, "FUSED_ON", (DEVICE,))
+    if INTERPRETED:  # many small tiles for few items: the interpreter is slow
+        from training.losses import fused
+
+        monkeypatch.setattr(fused, "TILE", 64)
+        monkeypatch.setattr(fused, "MOST_POSITIVES", 4)
+    with np.errstate(over="ignore", invalid="ignore"):
+        yield
+
+
+def drawn(n: int, m: int, dtype: torch.dtype, ties: bool = False) -> tuple[Tensor, Tensor]:
+    """Vectors (n + m, 6) and labels (n + m, 3) of unequal classes; with `ties`, many scores are equal."""
+    generator = torch.Generator().manual_seed(n + m)
+    vectors = torch.randn(n + m, 6, generator=generator, dtype=torch.float64)
+    vectors = (vectors * 2).round() / 64 if ties else torch.nn.functional.normalize(vectors, dim=1)
+    fine = (torch.rand(n + m, generator=generator) ** 2 * (n + m) / 3).long()  # few large, many small
+    return vectors.to(DEVICE, dtype), torch.stack([fine, fine // 2, fine // 6], 1).to(DEVICE)
+
+
+def both_ways(
+    loss: torch.nn.Module, vectors: Tensor, labels: Tensor, n: int, monkeypatch: pytest.MonkeyPatch
+) -> list[tuple[Tensor, Tensor]]:
+    """Value and gradient by the kernels and by torch; items beyond the first n are references."""
+    results = []
+    for devices in (engine.FUSED_ON, ()):
+        monkeypatch.setattr(engine, "FUSED_ON", devices)
+        x = vectors.clone().requires_grad_()
+        refs = (x[n:], labels[n:]) if n < len(x) else ()
+        value = loss(x[:n], labels[:n], *refs)
+        value.backward()
+        assert x.grad is not None
+        results.append((value.detach(), x.grad))
+    return results
+
+
+@needs_kernels
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: type(loss).__name__)
+@pytest.mark.parametrize(
+    ("n_queries", "n_refs", "ties"), [(17, 0, False), (9, 0, True), (2, 35, False), (1, 2, True)]
+)
+def test_kernels_equal_torch(
+    loss: torch.nn.Module, n_queries: int, n_refs: int, ties: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectors, labels = drawn(n_queries, n_refs, torch.float64, ties)
+    fused, plain = both_ways(loss, vectors, labels, n_queries, monkeypatch)
+    torch.testing.assert_close(fused, plain, rtol=0, atol=1e-12)
+
+
+@needs_kernels
+@pytest.mark.parametrize("loss", [SmoothHAP(), SupHAP()])
+def test_single_precision(loss: torch.nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors, labels = drawn(16, 0, torch.float32)
+    (value, grad), (plain, plain_grad) = both_ways(loss, vectors, labels, 16, monkeypatch)
+    assert value.item() == pytest.approx(plain.item(), abs=1e-5)
+    assert (grad - plain_grad).norm() <= 1e-4 * plain_grad.norm()
+
+
+@pytest.mark.skipif(INTERPRETED, reason="this is that run")
+def test_in_the_interpreter() -> None:
+    """The tests above in a process of their own, where Triton runs the kernels with numpy."""
+    env = os.environ | {"TRITON_INTERPRET": "1", "CUDA_VISIBLE_DEVICES": ""}
+    run = [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", __file__]
+    done = subprocess.run(run, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-4000:]
