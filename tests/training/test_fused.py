@@ -56,7 +56,7 @@ def kernels_on_any_device(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     if INTERPRETED:  # many small tiles for few items: the interpreter is slow
         from training.losses import fused
 
-        monkeypatch.setattr(fused, "TILE", 64)
+        monkeypatch.setattr(fused, "TILE", 32)
         monkeypatch.setattr(fused, "MOST_POSITIVES", 4)
     with np.errstate(over="ignore", invalid="ignore"):
         yield
@@ -67,7 +67,7 @@ def drawn(n: int, m: int, dtype: torch.dtype, ties: bool = False) -> tuple[Tenso
     generator = torch.Generator().manual_seed(n + m)
     vectors = torch.randn(n + m, 6, generator=generator, dtype=torch.float64)
     vectors = (vectors * 2).round() / 64 if ties else torch.nn.functional.normalize(vectors, dim=1)
-    fine = (torch.rand(n + m, generator=generator) ** 2 * (n + m) / 3).long()  # few large, many small
+    fine = (torch.rand(n + m, generator=generator) ** 2 * (n + m)).long()  # few large, many small
     return vectors.to(DEVICE, dtype), torch.stack([fine, fine // 2, fine // 6], 1).to(DEVICE)
 
 
@@ -90,7 +90,7 @@ def both_ways(
 @needs_kernels
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: type(loss).__name__)
 @pytest.mark.parametrize(
-    ("n_queries", "n_refs", "ties"), [(17, 0, False), (9, 0, True), (2, 35, False), (1, 2, True)]
+    ("n_queries", "n_refs", "ties"), [(13, 0, False), (8, 0, True), (2, 29, False), (1, 2, True)]
 )
 def test_kernels_equal_torch(
     loss: torch.nn.Module, n_queries: int, n_refs: int, ties: bool, monkeypatch: pytest.MonkeyPatch
