@@ -57,7 +57,7 @@ def kernels_on_any_device(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         from training.losses import fused
 
         monkeypatch.setattr(fused, "TILE", 32)
-        monkeypatch.setattr(fused, "MOST_POSITIVES", 4)
+        monkeypatch.setattr(fused, "PUSH_POSITIVES", 4)
     with np.errstate(over="ignore", invalid="ignore"):
         yield
 

@@ -19,14 +19,14 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from training.losses.steps import SupStep
+from training.losses.steps import Step, SupStep
 
 if TYPE_CHECKING:
     from training.losses.engine import Block
 
 TILE = 1024  # differences that a program holds at once, 8 to a thread
-MOST_POSITIVES = 16  # in a tile
-NO_LINE = (0.0, float("inf"), 0.0, 0.0)  # SupStep's rho, delta, start and intercept that make it a Sigmoid
+PUSH_POSITIVES, PULL_POSITIVES = 16, 2  # in a tile at most; items fill it
+LOG2_E = tl.constexpr(1.4426950408889634)
 
 
 @triton.jit
@@ -44,19 +44,19 @@ def _items(scores, depths, relevance, row, item, n_items, n_depths, LEVEL, EVERY
 
 
 @triton.jit
-def _step(t, INVERSE_TAU, RHO, DELTA, START, INTERCEPT):
-    """SupStep of differences and its slope, both 0 at -inf; with DELTA at infinity, Sigmoid."""
-    sigmoid = tl.sigmoid(t * INVERSE_TAU)
+def _step(t, TAU, RHO, DELTA, START, ORIGIN):
+    """SupStep of differences, and its slope times tau; both 0 at -inf. With DELTA at infinity, Sigmoid."""
+    sigmoid = 1 / (1 + tl.exp2(t * (-LOG2_E / TAU)))
     beyond = t > DELTA
-    value = tl.where(beyond, RHO * (t - DELTA) + INTERCEPT, sigmoid + tl.where(t > 0, START, 0.0))
-    return value, tl.where(beyond, RHO, sigmoid * (1 - sigmoid) * INVERSE_TAU)
+    value = tl.where(beyond, RHO * t + ORIGIN, sigmoid + tl.where(t > 0, START, 0.0))
+    return value, tl.where(beyond, RHO * TAU, sigmoid - sigmoid * sigmoid)
 
 
 @triton.jit(do_not_specialize=["n_slots", "n_items", "n_depths"])
 def _push(
     sums, scores, depths, relevance, query, count, positives, n_slots, n_items, n_depths,
-    LEVEL: tl.constexpr, EVERYWHERE: tl.constexpr, INVERSE_TAU: tl.constexpr, RHO: tl.constexpr,
-    DELTA: tl.constexpr, START: tl.constexpr, INTERCEPT: tl.constexpr,
+    LEVEL: tl.constexpr, EVERYWHERE: tl.constexpr, TAU: tl.constexpr, RHO: tl.constexpr,
+    DELTA: tl.constexpr, START: tl.constexpr, ORIGIN: tl.constexpr,
     POSITIVES: tl.constexpr, ITEMS: tl.constexpr,
 ):  # fmt: skip
     """One query's next POSITIVES positives: steps and slopes of all items, plain and (EVERYWHERE) weighted."""
@@ -74,7 +74,7 @@ def _push(
         item = first + tl.arange(0, ITEMS)
         score, weight = _items(scores, depths, relevance, row, item, n_items, n_depths, LEVEL, EVERYWHERE)
         t = score[None, :] - own[:, None]
-        value, slope = _step(t, INVERSE_TAU, RHO, DELTA, START, INTERCEPT)
+        value, slope = _step(t, TAU, RHO, DELTA, START, ORIGIN)
         total += value
         slopes += slope
         if EVERYWHERE:
@@ -82,17 +82,17 @@ def _push(
             weighted_slopes += slope * weight[None, :]
     out, kept = sums + base * (4 if EVERYWHERE else 2) + slot, slot < n_slots
     tl.store(out, tl.sum(total, 1), mask=kept)
-    tl.store(out + n_slots, tl.sum(slopes, 1), mask=kept)
+    tl.store(out + n_slots, tl.sum(slopes, 1) / TAU, mask=kept)
     if EVERYWHERE:
         tl.store(out + 2 * n_slots, tl.sum(weighted, 1), mask=kept)
-        tl.store(out + 3 * n_slots, tl.sum(weighted_slopes, 1), mask=kept)
+        tl.store(out + 3 * n_slots, tl.sum(weighted_slopes, 1) / TAU, mask=kept)
 
 
 @triton.jit(do_not_specialize=["n_slots", "n_items", "n_depths"])
 def _pull(
     to_items, by_rank, by_hrank, scores, depths, relevance, query, count, positives, n_slots, n_items, n_depths,
-    LEVEL: tl.constexpr, EVERYWHERE: tl.constexpr, INVERSE_TAU: tl.constexpr, RHO: tl.constexpr,
-    DELTA: tl.constexpr, START: tl.constexpr, INTERCEPT: tl.constexpr,
+    LEVEL: tl.constexpr, EVERYWHERE: tl.constexpr, TAU: tl.constexpr, RHO: tl.constexpr,
+    DELTA: tl.constexpr, START: tl.constexpr, ORIGIN: tl.constexpr,
     POSITIVES: tl.constexpr, ITEMS: tl.constexpr,
 ):  # fmt: skip
     """One query's next ITEMS items: their gradient from that of all its positives."""
@@ -109,10 +109,10 @@ def _pull(
         if EVERYWHERE:
             by += tl.load(by_hrank + base + slot, mask=slot < n_own, other=0.0)[:, None] * weight[None, :]
         t = score[None, :] - own[:, None]
-        _value, slope = _step(t, INVERSE_TAU, RHO, DELTA, START, INTERCEPT)
+        _value, slope = _step(t, TAU, RHO, DELTA, START, ORIGIN)
         pull += by * slope
     out = to_items + tl.program_id(0).to(tl.int64) * n_items + item
-    tl.store(out, tl.sum(pull, 0), mask=item < n_items)
+    tl.store(out, tl.sum(pull, 0) / TAU, mask=item < n_items)
 
 
 @dataclass(frozen=True)
@@ -120,67 +120,76 @@ class FusedComparison:
     """What all items do to all positives of one depth; `compare.Comparison` in two kernels.
 
     Attributes:
-        sums: added over the items: steps, slopes and, with a step for every item, both times the weight in hrank,
+        sums: over the items, of steps, slopes and, with a step for every item, both times the weight in hrank:
             (R, 2 or 4, K).
-        arguments: of both kernels.
-        shape: of the items, (R, N).
-        grid: programs of a row that share its items.
+        items: that were compared.
     """
 
     sums: Tensor
-    arguments: tuple[object, ...]
-    shape: tuple[int, int]
-    grid: tuple[int, int]
+    items: FusedItems
 
     @property
     def rank(self) -> Tensor:
-        """How far the items push each positive, (R, K)."""
+        """See `Comparison`."""
         return self.sums[:, 0]
 
     @property
     def hrank(self) -> Tensor | None:
-        """What they add to hrank by steps, (R, K)."""
+        """See `Comparison`."""
         return self.sums[:, 2] if self.sums.shape[1] == 4 else None
 
     def to_items(self, by_rank: Tensor, by_hrank: Tensor) -> Tensor:
-        """Gradient by the items (R, N), from those by rank and hrank (R, K)."""
-        out = self.sums.new_empty(self.shape)
-        with torch.cuda.device_of(out):
-            _pull[self.grid](out, by_rank.contiguous(), by_hrank.contiguous(), *self.arguments)
-        return out
+        """See `Comparison`."""
+        return self.items.pull(by_rank.contiguous(), by_hrank.contiguous())
 
     def to_self(self, by_rank: Tensor, by_hrank: Tensor) -> Tensor:
-        """Gradient by the positives, (R, K), to be taken away."""
-        to_self = by_rank * self.sums[:, 1]
-        return to_self.addcmul_(by_hrank, self.sums[:, 3]) if self.sums.shape[1] == 4 else to_self
+        """See `Comparison`."""
+        pull = by_rank * self.sums[:, 1]
+        return pull.addcmul_(by_hrank, self.sums[:, 3]) if self.sums.shape[1] == 4 else pull
 
 
 class FusedItems:
     """The items of a block against its positives at one depth; `compare.Items` in one piece."""
 
     def __init__(self, block: Block, level: int) -> None:
-        own, ranking = block.levels[level], block.ranking
-        (n_rows, n_slots), n_items = own.item.shape, block.scores.shape[1]
-        step, n_positives = ranking.step, min(MOST_POSITIVES, triton.next_power_of_2(n_slots))
-        line = (
-            (step.rho, step.delta or 0.0, step.start, step.intercept)
-            if isinstance(step, SupStep)
-            else NO_LINE
-        )
-        tensors = (block.scores, block.depth, block.relevance.contiguous(), own.query, own.count, own.score)
-        sizes = (n_slots, n_items, block.relevance.shape[1])
-        constants = (level, ranking.everywhere, 1 / step.tau, *line, n_positives, TILE // n_positives)
-        self.arguments = (*tensors, *sizes, *constants)
-        self.shape, self.grid = (n_rows, n_items), (n_rows, triton.cdiv(n_items, TILE // n_positives))
-        self.sums = own.score.new_empty(n_rows, 4 if ranking.everywhere else 2, n_slots)
-        self.push_grid = (n_rows, triton.cdiv(n_slots, n_positives))
+        own, ranking, relevance = block.levels[level], block.ranking, block.relevance.contiguous()
+        (self.n_rows, self.n_slots), self.n_items = own.item.shape, block.scores.shape[1]
+        self.everywhere, self.like = ranking.everywhere, own.score
+        tensors = (block.scores, block.depth, relevance, own.query, own.count, own.score)
+        sizes = (self.n_slots, self.n_items, relevance.shape[1])
+        self.arguments = (*tensors, *sizes, level, ranking.everywhere, *_constants(ranking.step))
 
     def chunks(self) -> Iterator[tuple[slice, slice]]:
         """One: nothing of the size of the differences is stored."""
         yield slice(None), slice(None)
 
     def compare(self, rows: slice, slots: slice) -> FusedComparison:
-        """Rank the positives."""
-        with torch.cuda.device_of(self.sums):
-            _push[self.push_grid](self.sums, *self.arguments)
-        return FusedComparison(self.sums, self.arguments, self.shape, self.grid)
+        """Compare all positives."""
+        sums = self.like.new_empty(self.n_rows, 4 if self.everywhere else 2, self.n_slots)
+        n_positives, n_items = self._tile(PUSH_POSITIVES)
+        with torch.cuda.device_of(sums):
+            grid = (self.n_rows, triton.cdiv(self.n_slots, n_positives))
+            _push[grid](sums, *self.arguments, n_positives, n_items)
+        return FusedComparison(sums, self)
+
+    def pull(self, by_rank: Tensor, by_hrank: Tensor) -> Tensor:
+        """Gradient by the items, (R, N), from those by rank and by hrank, (R, K)."""
+        out = by_rank.new_empty(self.n_rows, self.n_items)
+        n_positives, n_items = self._tile(PULL_POSITIVES)
+        with torch.cuda.device_of(out):
+            grid = (self.n_rows, triton.cdiv(self.n_items, n_items))
+            _pull[grid](out, by_rank, by_hrank, *self.arguments, n_positives, n_items)
+        return out
+
+    def _tile(self, most: int) -> tuple[int, int]:
+        """Positives and items of a tile."""
+        n_positives = min(most, triton.next_power_of_2(self.n_slots))
+        return n_positives, TILE // n_positives
+
+
+def _constants(step: Step) -> tuple[float, ...]:
+    """Of `_step`: tau, and the line's slope, beginning, start and height at 0."""
+    if isinstance(step, SupStep):
+        delta = step.delta or 0.0
+        return step.tau, step.rho, delta, step.start, step.intercept - step.rho * delta
+    return step.tau, 0.0, float("inf"), 0.0, 0.0
