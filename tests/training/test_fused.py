@@ -23,6 +23,7 @@ from training.losses import (
     SupRecall,
     engine,
 )
+from training.losses.steps import Sigmoid
 
 if find_spec("triton") is None:
     reason = "no triton: after `pip install triton==3.9.0` its interpreter runs the kernels without a GPU"
@@ -107,6 +108,62 @@ def test_single_precision(loss: torch.nn.Module, monkeypatch: pytest.MonkeyPatch
     (value, grad), (plain, plain_grad) = both_ways(loss, vectors, labels, 16, monkeypatch)
     assert value.item() == pytest.approx(plain.item(), abs=1e-5)
     assert (grad - plain_grad).norm() <= 1e-4 * plain_grad.norm()
+
+
+@needs_kernels
+def test_torch_takes_over_where_triton_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    from training.losses import fused
+
+    def fail(device: torch.device) -> None:
+        raise RuntimeError("Failed to find C compiler")
+
+    monkeypatch.setattr(fused, "try_out", fail)
+    monkeypatch.setattr(fused, "FusedItems", None)
+    engine.kernels_run_on.cache_clear()
+    vectors, labels = drawn(8, 0, torch.float64)
+    with pytest.warns(UserWarning, match="C compiler"):
+        SupAP()(vectors, labels)
+    engine.kernels_run_on.cache_clear()
+
+
+@needs_kernels
+def test_same_bits_each_time() -> None:
+    vectors, labels = drawn(12, 0, torch.float32)
+    losses = [SupHAP(reduction="none")(vectors, labels) for _ in range(2)]
+    assert torch.equal(*losses)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available() or INTERPRETED, reason="no CUDA device")
+@pytest.mark.parametrize("loss", [SmoothAP(), SmoothHAP(), SupAP(), SupHAP(), SupNDCG(), SupRecall()])
+def test_large_batches_on_a_gpu(loss: torch.nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors, labels = drawn(1500, 3000, torch.float32)
+    (value, grad), (plain, plain_grad) = both_ways(loss, vectors, labels, 1500, monkeypatch)
+    assert value.item() == pytest.approx(plain.item(), abs=1e-5)
+    assert (grad - plain_grad).norm() <= 1e-4 * plain_grad.norm()
+
+
+@pytest.mark.skipif(INTERPRETED, reason="the interpreter compiles nothing")
+@pytest.mark.parametrize("capability", [80, 90])
+@pytest.mark.parametrize("everywhere", [False, True])
+@pytest.mark.parametrize("scores", ["fp32", "fp64"])
+def test_kernels_compile_without_a_gpu(capability: int, everywhere: bool, scores: str) -> None:
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+    from triton.compiler import compile as compile_for
+
+    from training.losses import fused
+
+    constants = {"LEVEL": 1, "EVERYWHERE": everywhere, "POSITIVES": 2, "ITEMS": 512}
+    constants |= dict(
+        zip(("TAU", "RHO", "DELTA", "START", "ORIGIN"), fused._constants(Sigmoid()), strict=True)
+    )
+    types = {"depths": "*i8", "query": "*i64", "count": "*i64"}
+    types |= dict.fromkeys(("n_slots", "n_items", "n_depths"), "i32") | dict.fromkeys(constants, "constexpr")
+    for kernel in (fused._push, fused._pull):
+        signature = {name: types.get(name, f"*{scores}") for name in kernel.arg_names}
+        source = ASTSource(kernel, signature, constants)
+        assert compile_for(source, target=GPUTarget("cuda", capability, 32)).asm["cubin"]
 
 
 @pytest.mark.skipif(INTERPRETED, reason="this is that run")

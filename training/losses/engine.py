@@ -12,9 +12,10 @@ A loss here is ``1 - sum over positives k of term(rank(k), hrank(k))``. Three fa
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from importlib.util import find_spec
 from typing import Protocol
 
@@ -25,7 +26,7 @@ from training.losses.compare import Comparison, Items, TorchItems
 from training.losses.steps import LeakyStep, Scratch, Step
 
 CHUNK_ELEMENTS = {"cpu": 1 << 18, "cuda": 1 << 24}  # differences held at once: a cache's worth, a busy GPU's
-FUSED_ON = ("cuda",)  # devices where the kernels of `fused` run
+FUSED_ON = ("cuda",)  # types of devices where the kernels of `fused` run if they can
 
 
 @dataclass(frozen=True)
@@ -153,8 +154,9 @@ class Block:
         return self
 
     def items(self) -> Callable[[int], Items]:
-        """What makes the items of a level: kernels where there are some, torch elsewhere."""
-        if self.scores.device.type in FUSED_ON and self.ranking.hrank_step is None and find_spec("triton"):
+        """What makes the items of a level: Triton where it runs, torch elsewhere and for LeakyStep."""
+        device = self.scores.device
+        if device.type in FUSED_ON and self.ranking.hrank_step is None and kernels_run_on(device):
             from training.losses.fused import FusedItems
 
             return partial(FusedItems, self)
@@ -178,6 +180,21 @@ class Block:
             if other <= level or self.ranking.hrank_step is None:
                 hrank += torch.minimum(relevance, self.relevance[own.query, other, None]) * above
         return rank.clamp_(min=1), hrank  # padding may be above nothing
+
+
+@cache
+def kernels_run_on(device: torch.device) -> bool:
+    """Whether Triton is installed and can build for a device: it needs a C compiler, and a GPU that it knows."""
+    if find_spec("triton") is None:
+        return False
+    try:
+        from training.losses.fused import try_out
+
+        try_out(device)
+    except Exception as error:  # of any type: they come from Triton, the driver, the linker
+        warnings.warn(f"rank losses run in plain torch, slower: Triton fails with {error!r}", stacklevel=2)
+        return False
+    return True
 
 
 class _Level:

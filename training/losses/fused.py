@@ -115,6 +115,20 @@ def _pull(
     tl.store(out, tl.sum(pull, 0) / TAU, mask=item < n_items)
 
 
+@triton.jit
+def _one(out):
+    """Store 1."""
+    tl.store(out, 1.0)
+
+
+def try_out(device: torch.device) -> None:
+    """Raise whatever keeps Triton from running on a device."""
+    out = torch.zeros(1, device=device)
+    with torch.cuda.device_of(out):
+        _one[(1,)](out)
+    out.item()  # waits for it
+
+
 @dataclass(frozen=True)
 class FusedComparison:
     """What all items do to all positives of one depth; `compare.Comparison` in two kernels.
