@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-_COLOURS = ("#1f5fa8", "#c8501e", "#3a8f3a", "#7a4fa3", "#666666")
+_COLOURS = ("#1f5fa8", "#c8501e", "#3a8f3a", "#7a4fa3", "#666666", "#b8860b")
 _WIDTH, _HEIGHT, _LEFT, _TOP, _RIGHT, _BOTTOM = 900, 560, 80, 50, 30, 70
 
 
