@@ -42,7 +42,7 @@ LOSSES = [
     SupAP(),
     SupAP(level=1, rho=-1),
     SupAP(level=1, delta=None, offset=1.0),
-    SupAP(level=2, start=0.0, offset=1.0),
+    SupAP(level=1, tau=0.013, rho=70.3, delta=0.037, start=0.3, offset=1.1),
     SupHAP(),
     SupHAP(offset=None, weights=(0.2, 0.3, 0.5)),
     SupNDCG(),

@@ -47,9 +47,9 @@ def _items(scores, depths, relevance, row, item, n_items, n_depths, LEVEL, EVERY
 def _step(t, TAU, RHO, DELTA, START, ORIGIN):
     """SupStep of differences, and its slope times tau; both 0 at -inf. With DELTA at infinity, Sigmoid."""
     sigmoid = 1 / (1 + tl.exp2(t * (-LOG2_E / TAU)))
+    near = tl.where(t > 0, sigmoid + START, sigmoid)  # a constant by itself would be rounded to float32
     beyond = t > DELTA
-    value = tl.where(beyond, RHO * t + ORIGIN, sigmoid + tl.where(t > 0, START, 0.0))
-    return value, tl.where(beyond, RHO * TAU, sigmoid - sigmoid * sigmoid)
+    return tl.where(beyond, RHO * t + ORIGIN, near), tl.where(beyond, RHO * TAU, sigmoid - sigmoid * sigmoid)
 
 
 @triton.jit(do_not_specialize=["n_slots", "n_items", "n_depths"])
