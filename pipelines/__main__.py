@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from hierarchies import CairnError
+from hierarchies.files import write_text_atomic
 from pipelines.config import SCALES, load_params
 from pipelines.include import include_dataset
 from pipelines.paths import Paths, project_root
@@ -71,6 +72,17 @@ def register(
 
     n_recorded = record_hashes(make_context(dataset, scale, project_root()))
     print(f"{dataset}: {n_recorded:,} hashes recorded")
+
+
+@app.command()
+def recipes() -> None:
+    """Write results/recipes.md: what each recipe's paper reports beside what was reproduced here."""
+    from pipelines.recipe_table import recipe_table
+
+    root = project_root()
+    table = recipe_table(load_params(root / "params.yaml"), root / "results")
+    write_text_atomic(root / "results/recipes.md", table)
+    print(root / "results/recipes.md")
 
 
 def main() -> None:

@@ -1,5 +1,8 @@
 """Images and label arrays, straight from a published dataset."""
 
+import math
+from dataclasses import dataclass
+
 import datasets
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +15,8 @@ from torch.utils.data import Dataset
 from datasets_hub import label_array
 from hierarchies import LabelTree
 from training.recipes import Augment
+
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and deviation per channel
 
 
 class ImageDataset(Dataset[Tensor]):
@@ -46,31 +51,66 @@ def to_tensor(image: Image.Image, side_px: int) -> Tensor:
     return torch.from_numpy(np.array(square)).permute(2, 0, 1)
 
 
-def normalise(images: Tensor) -> Tensor:
-    """Bytes 0..255 to floats around -1..1."""
-    return images.float() / 127.5 - 1
+def normalise(images: Tensor, colours: str = "unit") -> Tensor:
+    """Bytes 0..255 to floats: `unit` gives -1..1, `imagenet` standardises as ImageNet's networks expect."""
+    if colours == "unit":
+        return images.float() / 127.5 - 1
+    mean, deviation = (images.new_tensor(x, dtype=torch.float)[:, None, None] for x in IMAGENET)
+    return (images / 255 - mean) / deviation
 
 
-def augment(images: Tensor, settings: Augment, generator: torch.Generator) -> Tensor:
-    """Random crop, flip, brightness and contrast of a normalised batch, each image its own.
+def centre(images: Tensor, side_px: int) -> Tensor:
+    """The middle (B, 3, side, side) of larger images."""
+    top, left = ((length - side_px) // 2 for length in images.shape[2:])
+    return images[:, :, top : top + side_px, left : left + side_px]
+
+
+@dataclass(frozen=True)
+class Views:
+    """How each image of a batch is looked at.
+
+    Attributes:
+        affine: (B, 2, 3), from the view's coordinates to the image's, both -1..1.
+        contrast: (B,), a factor.
+        brightness: (B,), added.
+    """
+
+    affine: Tensor
+    contrast: Tensor
+    brightness: Tensor
+
+    def __getitem__(self, rows: slice) -> "Views":
+        return Views(self.affine[rows], self.contrast[rows], self.brightness[rows])
+
+
+def draw_views(n_images: int, settings: Augment, generator: torch.Generator) -> Views:
+    """Random crop, flip, brightness and contrast, each image its own.
 
     Args:
-        images: (B, 3, H, W) floats.
+        n_images: B, of all ranks together: each then takes its rows.
         settings: how far to go.
         generator: the source of chance, so that a seed fixes the batch whatever the number of workers.
     """
-    n_images = len(images)
 
     def uniform(low: float, high: float) -> Tensor:
         return low + (high - low) * torch.rand(n_images, generator=generator)
 
-    scale = uniform(settings.min_area, 1).sqrt()
-    shift_x, shift_y = uniform(-1, 1) * (1 - scale), uniform(-1, 1) * (1 - scale)
+    width = height = uniform(settings.min_area, 1).sqrt()
+    if settings.max_aspect > 1:
+        stretch = (uniform(-1, 1) * math.log(settings.max_aspect) / 2).exp()
+        width, height = (width * stretch).clamp(max=1), (height / stretch).clamp(max=1)
+    shift_x, shift_y = uniform(-1, 1) * (1 - width), uniform(-1, 1) * (1 - height)
     mirror = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0) if settings.flip else torch.ones(n_images)
     zero = torch.zeros(n_images)
-    rows = [torch.stack([scale * mirror, zero, shift_x], 1), torch.stack([zero, scale, shift_y], 1)]
-    grid = functional.affine_grid(torch.stack(rows, 1), list(images.shape), align_corners=False)
-    views = functional.grid_sample(images, grid.to(images), padding_mode="reflection", align_corners=False)
+    rows = [torch.stack([width * mirror, zero, shift_x], 1), torch.stack([zero, height, shift_y], 1)]
     contrast = uniform(1 - settings.brightness, 1 + settings.brightness)
-    brightness = uniform(-settings.brightness, settings.brightness)
-    return views * contrast.to(images)[:, None, None, None] + brightness.to(images)[:, None, None, None]
+    return Views(torch.stack(rows, 1), contrast, uniform(-settings.brightness, settings.brightness))
+
+
+def augment(images: Tensor, views: Views, side_px: int) -> Tensor:
+    """Look at normalised images (B, 3, H, W) through views: (B, 3, side, side)."""
+    shape = [len(images), 3, side_px, side_px]
+    grid = functional.affine_grid(views.affine, shape, align_corners=False)
+    seen = functional.grid_sample(images, grid.to(images), padding_mode="reflection", align_corners=False)
+    contrast, brightness = (x.to(images)[:, None, None, None] for x in (views.contrast, views.brightness))
+    return seen * contrast + brightness

@@ -11,7 +11,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from training.data import ImageDataset, normalise
+from training.data import ImageDataset, centre, normalise
 from training.metrics import retrieval_metrics
 from training.models import RetrievalModel
 
@@ -34,7 +34,8 @@ class Embedded:
 
 def model_encoder(model: RetrievalModel) -> Encoder:
     """Embed bytes with a network in evaluation mode."""
-    return lambda images: model(normalise(images))
+    network = model.network
+    return lambda images: model(normalise(centre(images, network.image_side_px), network.colours))
 
 
 def colour_histogram(images: Tensor) -> Tensor:

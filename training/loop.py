@@ -1,7 +1,6 @@
 """The training loop: seeded, one pass over the classes per epoch, a loss curve as it goes."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,13 +11,11 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from hierarchies import CairnError
-from training.data import ImageDataset, augment, normalise
-from training.losses import HAPPIER, HAPPIER_F
+from training.data import ImageDataset, augment, draw_views, normalise
+from training.methods import make_loss
 from training.models import RetrievalModel
 from training.recipes import Optimizer, Recipe
 from training.samplers import ClassSampler
-
-METHODS: dict[str, Callable[[int, int], nn.Module]] = {"HAPPIER": HAPPIER, "HAPPIER_F": HAPPIER_F}
 
 
 @dataclass(frozen=True)
@@ -53,11 +50,12 @@ def train(recipe: Recipe, images: ImageDataset, seed: int, n_workers: int) -> Tr
         CairnError: too few classes for a batch, or the loss stops being a number.
     """
     torch.use_deterministic_algorithms(True)
+    network = recipe.network
     model = untrained_model(recipe, seed).train()
     classes, finest = np.unique(images.labels[:, 0], return_inverse=True)
     labels = torch.from_numpy(np.column_stack([finest, images.labels[:, 1:]]).astype(np.int64))
-    loss = METHODS[recipe.method](len(classes), recipe.network.embedding_dim)
-    sampler = ClassSampler(finest, recipe.batch.size, recipe.batch.images_per_class, seed)
+    loss = make_loss(recipe.method, recipe.loss, len(classes), recipe.network.embedding_dim)
+    sampler = ClassSampler(images.labels, recipe.batch, seed)
     indexed = _Indexed(images)
     loader = DataLoader(
         indexed, batch_sampler=sampler, num_workers=n_workers, persistent_workers=n_workers > 0
@@ -69,8 +67,9 @@ def train(recipe: Recipe, images: ImageDataset, seed: int, n_workers: int) -> Tr
         for epoch in range(recipe.n_epochs):
             values = []
             for positions, batch in loader:
-                views = augment(normalise(batch), recipe.augment, generator)
-                value = loss(model(views), labels[positions])
+                views = draw_views(len(batch), recipe.augment, generator)
+                seen = augment(normalise(batch, network.colours), views, network.image_side_px)
+                value = loss(model(seen), labels[positions])
                 _step(optimizer, value, epoch)
                 schedule.step()
                 values.append(value.item())

@@ -1,8 +1,10 @@
 """Networks that turn an image into a point on the unit sphere, and the folder that holds a trained one."""
 
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Self
 
 import torch
 from safetensors import SafetensorError
@@ -11,36 +13,56 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hierarchies import CairnError
+from training.backbones import PublishedBackbone, make_backbone
 from training.recipes import Network
 
 WEIGHTS = "model.safetensors"
 DESCRIPTION = "model.json"
+CONFIG = "backbone.json"
 
 
 class RetrievalModel(nn.Module):
-    """A small convolutional network with GeM pooling and a linear head.
+    """Backbone, pooling, LayerNorm, linear head, unit length.
 
-    Four stages of two 3x3 convolutions halve the image and double the channels; generalised-mean pooling
-    (Radenović et al., TPAMI 2019) feeds a LayerNorm and a linear head.
+    Args:
+        network: its shape, and the weights to begin with.
+        config: of the backbone, where a model folder keeps one: nothing pretrained is loaded then.
+
+    Raises:
+        CairnError: pretrained weights are missing.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, config: Mapping[str, Any] | None = None) -> None:
         super().__init__()
         self.network = network
-        widths = [network.width * 2**stage for stage in range(4)]
-        stages = [_stage(before, after) for before, after in zip([3, *widths], widths, strict=False)]
-        self.backbone = nn.Sequential(*stages)
-        self.pool = GeM()
-        self.head = nn.Sequential(nn.LayerNorm(widths[-1]), nn.Linear(widths[-1], network.embedding_dim))
+        self.backbone = make_backbone(network, config)
+        n_channels = self.backbone.n_channels
+        self.pool = POOLINGS[network.pooling]()
+        norm = nn.LayerNorm(n_channels) if network.layer_norm else nn.Identity()
+        self.head = nn.Sequential(norm, nn.Linear(n_channels, network.embedding_dim))
+        if network.frozen_batch_norm:
+            for module in self._batch_norms():
+                module.requires_grad_(False)
 
     def forward(self, images: Tensor) -> Tensor:
         """Embed normalised images (B, 3, side, side) as unit vectors (B, embedding_dim)."""
         embeddings: Tensor = self.head(self.pool(self.backbone(images)))
         return functional.normalize(embeddings, dim=1)
 
+    def train(self, mode: bool = True) -> Self:
+        """Switch training mode; frozen batch norm stays in evaluation mode."""
+        super().train(mode)
+        if self.network.frozen_batch_norm:
+            for module in self._batch_norms():
+                module.eval()
+        return self
+
+    def _batch_norms(self) -> Iterator[nn.Module]:
+        return (module for module in self.modules() if isinstance(module, nn.BatchNorm2d))
+
 
 class GeM(nn.Module):
-    """Generalised-mean pooling over space, with a learnt exponent."""
+    """Generalised-mean pooling over space, with a learnt exponent (Radenović et al., TPAMI 2019)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,15 +73,23 @@ class GeM(nn.Module):
         return maps.clamp(min=1e-6).pow(self.power).mean(dim=(2, 3)).pow(1 / self.power)
 
 
-def _stage(n_in: int, n_out: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(n_in, n_out, 3, padding=1, stride=2, bias=False),
-        nn.BatchNorm2d(n_out),
-        nn.ReLU(inplace=True),
-        nn.Conv2d(n_out, n_out, 3, padding=1, bias=False),
-        nn.BatchNorm2d(n_out),
-        nn.ReLU(inplace=True),
-    )
+class Average(nn.Module):
+    """Mean over space."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C)."""
+        return maps.mean(dim=(2, 3))
+
+
+class Maximum(nn.Module):
+    """Maximum over space."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C)."""
+        return maps.amax(dim=(2, 3))
+
+
+POOLINGS: dict[str, type[nn.Module]] = {"average": Average, "max": Maximum, "gem": GeM, "cls": Average}
 
 
 @dataclass(frozen=True)
@@ -82,7 +112,10 @@ class ModelDescription:
 
 
 def save_model(folder: Path, model: RetrievalModel, description: ModelDescription) -> None:
-    """Write weights (safetensors) and description into an existing folder."""
+    """Write weights (safetensors), description and the backbone's configuration into an existing folder."""
+    if isinstance(model.backbone, PublishedBackbone):
+        config = model.backbone.config.to_json_string()
+        (folder / CONFIG).write_text(config, encoding="utf-8", newline="\n")
     save_file(model.state_dict(), folder / WEIGHTS)
     record = {**asdict(description), "network": description.network.model_dump()}
     (folder / DESCRIPTION).write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
@@ -98,7 +131,10 @@ def load_model(folder: Path) -> tuple[RetrievalModel, ModelDescription]:
         record = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
         network = Network.model_validate(record["network"])
         description = ModelDescription(**{**record, "network": network, "levels": tuple(record["levels"])})
-        model = RetrievalModel(network)
+        config = None
+        if network.backbone != "small_cnn":
+            config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        model = RetrievalModel(network, config)
         model.load_state_dict(load_file(folder / WEIGHTS))
     except FileNotFoundError as error:
         raise CairnError(

@@ -7,59 +7,143 @@ import numpy.typing as npt
 from torch.utils.data import Sampler
 
 from hierarchies import CairnError
+from training.recipes import Batch
 
 IntArray = npt.NDArray[np.int64]
 
 
 class ClassSampler(Sampler[list[int]]):
-    """Batches of `batch_size` images, `images_per_class` of each class drawn; every class once per epoch.
+    """Batches of `batch_size` images, `images_per_class` of each class drawn.
 
-    A class with fewer images than `images_per_class` repeats some; classes come in a new order each epoch,
-    and the last batch is filled up with classes from the start of that order. The order depends on `seed` and
-    the epoch alone.
+    A class with fewer images than `images_per_class` repeats some; classes come in a new order each round, and
+    the last batch of a round is filled up with classes from the start of that order, so that all are full.
+    The order depends on `seed` and the epoch alone: not on workers, nor on ranks, each of which takes its part of
+    every batch.
 
     Args:
-        labels: (N,) class of each image.
-        batch_size: images per batch, a multiple of `images_per_class`.
-        images_per_class: images of a class in a batch.
-        n_rounds: how often an epoch visits each class; by default as often as makes an epoch see about
-            every image once.
+        labels: (N, L) labels, fine -> coarse; classes are those of column 0.
+        batch: how batches are made.
         seed: of the order.
 
+    Attributes:
+        epoch: the next to be drawn.
+        n_skipped: batches at its start that are left out, as a resumed run needs.
+
     Raises:
-        CairnError: the batch does not divide, or asks for more classes than there are.
+        CairnError: the batch does not divide, asks for more classes or superclasses than there are, or no class
+            has two images.
     """
 
-    def __init__(
-        self, labels: IntArray, batch_size: int, images_per_class: int, seed: int, n_rounds: int | None = None
-    ) -> None:
-        if batch_size % images_per_class:
-            raise CairnError(
-                f"batch.size {batch_size} is no multiple of batch.images_per_class {images_per_class}"
-            )
-        self.members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
-        self.classes_per_batch = batch_size // images_per_class
-        if self.classes_per_batch > len(self.members):
-            raise CairnError(
-                f"a batch of {batch_size} with {images_per_class} images per class needs {self.classes_per_batch} "
-                f"classes, but the training split has {len(self.members)}: lower batch.size in the recipe"
-            )
-        self.images_per_class = images_per_class
-        self.n_rounds = n_rounds or max(1, round(len(labels) / (len(self.members) * images_per_class)))
-        self.seed = seed
-        self.epoch = 0
+    def __init__(self, labels: IntArray, batch: Batch, seed: int) -> None:
+        self.batch, self.seed = batch, seed
+        self.epoch = self.n_skipped = 0
+        classes, first, counts = np.unique(labels[:, 0], return_index=True, return_counts=True)
+        self.members = [np.flatnonzero(labels[:, 0] == label) for label in classes]
+        self.superclass = labels[first, -1]
+        self.classes_per_batch = batch.size // batch.images_per_class
+        self._check(counts)
+        self.n_visits = self._visits(counts)
+        self.n_batches = len(self.batches(0))  # any epoch has as many
 
     def __len__(self) -> int:
-        return self.n_rounds * -(-len(self.members) // self.classes_per_batch)
+        return self.n_batches
 
     def __iter__(self) -> Iterator[list[int]]:
-        rng = np.random.default_rng([self.seed, self.epoch])
-        self.epoch += 1
-        for _ in range(self.n_rounds):
-            order = rng.permutation(len(self.members))
-            padded = np.resize(order, -(-len(order) // self.classes_per_batch) * self.classes_per_batch)
-            for classes in padded.reshape(-1, self.classes_per_batch):
-                yield [int(image) for label in classes for image in self._draw(self.members[label], rng)]
+        """The batches of the next epoch."""
+        batches = self.batches(self.epoch)[self.n_skipped :]
+        self.epoch, self.n_skipped = self.epoch + 1, 0
+        yield from batches
 
-    def _draw(self, members: IntArray, rng: np.random.Generator) -> IntArray:
-        return rng.choice(members, self.images_per_class, replace=len(members) < self.images_per_class)
+    def batches(self, epoch: int) -> list[list[int]]:
+        """All batches of an epoch."""
+        rng = np.random.default_rng([self.seed, epoch])
+        pools: dict[int, IntArray] = {}
+        return [
+            [int(image) for label in classes for image in self._draw(label, rng, pools)]
+            for visit in range(int(self.n_visits.max()))
+            for classes in self._rounds(np.flatnonzero(self.n_visits > visit), rng)
+        ]
+
+    def _check(self, counts: IntArray) -> None:
+        batch = self.batch
+        if batch.size % batch.images_per_class:
+            raise CairnError(
+                f"batch.size {batch.size} is no multiple of batch.images_per_class {batch.images_per_class}"
+            )
+        if self.classes_per_batch > len(self.members):
+            raise CairnError(
+                f"a batch of {batch.size} with {batch.images_per_class} images per class needs "
+                f"{self.classes_per_batch} classes, but the training split has {len(self.members)}: "
+                "lower batch.size in the recipe"
+            )
+        if counts.max() < 2:
+            raise CairnError(
+                "every class of the training split has one image, so that no image has another to be ranked: "
+                "train on a coarser level, or on a dataset with more images of a class"
+            )
+        n_super = batch.n_superclasses
+        if n_super and (self.classes_per_batch % n_super or n_super > len(np.unique(self.superclass))):
+            raise CairnError(
+                f"batch.n_superclasses {n_super} must divide the {self.classes_per_batch} classes of a batch and "
+                f"not exceed the {len(np.unique(self.superclass))} superclasses of the training split"
+            )
+
+    def _visits(self, counts: IntArray) -> IntArray:
+        """How many batches of an epoch each class comes to."""
+        per_visit = self.batch.images_per_class
+        if self.batch.max_images_per_class:
+            return -(-np.minimum(counts, self.batch.max_images_per_class) // per_visit)
+        mean = max(1, round(int(counts.sum()) / (len(counts) * per_visit)))  # about every image once
+        return np.full(len(counts), mean)
+
+    def _rounds(self, classes: IntArray, rng: np.random.Generator) -> Iterator[IntArray]:
+        """Batches of classes, (P,) each, in which each of `classes` comes once."""
+        if self.batch.n_superclasses:
+            yield from self._superclass_rounds(classes, rng)
+            return
+        yield from self._groups(classes, np.arange(len(self.members)), self.classes_per_batch, rng)
+
+    def _superclass_rounds(self, classes: IntArray, rng: np.random.Generator) -> Iterator[IntArray]:
+        """Batches from `n_superclasses` superclasses each; the fullest superclasses come first."""
+        size = self.classes_per_batch // self.batch.n_superclasses
+        waiting = {
+            label: list(self._groups(classes[of_label], np.flatnonzero(self.superclass == label), size, rng))
+            for label in np.unique(self.superclass)
+            if (of_label := self.superclass[classes] == label).any()
+        }
+        others = np.unique(self.superclass)
+        while any(waiting.values()):
+            shuffled = rng.permutation(others)
+            order = sorted(shuffled, key=lambda label: -len(waiting.get(label, ())))[
+                : self.batch.n_superclasses
+            ]
+            parts = [
+                waiting[label].pop()
+                if waiting.get(label)
+                else rng.choice(members, size, replace=len(members) < size)
+                for label in order
+                for members in [np.flatnonzero(self.superclass == label)]
+            ]
+            yield np.concatenate(parts)
+
+    def _groups(
+        self, classes: IntArray, everything: IntArray, size: int, rng: np.random.Generator
+    ) -> Iterator[IntArray]:
+        """`classes` in a random order, cut into groups; the last is filled up from that order, then from others."""
+        order = rng.permutation(len(classes))
+        order = classes[order]
+        if len(order) < size:
+            order = np.concatenate([order, rng.permutation(np.setdiff1d(everything, order))])
+            order = order[: max(len(classes), size)]
+        yield from np.resize(order, -(-len(order) // size) * size).reshape(-1, size)
+
+    def _draw(self, label: int, rng: np.random.Generator, pools: dict[int, IntArray]) -> IntArray:
+        """Images of a class; with `max_images_per_class` an epoch does not repeat one before all have come."""
+        members, size = self.members[label], self.batch.images_per_class
+        if not self.batch.max_images_per_class:
+            return rng.choice(members, size, replace=len(members) < size)
+        pool = pools.get(label, members[:0])
+        if len(pool) == 0:
+            pool = rng.permutation(members)[: self.batch.max_images_per_class]
+        drawn, pools[label] = pool[:size], pool[size:]
+        return np.resize(drawn, size)

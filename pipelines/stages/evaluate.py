@@ -28,7 +28,9 @@ def run(context: Context) -> None:
     metrics: dict[str, dict[str, dict[str, float]]] = {name: {} for name in encoders}
     for protocol in describe(context.paths.hub).card.protocols:
         splits = {
-            name: ImageDataset(load_dataset(context.paths.hub, split=name), tree, model.network.image_side_px)
+            name: ImageDataset(
+                load_dataset(context.paths.hub, split=name), tree, model.network.decoded_side_px
+            )
             for name in (protocol.query, protocol.gallery)
         }
         for system, encoder in encoders.items():

@@ -21,7 +21,7 @@ def run(context: Context) -> None:
     torch.set_num_threads(N_THREADS)
     tree = load_tree(context.paths.hub)
     split = load_dataset(context.paths.hub, split="train")
-    images = ImageDataset(split, tree, recipe.network.image_side_px)
+    images = ImageDataset(split, tree, recipe.network.decoded_side_px)
     print(f"{context.dataset}: {recipe.method} by recipe {name!r} on {len(images):,} images")
     trained = train(recipe, images, settings.seed, settings.n_workers)
     with replace_folder(context.paths.model) as folder:

@@ -1,16 +1,15 @@
-"""Models, their folders, recipes, augmentation."""
+"""Models, their folders, augmentation."""
 
 import json
 
 import pytest
 import torch
-import yaml
 
 from hierarchies import CairnError
-from training.data import augment, normalise
+from training.data import augment, centre, draw_views, normalise
 from training.evaluate import colour_histogram
 from training.models import ModelDescription, RetrievalModel, load_model, save_model
-from training.recipes import FOLDER, Augment, Network, load_recipe
+from training.recipes import Augment, Network
 
 NETWORK = Network(backbone="small_cnn", width=4, embedding_dim=8, image_side_px=16)
 
@@ -55,33 +54,51 @@ def widen(path):
     path.write_text(json.dumps(record))
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_recipe_is_valid(path):
-    assert load_recipe(path.stem).description
-
-
-def test_a_faulty_recipe_is_named_by_file_and_key(tmp_path):
-    raw = yaml.safe_load((FOLDER / "small.yaml").read_text())
-    raw["optimizer"]["lr"] = 1
-    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(raw))
-    with pytest.raises(CairnError, match=r"mine\.yaml: optimizer\.lr"):
-        load_recipe("mine", tmp_path)
-    with pytest.raises(CairnError, match=r"no recipe 'yours'.*there are: mine"):
-        load_recipe("yours", tmp_path)
-
-
 def test_augmentation_is_fixed_by_its_seed_and_keeps_a_plain_image():
     images = torch.rand(4, 3, 16, 16)
+
+    def seen(settings, seed):
+        return augment(images, draw_views(4, settings, torch.Generator().manual_seed(seed)), 16)
+
     settings = Augment(min_area=0.5, flip=True, brightness=0.2)
-    views = [augment(images, settings, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)]
-    assert torch.equal(views[0], views[1])
-    assert not torch.equal(views[0], views[2])
-    untouched = augment(images, Augment(min_area=1, flip=False, brightness=0), torch.Generator())
-    assert torch.allclose(untouched, images, atol=1e-4)
+    assert torch.equal(seen(settings, 1), seen(settings, 1))
+    assert not torch.equal(seen(settings, 1), seen(settings, 2))
+    assert torch.allclose(seen(Augment(min_area=1, flip=False, brightness=0), 1), images, atol=1e-4)
+
+
+def test_crops_keep_to_their_area_and_aspect():
+    settings = Augment(min_area=0.25, max_aspect=4 / 3, flip=False, brightness=0)
+    views = draw_views(2000, settings, torch.Generator().manual_seed(0))
+    width, height = views.affine[:, 0, 0], views.affine[:, 1, 1]
+    aspect, corner = width / height, views.affine[:, :, 2].abs() + torch.stack([width, height], 1)
+    assert (width * height).min() == pytest.approx(0.25, abs=0.02)
+    assert aspect.max() <= 4 / 3 + 1e-5
+    assert aspect.min() >= 3 / 4 - 1e-5
+    assert aspect.std() > 0.1
+    assert corner.max() <= 1 + 1e-5
+
+
+def test_each_rank_sees_its_rows_of_the_batch():
+    images = torch.rand(6, 3, 8, 8)
+    views = draw_views(6, Augment(), torch.Generator().manual_seed(0))
+    whole = augment(images, views, 8)
+    parts = [augment(images[rows], views[rows], 8) for rows in (slice(0, 3), slice(3, 6))]
+    assert torch.equal(torch.cat(parts), whole)
+
+
+def test_the_middle_is_kept():
+    images = torch.arange(36).view(1, 1, 6, 6)
+    assert centre(images, 2).flatten().tolist() == [14, 15, 20, 21]
+    assert torch.equal(centre(images, 6), images)
 
 
 def test_bytes_become_floats_around_zero():
     assert normalise(torch.tensor([0, 255], dtype=torch.uint8)).tolist() == [-1.0, 1.0]
+    grey = normalise(torch.full((1, 3, 2, 2), 124, dtype=torch.uint8), "imagenet")
+    assert grey.abs().max() < 0.4
+    assert normalise(torch.zeros(1, 3, 1, 1), "imagenet").flatten().tolist() == pytest.approx(
+        [-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225]
+    )
 
 
 def test_a_histogram_sees_colour_and_not_place():

@@ -1,14 +1,32 @@
-"""Recipes: one training set-up per YAML file, typed and checked before anything is loaded."""
+"""Recipes: one training set-up per YAML file, typed and checked before anything is loaded.
 
+`<dataset>/<method>.yaml` are the published set-ups; each names, by `extends`, the settings that its dataset's
+methods share. A recipe of your own is one more file.
+"""
+
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from hierarchies import CairnError
 
 FOLDER = Path(__file__).parent
+BASES = "bases"
+
+Method = Literal[
+    "SmoothAP",
+    "SupAP",
+    "ROADMAP",
+    "SupHAP",
+    "HAPPIER",
+    "HAPPIER_F",
+    "SupNDCG",
+    "SupRecall",
+    "NormalisedSoftmax",
+]
 
 
 class Strict(BaseModel):
@@ -20,18 +38,66 @@ class Strict(BaseModel):
 class Network(Strict):
     """The network and what it sees."""
 
-    backbone: Literal["small_cnn"]
+    backbone: Literal[
+        "small_cnn",
+        "resnet18",
+        "resnet34",
+        "resnet50",
+        "resnet101",
+        "deit_small",
+        "deit_base",
+        "vit_base",
+        "dinov2_small",
+        "dinov2_base",
+    ]
+    weights: str = ""
+    """Empty: from scratch. `pretrained`: those named in `training/backbones.py`. Else a folder or a hub id."""
     width: int = Field(default=32, ge=4)
-    """Channels of the first stage; each later stage doubles them."""
+    """Channels of the first stage of `small_cnn`; each later stage doubles them."""
+    pooling: Literal["average", "max", "gem", "cls"] = "gem"
+    layer_norm: bool = True
+    """Between pooling and the linear head."""
+    frozen_batch_norm: bool = False
+    """Statistics and scales of batch norm stay as they were loaded."""
     embedding_dim: int = Field(default=128, ge=2)
     image_side_px: int = Field(default=64, ge=16)
+    resized_side_px: int = Field(default=0, ge=0)
+    """Images are decoded to a square of this side, from which views are cut; 0: `image_side_px`."""
+    colours: Literal["unit", "imagenet"] = "unit"
+    """Bytes become -1..1, or are standardised by ImageNet's mean and deviation."""
+
+    @property
+    def decoded_side_px(self) -> int:
+        """Side of the square that an image is decoded to."""
+        return max(self.resized_side_px, self.image_side_px)
+
+
+class Loss(Strict):
+    """Settings of the method's losses; those that it has no use for are left alone. Defaults: the papers'."""
+
+    tau: float = Field(default=0.01, gt=0)
+    rho: float = 100.0
+    delta: float | None = 0.05
+    start: float = 0.5
+    offset: float | None = 1.44
+    alpha: float = Field(default=1.0, ge=0)
+    """Exponent of H-AP's relevance."""
+    at_k: tuple[int, ...] = (1, 2, 4, 8, 16)
+    """Cut-offs of SupRecall."""
 
 
 class Batch(Strict):
     """P-K sampling: `size / images_per_class` classes, `images_per_class` images of each."""
 
     size: int = Field(ge=4)
+    """Images per step, of all ranks together."""
     images_per_class: int = Field(default=4, ge=2)
+    n_superclasses: int = Field(default=0, ge=0)
+    """Draw the classes of a batch from so many classes of the coarsest level; 0: from all."""
+    max_images_per_class: int | None = Field(default=None, ge=2)
+    """At most so many images of a class in an epoch."""
+    chunk: int | None = Field(default=None, ge=1)
+    """Images that pass the network at once, by gradient caching; by default the whole batch."""
 
 
 class Augment(Strict):
@@ -39,47 +105,105 @@ class Augment(Strict):
 
     min_area: float = Field(default=0.5, gt=0, le=1)
     """Smallest share of the image that a random crop keeps."""
+    max_aspect: float = Field(default=1.0, ge=1)
+    """A crop's sides differ at most by this factor."""
     flip: bool = True
     brightness: float = Field(default=0.2, ge=0, lt=1)
     """Largest relative change of brightness and contrast."""
 
 
 class Optimizer(Strict):
-    """Adam with a cosine schedule after a linear warm-up."""
+    """Adam, or SGD with Nesterov momentum 0.9; a cosine schedule after a linear warm-up."""
 
+    name: Literal["adam", "sgd"] = "adam"
     learning_rate: float = Field(gt=0)
+    head_factor: float = Field(default=1, gt=0)
+    """The head learns faster than the backbone by this factor."""
     proxy_learning_rate: float = Field(gt=0)
-    """Of the class centres of the cluster loss."""
+    """Of the class centres of the cluster loss, by Adam."""
     weight_decay: float = Field(default=0, ge=0)
     n_warmup_steps: int = Field(default=0, ge=0)
+    n_frozen_epochs: int = Field(default=0, ge=0)
+    """Epochs at the start in which the backbone keeps its weights."""
 
 
 class Recipe(Strict):
     """One training set-up."""
 
     description: str
-    method: Literal["HAPPIER", "HAPPIER_F"]
+    source: str = ""
+    """The paper whose set-up it is."""
+    reported: dict[str, float] = {}
+    """What that paper reports for it, in percent, by the metric's name in `metrics.json`."""
+    method: Method
     network: Network
+    loss: Loss = Loss()
     batch: Batch
     augment: Augment = Augment()
     optimizer: Optimizer
     n_epochs: int = Field(ge=1)
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the network; ranks are computed in float32 always."""
+
+    @model_validator(mode="after")
+    def _chunks_are_exact(self) -> "Recipe":
+        has_batch_norm = self.network.backbone.startswith(("small_cnn", "resnet"))
+        if self.batch.chunk and has_batch_norm and not self.network.frozen_batch_norm:
+            raise ValueError(
+                "batch.chunk with live batch norm would train on the statistics of chunks: "
+                "set network.frozen_batch_norm"
+            )
+        return self
+
+
+def recipe_names(folder: Path = FOLDER) -> list[str]:
+    """Names of all recipes, such as `small` and `sop/happier`."""
+    found = (path.relative_to(folder).with_suffix("") for path in folder.rglob("*.yaml"))
+    return sorted(name.as_posix() for name in found if name.parts[0] != BASES)
 
 
 def load_recipe(name: str, folder: Path = FOLDER) -> Recipe:
-    """Read `<folder>/<name>.yaml`.
+    """Read `<folder>/<name>.yaml`, on top of the file that its `extends` names.
 
     Raises:
-        CairnError: no such recipe, or an unknown key or wrong value in it.
+        CairnError: no such recipe, an unknown key or wrong value in it, or `extends` of a file that extends.
     """
     path = folder / f"{name}.yaml"
     if not path.is_file():
-        known = ", ".join(sorted(found.stem for found in folder.glob("*.yaml")))
-        raise CairnError(f"no recipe {name!r} in training/recipes; there are: {known}")
+        raise CairnError(
+            f"no recipe {name!r} in training/recipes; there are: {', '.join(recipe_names(folder))}"
+        )
+    own = _read(path)
+    if "extends" in own:
+        base = folder / f"{own['extends']}.yaml"
+        if not base.is_file():
+            raise CairnError(f"{path}: extends: there is no {base}")
+        shared = _read(base)
+        if "extends" in shared:
+            raise CairnError(f"{path}: extends: {base} extends another file; one level is allowed")
+        own = _merged(shared, {key: value for key, value in own.items() if key != "extends"})
     try:
-        return Recipe.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except yaml.YAMLError as error:
-        raise CairnError(f"{path}: not valid YAML: {error}") from error
+        return Recipe.model_validate(own)
     except ValidationError as error:
         faults = [f"{path}: {'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
         raise CairnError("\n".join(faults)) from error
+
+
+def _read(path: Path) -> dict[str, object]:
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise CairnError(f"{path}: not valid YAML: {error}") from error
+    if not isinstance(raw, dict):
+        raise CairnError(f"{path}: holds no keys; see training/recipes/small.yaml")
+    return raw
+
+
+def _merged(shared: Mapping[str, object], own: Mapping[str, object]) -> dict[str, object]:
+    """Own values over shared ones, key by key inside mappings too."""
+    merged = dict(shared)
+    for key, value in own.items():
+        before = merged.get(key)
+        both = isinstance(before, dict) and isinstance(value, dict)
+        merged[key] = {**before, **value} if both else value  # type: ignore[dict-item]
+    return merged

@@ -1,0 +1,111 @@
+"""Recipes: what they say, and what is said of a faulty one."""
+
+from typing import get_args
+
+import pytest
+import torch
+import yaml
+
+from hierarchies import CairnError
+from training.losses import HAPPIER, HAPPIER_F, ROADMAP, SmoothAP, SupAP, SupHAP, SupNDCG, SupRecall
+from training.methods import METHODS, make_loss
+from training.recipes import FOLDER, Loss, Method, load_recipe, recipe_names
+
+DATASETS = {
+    *("gldv2", "inat2018", "inat2018_base", "dyml_animal", "dyml_vehicle", "dyml_product"),
+    *("sop", "cub", "table"),
+}
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_recipe_is_valid(name):
+    recipe = load_recipe(name)
+    assert recipe.description
+    assert (recipe.source != "") == ("/" in name)
+    assert all(0 < value < 100 for value in recipe.reported.values())
+    assert recipe.batch.size % recipe.batch.images_per_class == 0
+
+
+def test_every_method_is_there_for_every_dataset():
+    published = {name: load_recipe(name).method for name in recipe_names() if "/" in name}
+    expected = {(dataset, method) for dataset in DATASETS for method in get_args(Method)}
+    assert {(name.split("/")[0], method) for name, method in published.items()} == expected
+    assert len(published) == len(expected)
+
+
+def test_published_settings_are_those_of_the_papers():
+    sop, inat, animal, gldv2 = (
+        load_recipe(f"{name}/happier") for name in ("sop", "inat2018", "dyml_animal", "gldv2")
+    )
+    assert {recipe.batch.size for recipe in (sop, inat, animal, gldv2)} == {256}
+    assert (sop.batch.n_superclasses, sop.optimizer.learning_rate, sop.optimizer.head_factor) == (2, 5e-5, 2)
+    assert (inat.optimizer.learning_rate, inat.optimizer.weight_decay) == (1e-5, 4e-4)
+    assert (inat.loss.start, inat.loss.offset, inat.loss.rho) == (0, 1, 100)
+    assert (animal.optimizer.name, animal.network.weights, animal.n_epochs) == ("sgd", "", 20)
+    assert (gldv2.network.pooling, gldv2.network.embedding_dim, gldv2.batch.max_images_per_class) == (
+        *("gem", 2048),
+        8,
+    )
+    assert sop.reported == {"r_at_1_product": 81.0, "h_ap": 59.4}
+
+
+@pytest.mark.parametrize(
+    ("method", "loss"),
+    [
+        ("SmoothAP", SmoothAP()),
+        ("SupAP", SupAP()),
+        ("ROADMAP", ROADMAP()),
+        ("SupHAP", SupHAP()),
+        ("HAPPIER", HAPPIER(4, 8)),
+        ("HAPPIER_F", HAPPIER_F(4, 8)),
+        ("SupNDCG", SupNDCG()),
+        ("SupRecall", SupRecall()),
+    ],
+)
+def test_a_method_is_the_loss_of_its_name(method, loss):
+    torch.manual_seed(0)
+    embeddings = torch.nn.functional.normalize(torch.randn(12, 8), dim=1)
+    labels = torch.stack([torch.arange(12) // 3, torch.arange(12) // 6], 1)
+    made = make_loss(method, Loss(), n_classes=4, dim=8)
+    made.load_state_dict(loss.state_dict())
+    assert torch.equal(made(embeddings, labels), loss(embeddings, labels))
+    assert set(METHODS) == set(get_args(Method))
+
+
+def write(folder, name, **content):
+    raw = yaml.safe_load((FOLDER / "small.yaml").read_text()) | content
+    path = folder / f"{name}.yaml"
+    path.parent.mkdir(exist_ok=True, parents=True)
+    path.write_text(yaml.safe_dump({key: value for key, value in raw.items() if value is not None}))
+
+
+def test_a_recipe_extends_another_key_by_key(tmp_path):
+    write(tmp_path, "bases/mine", method=None)
+    (tmp_path / "mine.yaml").write_text("extends: bases/mine\nmethod: SupAP\nbatch: {size: 32}\n")
+    recipe, small = load_recipe("mine", tmp_path), load_recipe("small")
+    assert (recipe.method, recipe.batch.size) == ("SupAP", 32)
+    assert recipe.batch.images_per_class == small.batch.images_per_class
+    assert recipe.optimizer == small.optimizer
+    assert recipe_names(tmp_path) == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            {"optimizer": {"learning_rate": 1, "proxy_learning_rate": 1, "lr": 1}},
+            r"mine\.yaml: optimizer\.lr",
+        ),
+        ({"method": "HAPPER"}, r"mine\.yaml: method"),
+        ({"extends": "bases/none"}, "there is no"),
+        ({"extends": "small"}, "one level is allowed"),
+        ({"batch": {"size": 64, "chunk": 16}}, "frozen_batch_norm"),
+    ],
+)
+def test_a_faulty_recipe_is_named_by_file_and_key(tmp_path, content, message):
+    write(tmp_path, "small", extends="other")
+    write(tmp_path, "mine", **content)
+    with pytest.raises(CairnError, match=message):
+        load_recipe("mine", tmp_path)
+    with pytest.raises(CairnError, match=r"no recipe 'yours'.*there are: mine"):
+        load_recipe("yours", tmp_path)

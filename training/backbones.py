@@ -1,0 +1,156 @@
+"""Backbones: a small network of our own, and those of `transformers`; each gives maps (B, C, H, W)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor, nn
+
+from hierarchies import CairnError
+from training.recipes import Network
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
+
+PRETRAINED = "pretrained"
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A published network: where its weights are, and its shape.
+
+    Attributes:
+        checkpoint: on the Hugging Face hub.
+        model_type: its family in `transformers`.
+        shape: keys of the family's configuration.
+    """
+
+    checkpoint: str
+    model_type: str
+    shape: Mapping[str, object]
+
+
+def _resnet(checkpoint: str, layer_type: str, depths: tuple[int, ...]) -> Architecture:
+    widths = [64, 128, 256, 512] if layer_type == "basic" else [256, 512, 1024, 2048]
+    shape = {"layer_type": layer_type, "depths": list(depths), "hidden_sizes": widths}
+    return Architecture(checkpoint, "resnet", shape)
+
+
+def _transformer(checkpoint: str, model_type: str, width: int) -> Architecture:
+    shape = {"hidden_size": width, "num_attention_heads": width // 64, "num_hidden_layers": 12}
+    own = {"mlp_ratio": 4, "patch_size": 14} if model_type == "dinov2" else {"intermediate_size": 4 * width}
+    return Architecture(checkpoint, model_type, {**shape, **own})
+
+
+ARCHITECTURES: Mapping[str, Architecture] = {
+    "resnet18": _resnet("microsoft/resnet-18", "basic", (2, 2, 2, 2)),
+    "resnet34": _resnet("microsoft/resnet-34", "basic", (3, 4, 6, 3)),
+    "resnet50": _resnet("microsoft/resnet-50", "bottleneck", (3, 4, 6, 3)),
+    "resnet101": _resnet("microsoft/resnet-101", "bottleneck", (3, 4, 23, 3)),
+    "deit_small": _transformer("facebook/deit-small-patch16-224", "vit", 384),
+    "deit_base": _transformer("facebook/deit-base-patch16-224", "vit", 768),
+    "vit_base": _transformer("google/vit-base-patch16-224-in21k", "vit", 768),
+    "dinov2_small": _transformer("facebook/dinov2-small", "dinov2", 384),
+    "dinov2_base": _transformer("facebook/dinov2-base", "dinov2", 768),
+}
+
+
+class SmallCNN(nn.Sequential):
+    """Four stages of two 3x3 convolutions, each halving the image and doubling the channels."""
+
+    def __init__(self, width: int) -> None:
+        widths = [width * 2**stage for stage in range(4)]
+        super().__init__(*(_stage(*ends) for ends in zip([3, *widths], widths, strict=False)))
+        self.n_channels = widths[-1]
+
+
+def _stage(n_in: int, n_out: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(n_in, n_out, 3, padding=1, stride=2, bias=False),
+        nn.BatchNorm2d(n_out),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(n_out, n_out, 3, padding=1, bias=False),
+        nn.BatchNorm2d(n_out),
+        nn.ReLU(inplace=True),
+    )
+
+
+class PublishedBackbone(nn.Module):
+    """A network of `transformers`: feature maps, or the tokens of a vision transformer as one column.
+
+    Attributes:
+        n_channels: C.
+        config: the configuration that builds it again.
+    """
+
+    def __init__(self, model: nn.Module, config: "PreTrainedConfig", network: Network) -> None:
+        super().__init__()
+        self.model, self.config = model, config
+        is_cnn = config.model_type == "resnet"
+        self.n_channels = config.hidden_sizes[-1] if is_cnn else config.hidden_size
+        self.takes_class_token = network.pooling == "cls"
+        resized = config.model_type == "vit" and config.image_size != network.image_side_px
+        self.options = {"interpolate_pos_encoding": True} if resized else {}
+        if is_cnn and self.takes_class_token:
+            raise CairnError(
+                f"network.pooling: {network.backbone} has no class token; use average, max or gem"
+            )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, 3, side, side) -> (B, C, H, W); of a vision transformer (B, C, tokens, 1)."""
+        features: Tensor = self.model(pixel_values=images, **self.options).last_hidden_state
+        if features.ndim == 4:
+            return features
+        tokens = features[:, :1] if self.takes_class_token else features[:, 1:]
+        return tokens.transpose(1, 2).unsqueeze(3)
+
+
+Backbone = SmallCNN | PublishedBackbone
+
+
+def make_backbone(network: Network, config: Mapping[str, Any] | None = None) -> Backbone:
+    """The backbone of a network, with its pretrained weights if it names some.
+
+    Args:
+        network: from a recipe.
+        config: build this configuration instead, without weights, as a model folder keeps it.
+
+    Raises:
+        CairnError: the weights are not there, or are no safetensors.
+    """
+    if network.backbone == "small_cnn":
+        if network.weights or network.pooling == "cls":
+            raise CairnError("network: small_cnn has neither pretrained weights nor a class token")
+        return SmallCNN(network.width)
+    from transformers import AutoConfig, AutoModel  # takes seconds: only where it is needed
+
+    architecture = ARCHITECTURES[network.backbone]
+    if config is None and network.weights:
+        where = architecture.checkpoint if network.weights == PRETRAINED else network.weights
+        return _load(where, network)
+    family = config["model_type"] if config else architecture.model_type
+    shape = dict(config or {**architecture.shape, "image_size": network.image_side_px})
+    shape.pop("model_type", None)
+    built = AutoConfig.for_model(family, **shape)
+    model = AutoModel.from_config(built, **_without_pooler(family))  # type: ignore[no-untyped-call]
+    return PublishedBackbone(model, built, network)
+
+
+def _load(where: str, network: Network) -> PublishedBackbone:
+    """Weights of a folder or of the hub; only safetensors are read."""
+    from transformers import AutoConfig, AutoModel
+
+    try:
+        config = AutoConfig.from_pretrained(where)
+        options = _without_pooler(config.model_type)
+        model = AutoModel.from_pretrained(where, config=config, use_safetensors=True, **options)
+    except (OSError, ValueError, KeyError) as error:
+        raise CairnError(
+            f"network.weights: nothing to load at {where!r}: {str(error).splitlines()[0]}\nName a folder with "
+            "config.json and model.safetensors, download it where there is a network, or leave weights empty"
+        ) from error
+    return PublishedBackbone(model.float(), config, network)
+
+
+def _without_pooler(family: str) -> dict[str, bool]:
+    return {"add_pooling_layer": False} if family == "vit" else {}
