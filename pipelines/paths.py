@@ -87,6 +87,11 @@ class Paths:
         return self._at("models")
 
     @property
+    def checkpoints(self) -> Path:
+        """Of a training that runs or was killed; outside every output that DVC deletes."""
+        return self._at("data/checkpoints")
+
+    @property
     def pages(self) -> Path:
         """Self-contained HTML pages."""
         return self._at("data/report")

@@ -110,7 +110,7 @@ def draw_views(n_images: int, settings: Augment, generator: torch.Generator) -> 
 def augment(images: Tensor, views: Views, side_px: int) -> Tensor:
     """Look at normalised images (B, 3, H, W) through views: (B, 3, side, side)."""
     shape = [len(images), 3, side_px, side_px]
-    grid = functional.affine_grid(views.affine, shape, align_corners=False)
-    seen = functional.grid_sample(images, grid.to(images), padding_mode="reflection", align_corners=False)
+    grid = functional.affine_grid(views.affine.to(images), shape, align_corners=False)
+    seen = functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
     contrast, brightness = (x.to(images)[:, None, None, None] for x in (views.contrast, views.brightness))
     return seen * contrast + brightness

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
-from torch.utils.data import Sampler
 
 from hierarchies import CairnError
 from training.recipes import Batch
@@ -12,7 +11,7 @@ from training.recipes import Batch
 IntArray = npt.NDArray[np.int64]
 
 
-class ClassSampler(Sampler[list[int]]):
+class ClassSampler:
     """Batches of `batch_size` images, `images_per_class` of each class drawn.
 
     A class with fewer images than `images_per_class` repeats some; classes come in a new order each round, and
@@ -25,10 +24,6 @@ class ClassSampler(Sampler[list[int]]):
         batch: how batches are made.
         seed: of the order.
 
-    Attributes:
-        epoch: the next to be drawn.
-        n_skipped: batches at its start that are left out, as a resumed run needs.
-
     Raises:
         CairnError: the batch does not divide, asks for more classes or superclasses than there are, or no class
             has two images.
@@ -36,7 +31,6 @@ class ClassSampler(Sampler[list[int]]):
 
     def __init__(self, labels: IntArray, batch: Batch, seed: int) -> None:
         self.batch, self.seed = batch, seed
-        self.epoch = self.n_skipped = 0
         classes, first, counts = np.unique(labels[:, 0], return_index=True, return_counts=True)
         self.members = [np.flatnonzero(labels[:, 0] == label) for label in classes]
         self.superclass = labels[first, -1]
@@ -47,12 +41,6 @@ class ClassSampler(Sampler[list[int]]):
 
     def __len__(self) -> int:
         return self.n_batches
-
-    def __iter__(self) -> Iterator[list[int]]:
-        """The batches of the next epoch."""
-        batches = self.batches(self.epoch)[self.n_skipped :]
-        self.epoch, self.n_skipped = self.epoch + 1, 0
-        yield from batches
 
     def batches(self, epoch: int) -> list[list[int]]:
         """All batches of an epoch."""

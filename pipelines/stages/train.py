@@ -1,11 +1,16 @@
 """train: recipe -> model."""
 
+import shutil
+
+import numpy as np
 import torch
 
 from datasets_hub import load_dataset, load_tree
+from hierarchies import CairnError
 from hierarchies.files import replace_folder
 from pipelines.stages import Context
 from training.data import ImageDataset
+from training.distributed import process_group
 from training.loop import train
 from training.models import ModelDescription, save_model
 from training.recipes import load_recipe
@@ -14,17 +19,35 @@ N_THREADS = 2  # fixed, so that sums are added in the same order on every machin
 
 
 def run(context: Context) -> None:
-    """Train on the `train` split and write the model folder."""
+    """Train on the `train` split and write the model folder; goes on where a killed run left off.
+
+    Raises:
+        CairnError: scale `full` without a GPU, or what `train` raises.
+    """
     settings = getattr(context.params.train, context.scale)
     name = settings.recipes[context.dataset]
     recipe = load_recipe(name)
+    if context.scale == "full" and not torch.cuda.is_available():
+        raise CairnError(
+            f"train {context.dataset} full: no CUDA device here, and a CPU would take weeks. Run it where there "
+            "is a GPU, or take the scale out of params.yaml"
+        )
     torch.set_num_threads(N_THREADS)
     tree = load_tree(context.paths.hub)
     split = load_dataset(context.paths.hub, split="train")
     images = ImageDataset(split, tree, recipe.network.decoded_side_px)
-    print(f"{context.dataset}: {recipe.method} by recipe {name!r} on {len(images):,} images")
-    trained = train(recipe, images, settings.seed, settings.n_workers)
+    n_alone = int((np.unique(images.labels[:, 0], return_counts=True)[1] == 1).sum())
+    with process_group() as group:
+        if group.rank == 0:
+            print(f"{context.dataset}: {recipe.method} by recipe {name!r} on {len(images):,} images")
+            if n_alone:
+                print(f"{n_alone:,} classes have one image: views of it stand for others in its batches")
+        checkpoints = context.paths.checkpoints
+        trained = train(recipe, images, settings.seed, settings.n_workers, checkpoints)
+        if group.rank:
+            return
     with replace_folder(context.paths.model) as folder:
         description = ModelDescription(name, recipe.network, tree.levels, tree.fingerprint, settings.seed)
         save_model(folder, trained.model, description)
         trained.curve.to_csv(folder / "loss.csv", index=False)
+    shutil.rmtree(checkpoints, ignore_errors=True)

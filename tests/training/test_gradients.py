@@ -1,0 +1,123 @@
+"""One batch, three ways: at once, in chunks, on two ranks. The same loss and the same gradients."""
+
+import os
+from typing import get_args
+
+import pytest
+import torch
+from torch import nn
+
+from tests.training.tiny import TinyImages, recipe
+from training.distributed import process_group, reduce_gradients
+from training.gradients import accumulate_gradients
+from training.loop import train
+from training.methods import make_loss
+from training.recipes import Loss, Method
+
+METHODS = get_args(Method)
+FROZEN = {
+    "network": recipe().network.model_dump() | {"frozen_batch_norm": True},
+    "optimizer": {"name": "sgd", "learning_rate": 0.01, "proxy_learning_rate": 0.01},
+    "n_epochs": 1,  # float32 rounding grows from step to step
+}
+N_RANKS = 2
+
+
+class Net(nn.Module):
+    def __init__(self, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(10, 12), nn.Tanh(), nn.Dropout(dropout), nn.Linear(12, 8))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return nn.functional.normalize(self.layers(x), dim=1)
+
+
+def batch() -> tuple[torch.Tensor, torch.Tensor]:
+    fine = torch.arange(24) // 4
+    return torch.randn(24, 10, dtype=torch.float64), torch.stack([fine, fine // 2], 1)
+
+
+def gradients(method: str, chunk: int | None = None, rows: slice = slice(None), dropout: float = 0.0):
+    """Loss and gradients by name, in float64."""
+    torch.manual_seed(0)
+    net, loss = Net(dropout).double(), make_loss(method, Loss(), 6, 8).double()
+    images, labels = batch()
+    value = accumulate_gradients(net, loss, images[rows], labels, chunk)
+    reduce_gradients(net, loss)
+    parameters = [*net.named_parameters(), *loss.named_parameters()]
+    return {"value": value} | {name: parameter.grad for name, parameter in parameters}
+
+
+def assert_close(first, second, tolerance: float = 1e-6):
+    assert first.keys() == second.keys()
+    for name in first:
+        torch.testing.assert_close(first[name], second[name], rtol=tolerance, atol=tolerance, msg=name)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("chunk", [5, 12, 24])
+def test_chunks_give_the_gradients_of_the_whole_batch(method, chunk):
+    whole = gradients(method)
+    assert whole["layers.0.weight"].abs().max() > 1e-3
+    assert_close(whole, gradients(method, chunk))
+
+
+def test_both_passes_of_a_chunk_draw_the_same_dropout():
+    torch.manual_seed(0)
+    net, loss = Net(dropout=0.5).double(), make_loss("SupAP", Loss(), 6, 8)
+    images, labels = batch()
+    loss(torch.cat([net(part) for part in images.split(8)]), labels).backward()
+    assert_close(
+        {name: parameter.grad for name, parameter in net.named_parameters()},
+        {name: grad for name, grad in gradients("SupAP", 8, dropout=0.5).items() if name != "value"},
+    )
+
+
+def test_a_chunked_run_equals_a_plain_one():
+    plain = train(recipe(**FROZEN), TinyImages(), 0, 0).model.state_dict()
+    chunked = train(
+        recipe(**FROZEN, batch={"size": 8, "images_per_class": 2, "chunk": 3}), TinyImages(), 0, 0
+    )
+    assert_close(plain, chunked.model.state_dict(), 1e-4)
+
+
+@pytest.fixture(scope="module")
+def two_ranks(tmp_path_factory):
+    """What each of two gloo ranks computed."""
+    folder = tmp_path_factory.mktemp("ranks")
+    torch.multiprocessing.spawn(as_a_rank, args=(str(folder),), nprocs=N_RANKS)
+    return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(N_RANKS)]
+
+
+def as_a_rank(rank: int, folder: str) -> None:
+    torch.set_num_threads(1)
+    os.environ.update(
+        RANK=str(rank),
+        WORLD_SIZE=str(N_RANKS),
+        LOCAL_RANK=str(rank),
+        MASTER_ADDR="127.0.0.1",
+        MASTER_PORT=str(20000 + os.getppid() % 20000),
+    )
+    with process_group() as group:
+        rows = group.rows(24)
+        results = {method: gradients(method, rows=rows) for method in METHODS}
+        results["chunked"] = gradients("HAPPIER", 5, rows)
+        results["run"] = train(recipe(**FROZEN), TinyImages(), 0, 0).model.state_dict()
+    torch.save(results, f"{folder}/{rank}.pt")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_two_ranks_give_the_loss_and_gradients_of_one(two_ranks, method):
+    for results in two_ranks:
+        assert_close(gradients(method), results[method])
+
+
+def test_two_ranks_with_chunks_give_the_gradients_of_one(two_ranks):
+    for results in two_ranks:
+        assert_close(gradients("HAPPIER"), results["chunked"])
+
+
+def test_a_run_on_two_ranks_equals_a_run_on_one(two_ranks):
+    alone = train(recipe(**FROZEN), TinyImages(), 0, 0).model.state_dict()
+    for results in two_ranks:
+        assert_close(alone, results["run"], 1e-4)

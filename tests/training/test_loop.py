@@ -1,0 +1,162 @@
+"""Training: killed runs, diverging runs, chunks, full disks."""
+
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from hierarchies import CairnError
+from tests.project import ROOT
+from tests.training.tiny import N_EPOCHS, TinyImages, recipe
+from training.loop import train
+
+STEPS_PER_EPOCH = 4  # of the tiny run: 6 classes, 4 a batch, twice
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+    torch.use_deterministic_algorithms(False)
+
+
+def weights(trained):
+    return trained.model.state_dict()
+
+
+def assert_same(first, second):
+    assert first.keys() == second.keys()
+    assert [name for name in first if not torch.equal(first[name], second[name])] == []
+
+
+def test_training_learns_and_does_not_depend_on_workers():
+    first = train(recipe(n_epochs=8), TinyImages(), 0, 0)
+    assert first.curve["loss"].iloc[-1] < 0.7 * first.curve["loss"].iloc[0]
+    again = train(recipe(n_epochs=8), TinyImages(), 0, 2)
+    assert_same(weights(first), weights(again))
+    assert first.curve.equals(again.curve)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"optimizer": {"name": "sgd", "learning_rate": 0.05, "proxy_learning_rate": 0.1, "head_factor": 2}},
+        {"method": "SupAP"},
+    ],
+    ids=["adam", "sgd", "no proxies"],
+)
+@pytest.mark.parametrize("n_steps", [1, 2, 5])
+def test_an_interrupted_run_goes_on_bit_by_bit(tmp_path, changes, n_steps):
+    whole = train(recipe(**changes), TinyImages(), 0, 0)
+    fails_at = n_steps * 8 + 3
+    with pytest.raises(InterruptedError):
+        train(recipe(**changes), TinyImages(fails_at), 0, 0, tmp_path, save_every_s=0)
+    images = TinyImages()
+    resumed = train(recipe(**changes), images, 0, 0, tmp_path, save_every_s=0)
+    assert images.n_read == (4 * STEPS_PER_EPOCH - n_steps) * 8
+    assert_same(weights(whole), weights(resumed))
+    assert whole.curve.equals(resumed.curve)
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_random_moments_ends_with_the_same_weights(tmp_path):
+    command = [sys.executable, "-m", "tests.training.tiny", str(tmp_path / "steps"), str(tmp_path / "end")]
+    chance, n_kills = random.Random(0), 0
+    while n_kills < 2:
+        process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+        aim = newest_step(tmp_path / "steps") + chance.randint(1, 12)
+        while process.poll() is None and newest_step(tmp_path / "steps") < aim:
+            time.sleep(0.001)
+        time.sleep(chance.random() * 0.02)  # between two checkpoints, or while one is written
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        n_kills += 1
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    whole = train(recipe(n_epochs=N_EPOCHS), TinyImages(), 0, 0)
+    assert_same(weights(whole), load_file(tmp_path / "end"))
+    with safe_open(tmp_path / "end", "pt") as file:
+        assert file.metadata()["curve"] == whole.curve.to_csv(index=False)
+
+
+def newest_step(folder) -> int:
+    return max((int(path.stem.split("_")[1]) for path in folder.glob("step_*.safetensors")), default=0)
+
+
+def interrupted(folder, n_steps: int = 3):
+    with pytest.raises(InterruptedError):
+        train(recipe(), TinyImages(n_steps * 8 + 1), 0, 0, folder, save_every_s=0)
+
+
+def test_checkpoints_are_rotated_and_a_damaged_one_is_passed_over(tmp_path, capsys):
+    interrupted(tmp_path)
+    files = sorted(tmp_path.glob("*"))
+    assert [path.name for path in files] == ["step_000000002.safetensors", "step_000000003.safetensors"]
+    files[-1].write_bytes(files[-1].read_bytes()[:-100])
+    (tmp_path / ".step_000000004.safetensors.1.tmp").write_bytes(b"half")
+    resumed = train(recipe(), TinyImages(), 0, 0, tmp_path)
+    assert "damaged, the one before is taken" in capsys.readouterr().out
+    assert not list(tmp_path.glob(".*"))
+    assert_same(weights(resumed), weights(train(recipe(), TinyImages(), 0, 0)))
+
+
+def test_another_run_does_not_take_the_checkpoints(tmp_path, capsys):
+    interrupted(tmp_path)
+    other = train(recipe(), TinyImages(), 1, 0, tmp_path)
+    assert "of another recipe, seed or dataset" in capsys.readouterr().out
+    assert_same(weights(other), weights(train(recipe(), TinyImages(), 1, 0)))
+
+
+def test_no_pickle_is_in_a_checkpoint(tmp_path):
+    interrupted(tmp_path)
+    with safe_open(next(tmp_path.glob("step_*")), "pt") as file:
+        names = {name.split(".")[0] for name in file.keys()}  # noqa: SIM118
+    assert names == {"network", "loss", "optimizer", "rng"}
+
+
+def test_a_full_disk_is_named_and_the_earlier_checkpoint_stays(tmp_path):
+    interrupted(tmp_path)
+    before = sorted(tmp_path.glob("*"))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        with pytest.raises(CairnError, match=r"step 4 cannot be written.*goes on from step_000000003"):
+            train(recipe(), TinyImages(), 0, 0, tmp_path, save_every_s=0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert sorted(tmp_path.glob("*")) == before
+
+
+def test_a_diverging_run_stops_and_keeps_its_batch(tmp_path):
+    wild = {"learning_rate": 1e30, "proxy_learning_rate": 0.1}
+    with pytest.raises(CairnError, match=r"step \d+, epoch \d.*failed_batch\.safetensors.*learning rate"):
+        train(recipe(optimizer=wild), TinyImages(), 0, 0, tmp_path)
+    batch = load_file(tmp_path / "failed_batch.safetensors")
+    assert torch.equal(batch["images"], TinyImages().images[batch["positions"]])
+
+
+def test_a_resting_backbone_keeps_its_weights_while_the_head_learns():
+    settings = {"learning_rate": 0.01, "proxy_learning_rate": 0.1, "n_frozen_epochs": 2}
+    start = weights(
+        train(recipe(n_epochs=1, optimizer=settings | {"learning_rate": 1e-30}), TinyImages(), 0, 0)
+    )
+    rested = weights(train(recipe(n_epochs=2, optimizer=settings), TinyImages(), 0, 0))
+    learnt = weights(train(recipe(n_epochs=3, optimizer=settings), TinyImages(), 0, 0))
+    kernel, head = "backbone.0.0.weight", "head.1.weight"
+    assert torch.equal(start[kernel], rested[kernel])
+    assert not torch.equal(start[head], rested[head])
+    assert not torch.equal(start[kernel], learnt[kernel])
+
+
+def test_bfloat16_trains():
+    curve = train(recipe(precision="bfloat16", n_epochs=6), TinyImages(), 0, 0).curve
+    assert curve["loss"].iloc[-1] < curve["loss"].iloc[0]
