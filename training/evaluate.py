@@ -12,7 +12,9 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from training.data import ImageDataset, centre, normalise
+from training.distributed import device
 from training.metrics import retrieval_metrics
+from training.metrics.bootstrap import bootstrap_intervals
 from training.models import RetrievalModel
 
 BINS_PER_CHANNEL = 8
@@ -32,10 +34,33 @@ class Embedded:
     labels: npt.NDArray[np.int64]
 
 
+@dataclass(frozen=True)
+class Measured:
+    """One protocol's result.
+
+    Attributes:
+        values: every metric that `retrieval_metrics` gives; `h_ap`, `ap_<level>` and `r_at_1_<level>` also with
+            the ends of their 95 % interval over queries, as `<name>_low` and `<name>_high`.
+        h_ap: of every query, (Q,); NaN where a query has no positives.
+        levels: those measured, fine -> coarse.
+    """
+
+    values: dict[str, float]
+    h_ap: npt.NDArray[np.float64]
+    levels: tuple[str, ...]
+
+
 def model_encoder(model: RetrievalModel) -> Encoder:
-    """Embed bytes with a network in evaluation mode."""
-    network = model.network
-    return lambda images: model(normalise(centre(images, network.image_side_px), network.colours))
+    """Embed bytes (B, 3, H, W) with a network in evaluation mode, on the GPU if there is one."""
+    network, where = model.network, device()
+    model.to(where)
+
+    def encoder(images: Tensor) -> Tensor:
+        middle = centre(images.to(where), network.image_side_px)
+        embeddings: Tensor = model(normalise(middle, network.colours))
+        return embeddings.float().cpu()
+
+    return encoder
 
 
 def colour_histogram(images: Tensor) -> Tensor:
@@ -55,26 +80,23 @@ def colour_histogram(images: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def encode(images: ImageDataset, encoder: Encoder, batch_size: int, n_workers: int) -> Embedded:
+def embed_split(images: ImageDataset, encoder: Encoder, batch_size: int, n_workers: int) -> Embedded:
     """Embed a split in its own order."""
     loader = DataLoader(images, batch_size=batch_size, num_workers=n_workers)
-    batches = [encoder(batch) for batch in tqdm(loader, desc="encode", unit="batch", leave=False)]
+    batches = [encoder(batch) for batch in tqdm(loader, desc="embed", unit="batch", leave=False)]
     return Embedded(torch.cat(batches), images.labels)
 
 
 def evaluate(
     query: Embedded, gallery: Embedded | None, tree_levels: Sequence[str], levels: Sequence[str] = ()
-) -> dict[str, float]:
-    """Exact metrics of one protocol.
+) -> Measured:
+    """Exact metrics of one protocol, with intervals.
 
     Args:
         query: what searches.
         gallery: what is searched; without one, each query ranks the other queries.
         tree_levels: names of the label columns, fine -> coarse.
         levels: those to measure; all by default.
-
-    Returns:
-        `h_ap`, then `ap_<level>` and `r_at_1_<level>` per level, and the rest that `retrieval_metrics` gives.
     """
     measured = tuple(levels) or tuple(tree_levels)
     columns = [list(tree_levels).index(level) for level in measured]
@@ -85,4 +107,11 @@ def evaluate(
         torch.from_numpy(gallery.labels[:, columns]) if gallery else None,
         levels=measured,
     )
-    return dict(metrics.values)
+    headlines = ["h_ap", *(f"{name}_{level}" for name in ("ap", "r_at_1") for level in measured)]
+    intervals = bootstrap_intervals({name: metrics.per_query[name] for name in headlines})
+    ends = {
+        f"{name}_{end}": value
+        for name, interval in intervals.items()
+        for end, value in zip(("low", "high"), interval, strict=True)
+    }
+    return Measured(metrics.values | ends, metrics.per_query["h_ap"], measured)

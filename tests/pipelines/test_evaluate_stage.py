@@ -1,0 +1,38 @@
+"""What the evaluate stage writes."""
+
+import io
+
+import numpy as np
+import pandas as pd
+
+from pipelines.stages.evaluate import h_ap_histogram, metrics_table, values_per_level
+from training.evaluate import Measured
+
+
+def measured(levels: tuple[str, ...], h_ap: list[float]) -> Measured:
+    names = ["h_ap", *(f"{name}_{level}" for name in ("ap", "r_at_1") for level in levels)]
+    values = {
+        f"{name}{end}": value for name in names for end, value in (("", 0.5), ("_low", 0.4), ("_high", 0.62))
+    }
+    return Measured(values, np.array(h_ap), levels)
+
+
+def test_the_table_shows_intervals_and_leaves_out_what_a_protocol_does_not_measure():
+    results = {"trained": {"fine": measured(("fine",), []), "coarse": measured(("coarse",), [])}}
+    header, _, coarse, fine = metrics_table(results, ("fine", "coarse")).splitlines()
+    assert header.split(" | ")[2:5] == ["H-AP", "AP fine", "AP coarse"]
+    assert fine.split(" | ")[2:5] == ["50.0 ± 11.0", "50.0 ± 11.0", ""]
+    assert coarse.split(" | ")[2:5] == ["50.0 ± 11.0", "", "50.0 ± 11.0"]
+
+
+def test_the_histogram_counts_each_query_once():
+    protocols = {"one": measured(("a",), [0.0, 0.049, 1.0, np.nan]), "two": measured(("a",), [0.5])}
+    frame = pd.read_csv(io.StringIO(h_ap_histogram(protocols)))
+    assert frame["n_queries"].sum() == 4
+    assert frame.set_index("h_ap")["n_queries"].loc[[0.0, 0.5, 0.95]].tolist() == [2, 1, 1]
+
+
+def test_levels_are_listed_by_protocol():
+    frame = pd.read_csv(io.StringIO(values_per_level({"all": measured(("a", "b"), [])})))
+    assert frame["level"].tolist() == ["a", "b"]
+    assert frame.columns.tolist() == ["protocol", "level", "ap", "ap_low", "ap_high", "r_at_1"]

@@ -1,0 +1,79 @@
+"""Protocols measured, intervals of their metrics, embeddings for use elsewhere."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import training
+from hierarchies import CairnError
+from training.data import to_tensor
+from training.evaluate import Embedded, evaluate, model_encoder
+from training.metrics import retrieval_metrics
+from training.metrics.bootstrap import bootstrap_intervals
+from training.models import ModelDescription, RetrievalModel, save_model
+from training.recipes import Network
+
+
+def test_intervals_are_as_wide_as_the_standard_error_says():
+    values = np.random.default_rng(0).normal(0.5, 0.1, 400)
+    low, high = bootstrap_intervals({"x": values})["x"]
+    assert (low + high) / 2 == pytest.approx(values.mean(), abs=0.002)
+    assert high - low == pytest.approx(2 * 1.96 * 0.1 / 20, rel=0.12)
+    narrow = bootstrap_intervals({"x": values}, coverage=0.5)["x"]
+    assert low < narrow[0] < narrow[1] < high
+
+
+def test_queries_that_do_not_count_are_left_out():
+    values = np.array([0.2, 0.4, np.nan, 0.6, np.nan])
+    both = bootstrap_intervals({"x": values, "none": np.full(5, np.nan)})
+    assert 0.2 <= both["x"][0] < both["x"][1] <= 0.6
+    assert np.isnan(both["none"]).all()
+    assert bootstrap_intervals({"x": values}) == bootstrap_intervals({"x": values})
+
+
+def test_a_protocol_measures_its_levels_with_intervals():
+    generator = torch.Generator().manual_seed(0)
+    points = torch.nn.functional.normalize(torch.randn(40, 6, generator=generator), dim=1)
+    fine = np.arange(40) // 4
+    labels = np.column_stack([fine, fine // 2, fine // 5])
+    measured = evaluate(Embedded(points, labels), None, ("a", "b", "c"), ("a", "c"))
+    expected = retrieval_metrics(points, torch.from_numpy(labels[:, [0, 2]]), levels=("a", "c"))
+    assert {name: measured.values[name] for name in expected.values} == expected.values
+    for name in ("h_ap", "ap_a", "ap_c", "r_at_1_a", "r_at_1_c"):
+        assert measured.values[f"{name}_low"] <= measured.values[name] <= measured.values[f"{name}_high"]
+    assert measured.levels == ("a", "c")
+    assert measured.h_ap.mean() == pytest.approx(measured.values["h_ap"])
+
+
+@pytest.fixture(scope="module")
+def model_folder(tmp_path_factory):
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("model")
+    shape = Network(backbone="small_cnn", width=4, embedding_dim=8, image_side_px=16, resized_side_px=20)
+    save_model(folder, RetrievalModel(shape).eval(), ModelDescription("mine", shape, ("fine",), "f" * 64, 0))
+    return folder
+
+
+def test_pictures_and_files_are_embedded(model_folder, tmp_path):
+    rng = np.random.default_rng(0)
+    pictures = [Image.fromarray(rng.integers(0, 255, (30, 40, 3), dtype=np.uint8)) for _ in range(5)]
+    paths = [tmp_path / f"{i}.png" for i in range(5)]
+    for picture, path in zip(pictures, paths, strict=True):
+        picture.save(path)
+    embeddings = training.encode(pictures, model_folder, batch_size=2)
+    assert embeddings.shape == (5, 8)
+    assert torch.allclose(embeddings.norm(dim=1), torch.ones(5), atol=1e-6)
+    assert torch.allclose(training.encode(paths, model_folder), embeddings, atol=1e-6)
+    model = training.models.load_model(model_folder)[0]
+    with torch.inference_mode():
+        alone = model_encoder(model)(to_tensor(pictures[3], 20)[None])
+    assert torch.allclose(alone[0], embeddings[3], atol=1e-6)
+
+
+def test_what_is_no_image_is_named(model_folder, tmp_path):
+    (tmp_path / "notes.txt").write_text("no image")
+    with pytest.raises(CairnError, match=r"notes\.txt: holds no image"):
+        training.encode([tmp_path / "notes.txt"], model_folder)
+    with pytest.raises(CairnError, match="images is empty"):
+        training.encode([], model_folder)

@@ -1,0 +1,51 @@
+"""Embeddings of any images by a trained model, for use elsewhere."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from hierarchies import CairnError
+from training.data import to_tensor
+from training.evaluate import model_encoder
+from training.models import RetrievalModel, load_model
+
+
+@torch.inference_mode()
+def encode(
+    images: Sequence[Image.Image | Path | str], model: RetrievalModel | Path | str, batch_size: int = 64
+) -> Tensor:
+    """Embed images.
+
+    Args:
+        images: pictures, or files that hold one.
+        model: a model in evaluation mode, or the folder of a trained one.
+        batch_size: images that pass the network at once.
+
+    Returns:
+        (N, d) unit vectors on the CPU, in the order of `images`; their dot products are cosines.
+
+    Raises:
+        CairnError: no image is given, a file holds none, or the folder holds no model.
+    """
+    if not images:
+        raise CairnError("images is empty: give at least one picture")
+    network = model if isinstance(model, RetrievalModel) else load_model(Path(model))[0]
+    encoder, side_px = model_encoder(network), network.network.decoded_side_px
+    return torch.cat(
+        [
+            encoder(torch.stack([to_tensor(_opened(image), side_px) for image in images[i : i + batch_size]]))
+            for i in range(0, len(images), batch_size)
+        ]
+    )
+
+
+def _opened(image: Image.Image | Path | str) -> Image.Image:
+    if isinstance(image, Image.Image):
+        return image
+    try:
+        return Image.open(image)
+    except (OSError, UnidentifiedImageError) as error:
+        raise CairnError(f"{image}: holds no image that can be read: {error}") from error

@@ -1,0 +1,43 @@
+"""How far a metric may be trusted: bootstrap intervals over queries."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+N_RESAMPLES = 1000
+
+
+def bootstrap_intervals(
+    per_query: Mapping[str, NDArray[np.float64]], coverage: float = 0.95, seed: int = 0
+) -> dict[str, tuple[float, float]]:
+    """Percentile intervals of means over queries (Efron, 1979).
+
+    Args:
+        per_query: metrics by name, (Q,) each; NaN where a query does not count. All are resampled alike.
+        coverage: of the interval, 0..1.
+        seed: of the resamples.
+
+    Returns:
+        Low and high end by name; NaN for a metric without queries.
+
+    Example:
+        >>> import numpy as np
+        >>> bootstrap_intervals({"ap": np.full(50, 0.5)})
+        {'ap': (0.5, 0.5)}
+    """
+    values = np.column_stack(list(per_query.values()))
+    counts_here = ~np.isnan(values)
+    sums = np.hstack([np.nan_to_num(values), counts_here])
+    n_queries, n_metrics = values.shape
+    rng = np.random.default_rng(seed)
+    means = np.empty((N_RESAMPLES, n_metrics))
+    for row in means:
+        times_drawn = np.bincount(rng.integers(n_queries, size=n_queries), minlength=n_queries)
+        total, n_drawn = np.split(times_drawn @ sums, 2)
+        row[:] = np.divide(total, n_drawn, out=np.full(n_metrics, np.nan), where=n_drawn > 0)
+    tail = 100 * (1 - coverage) / 2
+    ends = np.full((2, n_metrics), np.nan)
+    some = counts_here.any(axis=0)
+    ends[:, some] = np.nanpercentile(means[:, some], [tail, 100 - tail], axis=0)
+    return {name: (float(low), float(high)) for name, low, high in zip(per_query, *ends, strict=True)}
