@@ -216,6 +216,46 @@ def _counts(name: str, scale: str) -> dict[str, int] | None:
     return None if name.endswith(".json") else images_per_leaf(name, scale)
 
 
+# ---- models ------------------------------------------------------------------------------------------------
+
+Model = Annotated[str, typer.Argument(help="A model folder, or the dataset that `train` made it for.")]
+Nearest = Annotated[int, typer.Option("-k", help="How many nearest images.")]
+
+
+@app.command()
+def retrieve(
+    model: Model,
+    dataset: Dataset,
+    scale: Scale = "sample",
+    protocol: Annotated[str, typer.Option(help="Of the dataset's card; the first by default.")] = "",
+    output: Annotated[Path, typer.Option(help="The page to write.")] = Path("retrieval.html"),
+    n_queries: Annotated[int, typer.Option(help="Queries of each kind.")] = 4,
+    k: Nearest = 10,
+) -> None:
+    """Write one self-contained page: what a model finds for its worst, median and best queries."""
+    from pipelines.retrieval import retrieval_page
+
+    write_text_atomic(output, retrieval_page(model, dataset, scale, protocol, n_queries, k))
+    console.print(f"{output}: open it in a browser", markup=False)
+
+
+@app.command()
+def search(
+    model: Model,
+    image: Annotated[Path, typer.Argument(help="The picture to search with.")],
+    dataset: Annotated[str, typer.Option(help="Where to search; by default the model's dataset.")] = "",
+    scale: Scale = "sample",
+    k: Nearest = 10,
+) -> None:
+    """List the images of a dataset that are nearest to a picture, with their paths in the tree."""
+    from pipelines.retrieval import search as neighbours
+
+    table = Table("score", "image", "labels (fine to coarse)")
+    for found in neighbours(model, image, dataset or Path(model).name, scale, k):
+        table.add_row(f"{found.score:.3f}", found.image_id, Text(" < ".join(found.path)))
+    console.print(table)
+
+
 # ---- review and doctor ------------------------------------------------------------------------------------
 
 

@@ -41,12 +41,12 @@ class Measured:
     Attributes:
         values: every metric that `retrieval_metrics` gives; `h_ap`, `ap_<level>` and `r_at_1_<level>` also with
             the ends of their 95 % interval over queries, as `<name>_low` and `<name>_high`.
-        h_ap: of every query, (Q,); NaN where a query has no positives.
+        per_query: every metric of every query, (Q,); NaN where a query does not count.
         levels: those measured, fine -> coarse.
     """
 
     values: dict[str, float]
-    h_ap: npt.NDArray[np.float64]
+    per_query: dict[str, npt.NDArray[np.float64]]
     levels: tuple[str, ...]
 
 
@@ -114,4 +114,4 @@ def evaluate(
         for name, interval in intervals.items()
         for end, value in zip(("low", "high"), interval, strict=True)
     }
-    return Measured(metrics.values | ends, metrics.per_query["h_ap"], measured)
+    return Measured(metrics.values | ends, metrics.per_query, measured)

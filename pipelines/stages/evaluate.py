@@ -74,7 +74,7 @@ def _defined(values: Mapping[str, float]) -> dict[str, float]:
 
 def h_ap_histogram(protocols: Mapping[str, Measured]) -> str:
     """CSV: how many queries, of all protocols, have an H-AP of at least `h_ap` and less than the next."""
-    values = np.concatenate([measured.h_ap for measured in protocols.values()])
+    values = np.concatenate([measured.per_query["h_ap"] for measured in protocols.values()])
     counts, edges = np.histogram(values[~np.isnan(values)], bins=N_BINS, range=(0, 1))
     return pd.DataFrame({"h_ap": edges[:-1].round(3), "n_queries": counts}).to_csv(index=False)
 

@@ -120,7 +120,23 @@ def test_metrics_are_there_for_model_and_baselines(project: Project):
     curve = pd.read_csv(project.root / "results/evaluate/sample/gldv2/loss.csv")
     assert curve["loss"].iloc[-1] < curve["loss"].iloc[0]
     project.run("dvc", "plots", "show", "-o", "plots")
-    assert "results_evaluate_sample_gldv2_loss_csv" in (project.root / "plots/index.html").read_text()
+    page = (project.root / "plots/index.html").read_text()
+    assert all(f"results_evaluate_sample_gldv2_{name}_csv" in page for name in ("loss", "h_ap", "levels"))
+    assert not (project.root / "data/checkpoints/sample/gldv2").exists()
+
+
+def test_a_model_is_looked_at_and_searched_with(project: Project):
+    project.run("cairn", "retrieve", "gldv2", "gldv2", "--output", "page.html", "-k", "5")
+    assert (project.root / "page.html").read_text(encoding="utf-8").count("<img") == 4 * 4 * 6
+    save = (
+        "from datasets_hub import load_dataset\n"
+        "load_dataset('gldv2', split='train')[0]['image'].convert('RGB').save('q.png')"
+    )
+    project.run(sys.executable, "-c", save)
+    assert "1.000" in project.run("cairn", "search", "gldv2", "q.png").stdout
+    missing = project.run("cairn", "retrieve", "gldv2", "gldv2", "--protocol", "none", check=False)
+    assert missing.returncode == 1
+    assert "has no protocol 'none'; it has retrieval" in missing.stderr
 
 
 # ---- what it rebuilds -------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ def measured(levels: tuple[str, ...], h_ap: list[float]) -> Measured:
     values = {
         f"{name}{end}": value for name in names for end, value in (("", 0.5), ("_low", 0.4), ("_high", 0.62))
     }
-    return Measured(values, np.array(h_ap), levels)
+    return Measured(values, {"h_ap": np.array(h_ap)}, levels)
 
 
 def test_the_table_shows_intervals_and_leaves_out_what_a_protocol_does_not_measure():

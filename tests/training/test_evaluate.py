@@ -43,7 +43,7 @@ def test_a_protocol_measures_its_levels_with_intervals():
     for name in ("h_ap", "ap_a", "ap_c", "r_at_1_a", "r_at_1_c"):
         assert measured.values[f"{name}_low"] <= measured.values[name] <= measured.values[f"{name}_high"]
     assert measured.levels == ("a", "c")
-    assert measured.h_ap.mean() == pytest.approx(measured.values["h_ap"])
+    assert measured.per_query["h_ap"].mean() == pytest.approx(measured.values["h_ap"])
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,69 @@
+"""What the retrieval page shows."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from hierarchies import LabelTree
+from training.evaluate import Embedded, Measured, evaluate
+from training.retrieval_page import NEAR, WRONG, Side, instructive_queries, nearest, render_page
+
+NAMES = [("oak & co", "tree"), ("pine", "tree"), ("<rose>", "flower")]
+
+
+@pytest.fixture(scope="module")
+def side() -> Side:
+    """Twelve points around three directions, two species of one genus among them."""
+    generator = torch.Generator().manual_seed(0)
+    fine = np.arange(12) % 3
+    centres = torch.eye(4)[:3] + torch.tensor([[0.5, 0.5, 0, 0], [0.5, 0.5, 0, 0], [0, 0, 0, 0]])
+    points = centres[torch.from_numpy(fine)] + 0.2 * torch.randn(12, 4, generator=generator)
+    tree = plants()
+    codes = np.array([tree.codes[tree.leaves.index(NAMES[label][0])] for label in fine])
+    images = [{"image": Image.new("RGB", (30, 20), (20 * i, 0, 0))} for i in range(12)]
+    embedded = Embedded(torch.nn.functional.normalize(points, dim=1), codes)
+    return Side(SimpleNamespace(images=images), embedded)
+
+
+def plants() -> LabelTree:
+    return LabelTree.from_table(pd.DataFrame(NAMES, columns=["species", "genus"]), ["species", "genus"])
+
+
+def test_the_nearest_come_first_and_ties_by_index():
+    gallery = torch.tensor([[0.0, 1.0], [1.0, 0.0], [1.0, 0.0], [0.6, 0.8]])
+    scores, items = nearest(torch.tensor([[1.0, 0.0]]), gallery, 3)
+    assert items.tolist() == [[1, 2, 3]]
+    assert scores[0].tolist() == pytest.approx([1, 1, 0.6])
+    assert nearest(gallery[1:2], gallery, 9, own=[1])[1].tolist() == [[2, 3, 0]]
+
+
+def test_queries_are_chosen_by_their_metrics():
+    h_ap = np.array([0.5, np.nan, 0.1, 0.9, 0.6, 0.4])
+    ap = np.array([0.5, np.nan, 0.8, 0.9, 0.6, 0.4])
+    measured = Measured({}, {"h_ap": h_ap, "ap_a": ap}, ("a",))
+    chosen = {name.split()[0]: rows.tolist() for name, rows in instructive_queries(measured, 1).items()}
+    assert chosen == {"Worst": [2], "Median": [0], "Best": [3], "H-AP": [2]}
+
+
+def test_the_page_holds_all_it_needs(side):
+    tree = plants()
+    measured = evaluate(side.embedded, None, tree.levels)
+    page = render_page("Plants & more", tree, measured, side, None, n_queries=2, k=3)
+    assert page.count("<img") == 4 * 2 * (1 + 3)
+    assert page.count('src="data:image/jpeg;base64,') == page.count("src=")
+    assert "http" not in page
+    assert "Plants &amp; more" in page
+    assert "oak &amp; co &lt; tree" in page
+    assert "<rose>" not in page
+    assert all("rgb({},{},{})".format(*colour) in page for colour in (WRONG, NEAR))
+
+
+def test_the_page_of_a_separate_gallery_shows_what_is_in_it(side):
+    tree = plants()
+    measured = evaluate(side.embedded, side.embedded, tree.levels)
+    page = render_page("Plants", tree, measured, side, side, n_queries=1, k=12)
+    assert page.count("<img") == 4 * (1 + 12)
