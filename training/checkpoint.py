@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -19,6 +18,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from hierarchies import CairnError
 from hierarchies.files import atomic_write
+from training.rng import rng_states, set_rng_states
 
 N_KEPT = 2
 FAILED_BATCH = "failed_batch.safetensors"
@@ -54,7 +54,8 @@ class RunState:
         """Tensors by name, and the rest as JSON values."""
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         tensors |= {f"loss.{name}": value for name, value in self.loss.state_dict().items()}
-        tensors |= {f"rng.{name}": state for name, state in self._rng_states().items()}
+        tensors |= {f"rng.{name}": state for name, state in rng_states().items()}
+        tensors["augmentation"] = self.generator.get_state()
         groups = []
         for position, optimizer in enumerate(self.optimizers):
             packed = optimizer.state_dict()
@@ -81,14 +82,8 @@ class RunState:
         progress = rest["progress"]
         curve = [tuple(row) for row in progress["curve"]]
         self.progress = Progress(progress["epoch"], progress["losses"], curve)
-        self.generator.set_state(tensors["rng.augmentation"])
-        torch.set_rng_state(tensors["rng.cpu"])
-        if "rng.cuda" in tensors and torch.cuda.is_available():
-            torch.cuda.set_rng_state(tensors["rng.cuda"])
-
-    def _rng_states(self) -> dict[str, Tensor]:
-        states = {"augmentation": self.generator.get_state(), "cpu": torch.get_rng_state()}
-        return states | ({"cuda": torch.cuda.get_rng_state()} if torch.cuda.is_available() else {})
+        self.generator.set_state(tensors["augmentation"])
+        set_rng_states(_below("rng.", tensors))
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -48,6 +48,8 @@ def process_group() -> Iterator[Ranks]:
     if "WORLD_SIZE" not in os.environ:
         yield Ranks()
         return
+    if torch.cuda.is_available():
+        torch.cuda.set_device(device())
     dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     try:
         yield ranks()

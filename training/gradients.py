@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from hierarchies import CairnError
 from training.distributed import gather
+from training.rng import rng_states, set_rng_states
 
 
 class Diverged(CairnError):
@@ -47,14 +48,14 @@ def accumulate_gradients(
     starts, parts = [], []
     with torch.no_grad():
         for part in chunks:
-            starts.append(torch.get_rng_state())
+            starts.append(rng_states())
             parts.append(embed(part))
     embeddings = torch.cat(parts).requires_grad_()
     value = _finite_loss(loss, embeddings, labels)
     value.backward()  # type: ignore[no-untyped-call]
     assert embeddings.grad is not None
     for part, start, grad in zip(chunks, starts, torch.split(embeddings.grad, chunk), strict=True):
-        torch.set_rng_state(start)
+        set_rng_states(start)
         embed(part).backward(grad)  # type: ignore[no-untyped-call]
     return value.detach()
 

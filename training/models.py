@@ -112,13 +112,24 @@ class ModelDescription:
 
 
 def save_model(folder: Path, model: RetrievalModel, description: ModelDescription) -> None:
-    """Write weights (safetensors), description and the backbone's configuration into an existing folder."""
-    if isinstance(model.backbone, PublishedBackbone):
-        config = model.backbone.config.to_json_string()
-        (folder / CONFIG).write_text(config, encoding="utf-8", newline="\n")
-    save_file(model.state_dict(), folder / WEIGHTS)
+    """Write weights (safetensors), description and the backbone's configuration into an existing folder.
+
+    Raises:
+        CairnError: it cannot be written.
+    """
     record = {**asdict(description), "network": description.network.model_dump()}
-    (folder / DESCRIPTION).write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    texts = {DESCRIPTION: json.dumps(record, indent=1, sort_keys=True) + "\n"}
+    if isinstance(model.backbone, PublishedBackbone):
+        texts[CONFIG] = model.backbone.config.to_json_string()
+    try:
+        save_file(model.state_dict(), folder / WEIGHTS)
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8", newline="\n")
+    except (OSError, SafetensorError) as error:
+        raise CairnError(
+            f"{folder}: the model cannot be written: {error}. Free some space and run this again: training goes on "
+            "from its last checkpoint"
+        ) from error
 
 
 def load_model(folder: Path) -> tuple[RetrievalModel, ModelDescription]:

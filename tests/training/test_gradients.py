@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import nn
 
+from hierarchies import CairnError
 from tests.training.tiny import TinyImages, recipe
-from training.distributed import process_group, reduce_gradients
+from training.distributed import Ranks, process_group, reduce_gradients
 from training.gradients import accumulate_gradients
 from training.loop import train
 from training.methods import make_loss
@@ -79,6 +80,12 @@ def test_a_chunked_run_equals_a_plain_one():
         recipe(**FROZEN, batch={"size": 8, "images_per_class": 2, "chunk": 3}), TinyImages(), 0, 0
     )
     assert_close(plain, chunked.model.state_dict(), 1e-4)
+
+
+def test_a_batch_must_divide_by_the_ranks():
+    assert [Ranks(rank, 3).rows(12) for rank in range(3)] == [slice(0, 4), slice(4, 8), slice(8, 12)]
+    with pytest.raises(CairnError, match="no multiple of 5 ranks"):
+        Ranks(0, 5).rows(12)
 
 
 @pytest.fixture(scope="module")

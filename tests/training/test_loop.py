@@ -120,7 +120,7 @@ def test_no_pickle_is_in_a_checkpoint(tmp_path):
     interrupted(tmp_path)
     with safe_open(next(tmp_path.glob("step_*")), "pt") as file:
         names = {name.split(".")[0] for name in file.keys()}  # noqa: SIM118
-    assert names == {"network", "loss", "optimizer", "rng"}
+    assert names == {"network", "loss", "optimizer", "rng", "augmentation"}
 
 
 def test_a_full_disk_is_named_and_the_earlier_checkpoint_stays(tmp_path):

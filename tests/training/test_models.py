@@ -30,6 +30,13 @@ def test_a_model_comes_back_as_it_was(tmp_path):
     assert description.levels == ("fine", "coarse")
 
 
+def test_a_model_that_cannot_be_written_is_named(tmp_path):
+    with pytest.raises(CairnError, match=r"nowhere: the model cannot be written.*last checkpoint"):
+        save_model(
+            tmp_path / "nowhere", RetrievalModel(NETWORK), ModelDescription("s", NETWORK, ("a",), "f", 0)
+        )
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
