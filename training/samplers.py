@@ -94,35 +94,34 @@ class ClassSampler:
     def _superclass_rounds(self, classes: IntArray, rng: np.random.Generator) -> Iterator[IntArray]:
         """Batches from `n_superclasses` superclasses each; the fullest superclasses come first."""
         size = self.classes_per_batch // self.batch.n_superclasses
+        members = {label: np.flatnonzero(self.superclass == label) for label in np.unique(self.superclass)}
         waiting = {
-            label: list(self._groups(classes[of_label], np.flatnonzero(self.superclass == label), size, rng))
-            for label in np.unique(self.superclass)
-            if (of_label := self.superclass[classes] == label).any()
+            label: list(self._groups(np.intersect1d(own, classes), own, size, rng))
+            for label, own in members.items()
         }
-        others = np.unique(self.superclass)
         while any(waiting.values()):
-            shuffled = rng.permutation(others)
-            order = sorted(shuffled, key=lambda label: -len(waiting.get(label, ())))[
-                : self.batch.n_superclasses
-            ]
+            shuffled = rng.permutation(list(members))
+            fullest = sorted(shuffled, key=lambda label: -len(waiting[label]))[: self.batch.n_superclasses]
             parts = [
                 waiting[label].pop()
-                if waiting.get(label)
-                else rng.choice(members, size, replace=len(members) < size)
-                for label in order
-                for members in [np.flatnonzero(self.superclass == label)]
+                if waiting[label]
+                else next(self._groups(members[label], members[label], size, rng))
+                for label in fullest
             ]
             yield np.concatenate(parts)
 
     def _groups(
-        self, classes: IntArray, everything: IntArray, size: int, rng: np.random.Generator
+        self, classes: IntArray, stand_ins: IntArray, size: int, rng: np.random.Generator
     ) -> Iterator[IntArray]:
-        """`classes` in a random order, cut into groups; the last is filled up from that order, then from others."""
-        order = rng.permutation(len(classes))
-        order = classes[order]
+        """`classes` in a random order, in groups; the last is filled up from the start of that order.
+
+        Where there are fewer than a group holds, others of `stand_ins` complete it.
+        """
+        if len(classes) == 0:
+            return
+        order = rng.permutation(classes)
         if len(order) < size:
-            order = np.concatenate([order, rng.permutation(np.setdiff1d(everything, order))])
-            order = order[: max(len(classes), size)]
+            order = np.concatenate([order, rng.permutation(np.setdiff1d(stand_ins, order))])[:size]
         yield from np.resize(order, -(-len(order) // size) * size).reshape(-1, size)
 
     def _draw(self, label: int, rng: np.random.Generator, pools: dict[int, IntArray]) -> IntArray:
