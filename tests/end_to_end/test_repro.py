@@ -133,7 +133,11 @@ def test_a_model_is_looked_at_and_searched_with(project: Project):
         "load_dataset('gldv2', split='train')[0]['image'].convert('RGB').save('q.png')"
     )
     project.run(sys.executable, "-c", save)
-    assert "1.000" in project.run("cairn", "search", "gldv2", "q.png").stdout
+    first = project.run("cairn", "search", "gldv2", "q.png")
+    assert "1.000" in first.stdout
+    again = project.run("cairn", "search", "gldv2", "q.png")
+    assert again.stdout == first.stdout
+    assert ("embed:" in first.stderr, "embed:" in again.stderr) == (True, False)
     missing = project.run("cairn", "retrieve", "gldv2", "gldv2", "--protocol", "none", check=False)
     assert missing.returncode == 1
     assert "has no protocol 'none'; it has retrieval" in missing.stderr
