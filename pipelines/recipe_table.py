@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.config import Params
+from training.methods import PAPERS
 from training.recipes import load_recipe, recipe_names
 
 NOT_RUN = "not run"
@@ -14,8 +15,8 @@ HEAD = """# Reported and reproduced
 Written by `python -m pipelines recipes`; values in percent. A recipe counts as run once `train.full.recipes` in
 `params.yaml` names it for a dataset and `dvc repro` has evaluated that dataset at full scale.
 
-| recipe | method | source | metric | reported | reproduced |
-| --- | --- | --- | --- | ---: | ---: |
+| recipe | paper of the method | metric | reported | reproduced |
+| --- | --- | --- | ---: | ---: |
 """
 
 
@@ -33,15 +34,13 @@ def recipe_table(params: Params, results: Path) -> str:
 
 def _rows(name: str, params: Params, results: Path) -> list[tuple[str, ...]]:
     recipe = load_recipe(name)
-    if not recipe.source:
+    if "/" not in name:
         return []
-    found = _metrics(name, params, results)
-    start = (f"`{name}`", recipe.method, recipe.source)
-    metrics = tuple(recipe.reported) or ("h_ap",)
-    said = (f"{recipe.reported[metric]:.1f}" if recipe.reported else "-" for metric in metrics)
+    found, reported = _metrics(name, params, results), recipe.reported.get(recipe.method, {})
+    start = (f"`{name}`", PAPERS[recipe.method])
     return [
-        (*start, metric, value, _reproduced(found, metric))
-        for metric, value in zip(metrics, said, strict=True)
+        (*start, metric, f"{reported[metric]:.1f}" if metric in reported else "-", _reproduced(found, metric))
+        for metric in reported or ("h_ap",)
     ]
 
 

@@ -8,8 +8,18 @@ from training.losses import Calibration, Cluster, SmoothAP, SupAP, SupHAP, SupND
 from training.losses.recipes import Combined
 from training.recipes import Loss, Method
 
-# Weighted terms. ROADMAP: Ramzi et al., NeurIPS 2021; HAPPIER: ECCV 2022; the Sup- family: SupRank, 2025.
-METHODS: Mapping[Method, Mapping[str, float]] = {
+PAPERS: Mapping[Method, str] = {
+    "SmoothAP": "Smooth-AP (Brown et al., ECCV 2020, arXiv:2007.12163)",
+    "SupAP": "ROADMAP (Ramzi et al., NeurIPS 2021, arXiv:2110.01445)",
+    "ROADMAP": "ROADMAP (Ramzi et al., NeurIPS 2021, arXiv:2110.01445)",
+    "SupHAP": "HAPPIER (Ramzi et al., ECCV 2022, arXiv:2207.04873)",
+    "HAPPIER": "HAPPIER (Ramzi et al., ECCV 2022, arXiv:2207.04873)",
+    "HAPPIER_F": "HAPPIER (Ramzi et al., ECCV 2022, arXiv:2207.04873)",
+    "SupNDCG": "SupRank (Ramzi et al., 2025, arXiv:2309.08250)",
+    "SupRecall": "SupRank (Ramzi et al., 2025, arXiv:2309.08250)",
+    "NormalisedSoftmax": "NSM (Zhai and Wu, BMVC 2019, arXiv:1811.12649)",
+}
+METHODS: Mapping[Method, Mapping[str, float]] = {  # weighted terms
     "SmoothAP": {"SmoothAP": 1.0},
     "SupAP": {"SupAP": 1.0},
     "ROADMAP": {"SupAP": 0.9, "Calibration": 0.1},

@@ -14,7 +14,7 @@ def test_the_committed_table_is_that_of_the_recipes():
 
 def test_a_run_stands_beside_what_was_reported(tmp_path):
     params = load_params(ROOT / "params.yaml")
-    recipes = {**params.train.full.recipes, "dyml_animal": "dyml_animal/happier"}
+    recipes = {**params.train.full.recipes, "dyml_animal": "dyml_animal/HAPPIER"}
     full = params.train.full.model_copy(update={"recipes": recipes})
     params = params.model_copy(update={"train": params.train.model_copy(update={"full": full})})
     folder = tmp_path / "evaluate/full/dyml_animal"
@@ -24,5 +24,5 @@ def test_a_run_stands_beside_what_was_reported(tmp_path):
     rows = {
         line.split("`")[1]: line for line in recipe_table(params, tmp_path).splitlines() if "`" in line[:3]
     }
-    assert rows["dyml_animal/happier"].endswith("| ap_mean | 43.8 | 40.0 |")
-    assert rows["dyml_vehicle/happier"].endswith("| ap_mean | 37.0 | not run |")
+    assert rows["dyml_animal/HAPPIER"].endswith("| ap_mean | 43.8 | 40.0 |")
+    assert rows["dyml_vehicle/HAPPIER"].endswith("| ap_mean | 37.0 | not run |")

@@ -1,12 +1,12 @@
-"""Recipes: one training set-up per YAML file, typed and checked before anything is loaded.
+"""Recipes: training set-ups in YAML, typed and checked before anything is loaded.
 
-`<dataset>/<method>.yaml` are the published set-ups; each names, by `extends`, the settings that its dataset's
-methods share. A recipe of your own is one more file.
+A file holds the settings for one dataset. `sop/HAPPIER` trains by those of `sop.yaml` with the method HAPPIER; where
+the file names a method itself, as `small.yaml` does, its name alone will do. A recipe of your own is one more file.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -14,7 +14,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from hierarchies import CairnError
 
 FOLDER = Path(__file__).parent
-BASES = "bases"
 
 Method = Literal[
     "SmoothAP",
@@ -132,9 +131,9 @@ class Recipe(Strict):
 
     description: str
     source: str = ""
-    """The paper whose set-up it is."""
-    reported: dict[str, float] = {}
-    """What that paper reports for it, in percent, by the metric's name in `metrics.json`."""
+    """The paper whose settings they are."""
+    reported: dict[Method, dict[str, float]] = {}
+    """What each method's own paper reports, in percent, by the metric's name in `metrics.json`."""
     method: Method
     network: Network
     loss: Loss = Loss()
@@ -157,36 +156,52 @@ class Recipe(Strict):
 
 
 def recipe_names(folder: Path = FOLDER) -> list[str]:
-    """Names of all recipes, such as `small` and `sop/happier`."""
-    found = (path.relative_to(folder).with_suffix("") for path in folder.rglob("*.yaml"))
-    return sorted(name.as_posix() for name in found if name.parts[0] != BASES)
+    """Names of all recipes, such as `small` and `sop/HAPPIER`."""
+    names: list[str] = []
+    for path in sorted(folder.glob("*.yaml")):
+        own = "method" in _settings(path)
+        names += [path.stem] if own else [f"{path.stem}/{method}" for method in get_args(Method)]
+    return names
 
 
 def load_recipe(name: str, folder: Path = FOLDER) -> Recipe:
-    """Read `<folder>/<name>.yaml`, on top of the file that its `extends` names.
+    """The settings of `<file>.yaml` with a method.
+
+    Args:
+        name: `<file>/<method>`, or `<file>` where the file names its method.
+        folder: of the files.
 
     Raises:
         CairnError: no such recipe, an unknown key or wrong value in it, or `extends` of a file that extends.
     """
-    path = folder / f"{name}.yaml"
+    stem, _, method = name.partition("/")
+    path = folder / f"{stem}.yaml"
     if not path.is_file():
-        raise CairnError(
-            f"no recipe {name!r} in training/recipes; there are: {', '.join(recipe_names(folder))}"
-        )
-    own = _read(path)
-    if "extends" in own:
-        base = folder / f"{own['extends']}.yaml"
-        if not base.is_file():
-            raise CairnError(f"{path}: extends: there is no {base}")
-        shared = _read(base)
-        if "extends" in shared:
-            raise CairnError(f"{path}: extends: {base} extends another file; one level is allowed")
-        own = _merged(shared, {key: value for key, value in own.items() if key != "extends"})
+        raise CairnError(f"no recipe {name!r} in {folder}; there are: {', '.join(recipe_names(folder))}")
+    settings = _settings(path)
+    if method:
+        settings["method"] = method
+    if "method" not in settings:
+        raise CairnError(f"recipe {name!r} names no method; write {name}/{' or /'.join(get_args(Method))}")
     try:
-        return Recipe.model_validate(own)
+        return Recipe.model_validate(settings)
     except ValidationError as error:
         faults = [f"{path}: {'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
         raise CairnError("\n".join(faults)) from error
+
+
+def _settings(path: Path) -> dict[str, object]:
+    """The keys of a file, on top of those of the file that its `extends` names."""
+    own = _read(path)
+    if "extends" not in own:
+        return own
+    base = path.with_name(f"{own.pop('extends')}.yaml")
+    if not base.is_file():
+        raise CairnError(f"{path}: extends: there is no {base}")
+    shared = _read(base)
+    if "extends" in shared:
+        raise CairnError(f"{path}: extends: {base} extends another file; one level is allowed")
+    return _merged({key: value for key, value in shared.items() if key != "reported"}, own)
 
 
 def _read(path: Path) -> dict[str, object]:
