@@ -19,9 +19,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from datasets_hub.rows import ImageRow
 
 N_LABELS = 200
 SHARD_BYTES = 100_000_000
@@ -48,24 +53,47 @@ def image_paths(folder: Path) -> list[Path]:
     return sorted((folder / "images").glob("*/*.jpg"))
 
 
+@dataclass(frozen=True)
+class Files:
+    """A part of the dataset: some of the files."""
+
+    paths: tuple[Path, ...]
+    size_bytes: int
+    splits: tuple[str, ...] = ("train",)
+
+    @property
+    def name(self) -> str:
+        """Its first file."""
+        return self.paths[0].name
+
+    @property
+    def fingerprint(self) -> str:
+        """Which files."""
+        return str(self.paths)
+
+    def read(self) -> "Iterator[ImageRow]":
+        """The files' bytes."""
+        from datasets_hub.rows import ImageRow
+
+        for path in self.paths:
+            yield ImageRow(path.read_bytes(), path.name, path.stem, "train", path.parent.name)
+
+
 def write_cairn(folder: Path, out: Path, n_workers: int) -> None:
     import pandas as pd
 
     from datasets_hub.card import Card
-    from datasets_hub.rows import ImageRow
     from datasets_hub.writer import write_dataset
     from hierarchies.tree import LabelTree
+    from pipelines.executor import LocalExecutor
+    from pipelines.parts import cut_runs
 
     paths = image_paths(folder)
-
-    class Files:
-        sizes_bytes = [path.stat().st_size for path in paths]  # noqa: RUF012
-        fingerprint = "benchmark"
-
-        def read(self, start: int, stop: int) -> Iterator[ImageRow]:
-            for path in paths[start:stop]:
-                yield ImageRow(path.read_bytes(), path.name, path.stem, path.parent.name)
-
+    sizes = [path.stat().st_size for path in paths]
+    parts = [
+        Files(tuple(paths[start:stop]), sum(sizes[start:stop]))
+        for start, stop in cut_runs(sizes, SHARD_BYTES)
+    ]
     labels = [f"label_{i:03d}" for i in range(N_LABELS)]
     tree = LabelTree.from_table(pd.DataFrame({"fine": labels}), ["fine"])
     card = Card(
@@ -77,7 +105,8 @@ def write_cairn(folder: Path, out: Path, n_workers: int) -> None:
         levels=("fine",),
         annotation_origin="given",
     )
-    write_dataset(out, card, tree, {"train": Files()}, shard_size_bytes=SHARD_BYTES, n_workers=n_workers)
+    run_all = LocalExecutor(n_workers).map
+    write_dataset(out, card, tree, parts, shard_size_bytes=SHARD_BYTES, run_all=run_all)
 
 
 def as_dataset(folder: Path):

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from datasets_hub.schema import image_features, tree_features
+from datasets_hub.schema import image_features, table_features
 from datasets_hub.stats import Stats
 from hierarchies.errors import CairnError
 from hierarchies.tree import LabelTree
@@ -159,7 +159,7 @@ def _front_matter(card: Card, tree: LabelTree, stats: Stats) -> dict[str, object
     ]
     infos = {"default": info(image_features(tree, card.attribution, stats.with_images), images)}
     for name, file in stats.tables.items():
-        infos[name] = info(tree_features(name), [("train", file.size_bytes, file.n_rows)])
+        infos[name] = info(table_features(name), [("train", file.size_bytes, file.n_rows)])
     data = DatasetCardData()
     DatasetInfosDict(infos).to_dataset_card_data(data)
     known = card.licence.lower() in _HUB_LICENCES

@@ -19,7 +19,8 @@ from datasets_hub.loader import describe
 from datasets_hub.locate import PublishedDataset
 from datasets_hub.report import LookAlike, Report
 from datasets_hub.scan import Findings, ScannedGroup, Scanner, ShardScan, altered, local_copy
-from datasets_hub.schema import tree_features, tree_tables
+from datasets_hub.schema import table_features, tree_tables
+from datasets_hub.stats import ShardFile
 from hierarchies.tree import LabelTree
 
 _N_PICTURES = 20
@@ -32,7 +33,7 @@ def check_dataset(
     *,
     hub: str | Path | None = None,
     storage_options: Mapping[str, object] | None = None,
-    expected_images: Mapping[str, int] | None = None,
+    expected_listed: Mapping[str, int] | None = None,
     n_workers: int | None = None,
 ) -> Report:
     """Check every file, row and image of a published dataset.
@@ -47,7 +48,7 @@ def check_dataset(
         scale: `sample` or `full`, for names.
         hub: where names are looked up.
         storage_options: passed to fsspec for URIs.
-        expected_images: images per split according to the source's registry.
+        expected_listed: images per split that the source lists: published, quarantined and excluded.
         n_workers: threads; by default one per CPU.
 
     Raises:
@@ -65,8 +66,9 @@ def check_dataset(
     for scan in scans:
         violations.merge(scan.findings)
     whole = _joined(scans)
-    _check_counts(dataset, tree, whole, expected_images, violations)
+    _check_counts(dataset, tree, whole, violations)
     _check_ids(whole, violations)
+    _check_accounts(dataset, whole, expected_listed, violations)
     look_alikes = _look_alikes(dataset, whole, warnings)
     return Report(dataset.card.name, len(whole.ids), violations.listed(), warnings.listed(), look_alikes)
 
@@ -95,16 +97,9 @@ def _check_card(dataset: PublishedDataset, tree: LabelTree, found: Findings) -> 
 def _check_tree_tables(dataset: PublishedDataset, tree: LabelTree, found: Findings) -> None:
     for config, frame in tree_tables(tree).items():
         file = dataset.stats.tables[config]
-        schema = tree_features(config).arrow_schema
-        try:
-            with local_copy(dataset.location, file.path) as path:
-                found.add("file altered since publication", altered(path, file))
-                published = pq.read_table(path)
-        except FileNotFoundError:
-            found.add("file missing", [file.path])
-            continue
-        except (pa.ArrowException, OSError) as error:
-            found.add("file cannot be read", [f"{file.path} ({error})"])
+        schema = table_features(config).arrow_schema
+        published = _read_table(dataset, file, found)
+        if published is None:
             continue
         if not published.equals(pa.Table.from_pandas(frame, schema, preserve_index=False)):
             found.add("the tree's table differs from tree.json", [file.path])
@@ -114,7 +109,6 @@ def _check_counts(
     dataset: PublishedDataset,
     tree: LabelTree,
     whole: ShardScan,
-    expected_images: Mapping[str, int] | None,
     found: Findings,
 ) -> None:
     leaves = np.concatenate([*whole.leaves, np.empty(0, np.int64)])
@@ -129,9 +123,48 @@ def _check_counts(
         stated = (stats.n_images, stats.n_unlabelled, dict(stats.n_labels))
         if counted != stated:
             found.add("counts differ from stats.json", [f"{name}: found {counted}, stated {stated}"])
-    actual = {name: int((splits == name).sum()) for name in dataset.stats.splits}
-    if expected_images is not None and actual != dict(expected_images):
-        found.add("counts differ from the registry", [f"found {actual}, expected {dict(expected_images)}"])
+
+
+def _check_accounts(
+    dataset: PublishedDataset,
+    whole: ShardScan,
+    expected_listed: Mapping[str, int] | None,
+    found: Findings,
+) -> None:
+    """Every listed image is published, quarantined with a reason, or excluded."""
+    set_aside = _quarantine(dataset, found)
+    n_quarantined = set_aside["split"].value_counts().to_dict()
+    for name, split in dataset.stats.splits.items():
+        if split.n_listed != split.n_images + split.n_quarantined + split.n_excluded:
+            found.add("listed is not published + quarantined + excluded", [name])
+        if split.n_quarantined != n_quarantined.get(name, 0):
+            found.add("quarantine has other rows than stats.json counts", [name])
+    listed = {name: split.n_listed for name, split in dataset.stats.splits.items()}
+    if expected_listed is not None and listed != dict(expected_listed):
+        found.add("other images are listed than the source lists", [f"{listed}, not {dict(expected_listed)}"])
+    found.add("image both published and quarantined", sorted(set(set_aside["image_id"]) & set(whole.ids)))
+
+
+def _quarantine(dataset: PublishedDataset, found: Findings) -> pd.DataFrame:
+    """The table `quarantine`; empty where nothing was set aside or the file cannot be read."""
+    file = dataset.stats.tables.get("quarantine")
+    table = None if file is None else _read_table(dataset, file, found)
+    if table is None:
+        return pd.DataFrame(columns=table_features("quarantine"))
+    return pd.DataFrame(table.to_pydict())
+
+
+def _read_table(dataset: PublishedDataset, file: ShardFile, found: Findings) -> pa.Table | None:
+    """A table beside the images; None, and a finding, where it cannot be read."""
+    try:
+        with local_copy(dataset.location, file.path) as path:
+            found.add("file altered since publication", altered(path, file))
+            return pq.read_table(path)
+    except FileNotFoundError:
+        found.add("file missing", [file.path])
+    except (pa.ArrowException, OSError) as error:
+        found.add("file cannot be read", [f"{file.path} ({error})"])
+    return None
 
 
 def _check_ids(whole: ShardScan, found: Findings) -> None:

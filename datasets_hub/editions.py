@@ -10,8 +10,9 @@ from datasets_hub.card import render_readme
 from datasets_hub.croissant import croissant_json
 from datasets_hub.locate import PublishedDataset
 from datasets_hub.schema import image_features, tree_tables
-from datasets_hub.shards import HashedFile, finish, parquet_options, write_tree_table
+from datasets_hub.shards import HashedFile, finish, parquet_options
 from datasets_hub.stats import ShardFile, SplitStats, Stats, data_fingerprint
+from datasets_hub.tables import write_table
 from hierarchies.files import write_text_atomic
 
 
@@ -30,9 +31,7 @@ def write_labels_only(dataset: PublishedDataset, folder: Path) -> Stats:
     for name, split in dataset.stats.splits.items():
         shards = tuple(_without_images(dataset, shard, schema, folder / "data") for shard in split.shards)
         splits[name] = replace(split, shards=shards)
-    tables = {
-        name: write_tree_table(frame, name, folder / "tree") for name, frame in tree_tables(tree).items()
-    }
+    tables = {name: write_table(frame, name, folder / "tree") for name, frame in tree_tables(tree).items()}
     fingerprint = data_fingerprint(tree, splits, tables)
     stats = replace(dataset.stats, splits=splits, tables=tables, fingerprint=fingerprint, with_images=False)
     tree.save(folder / "tree.json")

@@ -24,6 +24,7 @@ class ImageRow:
         image: the encoded file (JPEG, PNG, WebP), as its authors published it.
         path: its name, such as `a/b/c/abc0123456789def.jpg`; readers see it beside the bytes.
         image_id: unique over all splits.
+        split: where it belongs.
         leaf: label on the finest level; None for an image without a label (a distractor).
         attribution: author, licence and so on.
     """
@@ -31,48 +32,76 @@ class ImageRow:
     image: bytes
     path: str
     image_id: str
+    split: str
     leaf: str | None
     attribution: Attribution = Attribution()
 
 
-class Rows(Protocol):
-    """The rows of one split in their final order, read in runs so that shards can be written side by side.
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """What is not published, and why.
 
-    `read` is called from several threads at once: it opens its own files.
+    Attributes:
+        image_id: of a listed image; None for a member of an archive that is refused and that no list asks for.
+        split: of a listed image; None with `image_id`.
+        path: its name, where one is known.
+        reason: one of few texts, so that they can be counted.
+    """
+
+    image_id: str | None
+    split: str | None
+    path: str | None
+    reason: str
+
+
+class Part(Protocol):
+    """Rows that one worker reads once, from first to last: a run of an index, or a whole streamed archive.
+
+    It travels to the worker, so it holds names rather than data.
     """
 
     @property
-    def sizes_bytes(self) -> Sequence[int]:
-        """Size of each image, in order; shards are cut by it before any image is read."""
+    def name(self) -> str:
+        """For messages."""
+
+    @property
+    def splits(self) -> Sequence[str]:
+        """The splits that its rows belong to."""
+
+    @property
+    def size_bytes(self) -> int:
+        """About how much it is."""
 
     @property
     def fingerprint(self) -> str:
         """Changes whenever a row changes, such as the hash of the index that the rows are read by."""
 
-    def read(self, start: int, stop: int) -> Iterator[ImageRow]:
-        """Rows `start` to `stop` (exclusive), one at a time."""
+    def read(self) -> Iterator[ImageRow | Quarantined]:
+        """Its rows, one at a time; their order is that of publication within each split."""
 
 
 class RowList:
-    """Rows that are in memory already."""
+    """A part that is in memory already."""
 
-    def __init__(self, rows: Sequence[ImageRow]) -> None:
+    def __init__(self, rows: Sequence[ImageRow | Quarantined], name: str = "rows") -> None:
+        self.name = name
         self._rows = rows
 
     @property
-    def sizes_bytes(self) -> list[int]:
-        """Size of each image."""
-        return [len(row.image) for row in self._rows]
+    def splits(self) -> tuple[str, ...]:
+        """The splits of its rows, in their order."""
+        return tuple(dict.fromkeys(row.split for row in self._rows if row.split is not None))
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all images."""
+        return sum(len(row.image) for row in self._rows if isinstance(row, ImageRow))
 
     @property
     def fingerprint(self) -> str:
         """Hash of every field of every row."""
-        digest = hashlib.sha256()
-        for row in self._rows:
-            digest.update(repr((row.path, row.image_id, row.leaf, row.attribution)).encode())
-            digest.update(hashlib.sha256(row.image).digest())
-        return digest.hexdigest()
+        return hashlib.sha256("".join(map(repr, self._rows)).encode()).hexdigest()
 
-    def read(self, start: int, stop: int) -> Iterator[ImageRow]:
-        """Rows `start` to `stop` (exclusive)."""
-        return iter(self._rows[start:stop])
+    def read(self) -> Iterator[ImageRow | Quarantined]:
+        """Every row."""
+        return iter(self._rows)

@@ -57,13 +57,15 @@ def image_features(tree: LabelTree, attribution: Sequence[str] = (), with_images
     return Features({**first, "image_id": Value("string"), **labels, **texts})
 
 
-def tree_features(config: str) -> "Features":
-    """Features of the tree's tables, config `nodes` or `edges`."""
+def table_features(config: str) -> "Features":
+    """Features of a table beside the images: config `nodes`, `edges` or `quarantine`."""
     from datasets import Features, Value
 
     integer, text = Value("int64"), Value("string")
     if config == "edges":
         return Features({"child_id": integer, "parent_id": integer})
+    if config == "quarantine":
+        return Features({"image_id": text, "split": text, "path": text, "reason": text})
     return Features(
         {
             "node_id": integer,

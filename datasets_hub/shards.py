@@ -1,23 +1,20 @@
-"""Parquet shards: cut by size, filled row group by row group, named by the hash of their content."""
+"""Parquet shards: filled row group by row group, named by the hash of their content."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datasets_hub.rows import Attribution, ImageRow, Rows
-from datasets_hub.schema import ATTRIBUTION, image_features, label_values, tree_features
+from datasets_hub.rows import Attribution, ImageRow
 from datasets_hub.stats import ShardFile
 from hierarchies.errors import CairnError
-from hierarchies.tree import LabelTree
 
 # Arrow's binary arrays hold at most 2 GiB; a row group of huge images is closed long before.
 MAX_GROUP_BYTES = 256 * 2**20
@@ -26,53 +23,36 @@ _ROWS_PER_PAGE_CHECK = 10
 
 
 @dataclass(frozen=True)
-class Shard:
-    """A run of rows of one split that becomes one file."""
-
-    split: str
-    index: int
-    n_shards: int
-    start: int
-    stop: int
-
-    @property
-    def stem(self) -> str:
-        """Name without content hash, such as `train-00000-of-00003`."""
-        return f"{self.split}-{self.index:05d}-of-{self.n_shards:05d}"
-
-
-def plan_shards(split: str, sizes_bytes: Sequence[int], shard_size_bytes: int) -> list[Shard]:
-    """Cut a split, in its order, into shards of nearly equal bytes, none much above `shard_size_bytes`."""
-    ends = np.cumsum(np.asarray(sizes_bytes, dtype=np.int64))
-    n_shards = max(1, -(-int(ends[-1]) // shard_size_bytes))
-    targets = ends[-1] * np.arange(1, n_shards) // n_shards
-    cuts = np.unique(np.concatenate([[0], np.searchsorted(ends, targets, side="right"), [len(ends)]]))
-    runs = list(zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True))
-    return [Shard(split, i, len(runs), start, stop) for i, (start, stop) in enumerate(runs)]
-
-
 class ImageTable:
-    """How rows become Arrow: the schema, and the values of every leaf on every level."""
+    """How rows become Arrow.
 
-    def __init__(self, tree: LabelTree, attribution: Sequence[str]) -> None:
-        self.tree = tree
-        self.attribution = [name for name in ATTRIBUTION if name in attribution]
-        self.schema: pa.Schema = image_features(tree, attribution).arrow_schema
-        self._values = label_values(tree)
+    Attributes:
+        schema: the columns.
+        attribution: those that hold attribution.
+        finest: name of the finest level.
+        leaf_index: class index of every leaf.
+        values: what the level columns hold per leaf, shape (n_leaves, L).
+    """
 
-    @cached_property
-    def _leaf_index(self) -> dict[str, int]:
-        return {name: i for i, name in enumerate(self.tree.names[0])}
+    schema: pa.Schema
+    attribution: Sequence[str]
+    finest: str
+    leaf_index: Mapping[str, int]
+    values: npt.NDArray[np.int64]
 
-    def leaf_index(self, row: ImageRow) -> int:
-        """Class index of a row's leaf, -1 for a row without a label."""
+    def index_of(self, row: ImageRow) -> int:
+        """Class index of a row's leaf, -1 for a row without a label.
+
+        Raises:
+            CairnError: the tree has no such leaf.
+        """
         if row.leaf is None:
             return -1
         try:
-            return self._leaf_index[row.leaf]
+            return self.leaf_index[row.leaf]
         except KeyError as error:
             raise CairnError(
-                f"image {row.image_id!r}: the tree has no {self.tree.levels[0]} {error}; "
+                f"image {row.image_id!r}: the tree has no {self.finest} {error}; "
                 "build the tree from the same index as the images"
             ) from None
 
@@ -82,7 +62,7 @@ class ImageTable:
         ends = pa.py_buffer(np.array(group.ends, dtype=np.int32))
         images = pa.Array.from_buffers(pa.binary(), len(leaves), [None, ends, pa.py_buffer(group.images)])
         image = pa.StructArray.from_arrays([images, pa.array(group.paths, pa.string())], ["bytes", "path"])
-        labels = [pa.array(column, mask=leaves < 0) for column in self._values[leaves].T]
+        labels = [pa.array(column, mask=leaves < 0) for column in self.values[leaves].T]
         texts = [
             pa.array([getattr(credit, name) for credit in group.attributions], pa.string())
             for name in self.attribution
@@ -153,53 +133,58 @@ class HashedFile:
         return self._sha256.hexdigest()
 
 
-def write_shard(
-    rows: Rows, shard: Shard, table: ImageTable, folder: Path, rows_per_group: int
-) -> tuple[ShardFile, npt.NDArray[np.int64]]:
-    """Write one shard into `folder`; it gets its final name when it is whole.
+class ShardWriter:
+    """A shard that grows row by row."""
 
-    Args:
-        rows: the split's rows.
-        shard: which of them.
-        table: schema and labels.
-        folder: where the file goes.
-        rows_per_group: rows in a row group; a group is closed earlier at `MAX_GROUP_BYTES` of images.
+    def __init__(self, partial: Path, table: ImageTable, rows_per_group: int) -> None:
+        """Open it.
 
-    Returns:
-        The file (its path relative to the folder's parent), and each row's leaf index.
+        Args:
+            partial: its temporary path, in the folder where it will stay.
+            table: schema and labels.
+            rows_per_group: rows in a row group; a group is closed earlier at `MAX_GROUP_BYTES` of images.
+        """
+        self._partial = partial
+        self._table = table
+        self._rows_per_group = rows_per_group
+        self._raw = partial.open("wb")
+        self._file = HashedFile(self._raw)
+        self._writer = pq.ParquetWriter(self._file, table.schema, **parquet_options(table.schema))
+        self._group = _RowGroup()
+        self.leaves: list[int] = []
+        self.image_bytes = 0
 
-    Raises:
-        CairnError: a label is not in the tree, or `rows` gives more or fewer rows than it promised.
-    """
-    partial = folder / f".{shard.stem}.tmp"
-    leaves: list[int] = []
-    image_bytes = 0
-    with partial.open("wb") as raw:
-        file = HashedFile(raw)
-        with pq.ParquetWriter(file, table.schema, **parquet_options(table.schema)) as writer:
-            for group in _groups(rows.read(shard.start, shard.stop), table, rows_per_group):
-                leaves += group.leaves
-                image_bytes += len(group.images)
-                writer.write_batch(table.batch(group), row_group_size=len(group))
-                del group  # its images go before the next ones come
-    if len(leaves) != shard.stop - shard.start:
-        raise CairnError(
-            f"split {shard.split!r}: {len(leaves):,} rows came where rows {shard.start:,} to {shard.stop:,} "
-            "were asked for; index and archive do not match, run the stage `index` again"
-        )
-    file_written = finish(partial, shard.stem, file, len(leaves), image_bytes)
-    return file_written, np.array(leaves, dtype=np.int64)
+    def add(self, row: ImageRow) -> None:
+        """Append a row.
 
+        Raises:
+            CairnError: its label is not in the tree.
+        """
+        if not self._group.has_room(row, self._rows_per_group):
+            self._write_group()
+        leaf = self._table.index_of(row)
+        self._group.add(row, leaf)
+        self.leaves.append(leaf)
+        self.image_bytes += len(row.image)
 
-def write_tree_table(frame: pd.DataFrame, config: str, folder: Path) -> ShardFile:
-    """Write the config `nodes` or `edges` as one Parquet file, named by its content."""
-    table = pa.Table.from_pandas(frame, tree_features(config).arrow_schema, preserve_index=False)
-    table = table.replace_schema_metadata(tree_features(config).arrow_schema.metadata)
-    partial = folder / f".{config}.tmp"
-    with partial.open("wb") as raw:
-        file = HashedFile(raw)
-        pq.write_table(table, file, compression="zstd", write_page_index=True)
-    return finish(partial, config, file, len(frame), 0)
+    def finish(self, stem: str) -> ShardFile:
+        """Write what is left, and give the file its name: `stem` and the first digits of its hash."""
+        self._write_group()
+        self._writer.close()
+        self._raw.close()
+        return finish(self._partial, stem, self._file, len(self.leaves), self.image_bytes)
+
+    def abandon(self) -> None:
+        """Leave an unfinished file behind; whatever went wrong is reported already."""
+        with suppress(OSError, pa.ArrowException):
+            self._writer.close()
+        with suppress(OSError):
+            self._raw.close()
+
+    def _write_group(self) -> None:
+        if len(self._group):
+            self._writer.write_batch(self._table.batch(self._group), row_group_size=len(self._group))
+            self._group = _RowGroup()
 
 
 def finish(partial: Path, stem: str, file: HashedFile, n_rows: int, image_bytes: int) -> ShardFile:
@@ -208,17 +193,6 @@ def finish(partial: Path, stem: str, file: HashedFile, n_rows: int, image_bytes:
     partial.replace(final)
     path = f"{final.parent.name}/{final.name}"
     return ShardFile(path, n_rows, file.size_bytes, image_bytes, file.sha256)
-
-
-def _groups(rows: Iterator[ImageRow], table: ImageTable, rows_per_group: int) -> Iterator[_RowGroup]:
-    group = _RowGroup()
-    for row in rows:
-        if not group.has_room(row, rows_per_group):
-            yield group
-            group = _RowGroup()
-        group.add(row, table.leaf_index(row))
-    if group.ids:
-        yield group
 
 
 def parquet_options(schema: pa.Schema) -> dict[str, object]:

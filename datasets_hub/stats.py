@@ -5,12 +5,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hierarchies.errors import CairnError
 from hierarchies.files import write_text_atomic
-from hierarchies.tree import LabelTree
 
-SCHEMA = 1
+if TYPE_CHECKING:
+    from hierarchies.tree import LabelTree
+
+SCHEMA = 2
 
 
 @dataclass(frozen=True)
@@ -34,16 +37,22 @@ class ShardFile:
 
 @dataclass(frozen=True)
 class SplitStats:
-    """Counts of a split.
+    """Counts of a split: listed = published + quarantined + excluded.
 
     Attributes:
-        n_images: rows.
+        n_listed: images that the source lists.
+        n_images: rows: images published.
+        n_quarantined: listed, but missing, damaged or refused: rows of the table `quarantine`.
+        n_excluded: left out on purpose.
         n_unlabelled: rows without a label.
         n_labels: per level, how many names have at least one image in the split.
         shards: its files, in row order.
     """
 
+    n_listed: int
     n_images: int
+    n_quarantined: int
+    n_excluded: int
     n_unlabelled: int
     n_labels: Mapping[str, int]
     shards: tuple[ShardFile, ...]
@@ -58,8 +67,8 @@ class Stats:
         tree_fingerprint: `LabelTree.fingerprint`.
         n_names: per level, fine to coarse, how many names the tree has.
         splits: per split, in order of publication.
-        tables: files of the configs `nodes` and `edges`.
-        quarantine: images set aside before publishing, by reason.
+        tables: files of the configs `nodes` and `edges`, and of `quarantine` where something was set aside.
+        quarantine: what was set aside, by reason; refused members of archives that no list asks for too.
         with_images: False where only labels and splits are published.
     """
 
@@ -109,7 +118,7 @@ class Stats:
 
 
 def data_fingerprint(
-    tree: LabelTree, splits: Mapping[str, SplitStats], tables: Mapping[str, ShardFile]
+    tree: "LabelTree", splits: Mapping[str, SplitStats], tables: Mapping[str, ShardFile]
 ) -> str:
     """SHA-256 (hex) over the tree and every Parquet file, in order."""
     files = [*(shard for split in splits.values() for shard in split.shards), *tables.values()]

@@ -1,76 +1,87 @@
-"""Write a dataset: plan shards, fill them side by side, add tree, numbers and card, switch folders."""
+"""Write a dataset: parts side by side, then names, tree, numbers and card; switch folders."""
 
 import errno
 import hashlib
 import json
-import os
 import shutil
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import datasets
 import numpy as np
-import numpy.typing as npt
+import pandas as pd
+import PIL
 import pyarrow as pa
-from tqdm import tqdm
 
 from datasets_hub.card import Card, render_readme
 from datasets_hub.croissant import croissant_json
-from datasets_hub.files import remove_leftovers, sha256_of
+from datasets_hub.files import remove_leftovers
+from datasets_hub.images import USUAL, ImageCheck
+from datasets_hub.parts import PartJob, WrittenPart, WrittenShard, staged, write_part
 from datasets_hub.pictures import write_pictures
-from datasets_hub.rows import Rows
+from datasets_hub.progress import follow_folder
+from datasets_hub.rows import Part, Quarantined
 from datasets_hub.schema import tree_tables
-from datasets_hub.shards import ImageTable, Shard, plan_shards, write_shard, write_tree_table
 from datasets_hub.stats import ShardFile, SplitStats, Stats, data_fingerprint
+from datasets_hub.tables import image_table, write_table
 from hierarchies.errors import CairnError
 from hierarchies.files import write_text_atomic
 from hierarchies.tree import LabelTree
 
-_LAYOUT = 1  # raise when the same input gives other bytes, so that no half-written dataset is continued
+_LAYOUT = 2  # raise when the same input gives other bytes, so that no half-written dataset is continued
+
+RunAll = Callable[[Callable[[PartJob], WrittenPart], Sequence[PartJob]], Iterable[WrittenPart]]
+"""Applies a function to every job and gives the results in their order, as the built-in `map` does."""
 
 
 @dataclass(frozen=True)
-class _Written:
-    """A finished shard, as its marker remembers it."""
+class SetAside:
+    """What a source lists and does not hand on, so that the counts add up.
 
-    file: ShardFile
-    n_unlabelled: int
-    leaves: tuple[int, ...]
+    Attributes:
+        quarantined: images that are missing, damaged or refused.
+        excluded: images left out on purpose: `split -> how many`.
+    """
 
-    @classmethod
-    def load(cls, marker: Path) -> "_Written":
-        entry = json.loads(marker.read_text())
-        return cls(ShardFile(**entry["file"]), entry["n_unlabelled"], tuple(entry["leaves"]))
+    quarantined: Sequence[Quarantined] = ()
+    excluded: Mapping[str, int] | None = None
+
+
+NOTHING = SetAside()
 
 
 def write_dataset(
     folder: Path,
     card: Card,
     tree: LabelTree,
-    splits: Mapping[str, Rows],
+    parts: Sequence[Part],
     *,
     shard_size_bytes: int = 400_000_000,
     rows_per_group: int = 100,
-    n_workers: int | None = None,
-    quarantine: Mapping[str, int] | None = None,
+    check: ImageCheck = USUAL,
+    set_aside: SetAside = NOTHING,
+    run_all: RunAll = map,
     progress: bool = False,
 ) -> Stats:
     """Write a published dataset; readers see the old folder or the new one, whole.
 
-    Memory is bounded by `n_workers` row groups. The bytes depend on the arguments but not on `n_workers`.
-    What a killed run has finished waits in `.<name>.partial` beside the folder and is used again.
+    Each part is read once. Memory is bounded by a row group per worker and split. The bytes depend on the
+    arguments but not on `run_all`. What a killed run has finished waits in `.<name>.partial` beside the folder
+    and is used again.
 
     Args:
         folder: `<hub>/<scale>/<name>`; replaced.
         card: description; its levels must be the tree's.
         tree: the label tree.
-        splits: rows per split, in order of publication.
-        shard_size_bytes: about how large a file becomes.
+        parts: the rows; splits are published in the order in which parts name them.
+        shard_size_bytes: how large a file becomes at most, but for its tables.
         rows_per_group: rows in a Parquet row group.
-        n_workers: threads that write shards; by default one per CPU, at most 8.
-        quarantine: images set aside before, by reason; for the card.
+        check: which images are let in; the others go to the table `quarantine`.
+        set_aside: what the source lists beside the rows.
+        run_all: runs the jobs, for instance `concurrent.futures.ProcessPoolExecutor().map`; by default one
+            after the other.
         progress: show a bar.
 
     Returns:
@@ -79,52 +90,42 @@ def write_dataset(
     Raises:
         CairnError: card, tree and rows do not fit each other, a split is empty, or the disk is full.
     """
-    shards, total_bytes = _plan(card, tree, splits, shard_size_bytes)
-    table = ImageTable(tree, card.attribution)
+    splits = _check_plan(card, tree, parts, shard_size_bytes)
+    table = image_table(tree, card.attribution)
     staging = folder.with_name(f".{folder.name}.partial")
+    size_bytes = sum(part.size_bytes for part in parts)
+    jobs = [
+        PartJob(number, part, staging, table, check, shard_size_bytes, rows_per_group)
+        for number, part in enumerate(parts)
+    ]
     try:
-        _open_staging(staging, _plan_hash(card, tree, splits, shards, rows_per_group))
-        _check_space(staging, total_bytes)
-        with ThreadPoolExecutor(n_workers or min(8, os.cpu_count() or 1)) as pool:
-            futures = [
-                pool.submit(_fill, splits[shard.split], shard, table, staging, rows_per_group)
-                for shard in shards
-            ]
-            try:
-                bar = tqdm(futures, desc=f"writing {card.name}", unit=" shards", disable=not progress)
-                written = [future.result() for future in bar]
-            finally:
-                for future in futures:
-                    future.cancel()
-        stats = _stats(tree, shards, written, quarantine or {}, _write_tree(tree, staging))
+        _open_staging(staging, _plan_hash(card, tree, jobs))
+        _check_space(staging, size_bytes)
+        with follow_folder(staging / "data", size_bytes, f"writing {card.name}", shown=progress):
+            written = list(run_all(write_part, jobs))
+        shards = _name_shards(staging, splits, written)
+        quarantined = [*set_aside.quarantined, *_quarantined(written)]
+        tables = _write_tables(tree, quarantined, staging)
+        stats = _stats(tree, shards, tables, quarantined, set_aside.excluded or {})
         _describe(staging, card, tree, stats)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise CairnError(
-            f"the disk of {staging} is full: free some of the {total_bytes / 1e9:.1f} GB that {card.name} "
+            f"the disk of {staging} is full: free some of the {size_bytes / 1e9:.1f} GB that {card.name} "
             "needs and run again; finished shards are kept"
         ) from None
     _switch(staging, folder)
     return stats
 
 
-def _describe(staging: Path, card: Card, tree: LabelTree, stats: Stats) -> None:
-    """Everything that is not data: numbers, pictures, the catalogue entry and the README."""
-    stats.save(staging / "stats.json")
-    shards = next(iter(stats.splits.values())).shards
-    pictures = write_pictures(staging, shards, tree)
-    write_text_atomic(staging / "croissant.json", croissant_json(card, tree, stats))
-    write_text_atomic(staging / "README.md", render_readme(card, tree, stats, pictures))
-
-
-def _plan(
-    card: Card, tree: LabelTree, splits: Mapping[str, Rows], shard_size_bytes: int
-) -> tuple[list[Shard], int]:
+def _check_plan(card: Card, tree: LabelTree, parts: Sequence[Part], shard_size_bytes: int) -> list[str]:
+    """The splits in order of publication, if card, tree and parts agree."""
     if card.levels != tree.levels:
         raise CairnError(
             f"card {card.name!r} has the levels {', '.join(card.levels)}, its tree {', '.join(tree.levels)}"
         )
+    splits = list(dict.fromkeys(split for part in parts for split in part.splits))
     unknown = {split for p in card.protocols for split in (p.query, p.gallery)} - set(splits)
     if unknown:
         raise CairnError(
@@ -132,31 +133,20 @@ def _plan(
         )
     if shard_size_bytes < 1:
         raise CairnError(f"shard_size_bytes is {shard_size_bytes}; it must be positive")
-    shards: list[Shard] = []
-    total_bytes = 0
-    for split, rows in splits.items():
+    if not splits:
+        raise CairnError(f"{card.name!r} has no image; check the index")
+    for split in splits:
         if not split.isidentifier():
             raise CairnError(f"split {split!r}: a split's name has letters, digits and _ only")
-        sizes_bytes = rows.sizes_bytes
-        if not len(sizes_bytes):
-            raise CairnError(
-                f"split {split!r} of {card.name!r} has no image; leave it out or check the index"
-            )
-        shards += plan_shards(split, sizes_bytes, shard_size_bytes)
-        total_bytes += int(sum(sizes_bytes))
-    return shards, total_bytes
+    return splits
 
 
-def _plan_hash(
-    card: Card, tree: LabelTree, splits: Mapping[str, Rows], shards: list[Shard], rows_per_group: int
-) -> str:
+def _plan_hash(card: Card, tree: LabelTree, jobs: Sequence[PartJob]) -> str:
     """Equal for two runs exactly if a shard of the one may serve the other."""
-    content = {
-        "layout": [_LAYOUT, rows_per_group, pa.__version__, datasets.__version__],
-        "columns": [tree.fingerprint, sorted(card.attribution)],
-        "rows": {split: rows.fingerprint for split, rows in splits.items()},
-        "shards": [asdict(shard) for shard in shards],
-    }
+    versions = [_LAYOUT, pa.__version__, datasets.__version__, PIL.__version__]
+    shape = [(job.shard_size_bytes, job.rows_per_group, asdict(job.check)) for job in jobs[:1]]
+    rows = [(job.part.name, job.part.fingerprint, list(job.part.splits)) for job in jobs]
+    content = [versions, shape, tree.fingerprint, sorted(card.attribution), rows]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -168,68 +158,108 @@ def _open_staging(staging: Path, plan_hash: str) -> None:
     remove_leftovers(staging)
     for name in ("data", "markers"):
         (staging / name).mkdir(parents=True, exist_ok=True)
-    for name in ("tree", "assets"):
+    for name in ("tree", "quarantine", "assets"):
         shutil.rmtree(staging / name, ignore_errors=True)
-        (staging / name).mkdir()
     write_text_atomic(plan, plan_hash)
 
 
-def _check_space(staging: Path, total_bytes: int) -> None:
+def _check_space(staging: Path, size_bytes: int) -> None:
     present = sum(file.stat().st_size for file in (staging / "data").iterdir())
-    free = shutil.disk_usage(staging).free
-    if total_bytes - present > free:
+    if size_bytes - present > shutil.disk_usage(staging).free:
         raise OSError(errno.ENOSPC, "not enough space")
 
 
-def _fill(rows: Rows, shard: Shard, table: ImageTable, staging: Path, rows_per_group: int) -> _Written:
-    marker = staging / "markers" / f"{shard.stem}.json"
-    if marker.exists():
-        done = _Written.load(marker)
-        path = staging / done.file.path
-        if path.exists() and sha256_of(path) == done.file.sha256:
-            return done
-    file, leaves = write_shard(rows, shard, table, staging / "data", rows_per_group)
-    found = _Written(file, int((leaves < 0).sum()), tuple(np.unique(leaves[leaves >= 0]).tolist()))
-    write_text_atomic(marker, json.dumps(asdict(found)))
-    return found
+def _name_shards(
+    staging: Path, splits: Sequence[str], written: Sequence[WrittenPart]
+) -> dict[str, list[WrittenShard]]:
+    """Give every shard its final name, now that they are counted; what else lies there goes."""
+    named: dict[str, list[WrittenShard]] = {}
+    for split in splits:
+        shards = [shard for part in written for shard in part.shards.get(split, ())]
+        if not shards:
+            raise CairnError(f"split {split!r} has no image to publish: see the quarantine of the index")
+        named[split] = []
+        for i, shard in enumerate(shards):
+            path = f"data/{split}-{i:05d}-of-{len(shards):05d}-{shard.file.sha256[:16]}.parquet"
+            present = staged(staging, shard.file)
+            if present is None:
+                raise CairnError(f"{staging}: a finished shard is gone: run again")
+            present.replace(staging / path)
+            named[split].append(replace(shard, file=replace(shard.file, path=path)))
+    final = {shard.file.path for shards in named.values() for shard in shards}
+    for file in (staging / "data").iterdir():
+        if f"data/{file.name}" not in final:
+            file.unlink()
+    return named
 
 
-def _write_tree(tree: LabelTree, staging: Path) -> dict[str, ShardFile]:
+def _quarantined(written: Sequence[WrittenPart]) -> list[Quarantined]:
+    """What the workers set aside, part by part."""
+    return [
+        row
+        for part in written
+        for rows in (*(s.quarantined for shards in part.shards.values() for s in shards), part.quarantined)
+        for row in rows
+    ]
+
+
+def _write_tables(tree: LabelTree, quarantined: Sequence[Quarantined], staging: Path) -> dict[str, ShardFile]:
     tree.save(staging / "tree.json")
-    return {
-        config: write_tree_table(frame, config, staging / "tree")
-        for config, frame in tree_tables(tree).items()
+    (staging / "tree").mkdir()
+    tables = {
+        config: write_table(frame, config, staging / "tree") for config, frame in tree_tables(tree).items()
     }
+    if quarantined:
+        (staging / "quarantine").mkdir()
+        frame = pd.DataFrame([asdict(row) for row in quarantined])
+        tables["quarantine"] = write_table(frame, "quarantine", staging / "quarantine")
+    return tables
 
 
 def _stats(
     tree: LabelTree,
-    shards: list[Shard],
-    written: list[_Written],
-    quarantine: Mapping[str, int],
+    shards: Mapping[str, Sequence[WrittenShard]],
     tables: dict[str, ShardFile],
+    quarantined: Sequence[Quarantined],
+    excluded: Mapping[str, int],
 ) -> Stats:
+    n_quarantined = Counter(row.split for row in quarantined)
     splits = {}
-    for split in dict.fromkeys(shard.split for shard in shards):
-        parts = [part for shard, part in zip(shards, written, strict=True) if shard.split == split]
-        files = tuple(part.file for part in parts)
-        leaves = np.unique(np.concatenate([np.array(part.leaves, dtype=np.int64) for part in parts]))
-        unlabelled = sum(part.n_unlabelled for part in parts)
-        n_images = sum(file.n_rows for file in files)
-        splits[split] = SplitStats(n_images, unlabelled, _n_labels(tree, leaves), files)
+    for split, parts in shards.items():
+        n_images = sum(part.file.n_rows for part in parts)
+        splits[split] = SplitStats(
+            n_listed=n_images + n_quarantined[split] + excluded.get(split, 0),
+            n_images=n_images,
+            n_quarantined=n_quarantined[split],
+            n_excluded=excluded.get(split, 0),
+            n_unlabelled=sum(part.n_unlabelled for part in parts),
+            n_labels=_n_labels(tree, parts),
+            shards=tuple(part.file for part in parts),
+        )
     return Stats(
         fingerprint=data_fingerprint(tree, splits, tables),
         tree_fingerprint=tree.fingerprint,
         n_names={level: len(names) for level, names in zip(tree.levels, tree.names, strict=True)},
         splits=splits,
         tables=tables,
-        quarantine=dict(sorted(quarantine.items())),
+        quarantine=dict(sorted(Counter(row.reason for row in quarantined).items())),
     )
 
 
-def _n_labels(tree: LabelTree, leaves: npt.NDArray[np.int64]) -> dict[str, int]:
+def _n_labels(tree: LabelTree, parts: Sequence[WrittenShard]) -> dict[str, int]:
+    leaves = np.unique(np.concatenate([np.array(part.leaves, dtype=np.int64) for part in parts]))
     codes = tree.codes[leaves]
     return {level: len(np.unique(codes[:, rank])) for rank, level in enumerate(tree.levels)}
+
+
+def _describe(staging: Path, card: Card, tree: LabelTree, stats: Stats) -> None:
+    """Everything that is not data: numbers, pictures, the catalogue entry and the README."""
+    (staging / "assets").mkdir()
+    stats.save(staging / "stats.json")
+    shards = next(iter(stats.splits.values())).shards
+    pictures = write_pictures(staging, shards, tree)
+    write_text_atomic(staging / "croissant.json", croissant_json(card, tree, stats))
+    write_text_atomic(staging / "README.md", render_readme(card, tree, stats, pictures))
 
 
 def _switch(staging: Path, folder: Path) -> None:

@@ -178,11 +178,23 @@ class Embed(Strict):
     batch_size: int = Field(default=64, ge=1)
 
 
+class Executor(Strict):
+    """Where per-archive work runs; what comes out does not depend on it."""
+
+    kind: Literal["local"] = "local"
+    """`local`: processes of this machine."""
+    n_workers: int = Field(default=2, ge=1)
+
+
 class Publish(Strict):
-    """Shape of the Parquet shards."""
+    """Shape of the Parquet shards, and which images are let in."""
 
     shard_size_mb: int = Field(default=400, ge=1)
     rows_per_group: int = Field(default=100, ge=1)
+    max_image_pixels: int = Field(default=89_478_485, ge=1)
+    """Width times height; more is taken for a size bomb."""
+    decode_images: bool = False
+    """Decode every image to the last pixel; otherwise a JPEG is judged by its structure."""
 
 
 class Train(Strict):
@@ -217,6 +229,7 @@ class Params(Strict):
     tree_from_text: tuple[str, ...]
     train_on: tuple[str, ...]
     sources: dict[str, Source]
+    executor: PerScale[Executor]
     fetch: PerScale[Fetch]
     embed: PerScale[Embed]
     publish: PerScale[Publish]
@@ -339,6 +352,7 @@ def _known_keys() -> list[str]:
         Fetch,
         Wikimedia,
         Embed,
+        Executor,
         Publish,
         Train,
         Evaluate,

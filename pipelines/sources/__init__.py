@@ -12,18 +12,19 @@ from pipelines.config import (
     TableSource,
     VehicleIDSource,
 )
+from pipelines.executor import HERE, Executor
 from pipelines.sources import cub, dyml, gldv2, inat2018, sop, table, vehicleid
 from pipelines.sources.base import Listing, SourceReader
 
 __all__ = ["Listing", "SourceReader", "reader", "subset_of"]
 
 
-def reader(params: Params, dataset: str, scale: str) -> SourceReader:
-    """The reader of `dataset` as `params.yaml` declares it."""
+def reader(params: Params, dataset: str, scale: str, executor: Executor = HERE) -> SourceReader:
+    """The reader of `dataset` as `params.yaml` declares it; it scans archives by `executor`."""
     source: Source = params.source(dataset)
     match source:
         case GLDv2Source():
-            return gldv2.GLDv2(source, getattr(source.subset, scale))
+            return gldv2.GLDv2(source, getattr(source.subset, scale), executor)
         case INat2018Source():
             return inat2018.INat2018(source)
         case DyMLSource():
@@ -35,7 +36,7 @@ def reader(params: Params, dataset: str, scale: str) -> SourceReader:
         case VehicleIDSource():
             return vehicleid.VehicleID()
         case TableSource():
-            return table.Table(dataset, source)
+            return table.Table(dataset, source, executor)
 
 
 def subset_of(params: Params, dataset: str, scale: str) -> Subset:

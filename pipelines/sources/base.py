@@ -10,6 +10,7 @@ import pandas as pd
 
 from datasets_hub.card import Card
 from hierarchies import CairnError
+from pipelines.archives import Entry
 
 ATTRIBUTION: tuple[Literal["source_url", "author", "license", "title"], ...] = (
     "source_url",
@@ -25,16 +26,17 @@ class Listing:
     """One row per image that a source lists, and what became of the rows that are not published.
 
     Attributes:
-        images: columns `image_id`, `split`, `archive` (a tar's name, or "" for a file of its own), `member`
+        images: columns `image_id`, `split`, `archive` (its name, or "" for a file of its own), `member`
             (path inside it), `offset` and `size_bytes` (bytes; -1 where the archive is streamed), then the
             label columns (names, finest first), then attribution columns where the source has them.
-        quarantine: columns `image_id`, `split`, `reason`: listed, but damaged or missing.
+        quarantine: columns `image_id`, `split`, `reason`: listed, but damaged, missing or refused.
         excluded: rows left out on purpose, `split -> reason -> count`.
         published_labels: where others have published a hierarchy of the same landmarks: `landmark`, `category`,
             `kind`. A yardstick for the proposal, never its input.
         names: where labels were made readable: `label`, `original`, `changes` (what was changed, in words).
         chains: type -> its superclasses, nearest first, where they were mined.
         ground_truth: where a benchmark lists the answers of each query: `query_id`, `image_id`, `usage`.
+        refused: columns `member`, `reason`: members of archives that are refused and that no list asks for.
     """
 
     images: pd.DataFrame
@@ -44,6 +46,7 @@ class Listing:
     names: pd.DataFrame | None = None
     chains: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     ground_truth: pd.DataFrame | None = None
+    refused: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["member", "reason"]))
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Per split: listed = indexed + quarantined + excluded."""
@@ -143,11 +146,13 @@ def scan_folder(store: Path, folder: str) -> pd.DataFrame:
     if not (store / folder).is_dir():
         raise CairnError(f"{store / folder} is missing: run the fetch stage again")
     files = sorted(path for path in (store / folder).rglob("*") if path.is_file())
-    rows = [("", path.relative_to(store).as_posix(), 0, path.stat().st_size) for path in files]
-    return pd.DataFrame(rows, columns=["archive", "member", "offset", "size_bytes"])
+    rows = [("", path.relative_to(store).as_posix(), 0, path.stat().st_size, "") for path in files]
+    return pd.DataFrame(rows, columns=Entry._fields)
 
 
-def split_off(images: pd.DataFrame, bad: "pd.Series[bool]", reason: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+def split_off(
+    images: pd.DataFrame, bad: "pd.Series[bool]", reason: "str | pd.Series[str]"
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Divide rows into the good ones and a quarantine table that gives the reason."""
     quarantine = images.loc[bad, ["image_id", "split"]].assign(reason=reason)
     return images.loc[~bad], quarantine

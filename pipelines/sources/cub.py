@@ -7,7 +7,7 @@ import pandas as pd
 
 from datasets_hub.card import Card, EvaluationProtocol
 from hierarchies import CairnError
-from pipelines.sources.archives import stream_tar_gz
+from pipelines.archives import stream_tar_gz
 from pipelines.sources.base import LOCATION, Listing, SourceReader, split_off
 
 ARCHIVE = "CUB_200_2011.tgz"
@@ -71,11 +71,11 @@ def _read_archive(path: Path) -> tuple[dict[str, str], pd.DataFrame]:
     """One pass: the tables' texts, and where each image lies (a gzip has no offsets to seek to)."""
     texts: dict[str, str] = {}
     rows: list[tuple[str, int]] = []
-    for name, data in stream_tar_gz(path):
-        if name.startswith(f"{FOLDER}/images/"):
-            rows.append((name, len(data)))
-        elif name.removeprefix(f"{FOLDER}/") in TABLES:
-            texts[name.removeprefix(f"{FOLDER}/")] = data.decode("utf-8", errors="replace")
+    for member in stream_tar_gz(path):
+        if member.name.startswith(f"{FOLDER}/images/"):
+            rows.append((member.name, len(member.content)))
+        elif member.name.removeprefix(f"{FOLDER}/") in TABLES:
+            texts[member.name.removeprefix(f"{FOLDER}/")] = member.content.decode("utf-8", errors="replace")
     members = pd.DataFrame(rows, columns=["member", "size_bytes"]).drop_duplicates("member")
     return texts, members.assign(archive=ARCHIVE, offset=-1, position=range(len(members)))
 

@@ -8,7 +8,8 @@ import pandas as pd
 
 from datasets_hub.card import Card, EvaluationProtocol
 from hierarchies import CairnError
-from pipelines.sources.base import LOCATION, Listing, SourceReader, scan_folder, split_off
+from pipelines.sources.base import LOCATION, Listing, SourceReader, scan_folder
+from pipelines.sources.members import locate
 from pipelines.sources.zips import open_zip, read_zip_member, scan_zip
 
 LEVELS = ("fine", "middle", "coarse")
@@ -50,10 +51,9 @@ class DyML(SourceReader):
         files = _files(store, f"{self.dataset}.zip")
         images = pd.concat([_list_part(files, part) for part in self.parts], ignore_index=True)
         images["member"] = files.root + images["image_id"]
-        images = images.merge(files.members, on="member", how="left")
-        images, absent = split_off(images, images["archive"].isna(), "listed, but not in its folder")
-        images = images.astype({"offset": "int64", "size_bytes": "int64"})
-        return Listing(images[[*LOCATION, *LEVELS]].reset_index(drop=True), absent)
+        located = locate(images, files.members, ["member"], "listed, but not in its folder")
+        images = located.images[[*LOCATION, *LEVELS]].reset_index(drop=True)
+        return Listing(images, located.quarantine, refused=located.refused)
 
     def card(self) -> Card:
         """What the published dataset says of itself."""
@@ -102,7 +102,7 @@ class Files:
     Attributes:
         path: the zip, or the folder.
         root: what stands before `train/label.csv` in the zip: its top folder, or nothing.
-        members: `archive`, `member`, `offset`, `size_bytes` of every file.
+        members: every file, as `scan_zip` lists them.
     """
 
     path: Path
@@ -133,7 +133,7 @@ def _files(store: Path, archive: str) -> Files:
     path = store / archive
     if not path.is_file():
         return Files(store, "", scan_folder(store, ""))
-    members = scan_zip(path).drop_duplicates("member")
+    members = scan_zip(path)
     labels = members.loc[members["member"].str.fullmatch(r"([^/]+/)?train/label\.csv"), "member"]
     if len(labels) != 1:
         raise CairnError(

@@ -12,7 +12,7 @@ from datasets_hub.card import Card, EvaluationProtocol
 from hierarchies import CairnError
 from hierarchies.names import disambiguate
 from pipelines.config import GLDv2Source, GLDv2Subset
-from pipelines.sources.archives import scan_tar
+from pipelines.executor import HERE, Executor
 from pipelines.sources.base import (
     ATTRIBUTION,
     LOCATION,
@@ -22,6 +22,7 @@ from pipelines.sources.base import (
     read_csv,
     split_off,
 )
+from pipelines.sources.members import locate, scan_tars
 from pipelines.sources.mined import mined_types
 
 FOLDERS = {"train": "train", "index": "index", "test": "test"}
@@ -44,6 +45,7 @@ CITATION_H = (
     "Hierarchy: E. Ramzi, N. Audebert, C. Rambour, A. Araujo, X. Bitot, N. Thome. Optimization of Rank Losses for "
     "Image Retrieval. TPAMI 2025."
 )
+ABSENT = "in no tar"
 _ARCHIVE = re.compile(r"(md5sum/)?(?P<folder>train|index|test)/(md5\.)?images_(?P<number>\d+)\.(tar|txt)")
 _STEPS: dict[str, Callable[[str], str]] = {
     "percent-decoded": unquote,
@@ -83,8 +85,11 @@ class GLDv2(SourceReader):
 
     levels = ("landmark", "category", "kind")
 
-    def __init__(self, source: GLDv2Source, subset: GLDv2Subset | None = None) -> None:
+    def __init__(
+        self, source: GLDv2Source, subset: GLDv2Subset | None = None, executor: Executor = HERE
+    ) -> None:
         self.source = source
+        self.executor = executor
         self.subset = subset or GLDv2Subset()
         self.is_published = source.hierarchy == "published"
         self.edition = self._edition()
@@ -123,18 +128,17 @@ class GLDv2(SourceReader):
         images = self._annotations(store, excluded)
         images = images.merge(landmarks, on=["space", "landmark_id"], how="left")
         images, unnamed = split_off(images, images["landmark"].isna(), "its landmark has no category")
-        images = images.merge(self._members(store), on=["image_id", "split"], how="left")
+        located = locate(images, self._members(store), ["image_id", "split"], ABSENT)
+        images, absent = located.images, located.quarantine
         cut = {self.folders[folder] for folder in self.subset.n_archives if folder in self.folders}
-        outside = images["member"].isna() & images["split"].isin(cut)
-        images = leave_out(images, outside, "in none of the tars of the subset", excluded)
-        images, absent = split_off(images, images["member"].isna(), "in no tar")
+        outside = (absent["reason"] == ABSENT) & absent["split"].isin(cut)
+        absent = leave_out(absent, outside, "in none of the tars of the subset", excluded)
         if self.subset.only_typed:
             images = leave_out(images, images["type"] == "", "its landmark has no type", excluded)
         labels = _published_labels(store / "metadata", landmarks)
         if self.is_published:
             images = self._labelled(images, labels, excluded)
         images = images.sort_values(["split", "archive", "offset"], ignore_index=True)
-        images = images.astype({"offset": "int64", "size_bytes": "int64"})
         named = self.levels if self.is_published else ("landmark", "type")
         names = landmarks[["landmark", "original", "changes"]].rename(columns={"landmark": "label"})
         return Listing(
@@ -145,6 +149,7 @@ class GLDv2(SourceReader):
             names=names,
             chains=mined.chains,
             ground_truth=_ground_truth(store) if "test" in self.folders else None,
+            refused=located.refused,
         )
 
     def untyped(self, store: Path) -> list[str]:
@@ -192,18 +197,19 @@ class GLDv2(SourceReader):
 
     def _members(self, store: Path) -> pd.DataFrame:
         """Where each image lies: one scan over the chosen tars of every split."""
-        found = []
-        for folder, split in self.folders.items():
-            for tar in sorted((store / folder).glob("images_*.tar")):
-                if self._is_chosen(folder, int(tar.stem.rpartition("_")[2])):
-                    members = scan_tar(tar)
-                    found.append(members.assign(split=split, archive=f"{folder}/{tar.name}"))
-        if not found:
+        tars = [
+            f"{folder}/{tar.name}"
+            for folder in self.folders
+            for tar in sorted((store / folder).glob("images_*.tar"))
+            if self._is_chosen(folder, int(tar.stem.rpartition("_")[2]))
+        ]
+        if not tars:
             folders = ", ".join(f"{folder}/" for folder in self.folders)
             raise CairnError(f"{store}: no images_NNN.tar under {folders}: run the fetch stage")
-        members = pd.concat(found, ignore_index=True)
+        members = scan_tars(store, tars, self.executor)
+        members["split"] = members["archive"].str.partition("/")[0].map(self.folders)
         members["image_id"] = members["member"].str.rpartition("/")[2].str.removesuffix(".jpg")
-        return members.drop_duplicates(["image_id", "split"])
+        return members
 
     def card(self) -> Card:
         """What the published dataset says of itself."""

@@ -8,8 +8,8 @@ import pandas as pd
 
 from datasets_hub.card import Card, EvaluationProtocol
 from hierarchies import CairnError
+from pipelines.archives import stream_tar_gz
 from pipelines.config import INat2018Source
-from pipelines.sources.archives import stream_tar_gz
 from pipelines.sources.base import ATTRIBUTION, LOCATION, Listing, SourceReader, require_columns, split_off
 
 ARCHIVE = "train_val2018.tar.gz"
@@ -38,13 +38,12 @@ class INat2018(SourceReader):
             images, images["species"].isna(), "its category is not in categories.json"
         )
         images = images.merge(_credits(store), on="file_name", how="left")
-        members = _members(store)
-        images = images.merge(members, left_on="file_name", right_on="member", how="left")
-        images, absent = split_off(images, images["member"].isna(), f"not in {ARCHIVE}")
-        images = images.sort_values(["split", "position"], ignore_index=True)
-        images = images.astype({"offset": "int64", "size_bytes": "int64"})
-        columns = [*LOCATION, *self.levels, *ATTRIBUTION]
-        return Listing(images[columns], pd.concat([unknown, absent], ignore_index=True))
+        # The annotations alone: what the archive holds is seen when it is streamed into shards, once.
+        images = images.rename(columns={"file_name": "member"}).assign(
+            archive=ARCHIVE, offset=-1, size_bytes=-1
+        )
+        images = images.sort_values(["split", "member"], ignore_index=True)
+        return Listing(images[[*LOCATION, *self.levels, *ATTRIBUTION]], unknown)
 
     def summary(self, store: Path) -> dict[str, dict[str, int]]:
         """What the split files count; the archive is not read."""
@@ -97,12 +96,12 @@ def read_json_tar_gz(path: Path) -> Any:
     Raises:
         CairnError: missing archive, no JSON in it, or broken JSON.
     """
-    for name, data in stream_tar_gz(path):
-        if name.endswith(".json"):
+    for member in stream_tar_gz(path):
+        if member.name.endswith(".json") and not member.refused:
             try:
-                return json.loads(data)
+                return json.loads(member.content)
             except ValueError as error:
-                raise CairnError(f"{path}: {name}: broken JSON: {error}") from error
+                raise CairnError(f"{path}: {member.name}: broken JSON: {error}") from error
     raise CairnError(f"{path}: holds no .json file")
 
 
@@ -133,10 +132,3 @@ def _credits(store: Path) -> pd.DataFrame:
         )
     credit = pd.concat(frames, ignore_index=True).drop_duplicates("file_name")
     return credit.assign(source_url="", title="")
-
-
-def _members(store: Path) -> pd.DataFrame:
-    """The archive's members in its own order; a gzip has no offsets to seek to."""
-    rows = [(name, len(data)) for name, data in stream_tar_gz(store / ARCHIVE)]
-    members = pd.DataFrame(rows, columns=["member", "size_bytes"])
-    return members.assign(archive=ARCHIVE, offset=-1, position=range(len(members)))

@@ -6,7 +6,8 @@ import pandas as pd
 
 from datasets_hub.card import Card, EvaluationProtocol
 from hierarchies import CairnError
-from pipelines.sources.base import LOCATION, Listing, SourceReader, require_columns, split_off
+from pipelines.sources.base import LOCATION, Listing, SourceReader, require_columns
+from pipelines.sources.members import locate
 from pipelines.sources.zips import open_zip, read_zip_member, scan_zip
 
 ARCHIVE = "Stanford_Online_Products.zip"
@@ -30,12 +31,9 @@ class SOP(SourceReader):
         """List the images of both splits."""
         path = store / ARCHIVE
         images = pd.concat([_read_split(path, split) for split in SPLIT_FILES], ignore_index=True)
-        members = scan_zip(path).drop_duplicates("member")
-        images = images.merge(members, on="member", how="left")
-        images, absent = split_off(images, images["archive"].isna(), f"not in {ARCHIVE}")
-        images = images.sort_values(["split", "offset"], ignore_index=True)
-        images = images.astype({"offset": "int64", "size_bytes": "int64"})
-        return Listing(images[[*LOCATION, *LEVELS]], absent)
+        located = locate(images, scan_zip(path), ["member"], f"not in {ARCHIVE}")
+        images = located.images.sort_values(["split", "offset"], ignore_index=True)
+        return Listing(images[[*LOCATION, *LEVELS]], located.quarantine, refused=located.refused)
 
     def card(self) -> Card:
         """What the published dataset says of itself."""

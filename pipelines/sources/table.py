@@ -8,8 +8,9 @@ import pandas as pd
 from datasets_hub.card import Card, EvaluationProtocol
 from hierarchies import CairnError
 from pipelines.config import TableSource
-from pipelines.sources.archives import scan_tar
+from pipelines.executor import HERE, Executor
 from pipelines.sources.base import LOCATION, Listing, SourceReader, read_csv, scan_folder, split_off
+from pipelines.sources.members import locate, scan_tars
 
 TEST_SHARE = 5
 """Without a split column, one image in so many is `test`."""
@@ -18,8 +19,9 @@ TEST_SHARE = 5
 class Table(SourceReader):
     """Reads what `params.yaml` declares under `sources.<dataset>` with `format: table`."""
 
-    def __init__(self, dataset: str, source: TableSource) -> None:
+    def __init__(self, dataset: str, source: TableSource, executor: Executor = HERE) -> None:
         self.dataset = dataset
+        self.executor = executor
         self.edition = dataset
         self.source = source
         self.levels = source.levels
@@ -31,19 +33,17 @@ class Table(SourceReader):
         blank = (rows[list(self.levels)] == "").any(axis="columns")
         rows, unlabelled = split_off(rows, blank, "a level is empty")
         members = self._members(store)
-        images = rows.merge(members, on="image_id", how="left")
-        images, absent = split_off(images, images["member"].isna(), f"not in {', '.join(self.source.images)}")
-        if images.empty:
+        located = locate(rows, members, ["image_id"], f"not in {', '.join(self.source.images)}")
+        if located.images.empty:
             raise CairnError(
                 f"{store / self.source.labels}: none of its {len(rows)} paths is in {', '.join(self.source.images)}; "
                 f"the first is {rows['image_id'].iloc[0]!r}, and the images look like {members['image_id'].iloc[0]!r}"
                 if len(rows) and len(members)
                 else f"{store / self.source.labels}: lists no usable image"
             )
-        images = images.sort_values(["split", "archive", "offset", "member"], ignore_index=True)
-        images = images.astype({"offset": "int64", "size_bytes": "int64"})
-        quarantine = pd.concat([repeated, unlabelled, absent], ignore_index=True)
-        return Listing(images[[*LOCATION, *self.levels]], quarantine)
+        images = located.images.sort_values(["split", "archive", "offset", "member"], ignore_index=True)
+        quarantine = pd.concat([repeated, unlabelled, located.quarantine], ignore_index=True)
+        return Listing(images[[*LOCATION, *self.levels]], quarantine, refused=located.refused)
 
     def _rows(self, path: Path) -> pd.DataFrame:
         source = self.source
@@ -58,12 +58,12 @@ class Table(SourceReader):
         return rows
 
     def _members(self, store: Path) -> pd.DataFrame:
-        frames = [
-            scan_tar(store / name) if name.endswith(".tar") else scan_folder(store, name)
-            for name in self.source.images
-        ]
+        tars = [name for name in self.source.images if name.endswith(".tar")]
+        folders = [name for name in self.source.images if name not in tars]
+        frames = [scan_tars(store, tars, self.executor)] if tars else []
+        frames += [scan_folder(store, name) for name in folders]
         members = pd.concat(frames, ignore_index=True)
-        return members.assign(image_id=members["member"]).drop_duplicates("image_id")
+        return members.assign(image_id=members["member"])
 
     def card(self) -> Card:
         """What the published dataset says of itself, as far as `params.yaml` tells."""

@@ -1,11 +1,13 @@
 """Zip archives read in place: listed by their central directory, members read by name."""
 
+import stat
 import zipfile
 from pathlib import Path
 
 import pandas as pd
 
 from hierarchies import CairnError
+from pipelines.archives import MAX_MEMBER_BYTES, MAX_MEMBERS, OUTSIDE, REPEATED, TOO_LARGE, Entry, safe_name
 
 
 def open_zip(path: Path) -> zipfile.ZipFile:
@@ -27,18 +29,32 @@ def scan_zip(path: Path) -> pd.DataFrame:
 
     Returns:
         Columns `archive`, `member`, `offset` (where the member's header starts, in bytes; members are read by
-        name), `size_bytes` (unpacked), in the zip's order.
+        name), `size_bytes` (unpacked) and `refused` (why a member must not be read, empty for a good one), in the
+        zip's order.
 
     Raises:
         CairnError: missing or damaged archive.
     """
     with open_zip(path) as archive:
-        rows = [
-            (path.name, info.filename, info.header_offset, info.file_size)
-            for info in archive.infolist()
-            if not info.is_dir()
-        ]
-    return pd.DataFrame(rows, columns=["archive", "member", "offset", "size_bytes"])
+        members = [info for info in archive.infolist() if not info.is_dir()]
+    if len(members) > MAX_MEMBERS:
+        raise CairnError(f"{path}: more than {MAX_MEMBERS:,} members: not an archive of images")
+    entries: list[Entry] = []
+    seen: set[str] = set()
+    for info in members:
+        refused = _refusal(info) or (REPEATED if info.filename in seen else "")
+        seen.add(info.filename)
+        entries.append(Entry(path.name, info.filename, info.header_offset, info.file_size, refused))
+    return pd.DataFrame(entries, columns=Entry._fields)
+
+
+def _refusal(info: zipfile.ZipInfo) -> str | None:
+    """Why a member is not read; None for a good one."""
+    if not safe_name(info.filename):
+        return OUTSIDE
+    if stat.S_ISLNK(info.external_attr >> 16):
+        return "refused: a symbolic link"
+    return TOO_LARGE if info.file_size > MAX_MEMBER_BYTES else None
 
 
 def read_zip_member(archive: zipfile.ZipFile, member: str) -> bytes:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pipelines.config import Params
+from pipelines.executor import Executor, LocalExecutor
 from pipelines.paths import Paths
 
 STAGES = {
@@ -28,3 +29,8 @@ class Context:
     scale: str
     params: Params
     paths: Paths
+
+    @property
+    def executor(self) -> Executor:
+        """Where per-archive work runs, as `params.yaml` says."""
+        return LocalExecutor(getattr(self.params.executor, self.scale).n_workers)

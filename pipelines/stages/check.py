@@ -2,7 +2,7 @@
 
 import json
 
-from datasets_hub import check_dataset
+from datasets_hub import check_dataset, describe
 from hierarchies.files import write_text_atomic
 from pipelines.stages import Context
 
@@ -11,10 +11,20 @@ def run(context: Context) -> None:
     """Check the hub folder against its contract and against the index; any violation fails."""
     counts = json.loads((context.paths.index / "counts.json").read_text(encoding="utf-8"))["splits"]
     report = check_dataset(
-        context.paths.hub, expected_images={split: count["indexed"] for split, count in counts.items()}
+        context.paths.hub, expected_listed={split: count["listed"] for split, count in counts.items()}
     )
     report.require_ok()
-    record = {**json.loads(report.to_json()), "counts": counts}
+    splits = describe(context.paths.hub).stats.splits
+    published = {
+        name: {
+            "listed": split.n_listed,
+            "published": split.n_images,
+            "quarantined": split.n_quarantined,
+            "excluded": split.n_excluded,
+        }
+        for name, split in splits.items()
+    }
+    record = {**json.loads(report.to_json()), "counts": published}
     path = context.paths.results("check") / "report.json"
     write_text_atomic(path, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
     print(report)

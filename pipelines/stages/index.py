@@ -1,5 +1,6 @@
 """index: one row per image, read from annotations and archives in place."""
 
+import hashlib
 import json
 
 import pandas as pd
@@ -9,6 +10,7 @@ import pyarrow.parquet as pq
 from hierarchies import CairnError
 from hierarchies.files import replace_folder
 from pipelines.landmarks import CHAINS, PUBLISHED_LABELS
+from pipelines.parts import ROWS_PER_GROUP
 from pipelines.sources import Listing, SourceReader, reader, subset_of
 from pipelines.sources.expected import check_counts, expected_counts
 from pipelines.sources.fetched import require_fetched
@@ -22,7 +24,7 @@ GROUND_TRUTH = "ground_truth.parquet"
 def run(context: Context) -> None:
     """Write `images.parquet`, `quarantine.parquet`, `counts.json`, `card.json`, and what else a source tells."""
     require_fetched(context)
-    source = reader(context.params, context.dataset, context.scale)
+    source = reader(context.params, context.dataset, context.scale, context.executor)
     card = source.card()
     whole = source.list_images(context.paths.store)
     _check_ids(whole)
@@ -32,9 +34,13 @@ def run(context: Context) -> None:
     protocols = kept_protocols(card.protocols, listing.images)
     card = card.model_copy(update={"name": context.dataset, "protocols": protocols})
     with replace_folder(context.paths.index) as folder:
-        pq.write_table(pa.Table.from_pandas(listing.images, preserve_index=False), folder / "images.parquet")
-        quarantine = pa.Table.from_pandas(listing.quarantine, preserve_index=False)
-        pq.write_table(quarantine, folder / "quarantine.parquet")
+        images = listing.images.sort_values("split", kind="stable")
+        pq.write_table(
+            pa.Table.from_pandas(images, preserve_index=False),
+            folder / "images.parquet",
+            row_group_size=ROWS_PER_GROUP,
+        )
+        pq.write_table(_quarantine(listing), folder / "quarantine.parquet")
         if listing.published_labels is not None:
             listing.published_labels.to_parquet(folder / PUBLISHED_LABELS, index=False)
         if listing.chains:
@@ -47,7 +53,12 @@ def run(context: Context) -> None:
             shown = listing.images.set_index("image_id")[source.levels[0]]
             truth = _ground_truth(listing.ground_truth, shown)
             truth.to_parquet(folder / GROUND_TRUTH, index=False)
-        counts = {"splits": listing.counts(), "excluded": listing.excluded}
+        counts = {
+            "splits": listing.counts(),
+            "excluded": listing.excluded,
+            # A streamed archive may change while the rows stay; then what is published is stale.
+            "fetched": hashlib.sha256(context.paths.manifest.read_bytes()).hexdigest(),
+        }
         (folder / "card.json").write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
         (folder / "counts.json").write_text(
             json.dumps(counts, indent=1, sort_keys=True) + "\n", encoding="utf-8"
@@ -56,6 +67,17 @@ def run(context: Context) -> None:
         print(
             f"{context.dataset} {split}: {', '.join(f'{number:,} {what}' for what, number in count.items())}"
         )
+    for reason, number in listing.refused["reason"].value_counts().items():
+        print(f"{context.dataset}: {number:,} members of archives {reason}")
+
+
+def _quarantine(listing: Listing) -> pa.Table:
+    """Listed images first, then refused members, which have neither id nor split."""
+    listed = listing.quarantine.reindex(columns=["image_id", "split", "path", "reason"])
+    refused = listing.refused.rename(columns={"member": "path"})
+    text = pa.string()
+    schema = pa.schema([("image_id", text), ("split", text), ("path", text), ("reason", text)])
+    return pa.Table.from_pandas(pd.concat([listed, refused]), schema, preserve_index=False)
 
 
 def _compare(context: Context, source: SourceReader, whole: Listing) -> str:

@@ -55,20 +55,24 @@ def toy_row(split: str, i: int) -> ImageRow:
     Image.fromarray(noise).resize((48, 36)).save(out, "JPEG")
     leaf = LEAVES[i * 7 % N_LEAVES] if i % 20 else None
     credit = Attribution("https://example.org/i", f"Author {i % 5}", "CC-BY-4.0")
-    return ImageRow(out.getvalue(), f"{split}/{i:04d}.jpg", f"{split}-{i:04d}", leaf, credit)
+    return ImageRow(out.getvalue(), f"{split}/{i:04d}.jpg", f"{split}-{i:04d}", split, leaf, credit)
 
 
-def toy_rows(**changes: ImageRow) -> dict[str, RowList]:
-    """All splits; `train_3=row` puts another row in place of the third of `train`."""
+def toy_parts(**changes: ImageRow) -> list[RowList]:
+    """All splits, 80 rows in a part; `train_3=row` puts another row in place of the third of `train`."""
     splits = {split: [toy_row(split, i) for i in range(n)] for split, n in N_IMAGES.items()}
     for place, row in changes.items():
         split, i = place.rsplit("_", 1)
         splits[split][int(i)] = row
-    return {split: RowList(rows) for split, rows in splits.items()}
+    return [
+        RowList(rows[start : start + 80], f"{split} from {start}")
+        for split, rows in splits.items()
+        for start in range(0, len(rows), 80)
+    ]
 
 
 def write_toy(folder: Path, **options: object) -> Stats:
-    given = {"card": toy_card(), "tree": toy_tree(), "splits": toy_rows(), "shard_size_bytes": 120_000}
+    given = {"card": toy_card(), "tree": toy_tree(), "parts": toy_parts(), "shard_size_bytes": 120_000}
     return write_dataset(folder, **(given | {"rows_per_group": 50} | options))
 
 
@@ -83,8 +87,13 @@ def content(folder: Path) -> dict[str, bytes]:
 
 def write_few(folder: Path) -> None:
     """Write a tenth of the toy dataset, in as many files: for tests that write it again and again."""
-    splits = {split: RowList([toy_row(split, i) for i in range(n // 10)]) for split, n in N_IMAGES.items()}
-    write_toy(folder, splits=splits, shard_size_bytes=12_000, n_workers=1)
+    rows = [
+        toy_row(split, i)
+        for i in range(N_IMAGES["train"] // 10)
+        for split in N_IMAGES
+        if i < N_IMAGES[split] // 10
+    ]
+    write_toy(folder, parts=[RowList(rows[:20]), RowList(rows[20:])], shard_size_bytes=9_000)
 
 
 def write_killed(folder: Path, step: int) -> None:

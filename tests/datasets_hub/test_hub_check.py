@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from hub_toy import N_IMAGES, toy_card, toy_row, toy_rows, write_toy
+from hub_toy import N_IMAGES, toy_card, toy_parts, toy_row, write_toy
 
 from datasets_hub import check_dataset, describe
 from datasets_hub.duplicates import DuplicatePair, decode, difference_hash, near_pairs
@@ -28,7 +28,7 @@ def rules(folder: Path, **options: object) -> dict[str, str]:
 
 
 def test_a_whole_dataset_passes(hub: Path) -> None:
-    report = check_dataset("toy", hub=hub, expected_images=N_IMAGES)
+    report = check_dataset("toy", hub=hub, expected_listed=N_IMAGES)
     assert report.ok, str(report)
     assert report.n_images == sum(N_IMAGES.values())
     report.require_ok()
@@ -67,9 +67,24 @@ def other_counts(folder: Path) -> None:
     replace(stats, splits={**stats.splits, "train": train}).save(folder / "stats.json")
 
 
+def lost_images(folder: Path) -> None:
+    stats = describe(folder).stats
+    train = replace(stats.splits["train"], n_listed=stats.splits["train"].n_listed + 1)
+    replace(stats, splits={**stats.splits, "train": train}).save(folder / "stats.json")
+
+
+def unnamed_quarantine(folder: Path) -> None:
+    stats = describe(folder).stats
+    train = stats.splits["train"]
+    train = replace(train, n_listed=train.n_listed + 2, n_quarantined=2)
+    replace(stats, splits={**stats.splits, "train": train}).save(folder / "stats.json")
+
+
 @pytest.mark.parametrize(
     ("damage", "rule"),
     [
+        (lost_images, "listed is not published + quarantined + excluded"),
+        (unnamed_quarantine, "quarantine has other rows than stats.json counts"),
         (alter_byte, "file altered since publication"),
         (remove_shard, "file missing"),
         (cut_shard, "file cannot be read"),
@@ -101,7 +116,9 @@ def test_labels_that_are_no_path_of_the_tree(folder: Path) -> None:
 
 
 def test_registry_counts(folder: Path) -> None:
-    assert "counts differ from the registry" in rules(folder, expected_images={"train": 1, "test": 60})
+    assert "other images are listed than the source lists" in rules(
+        folder, expected_listed={"train": 1, "test": 60}
+    )
 
 
 @pytest.mark.parametrize(
@@ -126,10 +143,16 @@ def test_registry_counts(folder: Path) -> None:
     ],
 )
 def test_bad_rows_are_found(
-    tmp_path: Path, place: str, changes: dict[str, object], rule: str, example: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
+    changes: dict[str, object],
+    rule: str,
+    example: str,
 ) -> None:
-    rows = toy_rows(**{place: replace(toy_row("test", 3), **changes)})
-    write_toy(tmp_path / "toy", splits=rows, card=toy_card(attribution_required=("test",)))
+    monkeypatch.setattr("datasets_hub.images.ImageCheck.fault", lambda *_: None)
+    parts = toy_parts(**{place: replace(toy_row("test", 3), **changes)})
+    write_toy(tmp_path / "toy", parts=parts, card=toy_card(attribution_required=("test",)))
     found = rules(tmp_path / "toy")
     assert set(found) == {rule}
     assert found[rule].startswith(example)
@@ -137,16 +160,16 @@ def test_bad_rows_are_found(
 
 def test_the_public_domain_needs_no_author(tmp_path: Path) -> None:
     row = replace(toy_row("test", 3), attribution=Attribution("u", "", "Public domain"))
-    write_toy(tmp_path / "toy", splits=toy_rows(test_3=row), card=toy_card(attribution_required=("test",)))
+    write_toy(tmp_path / "toy", parts=toy_parts(test_3=row), card=toy_card(attribution_required=("test",)))
     assert rules(tmp_path / "toy") == {}
 
 
 def test_look_alikes_across_splits_are_warnings_with_pictures(tmp_path: Path) -> None:
-    same = replace(toy_row("train", 8), image_id="<script>copy")
-    near = replace(toy_row("train", 9), image_id="near", image=recompressed(toy_row("train", 9).image))
-    splits = toy_rows()
-    test = [toy_row("test", i) for i in range(20)]
-    write_toy(tmp_path / "toy", splits=splits | {"test": RowList([*test, same, near])})
+    same = replace(toy_row("train", 8), image_id="<script>copy", split="test")
+    near = replace(
+        toy_row("train", 9), image_id="near", split="test", image=recompressed(toy_row("train", 9).image)
+    )
+    write_toy(tmp_path / "toy", parts=[*toy_parts(), RowList([same, near])])
     report = check_dataset(tmp_path / "toy")
     assert report.ok
     assert [(pair.first, pair.second) for pair in report.look_alikes] == [

@@ -14,8 +14,8 @@ from hub_toy import (
     publish_killed,
     publish_to_s3_killed,
     toy_card,
+    toy_parts,
     toy_row,
-    toy_rows,
     toy_tree,
     write_toy,
 )
@@ -34,7 +34,7 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The toy dataset with one image replaced by another, at the end of the last split."""
     folder = tmp_path_factory.mktemp("changed") / "toy"
     row = replace(toy_row("test", 59), image_id="new", leaf="leaf 5: Škocjan <b>5</b>")
-    write_toy(folder, splits=toy_rows(test_59=row))
+    write_toy(folder, parts=toy_parts(test_59=row))
     return folder
 
 

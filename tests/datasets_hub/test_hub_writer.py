@@ -5,6 +5,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -17,18 +18,17 @@ from hub_toy import (
     N_IMAGES,
     content,
     toy_card,
+    toy_parts,
     toy_row,
-    toy_rows,
     toy_tree,
     write_few,
     write_killed,
     write_toy,
 )
 
-from datasets_hub import describe, label_array
-from datasets_hub.rows import RowList
-from datasets_hub.shards import plan_shards
-from datasets_hub.writer import write_dataset
+from datasets_hub import check_dataset, describe, label_array
+from datasets_hub.rows import Quarantined, RowList
+from datasets_hub.writer import SetAside, write_dataset
 from hierarchies.errors import CairnError
 from hierarchies.tree import LabelTree
 
@@ -67,7 +67,8 @@ def test_label_array_gives_class_indices_fine_to_coarse(hub: Path) -> None:
 
 @pytest.mark.parametrize("n_workers", [1, 3])
 def test_bytes_do_not_depend_on_workers_or_folder(hub: Path, tmp_path: Path, n_workers: int) -> None:
-    write_toy(tmp_path / "elsewhere", n_workers=n_workers)
+    with ThreadPoolExecutor(n_workers) as pool:
+        write_toy(tmp_path / "elsewhere", run_all=pool.map)
     assert content(tmp_path / "elsewhere") == content(hub / "sample" / "toy")
 
 
@@ -92,14 +93,32 @@ def test_shards_are_named_by_content_and_cut_into_row_groups(hub: Path) -> None:
             assert columns["image.bytes"].statistics is None
 
 
-def test_shards_have_even_size_and_cover_every_row() -> None:
-    sizes = [7, 1, 30, 4, 4, 4, 90, 1, 1, 1]
-    shards = plan_shards("train", sizes, 40)
-    assert [shard.start for shard in shards[1:]] == [shard.stop for shard in shards[:-1]]
-    assert (shards[0].start, shards[-1].stop) == (0, len(sizes))
-    assert {shard.n_shards for shard in shards} == {len(shards)}
-    assert max(sum(sizes[shard.start : shard.stop]) for shard in shards) <= 40 + max(sizes)
-    assert plan_shards("train", [0, 0], 10)[0].stop == 2
+def test_shards_are_cut_by_the_bytes_that_arrive(hub: Path) -> None:
+    shards = describe("toy", hub=hub).stats.splits["train"].shards
+    assert all(shard.image_bytes <= 120_000 for shard in shards)
+    assert sum(shard.image_bytes for shard in shards) == sum(
+        len(toy_row("train", i).image) for i in range(240)
+    )
+
+
+def test_bad_images_go_to_the_quarantine_and_the_counts_add_up(tmp_path: Path) -> None:
+    whole = toy_row("train", 5).image
+    parts = toy_parts(
+        train_5=replace(toy_row("train", 5), image=whole[:-200]),
+        train_79=replace(toy_row("train", 79), image=b"<html>"),
+        test_0=Quarantined("test-0000", "test", "test/0000.jpg", "not in the archive"),
+    )
+    missing = SetAside([Quarantined("lost", "train", None, "in no tar")], {"train": 7})
+    strange = RowList([Quarantined(None, None, "../../etc/passwd", "refused: its name leaves the archive")])
+    stats = write_toy(tmp_path / "toy", parts=[*parts, strange], set_aside=missing)
+    train, test = stats.splits["train"], stats.splits["test"]
+    assert (train.n_listed, train.n_images, train.n_quarantined, train.n_excluded) == (248, 238, 3, 7)
+    assert (test.n_listed, test.n_images, test.n_quarantined, test.n_excluded) == (60, 59, 1, 0)
+    table = datasets.load_dataset(str(tmp_path / "toy"), "quarantine", split="train").to_pandas()
+    assert table["image_id"].fillna("").tolist() == ["lost", "train-0005", "train-0079", "test-0000", ""]
+    assert table["reason"].tolist()[1:3] == ["truncated", "no image"]
+    listed = {"train": 248, "test": 60}
+    assert check_dataset(tmp_path / "toy", expected_listed=listed).ok
 
 
 def test_row_groups_close_before_arrow_overflows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,7 +135,7 @@ def test_killed_anywhere_then_again_gives_the_same_bytes(
     tmp_path: Path, run_killed: Callable[..., bool]
 ) -> None:
     folder, old, new = tmp_path / "hub" / "toy", tmp_path / "old", tmp_path / "new"
-    write_toy(old, splits={split: RowList([toy_row(split, 1)]) for split in N_IMAGES})
+    write_toy(old, parts=[RowList([toy_row(split, 1)]) for split in N_IMAGES])
     write_few(new)
     before, after = content(old), content(new)
     for step in count(1):
@@ -134,15 +153,18 @@ def test_killed_anywhere_then_again_gives_the_same_bytes(
 def test_finished_shards_are_used_again(tmp_path: Path, run_killed: Callable[..., bool]) -> None:
     assert run_killed(write_killed, tmp_path / "toy", 24)
     staging = tmp_path / ".toy.partial"
-    finished = [json.loads(path.read_text())["file"]["path"] for path in (staging / "markers").glob("*.json")]
-    altered, *kept = sorted(finished)
-    before = {path: (staging / path).stat().st_ino for path in kept}
+    finished = [
+        json.loads(path.read_text())["file"]["path"] for path in (staging / "markers").glob("*-*.json")
+    ]
+    *kept, altered = sorted(finished)
+    before = {path[-24:]: (staging / path).stat().st_ino for path in kept}  # final names keep the hash
     assert before
     with (staging / altered).open("r+b") as file:
         file.write(b"XXXX")
     write_few(tmp_path / "toy")
-    assert {path: (tmp_path / "toy" / path).stat().st_ino for path in kept} == before
-    assert (tmp_path / "toy" / altered).read_bytes()[:4] == b"PAR1"
+    files = {path.name[-24:]: path for path in (tmp_path / "toy" / "data").iterdir()}
+    assert {name: files[name].stat().st_ino for name in before} == before
+    assert files[altered[-24:]].read_bytes()[:4] == b"PAR1"
 
 
 def test_another_input_does_not_continue_a_killed_run(
@@ -150,18 +172,22 @@ def test_another_input_does_not_continue_a_killed_run(
 ) -> None:
     assert run_killed(write_killed, tmp_path / "toy", 24)
     row = replace(toy_row("train", 0), image_id="changed")
-    write_toy(tmp_path / "toy", splits=toy_rows(train_0=row))
+    write_toy(tmp_path / "toy", parts=toy_parts(train_0=row))
     assert datasets.load_dataset(str(tmp_path / "toy"), split="train")[0]["image_id"] == "changed"
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"splits": toy_rows(train_5=replace(toy_row("train", 5), leaf="nowhere"))}, "train-0005.*'nowhere'"),
-        ({"splits": {"train": RowList([])}, "card": toy_card(protocols=())}, "'train'.*no image"),
-        ({"splits": toy_rows() | {"a-b": RowList([toy_row("x", 1)])}}, "'a-b'"),
+        ({"parts": toy_parts(train_5=replace(toy_row("train", 5), leaf="nowhere"))}, "train-0005.*'nowhere'"),
+        ({"parts": [RowList([])], "card": toy_card(protocols=())}, "no image"),
+        (
+            {"parts": [*toy_parts()[:3], RowList([Quarantined("a", "test", "a", "gone")])]},
+            "'test' has no image",
+        ),
+        ({"parts": [*toy_parts(), RowList([toy_row("a-b", 1)])]}, "'a-b'"),
         ({"card": toy_card(levels=("coarse", "middle", "fine"))}, "levels coarse"),
-        ({"splits": {"train": toy_rows()["train"]}}, "protocol.*'test'"),
+        ({"parts": toy_parts()[:3]}, "protocol.*'test'"),
     ],
 )
 def test_bad_input_is_named_and_changes_nothing(
@@ -176,21 +202,9 @@ def test_bad_input_is_named_and_changes_nothing(
 
 def test_a_level_that_cannot_be_a_column_is_refused(tmp_path: Path) -> None:
     tree = LabelTree.from_table(pd.DataFrame({"image": ["a"]}), ["image"])
-    splits = {"train": RowList([toy_row("train", 1)])}
+    parts = [RowList([toy_row("train", 1)])]
     with pytest.raises(CairnError, match="'image' cannot be a column"):
-        write_dataset(tmp_path / "x", toy_card(levels=("image",), protocols=()), tree, splits)
-
-
-def test_rows_that_break_off_are_an_error(tmp_path: Path) -> None:
-    class Short(RowList):
-        def read(self, start: int, stop: int):  # type: ignore[no-untyped-def]
-            return super().read(start, stop - 1)
-
-    with pytest.raises(CairnError, match="rows came where"):
-        write_toy(
-            tmp_path / "toy", splits=toy_rows() | {"test": Short([toy_row("test", i) for i in range(9)])}
-        )
-    assert not (tmp_path / "toy").exists()
+        write_dataset(tmp_path / "x", toy_card(levels=("image",), protocols=()), tree, parts)
 
 
 def test_a_full_disk_keeps_the_old_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

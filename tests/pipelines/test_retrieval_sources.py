@@ -2,25 +2,31 @@
 
 import io
 import json
+import stat
 import tarfile
+import warnings
 import zipfile
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from hierarchies import CairnError
+from pipelines.archives import MemberReader
 from pipelines.config import load_params
+from pipelines.parts import Index, cut_parts
 from pipelines.paths import Paths
 from pipelines.samples.archives import write_tar_gz, write_zip
 from pipelines.samples.generate import generate
 from pipelines.sources import fetched, reader
-from pipelines.sources.archives import read_members
 from pipelines.sources.cub import CUB
 from pipelines.sources.dyml import DyML
 from pipelines.sources.expected import expected_counts
+from pipelines.sources.members import locate
 from pipelines.sources.registry import read_registry
 from pipelines.sources.sop import SOP
 from pipelines.sources.vehicleid import VehicleID
+from pipelines.sources.zips import scan_zip
 from pipelines.stages import Context
 from tests.project import ROOT
 
@@ -54,13 +60,14 @@ def changed(drawn: Path, folder: Path, dataset: str, change) -> Path:
 
 
 @pytest.mark.parametrize("dataset", READERS)
-def test_every_image_is_listed_and_read_in_place(drawn, dataset):
+def test_every_image_is_listed_and_read_in_place(drawn, dataset, tmp_path):
     listing = READERS[dataset].list_images(drawn / dataset)
     assert listing.quarantine.empty
-    for _, images in listing.images.groupby("split"):
-        for row, data in zip(images.itertuples(), read_members(drawn / dataset, images), strict=True):
-            assert data.startswith(b"\xff\xd8")
-            assert len(data) == row.size_bytes
+    listing.images.to_parquet(tmp_path / "images.parquet", index=False)
+    index = Index(tmp_path / "images.parquet", drawn / dataset, READERS[dataset].levels[0], "")
+    rows = {row.image_id: row.image for part in cut_parts(index, 10**9) for row in part.read()}
+    assert set(rows) == set(listing.images["image_id"])
+    assert all(data.startswith(b"\xff\xd8") for data in rows.values())
     assert {path.name for path in (drawn / dataset).iterdir()} >= set(listing.images["archive"])
 
 
@@ -126,8 +133,8 @@ def test_a_damaged_zip_member_is_named(drawn, tmp_path):
     row = listing.images.iloc[[0]]
     content[int(row["offset"].iloc[0]) + 300] ^= 255
     (tmp_path / "Stanford_Online_Products.zip").write_bytes(content)
-    with pytest.raises(CairnError, match=r"\.JPG cannot be read"):
-        list(read_members(tmp_path, row))
+    with pytest.raises(CairnError, match=r"\.JPG cannot be read"), MemberReader(tmp_path) as reader:
+        reader.read(*row.iloc[0][["archive", "member", "offset", "size_bytes"]])
 
 
 def test_a_zip_is_the_same_bytes_whatever_the_order(tmp_path):
@@ -136,6 +143,27 @@ def test_a_zip_is_the_same_bytes_whatever_the_order(tmp_path):
     write_zip(tmp_path / "y.zip", members[::-1])
     assert (tmp_path / "x.zip").read_bytes() == (tmp_path / "y.zip").read_bytes()
     assert zipfile.ZipFile(io.BytesIO((tmp_path / "x.zip").read_bytes())).namelist() == ["a", "b"]
+
+
+def test_hostile_members_of_a_zip_are_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        link = zipfile.ZipInfo("link.jpg")
+        link.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr("good.jpg", b"1")
+        archive.writestr("../up.jpg", b"2")
+        archive.writestr(link, b"/etc/passwd")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            archive.writestr("good.jpg", b"3")
+    members = scan_zip(tmp_path / "x.zip")
+    listed = pd.DataFrame({"image_id": ["a", "b"], "split": "train", "member": ["good.jpg", "link.jpg"]})
+    located = locate(listed, members, ["member"], "not in x.zip")
+    assert located.images["image_id"].tolist() == ["a"]
+    assert located.quarantine[["image_id", "reason"]].values.tolist() == [["b", "refused: a symbolic link"]]
+    assert located.refused.values.tolist() == [
+        ["../up.jpg", "refused: its name leaves the archive"],
+        ["good.jpg", "refused: its name occurs twice in the archive"],
+    ]
 
 
 # ---- DyML in the authors' zip -----------------------------------------------------------------------------
@@ -155,10 +183,13 @@ def test_dyml_is_the_same_zipped_or_unpacked(tmp_path, top):
     )
     columns = ["image_id", "split", "size_bytes", "fine", "middle", "coarse"]
     assert packed[columns].equals(unpacked[columns])
-    images = zip(
-        read_members(tmp_path / "zipped", packed), read_members(tmp_path / "unpacked", unpacked), strict=True
-    )
-    assert all(first == second for first, second in images)
+    with (
+        MemberReader(tmp_path / "zipped") as zip_reader,
+        MemberReader(tmp_path / "unpacked") as folder_reader,
+    ):
+        where = ["archive", "member", "offset", "size_bytes"]
+        for first, second in zip(packed[where].to_numpy(), unpacked[where].to_numpy(), strict=True):
+            assert zip_reader.read(*first) == folder_reader.read(*second)
 
 
 def test_a_zip_without_labels_is_refused(tmp_path):

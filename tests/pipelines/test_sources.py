@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -9,9 +10,9 @@ import pytest
 from PIL import Image
 
 from hierarchies import CairnError, LabelTree
+from pipelines.archives import MemberReader, Tar, safe_name, scan_tar, stream_tar_gz
 from pipelines.config import GLDv2Source, TableSource
 from pipelines.samples.generate import generate
-from pipelines.sources.archives import read_members, safe_name, scan_tar, stream_tar_gz
 from pipelines.sources.gldv2 import GLDv2, landmark_table, readable_name
 from pipelines.sources.table import Table
 
@@ -51,16 +52,61 @@ def write_table(folder: Path, rows: list[str], header: str = "path,fine,coarse")
 def test_tar_members_are_read_in_place(tmp_path):
     members = {f"d/{n}.jpg": jpeg(n) for n in range(5)}
     write_tar(tmp_path / "x.tar", members)
-    found = scan_tar(tmp_path / "x.tar")
-    assert list(found["member"]) == list(members)
-    shuffled = found.iloc[::-1]
-    assert list(read_members(tmp_path, shuffled)) == list(members.values())[::-1]
+    found = scan_tar(Tar(tmp_path, "x.tar"))
+    assert [entry.member for entry in found] == list(members)
+    with MemberReader(tmp_path) as reader:
+        read = [reader.read(*entry[:4]) for entry in reversed(found)]
+        assert read == list(members.values())[::-1]
+        with pytest.raises(CairnError, match=r"x\.tar: d/4\.jpg has 0 bytes"):
+            reader.read("x.tar", "d/4.jpg", 1_000_000, 5)
 
 
-def test_names_that_leave_the_archive_are_not_listed(tmp_path):
-    write_tar(tmp_path / "x.tar", {"../up.jpg": b"1", "/abs.jpg": b"2", "fine.jpg": b"3", "a/../../b": b"4"})
-    assert list(scan_tar(tmp_path / "x.tar")["member"]) == ["fine.jpg"]
+def hostile_members() -> Iterator[tuple[tarfile.TarInfo, bytes]]:
+    """A good member, then one of every kind that is refused."""
+    for name in ("good.jpg", "../up.jpg", "/abs.jpg", "a/../../b.jpg", "good.jpg"):
+        yield tarfile.TarInfo(name), jpeg(1)
+    for name, kind in (("link.jpg", tarfile.SYMTYPE), ("hard.jpg", tarfile.LNKTYPE), ("null.jpg", tarfile.CHRTYPE),
+                       ("pipe.jpg", tarfile.FIFOTYPE)):  # fmt: skip
+        info = tarfile.TarInfo(name)
+        info.type, info.linkname = kind, "/etc/passwd"
+        yield info, b""
+
+
+def write_hostile(path: Path, mode: str) -> None:
+    with tarfile.open(path, mode) as tar:
+        for info, data in hostile_members():
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+
+
+REFUSALS = ["its name leaves the archive"] * 3 + ["its name occurs twice in the archive"]
+REFUSALS += ["a symbolic link", "a hard link", "a device", "a pipe"]
+
+
+def test_hostile_members_are_refused_by_name(tmp_path):
+    write_hostile(tmp_path / "x.tar", "w")
+    first, *others = scan_tar(Tar(tmp_path, "x.tar"))
+    assert (first.member, first.refused) == ("good.jpg", "")
+    assert [entry.refused for entry in others] == [f"refused: {why}" for why in REFUSALS]
     assert not safe_name("..\\up.jpg")
+
+
+def test_absurd_sizes_and_counts_are_refused(tmp_path, monkeypatch):
+    write_tar(tmp_path / "x.tar", {f"{n}.jpg": jpeg(n) for n in range(4)})
+    monkeypatch.setattr("pipelines.archives.MAX_MEMBER_BYTES", 10)
+    assert {entry.refused for entry in scan_tar(Tar(tmp_path, "x.tar"))} == {"refused: absurdly large"}
+    monkeypatch.setattr("pipelines.archives.MAX_MEMBERS", 3)
+    with pytest.raises(CairnError, match=r"x\.tar: more than 3 members"):
+        scan_tar(Tar(tmp_path, "x.tar"))
+
+
+def test_a_tar_with_a_damaged_header_is_no_shorter_tar(tmp_path):
+    write_tar(tmp_path / "x.tar", {f"{n}.jpg": b"x" * 512 for n in range(4)})
+    raw = bytearray((tmp_path / "x.tar").read_bytes())
+    raw[2 * 1024 + 3] ^= 255
+    (tmp_path / "x.tar").write_bytes(raw)
+    with pytest.raises(CairnError, match="damaged header"):
+        scan_tar(Tar(tmp_path, "x.tar"))
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:700], lambda data: b"<html>not found</html>"])
@@ -68,13 +114,13 @@ def test_a_damaged_tar_is_named(tmp_path, damage):
     write_tar(tmp_path / "x.tar", {"a.jpg": jpeg(1) * 3})
     (tmp_path / "x.tar").write_bytes(damage((tmp_path / "x.tar").read_bytes()))
     with pytest.raises(CairnError, match=r"x\.tar"):
-        list(read_members(tmp_path, scan_tar(tmp_path / "x.tar")))
+        scan_tar(Tar(tmp_path, "x.tar"))
 
 
 def test_a_truncated_gzip_is_named(tmp_path):
     write_tar(tmp_path / "x.tar.gz", {"a.jpg": bytes(range(256)) * 99}, "w:gz")
     whole = (tmp_path / "x.tar.gz").read_bytes()
-    assert [name for name, _ in stream_tar_gz(tmp_path / "x.tar.gz")] == ["a.jpg"]
+    assert [member.name for member in stream_tar_gz(tmp_path / "x.tar.gz")] == ["a.jpg"]
     (tmp_path / "x.tar.gz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(CairnError, match="damaged archive"):
         list(stream_tar_gz(tmp_path / "x.tar.gz"))
@@ -161,7 +207,9 @@ def test_gldv2_lists_every_image_once(gldv2):
     assert images["image_id"].is_unique
     assert {count["quarantined"] for count in listing.counts().values()} == {0}
     assert len(images[images["split"] == "train"]) == len(pd.read_csv(gldv2 / "metadata/train.csv"))
-    assert next(read_members(gldv2, images)).startswith(b"\xff\xd8")
+    with MemberReader(gldv2) as reader:
+        content = reader.read(*images.loc[0, ["archive", "member", "offset", "size_bytes"]])
+    assert content.startswith(b"\xff\xd8")
 
 
 def test_a_query_shows_a_landmark_of_its_ground_truth(gldv2):

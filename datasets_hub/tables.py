@@ -1,0 +1,35 @@
+"""Tables beside the images, and how labels become columns of the image table."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from datasets_hub.schema import ATTRIBUTION, image_features, label_values, table_features
+from datasets_hub.shards import HashedFile, ImageTable, finish
+from datasets_hub.stats import ShardFile
+from hierarchies.tree import LabelTree
+
+
+def image_table(tree: LabelTree, attribution: Sequence[str]) -> ImageTable:
+    """How the rows of a dataset with this tree and these attribution columns become Arrow."""
+    return ImageTable(
+        schema=image_features(tree, attribution).arrow_schema,
+        attribution=[name for name in ATTRIBUTION if name in attribution],
+        finest=tree.levels[0],
+        leaf_index={name: i for i, name in enumerate(tree.names[0])},
+        values=label_values(tree),
+    )
+
+
+def write_table(frame: pd.DataFrame, config: str, folder: Path) -> ShardFile:
+    """Write the config `nodes`, `edges` or `quarantine` as one Parquet file, named by its content."""
+    table = pa.Table.from_pandas(frame, table_features(config).arrow_schema, preserve_index=False)
+    table = table.replace_schema_metadata(table_features(config).arrow_schema.metadata)
+    partial = folder / f".{config}.tmp"
+    with partial.open("wb") as raw:
+        file = HashedFile(raw)
+        pq.write_table(table, file, compression="zstd", write_page_index=True)
+    return finish(partial, config, file, len(frame), 0)

@@ -1,0 +1,222 @@
+"""Archives read in place: a tar is scanned once for offsets, a `.tar.gz` is streamed once from end to end."""
+
+import gzip
+import os
+import tarfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, NamedTuple, Self
+from zipfile import ZipFile
+
+from hierarchies.errors import CairnError
+
+MAX_MEMBER_BYTES = 2**30
+"""No photograph and no table of annotations is larger; what says it is would fill the memory."""
+MAX_MEMBERS = 10_000_000
+"""More than any source has by far."""
+_BUFFER_BYTES = 1 << 16
+_KINDS = {
+    tarfile.SYMTYPE: "a symbolic link",
+    tarfile.LNKTYPE: "a hard link",
+    tarfile.CHRTYPE: "a device",
+    tarfile.BLKTYPE: "a device",
+    tarfile.FIFOTYPE: "a pipe",
+    tarfile.GNUTYPE_SPARSE: "a sparse file",
+}
+OUTSIDE = "refused: its name leaves the archive"
+TOO_LARGE = "refused: absurdly large"
+REPEATED = "refused: its name occurs twice in the archive"
+
+
+def is_streamed(archive: str) -> bool:
+    """Whether an archive cannot be entered half-way."""
+    return archive.endswith((".tar.gz", ".tgz"))
+
+
+def safe_name(name: str) -> bool:
+    """Whether a member's name stays inside its archive."""
+    parts = PurePosixPath(name)
+    return not parts.is_absolute() and ".." not in parts.parts and "\\" not in name
+
+
+def refusal(info: tarfile.TarInfo) -> str | None:
+    """Why a member is not read; None for a good one. Nothing is ever written by a member's name."""
+    if not safe_name(info.name):
+        return OUTSIDE
+    if info.issparse() or not info.isreg():
+        return f"refused: {_KINDS.get(info.type, 'a member of unknown type')}"
+    if info.size > MAX_MEMBER_BYTES:
+        return TOO_LARGE
+    return None
+
+
+class _Header(tarfile.TarInfo):
+    """A damaged header is an error; `tarfile` would take it for the end of the archive."""
+
+    @classmethod
+    def fromtarfile(cls, tarfile_: tarfile.TarFile) -> Self:
+        """See `tarfile.TarInfo`."""
+        try:
+            return super().fromtarfile(tarfile_)
+        except (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError) as error:  # type: ignore[attr-defined]
+            raise tarfile.ReadError(f"damaged header: {error}") from error
+
+
+@dataclass(frozen=True)
+class Tar:
+    """A tar of the store: `name` is its path below `store`."""
+
+    store: Path
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Entry(NamedTuple):
+    """Where a member of a tar lies.
+
+    Attributes:
+        archive: name of the tar in the store.
+        member: its name inside.
+        offset: bytes from the start of the tar.
+        size_bytes: its size.
+        refused: why it must not be read; empty for a good one.
+    """
+
+    archive: str
+    member: str
+    offset: int
+    size_bytes: int
+    refused: str
+
+
+def scan_tar(tar: Tar) -> list[Entry]:
+    """List the members of an uncompressed tar in its order, folders left out.
+
+    Raises:
+        CairnError: missing, damaged or truncated tar.
+    """
+    path = tar.store / tar.name
+    entries: list[Entry] = []
+    seen: set[str] = set()
+    try:
+        file_bytes = path.stat().st_size
+        with tarfile.open(path, "r:", tarinfo=_Header) as members:
+            for info in _members(members, path):
+                refused = refusal(info) or (REPEATED if info.name in seen else "")
+                seen.add(info.name)
+                if not refused and info.offset_data + info.size > file_bytes:
+                    raise tarfile.ReadError(f"{info.name} ends beyond it")
+                entries.append(Entry(tar.name, info.name, info.offset_data, info.size, refused))
+    except FileNotFoundError as error:
+        raise CairnError(f"{path} is missing: run the fetch stage again") from error
+    except (tarfile.TarError, EOFError) as error:
+        raise CairnError(f"{path}: damaged tar ({error}): delete it and run the fetch stage again") from error
+    return entries
+
+
+def _members(tar: tarfile.TarFile, path: Path) -> Iterator[tarfile.TarInfo]:
+    """Every member but folders; a tar does not keep them in memory."""
+    for number, info in enumerate(tar, start=1):
+        if number > MAX_MEMBERS:
+            raise CairnError(f"{path}: more than {MAX_MEMBERS:,} members: not an archive of images")
+        tar.members = []  # type: ignore[attr-defined]
+        if not info.isdir():
+            yield info
+
+
+class MemberReader:
+    """Reads members of tars and zips, and files of their own, where the index says they lie."""
+
+    def __init__(self, store: Path) -> None:
+        self._store = store
+        self._tars: dict[str, int] = {}
+        self._zips: dict[str, ZipFile] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for descriptor in self._tars.values():
+            os.close(descriptor)
+        for archive in self._zips.values():
+            archive.close()
+
+    def read(self, archive: str, member: str, offset: int, size_bytes: int) -> bytes:
+        """The bytes of a member; `archive` is "" for a file of its own.
+
+        Raises:
+            CairnError: it is not there, or not in the size that the index says.
+        """
+        try:
+            if archive == "":
+                content = (self._store / member).read_bytes()
+            elif archive.endswith(".zip"):
+                content = self._read_zip(archive, member)
+            else:
+                if archive not in self._tars:
+                    self._tars[archive] = os.open(self._store / archive, os.O_RDONLY)
+                content = os.pread(self._tars[archive], size_bytes, offset)
+        except FileNotFoundError as error:
+            raise CairnError(
+                f"{self._store / (archive or member)} is missing: run the fetch stage again"
+            ) from error
+        if len(content) != size_bytes:
+            raise CairnError(
+                f"{self._store / archive}: {member} has {len(content):,} bytes, not the {size_bytes:,} of the index: "
+                "run the stages fetch and index again"
+            )
+        return content
+
+    def _read_zip(self, archive: str, member: str) -> bytes:
+        from pipelines.sources.zips import open_zip, read_zip_member
+
+        if archive not in self._zips:
+            self._zips[archive] = open_zip(self._store / archive)
+        return read_zip_member(self._zips[archive], member)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member of a streamed archive: its bytes, or why it is refused."""
+
+    name: str
+    content: bytes
+    refused: str | None = None
+
+
+def stream_tar_gz(path: Path) -> Iterator[Member]:
+    """Yield the members of a `.tar.gz`, folders left out, reading it once from end to end.
+
+    Raises:
+        CairnError: missing, damaged or truncated archive, with the last member that came whole.
+    """
+    last = "none"
+    try:
+        with (
+            gzip.open(path) as content,
+            tarfile.open(fileobj=content, mode="r|", bufsize=_BUFFER_BYTES, tarinfo=_Header) as tar,
+        ):
+            for info in _members(tar, path):
+                refused = refusal(info)
+                yield Member(info.name, b"" if refused else _content(tar, info), refused)
+                last = info.name
+            while content.read(_BUFFER_BYTES):  # to the end, where the checksum stands
+                pass
+    except FileNotFoundError as error:
+        raise CairnError(f"{path} is missing: run the fetch stage again") from error
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        raise CairnError(
+            f"{path}: damaged archive ({error}; last whole member: {last}): delete it and run the fetch stage again"
+        ) from error
+
+
+def _content(tar: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
+    member: IO[bytes] | None = tar.extractfile(info)
+    content = member.read() if member is not None else b""
+    if len(content) != info.size:
+        raise tarfile.ReadError(f"{info.name} ends early")
+    return content

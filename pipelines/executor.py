@@ -1,0 +1,116 @@
+"""Where per-archive work runs: one small interface, so that stages do not know."""
+
+import multiprocessing
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from itertools import islice
+from typing import Protocol, TypeVar
+
+from tqdm import tqdm
+
+from hierarchies.errors import CairnError
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+class Executor(Protocol):
+    """Runs a function on many tasks."""
+
+    def map(
+        self, function: Callable[[Task], Result], tasks: Sequence[Task], title: str | None = None
+    ) -> Iterator[Result]:
+        """Apply `function` to every task; results come in the tasks' order, whoever is done first.
+
+        Args:
+            function: at module level; what it returns depends on its task alone.
+            tasks: small values; `str(task)` names one in messages.
+            title: shows a progress bar of that name.
+
+        Raises:
+            CairnError: a task's own, with the task's name in front, or a worker died. Other errors of a task
+                pass, with a note that names it.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class LocalExecutor:
+    """Processes of this machine; with one worker, this process itself.
+
+    At most two tasks per worker are under way or waiting to be taken, so memory stays bounded.
+    """
+
+    n_workers: int = 1
+
+    def map(
+        self, function: Callable[[Task], Result], tasks: Sequence[Task], title: str | None = None
+    ) -> Iterator[Result]:
+        """See `Executor.map`."""
+        run = _here if min(self.n_workers, len(tasks)) <= 1 else self._in_processes
+        with tqdm(total=len(tasks), desc=title, unit=" tasks", disable=title is None) as bar:
+            for result in run(function, tasks):
+                bar.update()
+                yield result
+
+    def _in_processes(self, function: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
+        # Not `fork`: this process has threads (Arrow, progress bars), and a forked lock stays locked.
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(
+            ["datasets_hub.parts", "pipelines.parts"]
+        )  # imported once for all workers
+        n_workers = min(self.n_workers, len(tasks))
+        pool = ProcessPoolExecutor(n_workers, context, initializer=_end_with_parent)
+        try:
+            waiting = iter(tasks)
+            under_way: deque[tuple[Task, Future[Result]]] = deque()
+            while under_way or waiting:
+                for task in islice(waiting, 2 * n_workers - len(under_way)):
+                    under_way.append((task, pool.submit(function, task)))
+                if not under_way:
+                    return
+                task, future = under_way.popleft()
+                yield _result(task, future.result)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+HERE = LocalExecutor()
+"""This process."""
+
+
+def _end_with_parent() -> None:
+    """In a worker: end when the process that gives out tasks is killed, for its next run does them again."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _here(function: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
+    for task in tasks:
+        yield _result(task, lambda task=task: function(task))  # type: ignore[misc]
+
+
+def _result(task: Task, get: Callable[[], Result]) -> Result:
+    try:
+        return get()
+    except CairnError as error:
+        raise CairnError(f"{task}: {error}") from error
+    except BrokenProcessPool as error:
+        raise CairnError(
+            f"{task}: a worker died, most likely for want of memory: lower executor.n_workers in params.yaml "
+            "and run again"
+        ) from error
+    except Exception as error:
+        error.add_note(f"while working on {task}")
+        raise
