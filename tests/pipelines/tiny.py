@@ -93,7 +93,7 @@ def tiny_context(
     """A project with one dataset that is fetched; of shards that hold about fifteen images."""
     executor, publish = Executor(n_workers=n_workers), Publish(shard_size_mb=1, rows_per_group=5)
     params = load_params(ROOT / "params.yaml")
-    subset = Subsets(sample=Subset(splits=("train", "test")))  # not held against the counts of the whole
+    subset = Subsets(full=Subset(splits=("train", "test")))  # not held against the counts of the whole
     changes = {
         "sources": {dataset: params.sources[dataset].model_copy(update={"subset": subset})},
         "executor": PerScale[Executor](sample=executor, full=executor),
@@ -101,9 +101,9 @@ def tiny_context(
     }
     context = Context(
         dataset,
-        "sample",
+        "full",
         params.model_copy(update=changes),
-        Paths(root, "sample", dataset),
+        Paths(root, "full", dataset),
     )
     if not context.paths.store.exists():
         names = inat_names() if dataset == "inat2018" else [f"{i:03d}.jpg" for i in range(N_IMAGES)]
