@@ -29,8 +29,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 ROOT = Path(__file__).parents[1]
 TAR_IMAGES = 500
 N_BASES = 200
@@ -57,6 +55,7 @@ def make_source(store: Path, n_images: int) -> None:
 
 
 def _base_images() -> list[bytes]:
+    import numpy as np
     from PIL import Image
 
     rng = np.random.default_rng(0)

@@ -9,6 +9,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import islice
+from multiprocessing import forkserver
 from typing import Protocol, TypeVar
 
 from tqdm import tqdm
@@ -48,6 +49,12 @@ class LocalExecutor:
 
     n_workers: int = 1
 
+    def __post_init__(self) -> None:
+        """Let what workers need be imported, once for all, while this process does other things."""
+        if self.n_workers > 1:
+            forkserver.set_forkserver_preload(["datasets_hub.parts", "pipelines.parts"])
+            forkserver.ensure_running()
+
     def map(
         self, function: Callable[[Task], Result], tasks: Sequence[Task], title: str | None = None
     ) -> Iterator[Result]:
@@ -61,9 +68,6 @@ class LocalExecutor:
     def _in_processes(self, function: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
         # Not `fork`: this process has threads (Arrow, progress bars), and a forked lock stays locked.
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(
-            ["datasets_hub.parts", "pipelines.parts"]
-        )  # imported once for all workers
         n_workers = min(self.n_workers, len(tasks))
         pool = ProcessPoolExecutor(n_workers, context, initializer=_end_with_parent)
         try:
