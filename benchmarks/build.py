@@ -7,8 +7,8 @@ the page cache. `cairn` runs the stages index and publish (checks, hashes, tree,
 then loads and writes Parquet; `webdataset` loads the tars and writes Parquet; `sequential` reads, hashes (SHA-256) and
 writes the same bytes, one file after the other. The clock starts after a method's imports; `cpu_s` is that of all its
 processes, imports too. Memory is the highest sum of VmHWM over a method's processes; beside it that of PSS, which
-counts shared pages once. The fastest of the runs counts: other work on the machine only ever slows. Prints ratios,
-writes results/build.json beside this file.
+counts shared pages once. The fastest of the runs counts: other work on the machine only ever slows; `others_cpus` is how many CPUs it took. Prints ratios, writes
+results/build.json beside this file.
 """
 
 import argparse
@@ -31,6 +31,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 TAR_IMAGES = 500
+QUIET_S = 20
 N_BASES = 200
 N_LANDMARKS = 300
 TYPES = ("castle", "church", "bridge", "waterfall", "mountain", "museum")
@@ -263,6 +264,22 @@ def _kilobytes(path: Path, key: str) -> int:
     return next((int(line.split()[1]) for line in lines if line.startswith(key)), 0)
 
 
+def _busy_s() -> float:
+    """CPU time that all CPUs have worked so far, or that the host has kept back."""
+    user, nice, system, _, _, irq, softirq, steal = map(int, Path("/proc/stat").read_text().split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+
+
+def wait_for_quiet(at_most_s: float) -> None:
+    """Wait for a second in which the machine does nothing else."""
+    end = time.perf_counter() + at_most_s
+    while time.perf_counter() < end:
+        before = _busy_s()
+        time.sleep(1)
+        if _busy_s() - before < 0.15:
+            return
+
+
 def measure(method: str, store: Path, scratch: Path, n_workers: int) -> dict[str, float]:
     """One method in its own process, on warm tars and a quiet disk."""
     out = scratch / "out"
@@ -271,6 +288,7 @@ def measure(method: str, store: Path, scratch: Path, n_workers: int) -> dict[str
     for path in tars(store):
         path.read_bytes()
     os.sync()
+    wait_for_quiet(QUIET_S)
     environment = {
         **os.environ,
         "HF_HOME": str(out / "home"),
@@ -281,6 +299,7 @@ def measure(method: str, store: Path, scratch: Path, n_workers: int) -> dict[str
     environment.pop("CAIRN_STORE", None)
     command = [sys.executable, __file__, "--method", method, "--store", str(store), "--out", str(out)]
     watch = Watch()
+    start, busy = time.perf_counter(), _busy_s()
     with subprocess.Popen([*command, "--n-workers", str(n_workers)], env=environment,
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:  # fmt: skip
         while process.poll() is None:
@@ -289,6 +308,7 @@ def measure(method: str, store: Path, scratch: Path, n_workers: int) -> dict[str
         output = process.stdout.read() if process.stdout else ""
     if process.returncode:
         raise SystemExit(f"{method} failed")
+    others = (_busy_s() - busy - sum(watch.cpu_s.values())) / (time.perf_counter() - start)
     found: dict[str, float] = json.loads(output.splitlines()[-1])
     shutil.rmtree(out)
     return {
@@ -296,6 +316,7 @@ def measure(method: str, store: Path, scratch: Path, n_workers: int) -> dict[str
         "cpu_s": round(sum(watch.cpu_s.values()), 2),
         "peak_mb": round(watch.high_bytes / 1e6, 1),
         "peak_pss_mb": round(watch.pss_bytes / 1e6, 1),
+        "others_cpus": round(others, 2),
         "load_average": round(os.getloadavg()[0], 2),
     }
 

@@ -67,7 +67,7 @@ def _read_images(path: Path, rows: Sequence[int]) -> Iterator[bytes]:
             n_rows = file.metadata.row_group(group).num_rows
             here = {row - first for row in rows if first <= row < first + n_rows}
             batches = file.iter_batches(8, row_groups=[group], columns=["image.bytes"]) if here else iter(())
-            for start, batch in zip(range(0, n_rows, 8), batches, strict=False):
+            for start, batch in zip(range(0, max(here, default=0) + 1, 8), batches, strict=False):
                 images = batch.column(0).field("bytes")
                 yield from (
                     images[row - start].as_py() for row in sorted(here) if start <= row < start + len(batch)
