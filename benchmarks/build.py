@@ -7,8 +7,8 @@ the page cache. `cairn` runs the stages index and publish (checks, hashes, tree,
 then loads and writes Parquet; `webdataset` loads the tars and writes Parquet; `sequential` reads, hashes (SHA-256) and
 writes the same bytes, one file after the other. The clock starts after a method's imports; `cpu_s` is that of all its
 processes, imports too. Memory is the highest sum of VmHWM over a method's processes; beside it that of PSS, which
-counts shared pages once. The fastest of the runs counts: other work on the machine only ever slows; `others_cpus` is how many CPUs it took. Prints ratios, writes
-results/build.json beside this file.
+counts shared pages once. The fastest of the runs counts: other work on the machine only ever slows; `others_cpus` is
+how many CPUs it took. Prints ratios, writes results/build.json beside this file.
 """
 
 import argparse
