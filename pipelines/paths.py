@@ -82,6 +82,11 @@ class Paths:
         return self._at("data/hub")
 
     @property
+    def look_alikes(self) -> Path:
+        """Page of images of different splits that look the same."""
+        return self._at("data/check") / "look_alikes.html"
+
+    @property
     def model(self) -> Path:
         """The trained model's folder."""
         return self._at("models")

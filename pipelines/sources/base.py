@@ -81,10 +81,12 @@ class SourceReader(ABC):
 
     Attributes:
         levels: names of the levels of its published tree, fine -> coarse.
+        version: what its authors call this version of it; empty where there is one only.
         edition: the entry of `registries/counts.yaml` that its counts are held against; empty for none.
     """
 
     levels: tuple[str, ...]
+    version: str = ""
     edition: str = ""
 
     @abstractmethod

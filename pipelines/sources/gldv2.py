@@ -84,6 +84,7 @@ class GLDv2(SourceReader):
     """
 
     levels = ("landmark", "category", "kind")
+    version = "2.1"
 
     def __init__(
         self, source: GLDv2Source, subset: GLDv2Subset | None = None, executor: Executor = HERE
@@ -230,6 +231,7 @@ class GLDv2(SourceReader):
             levels=self.levels,
             annotation_origin="given" if self.is_published else "automatic",
             attribution=ATTRIBUTION,
+            attribution_required=tuple({"train"} & set(self.folders.values())),
             protocols=(EvaluationProtocol(name="retrieval", query=query, gallery=gallery),),
         )
 

@@ -22,6 +22,7 @@ SPLIT_FILES = {
 class INat2018(SourceReader):
     """Reads the competition's JSON and its one `.tar.gz`, split by species as retrieval papers do."""
 
+    version = "2018"
     edition = "inat2018"
 
     def __init__(self, source: INat2018Source) -> None:

@@ -25,6 +25,7 @@ def run(context: Context) -> None:
         for name, split in splits.items()
     }
     record = {**json.loads(report.to_json()), "counts": published}
+    report.save_page(context.paths.look_alikes)
     path = context.paths.results("check") / "report.json"
     write_text_atomic(path, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
     print(report)

@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from datasets_hub.card import Source
 from hierarchies import CairnError
 from hierarchies.files import replace_folder
 from pipelines.landmarks import CHAINS, PUBLISHED_LABELS
@@ -32,7 +33,14 @@ def run(context: Context) -> None:
     subset = subset_of(context.params, context.dataset, context.scale)
     listing = reduce(whole, subset, source.levels[0], card.protocols)
     protocols = kept_protocols(card.protocols, listing.images)
-    card = card.model_copy(update={"name": context.dataset, "protocols": protocols})
+    fetched = hashlib.sha256(context.paths.manifest.read_bytes()).hexdigest()
+    files = Source(
+        name=f"manifest of {context.paths.owner}",
+        version=source.version or None,
+        url=card.homepage,
+        sha256=fetched,
+    )
+    card = card.model_copy(update={"name": context.dataset, "protocols": protocols, "sources": (files,)})
     with replace_folder(context.paths.index) as folder:
         images = listing.images.sort_values("split", kind="stable")
         pq.write_table(
@@ -57,7 +65,7 @@ def run(context: Context) -> None:
             "splits": listing.counts(),
             "excluded": listing.excluded,
             # A streamed archive may change while the rows stay; then what is published is stale.
-            "fetched": hashlib.sha256(context.paths.manifest.read_bytes()).hexdigest(),
+            "fetched": fetched,
         }
         (folder / "card.json").write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
         (folder / "counts.json").write_text(
