@@ -2,9 +2,7 @@
 
 import json
 import multiprocessing
-import os
 import random
-import signal
 import sys
 import tarfile
 import time
@@ -150,7 +148,7 @@ def test_killed_at_random_moments_then_again_gives_the_same_bytes(tmp_path, data
             process = processes.Process(target=run_stage, args=(stage, tmp_path / "killed", dataset))
             process.start()
             time.sleep(moments.uniform(0.05, latest_s))
-            os.kill(process.pid, signal.SIGKILL)
+            process.kill()
             process.join()
         run_stage(stage, tmp_path / "killed", dataset)
     assert content(context.paths.index) == content(expected.paths.index)
