@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from hierarchies import LabelTree
@@ -31,8 +32,14 @@ def trees(tmp_path: Path) -> tuple[str, str]:
     return tree_file(tmp_path / "ours.json", ROWS), tree_file(tmp_path / "theirs.json", moved)
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal in which no table wraps, whatever runs the tests."""
+    monkeypatch.setattr(cli, "console", Console(width=160))
+
+
 def cairn(*arguments: str) -> Result:
-    return CliRunner(env={"COLUMNS": "160"}).invoke(cli.app, arguments, catch_exceptions=False)
+    return CliRunner().invoke(cli.app, arguments, catch_exceptions=False)
 
 
 def test_show_draws_the_tree_and_prints_markup_as_it_is(trees):
