@@ -1,1 +1,1 @@
-"""TODO."""
+"""Human decisions on a proposal: the file that keeps them, how they apply, what to ask next, the terminal."""
