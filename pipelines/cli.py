@@ -270,6 +270,7 @@ def review(
 ) -> None:
     """Decide what the machine doubts, one key per act; each decision is saved at once."""
     from hierarchies.build.proposal import Proposal
+    from hierarchies.review.session import Session
     from hierarchies.review.terminal import Review, terminal_key
     from pipelines.paths import Paths, project_root
 
@@ -279,8 +280,8 @@ def review(
     if not paths.decisions.exists():
         write_text_atomic(paths.decisions, "")
     proposal = Proposal.load(paths.proposal)
-    session = Review(proposal, paths.decisions, author or getpass.getuser(), console, terminal_key, _ask)
-    if session.run(limit):
+    session = Session(proposal, paths.decisions, author or getpass.getuser())
+    if Review(session, console, terminal_key, _ask).run(limit):
         console.print("Run `dvc repro` to see the effect: review and what depends on it run again.")
 
 

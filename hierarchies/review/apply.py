@@ -76,6 +76,7 @@ class Resolution:
         home_of: category per thing, before renames and merges.
         goes_to: the category that a renamed or merged one became.
         decided: things that a person has placed.
+        live: distinct decisions that no standing undo takes back.
         outcomes: decisions by how they ended.
     """
 
@@ -85,6 +86,7 @@ class Resolution:
     home_of: dict[Slot, str]
     goes_to: dict[str, str] = field(default_factory=dict)
     decided: set[Slot] = field(default_factory=set)
+    live: Sequence[Decision] = ()
     outcomes: dict[str, list[Outcome]] = field(
         default_factory=lambda: {name: [] for name in ("applied", "no_op", "stale", "conflicting")}
     )
@@ -126,7 +128,7 @@ def apply_decisions(proposal: Proposal, decisions: Iterable[Decision]) -> tuple[
 def resolve(proposal: Proposal, decisions: Iterable[Decision]) -> Resolution:
     """Settle where each thing stands, without building the tree: quick even for 200,000 landmarks."""
     work = _start(proposal)
-    live = _live(work, decisions)
+    live = work.live = _live(work, decisions)
     _create_categories(work, live)
     _join_categories(work, [d for d in live if d.act in ("rename", "merge")])
     _place_things(work, live)
