@@ -97,13 +97,13 @@ function chooser(choices, preset, take, typed, mayBeNew) {
   const field = el("input", {
     type: "text", value: preset, dir: "auto", autocomplete: "off", spellcheck: "false", role: "combobox",
     "aria-expanded": "true", "aria-controls": "choices", "aria-label": "Place", placeholder: "Type to find a place",
-    oninput: () => { at = 0; draw(); typed(exact() || (mayBeNew ? field.value : "")); },
+    oninput: () => { at = 0; list.hidden = false; draw(); typed(exact() || (mayBeNew ? field.value : "")); },
     onkeydown: (event) => {
       if (event.key === "ArrowDown" || event.key === "ArrowUp") {
         at = Math.max(0, Math.min(shown.length - 1, at + (event.key === "ArrowDown" ? 1 : -1)));
         draw();
         event.preventDefault();
-      } else if (event.key === "Enter" && shown[at]) {
+      } else if (event.key === "Enter" && shown[at] && !list.hidden) {
         event.preventDefault();
         choose(shown[at].name);
       }
@@ -113,7 +113,7 @@ function chooser(choices, preset, take, typed, mayBeNew) {
   const exact = () => choices.find((choice) => folded(choice.name) === folded(field.value))?.name;
   function choose(name) {
     field.value = name;
-    draw();
+    list.hidden = true;
     take(name);
   }
   function draw() {
@@ -128,6 +128,7 @@ function chooser(choices, preset, take, typed, mayBeNew) {
     field.setAttribute("aria-activedescendant", shown[at] ? `choice-${at}` : "");
   }
   draw();
+  list.hidden = Boolean(preset);
   return el("div", { class: "chooser" }, field, list);
 }
 
@@ -160,9 +161,9 @@ function describe(effect, line) {
   return [
     el("p", { class: "summary" }, levels.length ? `${levels.join("; ")}.` : "Nothing moves; it is marked as decided by a person."),
     rows.length ? el("table", {},
-      el("thead", {}, el("tr", {}, ["Category", "Images before", "After", "Kind"].map((title) => el("th", { scope: "col" }, title)))),
+      el("thead", {}, el("tr", {}, ["Category", "Before", "After", "Kind"].map((title) => el("th", { scope: "col" }, title)))),
       el("tbody", {}, rows)) : null,
-    rest > 0 ? el("p", { class: "quiet" }, `and ${count(rest, "more category").replace("categorys", "categories")}`) : null,
+    rest > 0 ? el("p", { class: "quiet" }, `and ${count(rest, "more category")}`) : null,
     effect.examples.length ? el("p", { class: "examples" }, "Such as ", effect.examples.map((name, i) => [i ? ", " : "", label(name)]), ".") : null,
     effect.stale.length ? el("p", { class: "error" }, `${count(effect.stale.length, "earlier decision")} would no longer match.`) : null,
     el("details", {}, el("summary", {}, "The line that is written"), el("code", { dir: "auto" }, line)),

@@ -8,7 +8,7 @@ export function el(tag, attributes = {}, ...children) {
     else if (value === true) node.setAttribute(name, "");
     else if (value !== false && value !== null && value !== undefined) node.setAttribute(name, value);
   }
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
   return node;
 }
 
@@ -20,9 +20,13 @@ export function label(text, className = "label") {
 export const key = (name) => el("kbd", { "aria-hidden": "true" }, name);
 
 const numbers = new Intl.NumberFormat("en");
-export const count = (n, noun) => `${numbers.format(Math.round(n))} ${noun}${Math.round(n) === 1 ? "" : "s"}`;
 export const number = (n) => numbers.format(Math.round(n));
-export const percent = (share) => `${Math.round(share * 100)} %`;
+/** A number with its noun: count(2, "category") is "2 categories". */
+export function count(n, noun) {
+  const many = noun.endsWith("y") ? `${noun.slice(0, -1)}ies` : `${noun}s`;
+  return `${number(n)} ${Math.round(n) === 1 ? noun : many}`;
+}
+export const percent = (share) => `${Math.floor(share * 100 + 1e-9)} %`;
 
 export function duration(seconds) {
   if (seconds < 90) return "about a minute";

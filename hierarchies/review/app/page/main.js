@@ -7,6 +7,7 @@ import { refreshOpened, showTree } from "./tree.js";
 const POLL_MS = 4000;
 const at = (id) => document.getElementById(id);
 let state = null; // what the server said last
+let failed = false; // the server does not answer, or cannot read the file
 let shown = null; // the question on the page; null when nothing is left
 
 // ---- showing ---------------------------------------------------------------------------------------------
@@ -39,6 +40,7 @@ function drawProgress(progress) {
 }
 
 function drawNotices() {
+  failed = false;
   at("notices").replaceChildren(...(state.conflicts.length ? [el("div", { class: "notice" },
     el("p", {}, el("strong", {}, `${count(state.conflicts.length, "decision")} contradict each other.`),
       " The review stage stops until all but one of each are taken back:"),
@@ -48,7 +50,16 @@ function drawNotices() {
 }
 
 function fail(message) {
+  failed = true;
   at("notices").replaceChildren(el("div", { class: "notice" }, el("p", {}, message)));
+}
+
+async function takeNews() {
+  const news = await call("state");
+  if (news.error) return fail(news.error);
+  const again = shown ? await call("question", about()) : { error: "none" };
+  await take(news, again.error ? news.question : again.question);
+  return toast("The decisions file changed: another reviewer, or git.");
 }
 
 async function open(level, name) {
@@ -90,7 +101,8 @@ async function write(body) {
 
 function choices(ofKinds) {
   if (ofKinds) return state.kinds.filter((kind) => kind !== shown.category).map((name) => ({ name }));
-  return state.tree.filter((held) => held.name !== shown.place.category)
+  const likely = (held) => shown.suggestions.some((other) => other.name === held.name);
+  return state.tree.filter((held) => held.name !== shown.place.category).sort((a, b) => likely(b) - likely(a))
     .map((held) => ({ name: held.name, note: `${held.kind}, ${count(held.n_images, "image")}` }));
 }
 
@@ -204,17 +216,12 @@ at("help-button").addEventListener("click", everywhere["?"]);
 /** Another process may have written to the file: show it. */
 async function poll() {
   const dialogOpen = document.querySelector("dialog[open]");
-  if (state && !document.hidden && !dialogOpen && !busy) {
+  if (!document.hidden && !dialogOpen && !busy) {
     const answer = await call("version");
     if (answer.error) fail(answer.error);
-    else if (answer.version !== state.version && !busy) {
-      const news = await call("state");
-      const again = shown ? await call("question", about()) : { error: "none" };
-      if (!news.error) {
-        await take(news, again.error ? news.question : again.question);
-        toast("The decisions file changed: another reviewer, or git.");
-      }
-    }
+    else if (!state) await next();
+    else if (answer.version !== state.version && !busy) await takeNews();
+    else if (failed) drawNotices();
   }
   setTimeout(poll, POLL_MS);
 }

@@ -52,7 +52,7 @@ function verdict(question) {
     el("div", { class: `confidence ${sure}` },
       el("meter", { min: 0, max: 1, value: question.confidence, "aria-label": "Confidence" }),
       el("span", {}, question.decided ? "decided by a person" : `${percent(question.confidence)} sure`),
-      el("span", { class: "quiet" }, "by ", label(question.why, "label why"))));
+      el("span", { class: "quiet" }, "from ", label(question.why, "label why"))));
 }
 
 function actButton(name, letter, run, title, className = "") {

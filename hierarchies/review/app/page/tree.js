@@ -12,7 +12,7 @@ export function showTree(box, tree, current, open) {
   const redraw = () => showTree(box, tree, current, open);
   box.replaceChildren(el("ul", { class: "kinds" }, [...kinds].map(([kind, held]) => kindRow(kind, held, current, open, redraw))));
   const total = tree.reduce((sum, held) => sum + held.n_images, 0);
-  document.getElementById("tree-total").textContent = `${count(tree.length, "category").replace("categorys", "categories")}, ${count(total, "image")}`;
+  document.getElementById("tree-total").textContent = `${count(tree.length, "category")}, ${count(total, "image")}`;
   const here = box.querySelector("[aria-current]");
   if (here) keepVisible(box, here);
 }
