@@ -180,12 +180,18 @@ def listen(port: int = 0) -> Address:
     return Address(bound, secrets.token_urlsafe(16))
 
 
+def make_server(api: Api, address: Address) -> uvicorn.Server:
+    """A server for the app; `run(sockets=[address.socket])` answers until `should_exit` is set."""
+    app = create_app(api, address.token, address.port)
+    return uvicorn.Server(
+        uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
+    )
+
+
 def serve(api: Api, address: Address) -> None:
     """Answer until interrupted (Ctrl-C)."""
-    app = create_app(api, address.token, address.port)
-    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
     try:
-        uvicorn.Server(config).run(sockets=[address.socket])
+        make_server(api, address).run(sockets=[address.socket])
     except KeyboardInterrupt:
         pass
     finally:

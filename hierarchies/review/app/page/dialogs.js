@@ -22,8 +22,9 @@ export async function openAct(act, question, choices, preset, save) {
   const kinds = el("fieldset", { class: "kinds-choice", hidden: true });
   const body = () => ({ act, level: question.level, label: question.label, seen: question.seen, ...form });
   let turn = 0;
+  let chosen = Boolean(preset); // then Enter saves; while a name is typed, Enter chooses
 
-  async function preview(focus = false) {
+  async function preview() {
     const mine = ++turn;
     saveButton.disabled = true;
     const ready = form.to.trim() && (act !== "split" || form.members.length);
@@ -35,7 +36,7 @@ export async function openAct(act, question, choices, preset, save) {
     if (mine !== turn) return undefined;
     effect.replaceChildren(...(found.error ? [el("p", { class: "error" }, found.error)] : describe(found.effect, found.line)));
     saveButton.disabled = Boolean(found.error || found.effect.refused);
-    if (focus && !saveButton.disabled) saveButton.focus();
+    if (chosen && !saveButton.disabled) saveButton.focus();
     return undefined;
   }
   const soon = debounced(preview);
@@ -51,8 +52,8 @@ export async function openAct(act, question, choices, preset, save) {
   kinds.append(el("legend", {}, "New category; its kind"), ...["natural", "human-made"].map((kind) => el("label", {},
     el("input", { type: "radio", name: "kind", value: kind, onchange: () => { form.kind = kind; preview(); } }), kind)));
 
-  const take = (name) => { form.to = name; preview(true); };
-  const typed = (name) => { form.to = name; soon(); };
+  const take = (name) => { form.to = name; chosen = true; preview(); };
+  const typed = (name) => { form.to = name; chosen = false; soon(); };
   const names = act === "move" || act === "merge"
     ? chooser(choices, form.to, take, typed, act === "move" && question.level !== "category")
     : nameField(act, question, typed);
@@ -64,7 +65,7 @@ export async function openAct(act, question, choices, preset, save) {
     method: "dialog",
     onsubmit: async (event) => {
       event.preventDefault();
-      if (saveButton.disabled) return preview(true);
+      if (saveButton.disabled) return preview();
       saveButton.disabled = true;
       const error = await save(body());
       if (error) effect.replaceChildren(el("p", { class: "error" }, error));
@@ -77,8 +78,8 @@ export async function openAct(act, question, choices, preset, save) {
   el("div", { class: "dialog-buttons" },
     el("button", { type: "button", onclick: () => box.close() }, "Cancel ", key("Esc")), saveButton)));
   box.showModal();
-  if (preset) preview(true);
-  else { preview(); box.querySelector("input").focus(); box.querySelector("input").select?.(); }
+  preview();
+  if (!preset) { box.querySelector("input").focus(); box.querySelector("input").select?.(); }
 }
 
 function nameField(act, question, typed) {

@@ -143,22 +143,25 @@ const everywhere = {
   "/": () => { at("search").focus(); at("search").select(); },
 };
 
-let busy = false;
-document.addEventListener("keydown", async (event) => {
-  const typing = event.target.closest("input, textarea, select, dialog");
-  if (event.ctrlKey || event.metaKey || event.altKey || typing || !state || event.repeat) return;
-  const name = event.key.toLowerCase();
+/** What a key does to what is on the page now. */
+function run(name) {
+  if (document.querySelector("dialog[open]")) return undefined;
   const suggestion = shown?.suggestions[Number(name) - 1];
-  const run = everywhere[name] || (shown && (keys[name] || (suggestion && (() => acts.move(suggestion.name)))));
-  if (!run) return;
+  if (everywhere[name]) return everywhere[name]();
+  if (shown && keys[name]) return keys[name]();
+  return shown && suggestion ? acts.move(suggestion.name) : undefined;
+}
+
+let typed = Promise.resolve(); // keys typed ahead wait for those before them
+let n_typed = 0;
+document.addEventListener("keydown", (event) => {
+  const elsewhere = event.target.closest("input, textarea, select, dialog");
+  if (event.ctrlKey || event.metaKey || event.altKey || elsewhere || !state || event.repeat) return;
+  const name = event.key.toLowerCase();
+  if (!(name in everywhere || name in keys || /^[1-9]$/.test(name))) return;
   event.preventDefault();
-  if (busy) return;
-  busy = true;
-  try {
-    await run();
-  } finally {
-    busy = false;
-  }
+  n_typed += 1;
+  typed = typed.then(() => run(name)).catch((error) => fail(`${error}`)).finally(() => { n_typed -= 1; });
 });
 
 // ---- search ----------------------------------------------------------------------------------------------
@@ -216,11 +219,11 @@ at("help-button").addEventListener("click", everywhere["?"]);
 /** Another process may have written to the file: show it. */
 async function poll() {
   const dialogOpen = document.querySelector("dialog[open]");
-  if (!document.hidden && !dialogOpen && !busy) {
+  if (!document.hidden && !dialogOpen && !n_typed) {
     const answer = await call("version");
     if (answer.error) fail(answer.error);
     else if (!state) await next();
-    else if (answer.version !== state.version && !busy) await takeNews();
+    else if (answer.version !== state.version && !n_typed) await takeNews();
     else if (failed) drawNotices();
   }
   setTimeout(poll, POLL_MS);

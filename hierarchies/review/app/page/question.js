@@ -47,7 +47,7 @@ function verdict(question) {
   const asked = question.level === "category" ? "is of the kind" : "belongs in";
   return el("div", { class: "verdict" },
     el("p", { class: "proposal" },
-      el("span", {}, `${asked} `), label(question.category, "place"),
+      el("span", {}, `${asked} `), label(question.category, "label place"),
       question.level === "category" ? null : el("span", { class: "quiet" }, ` ${question.place.kind}`)),
     el("div", { class: `confidence ${sure}` },
       el("meter", { min: 0, max: 1, value: question.confidence, "aria-label": "Confidence" }),
