@@ -222,7 +222,7 @@ class Session:
             level="category" if of_category else question.level,
             label=label,
             to=target,
-            kind=kind if makes else "",
+            kind=kind if makes else self.kind_of(label) if act == "split" and self.is_new(target) else "",
             members=tuple(members) if act == "split" else (),
             author=self.author,
             date=self.now(),

@@ -65,7 +65,8 @@ class Page:
 
     def text(self, css: str) -> str:
         return self.browser.execute_script(
-            "return [...document.querySelectorAll(arguments[0])].map((one) => one.textContent).join('\\n')", css
+            "return [...document.querySelectorAll(arguments[0])].map((one) => one.textContent).join('\\n')",
+            css,
         )
 
     @property

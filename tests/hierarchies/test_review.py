@@ -121,6 +121,24 @@ def test_merge_and_split() -> None:
     assert split.path("Great Keep")[2] == "human-made"
 
 
+def test_acts_on_a_category_may_name_it_as_it_is_renamed() -> None:
+    rename = Decision("rename", "category", "castle", "fortress")
+    for more, expected in (
+        (Decision("rename", "category", "fortress", "stronghold"), {"Fort Knox": "stronghold"}),
+        (Decision("merge", "category", "fortress", "bridge"), {"Fort Knox": "bridge"}),
+        (Decision("merge", "category", "lake", "fortress"), {"Moat of Bodiam": "fortress"}),
+        (
+            Decision("split", "category", "fortress", "keep tower", "human-made", ("keep",)),
+            {"Fort Knox": "fortress", "Great Keep": "keep tower"},
+        ),
+    ):
+        tree, report = apply_decisions(PROPOSAL, [rename, more])
+        assert report.counts() | {"pending": 0} == {
+            "applied": 2, "no_op": 0, "stale": 0, "conflicting": 0, "pending": 0
+        }  # fmt: skip
+        assert category_of(tree).items() >= expected.items()
+
+
 def test_names_may_be_swapped() -> None:
     swap = [
         Decision("rename", "category", "castle", "lake"),
