@@ -91,7 +91,7 @@ def refusal(decision: Decision, before: Places, after: Places) -> str:
         return ""
     others = [found.decision for found in clashes if found.decision.id != decision.id]
     beside = [f"{found.author or 'somebody'}: {found.to_line()}" for found in others]
-    return clashes[0].why + "".join(f"\n{line}" for line in beside)
+    return "\n".join([clashes[0].why, *beside, *(["take that back first"] if beside else [])])
 
 
 def _new(before: Places, after: Places, how: str) -> list[Outcome]:

@@ -76,7 +76,7 @@ def queue(proposal: Proposal, decisions: Iterable[Decision]) -> list[Question]:
 def waiting(places: Places) -> list[Waiting]:
     """The queue in its order, without the questions' contents."""
     settled = {
-        (level, label_key(label)) for decision in places.work.live for level, label in _settles(decision)
+        (level, label_key(label)) for decision in places.work.live for level, label in settles(decision)
     }
     found = [
         Waiting(thing.rank, thing.level, thing.label, thing.confidence)
@@ -108,7 +108,8 @@ def ask(places: Places, level: str, label: str) -> Question:
     raise CairnError(f"there is no {level} {quoted([label])} (any more)")
 
 
-def _settles(decision: Decision) -> list[tuple[str, str]]:
+def settles(decision: Decision) -> list[tuple[str, str]]:
+    """Things, by level and label, that need not be asked about after a decision."""
     if decision.act == "split":
         return [("type", member) for member in decision.members]
     return [] if decision.act in ("rename", "merge") else [(decision.level, decision.label)]

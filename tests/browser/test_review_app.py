@@ -219,6 +219,7 @@ def test_to_the_end(serving) -> None:
     page = serving()
     while page.title != "Everything is decided":
         before = page.title
+        assert "null" not in page.text("#question")
         page.press("a")
         page.until(lambda title=before: page.title != title)
     assert "10 answers" in page.text(".done")

@@ -12,7 +12,7 @@ from hierarchies.errors import CairnError
 from hierarchies.names import label_key, quoted
 from hierarchies.review.decisions import Decision
 from hierarchies.review.effect import holdings
-from hierarchies.review.queue import Question, ask, landmarks_of
+from hierarchies.review.queue import Question, ask, landmarks_of, settles
 from hierarchies.review.reasons import Reasoner
 from hierarchies.review.session import Session
 
@@ -252,9 +252,15 @@ class Api:
             "place": {"category": category, "kind": places.kinds[code]},
             "n_landmarks": len(leaves) if self.session.proposal.landmarks else 0,
             "assigns": ("landmark", label_key(question.label)) in self.session.layout.row_of,
-            "decided": (question.level, label_key(question.label)) in places.work.decided,
+            "decisions": [self._decided(decision) for decision in self._about(question)],
             "reasons": asdict(self._reasoner.of(question, places)),
         }
+
+    def _about(self, question: Question) -> list[Decision]:
+        """Standing decisions about what is asked."""
+        slot = question.level, label_key(question.label)
+        live = self.session.places.work.live
+        return [d for d in live if slot in {(level, label_key(label)) for level, label in settles(d)}]
 
     def _tree(self) -> list[Json]:
         """Categories by kind, most images first."""

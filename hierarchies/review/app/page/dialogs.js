@@ -1,8 +1,6 @@
 // Acts that change something: choose, see before and after, save. History and help.
 import { call, count, debounced, el, key, label, number } from "./elements.js";
 
-const dialog = () => document.getElementById("act-dialog");
-
 const TITLES = {
   move: (question) => [question.assigns ? "Assign " : "Move ", label(question.label), question.level === "category" ? " to the kind" : " to"],
   rename: (question) => ["Rename ", label(question.place.category)],
@@ -15,7 +13,7 @@ const TITLES = {
  * `choices` are the places to choose from, `preset` is chosen already.
  */
 export async function openAct(act, question, choices, preset, save) {
-  const box = dialog();
+  const box = document.getElementById("act-dialog");
   const form = { to: preset || "", kind: "", members: [], reason: "" };
   const effect = el("div", { class: "effect", "aria-live": "polite" });
   const saveButton = el("button", { type: "submit", class: "primary", disabled: true }, "Save ", key("Enter"));
@@ -31,7 +29,10 @@ export async function openAct(act, question, choices, preset, save) {
     if (!ready) return effect.replaceChildren(el("p", { class: "quiet" }, act === "split" ? "Choose types and a name to see the effect." : "Choose a place to see the effect."));
     if (act === "move" && question.level !== "category") await askKind();
     if (mine !== turn) return undefined;
-    if (!kinds.hidden && !form.kind) return effect.replaceChildren(el("p", {}, "A new category: say of which kind it is."));
+    if (!kinds.hidden && !form.kind) {
+      if (chosen) kinds.querySelector("input").focus();
+      return effect.replaceChildren(el("p", {}, "A new category: say of which kind it is."));
+    }
     const found = await call("preview", body());
     if (mine !== turn) return undefined;
     effect.replaceChildren(...(found.error ? [el("p", { class: "error" }, found.error)] : describe(found.effect, found.line)));
@@ -224,5 +225,5 @@ export function openHelp(state) {
 }
 
 function closeButton(box) {
-  return el("div", { class: "dialog-buttons" }, el("button", { type: "button", onclick: () => box.close() }, "Close ", key("Esc")));
+  return el("div", { class: "dialog-buttons" }, el("button", { type: "button", autofocus: true, onclick: () => box.close() }, "Close ", key("Esc")));
 }

@@ -87,7 +87,7 @@ async function write(body) {
   const before = shown;
   const answer = await call("act", body);
   if (answer.error) return answer.error;
-  toast(sentence(answer.done), ". ", el("button", { type: "button", onclick: () => acts.undo() }, "Undo"));
+  toast(sentence(answer.done), el("button", { type: "button", onclick: () => acts.undo() }, "Undo"));
   if (answer.settles) {
     await take(answer);
     at("question").focus({ preventScroll: true });
@@ -118,7 +118,7 @@ const acts = {
   async skip() {
     const answer = await call("skip", about());
     if (answer.error) return toast(answer.error);
-    toast("Skipped ", label(answer.question ? shown.label : "the last one"), ".");
+    toast("Skipped ", label(shown.label));
     return take(answer);
   },
   async unskip() {
@@ -127,7 +127,7 @@ const acts = {
   async undo(of = "") {
     const answer = await call("undo", { of });
     if (answer.error) return toast(answer.error);
-    toast("Taken back: ", sentence(answer.undone), ".");
+    toast("Taken back: ", sentence(answer.undone));
     const { level, label: name } = answer.undone;
     const again = level ? await call("question", { level, label: name }) : { error: "none" };
     return take(answer, again.error ? answer.question : again.question);

@@ -1,16 +1,17 @@
 // The card in the middle: what is asked, why, its landmarks, and the acts.
+import { sentence } from "./dialogs.js";
 import { call, count, el, key, label, number, percent } from "./elements.js";
 
 export const LEVEL_NAMES = { type: "Type", landmark: "Landmark", category: "Category" };
 
 /** Draw a question into `box`; `acts` has a function per act, `open(level, label)` shows another thing. */
 export function showQuestion(box, question, state, acts, open) {
-  box.replaceChildren(
-    el("article", { class: "card" }, head(question), verdict(question), buttons(question, state, acts)),
+  box.replaceChildren(...[
+    el("article", { class: "card" }, head(question), verdict(question), decided(question, acts), buttons(question, acts)),
     why(question, acts, open),
     landmarks(question, open),
     upNext(state, open),
-  );
+  ].filter(Boolean));
 }
 
 export function showDone(box, state, acts) {
@@ -38,7 +39,7 @@ function head(question) {
     onclick: (event) => event.target.textContent = title.classList.toggle("clamped") ? "Show all" : "Show less",
   }, "Show all");
   return el("div", { class: "head" },
-    el("p", { class: "eyebrow" }, things.join(" · "), question.decided ? el("span", { class: "badge" }, "✓ decided") : null),
+    el("p", { class: "eyebrow" }, things.join(" · "), question.decisions.length ? el("span", { class: "badge" }, "✓ decided") : null),
     title, more);
 }
 
@@ -51,8 +52,15 @@ function verdict(question) {
       question.level === "category" ? null : el("span", { class: "quiet" }, ` ${question.place.kind}`)),
     el("div", { class: `confidence ${sure}` },
       el("meter", { min: 0, max: 1, value: question.confidence, "aria-label": "Confidence" }),
-      el("span", {}, question.decided ? "decided by a person" : `${percent(question.confidence)} sure`),
+      el("span", {}, question.decisions.length ? "decided by a person" : `${percent(question.confidence)} sure`),
       el("span", { class: "quiet" }, "from ", label(question.why, "label why"))));
+}
+
+/** Decisions that stand about it: another one would contradict them, so each can be taken back here. */
+function decided(question, acts) {
+  return el("ul", { class: "decided" }, question.decisions.map((decision) => el("li", {}, sentence(decision),
+    el("small", {}, [decision.author, decision.date.slice(0, 10)].filter(Boolean).join(", ")),
+    el("button", { type: "button", onclick: () => acts.undo(decision.id) }, "Take back"))));
 }
 
 function actButton(name, letter, run, title, className = "") {
@@ -60,7 +68,7 @@ function actButton(name, letter, run, title, className = "") {
     name, " ", key(letter));
 }
 
-function buttons(question, state, acts) {
+function buttons(question, acts) {
   const chips = question.suggestions.map((other, place) =>
     el("button", { type: "button", class: "chip", "aria-keyshortcuts": `${place + 1}`, onclick: () => acts.move(other.name) },
       key(`${place + 1}`), label(other.name), other.new ? el("small", {}, "new") : null));
