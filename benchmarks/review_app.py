@@ -3,9 +3,9 @@
     python benchmarks/review_app.py [--sample data/cluster/sample/gldv2/proposal.json]
 
 Measures the sample's proposal, a drawn one of 80,000 landmarks and one of 5,000 types and 200,000 landmarks, half of
-which have no type. `start_s` is from the start of the process to the address printed, `first_page_s` from the start of
-the process until the first question with the tree is on the page; `act_s` is from key or click to the next state of
-the page, the median and the slowest of a few. Needs chromium and chromedriver. Writes results/review_app.json.
+which have no type. `first_page_s` is from the start of the server's process until the first question and the tree are
+on the page; `act_s` from key or click until the page shows the result, the median and the slowest of five. The load
+of other work is noted beside it. Needs chromium and chromedriver. Writes results/review_app.json.
 """
 
 import argparse
@@ -35,6 +35,7 @@ from hierarchies.build.propose import anchor_texts, text_to_embed
 
 RESULTS = Path(__file__).parent / "results"
 N_REPEATS = 5
+PATIENCE_S = 300
 MODEL = ModelRecord("drawn", "0", "0" * 64)
 SERVE = """
 import sys
@@ -55,7 +56,7 @@ serve(Api(session, "benchmark", Reasoner(Embeddings.load(vectors) if vectors.is_
 
 
 def draw_proposal(n_types: int, n_landmarks: int, seed: int = 0) -> Proposal:
-    """A proposal of the shape of GLDv2's: eighty categories, sizes by a power law, half the landmarks without a type."""
+    """A proposal of the shape of GLDv2's: eighty categories, half the landmarks without a type."""
     rng = np.random.default_rng(seed)
     concepts = load_concepts().by_name
     names = sorted(concepts)
@@ -113,100 +114,107 @@ def browser() -> Iterator[webdriver.Chrome]:
         driver.quit()
 
 
-def timed(driver: webdriver.Chrome, act: Callable[[], object], done: str) -> float:
-    """Seconds from an act until a condition in the page holds."""
-    start = time.perf_counter()
-    act()
-    while not driver.execute_script(f"return Boolean({done})"):
-        if time.perf_counter() - start > 300:
-            raise SystemExit(f"never came: {done}")
-        time.sleep(0.005)
-    return time.perf_counter() - start
+class Reviewer:
+    """A person at the page, with a stop-watch.
+
+    Args:
+        driver: the browser.
+        names: landmarks to search for.
+    """
+
+    SAVEABLE = "document.querySelector('#act-dialog button.primary:enabled')"
+    FIELD = "document.querySelector('#act-dialog[open] input')"
+    CLOSED = "!document.querySelector('dialog[open]')"
+    FOUND = "document.querySelectorAll('#found li[role]').length"
+
+    def __init__(self, driver: webdriver.Chrome, names: list[str]) -> None:
+        self.driver, self.names = driver, names
+        self.seconds: dict[str, list[float]] = {}
+
+    def press(self, *keys: str) -> None:
+        """Press keys, one after the other."""
+        for key in keys:
+            ActionChains(self.driver).send_keys(key).perform()
+
+    def until(self, done: str) -> None:
+        """Wait for a condition in the page."""
+        start = time.perf_counter()
+        while not self.driver.execute_script(f"return Boolean({done})"):
+            if time.perf_counter() - start > PATIENCE_S:
+                raise SystemExit(f"never came: {done}")
+            time.sleep(0.005)
+
+    def time(self, name: str, act: Callable[[], object], done: str = "") -> None:
+        """Time an act until the page has changed: every act draws a new heading, unless another sign is given."""
+        self.driver.execute_script("document.querySelector('h1').dataset.old = 1")
+        start = time.perf_counter()
+        act()
+        self.until(done or f"{self.CLOSED} && document.querySelector('h1:not([data-old])')")
+        self.seconds.setdefault(name, []).append(time.perf_counter() - start)
+
+    def decide(self, turn: int) -> None:
+        """Acts on the questions that come first."""
+        self.time("accept", lambda: self.press("a"))
+        self.time("skip", lambda: self.press("s"))
+        self.time("preview of a move", lambda: self.press("1"), self.SAVEABLE)
+        self.time("move", lambda: self.press(Keys.ENTER))
+        self.time("undo", lambda: self.press("u"))
+        self.press("n")
+        for name, key, typed in (
+            ("rename", "r", [f"renamed {turn}"]),
+            ("merge", "g", ["bcdhl"[turn], Keys.ENTER]),
+        ):
+            self.press(key)
+            self.until(self.FIELD)
+            self.time(f"preview of a {name}", lambda typed=typed: self.press(*typed), self.SAVEABLE)
+            self.time(name, lambda: self.press(Keys.ENTER))
+
+    def look(self, turn: int) -> None:
+        """Search, and the tree."""
+        self.press("/")
+        self.time("search", lambda: self.press(self.names[turn * 7 + 3][-12:]), self.FOUND)
+        self.time("open what was found", lambda: self.press(Keys.ENTER))
+        category = self.driver.find_elements(By.CSS_SELECTOR, "#tree .category .line .name")[turn]
+        self.time("open a category", category.click)
+        toggle = self.driver.find_elements(By.CSS_SELECTOR, "#tree .toggle[aria-expanded=false]")[turn]
+        self.time("unfold a category", toggle.click, f"document.querySelectorAll('.members').length > {turn}")
+        self.time("next question", lambda: self.press("n"))
+
+    def results(self) -> dict[str, list[float]]:
+        """Median and slowest, per act."""
+        return {
+            name: [round(statistics.median(times), 3), round(max(times), 3)]
+            for name, times in self.seconds.items()
+        }
 
 
-def measure(
-    driver: webdriver.Chrome, folder: Path, names: list[str]
-) -> dict[str, float | dict[str, list[float]]]:
+def measure(driver: webdriver.Chrome, folder: Path, names: list[str]) -> dict[str, object]:
+    """Start the app in a process of its own, and review."""
     start = time.perf_counter()
     server = subprocess.Popen([sys.executable, "-c", SERVE, folder], stdout=subprocess.PIPE, text=True)
+    reviewer = Reviewer(driver, names)
     try:
-        assert server.stdout is not None
-        url = re.search(r"http://\S+", server.stdout.readline())[0]
-        start_s = time.perf_counter() - start
+        url = server.stdout.readline().strip()
         driver.get(url)
-        timed(
-            driver,
-            lambda: None,
-            "document.querySelector('body.ready h1') && document.querySelector('#tree .category')",
-        )
+        reviewer.until("document.querySelector('body.ready h1') && document.querySelector('#tree .category')")
         first_page_s = time.perf_counter() - start
-        reload_s = timed(driver, driver.refresh, "document.querySelector('body.ready h1')")
-        peak_mb = int(re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{server.pid}/status").read_text())[1]) / 1024
-        acts = measure_acts(driver, names)
+        reload = time.perf_counter()
+        driver.refresh()
+        reviewer.until("document.querySelector('body.ready h1')")
+        reload_s = time.perf_counter() - reload
+        for turn in range(N_REPEATS):
+            reviewer.decide(turn)
+            reviewer.look(turn)
+        status = Path(f"/proc/{server.pid}/status").read_text(encoding="utf-8")
         return {
-            "start_s": round(start_s, 2),
             "first_page_s": round(first_page_s, 2),
             "reload_s": round(reload_s, 2),
-            "peak_mb": round(peak_mb),
-            "act_s": acts,
+            "server_peak_mb": int(re.search(r"VmHWM:\s+(\d+)", status)[1]) // 1024,
+            "act_s": reviewer.results(),
         }
     finally:
-        os.kill(server.pid, signal.SIGINT)
+        server.send_signal(signal.SIGINT)
         server.wait(30)
-
-
-def measure_acts(driver: webdriver.Chrome, names: list[str]) -> dict[str, list[float]]:
-    """Median and slowest, per act."""
-
-    def press(*keys: str) -> None:
-        for key in keys:
-            ActionChains(driver).send_keys(key).perform()
-
-    def changed() -> str:
-        """Every act draws a new heading."""
-        driver.execute_script("document.querySelector('h1').dataset.old = 1")
-        return "document.querySelector('h1:not([data-old])')"
-
-    saveable = "document.querySelector('#act-dialog button.primary:enabled')"
-    closed = "!document.querySelector('dialog[open]')"
-    found: dict[str, list[float]] = {}
-
-    def note(name: str, act: Callable[[], object], done: str) -> None:
-        found.setdefault(name, []).append(timed(driver, act, done))
-
-    for repeat in range(N_REPEATS):
-        note("accept", lambda: press("a"), changed())
-        note("skip", lambda: press("s"), changed())
-        note("preview of a move", lambda: press("1"), saveable)
-        note("move", lambda: press(Keys.ENTER), changed())
-        note("undo", lambda: press("u"), changed())
-        press("n")
-        for name, key, fill in (("rename", "r", f"renamed {repeat}"), ("merge", "g", f"{'bcdhl'[repeat]}")):
-            press(key)
-            timed(driver, lambda: None, "document.querySelector('#act-dialog[open] input')")
-            keys = (fill,) if name == "rename" else (fill, Keys.ENTER)
-            note(f"preview of a {name}", lambda keys=keys: press(*keys), saveable)
-            count = "document.querySelector('#toast').textContent"
-            driver.execute_script("document.querySelector('#toast').replaceChildren()")
-            note(name, lambda: press(Keys.ENTER), f"{closed} && {count}.includes('{name.title()[:5]}')")
-        press("/")
-        note(
-            "search",
-            lambda: press(names[repeat * 7 + 3][-12:]),
-            "document.querySelectorAll('#found li[role]').length",
-        )
-        note("open what was found", lambda: press(Keys.ENTER), changed())
-        driver.execute_script("document.querySelector('#search').value = ''")
-        note(
-            "open a category",
-            lambda: driver.find_elements(By.CSS_SELECTOR, "#tree .category .name")[repeat].click(),
-            changed(),
-        )
-        driver.execute_script("scrollTo(0, 0)")
-        toggle = driver.find_elements(By.CSS_SELECTOR, "#tree .toggle")[repeat]
-        note("unfold a category", toggle.click, f"document.querySelectorAll('.members').length > {repeat}")
-        note("back to the next question", lambda: press("n"), changed())
-    return {name: [round(statistics.median(times), 3), round(max(times), 3)] for name, times in found.items()}
 
 
 def main() -> None:
@@ -232,7 +240,6 @@ def main() -> None:
         "browser": driver.capabilities["browserVersion"],
         "n_cores": os.cpu_count(),
         "load_before": round(os.getloadavg()[0], 1),
-        "act_s_is": "median and slowest of five, seconds, from key to page",
         "results": results,
     }
     (RESULTS / "review_app.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

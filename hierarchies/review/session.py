@@ -269,6 +269,7 @@ class Session:
 
         self._decisions = append_decision(self.path, decision, fits)
         self._places, self._waiting = after, None
+        self.refresh()  # it is our own line that changed the file, unless somebody was quick
         self.made.append(decision)
         if answers:
             self._answered_at.append(self.clock())

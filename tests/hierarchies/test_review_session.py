@@ -211,6 +211,14 @@ def test_what_another_reviewer_writes_is_seen_and_not_contradicted(path: Path) -
     assert [decision.author for decision in read_decisions(path)] == ["bob"]
 
 
+def test_an_own_act_is_no_news(path: Path) -> None:
+    app = client(start(path))
+    assert act(app, "accept")["version"] == call(app, "version")["version"] != ""
+    before = call(app, "version")["version"]
+    append_decision(path, Decision("accept", "type", "fort", "castle"))
+    assert call(app, "version")["version"] != before
+
+
 def test_an_act_that_would_make_anothers_conflict_is_refused(path: Path) -> None:
     """Merges round in a circle: whichever stands later in the file would be the one reported."""
     for first, second in (("castle", "lake"), ("lake", "castle")):
