@@ -50,7 +50,7 @@ class SamplePhotos:
         if not path.is_file():
             return
         table = pq.read_table(path, columns=_COLUMNS, read_dictionary=["landmark", "archive"])
-        landmarks = table["landmark"].combine_chunks()
+        landmarks = table.unify_dictionaries()["landmark"].combine_chunks()
         codes = landmarks.indices.to_numpy(zero_copy_only=False)
         order = np.argsort(codes, kind="stable")
         starts = np.flatnonzero(np.diff(codes[order], prepend=-1))

@@ -42,7 +42,6 @@ def review_in_browser(
         from hierarchies.review.app.server import listen, serve
     except ModuleNotFoundError as error:
         raise CairnError(f"the app needs {error.name}: pip install 'cairn[review]'") from None
-    address = listen(port)
     paths = _paths(dataset, scale)
     photos = SamplePhotos(paths.index, paths.store)
     session = _session(paths, author)
