@@ -47,6 +47,7 @@ def review_in_browser(
     session = _session(paths, author)
     vectors = paths.embeddings / VECTORS
     reasoner = Reasoner(Embeddings.load(vectors) if vectors.is_file() else None, chains_of(paths.index))
+    address = listen(port)
     console.print(
         Text(f"Review of {dataset}: {address.url}\nCtrl-C ends it; every decision is saved at once.")
     )
