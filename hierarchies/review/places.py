@@ -16,16 +16,16 @@ from hierarchies.review.decisions import Decision, Level
 
 
 class Thing(NamedTuple):
-    """What has a place of its own: a type, or a landmark without a type.
+    """What can be asked about: a type or a landmark without a type, which have places of their own, or a category.
 
     Attributes:
         rank: minus weight times doubt: the least comes first.
-        level: `type` or `landmark`.
+        level: `type`, `landmark` or `category`.
         label: its text.
         key: normalised text.
         weight: images (or landmarks) that hang on it.
         confidence: of the machine, 0..1.
-        row: its place in `Layout.things`.
+        row: its place in `Layout.things`; -1 for a category.
     """
 
     rank: float

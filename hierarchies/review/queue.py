@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
@@ -11,26 +10,10 @@ from hierarchies.build.proposal import LandmarkEntry, Proposal, TypeEntry
 from hierarchies.errors import CairnError
 from hierarchies.names import label_key, quoted
 from hierarchies.review.decisions import Decision, Level, seen_fingerprint
-from hierarchies.review.places import Layout, Places
+from hierarchies.review.places import Layout, Places, Thing
 
 _N_EXAMPLES = 5
 _SURE = 0.95  # of the kind of a category that a person named
-
-
-class Waiting(NamedTuple):
-    """An undecided thing or category, without what a question shows of it.
-
-    Attributes:
-        rank: minus weight times doubt: the least comes first.
-        level: `type`, `landmark` or `category`.
-        label: its text.
-        confidence: of the machine, 0..1.
-    """
-
-    rank: float
-    level: Level
-    label: str
-    confidence: float
 
 
 @dataclass(frozen=True)
@@ -73,22 +56,18 @@ def queue(proposal: Proposal, decisions: Iterable[Decision]) -> list[Question]:
     return [ask(places, item.level, item.label) for item in waiting(places)]
 
 
-def waiting(places: Places) -> list[Waiting]:
-    """The queue in its order, without the questions' contents."""
+def waiting(places: Places) -> list[Thing]:
+    """Undecided things and categories in the order to ask about them."""
     settled = {
         (level, label_key(label)) for decision in places.work.live for level, label in settles(decision)
     }
-    found = [
-        Waiting(thing.rank, thing.level, thing.label, thing.confidence)
-        for thing in places.layout.ranked
-        if (thing.level, thing.key) not in settled
-    ]
+    found = [thing for thing in places.layout.ranked if (thing.level, thing.key) not in settled]
     sure = {label_key(entry.name): entry.confidence for entry in places.layout.proposal.categories}
     for name, weight in zip(places.names, _weights(places), strict=True):
         key = label_key(name)
         if weight is not None and ("category", key) not in settled:
             confidence = sure.get(key, _SURE)
-            found.append(Waiting(-weight * (1 - confidence), "category", name, confidence))
+            found.append(Thing(-weight * (1 - confidence), "category", name, key, weight, confidence, -1))
     return sorted(found)
 
 

@@ -16,8 +16,8 @@ from hierarchies.node import Node
 from hierarchies.review.apply import PENDING_BELOW, Outcome
 from hierarchies.review.decisions import Act, Decision, append_decision, read_decisions
 from hierarchies.review.effect import Effect, effect_of, refusal
-from hierarchies.review.places import Layout, Places
-from hierarchies.review.queue import Question, Waiting, ask, waiting
+from hierarchies.review.places import Layout, Places, Thing
+from hierarchies.review.queue import Question, ask, waiting
 from hierarchies.search import search
 
 SessionAct = Literal["accept", "move", "rename", "merge", "split"]
@@ -80,7 +80,7 @@ class Session:
         self._stamp: tuple[int, ...] | None = None
         self._decisions: list[Decision] = []
         self._places: Places | None = None
-        self._waiting: list[Waiting] | None = None
+        self._undecided: list[Thing] | None = None
         self._folded: list[tuple[Node, str]] = []
         self._answered_at: list[float] = []
         self.refresh()
@@ -109,7 +109,7 @@ class Session:
             return
         decisions = read_decisions(self.path)
         if decisions != self._decisions:
-            self._decisions, self._places, self._waiting = decisions, None, None
+            self._decisions, self._places, self._undecided = decisions, None, None
         self._stamp = stamp
 
     @property
@@ -120,11 +120,18 @@ class Session:
         return self._places
 
     @property
-    def waiting(self) -> list[Waiting]:
-        """Undecided things in the order to ask about them, those skipped in this session left out."""
-        if self._waiting is None:
-            self._waiting = waiting(self.places)
-        return [item for item in self._waiting if (item.level, label_key(item.label)) not in self.skipped]
+    def undecided(self) -> list[Thing]:
+        """What nobody has decided, in the order to ask about it."""
+        if self._undecided is None:
+            self._undecided = waiting(self.places)
+        return self._undecided
+
+    @property
+    def waiting(self) -> list[Thing]:
+        """What is undecided and was not skipped in this session."""
+        if not self.skipped:
+            return self.undecided
+        return [item for item in self.undecided if (item.level, item.key) not in self.skipped]
 
     def first(self) -> Question | None:
         """What to ask next."""
@@ -161,16 +168,19 @@ class Session:
     def find(self, text: str, limit: int = 12) -> list[Node]:
         """Categories, types and landmarks like a text, best first."""
         if not self._folded:
-            self._folded = [(Node("type", entry.text), fold(entry.text)) for entry in self.proposal.types]
-            landmarks = (entry.name for entry in self.proposal.landmarks)
-            self._folded += [(Node("landmark", name), fold(name)) for name in landmarks]
+            self.prepare_search()
         now = [(Node("category", name), fold(name)) for name in self.categories()]
         return search(text, [*now, *self._folded], limit)
 
+    def prepare_search(self) -> None:
+        """Fold all labels: a second for 200,000, which the first search need not wait for."""
+        types = (Node("type", entry.text) for entry in self.proposal.types)
+        landmarks = (Node("landmark", entry.name) for entry in self.proposal.landmarks)
+        self._folded = [(node, fold(node.name)) for node in (*types, *landmarks)]
+
     def progress(self) -> Progress:
         """How far the review is, and how fast it goes."""
-        left = self.waiting
-        everything = self._waiting or []
+        left, everything = self.waiting, self.undecided
         gaps = [b - a for a, b in zip(self._answered_at, self._answered_at[1:], strict=False)]
         thinking = [gap for gap in gaps if gap < _PAUSE_S]
         return Progress(
@@ -268,7 +278,7 @@ class Session:
                 raise CairnError(f"not written: {why}")
 
         self._decisions = append_decision(self.path, decision, fits)
-        self._places, self._waiting = after, None
+        self._places, self._undecided = after, None
         self.refresh()  # it is our own line that changed the file, unless somebody was quick
         self.made.append(decision)
         if answers:

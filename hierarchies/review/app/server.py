@@ -8,6 +8,7 @@ machine can guess it. The Host header must be that of this server (a page of ano
 import json
 import secrets
 import socket
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from importlib.resources import files
@@ -190,6 +191,9 @@ def make_server(api: Api, address: Address) -> uvicorn.Server:
 
 def serve(api: Api, address: Address) -> None:
     """Answer until interrupted (Ctrl-C)."""
+    warm_up = threading.Timer(2.0, api.session.prepare_search)  # once the first page is out
+    warm_up.daemon = True
+    warm_up.start()
     try:
         make_server(api, address).run(sockets=[address.socket])
     except KeyboardInterrupt:
