@@ -6,11 +6,12 @@ from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from datasets_hub.schema import image_features, table_features
 from datasets_hub.stats import Stats
 from hierarchies.errors import CairnError
+from hierarchies.parse import parse_yaml, typed
 from hierarchies.tree import LabelTree
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
@@ -116,13 +117,10 @@ def read_card(text: str, origin: str) -> Card:
     Raises:
         CairnError: no YAML head, or none that Cairn wrote; the message names the key.
     """
-    try:
-        return Card.model_validate(front_matter(text, origin)["cairn"])
-    except KeyError:
-        raise CairnError(f"{origin}: its YAML head has no key `cairn`: not a dataset of this hub") from None
-    except ValidationError as error:
-        found = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'card'}: {e['msg']}" for e in error.errors())
-        raise CairnError(f"{origin}: the card is not valid: {found}") from None
+    head = front_matter(text, origin)
+    if "cairn" not in head:
+        raise CairnError(f"{origin}: its YAML head has no key `cairn`: give a dataset that Cairn published")
+    return typed(Card, head["cairn"], f"{origin}: the card is not valid")
 
 
 def front_matter(text: str, origin: str) -> dict[str, object]:
@@ -134,10 +132,7 @@ def front_matter(text: str, origin: str) -> dict[str, object]:
     match = re.match(r"---\n(.*?\n)---\n", text, re.DOTALL)
     if not match:
         raise CairnError(f"{origin}: no YAML head between `---` lines; is the file whole?")
-    try:
-        content = yaml.safe_load(match[1])
-    except yaml.YAMLError as error:
-        raise CairnError(f"{origin}: the YAML head cannot be read: {error}") from None
+    content = parse_yaml(match[1], origin)
     if not isinstance(content, dict):
         raise CairnError(f"{origin}: the YAML head is no mapping; is the file whole?")
     return content

@@ -13,6 +13,7 @@ from datasets_hub.card import Card, front_matter, read_card
 from datasets_hub.remote import explained
 from datasets_hub.stats import Stats
 from hierarchies.errors import CairnError
+from hierarchies.parse import decode
 from hierarchies.tree import LabelTree
 
 HUB_VARIABLE = "CAIRN_HUB"
@@ -65,7 +66,7 @@ class Location:
         try:
             with explained(self.uri):
                 filesystem, where = url_to_fs(self.file(path), **self.options)
-                return str(filesystem.cat_file(where).decode("utf-8"))
+                return decode(filesystem.cat_file(where), f"{self.uri}/{path}")
         except FileNotFoundError:
             version = f" in version {self.revision!r}" if self.revision else ""
             raise CairnError(
