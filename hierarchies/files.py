@@ -1,10 +1,19 @@
-"""Writes that are seen whole or not at all."""
+"""Names that stay where they are put, and writes that are seen whole or not at all."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+
+_ODD = re.compile(r"[\x00-\x1f\x7f\\]")
+
+
+def stays_below(name: str) -> bool:
+    """Whether a name is a relative path with forward slashes that leads nowhere but below the folder it is put in."""
+    path = PurePosixPath(name)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and not _ODD.search(name)
 
 
 @contextmanager

@@ -13,6 +13,11 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udf
 _INVISIBLE = re.compile(r"[\u00ad\u061c\u180e\u200b-\u200f\u2060-\u2064\ufeff]")
 
 
+def without_controls(text: str) -> str:
+    """The text without what `check_names` refuses as unprintable."""
+    return _CONTROL.sub("", text)
+
+
 def label_key(text: str) -> str:
     """The normalised text that decisions are keyed by: NFKC, case folded, single spaces, nothing invisible.
 

@@ -35,7 +35,9 @@ def read_text(path: Path) -> str:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise CairnError(f"{path}: cannot be read ({error.strerror}); is it a file that you may read?") from None
+        raise CairnError(
+            f"{path}: cannot be read ({error.strerror}); is it a file that you may read?"
+        ) from None
 
 
 def decode(content: bytes, origin: str) -> str:
@@ -53,6 +55,18 @@ def decode(content: bytes, origin: str) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise CairnError(f"{origin}:{line}: not UTF-8 text ({error.reason}); save it as UTF-8") from None
+
+
+def read_json(path: Path, shape: type[T]) -> T:
+    """A JSON file as a dataclass, a pydantic model, or containers of them.
+
+    Raises:
+        CairnError: it is missing, is no JSON, or has another shape.
+    """
+    try:
+        return typed(shape, parse_json(read_text(path), str(path)), str(path))
+    except FileNotFoundError:
+        raise CairnError(f"{path} is missing: run the stage that writes it again") from None
 
 
 def parse_json(text: str, origin: str) -> object:
@@ -95,7 +109,9 @@ def parse_yaml(text: str, origin: str) -> object:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{origin}:{mark.line + 1}" if mark else origin
-        raise CairnError(f"{where}: not valid YAML: {error.problem or error.context}; mend that line") from None
+        raise CairnError(
+            f"{where}: not valid YAML: {error.problem or error.context}; mend that line"
+        ) from None
     except RecursionError:
         raise CairnError(f"{origin}: not valid YAML: nested too deeply to be read") from None
     except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError) as error:

@@ -26,7 +26,7 @@ datasets_app = typer.Typer(help="List, check and compare published datasets.", i
 tree_app = typer.Typer(help="Look at label trees.", no_args_is_help=True)
 app.add_typer(datasets_app, name="datasets")
 app.add_typer(tree_app, name="tree")
-console = Console()
+console = Console(markup=False)  # what a dataset or label says is text, whatever brackets it has
 
 Dataset = Annotated[str, typer.Argument(help="A name in the hub, a folder, or a URI.")]
 Tree = Annotated[str, typer.Argument(help="A dataset (name, folder, URI) or a tree.json.")]
@@ -65,10 +65,10 @@ def check(
     from datasets_hub import check_dataset
 
     report = check_dataset(dataset, scale)
-    console.print(str(report), markup=False)
+    console.print(str(report))
     if page:
         report.save_page(page)
-        console.print(f"{page}: open it in a browser", markup=False)
+        console.print(f"{page}: open it in a browser")
     if not report.ok:
         raise typer.Exit(1)
 
@@ -78,7 +78,7 @@ def diff_datasets(before: Dataset, after: Dataset, scale: Scale = "sample") -> N
     """Say what changed between two datasets: images and labels added, removed, moved."""
     from datasets_hub import diff
 
-    console.print(str(diff.diff_datasets(before, after, scale)), markup=False)
+    console.print(str(diff.diff_datasets(before, after, scale)))
 
 
 @app.command()
@@ -92,7 +92,7 @@ def publish(
     """Publish a dataset of this hub elsewhere; only changed files travel, readers switch at the end."""
     from datasets_hub.publishing import publish as send
 
-    console.print(str(send(dataset, to, scale=scale, message=message, dry_run=dry_run)), markup=False)
+    console.print(str(send(dataset, to, scale=scale, message=message, dry_run=dry_run)))
 
 
 @app.command()
@@ -104,7 +104,7 @@ def rollback(
     from datasets_hub.publishing import rollback as switch_back
 
     switch_back(to, version)
-    console.print(f"{to}: readers see {version}", markup=False)
+    console.print(f"{to}: readers see {version}")
 
 
 # ---- trees ------------------------------------------------------------------------------------------------
@@ -130,7 +130,7 @@ def find(tree: Tree, text: str, scale: Scale = "sample", limit: Limit = 10) -> N
     loaded = _load(tree, scale)
     for node in loaded.find(text, limit):
         above = [found.name for found in loaded.ancestors(node.name, node.level)]
-        console.print(" < ".join([f"{node.name} ({node.level})", *above]), markup=False)
+        console.print(" < ".join([f"{node.name} ({node.level})", *above]))
 
 
 @tree_app.command("diff")
@@ -150,7 +150,6 @@ def diff_trees(before: Tree, after: Tree, scale: Scale = "sample") -> None:
         )
         console.print(
             f"{change.level} {change.what}: {names} ({size}){examples}".replace("  ", " "),
-            markup=False,
             highlight=False,
         )
 
@@ -174,7 +173,7 @@ def compare(tree: Tree, reference: Tree, scale: Scale = "sample", limit: Limit =
             table.add_row(level, by, *(f"{figure:.3f}" for figure in figures), *(f"{n:,}" for n in sizes))
     console.print(table)
     for disagreement in disagreements(ours, theirs, images, limit):
-        console.print(f"  {disagreement}", markup=False)
+        console.print(f"  {disagreement}")
 
 
 @tree_app.command()
@@ -199,7 +198,7 @@ def html(
     from hierarchies.render import render_html
 
     render_html(_load(tree, scale), output, tree, _counts(tree, scale))
-    console.print(f"{output}: open it in a browser", markup=False)
+    console.print(f"{output}: open it in a browser")
 
 
 def _load(name: str, scale: str) -> "LabelTree":
@@ -236,7 +235,7 @@ def retrieve(
     from pipelines.retrieval import retrieval_page
 
     write_text_atomic(output, retrieval_page(model, dataset, scale, protocol, n_queries, k))
-    console.print(f"{output}: open it in a browser", markup=False)
+    console.print(f"{output}: open it in a browser")
 
 
 @app.command()

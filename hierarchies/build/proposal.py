@@ -155,7 +155,9 @@ class Proposal:
         unknown = {entry.category for entry in self.types} - categories
         for landmark in self.landmarks:
             if landmark.category is None and landmark.type is None:
-                raise CairnError(f"{origin}: {landmark.name[:100]!r} has neither type nor category; rebuild it")
+                raise CairnError(
+                    f"{origin}: {landmark.name[:100]!r} has neither type nor category; rebuild it"
+                )
             if landmark.category is not None and landmark.category not in categories:
                 unknown.add(landmark.category)
             if landmark.type is not None and label_key(landmark.type) not in types:

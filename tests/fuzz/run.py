@@ -24,7 +24,17 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "build/fuzz"
 SUMMARY = ROOT / "results/fuzz/summary.json"
-PACKAGES = ["hierarchies", "datasets_hub", "pipelines", "training", "yaml", "tarfile", "zipfile", "csv", "PIL"]
+PACKAGES = [
+    "hierarchies",
+    "datasets_hub",
+    "pipelines",
+    "training",
+    "yaml",
+    "tarfile",
+    "zipfile",
+    "csv",
+    "PIL",
+]
 TIMEOUT_S, MEMORY_MB, MAX_BYTES = 25, 4096, 65536
 
 
@@ -33,9 +43,8 @@ def fuzz(name: str, seconds: int) -> None:
     import atheris
 
     with atheris.instrument_imports(include=PACKAGES):
-        from tests.fuzz.targets import TARGETS
-
         from hierarchies import CairnError
+        from tests.fuzz.targets import TARGETS
     target, corpus, findings = TARGETS[name], BUILD / name / "corpus", BUILD / name / "findings"
     corpus.mkdir(parents=True, exist_ok=True)
     findings.mkdir(parents=True, exist_ok=True)
@@ -121,9 +130,12 @@ def main() -> None:
     if options.one:
         fuzz(options.one, options.seconds)
         return
-    from tests.fuzz.targets import TARGETS
+    names = options.targets
+    if not names:
+        from tests.fuzz.targets import TARGETS
 
-    for name in options.targets or TARGETS:
+        names = list(TARGETS)
+    for name in names:
         report = supervise(name, round(60 * options.minutes))
         add(report, name)
         print(name, {key: value for key, value in report.items() if value}, flush=True)

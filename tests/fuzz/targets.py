@@ -303,7 +303,12 @@ TABLE = b"path,fine,coarse,split\na/1.jpg,cat,animal,train\na/2.jpg,dog,animal,t
 
 def _table(content: bytes, folder: Path) -> None:
     write(folder, {"labels.csv": content, "images.tar": tar_of({"a/1.jpg": jpeg(), "a/2.jpg": jpeg()})})
-    fields = {"labels": "labels.csv", "images": ["images.tar"], "levels": ["fine", "coarse"], "split": "split"}
+    fields = {
+        "labels": "labels.csv",
+        "images": ["images.tar"],
+        "levels": ["fine", "coarse"],
+        "split": "split",
+    }
     list_all(Table("mine", TableSource.model_validate({"format": "table", **fields}), _Quiet()), folder)
 
 
@@ -425,7 +430,13 @@ cairn:
 
 # Toy
 """
-SHARD = {"path": "data/x-0123456789abcdef.parquet", "n_rows": 1, "size_bytes": 1, "image_bytes": 1, "sha256": "0"}
+SHARD = {
+    "path": "data/x-0123456789abcdef.parquet",
+    "n_rows": 1,
+    "size_bytes": 1,
+    "image_bytes": 1,
+    "sha256": "0",
+}
 STATS = {
     "schema": 2, "fingerprint": "0", "tree_fingerprint": "0", "n_names": {"fine": 1},
     "splits": {"train": {"n_listed": 1, "n_images": 1, "n_quarantined": 0, "n_excluded": 0, "n_unlabelled": 0,

@@ -199,7 +199,10 @@ def test_missing_level_is_named() -> None:
         (TREE.to_json()[:200], "not JSON"),
         ("[]", "not a label tree"),
         ('{"format": "cairn-tree", "schema": 99}', "schema 99"),
-        ('{"format": "cairn-tree", "schema": 1, "levels": ["a"], "nodes": [{"level": "b"}]}', "nodes.0.name: Field required"),
+        (
+            '{"format": "cairn-tree", "schema": 1, "levels": ["a"], "nodes": [{"level": "b"}]}',
+            "nodes.0.name: Field required",
+        ),
         (TREE.to_json().replace('"parent": "lake"', '"parent": "pond"'), "'pond'"),
     ],
 )
