@@ -6,16 +6,25 @@ from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from datasets_hub.schema import image_features, table_features
 from datasets_hub.stats import Stats
-from hierarchies.errors import CairnError
+from hierarchies.errors import UNPRINTABLE, CairnError
 from hierarchies.parse import parse_yaml, typed
 from hierarchies.tree import LabelTree
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 SplitName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]\w{0,63}$")]
+
+
+def _shown(text: str) -> str:
+    if UNPRINTABLE.search(text):
+        raise ValueError("control characters or overrides of the writing direction; remove them")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_shown)]  # it is shown in terminals and pages
 WebUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s<>\"'()]+$")]
 # Licences that the Hugging Face hub knows by name; others are shown as "other" with their name beside.
 _HUB_LICENCES = {"apache-2.0", "mit", "bsd-3-clause", "cc0-1.0", "odc-by", "odbl"} | {
@@ -32,8 +41,8 @@ class _Typed(BaseModel):
 class Source(_Typed):
     """Where data came from: `sha256` is that of its manifest or of its one file."""
 
-    name: str
-    version: str | None = None
+    name: Text
+    version: Text | None = None
     url: WebUrl | None = None
     sha256: str | None = None
 
@@ -73,13 +82,13 @@ class Card(_Typed):
     """
 
     name: Slug
-    title: str
-    description: str
-    licence: str
+    title: Text
+    description: Text
+    licence: Text
     redistributable: bool
     levels: tuple[str, ...]
     annotation_origin: Literal["given", "automatic", "automatic-and-reviewed"]
-    citation: str | None = None
+    citation: Text | None = None
     homepage: WebUrl | None = None
     licence_url: WebUrl | None = None
     attribution: tuple[Literal["source_url", "author", "license", "title"], ...] = ()
@@ -132,7 +141,7 @@ def front_matter(text: str, origin: str) -> dict[str, object]:
     match = re.match(r"---\n(.*?\n)---\n", text, re.DOTALL)
     if not match:
         raise CairnError(f"{origin}: no YAML head between `---` lines; is the file whole?")
-    content = parse_yaml(match[1], origin)
+    content = parse_yaml(f"\n{match[1]}", origin)  # so that its lines count as those of the file
     if not isinstance(content, dict):
         raise CairnError(f"{origin}: the YAML head is no mapping; is the file whole?")
     return content

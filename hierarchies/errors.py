@@ -3,7 +3,7 @@
 import re
 
 # What a terminal would obey or could not show: escapes, other control characters, direction overrides, half surrogates.
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class CairnError(ValueError):
@@ -15,4 +15,4 @@ class CairnError(ValueError):
     """
 
     def __str__(self) -> str:
-        return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], super().__str__())
+        return UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], super().__str__())

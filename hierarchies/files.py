@@ -48,7 +48,8 @@ def replace_folder(path: Path) -> Iterator[Path]:
     """Give an empty folder beside `path`; put it in the place of `path` when the block ends well.
 
     Args:
-        path: the folder to replace. What it held is gone only once the new one is complete.
+        path: the folder to replace. What it held is gone only once the new one is complete; a link is replaced, what
+            it leads to stays.
 
     Yields:
         The folder to fill. It is removed if the block raises, and `path` keeps what it held.
@@ -65,4 +66,6 @@ def replace_folder(path: Path) -> Iterator[Path]:
         temporary.rename(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        if retired.is_symlink():  # what it leads to is somebody else's
+            retired.unlink()
         shutil.rmtree(retired, ignore_errors=True)

@@ -15,6 +15,8 @@ from hierarchies.errors import CairnError
 
 MAX_TEXT_BYTES = 2**29
 """Larger than any table or tree of a source; what is larger would fill the memory."""
+MAX_YAML_CHARACTERS = 2**24
+"""YAML is slow to read; a card of many labels has less than a tenth of it."""
 MAX_YAML_NODES = 1_000_000
 """Values in a YAML file, those behind an alias counted wherever it stands."""
 FORBID = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -100,6 +102,8 @@ def parse_yaml(text: str, origin: str) -> object:
         CairnError: no YAML, a tag that asks for more than plain values, a key twice, an alias inside itself, or
             aliases that multiply; names file and line.
     """
+    if len(text) > MAX_YAML_CHARACTERS:
+        raise CairnError(f"{origin}: longer than {MAX_YAML_CHARACTERS:,} characters: is it YAML? Remove it")
     try:
         loader = _PlainLoader(text)
         try:

@@ -1,10 +1,10 @@
 """iNaturalist-2018 (Van Horn et al., CVPR 2018) with the retrieval splits of Brown et al. (ECCV 2020)."""
 
 from pathlib import Path
-from typing import TypeVar
+from typing import NotRequired, TypeVar
 
 import pandas as pd
-from typing_extensions import NotRequired, TypedDict  # pydantic takes those of `typing` from Python 3.12 on
+from typing_extensions import TypedDict  # pydantic takes that of `typing` from Python 3.12 on
 
 from datasets_hub.card import Card, EvaluationProtocol
 from hierarchies import CairnError

@@ -187,7 +187,7 @@ def _chosen(files: Files) -> list[bytes]:
     return [bytes([place]) + content for place, content in enumerate(files.values())]
 
 
-class _Quiet:
+class Quiet:
     """An executor without a progress bar."""
 
     def map(self, function: Callable[[T], R], tasks: Sequence[T], title: str | None = None) -> Iterator[R]:
@@ -220,7 +220,7 @@ def _gldv2(content: bytes, folder: Path) -> None:
     source = GLDv2Source(
         format="gldv2", clean=is_published, hierarchy="published" if is_published else "proposed"
     )
-    list_all(GLDv2(source, executor=_Quiet()), folder)
+    list_all(GLDv2(source, executor=Quiet()), folder)
 
 
 @cache
@@ -309,7 +309,7 @@ def _table(content: bytes, folder: Path) -> None:
         "levels": ["fine", "coarse"],
         "split": "split",
     }
-    list_all(Table("mine", TableSource.model_validate({"format": "table", **fields}), _Quiet()), folder)
+    list_all(Table("mine", TableSource.model_validate({"format": "table", **fields}), Quiet()), folder)
 
 
 # ---- archives and images ------------------------------------------------------------------------------------

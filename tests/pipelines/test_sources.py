@@ -155,7 +155,7 @@ def test_a_split_without_a_column_does_not_move_when_images_are_added(tmp_path):
 @pytest.mark.parametrize(
     ("header", "rows", "changes", "message"),
     [
-        ("path,fine,middle", ["a/1.jpg,f,m"], {}, r"labels\.csv: no column 'coarse'; its columns are path, fine"),
+        ("path,fine,middle", ["a/1.jpg,f,m"], {}, r"labels\.csv: no column 'coarse'; its columns are 'path', 'fine'"),
         ("file,fine,coarse", ["a/1.jpg,f,c"], {}, r"labels\.csv: no column 'path'"),
         ("path,fine,coarse", ["b/1.jpg,f,c"], {}, r"none of its 1 paths is in images\.tar; the first is 'b/1\.jpg'"),
         ("path,fine,coarse,split", ["a/1.jpg,f,c,"], {"split": "split"}, r"labels\.csv:2: column 'split' is empty"),
