@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import TypeVar
 
 import pandas as pd
-import torch
 from PIL import Image
 from requests import Response
 
@@ -53,9 +53,6 @@ from pipelines.sources.wikimedia import Api, mine
 from pipelines.sources.zips import open_zip, read_zip_member, scan_zip
 from tests.hierarchies.toy import PROPOSAL
 from tests.project import ROOT
-from tests.training.tiny import recipe as tiny_recipe
-from training.checkpoint import Checkpoints, Progress, RunState
-from training.models import ModelDescription, RetrievalModel, load_model, save_model
 from training.recipes import FOLDER, load_recipe
 
 MAX_PIXELS = 1_000_000
@@ -178,7 +175,7 @@ def jpeg() -> bytes:
     return out.getvalue()
 
 
-def _choose(content: bytes, names: list[str]) -> tuple[str, bytes]:
+def choose(content: bytes, names: list[str]) -> tuple[str, bytes]:
     """The first byte says which file the others are."""
     return names[(content[0] if content else 0) % len(names)], content[1:]
 
@@ -211,7 +208,7 @@ def gldv2_files() -> dict[str, bytes]:
 
 def _gldv2(content: bytes, folder: Path) -> None:
     files = gldv2_files()
-    name, hostile = _choose(content, list(files))
+    name, hostile = choose(content, list(files))
     ids = files["metadata/train.csv"].decode().splitlines()[1:]
     tar = tar_of({f"{line.partition(',')[0]}.jpg": jpeg() for line in ids})
     write(folder, {**files, **{f"{split}/images_000.tar": tar for split in ("train", "index", "test")}})
@@ -241,7 +238,7 @@ def inat_files() -> dict[str, bytes]:
 
 def _inat(content: bytes, folder: Path) -> None:
     files = inat_files()
-    name, hostile = _choose(content, list(files))
+    name, hostile = choose(content, list(files))
     for path, text in {**files, name: hostile}.items():
         packed = {f"{path}.tar.gz": gzip.compress(tar_of({path: text}), 1)} if path.endswith("json") else {}
         write(folder, packed or {path: text})
@@ -282,7 +279,7 @@ def cub_files() -> dict[str, bytes]:
 
 def _in_zip(reader: SourceReader, name: str, files: Callable[[], dict[str, bytes]]) -> Target:
     def parse(content: bytes, folder: Path) -> None:
-        chosen, hostile = _choose(content, list(files()))
+        chosen, hostile = choose(content, list(files()))
         members = {**files(), chosen: hostile}
         write(folder, {name: zip_of(members)})
         list_all(reader, folder)
@@ -291,7 +288,7 @@ def _in_zip(reader: SourceReader, name: str, files: Callable[[], dict[str, bytes
 
 
 def _cub(content: bytes, folder: Path) -> None:
-    name, hostile = _choose(content, list(cub_files()))
+    name, hostile = choose(content, list(cub_files()))
     images = [line.split()[-1] for line in cub_files()["CUB_200_2011/images.txt"].decode().splitlines()]
     members = {f"CUB_200_2011/images/{path}": jpeg() for path in images[:4]}
     write(folder, {"CUB_200_2011.tgz": gzip.compress(tar_of({**cub_files(), name: hostile, **members}), 1)})
@@ -478,42 +475,14 @@ def _counts(content: bytes, folder: Path) -> None:
     expected_counts("gldv2", "full", folder / "counts.yaml")
 
 
-# ---- models -------------------------------------------------------------------------------------------------
+# ---- models and vectors -------------------------------------------------------------------------------------
 
 
-@cache
-def model_files() -> dict[str, bytes]:
-    with tempfile.TemporaryDirectory() as name:
-        network = tiny_recipe().network
-        save_model(Path(name), RetrievalModel(network), ModelDescription("r", network, ("fine",), "0", 0))
-        return {path.name: path.read_bytes() for path in sorted(Path(name).iterdir())}
+def _models() -> ModuleType:
+    """Torch takes seconds to import: only where it is needed."""
+    from tests.fuzz import models
 
-
-def _model(content: bytes, folder: Path) -> None:
-    name, hostile = _choose(content, list(model_files()))
-    write(folder, {**model_files(), name: hostile})
-    load_model(folder)
-
-
-def state() -> RunState:
-    network = torch.nn.Linear(2, 2)
-    optimizer = torch.optim.Adam(network.parameters())
-    network(torch.ones(1, 2)).sum().backward()
-    optimizer.step()
-    schedule = torch.optim.lr_scheduler.ConstantLR(optimizer)
-    return RunState(network, torch.nn.Identity(), [optimizer], [schedule], torch.Generator(), Progress())
-
-
-@cache
-def checkpoint() -> bytes:
-    with tempfile.TemporaryDirectory() as name:
-        Checkpoints(Path(name), "run").save(1, state())
-        return next(Path(name).glob("*.safetensors")).read_bytes()
-
-
-def _checkpoint(content: bytes, folder: Path) -> None:
-    write(folder, {"step_000000001.safetensors": content})
-    Checkpoints(folder, "run").resume(state())
+    return models
 
 
 @cache
@@ -564,8 +533,8 @@ TARGETS: Mapping[str, Target] = {
     "params": Target(_params, _text(ROOT / "params.yaml")),
     "recipe": Target(_recipe, lambda: [path.read_bytes() for path in sorted(FOLDER.glob("*.yaml"))]),
     "counts": Target(_counts, _text(COUNTS)),
-    "model": Target(_model, lambda: _chosen(model_files())),
-    "checkpoint": Target(_checkpoint, lambda: [checkpoint()]),
+    "model": Target(lambda *given: _models().model(*given), lambda: _chosen(_models().model_files())),
+    "checkpoint": Target(lambda *given: _models().checkpoint(*given), lambda: [_models().checkpoint_file()]),
     "embeddings": Target(_embeddings, lambda: [embeddings()]),
 }
 """Parser -> how it is fuzzed."""

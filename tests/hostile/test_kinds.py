@@ -36,10 +36,11 @@ from pipelines.sources.table import Table
 from pipelines.sources.upstream import with_published_hashes
 from pipelines.sources.vehicleid import VehicleID
 from pipelines.sources.zips import open_zip, read_zip_member, scan_zip
-from tests.fuzz import targets
+from tests.fuzz import models, targets
 from tests.fuzz.targets import jpeg, tar_of, write, zip_of
 from tests.hierarchies.toy import PROPOSAL
 from tests.project import ROOT
+from tests.training.tiny import recipe as tiny_recipe
 from training.checkpoint import Checkpoints
 from training.inference import encode
 from training.models import RetrievalModel, load_model
@@ -265,7 +266,7 @@ def damaged_zip() -> bytes:
 
 
 def model(name: str, path: str, change: Callable[[bytes], bytes], said: str) -> Kind:
-    files = targets.model_files()
+    files = models.model_files()
     return Kind(name, load_model, {**files, path: change(files[path])}, said)
 
 
@@ -278,7 +279,7 @@ def described(**changes: object) -> Callable[[bytes], bytes]:
 
 
 def resume(folder: Path) -> bool:
-    return Checkpoints(folder, "run").resume(targets.state())
+    return Checkpoints(folder, "run").resume(models.state())
 
 
 def no_state() -> bytes:
@@ -288,7 +289,7 @@ def no_state() -> bytes:
 
 
 def search_with(folder: Path) -> object:
-    return encode([folder / "picture"], RetrievalModel(targets.tiny_recipe().network).eval())
+    return encode([folder / "picture"], RetrievalModel(tiny_recipe().network).eval())
 
 
 picture = of(search_with, "picture")

@@ -177,7 +177,7 @@ def test_a_damaged_ledger_makes_files_be_read_again(tmp_path):
 def test_a_pickled_checkpoint_is_passed_over(tmp_path, capsys):
     import pickle
 
-    from tests.fuzz.targets import state
+    from tests.fuzz.models import state
 
     (tmp_path / "step_000000001.safetensors").write_bytes(pickle.dumps([1]))
     assert not Checkpoints(tmp_path, "run").resume(state())
@@ -242,14 +242,12 @@ def test_an_output_that_is_a_link_is_replaced_and_what_it_leads_to_stays(tmp_pat
     [
         (["pipelines.cli", "tree", "show", "x.json"], {"x.json": b"[" * 10**5}, "x.json: nested too deeply"),
         (["pipelines.cli", "datasets", "check", "./d"], {"d/README.md": b"---\na: !!python/name:os.system\n---\n"}, ":2: "),
-        (["pipelines", "index", "x"], {"params.yaml": b"a: &a [*a]", "dvc.yaml": b""}, "params.yaml:1: not valid YAML"),
+        (["pipelines.__main__", "index", "x"], {"params.yaml": b"a: &a [*a]", "dvc.yaml": b""}, "params.yaml:1: not valid YAML"),
     ],
 )  # fmt: skip
 def test_the_command_line_says_what_is_wrong_and_nothing_more(tmp_path, command, files, said):
     write(tmp_path, files)
-    start = "import sys; from {0} import main; sys.argv[0] = 'cairn'; main()".format(
-        command[0] if "." in command[0] else f"{command[0]}.__main__"
-    )
+    start = f"from {command[0]} import main; main()"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-c", start, *command[1:]],
