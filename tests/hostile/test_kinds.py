@@ -483,7 +483,7 @@ KINDS = (
     inat("iNat: nested labels", "categories.json", [{"id": 1, "name": ["x"]}], r"categories\.json: 0\.name\..*: .*valid"),
     inat("iNat: a category twice", "categories.json", BIRDS * 2, r"categories\.json.*: category '0' is listed twice; fetch"),
     inat("iNat: deep nesting", "categories.json", b"[" * N_DEEP, r"categories\.json: nested too deeply"),
-    inat("iNat: a path of two parts", list(SPLITS)[0], "../../etc/passwd/x/y", r"'\.\./\.\./etc.* is not train_val2018/"),
+    inat("iNat: a path of two parts", next(iter(SPLITS)), "../../etc/passwd/x/y", r"'\.\./\.\./etc.* is not train_val2018/"),
     zipped("SOP: a short line", f"{SOP_ROOT}.zip", SOP().list_images,
            {**SOP_FILES, f"{SOP_ROOT}/Ebay_train.txt": b"image_id class_id super_class_id path\n1 1\n"},
            r"Ebay_train\.txt: '1 1' has 2 fields, not 4"),

@@ -1,4 +1,4 @@
-"""Bad input that does not stop the work: it is set aside, counted, and never obeyed, run or shown as anything but text."""
+"""Bad input that does not stop the work: set aside, counted, and never obeyed, run or shown but as text."""
 
 import csv
 import io
@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -29,7 +28,7 @@ from pipelines.archives import Tar, scan_tar, stream_tar_gz
 from pipelines.sources.verified import LEDGER, Ledger
 from pipelines.sources.zips import open_zip, read_zip_member, scan_zip
 from pipelines.stages import index
-from tests.fuzz.targets import jpeg, tar_of, write, zip_of
+from tests.fuzz.targets import tar_of, write, zip_of
 from tests.hierarchies.toy import PROPOSAL
 from tests.hostile.test_kinds import bomb
 from tests.pipelines.tiny import N_IMAGES, member, photograph, tiny_context, write_archive
@@ -88,12 +87,13 @@ def test_a_bad_name_in_a_zip_is_refused(tmp_path, name):
 
 
 def test_a_link_in_a_zip_is_refused_and_the_first_of_two_members_is_read(tmp_path):
-    with pytest.warns(UserWarning, match="Duplicate"), zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         link = zipfile.ZipInfo("link")
         link.create_system, link.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
         archive.writestr(link, "/etc/passwd")
         archive.writestr("a", b"first")
-        archive.writestr("a", b"other")
+        with pytest.warns(UserWarning, match="Duplicate"):
+            archive.writestr("a", b"other")
     assert scan_zip(tmp_path / "x.zip")["refused"].tolist() == [
         "refused: a symbolic link",
         "",
@@ -241,8 +241,8 @@ def test_an_output_that_is_a_link_is_replaced_and_what_it_leads_to_stays(tmp_pat
     ("command", "files", "said"),
     [
         (["pipelines.cli", "tree", "show", "x.json"], {"x.json": b"[" * 10**5}, "x.json: nested too deeply"),
-        (["pipelines.cli", "datasets", "check", "./d"], {"d/README.md": b"---\na: !!python/name:os.system\n---\n"}, ":2: "),
-        (["pipelines.__main__", "index", "x"], {"params.yaml": b"a: &a [*a]", "dvc.yaml": b""}, "params.yaml:1: not valid YAML"),
+        (["pipelines.cli", "datasets", "check", "./d"], {"d/README.md": b"---\na: !!python/name:x\n---\n"}, ":2: "),
+        (["pipelines.__main__", "index", "x"], {"params.yaml": b"a: &a [*a]", "dvc.yaml": b""}, "params.yaml:1: not"),
     ],
 )  # fmt: skip
 def test_the_command_line_says_what_is_wrong_and_nothing_more(tmp_path, command, files, said):
