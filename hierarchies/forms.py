@@ -82,6 +82,13 @@ def links_of_nodes(frame: pd.DataFrame) -> tuple[tuple[str, ...], list[list[tupl
     missing = {"node_id", "level", "depth", "name", "parent_id"} - set(frame.columns)
     if missing:
         raise CairnError(f"the node table lacks the columns {quoted(sorted(missing))}")
+    for column in ("node_id", "depth"):
+        if not pd.api.types.is_integer_dtype(frame[column]) or frame[column].isna().any():
+            raise CairnError(
+                f"the node table's column {column!r} must hold a whole number in every row; mend it"
+            )
+    if frame[["level", "name"]].isna().any(axis=None):
+        raise CairnError("the node table has a row without level or name; give it one, or leave the row out")
     if frame["node_id"].duplicated().any():
         raise CairnError("the node table repeats a node_id; each node needs its own")
     if frame.empty or (frame["depth"] == 0).sum() != 1:
@@ -96,7 +103,9 @@ def links_of_nodes(frame: pd.DataFrame) -> tuple[tuple[str, ...], list[list[tupl
         i: (d, n) for i, d, n in zip(frame["node_id"], frame["depth"], frame["name"].astype(str), strict=True)
     }
     links: list[list[tuple[str, str]]] = [[] for _ in levels]
-    for child, above in zip(frame["node_id"], frame["parent_id"], strict=True):
+    for child, above in zip(
+        frame["node_id"], pd.to_numeric(frame["parent_id"], errors="coerce"), strict=True
+    ):
         depth, name = place[child]
         if depth == 0:
             continue

@@ -401,6 +401,10 @@ KINDS = (
     of_links("tree: two parents by links", [("a", "b"), ("a", "c")], r"'a' has two parents, 'b' and 'c'; keep one"),
     of_links("tree: a leaf too high", [("a", "root"), ("b", "c"), ("c", "root")], r"every leaf must be at full depth"),
     of_nodes("nodes: an id twice", [(0, "root", 0, "root", None)] * 2, r"repeats a node_id; each node needs its own"),
+    of_nodes("nodes: ids are words", [("a", "root", 0, "root", None)], r"column 'node_id' must hold a whole number .*mend"),
+    of_nodes("nodes: a depth of 0.5", [(0, "root", 0.5, "root", None)], r"column 'depth' must hold a whole number"),
+    of_nodes("nodes: no name", [(0, "root", 0, None, None)], r"a row without level or name; give it one"),
+    of_nodes("nodes: a parent in words", [(0, "r", 0, "r", None), (1, "x", 1, "a", "r")], r"'a' is not on the level above"),
     of_nodes("nodes: two roots", [(0, "r", 0, "r", None), (1, "r", 0, "r", None)], r"exactly one row of depth 0"),
     of_nodes("nodes: a parent beside", [(0, "r", 0, "r", None), (1, "x", 1, "a", 1)], r"'a' is not on the level above"),
     # decisions and proposals

@@ -49,9 +49,8 @@ def mutations(draw: st.DrawFn, seed: bytes) -> bytes:
 
 
 def parse(name: str, content: bytes) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        with contextlib.suppress(CairnError):
-            TARGETS[name].parse(content, Path(folder))
+    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(CairnError):
+        TARGETS[name].parse(content, Path(folder))
 
 
 @pytest.mark.parametrize("name", QUICK)
