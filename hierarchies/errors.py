@@ -6,6 +6,11 @@ import re
 UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
+def printable(text: str) -> str:
+    """Text that a terminal shows and does not obey: what it could not show is escaped."""
+    return UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
 class CairnError(ValueError):
     """Bad input, with the cure in the message.
 
@@ -15,4 +20,4 @@ class CairnError(ValueError):
     """
 
     def __str__(self) -> str:
-        return UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], super().__str__())
+        return printable(super().__str__())

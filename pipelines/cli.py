@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hierarchies import CairnError
+from hierarchies.errors import printable
 from hierarchies.files import write_text_atomic
 
 if TYPE_CHECKING:
@@ -251,7 +252,7 @@ def search(
 
     table = Table("score", "image", "labels (fine to coarse)")
     for found in neighbours(model, image, dataset or Path(model).name, scale, k):
-        table.add_row(f"{found.score:.3f}", found.image_id, Text(" < ".join(found.path)))
+        table.add_row(f"{found.score:.3f}", printable(found.image_id), Text(" < ".join(found.path)))
     console.print(table)
 
 

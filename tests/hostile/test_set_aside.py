@@ -9,14 +9,17 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 from PIL import Image
 
 import pipelines.archives
+from datasets_hub import check_dataset
 from datasets_hub.card import escape
-from datasets_hub.images import ImageCheck
+from datasets_hub.duplicates import decode
+from datasets_hub.images import DECODING_FAULTS, ImageCheck
 from datasets_hub.report import LookAlike, Report
 from hierarchies import CairnError, LabelTree
 from hierarchies.export import export
@@ -28,6 +31,7 @@ from pipelines.archives import Tar, scan_tar, stream_tar_gz
 from pipelines.sources.verified import LEDGER, Ledger
 from pipelines.sources.zips import open_zip, read_zip_member, scan_zip
 from pipelines.stages import index
+from tests.datasets_hub.hub_toy import toy_parts, toy_row, write_toy
 from tests.fuzz.targets import tar_of, write, zip_of
 from tests.hierarchies.toy import PROPOSAL
 from tests.hostile.test_kinds import bomb
@@ -138,6 +142,37 @@ def test_a_bad_image_is_set_aside_for_a_reason(kind):
     assert str(ImageCheck().fault(image)).startswith(reason)
     assert str(ImageCheck(decode=True).fault(image)).startswith(reason)
     assert ImageCheck(decode=True).fault(encoded("PNG")) is None
+
+
+def without_tables(image: bytes) -> bytes:
+    """A JPEG whose segments are in order and that nobody can decode: its quantisation tables are gone."""
+    content, at = bytearray(image), 2
+    while content[at + 1] != 0xDA:
+        length = 2 + int.from_bytes(content[at + 2 : at + 4], "big")
+        if content[at + 1] == 0xDB:
+            del content[at : at + length]
+        else:
+            at += length
+    return bytes(content)
+
+
+def test_a_check_reports_what_it_cannot_decode_and_shows_ids_as_text(tmp_path):
+    image = without_tables(encoded("JPEG"))
+    assert ImageCheck().fault(image) is None
+    rows = {
+        f"{split}_3": replace(toy_row(split, 3), image=image, image_id=f"{split}\x1b[2J")
+        for split in ("train", "test")
+    }
+    write_toy(tmp_path / "toy", parts=toy_parts(**rows))
+    report = check_dataset(tmp_path / "toy", n_workers=1)
+    assert [found.rule for found in report.violations] == ["image cannot be decoded"]
+    assert "same file in two splits: 1, such as train/train\\x1b[2J = test/test\\x1b[2J" in str(report)
+    report.save_page(tmp_path / "page.html")
+
+
+def test_a_bomb_in_a_published_shard_is_a_broken_image():
+    with pytest.raises(DECODING_FAULTS, match="decompression bomb"):
+        decode(bomb("PNG"))
 
 
 # ---- what is shown ------------------------------------------------------------------------------------------
