@@ -367,7 +367,7 @@ KINDS = (
     md5("hash file: an HTML page", "<html>Not found</html>", r"expected the MD5 of train/images_000\.tar, .*fetch again"),
     manifest("manifest: cut", '{"dataset": "x", "files": [', r"manifest\.json: not JSON .*run the fetch stage again"),
     manifest("manifest: another shape", '{"files": 3}', r"manifest\.json: files: .*run the fetch stage again"),
-    mined("mined types: another shape", '{"types": [], "chains": {}}', r"damaged: .*mined\.json: types.*delete it"),
+    mined("mined types: another shape", '{"types": [], "chains": {}}', r"mined\.json: types: .*delete it and run the fetch stage again"),
     # JSON, by the tree
     tree("JSON: empty file", "", r"tree\.json: not JSON .*is it cut\? Mend or remove it"),
     tree("JSON: NaN", leaves("a").replace('"root"', "NaN"), r"tree\.json: NaN is not a number of JSON; mend"),

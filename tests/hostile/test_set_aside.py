@@ -26,13 +26,16 @@ from hierarchies.export import export
 from hierarchies.files import replace_folder, write_text_atomic
 from hierarchies.render import render_html
 from hierarchies.review.apply import apply_decisions
-from hierarchies.review.decisions import Decision
+from hierarchies.review.decisions import Decision, read_decisions
 from pipelines.archives import Tar, scan_tar, stream_tar_gz
+from pipelines.config import load_params
+from pipelines.sources.base import read_csv
+from pipelines.sources.registry import RegistryRow, read_registry
 from pipelines.sources.verified import LEDGER, Ledger
 from pipelines.sources.zips import open_zip, read_zip_member, scan_zip
 from pipelines.stages import index
 from tests.datasets_hub.hub_toy import toy_parts, toy_row, write_toy
-from tests.fuzz.targets import tar_of, write, zip_of
+from tests.fuzz.targets import NODES, tar_of, write, zip_of
 from tests.hierarchies.toy import PROPOSAL
 from tests.hostile.test_kinds import bomb
 from tests.pipelines.tiny import N_IMAGES, member, photograph, tiny_context, write_archive
@@ -199,6 +202,32 @@ def test_a_formula_is_text_in_a_spreadsheet():
 
 def test_a_message_is_shown_and_never_obeyed_by_a_terminal():
     assert str(CairnError("a\x1b[2J\u202eb\udc80\nc é")) == "a\\x1b[2J\\u202eb\\udc80\nc é"
+
+
+# ---- odd, and taken -----------------------------------------------------------------------------------------
+
+
+def test_windows_line_ends_and_byte_order_marks_are_no_fault(tmp_path):
+    def windows(text: str) -> bytes:
+        return b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode()
+
+    line = '{"act": "accept", "level": "type", "label": "keep", "to": "castle"}\n'
+    table = "path,fine,coarse,split\na/1.jpg,cat,animal,train\n"
+    write(
+        tmp_path,
+        {
+            "x.tsv": windows("name\turl\tbytes\thash\na\tu\t3\t\n"),
+            "x.jsonl": windows(line + "\n" + line),
+            "params.yaml": windows((ROOT / "params.yaml").read_text(encoding="utf-8")),
+            "tree.json": windows(NODES.to_json()),
+            "labels.csv": windows(table),
+        },
+    )
+    assert read_registry(tmp_path / "x.tsv") == [RegistryRow("a", "u", 3, None)]
+    assert len(read_decisions(tmp_path / "x.jsonl")) == 2
+    assert load_params(tmp_path / "params.yaml") == load_params(ROOT / "params.yaml")
+    assert LabelTree.load(tmp_path / "tree.json") == NODES
+    assert read_csv(tmp_path / "labels.csv", ["path", "split"])["split"].tolist() == ["train"]
 
 
 # ---- our own files, damaged ---------------------------------------------------------------------------------
