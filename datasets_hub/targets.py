@@ -128,12 +128,18 @@ class HubTarget:
         return {entry.path: entry.size for entry in entries if isinstance(entry, RepoFile)}
 
     def read_text(self, path: str) -> str | None:
-        """Content of a small file; None if it is not there."""
-        from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError
+        """Content of a small file as the hub has it now; None if it is not there."""
+        from huggingface_hub.errors import (
+            EntryNotFoundError,
+            LocalEntryNotFoundError,
+            RepositoryNotFoundError,
+        )
 
         with explained(self.uri):
             try:
-                local = self._api.hf_hub_download(self._repo, path, repo_type="dataset")
+                local = self._api.hf_hub_download(self._repo, path, repo_type="dataset", force_download=True)
+            except LocalEntryNotFoundError as error:  # also raised where nothing answers
+                raise CairnError(f"{self.uri}: {error}; check the network") from None
             except (EntryNotFoundError, RepositoryNotFoundError):
                 return None
         return Path(local).read_text(encoding="utf-8")
@@ -178,6 +184,10 @@ def open_target(to: str | Path, storage_options: Mapping[str, object] | None = N
         CairnError: the scheme is unknown or the name is not valid.
     """
     uri = str(to).removeprefix("file://").rstrip("/")
+    if not uri:
+        raise CairnError(
+            f"{str(to)!r}: give a folder, s3://bucket/prefix, gs://bucket/prefix or hf://org/name"
+        )
     if ".." in uri.split("/"):
         raise CairnError(f"{uri}: write the target without `..`")
     if uri.startswith("hf://"):
