@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -135,14 +136,14 @@ class HubTarget:
             RepositoryNotFoundError,
         )
 
-        with explained(self.uri):
+        with explained(self.uri), tempfile.TemporaryDirectory() as cache:  # no older copy steps in
             try:
-                local = self._api.hf_hub_download(self._repo, path, repo_type="dataset", force_download=True)
+                local = self._api.hf_hub_download(self._repo, path, repo_type="dataset", cache_dir=cache)
             except LocalEntryNotFoundError as error:  # also raised where nothing answers
                 raise CairnError(f"{self.uri}: {error}; check the network") from None
             except (EntryNotFoundError, RepositoryNotFoundError):
                 return None
-        return Path(local).read_text(encoding="utf-8")
+            return Path(local).read_text(encoding="utf-8")
 
     def upload(self, folder: Path, paths: Sequence[str]) -> None:
         """Send files; what a killed run has sent is not sent again. The hub takes each by its SHA-256."""
