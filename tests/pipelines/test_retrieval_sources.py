@@ -6,6 +6,7 @@ import stat
 import tarfile
 import warnings
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +14,7 @@ import pytest
 
 from hierarchies import CairnError
 from pipelines.archives import MemberReader
-from pipelines.config import load_params
+from pipelines.config import Subset, Subsets, load_params
 from pipelines.parts import Index, cut_parts
 from pipelines.paths import Paths
 from pipelines.samples.archives import write_tar_gz, write_zip
@@ -257,6 +258,22 @@ def test_a_copy_that_is_something_else_is_refused(by_hand, tmp_path):
     with pytest.raises(CairnError, match="split train: expected 144 images, found 143"):
         fetched.fetch(by_hand)
     assert not by_hand.paths.manifest.exists()
+
+
+def test_a_part_is_accepted_where_a_subset_is_declared(by_hand, tmp_path, monkeypatch):
+    monkeypatch.setattr(fetched, "expected_counts", lambda *_: {"train": {"images": 1}})
+    put(by_hand, zipped(tmp_path / "unpacked", ""))
+    with pytest.raises(CairnError, match="expected 1 images, found 144"):
+        fetched.fetch(by_hand)
+    declared = by_hand.params.sources["dyml_product"]
+    part = declared.model_copy(update={"subset": Subsets(full=Subset(splits=("train", "test")))})
+    sources = {**by_hand.params.sources, "dyml_product": part}
+    params = by_hand.params.model_copy(update={"sources": sources})
+    assert fetched.fetch(replace(by_hand, params=params))
+    put(by_hand, [("readme.txt", b"")])
+    by_hand.paths.manifest.unlink()
+    with pytest.raises(CairnError, match=r"holds no train/label\.csv"):
+        fetched.fetch(replace(by_hand, params=params))
 
 
 def test_register_writes_the_hash_of_an_accepted_copy(by_hand, tmp_path, monkeypatch):
