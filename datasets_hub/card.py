@@ -166,21 +166,27 @@ def _front_matter(card: Card, tree: LabelTree, stats: Stats) -> dict[str, object
         infos[name] = info(table_features(name), [("train", file.size_bytes, file.n_rows)])
     data = DatasetCardData()
     DatasetInfosDict(infos).to_dataset_card_data(data)
-    known = card.licence.lower() in _HUB_LICENCES
-    licence: dict[str, object] = {"license": card.licence.lower() if known else "other"}
-    if not known:
-        licence |= {"license_name": card.licence} | (
-            {"license_link": card.licence_url} if card.licence_url else {}
-        )
     return {
         "pretty_name": card.title,
-        **licence,
+        **_licence(card),
         "task_categories": ["image-feature-extraction"],
         "tags": list(card.tags),
         "configs": configs(stats),
         "dataset_info": data["dataset_info"],
         "cairn": card.model_dump(mode="json", exclude_none=True),
     }
+
+
+def _licence(card: Card) -> dict[str, object]:
+    """The keys by which the Hugging Face hub shows a licence; names it does not know are one lower-case word."""
+    name = card.licence.lower()
+    if name in _HUB_LICENCES:
+        return {"license": name}
+    if name.startswith("unknown"):
+        return {"license": "unknown"}
+    slug = re.sub(r"[^a-z0-9.]+", "-", name).strip("-")
+    link = {"license_link": card.licence_url} if card.licence_url else {}
+    return {"license": "other", "license_name": slug, **link}
 
 
 def configs(stats: Stats) -> list[dict[str, object]]:

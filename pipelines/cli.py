@@ -66,7 +66,7 @@ def check(
     from datasets_hub import check_dataset
 
     report = check_dataset(dataset, scale)
-    console.print(str(report))
+    console.print(str(report), soft_wrap=True)
     if page:
         report.save_page(page)
         console.print(f"{page}: open it in a browser")
@@ -75,11 +75,20 @@ def check(
 
 
 @datasets_app.command("diff")
-def diff_datasets(before: Dataset, after: Dataset, scale: Scale = "sample") -> None:
-    """Say what changed between two datasets: images and labels added, removed, moved."""
+def diff_datasets(
+    before: Dataset,
+    after: Dataset,
+    scale: Scale = "sample",
+    revision_before: Annotated[str | None, typer.Option(help="An earlier version, such as v1.")] = None,
+    revision_after: Annotated[str | None, typer.Option(help="Likewise; the present one by default.")] = None,
+) -> None:
+    """Say what changed between two datasets, or versions of one: images and labels added, removed, moved."""
     from datasets_hub import diff
 
-    console.print(str(diff.diff_datasets(before, after, scale)))
+    found = diff.diff_datasets(
+        before, after, scale, revision_before=revision_before, revision_after=revision_after
+    )
+    console.print(str(found), soft_wrap=True)
 
 
 @app.command()
@@ -93,7 +102,8 @@ def publish(
     """Publish a dataset of this hub elsewhere; only changed files travel, readers switch at the end."""
     from datasets_hub.publishing import publish as send
 
-    console.print(str(send(dataset, to, scale=scale, message=message, dry_run=dry_run)))
+    done = send(dataset, to, scale=scale, message=message, dry_run=dry_run)
+    console.print(str(done), soft_wrap=True)
 
 
 @app.command()
