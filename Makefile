@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 export PYTHONDONTWRITEBYTECODE := 1
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help setup repro grocery test browser lint constraints clean
+.PHONY: help setup repro grocery test browser lint fuzz constraints clean
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
@@ -41,6 +41,12 @@ browser: ## chromium for the tests of pages, where apt can install it; without i
 
 test: lint browser ## lint and every test that needs no network
 	@OMP_NUM_THREADS=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadgroup
+
+MINUTES ?= 2
+fuzz: $(READY) ## MINUTES=2 per parser, or only TARGETS="tree zip": coverage-guided fuzzing, summary in results/fuzz/
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		--editable '.[build,train,review,s3,dev,fuzz]'
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz.run --minutes $(MINUTES) $(TARGETS)
 
 constraints: $(READY) ## write the installed versions to constraints.txt
 	@{ echo "# Exact versions of everything that the two commands install; made by 'make constraints'."; \

@@ -4,7 +4,7 @@
 
 Every method runs in a process of its own on the same files, which lie in the page cache. Memory is the highest sum
 of PSS over a method's processes, sampled every 50 ms; `idle_mb` is the same process after its imports. Readers are
-timed by their CPU, writers by the clock and by CPU (`cpu_s`): on a busy machine the clock also counts others' work.
+timed by their CPU, writers by the clock: let the machine be quiet.
 Prints ratios, writes results/hub.json beside this file.
 """
 
@@ -184,14 +184,13 @@ def measure_writer(method: str, folder: Path, out: Path, n_workers: int) -> dict
 
     datasets.disable_progress_bars()
     idle = pss_bytes(os.getpid())
-    start, cpu = time.perf_counter(), sum(os.times()[:4])
+    start = time.perf_counter()
     WRITERS[method](folder, out, n_workers)
-    seconds, cpu_s = time.perf_counter() - start, sum(os.times()[:4]) - cpu
+    seconds = time.perf_counter() - start
     size = sum(path.stat().st_size for path in image_paths(folder))
     return {
         "seconds": round(seconds, 2),
         "mb_per_s": round(size / seconds / 1e6, 1),
-        "cpu_s": round(cpu_s, 2),
         "idle_mb": round(idle / 1e6, 1),
     }
 
@@ -290,7 +289,6 @@ def run(n_images: int, n_workers: int, scratch: Path, n_runs: int) -> dict[str, 
         if method != "cairn"
         for kind, value in {
             "speed": ours["mb_per_s"] / theirs["mb_per_s"],
-            "speed by CPU": theirs["cpu_s"] / ours["cpu_s"],
             "peak memory": ours["peak_mb"] / theirs["peak_mb"],
         }.items()
     }

@@ -6,15 +6,25 @@ from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from datasets_hub.schema import image_features, table_features
 from datasets_hub.stats import Stats
-from hierarchies.errors import CairnError
+from hierarchies.errors import UNPRINTABLE, CairnError
+from hierarchies.parse import parse_yaml, typed
 from hierarchies.tree import LabelTree
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 SplitName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]\w{0,63}$")]
+
+
+def _shown(text: str) -> str:
+    if UNPRINTABLE.search(text):
+        raise ValueError("control characters or overrides of the writing direction; remove them")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_shown)]  # it is shown in terminals and pages
 WebUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s<>\"'()]+$")]
 # Licences that the Hugging Face hub knows by name; others are shown as "other" with their name beside.
 _HUB_LICENCES = {"apache-2.0", "mit", "bsd-3-clause", "cc0-1.0", "odc-by", "odbl"} | {
@@ -31,8 +41,8 @@ class _Typed(BaseModel):
 class Source(_Typed):
     """Where data came from: `sha256` is that of its manifest or of its one file."""
 
-    name: str
-    version: str | None = None
+    name: Text
+    version: Text | None = None
     url: WebUrl | None = None
     sha256: str | None = None
 
@@ -72,13 +82,13 @@ class Card(_Typed):
     """
 
     name: Slug
-    title: str
-    description: str
-    licence: str
+    title: Text
+    description: Text
+    licence: Text
     redistributable: bool
     levels: tuple[str, ...]
     annotation_origin: Literal["given", "automatic", "automatic-and-reviewed"]
-    citation: str | None = None
+    citation: Text | None = None
     homepage: WebUrl | None = None
     licence_url: WebUrl | None = None
     attribution: tuple[Literal["source_url", "author", "license", "title"], ...] = ()
@@ -116,13 +126,10 @@ def read_card(text: str, origin: str) -> Card:
     Raises:
         CairnError: no YAML head, or none that Cairn wrote; the message names the key.
     """
-    try:
-        return Card.model_validate(front_matter(text, origin)["cairn"])
-    except KeyError:
-        raise CairnError(f"{origin}: its YAML head has no key `cairn`: not a dataset of this hub") from None
-    except ValidationError as error:
-        found = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'card'}: {e['msg']}" for e in error.errors())
-        raise CairnError(f"{origin}: the card is not valid: {found}") from None
+    head = front_matter(text, origin)
+    if "cairn" not in head:
+        raise CairnError(f"{origin}: its YAML head has no key `cairn`: give a dataset that Cairn published")
+    return typed(Card, head["cairn"], f"{origin}: the card is not valid")
 
 
 def front_matter(text: str, origin: str) -> dict[str, object]:
@@ -134,10 +141,7 @@ def front_matter(text: str, origin: str) -> dict[str, object]:
     match = re.match(r"---\n(.*?\n)---\n", text, re.DOTALL)
     if not match:
         raise CairnError(f"{origin}: no YAML head between `---` lines; is the file whole?")
-    try:
-        content = yaml.safe_load(match[1])
-    except yaml.YAMLError as error:
-        raise CairnError(f"{origin}: the YAML head cannot be read: {error}") from None
+    content = parse_yaml(f"\n{match[1]}", origin)  # so that its lines count as those of the file
     if not isinstance(content, dict):
         raise CairnError(f"{origin}: the YAML head is no mapping; is the file whole?")
     return content
@@ -162,21 +166,27 @@ def _front_matter(card: Card, tree: LabelTree, stats: Stats) -> dict[str, object
         infos[name] = info(table_features(name), [("train", file.size_bytes, file.n_rows)])
     data = DatasetCardData()
     DatasetInfosDict(infos).to_dataset_card_data(data)
-    known = card.licence.lower() in _HUB_LICENCES
-    licence: dict[str, object] = {"license": card.licence.lower() if known else "other"}
-    if not known:
-        licence |= {"license_name": card.licence} | (
-            {"license_link": card.licence_url} if card.licence_url else {}
-        )
     return {
         "pretty_name": card.title,
-        **licence,
+        **_licence(card),
         "task_categories": ["image-feature-extraction"],
         "tags": list(card.tags),
         "configs": configs(stats),
         "dataset_info": data["dataset_info"],
         "cairn": card.model_dump(mode="json", exclude_none=True),
     }
+
+
+def _licence(card: Card) -> dict[str, object]:
+    """The keys by which the Hugging Face hub shows a licence; names it does not know are one lower-case word."""
+    name = card.licence.lower()
+    if name in _HUB_LICENCES:
+        return {"license": name}
+    if name.startswith("unknown"):
+        return {"license": "unknown"}
+    slug = re.sub(r"[^a-z0-9.]+", "-", name).strip("-")
+    link = {"license_link": card.licence_url} if card.licence_url else {}
+    return {"license": "other", "license_name": slug, **link}
 
 
 def configs(stats: Stats) -> list[dict[str, object]]:

@@ -15,6 +15,7 @@ from PIL import Image
 
 from datasets_hub.card import configs, front_matter
 from datasets_hub.duplicates import near_pairs
+from datasets_hub.images import DECODING_FAULTS, open_image
 from datasets_hub.loader import describe
 from datasets_hub.locate import PublishedDataset
 from datasets_hub.report import LookAlike, Report
@@ -215,7 +216,10 @@ def _thumbnail(dataset: PublishedDataset, groups: Sequence[ScannedGroup], row: i
     group, inside = groups[at], row - int(ends[at]) + groups[at].n_rows
     with local_copy(dataset.location, group.path) as path, pq.ParquetFile(path) as file:
         image = file.read_row_group(group.group, columns=["image"])["image"][inside]["bytes"].as_py()
-    small = Image.open(io.BytesIO(image)).convert("RGB")
+    try:
+        small = open_image(image or b"").convert("RGB")
+    except DECODING_FAULTS:  # which is a finding of its own
+        small = Image.new("RGB", (1, 1))
     small.thumbnail((128, 128))
     out = io.BytesIO()
     small.save(out, "JPEG", quality=80)

@@ -13,6 +13,7 @@ from datasets_hub.loader import describe
 from datasets_hub.locate import PublishedDataset
 from datasets_hub.remote import explained
 from datasets_hub.schema import label_values
+from hierarchies.errors import printable
 from hierarchies.tree import LabelTree
 
 _N_EXAMPLES = 5
@@ -28,7 +29,7 @@ class Change:
 
     def __str__(self) -> str:
         more = "; ..." if self.count > len(self.examples) else ""
-        return f"{self.kind}: {self.count:,} ({'; '.join(self.examples)}{more})"
+        return printable(f"{self.kind}: {self.count:,} ({'; '.join(self.examples)}{more})")
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,13 @@
 """Images that occur twice across splits: byte for byte, or to the eye."""
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+
+from datasets_hub.images import open_image
 
 Bits = npt.NDArray[np.uint64]
 _BANDS = 4  # two 64-bit hashes that differ in at most 3 bits agree in one of four 16-bit bands
@@ -27,9 +28,9 @@ def decode(image: bytes) -> Image.Image:
     """The whole image as grey values, JPEGs at reduced size (every byte is still read).
 
     Raises:
-        OSError: it is broken or no image.
+        OSError: it is broken or no image; and the rest of `DECODING_FAULTS`.
     """
-    opened = Image.open(io.BytesIO(image))
+    opened = open_image(image)
     opened.draft("L", (64, 64))
     return opened.convert("L")
 

@@ -1,12 +1,21 @@
 """Is an image fit to publish? A cheap look at JPEGs; what the look cannot vouch for is decoded."""
 
 import io
+import struct
 import warnings
+import zlib
 from dataclasses import dataclass
+from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+"""What is let in; of Pillow's others some run programs (EPS) or read other files."""
+DECODING_FAULTS = (
+    OSError, ValueError, SyntaxError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError,
+    EOFError, MemoryError, struct.error, zlib.error, Image.DecompressionBombError,
+)  # fmt: skip
+"""What Pillow raises for broken files."""
 _START, _END, _FILL = b"\xff\xd8", b"\xff\xd9", 0xFF
 _FRAMES = (0xC0, 0xC1, 0xC2)  # baseline, extended, progressive: what every decoder reads
 _SCAN = 0xDA
@@ -39,7 +48,7 @@ class ImageCheck:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of sizes, which are looked at here, and of odd metadata
-                opened = Image.open(io.BytesIO(image), formats=_FORMATS)
+                opened = open_image(image)
                 fault = self._size_fault(opened.size)
                 if fault is None:
                     opened.load()
@@ -48,12 +57,21 @@ class ImageCheck:
             return "no image"
         except Image.DecompressionBombError:
             return "too many pixels"
-        except (OSError, ValueError, SyntaxError, IndexError, MemoryError) as error:
+        except DECODING_FAULTS as error:
             truncated = "truncated" in str(error)
             return "truncated" if truncated else f"cannot be decoded ({type(error).__name__})"
 
 
 USUAL = ImageCheck()
+
+
+def open_image(image: bytes | Path) -> Image.Image:
+    """Open an image in one of the formats that are let in.
+
+    Raises:
+        OSError: it is no image, or in another format; see `DECODING_FAULTS` for what else broken files raise.
+    """
+    return Image.open(io.BytesIO(image) if isinstance(image, bytes) else image, formats=_FORMATS)
 
 
 def jpeg_size(image: bytes) -> tuple[int, int] | None:

@@ -59,8 +59,7 @@ def load_dataset(
     files = found.data_files.get(config)
     if files is None:
         raise CairnError(f"{found.location.uri}: no config {config!r}; there are {quoted(found.data_files)}")
-    if split is not None and split.split("[")[0].split("+")[0] not in files:
-        raise CairnError(f"{found.location.uri}: no split {split!r}; there are {quoted(files)}")
+    _check_split(split, files, streaming, found.location.uri)
     _check_present(found, files)
     loaded = datasets.load_dataset(
         "parquet",
@@ -130,8 +129,14 @@ def label_array(dataset: "Dataset", tree: LabelTree) -> npt.NDArray[np.int64]:
         Shape (n_images, L), column 0 the finest level; -1 for an image without a label.
 
     Raises:
-        CairnError: a level column is missing.
+        CairnError: not one split that can be read at random, or a level column is missing.
     """
+    from datasets import Dataset
+
+    if not isinstance(dataset, Dataset):
+        raise CairnError(
+            f"label_array needs one split, got {type(dataset).__name__}: load it with `split=...`, without streaming"
+        )
     missing = [level for level in tree.levels if level not in dataset.column_names]
     if missing:
         raise CairnError(f"the dataset has no column {quoted(missing)}; load it without `levels=`")
@@ -142,6 +147,19 @@ def label_array(dataset: "Dataset", tree: LabelTree) -> npt.NDArray[np.int64]:
         start = 0 if is_class_label(tree, level) else first_node_id(tree, level)
         columns.append(np.where(column < 0, -1, column - start))
     return np.stack(columns, axis=1).astype(np.int64)
+
+
+def _check_split(split: str | None, files: Mapping[str, Sequence[str]], streaming: bool, uri: str) -> None:
+    """Refuse what `datasets` would refuse with less to go by."""
+    if split is None:
+        return
+    if not isinstance(split, str):
+        raise CairnError(f"split must be a name such as 'train' or 'train[:10%]', got {split!r}")
+    unknown = [name for part in split.split("+") if (name := part.split("[")[0]) not in files]
+    if unknown:
+        raise CairnError(f"{uri}: no split {quoted(unknown)}; there are {quoted(files)}")
+    if streaming and split not in files:
+        raise CairnError(f"split {split!r} cannot be streamed: stream a whole split, then take(n) or skip(n)")
 
 
 def _check_present(found: PublishedDataset, files: Mapping[str, Sequence[str]]) -> None:
@@ -158,6 +176,8 @@ def _with_levels(
 ) -> "Loaded":
     from datasets import DatasetDict, IterableDatasetDict
 
+    if isinstance(levels, str):
+        raise CairnError(f"levels must be a list, such as [{levels!r}]")
     unknown = sorted(set(levels or ()) - set(found.card.levels))
     if unknown:
         raise CairnError(f"no level {quoted(unknown)}; {found.card.name} has {quoted(found.card.levels)}")

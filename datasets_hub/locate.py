@@ -13,6 +13,7 @@ from datasets_hub.card import Card, front_matter, read_card
 from datasets_hub.remote import explained
 from datasets_hub.stats import Stats
 from hierarchies.errors import CairnError
+from hierarchies.parse import decode
 from hierarchies.tree import LabelTree
 
 HUB_VARIABLE = "CAIRN_HUB"
@@ -65,7 +66,7 @@ class Location:
         try:
             with explained(self.uri):
                 filesystem, where = url_to_fs(self.file(path), **self.options)
-                return str(filesystem.cat_file(where).decode("utf-8"))
+                return decode(filesystem.cat_file(where), f"{self.uri}/{path}")
         except FileNotFoundError:
             version = f" in version {self.revision!r}" if self.revision else ""
             raise CairnError(
@@ -161,8 +162,13 @@ def find_hub(hub: str | Path | None = None) -> str:
         CairnError: none of them is there.
     """
     chosen = str(hub) if hub is not None else os.environ.get(HUB_VARIABLE)
+    if chosen and "://" in chosen:
+        return chosen.rstrip("/")
     if chosen:
-        return chosen.rstrip("/") if "://" in chosen else str(Path(chosen).expanduser().resolve())
+        path = Path(chosen).expanduser().resolve()
+        if not path.is_dir():
+            raise CairnError(f"{path}: there is no such hub; correct `hub=...` or {HUB_VARIABLE}")
+        return str(path)
     here = Path.cwd()
     for folder in (here, *here.parents):
         if (folder / "data" / "hub").is_dir():
@@ -199,9 +205,10 @@ def locate(
     where = find_hub(hub)
     uri = f"{where}/{safe_name(scale)}/{safe_name(text)}"
     if "://" not in where and not (Path(uri) / "README.md").is_file():
+        hint = f", or write ./{text} for the folder of that name" if Path(text).is_dir() else ""
         raise CairnError(
             f"no dataset {text!r} of scale {scale!r} in {where}; there are: {_present(Path(where))}. "
-            f"Build it with `dvc repro publish@{scale}-{text}`"
+            f"Build it with `dvc repro publish@{scale}-{text}`{hint}"
         )
     return Location(uri, revision, options)
 

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from PIL import Image
 
+from datasets_hub.images import DECODING_FAULTS, open_image
 from datasets_hub.stats import ShardFile
 from hierarchies.tree import LabelTree
 
@@ -51,10 +52,10 @@ def _samples(folder: Path, shards: Sequence[ShardFile]) -> Iterator[Image.Image]
         here = sorted(row - first for row in wanted if first <= row < first + shard.n_rows)
         for image in _read_images(folder / shard.path, here):
             try:
-                opened = Image.open(io.BytesIO(image))
+                opened = open_image(image)
                 opened.draft("RGB", (_TILE_PX, _TILE_PX))
                 yield opened.convert("RGB")
-            except (OSError, ValueError, SyntaxError):  # what Pillow raises for broken files
+            except DECODING_FAULTS:
                 continue
         first += shard.n_rows
 

@@ -98,13 +98,15 @@ def publish(
         storage_options: passed to fsspec, such as `{"endpoint_url": ...}` for S3.
 
     Raises:
-        CairnError: a file of the dataset is missing or altered (nothing is published), or the target refuses.
+        CairnError: a file of the dataset is missing or altered (nothing is published), something else lies at
+            the target, or the target refuses.
     """
     source = describe(name_or_path, scale, hub=hub)
-    verify_files(source)
     target = open_target(to, storage_options)
+    history = read_history(target)
+    _check_place(source, target, history)
+    verify_files(source)
     with _edition(source, target.is_local) as (edition, folder):
-        history = read_history(target)
         before = _present(target, history, storage_options)
         version = _next_version(history, before, edition, folder, message)
         there = target.sizes_bytes()
@@ -181,6 +183,15 @@ def verify_files(dataset: PublishedDataset) -> None:
             raise CairnError(f"{path} is missing; build the dataset again before you publish it")
         if sha256_of(path) != file.sha256:
             raise CairnError(f"{path} was altered since it was built; build the dataset again")
+
+
+def _check_place(source: PublishedDataset, target: Target, history: list[Version]) -> None:
+    """Refuse the dataset's own folder, and a place whose README is of something else: it would be overwritten."""
+    if target.is_local and Path(target.uri).resolve().is_relative_to(Path(source.location.uri).resolve()):
+        raise CairnError(f"{target.uri} is the folder of the dataset itself: give another place")
+    readme = None if history else target.read_text("README.md")
+    if readme is not None and "\ncairn:\n" not in readme:
+        raise CairnError(f"{target.uri} has a README.md of something else: give a place of the dataset's own")
 
 
 @contextmanager

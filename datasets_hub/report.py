@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from hierarchies.errors import CairnError
+from hierarchies.errors import CairnError, printable
 from hierarchies.files import write_text_atomic
 
 
@@ -19,7 +19,7 @@ class Finding:
     examples: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"{self.rule}: {self.count:,}, such as {'; '.join(self.examples)}"
+        return printable(f"{self.rule}: {self.count:,}, such as {'; '.join(self.examples)}")
 
 
 @dataclass(frozen=True)

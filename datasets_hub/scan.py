@@ -17,6 +17,7 @@ from fsspec.core import url_to_fs
 from datasets_hub.card import Card
 from datasets_hub.duplicates import decode, difference_hash
 from datasets_hub.files import sha256_of
+from datasets_hub.images import DECODING_FAULTS
 from datasets_hub.locate import Location
 from datasets_hub.report import Finding
 from datasets_hub.schema import image_features, label_values
@@ -164,7 +165,7 @@ class Scanner:
             scan.digests.append(hashlib.sha256(content).digest())
             try:
                 scan.hashes.append(difference_hash(decode(content)))
-            except (OSError, ValueError, SyntaxError) as error:  # what Pillow raises for broken files
+            except DECODING_FAULTS as error:
                 scan.findings.add("image cannot be decoded", [f"{image_id} ({error})"])
                 scan.hashes.append(0)
 

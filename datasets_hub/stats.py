@@ -5,15 +5,19 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
 
 from hierarchies.errors import CairnError
 from hierarchies.files import write_text_atomic
+from hierarchies.parse import FORBID, parse_json, typed
 
 if TYPE_CHECKING:
     from hierarchies.tree import LabelTree
 
 SCHEMA = 2
+Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 @dataclass(frozen=True)
@@ -28,10 +32,12 @@ class ShardFile:
         sha256: of the file; its name carries the first 16 digits.
     """
 
+    __pydantic_config__ = FORBID
+
     path: str
-    n_rows: int
-    size_bytes: int
-    image_bytes: int
+    n_rows: Count
+    size_bytes: Count
+    image_bytes: Count
     sha256: str
 
 
@@ -49,12 +55,14 @@ class SplitStats:
         shards: its files, in row order.
     """
 
-    n_listed: int
-    n_images: int
-    n_quarantined: int
-    n_excluded: int
-    n_unlabelled: int
-    n_labels: Mapping[str, int]
+    __pydantic_config__ = FORBID
+
+    n_listed: Count
+    n_images: Count
+    n_quarantined: Count
+    n_excluded: Count
+    n_unlabelled: Count
+    n_labels: Mapping[str, Count]
     shards: tuple[ShardFile, ...]
 
 
@@ -72,12 +80,14 @@ class Stats:
         with_images: False where only labels and splits are published.
     """
 
+    __pydantic_config__ = FORBID
+
     fingerprint: str
     tree_fingerprint: str
-    n_names: Mapping[str, int]
+    n_names: Mapping[str, Count]
     splits: Mapping[str, SplitStats]
     tables: Mapping[str, ShardFile]
-    quarantine: Mapping[str, int] = field(default_factory=dict)
+    quarantine: Mapping[str, Count] = field(default_factory=dict)
     with_images: bool = True
 
     @property
@@ -101,20 +111,10 @@ class Stats:
         Raises:
             CairnError: not such a file.
         """
-        try:
-            content = json.loads(text)
-            if content.pop("schema") != SCHEMA:
-                raise CairnError(f"{origin}: another schema; this Cairn reads schema {SCHEMA}: publish again")
-            splits = {
-                name: SplitStats(
-                    **{**entry, "shards": tuple(ShardFile(**shard) for shard in entry["shards"])}
-                )
-                for name, entry in content.pop("splits").items()
-            }
-            tables = {name: ShardFile(**entry) for name, entry in content.pop("tables").items()}
-            return cls(splits=splits, tables=tables, **content)
-        except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
-            raise CairnError(f"{origin}: not the stats of a published dataset ({error})") from None
+        content = parse_json(text, origin)
+        if not isinstance(content, dict) or content.pop("schema", None) != SCHEMA:
+            raise CairnError(f"{origin}: another schema; this Cairn reads schema {SCHEMA}: publish again")
+        return typed(cls, content, origin)
 
 
 def data_fingerprint(

@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -128,15 +129,21 @@ class HubTarget:
         return {entry.path: entry.size for entry in entries if isinstance(entry, RepoFile)}
 
     def read_text(self, path: str) -> str | None:
-        """Content of a small file; None if it is not there."""
-        from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError
+        """Content of a small file as the hub has it now; None if it is not there."""
+        from huggingface_hub.errors import (
+            EntryNotFoundError,
+            LocalEntryNotFoundError,
+            RepositoryNotFoundError,
+        )
 
-        with explained(self.uri):
+        with explained(self.uri), tempfile.TemporaryDirectory() as cache:  # no older copy steps in
             try:
-                local = self._api.hf_hub_download(self._repo, path, repo_type="dataset")
+                local = self._api.hf_hub_download(self._repo, path, repo_type="dataset", cache_dir=cache)
+            except LocalEntryNotFoundError as error:  # also raised where nothing answers
+                raise CairnError(f"{self.uri}: {error}; check the network") from None
             except (EntryNotFoundError, RepositoryNotFoundError):
                 return None
-        return Path(local).read_text(encoding="utf-8")
+            return Path(local).read_text(encoding="utf-8")
 
     def upload(self, folder: Path, paths: Sequence[str]) -> None:
         """Send files; what a killed run has sent is not sent again. The hub takes each by its SHA-256."""
@@ -178,6 +185,10 @@ def open_target(to: str | Path, storage_options: Mapping[str, object] | None = N
         CairnError: the scheme is unknown or the name is not valid.
     """
     uri = str(to).removeprefix("file://").rstrip("/")
+    if not uri:
+        raise CairnError(
+            f"{str(to)!r}: give a folder, s3://bucket/prefix, gs://bucket/prefix or hf://org/name"
+        )
     if ".." in uri.split("/"):
         raise CairnError(f"{uri}: write the target without `..`")
     if uri.startswith("hf://"):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from datasets_hub.loader import label_array
+from hierarchies.errors import CairnError
 from hierarchies.tree import LabelTree
 
 if TYPE_CHECKING:
@@ -19,13 +20,18 @@ class TorchView:
         dataset: a split as `load_dataset` gives it, with all its levels.
         tree: its label tree.
         transform: turns a PIL image into a tensor; by default of shape (3, height, width), values 0..1.
+
+    Raises:
+        CairnError: not one split, or one without images or levels.
     """
 
     def __init__(
         self, dataset: "Dataset", tree: LabelTree, transform: "Callable[[Image], Tensor] | None" = None
     ) -> None:
-        self._images = dataset.select_columns(["image"])
         self._labels = label_array(dataset, tree)
+        if "image" not in dataset.column_names:
+            raise CairnError("the dataset has no images: its licence lets only labels and splits travel")
+        self._images = dataset.select_columns(["image"])
         self._transform = transform
 
     def __len__(self) -> int:

@@ -1,9 +1,23 @@
 """The one error that is the user's to mend."""
 
+import re
+
+# What a terminal would obey or could not show: escapes, other control characters, direction overrides, half surrogates.
+UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """Text that a terminal shows and does not obey: what it could not show is escaped."""
+    return UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
+
 
 class CairnError(ValueError):
     """Bad input, with the cure in the message.
 
     The message says what is wrong, where it stands (file, line, key) and what to do next. Command lines print it
-    without a traceback and exit with status 1; anything else that escapes is a fault of Cairn.
+    without a traceback and exit with status 1; anything else that escapes is a fault of Cairn. What the message
+    quotes of a file is shown, never obeyed: control characters are escaped.
     """
+
+    def __str__(self) -> str:
+        return printable(super().__str__())

@@ -29,11 +29,15 @@ def export(tree: LabelTree, form: str) -> str:
 
 
 def to_csv(tree: LabelTree) -> str:
-    """One row per leaf, one column per level, fine to coarse; RFC 4180 quoting."""
+    """One row per leaf, one column per level, fine to coarse; RFC 4180 quoting.
+
+    A spreadsheet takes a cell that starts with `=`, `+`, `-` or `@` for a formula: such a label gets an apostrophe in
+    front. Read `tree.json` or the tables `nodes` and `edges` where every character counts.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(tree.levels)
-    writer.writerows(tree.table().itertuples(index=False, name=None))
+    for row in (tree.levels, *tree.table().itertuples(index=False, name=None)):
+        writer.writerow([f"'{cell}" if cell.startswith(("=", "+", "-", "@")) else cell for cell in row])
     return text.getvalue()
 
 

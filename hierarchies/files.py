@@ -1,10 +1,19 @@
-"""Writes that are seen whole or not at all."""
+"""Names that stay where they are put, and writes that are seen whole or not at all."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+
+_ODD = re.compile(r"[\x00-\x1f\x7f\\]")
+
+
+def stays_below(name: str) -> bool:
+    """Whether a name is a relative path with forward slashes that leads nowhere but below the folder it is put in."""
+    path = PurePosixPath(name)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and not _ODD.search(name)
 
 
 @contextmanager
@@ -39,7 +48,8 @@ def replace_folder(path: Path) -> Iterator[Path]:
     """Give an empty folder beside `path`; put it in the place of `path` when the block ends well.
 
     Args:
-        path: the folder to replace. What it held is gone only once the new one is complete.
+        path: the folder to replace. What it held is gone only once the new one is complete; a link is replaced, what
+            it leads to stays.
 
     Yields:
         The folder to fill. It is removed if the block raises, and `path` keeps what it held.
@@ -56,4 +66,6 @@ def replace_folder(path: Path) -> Iterator[Path]:
         temporary.rename(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        if retired.is_symlink():  # what it leads to is somebody else's
+            retired.unlink()
         shutil.rmtree(retired, ignore_errors=True)

@@ -2,18 +2,50 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
 from hierarchies.errors import CairnError
 from hierarchies.links import ROOT, IntArray, Links
 from hierarchies.names import quoted
 from hierarchies.node import Node, NodeInfo
+from hierarchies.parse import FORBID, parse_json, typed
 
 SCHEMA = 1
 Names = Sequence[tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One line of a tree file; see `Node` and `NodeInfo`."""
+
+    __pydantic_config__ = FORBID
+
+    level: str
+    name: str
+    parent: str
+    n_images: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    confidence: Annotated[float, Field(ge=0, le=1)] | None = None
+    source: str | None = None
+    status: str | None = None
+
+    @property
+    def info(self) -> NodeInfo:
+        return NodeInfo(self.n_images, self.confidence, self.source, self.status)
+
+
+@dataclass(frozen=True)
+class _File:
+    __pydantic_config__ = FORBID
+
+    format: str
+    schema: int
+    levels: tuple[str, ...]
+    nodes: list[_Entry]
 
 
 def node_table(levels: Sequence[str], names: Names, parents: Sequence[IntArray]) -> pd.DataFrame:
@@ -50,6 +82,13 @@ def links_of_nodes(frame: pd.DataFrame) -> tuple[tuple[str, ...], list[list[tupl
     missing = {"node_id", "level", "depth", "name", "parent_id"} - set(frame.columns)
     if missing:
         raise CairnError(f"the node table lacks the columns {quoted(sorted(missing))}")
+    for column in ("node_id", "depth"):
+        if not pd.api.types.is_integer_dtype(frame[column]) or frame[column].isna().any():
+            raise CairnError(
+                f"the node table's column {column!r} must hold a whole number in every row; mend it"
+            )
+    if frame[["level", "name"]].isna().any(axis=None):
+        raise CairnError("the node table has a row without level or name; give it one, or leave the row out")
     if frame["node_id"].duplicated().any():
         raise CairnError("the node table repeats a node_id; each node needs its own")
     if frame.empty or (frame["depth"] == 0).sum() != 1:
@@ -64,7 +103,9 @@ def links_of_nodes(frame: pd.DataFrame) -> tuple[tuple[str, ...], list[list[tupl
         i: (d, n) for i, d, n in zip(frame["node_id"], frame["depth"], frame["name"].astype(str), strict=True)
     }
     links: list[list[tuple[str, str]]] = [[] for _ in levels]
-    for child, above in zip(frame["node_id"], frame["parent_id"], strict=True):
+    for child, above in zip(
+        frame["node_id"], pd.to_numeric(frame["parent_id"], errors="coerce"), strict=True
+    ):
         depth, name = place[child]
         if depth == 0:
             continue
@@ -97,25 +138,23 @@ def _entries(
             }
 
 
-def parse_json(text: str, origin: str) -> tuple[tuple[str, ...], list[Links], dict[Node, NodeInfo]]:
+def parse_tree(text: str, origin: str) -> tuple[tuple[str, ...], list[Links], dict[Node, NodeInfo]]:
     """Levels, (label, parent) pairs per level and info; raises `CairnError` where the text is no tree file."""
-    try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise CairnError(f"{origin}:{error.lineno}: not JSON ({error.msg}); is the file whole?") from None
+    content = parse_json(text, origin)
     if not isinstance(content, dict) or content.get("format") != "cairn-tree":
-        raise CairnError(f"{origin}: not a label tree (no format 'cairn-tree')")
+        raise CairnError(f"{origin}: not a label tree (no format 'cairn-tree'); give a tree.json")
     if content.get("schema") != SCHEMA:
         raise CairnError(f"{origin}: schema {content.get('schema')!r} is not {SCHEMA}; rebuild the tree")
-    try:
-        levels = tuple(str(level) for level in content["levels"])
-        links: dict[str, list[tuple[str, str]]] = {level: [] for level in levels}
-        info: dict[Node, NodeInfo] = {}
-        for entry in content["nodes"]:
-            level, name, parent = entry.pop("level"), entry.pop("name"), entry.pop("parent")
-            links[level].append((name, parent))
-            if entry:
-                info[Node(level, name)] = NodeInfo(**entry)
-        return levels, [links[level] for level in levels], info
-    except (KeyError, TypeError, AttributeError) as error:
-        raise CairnError(f"{origin}: malformed tree ({type(error).__name__}: {error})") from None
+    file = typed(_File, content, origin)
+    links: dict[str, list[tuple[str, str]]] = {level: [] for level in file.levels}
+    info: dict[Node, NodeInfo] = {}
+    for entry in file.nodes:
+        if entry.level not in links:
+            raise CairnError(
+                f"{origin}: {quoted([entry.name])} is on level {quoted([entry.level])}; the levels are "
+                f"{quoted(links)}: correct its level"
+            )
+        links[entry.level].append((entry.name, entry.parent))
+        if (known := entry.info) != NodeInfo():
+            info[Node(entry.level, entry.name)] = known
+    return file.levels, [links[level] for level in links], info

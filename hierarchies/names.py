@@ -7,15 +7,25 @@ from collections.abc import Iterable, Sequence
 from hierarchies.errors import CairnError
 
 MAX_NAME_LENGTH = 1_000
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+# Control characters, overrides of the writing direction, half surrogates, and what bad decoding leaves.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffd-\uffff]")
+# Shown as nothing: joiners, direction marks, soft hyphens, byte order marks.
+_INVISIBLE = re.compile(r"[\u00ad\u061c\u180e\u200b-\u200f\u2060-\u2064\ufeff]")
+
+
+def without_controls(text: str) -> str:
+    """The text without what `check_names` refuses as unprintable."""
+    return _CONTROL.sub("", text)
 
 
 def label_key(text: str) -> str:
-    """The normalised text that decisions are keyed by: NFKC, case folded, single spaces.
+    """The normalised text that decisions are keyed by: NFKC, case folded, single spaces, nothing invisible.
 
     Two labels with the same key are one label written in two ways.
     """
-    folded = unicodedata.normalize("NFKC", text).casefold()
+    if text.isascii():  # nothing to normalise, and most labels are
+        return " ".join(text.casefold().split())
+    folded = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)).casefold()
     return " ".join(unicodedata.normalize("NFKC", folded).split())
 
 
@@ -37,7 +47,8 @@ def quoted(names: Iterable[str], limit: int = 5) -> str:
 
 def check_names(names: Sequence[str], level: str) -> None:
     """Raise `CairnError` for labels that are empty, too long, unprintable, or alike but for case."""
-    empty = sum(not name.strip() for name in names)
+    keys = [label_key(name) for name in names]
+    empty = keys.count("")
     if empty:
         raise CairnError(f"level {level!r} has an empty label; give each row a label or leave the row out")
     too_long = [name for name in names if len(name) > MAX_NAME_LENGTH]
@@ -49,11 +60,12 @@ def check_names(names: Sequence[str], level: str) -> None:
     unprintable = [name for name in names if _CONTROL.search(name)]
     if unprintable:
         raise CairnError(
-            f"level {level!r}: line breaks or control characters in {quoted(unprintable)}; remove them"
+            f"level {level!r}: line breaks, control characters or wrongly decoded ones in {quoted(unprintable)}; "
+            "remove them"
         )
     seen: dict[str, str] = {}
-    for name in names:
-        twin = seen.setdefault(label_key(name), name)
+    for key, name in zip(keys, names, strict=True):
+        twin = seen.setdefault(key, name)
         if twin != name:
             raise CairnError(
                 f"level {level!r}: {twin!r} and {name!r} differ only in case, spaces or Unicode form; "

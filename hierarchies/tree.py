@@ -15,10 +15,11 @@ import pandas as pd
 
 from hierarchies.errors import CairnError
 from hierarchies.files import write_text_atomic
-from hierarchies.forms import links_of_nodes, node_table, parse_json, write_json
+from hierarchies.forms import links_of_nodes, node_table, parse_tree, write_json
 from hierarchies.links import ROOT, IntArray, Links, check_levels, depths, labels, strict_levels
 from hierarchies.names import fold, quoted
 from hierarchies.node import Node, NodeInfo
+from hierarchies.parse import read_text
 from hierarchies.search import search
 
 INAT_LEVELS = ("species", "genus", "family", "order", "class", "phylum", "kingdom")
@@ -279,11 +280,9 @@ class LabelTree:
         Raises:
             CairnError: not JSON, another format or schema, or no strict tree.
         """
-        levels, links, info = parse_json(text, origin)
+        levels, links, info = parse_tree(text, origin)
         try:
             return cls._from_links(levels, links, info)
-        except (TypeError, AttributeError) as error:
-            raise CairnError(f"{origin}: malformed tree ({error})") from None
         except CairnError as error:
             raise CairnError(f"{origin}: {error}") from None
 
@@ -299,9 +298,9 @@ class LabelTree:
             CairnError: the file is missing, empty or no tree.
         """
         try:
-            return cls.from_json(Path(path).read_text(encoding="utf-8"), str(path))
-        except (OSError, UnicodeDecodeError) as error:
-            raise CairnError(f"{path}: cannot be read as a tree ({error})") from None
+            return cls.from_json(read_text(Path(path)), str(path))
+        except FileNotFoundError:
+            raise CairnError(f"{path}: no such tree; give the path of a tree.json") from None
 
     @cached_property
     def fingerprint(self) -> str:

@@ -1,22 +1,35 @@
 """Archives read in place: a tar is scanned once for offsets, a `.tar.gz` is streamed once from end to end."""
 
 import gzip
+import lzma
 import os
+import re
+import struct
 import tarfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO, NamedTuple, Self
-from zipfile import ZipFile
+from zipfile import BadZipFile, ZipFile
 
 from hierarchies.errors import CairnError
+from hierarchies.files import stays_below
 
 MAX_MEMBER_BYTES = 2**30
 """No photograph and no table of annotations is larger; what says it is would fill the memory."""
 MAX_MEMBERS = 10_000_000
 """More than any source has by far."""
+MAX_HEADER_BYTES = 2**20
+"""Of a long name or of extended attributes: `tarfile` reads them at once."""
+DAMAGED = (
+    tarfile.TarError, BadZipFile, zlib.error, lzma.LZMAError, struct.error, OSError, EOFError, ValueError, LookupError,
+    OverflowError, RuntimeError, AssertionError,
+)  # fmt: skip
+"""What the standard library raises for archives that are not what they claim."""
 _BUFFER_BYTES = 1 << 16
+_EXTENSIONS = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE,
+               tarfile.SOLARIS_XHDTYPE)  # fmt: skip
 _KINDS = {
     tarfile.SYMTYPE: "a symbolic link",
     tarfile.LNKTYPE: "a hard link",
@@ -25,7 +38,9 @@ _KINDS = {
     tarfile.FIFOTYPE: "a pipe",
     tarfile.GNUTYPE_SPARSE: "a sparse file",
 }
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 OUTSIDE = "refused: its name leaves the archive"
+UNPRINTABLE = "refused: its name has control characters"
 TOO_LARGE = "refused: absurdly large"
 REPEATED = "refused: its name occurs twice in the archive"
 
@@ -35,16 +50,17 @@ def is_streamed(archive: str) -> bool:
     return archive.endswith((".tar.gz", ".tgz"))
 
 
-def safe_name(name: str) -> bool:
-    """Whether a member's name stays inside its archive."""
-    parts = PurePosixPath(name)
-    return not parts.is_absolute() and ".." not in parts.parts and "\\" not in name
+def refused_name(name: str) -> str | None:
+    """Why a member of this name is not read; None for a name that stays inside its archive."""
+    if _CONTROL.search(name):
+        return UNPRINTABLE
+    return None if stays_below(name) else OUTSIDE
 
 
 def refusal(info: tarfile.TarInfo) -> str | None:
     """Why a member is not read; None for a good one. Nothing is ever written by a member's name."""
-    if not safe_name(info.name):
-        return OUTSIDE
+    if reason := refused_name(info.name):
+        return reason
     if info.issparse() or not info.isreg():
         return f"refused: {_KINDS.get(info.type, 'a member of unknown type')}"
     if info.size > MAX_MEMBER_BYTES:
@@ -53,15 +69,26 @@ def refusal(info: tarfile.TarInfo) -> str | None:
 
 
 class _Header(tarfile.TarInfo):
-    """A damaged header is an error; `tarfile` would take it for the end of the archive."""
+    """A damaged header is an error; `tarfile` would take it for the end of the archive, or obey it."""
 
     @classmethod
     def fromtarfile(cls, tarfile_: tarfile.TarFile) -> Self:
         """See `tarfile.TarInfo`."""
         try:
-            return super().fromtarfile(tarfile_)
+            info = super().fromtarfile(tarfile_)
         except (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError) as error:  # type: ignore[attr-defined]
             raise tarfile.ReadError(f"damaged header: {error}") from error
+        if info.size < 0:  # of extended attributes; reading would go round in circles
+            raise tarfile.ReadError(f"{info.name} has a negative size")
+        return info
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """See `tarfile.TarInfo`."""
+        info = super().frombuf(buf, encoding, errors)
+        if info.size < 0 or (info.type in _EXTENSIONS and info.size > MAX_HEADER_BYTES):
+            raise tarfile.ReadError(f"a header of {info.size:,} bytes")
+        return info
 
 
 @dataclass(frozen=True)
@@ -104,7 +131,7 @@ def scan_tar(tar: Tar) -> list[Entry]:
     seen: set[str] = set()
     try:
         file_bytes = path.stat().st_size
-        with tarfile.open(path, "r:", tarinfo=_Header) as members:
+        with tarfile.open(path, "r:", tarinfo=_Header, encoding="utf-8", errors="replace") as members:
             for info in _members(members, path):
                 refused = refusal(info) or (REPEATED if info.name in seen else "")
                 seen.add(info.name)
@@ -113,7 +140,9 @@ def scan_tar(tar: Tar) -> list[Entry]:
                 entries.append(Entry(tar.name, info.name, info.offset_data, info.size, refused))
     except FileNotFoundError as error:
         raise CairnError(f"{path} is missing: run the fetch stage again") from error
-    except (tarfile.TarError, EOFError) as error:
+    except CairnError:
+        raise
+    except DAMAGED as error:
         raise CairnError(f"{path}: damaged tar ({error}): delete it and run the fetch stage again") from error
     return entries
 
@@ -152,7 +181,9 @@ class MemberReader:
             CairnError: it is not there, or not in the size that the index says.
         """
         try:
-            if archive == "":
+            if offset < 0 or not 0 <= size_bytes <= MAX_MEMBER_BYTES:
+                content = b""
+            elif archive == "":
                 content = (self._store / member).read_bytes()
             elif archive.endswith(".zip"):
                 content = self._read_zip(archive, member)
@@ -198,20 +229,36 @@ def stream_tar_gz(path: Path) -> Iterator[Member]:
     try:
         with (
             gzip.open(path) as content,
-            tarfile.open(fileobj=content, mode="r|", bufsize=_BUFFER_BYTES, tarinfo=_Header) as tar,
+            tarfile.open(
+                fileobj=content,
+                mode="r|",
+                bufsize=_BUFFER_BYTES,
+                tarinfo=_Header,
+                encoding="utf-8",
+                errors="replace",
+            ) as tar,
         ):
             for info in _members(tar, path):
                 refused = refusal(info)
                 yield Member(info.name, b"" if refused else _content(tar, info), refused)
                 last = info.name
-            while content.read(_BUFFER_BYTES):  # to the end, where the checksum stands
-                pass
+            _drain(content)
     except FileNotFoundError as error:
         raise CairnError(f"{path} is missing: run the fetch stage again") from error
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+    except CairnError:
+        raise
+    except DAMAGED as error:
         raise CairnError(
             f"{path}: damaged archive ({error}; last whole member: {last}): delete it and run the fetch stage again"
         ) from error
+
+
+def _drain(content: gzip.GzipFile) -> None:
+    """Read to the end, where the checksum stands; behind the last member there is padding and no more."""
+    for _ in range(MAX_MEMBER_BYTES // _BUFFER_BYTES):
+        if not content.read(_BUFFER_BYTES):
+            return
+    raise tarfile.ReadError("no end behind the last member")
 
 
 def _content(tar: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hierarchies import CairnError
+from hierarchies.errors import printable
 from hierarchies.files import write_text_atomic
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ datasets_app = typer.Typer(help="List, check and compare published datasets.", i
 tree_app = typer.Typer(help="Look at label trees.", no_args_is_help=True)
 app.add_typer(datasets_app, name="datasets")
 app.add_typer(tree_app, name="tree")
-console = Console()
+console = Console(markup=False)  # what a dataset or label says is text, whatever brackets it has
 
 Dataset = Annotated[str, typer.Argument(help="A name in the hub, a folder, or a URI.")]
 Tree = Annotated[str, typer.Argument(help="A dataset (name, folder, URI) or a tree.json.")]
@@ -65,20 +66,29 @@ def check(
     from datasets_hub import check_dataset
 
     report = check_dataset(dataset, scale)
-    console.print(str(report), markup=False)
+    console.print(str(report), soft_wrap=True)
     if page:
         report.save_page(page)
-        console.print(f"{page}: open it in a browser", markup=False)
+        console.print(f"{page}: open it in a browser")
     if not report.ok:
         raise typer.Exit(1)
 
 
 @datasets_app.command("diff")
-def diff_datasets(before: Dataset, after: Dataset, scale: Scale = "sample") -> None:
-    """Say what changed between two datasets: images and labels added, removed, moved."""
+def diff_datasets(
+    before: Dataset,
+    after: Dataset,
+    scale: Scale = "sample",
+    revision_before: Annotated[str | None, typer.Option(help="An earlier version, such as v1.")] = None,
+    revision_after: Annotated[str | None, typer.Option(help="Likewise; the present one by default.")] = None,
+) -> None:
+    """Say what changed between two datasets, or versions of one: images and labels added, removed, moved."""
     from datasets_hub import diff
 
-    console.print(str(diff.diff_datasets(before, after, scale)), markup=False)
+    found = diff.diff_datasets(
+        before, after, scale, revision_before=revision_before, revision_after=revision_after
+    )
+    console.print(str(found), soft_wrap=True)
 
 
 @app.command()
@@ -92,7 +102,8 @@ def publish(
     """Publish a dataset of this hub elsewhere; only changed files travel, readers switch at the end."""
     from datasets_hub.publishing import publish as send
 
-    console.print(str(send(dataset, to, scale=scale, message=message, dry_run=dry_run)), markup=False)
+    done = send(dataset, to, scale=scale, message=message, dry_run=dry_run)
+    console.print(str(done), soft_wrap=True)
 
 
 @app.command()
@@ -104,7 +115,7 @@ def rollback(
     from datasets_hub.publishing import rollback as switch_back
 
     switch_back(to, version)
-    console.print(f"{to}: readers see {version}", markup=False)
+    console.print(f"{to}: readers see {version}")
 
 
 # ---- trees ------------------------------------------------------------------------------------------------
@@ -130,7 +141,7 @@ def find(tree: Tree, text: str, scale: Scale = "sample", limit: Limit = 10) -> N
     loaded = _load(tree, scale)
     for node in loaded.find(text, limit):
         above = [found.name for found in loaded.ancestors(node.name, node.level)]
-        console.print(" < ".join([f"{node.name} ({node.level})", *above]), markup=False)
+        console.print(" < ".join([f"{node.name} ({node.level})", *above]))
 
 
 @tree_app.command("diff")
@@ -150,7 +161,6 @@ def diff_trees(before: Tree, after: Tree, scale: Scale = "sample") -> None:
         )
         console.print(
             f"{change.level} {change.what}: {names} ({size}){examples}".replace("  ", " "),
-            markup=False,
             highlight=False,
         )
 
@@ -174,7 +184,7 @@ def compare(tree: Tree, reference: Tree, scale: Scale = "sample", limit: Limit =
             table.add_row(level, by, *(f"{figure:.3f}" for figure in figures), *(f"{n:,}" for n in sizes))
     console.print(table)
     for disagreement in disagreements(ours, theirs, images, limit):
-        console.print(f"  {disagreement}", markup=False)
+        console.print(f"  {disagreement}")
 
 
 @tree_app.command()
@@ -199,7 +209,7 @@ def html(
     from hierarchies.render import render_html
 
     render_html(_load(tree, scale), output, tree, _counts(tree, scale))
-    console.print(f"{output}: open it in a browser", markup=False)
+    console.print(f"{output}: open it in a browser")
 
 
 def _load(name: str, scale: str) -> "LabelTree":
@@ -236,7 +246,7 @@ def retrieve(
     from pipelines.retrieval import retrieval_page
 
     write_text_atomic(output, retrieval_page(model, dataset, scale, protocol, n_queries, k))
-    console.print(f"{output}: open it in a browser", markup=False)
+    console.print(f"{output}: open it in a browser")
 
 
 @app.command()
@@ -252,7 +262,7 @@ def search(
 
     table = Table("score", "image", "labels (fine to coarse)")
     for found in neighbours(model, image, dataset or Path(model).name, scale, k):
-        table.add_row(f"{found.score:.3f}", found.image_id, Text(" < ".join(found.path)))
+        table.add_row(f"{found.score:.3f}", printable(found.image_id), Text(" < ".join(found.path)))
     console.print(table)
 
 

@@ -4,22 +4,44 @@ import difflib
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from datasets_hub.card import Slug
 from hierarchies import CairnError
+from hierarchies.files import stays_below
+from hierarchies.parse import parse_yaml, read_text
 
 SCALES = ("sample", "full")
 Scale = Literal["sample", "full"]
 Stage = TypeVar("Stage")
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+Workers = Annotated[int, Field(ge=0, le=1024)]
 Sha256 = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 
 
-class Strict(BaseModel):
-    """Frozen, and a key that nobody reads is an error."""
+def _file_name(name: str) -> str:
+    if name != "." and not stays_below(name):
+        raise ValueError(
+            f"{name[:200]!r} leads out of the mirror; write a path below it, with forward slashes"
+        )
+    return name
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+
+def _levels(names: tuple[str, ...]) -> tuple[str, ...]:
+    taken = {"image_id", "split", "archive", "member", "offset", "size_bytes"}
+    if len(set(names)) != len(names) or taken & set(names):
+        raise ValueError(f"level names must differ, and none be one of {', '.join(sorted(taken))}")
+    return names
+
+
+FileName = Annotated[str, AfterValidator(_file_name)]
+Levels = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_levels)]
+
+
+class Strict(BaseModel):
+    """Frozen, and a key that nobody reads is an error; numbers are finite."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Subset(Strict):
@@ -84,7 +106,7 @@ class INat2018Source(Strict):
     format: Literal["inat2018"]
     files: str | None = None
     """The dataset whose files these are; without one, the dataset has files of its own."""
-    levels: tuple[str, ...] = ("species", "genus", "family", "order", "class", "phylum", "kingdom")
+    levels: Levels = ("species", "genus", "family", "order", "class", "phylum", "kingdom")
     subset: Subsets = Subsets()
 
 
@@ -120,13 +142,13 @@ class TableSource(Strict):
     """Anybody's own images, described by a CSV with one column per level."""
 
     format: Literal["table"]
-    labels: str
+    labels: FileName
     """The CSV's name inside the mirror."""
-    images: tuple[str, ...] = Field(min_length=1)
+    images: tuple[FileName, ...] = Field(min_length=1)
     """Folders or `.tar` files inside the mirror that hold the images."""
     path: str = "path"
     """The CSV column with an image's path: seen from the mirror, or the member's name inside a tar."""
-    levels: tuple[str, ...] = Field(min_length=1)
+    levels: Levels
     """The CSV columns of the levels, fine -> coarse."""
     split: str | None = None
     """The CSV column of the split; without one, a fifth of every finest class becomes `test`."""
@@ -153,7 +175,7 @@ class Wikimedia(Strict):
     """A mail address or page of whoever runs this: Wikimedia asks for it."""
     commons: str = "https://commons.wikimedia.org/w/api.php"
     wikidata: str = "https://www.wikidata.org/w/api.php"
-    depth: int = Field(default=5, ge=0)
+    depth: int = Field(default=5, ge=0, le=100)
     """How many steps of `subclass of` to follow."""
 
 
@@ -163,8 +185,8 @@ class Fetch(Strict):
     mirrors: dict[str, str] = {}
     """Dataset -> folder or URL that holds its files, in place of the authors' own server."""
     n_connections: int = Field(default=4, ge=1, le=64)
-    timeout_s: float = Field(default=30, gt=0)
-    n_retries: int = Field(default=5, ge=0)
+    timeout_s: float = Field(default=30, gt=0, le=86_400)
+    n_retries: int = Field(default=5, ge=0, le=1000)
     wikimedia: Wikimedia | None = None
     """Mine types for landmarks without one; not asked for by default, since it takes hours."""
 
@@ -175,7 +197,7 @@ class Embed(Strict):
     model: str
     revision: str
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    batch_size: int = Field(default=64, ge=1)
+    batch_size: int = Field(default=64, ge=1, le=1_000_000)
 
 
 class Executor(Strict):
@@ -183,15 +205,15 @@ class Executor(Strict):
 
     kind: Literal["local"] = "local"
     """`local`: processes of this machine."""
-    n_workers: int = Field(default=2, ge=1)
+    n_workers: int = Field(default=2, ge=1, le=1024)
 
 
 class Publish(Strict):
     """Shape of the Parquet shards, and which images are let in."""
 
-    shard_size_mb: int = Field(default=400, ge=1)
-    rows_per_group: int = Field(default=100, ge=1)
-    max_image_pixels: int = Field(default=89_478_485, ge=1)
+    shard_size_mb: int = Field(default=400, ge=1, le=1_000_000)
+    rows_per_group: int = Field(default=100, ge=1, le=1_000_000)
+    max_image_pixels: int = Field(default=89_478_485, ge=1, le=2**32)
     """Width times height; more is taken for a size bomb."""
     decode_images: bool = False
     """Decode every image to the last pixel; otherwise a JPEG is judged by its structure."""
@@ -202,15 +224,15 @@ class Train(Strict):
 
     recipes: dict[str, str]
     """Dataset -> recipe in `training/recipes/`."""
-    seed: int = 0
-    n_workers: int = Field(default=2, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    n_workers: Workers = 2
 
 
 class Evaluate(Strict):
     """Evaluation beyond the metrics themselves."""
 
-    batch_size: int = Field(default=256, ge=1)
-    n_workers: int = Field(default=2, ge=0)
+    batch_size: int = Field(default=256, ge=1, le=1_000_000)
+    n_workers: Workers = 2
 
 
 class PerScale(Strict, Generic[Stage]):
@@ -228,7 +250,7 @@ class Params(Strict):
     tree_from_data: tuple[str, ...]
     tree_from_text: tuple[str, ...]
     train_on: tuple[str, ...]
-    sources: dict[str, Source]
+    sources: dict[Slug, Source]
     executor: PerScale[Executor]
     fetch: PerScale[Fetch]
     embed: PerScale[Embed]
@@ -297,12 +319,10 @@ def load_params(path: Path) -> Params:
             names the file and the key.
     """
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = read_text(path)
     except FileNotFoundError as error:
-        raise CairnError(f"{path} is missing") from error
-    except yaml.YAMLError as error:
-        raise CairnError(f"{path} is not valid YAML: {error}") from error
-    return validate(Params, raw, path.name)
+        raise CairnError(f"{path} is missing: run this inside a Cairn checkout") from error
+    return validate(Params, parse_yaml(text, path.name), path.name)
 
 
 Model = TypeVar("Model", bound=BaseModel)

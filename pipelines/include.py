@@ -3,11 +3,11 @@
 from io import StringIO
 from pathlib import Path
 
-import yaml as plain_yaml
 from ruamel.yaml import YAML
 
 from hierarchies import CairnError
 from hierarchies.files import write_text_atomic
+from hierarchies.parse import parse_yaml, read_text
 from pipelines.config import Params, load_params, validate
 
 
@@ -30,7 +30,7 @@ def include_dataset(path: Path, dataset: str, mirror: str | None, scale: str) ->
     yaml = YAML()
     yaml.width = 160
     yaml.preserve_quotes = True
-    document = yaml.load(path.read_text(encoding="utf-8"))
+    document = yaml.load(read_text(path))
     lists = ["datasets"]
     if dataset not in params.tree_from_text:
         lists.append("tree_from_data")
@@ -40,8 +40,8 @@ def include_dataset(path: Path, dataset: str, mirror: str | None, scale: str) ->
         if dataset not in document[key]:
             document[key].append(dataset)
     if mirror:
-        document["fetch"][scale]["mirrors"][dataset] = mirror
+        document["fetch"][scale].setdefault("mirrors", {})[dataset] = mirror
     text = StringIO()
     yaml.dump(document, text)
-    validate(Params, plain_yaml.safe_load(text.getvalue()), path.name)
+    validate(Params, parse_yaml(text.getvalue(), path.name), path.name)
     write_text_atomic(path, text.getvalue())

@@ -1,9 +1,10 @@
 """The landmarks of an index: what the text stages work on."""
 
-import json
 from pathlib import Path
 
 import pandas as pd
+
+from hierarchies.parse import read_json
 
 PUBLISHED_LABELS = "published_labels.parquet"
 CHAINS = "chains.json"
@@ -34,5 +35,6 @@ def published_labels_of(index: Path) -> pd.DataFrame:
 def chains_of(index: Path) -> dict[str, list[str]]:
     """Superclasses of each type, nearest first, where they were mined."""
     path = index / CHAINS
-    chains: dict[str, list[str]] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return chains
+    if not path.is_file():
+        return {}
+    return read_json(path, dict[str, list[str]])

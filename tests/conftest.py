@@ -1,5 +1,6 @@
 """Fixtures that every folder of tests shares."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,3 +29,25 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         recipe.write_text(yaml.safe_dump({**raw, "n_epochs": N_EPOCHS}), encoding="utf-8")
     project.repro()
     return project
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[dict[str, object]]:
+    """Storage options of an S3 server on this machine, with the empty bucket `hub`."""
+    moto = pytest.importorskip("moto.server", reason="moto is not installed")
+    import boto3
+
+    server = moto.ThreadedMotoServer(port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    options = {"key": "k", "secret": "s", "endpoint_url": f"http://{host}:{port}"}
+    client = boto3.client(
+        "s3",
+        endpoint_url=options["endpoint_url"],
+        region_name="us-east-1",
+        aws_access_key_id="k",
+        aws_secret_access_key="s",
+    )
+    client.create_bucket(Bucket="hub")
+    yield options
+    server.stop()

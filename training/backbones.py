@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from hierarchies import CairnError
@@ -128,7 +129,10 @@ def make_backbone(network: Network, config: Mapping[str, Any] | None = None) -> 
     if config is None and network.weights:
         where = architecture.checkpoint if network.weights == PRETRAINED else network.weights
         return _load(where, network)
-    family = config["model_type"] if config else architecture.model_type
+    family = config.get("model_type") if config else architecture.model_type
+    if family != architecture.model_type:
+        raise CairnError(f"{network.backbone} is of the family {architecture.model_type!r}, not {family!r}; get the "
+                         "whole model folder again")  # fmt: skip
     shape = dict(config or {**architecture.shape, "image_size": network.image_side_px})
     shape.pop("model_type", None)
     built = AutoConfig.for_model(family, **shape)
@@ -141,10 +145,10 @@ def _load(where: str, network: Network) -> PublishedBackbone:
     from transformers import AutoConfig, AutoModel
 
     try:
-        config = AutoConfig.from_pretrained(where)
+        config = AutoConfig.from_pretrained(where, trust_remote_code=False)
         options = _without_pooler(config.model_type)
         model = AutoModel.from_pretrained(where, config=config, use_safetensors=True, **options)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, LookupError, TypeError, RuntimeError, SafetensorError) as error:
         raise CairnError(
             f"network.weights: nothing to load at {where!r}: {str(error).splitlines()[0]}\nName a folder with "
             "config.json and model.safetensors, download it where there is a network, or leave weights empty"

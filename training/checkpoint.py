@@ -135,10 +135,15 @@ class Checkpoints:
             except (OSError, SafetensorError) as error:
                 print(f"{path}: damaged, the one before is taken: {error}")
                 continue
-            if header["run"] != self.run:
+            if not header or header.get("run") != self.run:
                 print(f"{path}: of another recipe, seed or dataset; training starts anew")
                 return False
-            state.unpack(tensors, json.loads(header["state"]))
+            try:
+                state.unpack(tensors, json.loads(header["state"]))
+            except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+                raise CairnError(
+                    f"{path}: not a whole checkpoint ({error}): delete {self.folder} and run this again"
+                ) from error
             return True
         return False
 

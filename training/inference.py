@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
+from datasets_hub.images import DECODING_FAULTS, open_image
 from hierarchies import CairnError
 from training.data import to_tensor
 from training.evaluate import model_encoder
@@ -46,6 +47,8 @@ def _opened(image: Image.Image | Path | str) -> Image.Image:
     if isinstance(image, Image.Image):
         return image
     try:
-        return Image.open(image)
-    except (OSError, UnidentifiedImageError) as error:
-        raise CairnError(f"{image}: holds no image that can be read: {error}") from error
+        return open_image(Path(image))
+    except DECODING_FAULTS as error:
+        raise CairnError(
+            f"{image}: holds no image that can be read: {error}; give another picture"
+        ) from error

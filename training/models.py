@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from hierarchies import CairnError
+from hierarchies.parse import FORBID, read_json
 from training.backbones import PublishedBackbone, make_backbone
 from training.recipes import Network
 
@@ -104,6 +105,8 @@ class ModelDescription:
         seed: of the run.
     """
 
+    __pydantic_config__ = FORBID
+
     recipe: str
     network: Network
     levels: tuple[str, ...]
@@ -138,19 +141,42 @@ def load_model(folder: Path) -> tuple[RetrievalModel, ModelDescription]:
     Raises:
         CairnError: a file is missing, or the weights do not fit the description.
     """
+    description = read_json(folder / DESCRIPTION, ModelDescription)
+    network = description.network
+    config = None if network.backbone == "small_cnn" else read_json(folder / CONFIG, dict[str, Any])
     try:
-        record = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        network = Network.model_validate(record["network"])
-        description = ModelDescription(**{**record, "network": network, "levels": tuple(record["levels"])})
-        config = None
-        if network.backbone != "small_cnn":
-            config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        _check_shapes(folder / WEIGHTS, network, config)
         model = RetrievalModel(network, config)
         model.load_state_dict(load_file(folder / WEIGHTS))
     except FileNotFoundError as error:
         raise CairnError(
             f"{folder}: no trained model ({error.filename} is missing): run the train stage"
         ) from error
-    except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
-        raise CairnError(f"{folder}: weights and {DESCRIPTION} do not fit together: {error}") from error
+    except (
+        SafetensorError,
+        OSError,
+        RuntimeError,
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+    ) as error:
+        raise CairnError(
+            f"{folder}: weights and {DESCRIPTION} do not fit together: {error}; get the whole folder again, or run "
+            "the train stage"
+        ) from error
     return model.eval(), description
+
+
+def _check_shapes(weights: Path, network: Network, config: Mapping[str, Any] | None) -> None:
+    """Compare a description with the weights' header before anything is built: a lie would fill the memory."""
+    with safe_open(weights, framework="pt") as file:
+        found = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
+    n_layers = max((config or {}).get("num_hidden_layers", 0), sum((config or {}).get("depths", [])))
+    if n_layers > len(found):
+        raise ValueError(f"{n_layers:,} layers, but {len(found):,} tensors")
+    with torch.device("meta"):
+        described = RetrievalModel(network, config).state_dict()
+    for name, tensor in described.items():
+        if found.get(name) != list(tensor.shape):
+            raise ValueError(f"{name} has shape {found.get(name)}, not {list(tensor.shape)}")

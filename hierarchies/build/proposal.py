@@ -9,7 +9,8 @@ from pathlib import Path
 from hierarchies.build.embed import ModelRecord
 from hierarchies.errors import CairnError
 from hierarchies.files import write_text_atomic
-from hierarchies.names import label_key
+from hierarchies.names import label_key, quoted
+from hierarchies.parse import FORBID, parse_json, read_text, typed
 
 SCHEMA = 1
 
@@ -30,6 +31,8 @@ class TypeEntry:
             similarity does.
         weight: how much it matters: landmarks (or images) of this type.
     """
+
+    __pydantic_config__ = FORBID
 
     text: str
     spellings: tuple[str, ...]
@@ -56,6 +59,8 @@ class LandmarkEntry:
         n_images: images of this landmark.
     """
 
+    __pydantic_config__ = FORBID
+
     name: str
     type: str | None
     category: str | None
@@ -69,6 +74,8 @@ class LandmarkEntry:
 class CategoryEntry:
     """A category, its kind (`natural` or `human-made`) and how sure the kind is (0..1)."""
 
+    __pydantic_config__ = FORBID
+
     name: str
     kind: str
     confidence: float
@@ -77,6 +84,8 @@ class CategoryEntry:
 @dataclass(frozen=True)
 class Proposal:
     """Categories for types and landmarks, before any human decision. Entries are sorted by name."""
+
+    __pydantic_config__ = FORBID
 
     method: str
     model: ModelRecord
@@ -131,25 +140,31 @@ class Proposal:
         Raises:
             CairnError: not a proposal, or one of another schema.
         """
-        try:
-            content = json.loads(text)
-            if content["format"] != "cairn-proposal" or content["schema"] != SCHEMA:
-                raise CairnError(f"{origin}: not a proposal of schema {SCHEMA}; run the cluster stage again")
-            types = [
-                TypeEntry(**entry | {k: tuple(entry[k]) for k in ("spellings", "neighbours")})
-                for entry in content["types"]
-            ]
-            return cls(
-                content["method"],
-                ModelRecord(**content["model"]),
-                tuple(CategoryEntry(**entry) for entry in content["categories"]),
-                tuple(types),
-                tuple(LandmarkEntry(**entry) for entry in content["landmarks"]),
-            )
-        except json.JSONDecodeError as error:
-            raise CairnError(f"{origin}:{error.lineno}: not JSON ({error.msg}); is the file whole?") from None
-        except (KeyError, TypeError) as error:
-            raise CairnError(f"{origin}: malformed proposal ({type(error).__name__}: {error})") from None
+        content = parse_json(text, origin)
+        head = {"format": "cairn-proposal", "schema": SCHEMA}
+        if not isinstance(content, dict) or {key: content.pop(key, None) for key in head} != head:
+            raise CairnError(f"{origin}: not a proposal of schema {SCHEMA}; run the cluster stage again")
+        proposal = typed(cls, content, origin)
+        proposal.check(origin)
+        return proposal
+
+    def check(self, origin: str) -> None:
+        """Raise `CairnError` if an entry names a category or type that the proposal does not have."""
+        categories = {entry.name for entry in self.categories}
+        types = {label_key(entry.text) for entry in self.types}
+        unknown = {entry.category for entry in self.types} - categories
+        for landmark in self.landmarks:
+            if landmark.category is None and landmark.type is None:
+                raise CairnError(
+                    f"{origin}: {landmark.name[:100]!r} has neither type nor category; rebuild it"
+                )
+            if landmark.category is not None and landmark.category not in categories:
+                unknown.add(landmark.category)
+            if landmark.type is not None and label_key(landmark.type) not in types:
+                unknown.add(landmark.type)
+        if unknown:
+            named = quoted(sorted(unknown))
+            raise CairnError(f"{origin}: no category or type is called {named}; run the cluster stage again")
 
     def save(self, path: Path) -> None:
         """Write `to_json` to a file, whole or not at all."""
@@ -163,6 +178,6 @@ class Proposal:
             CairnError: it is missing or no proposal.
         """
         try:
-            return cls.from_json(Path(path).read_text(encoding="utf-8"), str(path))
-        except (OSError, UnicodeDecodeError) as error:
-            raise CairnError(f"{path}: cannot be read as a proposal ({error})") from None
+            return cls.from_json(read_text(Path(path)), str(path))
+        except FileNotFoundError:
+            raise CairnError(f"{path}: no such proposal; run the cluster stage") from None

@@ -154,8 +154,19 @@ def _live(work: Resolution, decisions: Iterable[Decision]) -> list[Decision]:
         if decision.act == "undo":
             undos.setdefault(decision.of, []).append(decision)
 
+    standing: dict[str, bool] = {}
+
     def stands(decision: Decision) -> bool:
-        return not any(stands(undo) for undo in undos.get(decision.id, ()))
+        """Whether no standing undo takes it back; undone undos may be a chain of any length."""
+        waiting = [decision]
+        while waiting:
+            above = undos.get(waiting[-1].id, [])
+            if unsettled := [undo for undo in above if undo.id not in standing]:
+                waiting += unsettled
+            else:
+                done = waiting.pop()
+                standing[done.id] = not any(standing[undo.id] for undo in above)
+        return standing[decision.id]
 
     live = []
     for decision in sorted(by_id.values(), key=lambda d: d.id):

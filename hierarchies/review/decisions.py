@@ -28,7 +28,8 @@ from filelock import FileLock, Timeout
 
 from hierarchies.errors import CairnError
 from hierarchies.files import write_text_atomic
-from hierarchies.names import label_key
+from hierarchies.names import check_names, label_key
+from hierarchies.parse import FORBID, parse_json, read_text, typed
 
 Act = Literal["rename", "move", "merge", "split", "assign", "accept", "undo"]
 Level = Literal["", "type", "landmark", "category"]
@@ -63,6 +64,8 @@ class Decision:
         seen: fingerprint of what the reviewer saw (`seen_fingerprint`).
     """
 
+    __pydantic_config__ = FORBID
+
     act: Act
     level: Level = ""
     label: str = ""
@@ -78,6 +81,8 @@ class Decision:
     def __post_init__(self) -> None:
         if self.act not in get_args(Act):
             raise CairnError(f"unknown act {self.act!r}; the acts are {', '.join(get_args(Act))}")
+        for text in filter(None, (self.label, self.to, self.kind, *self.members)):
+            check_names([text], self.level)
         if self.level not in _LEVELS_OF[self.act]:
             raise CairnError(
                 f"{self.act} needs level {' or '.join(map(repr, _LEVELS_OF[self.act]))}, not {self.level!r}"
@@ -103,26 +108,11 @@ class Decision:
         Raises:
             CairnError: not JSON (cut in half?), an unknown key, or a field that does not fit.
         """
-        try:
-            content = json.loads(line)
-            if not isinstance(content, dict):
-                raise CairnError("not a JSON object")
-            if "members" in content:
-                content["members"] = tuple(content["members"])
-            decision = cls(**content)
-            for key, value in content.items():
-                parts = value if key == "members" else (value,)
-                if not all(isinstance(part, str) for part in parts):
-                    raise CairnError(f"{key!r} must be text")
-            return decision
-        except json.JSONDecodeError as error:
-            if line.startswith(_MERGE_MARKS):
-                raise CairnError(
-                    f"{where}: a mark of an unfinished git merge; keep the decisions of both sides, remove the marks"
-                ) from None
-            raise CairnError(f"{where}: not JSON ({error.msg}); is the line cut? Mend or remove it") from None
-        except (TypeError, CairnError) as error:
-            raise CairnError(f"{where}: {error}") from None
+        if line.startswith(_MERGE_MARKS):
+            raise CairnError(
+                f"{where}: a mark of an unfinished git merge; keep the decisions of both sides, remove the marks"
+            )
+        return typed(cls, parse_json(line, where), where)
 
 
 def seen_fingerprint(*shown: str) -> str:
@@ -142,11 +132,7 @@ def read_decisions(*paths: Path) -> list[Decision]:
     for path in paths:
         files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path] if path.exists() else []
         for file in files:
-            try:
-                lines = file.read_text(encoding="utf-8").split("\n")
-            except UnicodeDecodeError as error:
-                raise CairnError(f"{file}: not UTF-8 text ({error})") from None
-            for number, line in enumerate(lines, start=1):
+            for number, line in enumerate(read_text(file).split("\n"), start=1):
                 if line.strip():
                     decisions.append(Decision.from_line(line, f"{file}:{number}"))
     return decisions
@@ -176,7 +162,7 @@ def append_decision(
         with FileLock(path.with_name(f".{path.name}.lock"), timeout=_LOCK_TIMEOUT_S):
             others = read_decisions(path)
             check(others)
-            text = path.read_text(encoding="utf-8") if path.exists() else ""
+            text = path.read_bytes().decode("utf-8") if path.exists() else ""
             end = "" if not text or text.endswith("\n") else "\n"
             write_text_atomic(path, f"{text}{end}{decision.to_line()}\n")
             return [*others, decision]

@@ -10,6 +10,7 @@ import pandas as pd
 
 from datasets_hub.card import Card
 from hierarchies import CairnError
+from hierarchies.names import quoted
 from pipelines.archives import Entry
 
 ATTRIBUTION: tuple[Literal["source_url", "author", "license", "title"], ...] = (
@@ -114,15 +115,23 @@ def read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     """Read text columns of a CSV; absent values are empty strings.
 
     Raises:
-        CairnError: the file is missing, is no CSV, or lacks one of `columns`.
+        CairnError: the file is missing, is no CSV, or lacks one of `columns` or has it twice.
     """
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
     except FileNotFoundError as error:
         raise CairnError(f"{path} is missing: run the fetch stage again") from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise CairnError(f"{path}: not a readable CSV: {error}") from error
+    except (ValueError, OSError) as error:  # pandas' own errors and those of encodings are ValueErrors
+        raise CairnError(
+            f"{path}: not a readable CSV: {str(error).strip()}; fetch it again, or save it as a CSV in UTF-8"
+        ) from error
     require_columns(frame, columns, path)
+    if repeated := [column for column in columns if f"{column}.1" in frame.columns]:
+        raise CairnError(f"{path}: two columns are called {repeated[0]!r}; rename or remove one")
+    if not isinstance(frame.index, pd.RangeIndex):  # pandas then takes the first column for the rows' names
+        raise CairnError(
+            f"{path}:2: more cells than the header has columns; add the missing name to the header"
+        )
     return frame
 
 
@@ -130,12 +139,15 @@ def require_columns(frame: pd.DataFrame, columns: Sequence[str], path: Path) -> 
     """Check that a table has `columns`.
 
     Raises:
-        CairnError: names the file, the missing columns and those that it has.
+        CairnError: names the file, the missing columns and those that it has; or the column that it has twice.
     """
+    if frame.columns.has_duplicates:
+        repeated = frame.columns[frame.columns.duplicated()]
+        raise CairnError(f"{path}: two columns are called {quoted(repeated[:1])}; rename or remove one")
     missing = [column for column in columns if column not in frame.columns]
     if missing:
         raise CairnError(
-            f"{path}: no column {', '.join(map(repr, missing))}; its columns are {', '.join(frame.columns)}"
+            f"{path}: no column {quoted(missing)}; its columns are {quoted(map(str, frame.columns), 20)}"
         )
 
 

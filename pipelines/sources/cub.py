@@ -20,6 +20,8 @@ LEVELS = ("species",)
 class CUB(SourceReader):
     """Reads `images.txt`, `image_class_labels.txt`, `classes.txt`: classes 1 to 100 train, the others test.
 
+    The archive is read as far as the last of these; what images it holds is seen when it is streamed into shards.
+
     The archive gives one level: species, named as in `classes.txt` without number and underscores.
     """
 
@@ -27,8 +29,8 @@ class CUB(SourceReader):
     edition = "cub"
 
     def list_images(self, store: Path) -> Listing:
-        """List the images of both splits, in the archive's order, which is read once."""
-        texts, members = _read_archive(store / ARCHIVE)
+        """List the images of both splits."""
+        texts = _read_tables(store / ARCHIVE)
         tables = {name: _numbered(texts, name, store / ARCHIVE) for name in TABLES}
         images = tables["images.txt"].join(tables["image_class_labels.txt"])
         images = images.join(tables["classes.txt"], on="class_id")
@@ -39,11 +41,9 @@ class CUB(SourceReader):
         number = pd.to_numeric(images["class_id"], errors="coerce")
         images["split"] = (number <= LAST_TRAIN_CLASS).map({True: "train", False: "test"})
         images, unnamed = split_off(images, images["species"].isna(), "its class is not in classes.txt")
-        images = images.merge(members, on="member", how="left")
-        images, absent = split_off(images, images["archive"].isna(), f"not in {ARCHIVE}")
-        images = images.sort_values(["split", "position"], ignore_index=True)
-        images = images.astype({"offset": "int64", "size_bytes": "int64"})
-        return Listing(images[[*LOCATION, *LEVELS]], pd.concat([unnamed, absent], ignore_index=True))
+        images = images.assign(archive=ARCHIVE, offset=-1, size_bytes=-1)
+        images = images.sort_values(["split", "member"], ignore_index=True)
+        return Listing(images[[*LOCATION, *LEVELS]], unnamed)
 
     def card(self) -> Card:
         """What the published dataset says of itself."""
@@ -67,17 +67,16 @@ class CUB(SourceReader):
         )
 
 
-def _read_archive(path: Path) -> tuple[dict[str, str], pd.DataFrame]:
-    """One pass: the tables' texts, and where each image lies (a gzip has no offsets to seek to)."""
+def _read_tables(path: Path) -> dict[str, str]:
+    """The tables' texts by name; the rest of the archive is not read."""
     texts: dict[str, str] = {}
-    rows: list[tuple[str, int]] = []
     for member in stream_tar_gz(path):
-        if member.name.startswith(f"{FOLDER}/images/"):
-            rows.append((member.name, len(member.content)))
-        elif member.name.removeprefix(f"{FOLDER}/") in TABLES:
-            texts[member.name.removeprefix(f"{FOLDER}/")] = member.content.decode("utf-8", errors="replace")
-    members = pd.DataFrame(rows, columns=["member", "size_bytes"]).drop_duplicates("member")
-    return texts, members.assign(archive=ARCHIVE, offset=-1, position=range(len(members)))
+        name = member.name.removeprefix(f"{FOLDER}/")
+        if name in TABLES:
+            texts[name] = member.content.decode("utf-8", errors="replace")
+        if len(texts) == len(TABLES):
+            break
+    return texts
 
 
 def _numbered(texts: Mapping[str, str], name: str, path: Path) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 import errno
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from tqdm import tqdm
 from hierarchies.errors import CairnError
 from pipelines.sources.pieces import Content, Hasher, Part
 from pipelines.sources.registry import RegistryRow
-from pipelines.sources.transport import CHUNK_BYTES, Interrupted, Unreachable, open_body
+from pipelines.sources.transport import CHUNK_BYTES, Interrupted, Unreachable, announced_bytes, open_body
 from pipelines.sources.verified import FetchedFile, Ledger
 
 __all__ = ["FetchedFile", "fetch_all", "fetch_file"]
@@ -109,10 +110,12 @@ def fetch_all(
     ledger = Ledger(folder)
     fetched = {row.name: ledger.find(row.name, row.size_bytes, row.hash) for row in rows}
     wanted = [row for row in rows if fetched[row.name] is None]
-    parts = [folder / f"{row.name}.part" for row in wanted]
-    _check_space(folder, wanted, sum(path.stat().st_size for path in parts if path.is_file()))
-    sizes = [row.size_bytes for row in wanted]
+    _announce_manual(wanted, folder, base)
+    sizes = _sizes(wanted, folder, base, n_connections)
     total = None if None in sizes else sum(size or 0 for size in sizes)
+    present = [folder / f"{row.name}{ending}" for row in wanted for ending in ("", ".part")]
+    have = sum(path.stat().st_size for path in present if path.is_file())
+    _check_space(folder, sum(size or 0 for size in sizes) - have)
     with tqdm(total=total, desc=title, unit="B", unit_scale=True, disable=None if wanted else True) as bar:
         lock = threading.Lock()
 
@@ -128,6 +131,31 @@ def fetch_all(
         policy = _Policy(timeout_s, n_retries, advance)
         found = _run(bring, wanted, n_connections, policy.stop)
     return [file for row in rows if (file := fetched[row.name] or found[row.name])]
+
+
+def _announce_manual(rows: Sequence[RegistryRow], folder: Path, base: str) -> None:
+    """Say at once what must be got by hand: the other files may take hours."""
+    missing = [row for row in rows if _is_manual(row, base) and not (folder / row.name).is_file()]
+    for row in missing if len(missing) < len(rows) else ():
+        tqdm.write(f"note: {_manual(row, folder / row.name, None)}", file=sys.stderr)
+
+
+def _sizes(rows: Sequence[RegistryRow], folder: Path, base: str, n_connections: int) -> list[int | None]:
+    """Bytes of each file: registered, of the file that is there, or as the server tells; 0 if by hand."""
+    sizes = {row.name: row.size_bytes for row in rows}
+    for row in rows:
+        if (folder / row.name).is_file():
+            sizes[row.name] = (folder / row.name).stat().st_size
+        elif _is_manual(row, base):
+            sizes[row.name] = 0
+    unknown = [row for row in rows if sizes[row.name] is None]
+    announced = announced_bytes([_address(row, base) for row in unknown], n_connections)
+    sizes |= {row.name: size for row, size in zip(unknown, announced, strict=True)}
+    return [sizes[row.name] for row in rows]
+
+
+def _is_manual(row: RegistryRow, base: str) -> bool:
+    return _address(row, base).startswith(MANUAL)
 
 
 def _run(
@@ -231,7 +259,7 @@ def _continue(row: RegistryRow, url: str, part: Part, policy: _Policy) -> Conten
             else:
                 _hash_file(part.path, hasher, policy)
             total = row.size_bytes if row.size_bytes is not None else body.total
-            _check_space(part.path.parent, [replace(row, size_bytes=total)], part.size_bytes)
+            _check_space(part.path.parent, (total or 0) - part.size_bytes)
             with part.path.open("ab") as file:
                 for chunk in body.chunks:
                     file.write(chunk)
@@ -294,13 +322,12 @@ def _wait_or_give_up(
         raise _Stopped
 
 
-def _check_space(folder: Path, rows: Sequence[RegistryRow], have_bytes: int = 0) -> None:
+def _check_space(folder: Path, needed_bytes: int) -> None:
     """Refuse at once what the disk cannot hold."""
-    needed = sum(row.size_bytes or 0 for row in rows) - have_bytes
     free = shutil.disk_usage(folder).free
-    if needed > free:
+    if needed_bytes > free:
         raise CairnError(
-            f"{folder}: {needed:,} bytes are to come, {free:,} are free: make room or take a smaller subset"
+            f"{folder}: {needed_bytes:,} bytes are to come, {free:,} are free: make room or take a smaller subset"
         )
 
 

@@ -3,10 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import yaml
-from pydantic import TypeAdapter, ValidationError
-
 from hierarchies import CairnError
+from hierarchies.parse import parse_yaml, read_text, typed
 
 COUNTS = Path(__file__).parent / "registries/counts.yaml"
 Counts = Mapping[str, int]
@@ -18,10 +16,10 @@ def expected_counts(edition: str, scale: str, path: Path = COUNTS) -> dict[str, 
     Raises:
         CairnError: the file is not of this form.
     """
-    schema = TypeAdapter(dict[str, dict[str, dict[str, dict[str, int]]]])
+    content = parse_yaml(read_text(path), str(path))
     try:
-        registered = schema.validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, ValidationError) as error:
+        registered = typed(dict[str, dict[str, dict[str, dict[str, int]]]], content, str(path))
+    except CairnError as error:
         raise CairnError(f"{path}: not scale -> dataset -> split -> counts: {error}") from error
     return registered.get(scale, {}).get(edition, {})
 

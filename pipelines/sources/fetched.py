@@ -7,9 +7,10 @@ from pathlib import Path
 
 from hierarchies import CairnError
 from hierarchies.files import write_text_atomic
+from hierarchies.parse import read_json
 from pipelines.config import TableSource
 from pipelines.samples.generate import SAMPLES, generate
-from pipelines.sources import SourceReader, reader
+from pipelines.sources import SourceReader, reader, subset_of
 from pipelines.sources.download import MANUAL, FetchedFile, fetch_all
 from pipelines.sources.expected import check_counts, expected_counts
 from pipelines.sources.mined import forget_types, mine_types
@@ -18,6 +19,30 @@ from pipelines.sources.upstream import hash_files, with_published_hashes
 from pipelines.stages import Context
 
 REGISTRIES = Path(__file__).parent / "registries"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What was fetched and verified, as `manifest.json` holds it."""
+
+    dataset: str
+    scale: str
+    files: tuple[FetchedFile, ...]
+
+
+def read_manifest(path: Path) -> dict[str, FetchedFile]:
+    """The verified files of a manifest, by name; none where there is no manifest yet.
+
+    Raises:
+        CairnError: it is damaged.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        manifest = read_json(path, Manifest)
+    except CairnError as error:
+        raise CairnError(f"{error}; remove the manifest and run the fetch stage again") from error
+    return {file.name: file for file in manifest.files}
 
 
 @dataclass(frozen=True)
@@ -92,10 +117,7 @@ def _hashed_rows(context: Context, origin: Origin) -> list[RegistryRow]:
 
 def _with_accepted(rows: list[RegistryRow], manifest: Path) -> list[RegistryRow]:
     """Hold a file that came by hand to what the manifest recorded when it was accepted."""
-    if not manifest.is_file():
-        return rows
-    files = json.loads(manifest.read_text(encoding="utf-8"))["files"]
-    recorded = {file["name"]: f"sha256:{file['sha256']}" for file in files}
+    recorded = {name: f"sha256:{file.sha256}" for name, file in read_manifest(manifest).items()}
     return [
         replace(row, hash=row.hash or recorded.get(row.name)) if row.url.startswith(MANUAL) else row
         for row in rows
@@ -105,12 +127,15 @@ def _with_accepted(rows: list[RegistryRow], manifest: Path) -> list[RegistryRow]
 def _accept(context: Context, source: SourceReader, names: list[str]) -> None:
     """Judge files that came by hand, for which no hash is registered, by their structure and counts.
 
+    Where a subset is declared they may be a part themselves: only their structure is judged.
+
     Raises:
         CairnError: they are not what they should be.
     """
     try:
-        expected = expected_counts(source.edition, context.scale)
-        check_counts(context.dataset, expected, source.summary(context.paths.store))
+        found = source.summary(context.paths.store)
+        if subset_of(context.params, context.dataset, context.scale).is_whole:
+            check_counts(context.dataset, expected_counts(source.edition, context.scale), found)
     except CairnError as error:
         raise CairnError(
             f"{', '.join(names)}: came by hand into {context.paths.store}, but not as expected. {error}"
@@ -136,14 +161,10 @@ def require_fetched(context: Context) -> None:
     DVC tracks the manifest, not the store: after a fresh clone or a cleared disk the manifest may be there
     and the files may not.
     """
-    manifest = context.paths.manifest
-    if manifest.is_file():
-        files = json.loads(manifest.read_text(encoding="utf-8"))["files"]
-        names = {file["name"] for file in files}
-        is_there = all(_has_size(context.paths.store / file["name"], file["size_bytes"]) for file in files)
-        if is_there and names.issuperset(_needed_names(context)):
-            return
-    fetch(context)
+    files = read_manifest(context.paths.manifest)
+    is_there = all(_has_size(context.paths.store / name, file.size_bytes) for name, file in files.items())
+    if not files or not is_there or not files.keys() >= set(_needed_names(context)):
+        fetch(context)
 
 
 def _needed_names(context: Context) -> list[str]:

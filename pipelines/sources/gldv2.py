@@ -10,7 +10,7 @@ import pandas as pd
 
 from datasets_hub.card import Card, EvaluationProtocol
 from hierarchies import CairnError
-from hierarchies.names import disambiguate
+from hierarchies.names import disambiguate, without_controls
 from pipelines.config import GLDv2Source, GLDv2Subset
 from pipelines.executor import HERE, Executor
 from pipelines.sources.base import (
@@ -46,9 +46,12 @@ CITATION_H = (
     "Image Retrieval. TPAMI 2025."
 )
 ABSENT = "in no tar"
-_ARCHIVE = re.compile(r"(md5sum/)?(?P<folder>train|index|test)/(md5\.)?images_(?P<number>\d+)\.(tar|txt)")
+_ARCHIVE = re.compile(
+    r"(md5sum/)?(?P<folder>train|index|test)/(md5\.)?images_(?P<number>[0-9]{1,9})\.(tar|txt)"
+)
 _STEPS: dict[str, Callable[[str], str]] = {
     "percent-decoded": unquote,
+    "control characters": without_controls,
     "composed (NFC)": lambda text: unicodedata.normalize("NFC", text),
     "underscores": lambda text: text.replace("_", " "),
     "stray spaces": lambda text: " ".join(text.split()),
@@ -174,8 +177,8 @@ class GLDv2(SourceReader):
     def _train(self, store: Path, excluded: dict[str, dict[str, int]], split: str) -> pd.DataFrame:
         metadata = store / "metadata"
         train = read_csv(metadata / "train.csv", ["id", "url", "landmark_id"])
-        credit = read_csv(metadata / "train_attribution.csv", ["id", "author", "license", "title"])
-        train = train.merge(credit[["id", "author", "license", "title"]], on="id", how="left")
+        credit = _keyed(metadata / "train_attribution.csv", "id", ["author", "license", "title"])
+        train = train.merge(credit, on="id", how="left")
         train = train.rename(columns={"id": "image_id", "url": "source_url"}).assign(
             split=split, space="train"
         )
@@ -202,7 +205,8 @@ class GLDv2(SourceReader):
             f"{folder}/{tar.name}"
             for folder in self.folders
             for tar in sorted((store / folder).glob("images_*.tar"))
-            if self._is_chosen(folder, int(tar.stem.rpartition("_")[2]))
+            if (archive := _ARCHIVE.fullmatch(f"{folder}/{tar.name}"))
+            and self._is_chosen(folder, int(archive["number"]))
         ]
         if not tars:
             folders = ", ".join(f"{folder}/" for folder in self.folders)
@@ -250,7 +254,7 @@ def landmark_table(metadata: Path, mined: Mapping[str, str]) -> pd.DataFrame:
     """
     spaces = []
     for space in ("train", "index"):
-        names = read_csv(metadata / f"{space}_label_to_category.csv", ["landmark_id", "category"])
+        names = _keyed(metadata / f"{space}_label_to_category.csv", "landmark_id", ["category"])
         types = read_csv(metadata / f"{space}_label_to_hierarchical.csv", ["landmark_id", "supercategory"])
         types = types[["landmark_id", "supercategory"]].drop_duplicates()
         _one_row_each(types, metadata / f"{space}_label_to_hierarchical.csv")
@@ -295,10 +299,20 @@ def _one_row_each(types: pd.DataFrame, path: Path) -> None:
         )
 
 
+def _keyed(path: Path, key: str, columns: list[str]) -> pd.DataFrame:
+    """Text columns of a CSV that speaks of each key once: a second row would make images of nothing."""
+    frame = read_csv(path, [key, *columns])[[key, *columns]]
+    if (repeated := frame[key].duplicated()).any():
+        raise CairnError(
+            f"{path}: {key} {frame.loc[repeated, key].iloc[0][:100]!r} is listed twice; fetch it again"
+        )
+    return frame
+
+
 def _index(store: Path, excluded: dict[str, dict[str, int]], split: str) -> pd.DataFrame:
     index = read_csv(store / "metadata/index.csv", ["id"])[["id"]]
-    shown = read_csv(store / "metadata/index_image_to_landmark.csv", ["id", "landmark_id"])
-    index = index.merge(shown[["id", "landmark_id"]], on="id", how="left")
+    shown = _keyed(store / "metadata/index_image_to_landmark.csv", "id", ["landmark_id"])
+    index = index.merge(shown, on="id", how="left")
     index = index.rename(columns={"id": "image_id"}).assign(split=split, space="index")
     return leave_out(index, index["landmark_id"].isna(), "shows no known landmark", excluded)
 

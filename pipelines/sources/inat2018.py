@@ -1,22 +1,43 @@
 """iNaturalist-2018 (Van Horn et al., CVPR 2018) with the retrieval splits of Brown et al. (ECCV 2020)."""
 
-import json
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypeVar
 
 import pandas as pd
+from typing_extensions import TypedDict  # pydantic takes that of `typing` from Python 3.12 on
 
 from datasets_hub.card import Card, EvaluationProtocol
 from hierarchies import CairnError
+from hierarchies.names import quoted
+from hierarchies.parse import decode, parse_json, read_text, typed
 from pipelines.archives import stream_tar_gz
 from pipelines.config import INat2018Source
 from pipelines.sources.base import ATTRIBUTION, LOCATION, Listing, SourceReader, require_columns, split_off
 
+T = TypeVar("T")
 ARCHIVE = "train_val2018.tar.gz"
 SPLIT_FILES = {
     "train": "Inat_dataset_splits/Inaturalist_train_set1.txt",
     "test": "Inat_dataset_splits/Inaturalist_test_set1.txt",
 }
+
+
+class _Licence(TypedDict):
+    id: int
+    name: str
+
+
+class _Image(TypedDict):
+    file_name: str
+    license: int | None
+    rights_holder: str | None
+
+
+class _Annotations(TypedDict):
+    """What is read of a COCO-style annotation file."""
+
+    images: list[_Image]
+    licenses: NotRequired[list[_Licence]]
 
 
 class INat2018(SourceReader):
@@ -80,37 +101,44 @@ class INat2018(SourceReader):
 
 def _read_split(path: Path, split: str) -> pd.DataFrame:
     try:
-        names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        names = [line.strip() for line in read_text(path).split("\n") if line.strip()]
     except FileNotFoundError as error:
         raise CairnError(f"{path} is missing: run the fetch stage again") from error
     malformed = [name for name in names if name.count("/") != 3]
     if malformed:
-        raise CairnError(f"{path}: {malformed[0]!r} is not train_val2018/<supercategory>/<category>/<image>")
+        raise CairnError(
+            f"{path}: {quoted(malformed[:1])} is not train_val2018/<supercategory>/<category>/<image>; fetch it again"
+        )
     frame = pd.DataFrame({"file_name": names, "split": split})
     frame["image_id"] = frame["file_name"].str.rpartition("/")[2].str.removesuffix(".jpg")
     return frame
 
 
-def read_json_tar_gz(path: Path) -> Any:
+def read_json_tar_gz(path: Path, shape: type[T]) -> T:
     """Parse the one JSON file inside a `.tar.gz`.
 
+    Args:
+        path: the archive.
+        shape: what the file must hold; keys that it does not name are left out.
+
     Raises:
-        CairnError: missing archive, no JSON in it, or broken JSON.
+        CairnError: missing archive, no JSON in it, broken JSON, or JSON of another shape.
     """
     for member in stream_tar_gz(path):
         if member.name.endswith(".json") and not member.refused:
-            try:
-                return json.loads(member.content)
-            except ValueError as error:
-                raise CairnError(f"{path}: {member.name}: broken JSON: {error}") from error
-    raise CairnError(f"{path}: holds no .json file")
+            where = f"{path}: {member.name}"
+            return typed(shape, parse_json(decode(member.content, where), where), where)
+    raise CairnError(f"{path}: holds no .json file; fetch it again")
 
 
 def _categories(store: Path) -> pd.DataFrame:
     """One row per species: `category_id`, `species`, its ranks and `supercategory`."""
     path = store / "categories.json.tar.gz"
-    frame = pd.DataFrame(read_json_tar_gz(path)).astype(str)
+    frame = pd.DataFrame(read_json_tar_gz(path, list[dict[str, str | int]])).fillna("").astype(str)
     require_columns(frame, ["id", "name"], path)
+    if (repeated := frame["id"].duplicated()).any():
+        example = frame.loc[repeated, "id"].iloc[0]
+        raise CairnError(f"{path}: category {quoted([example])} is listed twice; fetch it again")
     return frame.rename(columns={"id": "category_id", "name": "species"})
 
 
@@ -118,10 +146,9 @@ def _credits(store: Path) -> pd.DataFrame:
     """Author and licence of every image, from the COCO-style annotation files."""
     frames = []
     for name in ("train2018.json.tar.gz", "val2018.json.tar.gz"):
-        annotations = read_json_tar_gz(store / name)
+        annotations = read_json_tar_gz(store / name, _Annotations)
         licenses = {entry["id"]: entry["name"] for entry in annotations.get("licenses", [])}
-        images = pd.DataFrame(annotations["images"])
-        require_columns(images, ["file_name", "license", "rights_holder"], store / name)
+        images = pd.DataFrame(annotations["images"], columns=list(_Image.__annotations__))
         frames.append(
             pd.DataFrame(
                 {

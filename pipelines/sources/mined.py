@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hierarchies import CairnError
 from hierarchies.files import write_text_atomic
+from hierarchies.parse import FORBID, read_json
 from pipelines.config import Wikimedia
 from pipelines.sources.verified import FetchedFile
 from pipelines.sources.wikimedia import Api, mine
@@ -26,6 +27,8 @@ class MinedTypes:
         types: Commons category, as the source writes it -> its type: the label of what it is an instance of.
         chains: type -> labels of its superclasses, nearest first.
     """
+
+    __pydantic_config__ = FORBID
 
     types: Mapping[str, str]
     chains: Mapping[str, tuple[str, ...]]
@@ -71,11 +74,9 @@ def mined_types(store: Path) -> MinedTypes:
     if not path.is_file():
         return MinedTypes({}, {})
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        chains = {name: tuple(above) for name, above in content["chains"].items()}
-        return MinedTypes(dict(content["types"]), chains)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CairnError(f"{path}: damaged ({error}): delete it and run the fetch stage again") from error
+        return read_json(path, MinedTypes)
+    except CairnError as error:
+        raise CairnError(f"{error}; delete it and run the fetch stage again") from error
 
 
 def _readable(types: Sequence[str]) -> str:

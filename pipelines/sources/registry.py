@@ -1,13 +1,15 @@
 """Registries: TSV files that say which files a dataset consists of, where they lie and what they hash to."""
 
-import csv
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from hierarchies.errors import CairnError
-from hierarchies.files import write_text_atomic
+from hierarchies.files import stays_below, write_text_atomic
+from hierarchies.names import quoted
+from hierarchies.parse import read_text
 
 COLUMNS = ("name", "url", "bytes", "hash")
 HEX_DIGITS = {"md5": 32, "sha1": 40, "sha256": 64}
@@ -30,6 +32,10 @@ class RegistryRow:
     size_bytes: int | None
     hash: str | None
 
+    def __post_init__(self) -> None:
+        if not stays_below(self.name) or PurePosixPath(self.name).as_posix() != self.name:
+            raise CairnError(f"name {self.name[:200]!r} must be a plain relative path with forward slashes")
+
 
 def read_registry(path: Path) -> list[RegistryRow]:
     """Read a registry: tab-separated, columns `name`, `url`, `bytes`, `hash`; the last two may be empty.
@@ -41,29 +47,45 @@ def read_registry(path: Path) -> list[RegistryRow]:
         CairnError: missing file or column, unsafe or repeated name, bad size or hash; with file and line.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_text(path).split("\n")
     except FileNotFoundError as error:
-        raise CairnError(f"{path}: there is no such registry") from error
-    numbered = [(number, line) for number, line in enumerate(lines, 1) if line and not line.startswith("#")]
+        raise CairnError(
+            f"{path}: there is no such registry; write one, or correct the dataset's name"
+        ) from error
+    stripped = [(number, line.removesuffix("\r")) for number, line in enumerate(lines, 1)]
+    numbered = [(number, line) for number, line in stripped if line and not line.startswith("#")]
     if not numbered:
         raise CairnError(f"{path}: empty; its first line must name the columns {', '.join(COLUMNS)}")
-    table = csv.reader((line for _, line in numbered), delimiter="\t", quoting=csv.QUOTE_NONE)
-    header = next(table)
-    missing = [column for column in COLUMNS if column not in header]
+    header = numbered[0][1].split("\t")
+    missing = [column for column in COLUMNS if header.count(column) != 1]
     if missing:
         raise CairnError(
-            f"{path}:{numbered[0][0]}: no column {missing[0]!r}; columns are {', '.join(header)}"
+            f"{path}:{numbered[0][0]}: no column {missing[0]!r}, or two; columns are {quoted(header, 9)}"
         )
     rows: dict[str, RegistryRow] = {}
-    for (number, _), cells in zip(numbered[1:], table, strict=True):
-        where = f"{path}:{number}"
+    for number, line in numbered[1:]:
+        where, cells = f"{path}:{number}", line.split("\t")
         if len(cells) != len(header):
-            raise CairnError(f"{where}: {len(cells)} cells where the header has {len(header)}")
+            raise CairnError(
+                f"{where}: {len(cells)} cells where the header has {len(header)}; add or remove tabs"
+            )
         row = _row(dict(zip(header, cells, strict=True)), where)
-        if row.name in rows:
-            raise CairnError(f"{where}: {row.name!r} is listed twice")
-        rows[row.name] = row
+        if (twin := rows.setdefault(_on_any_disk(row.name), row)) is not row:
+            raise CairnError(
+                f"{where}: {row.name!r} is listed twice, or a disk that ignores case takes it for {twin.name!r}; "
+                "keep one"
+            )
+    names = {row.name for row in rows.values()}
+    if blocked := sorted(name for name in names if names & set(map(str, PurePosixPath(name).parents))):
+        raise CairnError(
+            f"{path}: {blocked[0]!r} lies in a folder that is listed as a file; rename one of them"
+        )
     return list(rows.values())
+
+
+def _on_any_disk(name: str) -> str:
+    """The name as a disk sees it that ignores case and Unicode form."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def write_registry(path: Path, rows: Sequence[RegistryRow]) -> None:
@@ -88,22 +110,19 @@ def split_hash(text: str) -> tuple[str, str]:
     digits = digits.lower()
     if len(digits) != HEX_DIGITS.get(algorithm) or not re.fullmatch("[0-9a-f]+", digits):
         known = ", ".join(f"{name}:<{count} hex digits>" for name, count in HEX_DIGITS.items())
-        raise CairnError(f"{text!r} is not a hash; write {known}")
+        raise CairnError(f"{text[:200]!r} is not a hash; write {known}")
     return algorithm, digits
 
 
 def _row(cells: dict[str, str], where: str) -> RegistryRow:
     name, url, size, digest = (cells[column] for column in COLUMNS)
-    path = PurePosixPath(name)
-    if not name or path.is_absolute() or ".." in path.parts or path.as_posix() != name or "\\" in name:
-        raise CairnError(f"{where}: name {name!r} must be a plain relative path with forward slashes")
     if not url:
         raise CairnError(f"{where}: {name!r} has no url; write one, or manual:<what to get and from where>")
-    if size and not size.isdecimal():
-        raise CairnError(f"{where}: bytes {size!r} is not a number of bytes")
-    if digest:
-        try:
+    if size and not re.fullmatch(r"[0-9]{1,18}", size):
+        raise CairnError(f"{where}: bytes {size[:40]!r} is not a number of bytes; write digits, or nothing")
+    try:
+        if digest:
             split_hash(digest)
-        except CairnError as error:
-            raise CairnError(f"{where}: {error}") from error
-    return RegistryRow(name, url, int(size) if size else None, digest or None)
+        return RegistryRow(name, url, int(size) if size else None, digest or None)
+    except CairnError as error:
+        raise CairnError(f"{where}: {error}") from error

@@ -2,7 +2,9 @@
 
 import email.utils
 import re
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +19,8 @@ import urllib3
 from hierarchies.errors import CairnError
 
 CHUNK_BYTES = 1 << 20
-CONNECT_TIMEOUT_S = 10.0
+CONNECT_TIMEOUT_S = 5.0  # for each address of a host: Amazon's have eight, and a minute must do for all
+ASK_TIMEOUT_S = 2.0
 PAGE_HEAD_BYTES = 64
 RETRY_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 
@@ -53,6 +56,40 @@ class Body:
     total: int | None
     validator: str | None
     chunks: Iterator[bytes]
+
+
+def announced_bytes(urls: Sequence[str], n_connections: int) -> list[int | None]:
+    """Size of each file as its server tells without sending it; None where it does not.
+
+    Where nothing answers, the rest is not asked.
+    """
+    unreachable = threading.Event()
+    with requests.Session() as session, ThreadPoolExecutor(n_connections) as pool:
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, requests.adapters.HTTPAdapter(pool_maxsize=n_connections))
+
+        def ask(url: str) -> int | None:
+            if not url.startswith(("http://", "https://")):
+                return _file_bytes(url)
+            if unreachable.is_set():
+                return None
+            try:
+                headers = {"Accept-Encoding": "identity"}
+                response = session.head(url, headers=headers, timeout=ASK_TIMEOUT_S, allow_redirects=True)
+            except requests.RequestException:
+                unreachable.set()
+                return None
+            return _extent(response, 0)[1] if response.status_code == 200 else None
+
+        return list(pool.map(ask, urls))
+
+
+def _file_bytes(url: str) -> int | None:
+    try:
+        system, path = fsspec.core.url_to_fs(url)
+        return int(system.size(path))
+    except Exception:  # as below; whoever reads the file will tell
+        return None
 
 
 @contextmanager

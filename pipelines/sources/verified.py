@@ -1,10 +1,12 @@
 """The store's ledger: which files were verified, so that a second run need not read 600 GB again."""
 
+import re
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 
 LEDGER = ".verified.tsv"
+_NUMBER = re.compile(r"[0-9]{1,20}")
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,11 @@ class Ledger:
         self._lock = threading.Lock()
         self._lines: dict[str, tuple[FetchedFile, int]] = {}
         path = folder / LEDGER
-        lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else []
+        text = path.read_bytes().decode("utf-8", errors="replace") if path.is_file() else ""
+        lines = text.split("\n")[:-1]
         for line in lines:
             cells = line.split("\t")
-            if len(cells) == 5 and cells[1].isdecimal() and cells[2].isdecimal():  # a kill may tear a line
+            if len(cells) == 5 and all(map(_NUMBER.fullmatch, cells[1:3])):  # a kill may tear a line
                 name, size, changed_ns, sha256, digest = cells
                 self._lines[name] = FetchedFile(name, int(size), sha256, digest or None), int(changed_ns)
 

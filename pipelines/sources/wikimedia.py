@@ -202,8 +202,20 @@ def mine(categories: Sequence[str], commons: Api, wikidata: Api, depth: int = 5)
         depth: how many steps of `subclass of` to follow.
 
     Raises:
-        CairnError: a server keeps failing.
+        CairnError: a server keeps failing, or answers what is no answer of its API.
     """
+    try:
+        return _mine(categories, commons, wikidata, depth)
+    except CairnError:
+        raise
+    except (TypeError, AttributeError, LookupError, ValueError, RecursionError) as error:
+        raise CairnError(
+            f"{commons.url}, {wikidata.url}: an answer has not the shape of the API ({type(error).__name__}: {error}); "
+            f"delete {commons.cache.parent} and run again"
+        ) from error
+
+
+def _mine(categories: Sequence[str], commons: Api, wikidata: Api, depth: int) -> Mining:
     titles = {category: category_title(category) for category in categories}
     item_of = _items(commons, set(titles.values()))
     entities = _entities(wikidata, {item for item in item_of.values() if item})

@@ -7,20 +7,30 @@ from pathlib import Path
 import pandas as pd
 
 from hierarchies import CairnError
-from pipelines.archives import MAX_MEMBER_BYTES, MAX_MEMBERS, OUTSIDE, REPEATED, TOO_LARGE, Entry, safe_name
+from pipelines.archives import (
+    DAMAGED,
+    MAX_MEMBER_BYTES,
+    MAX_MEMBERS,
+    REPEATED,
+    TOO_LARGE,
+    Entry,
+    refused_name,
+)
 
 
 def open_zip(path: Path) -> zipfile.ZipFile:
-    """Open a zip for reading.
+    """Open a zip for reading; of members with the same name the first is found, as `scan_zip` lists it.
 
     Raises:
         CairnError: missing or damaged archive.
     """
     try:
-        return zipfile.ZipFile(path)
+        archive = zipfile.ZipFile(path)
+        archive.NameToInfo = {info.filename: info for info in reversed(archive.filelist)}
+        return archive
     except FileNotFoundError as error:
         raise CairnError(f"{path} is missing: run the fetch stage again") from error
-    except (zipfile.BadZipFile, OSError) as error:
+    except DAMAGED as error:
         raise CairnError(f"{path}: damaged zip ({error}): delete it and run the fetch stage again") from error
 
 
@@ -50,8 +60,8 @@ def scan_zip(path: Path) -> pd.DataFrame:
 
 def _refusal(info: zipfile.ZipInfo) -> str | None:
     """Why a member is not read; None for a good one."""
-    if not safe_name(info.filename):
-        return OUTSIDE
+    if reason := refused_name(info.filename):
+        return reason
     if stat.S_ISLNK(info.external_attr >> 16):
         return "refused: a symbolic link"
     return TOO_LARGE if info.file_size > MAX_MEMBER_BYTES else None
@@ -61,11 +71,13 @@ def read_zip_member(archive: zipfile.ZipFile, member: str) -> bytes:
     """The unpacked bytes of one member; its checksum is verified.
 
     Raises:
-        CairnError: no such member, or it is damaged or encrypted.
+        CairnError: no such member, or it is damaged, encrypted or absurdly large.
     """
+    if member not in archive.NameToInfo:
+        raise CairnError(f"{archive.filename}: holds no {member}; is it the right archive? Fetch it again")
     try:
+        if archive.NameToInfo[member].file_size > MAX_MEMBER_BYTES:
+            raise zipfile.BadZipFile(f"larger than {MAX_MEMBER_BYTES:,} bytes")
         return archive.read(member)
-    except KeyError as error:
-        raise CairnError(f"{archive.filename}: holds no {member}") from error
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError) as error:
+    except DAMAGED as error:
         raise CairnError(f"{archive.filename}: {member} cannot be read ({error}): fetch it again") from error

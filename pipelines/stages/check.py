@@ -4,12 +4,14 @@ import json
 
 from datasets_hub import check_dataset, describe
 from hierarchies.files import write_text_atomic
+from hierarchies.parse import read_json
 from pipelines.stages import Context
+from pipelines.stages.index import IndexCounts
 
 
 def run(context: Context) -> None:
     """Check the hub folder against its contract and against the index; any violation fails."""
-    counts = json.loads((context.paths.index / "counts.json").read_text(encoding="utf-8"))["splits"]
+    counts = read_json(context.paths.index / "counts.json", IndexCounts).splits
     report = check_dataset(
         context.paths.hub, expected_listed={split: count["listed"] for split, count in counts.items()}
     )

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import asdict, dataclass
 
 import pandas as pd
 import pyarrow as pa
@@ -10,6 +11,7 @@ import pyarrow.parquet as pq
 from datasets_hub.card import Source
 from hierarchies import CairnError
 from hierarchies.files import replace_folder
+from hierarchies.parse import FORBID
 from pipelines.landmarks import CHAINS, PUBLISHED_LABELS
 from pipelines.parts import ROWS_PER_GROUP
 from pipelines.sources import Listing, SourceReader, reader, subset_of
@@ -20,6 +22,24 @@ from pipelines.stages import Context
 
 NAMES = "names.parquet"
 GROUND_TRUTH = "ground_truth.parquet"
+
+
+@dataclass(frozen=True)
+class IndexCounts:
+    """`counts.json`: what became of the listed images.
+
+    Attributes:
+        splits: per split `listed`, `indexed`, `quarantined`, `excluded`.
+        excluded: split -> reason -> count.
+        fetched: hash of the manifest: a streamed archive may change while the rows stay; then what is published is
+            stale.
+    """
+
+    __pydantic_config__ = FORBID
+
+    splits: dict[str, dict[str, int]]
+    excluded: dict[str, dict[str, int]]
+    fetched: str
 
 
 def run(context: Context) -> None:
@@ -61,15 +81,10 @@ def run(context: Context) -> None:
             shown = listing.images.set_index("image_id")[source.levels[0]]
             truth = _ground_truth(listing.ground_truth, shown)
             truth.to_parquet(folder / GROUND_TRUTH, index=False)
-        counts = {
-            "splits": listing.counts(),
-            "excluded": listing.excluded,
-            # A streamed archive may change while the rows stay; then what is published is stale.
-            "fetched": fetched,
-        }
+        counts = IndexCounts(listing.counts(), listing.excluded, fetched)
         (folder / "card.json").write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
         (folder / "counts.json").write_text(
-            json.dumps(counts, indent=1, sort_keys=True) + "\n", encoding="utf-8"
+            json.dumps(asdict(counts), indent=1, sort_keys=True) + "\n", encoding="utf-8"
         )
     for split, count in listing.counts().items():
         print(

@@ -1,7 +1,6 @@
 """publish: Parquet shards, card and tree tables, in the hub folder."""
 
 import hashlib
-import json
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -11,9 +10,11 @@ from datasets_hub.images import ImageCheck
 from datasets_hub.rows import Quarantined
 from datasets_hub.writer import SetAside, write_dataset
 from hierarchies import LabelTree
+from hierarchies.parse import read_json
 from pipelines.parts import Index, cut_parts
 from pipelines.sources.fetched import require_fetched
 from pipelines.stages import Context
+from pipelines.stages.index import IndexCounts
 
 
 def run(context: Context) -> None:
@@ -22,12 +23,10 @@ def run(context: Context) -> None:
     settings = getattr(context.params.publish, context.scale)
     folder = context.paths.index
     tree = LabelTree.load(context.paths.tree)
-    card = Card.model_validate_json((folder / "card.json").read_text(encoding="utf-8"))
-    counts = json.loads((folder / "counts.json").read_text(encoding="utf-8"))
+    card = read_json(folder / "card.json", Card)
+    counts = read_json(folder / "counts.json", IndexCounts)
     rows = hashlib.sha256((folder / "images.parquet").read_bytes()).hexdigest()
-    index = Index(
-        folder / "images.parquet", context.paths.store, tree.levels[0], f"{rows} {counts['fetched']}"
-    )
+    index = Index(folder / "images.parquet", context.paths.store, tree.levels[0], f"{rows} {counts.fetched}")
     shard_size_bytes = settings.shard_size_mb * 1_000_000
     stats = write_dataset(
         context.paths.hub,
@@ -39,7 +38,7 @@ def run(context: Context) -> None:
         check=ImageCheck(settings.max_image_pixels, settings.decode_images),
         set_aside=SetAside(
             [Quarantined(**row) for row in pq.read_table(folder / "quarantine.parquet").to_pylist()],
-            {split: count["excluded"] for split, count in counts["splits"].items()},
+            {split: count["excluded"] for split, count in counts.splits.items()},
         ),
         run_all=context.executor.map,
         progress=True,
@@ -53,7 +52,7 @@ def _with_review(card: Card, reviewed: Path) -> Card:
     """The card with the decisions that shaped the tree, where there are any."""
     if not reviewed.is_file():
         return card
-    decisions = Decisions.model_validate_json(reviewed.read_text(encoding="utf-8"))
+    decisions = read_json(reviewed, Decisions)
     if decisions.n_applied == 0:
         return card
     return card.model_copy(update={"annotation_origin": "automatic-and-reviewed", "decisions": decisions})

@@ -1,4 +1,4 @@
-"""Fixtures: a published toy dataset, and an S3 server that speaks HTTP."""
+"""Fixtures: a published toy dataset, and processes to be killed."""
 
 import multiprocessing
 from collections.abc import Callable, Iterator
@@ -47,25 +47,3 @@ def run_killed(processes: ForkServerContext) -> Callable[..., bool]:
         return process.exitcode == -9
 
     return run
-
-
-@pytest.fixture(scope="session")
-def s3() -> Iterator[dict[str, object]]:
-    """Storage options of an S3 server on this machine, with the empty bucket `hub`."""
-    moto = pytest.importorskip("moto.server", reason="moto is not installed")
-    import boto3
-
-    server = moto.ThreadedMotoServer(port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    options = {"key": "k", "secret": "s", "endpoint_url": f"http://{host}:{port}"}
-    client = boto3.client(
-        "s3",
-        endpoint_url=options["endpoint_url"],
-        region_name="us-east-1",
-        aws_access_key_id="k",
-        aws_secret_access_key="s",
-    )
-    client.create_bucket(Bucket="hub")
-    yield options
-    server.stop()

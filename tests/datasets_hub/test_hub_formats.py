@@ -7,10 +7,11 @@ import datasets
 import pytest
 import yaml
 from hub_toy import N_IMAGES, content, toy_card, toy_row, toy_tree
+from huggingface_hub import DatasetCard
 
 from datasets_hub import TorchView, describe, load_dataset
 from datasets_hub.arrow import write_arrow
-from datasets_hub.card import Card, read_card
+from datasets_hub.card import Card, read_card, render_readme
 from datasets_hub.pictures import tree_svg
 from hierarchies.errors import CairnError
 
@@ -56,6 +57,22 @@ def test_card_comes_back_from_the_readme(hub: Path) -> None:
     assert [config["config_name"] for config in head["configs"]] == ["default", "nodes", "edges"]
     for path in re.findall(r"!\[.*?\]\((.+?)\)", readme):
         assert (hub / "sample" / "toy" / path).is_file()
+
+
+@pytest.mark.parametrize(
+    ("licence", "shown"),
+    [
+        ("CC-BY-4.0", {"license": "cc-by-4.0"}),
+        ("unknown: ask the authors", {"license": "unknown"}),
+        ("PKU VehicleID (research)", {"license": "other", "license_name": "pku-vehicleid-research"}),
+    ],
+)
+def test_the_hub_is_told_the_licence_in_its_own_words(hub: Path, licence: str, shown: dict[str, str]) -> None:
+    found = describe("toy", hub=hub)
+    readme = render_readme(toy_card(licence=licence), found.tree(), found.stats)
+    head = DatasetCard(readme).data.to_dict()
+    assert {key: head[key] for key in head if key.startswith("license")} == shown
+    assert licence in readme
 
 
 def test_nothing_in_a_label_or_title_comes_alive(hub: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hub_toy import LEAVES, N_IMAGES, toy_row, toy_tree
 
 import datasets_hub
-from datasets_hub import describe, list_datasets, load_dataset, load_tree
+from datasets_hub import TorchView, describe, label_array, list_datasets, load_dataset, load_tree
 from datasets_hub.locate import Location, find_hub
 from hierarchies.errors import CairnError
 
@@ -26,7 +26,7 @@ def test_name_folder_and_environment_lead_to_the_same(
     monkeypatch.chdir(tmp_path / "project" / "deep")
     assert load_dataset("toy", "test")["image_id"][:] == IDS
     monkeypatch.setenv("CAIRN_HUB", str(tmp_path / "nowhere"))
-    with pytest.raises(CairnError, match="nowhere"):
+    with pytest.raises(CairnError, match=r"nowhere: there is no such hub.*CAIRN_HUB"):
         load_dataset("toy")
     assert load_dataset("toy", "test", hub=hub)["image_id"][:] == IDS
     monkeypatch.setenv("CAIRN_HUB", hub.as_uri())
@@ -74,7 +74,11 @@ def test_configs_nodes_and_edges(hub: Path) -> None:
         ({"name_or_uri": "../toy"}, "no published dataset there"),
         ({"name_or_uri": "..", "scale": "sample"}, "no published dataset there"),
         ({"name_or_uri": "toy", "split": "val"}, "no split 'val'.*'train'"),
+        ({"name_or_uri": "toy", "split": "train+val[:5]"}, "no split 'val'.*'train'"),
+        ({"name_or_uri": "toy", "split": ["train"]}, r"split must be a name.*got \['train'\]"),
+        ({"name_or_uri": "toy", "split": "train[:5]", "streaming": True}, r"cannot be streamed.*take\(n\)"),
         ({"name_or_uri": "toy", "levels": ["genus"]}, "no level 'genus'.*'fine'"),
+        ({"name_or_uri": "toy", "levels": "fine"}, r"levels must be a list, such as \['fine'\]"),
         ({"name_or_uri": "toy", "config": "leaves"}, "no config 'leaves'"),
         ({"name_or_uri": "toy", "revision": "v9"}, "'v9'"),
         ({"name_or_uri": "toy", "revision": "../../x"}, "is no name"),
@@ -86,6 +90,26 @@ def test_errors_say_what_to_do(hub: Path, arguments: dict[str, object], message:
         load_dataset(**arguments, hub=hub)
 
 
+def test_a_folder_named_like_a_dataset_is_pointed_to(
+    hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CairnError, match=r"no dataset 'mine'.*write \./mine for the folder"):
+        describe("mine", hub=hub)
+
+
+def test_labels_are_taken_from_one_split_that_is_there(hub: Path) -> None:
+    for loaded in (load_dataset("toy", hub=hub), load_dataset("toy", "test", streaming=True, hub=hub)):
+        with pytest.raises(CairnError, match=f"one split, got {type(loaded).__name__}"):
+            label_array(loaded, toy_tree())
+        with pytest.raises(CairnError, match="one split"):
+            TorchView(loaded, toy_tree())
+    labels_only = load_dataset("toy", "test", hub=hub).remove_columns("image")
+    with pytest.raises(CairnError, match="has no images"):
+        TorchView(labels_only, toy_tree())
+
+
 def test_dvc_repository(hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("dvc", reason="dvc is not installed")
     repository = tmp_path / "repository"
@@ -95,6 +119,7 @@ def test_dvc_repository(hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     for command in (
         ["git", "init", "--quiet"],
         [sys.executable, "-m", "dvc", "init", "--quiet"],
+        [sys.executable, "-m", "dvc", "remote", "add", "--quiet", "-d", "store", str(tmp_path / "store")],
         [sys.executable, "-m", "dvc", "add", "--quiet", "data/hub/sample/toy"],
         ["git", "add", "."],
         ["git", *settings, "commit", "--quiet", "-m", "Publish"],
@@ -107,6 +132,15 @@ def test_dvc_repository(hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert load_tree(uri, revision="published", storage_options=options) == toy_tree()
     loaded = load_dataset(uri, "test", revision="published", storage_options=options)
     assert loaded["image_id"][:] == IDS
+
+    # A git address: what is read comes from DVC's remote, once it was pushed there.
+    by_url = {"repo": repository.as_uri()}
+    with pytest.raises(CairnError, match="dvc push"):
+        load_tree(uri, storage_options=by_url)
+    subprocess.run([sys.executable, "-m", "dvc", "push", "--quiet"], cwd=repository, check=True)
+    assert load_dataset(uri, "test", revision="published", storage_options=by_url)["image_id"][:] == IDS
+    with pytest.raises(CairnError, match=r"unknown Git revision 'v7'.*check repository and revision"):
+        load_tree(uri, revision="v7", storage_options=by_url)
 
 
 def test_no_hub_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
+import aiohttp
 import pytest
 from hub_toy import (
     N_IMAGES,
@@ -19,11 +20,14 @@ from hub_toy import (
     toy_tree,
     write_toy,
 )
+from huggingface_hub import HfApi
+from huggingface_hub.errors import LocalEntryNotFoundError
 
 from datasets_hub import check_dataset, describe, list_datasets, load_dataset, load_tree
 from datasets_hub.diff import diff_datasets
 from datasets_hub.locate import Location
 from datasets_hub.publishing import publish, read_history, rollback
+from datasets_hub.remote import explained
 from datasets_hub.targets import FolderTarget, open_target
 from hierarchies.errors import CairnError
 from hierarchies.tree import LabelTree
@@ -207,11 +211,51 @@ def test_the_licence_gate_keeps_images_at_home(tmp_path: Path, s3: dict[str, obj
         ("hf://toy", "hf://org/name"),
         ("s9://hub/toy", "s9:// is not known"),
         ("s3://hub/../toy", r"without `\.\.`"),
+        ("", "give a folder"),
     ],
 )
 def test_bad_targets_are_named(hub: Path, s3: dict[str, object], to: str, message: str) -> None:
     with pytest.raises(CairnError, match=message):
         publish("toy", to, hub=hub, storage_options=s3)
+
+
+def test_what_lies_at_the_target_is_not_overwritten(hub: Path, tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("# My project\n")
+    with pytest.raises(CairnError, match=r"README\.md of something else"):
+        publish("toy", tmp_path, hub=hub)
+    assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
+    own = hub / "sample" / "toy"
+    for inside in (own, own / "deeper"):
+        with pytest.raises(CairnError, match="the folder of the dataset itself"):
+            publish("toy", inside, hub=hub)
+    shutil.copytree(own, tmp_path / "copied")
+    assert publish("toy", tmp_path / "copied", hub=hub).version == "v1"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.EROFS, "Read-only file system"),
+        NotADirectoryError("x"),
+        aiohttp.ClientError("unplugged"),
+    ],
+)
+def test_errors_of_storage_name_the_place(error: Exception) -> None:
+    with pytest.raises(CairnError, match=r"^hf://org/toy: .*check the network"), explained("hf://org/toy"):
+        raise error
+    with pytest.raises(KeyError), explained("hf://org/toy"):
+        raise KeyError("a bug of ours")
+
+
+def test_a_history_that_cannot_be_read_is_not_an_empty_one(
+    hub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unplugged(*_: object, **__: object) -> str:
+        raise LocalEntryNotFoundError("cannot find the file on the Hub; check your connection")
+
+    monkeypatch.setattr(HfApi, "hf_hub_download", unplugged)
+    with pytest.raises(CairnError, match=r"hf://org/toy: cannot find the file.*check the network"):
+        publish("toy", "hf://org/toy", hub=hub)
 
 
 def test_no_permission_on_the_bucket(hub: Path, s3: dict[str, object]) -> None:

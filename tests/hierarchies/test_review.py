@@ -208,12 +208,12 @@ def test_files_come_back_and_broken_lines_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('{"act": "burn", "label": "x"}', "unknown act 'burn'"),
+        ('{"act": "burn", "label": "x"}', "act: Input should be 'rename'"),
         ('{"act": "move", "level": "type", "label": "x"}', "needs 'to'"),
         ('{"act": "merge", "level": "type", "label": "x", "to": "y"}', "level 'category'"),
-        ('{"act": "move", "level": "type", "label": "x", "to": 3}', "must be text"),
+        ('{"act": "move", "level": "type", "label": "x", "to": 3}', "to: Input should be a valid string"),
         ('{"act": "move", "level": "type", "label": "x", "to": "y", "colour": "red"}', "colour"),
-        ("[]", "not a JSON object"),
+        ("[]", "should be a dictionary"),
     ],
 )
 def test_bad_lines(line: str, message: str) -> None:

@@ -195,11 +195,14 @@ def test_missing_level_is_named() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", r"tree\.json:1: not JSON"),
+        ("", r"tree\.json: not JSON"),
         (TREE.to_json()[:200], "not JSON"),
         ("[]", "not a label tree"),
         ('{"format": "cairn-tree", "schema": 99}', "schema 99"),
-        ('{"format": "cairn-tree", "schema": 1, "levels": ["a"], "nodes": [{"level": "b"}]}', "malformed"),
+        (
+            '{"format": "cairn-tree", "schema": 1, "levels": ["a"], "nodes": [{"level": "b"}]}',
+            "nodes.0.name: Field required",
+        ),
         (TREE.to_json().replace('"parent": "lake"', '"parent": "pond"'), "'pond'"),
     ],
 )

@@ -28,6 +28,7 @@ class Misbehaviour:
     cut_at: int = 1000  # bytes of an answer's body before a cut, a stall
     bytes_per_second: float | None = None
     retry_after: str = "1"
+    announced: int | None = None  # size that it tells without sending anything; None: it does not
     requests: list[tuple[str, str | None]] = field(default_factory=list)  # path, Range
     n_bytes_sent: int = 0
     closing: threading.Event = field(default_factory=threading.Event)
@@ -61,6 +62,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         """Stay quiet."""
+
+    def do_HEAD(self) -> None:
+        size = self.plan.announced
+        self._answer(501, b"", {}) if size is None else self._answer(200, b"", {"Content-Length": str(size)})
 
     def do_GET(self) -> None:
         plan = self.plan

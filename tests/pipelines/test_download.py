@@ -4,16 +4,19 @@ import hashlib
 import multiprocessing
 import os
 import random
+import re
 import signal
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
+from tqdm import tqdm
 
 from hierarchies.errors import CairnError
 from pipelines.sources import download
@@ -214,6 +217,36 @@ def test_a_full_disk_is_noticed_first(server: Misbehaviour, tmp_path: Path) -> N
     assert len(server.requests) == 1
 
 
+def test_sizes_that_no_registry_knows_are_asked_for_first(
+    server: Misbehaviour, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rows = [RegistryRow(f"{n}.tar", f"{server.url}/{n}", None, SHA256) for n in range(3)]
+    server.announced = 10**18
+    with pytest.raises(CairnError, match=r"3,000,000,000,000,000,000 bytes are to come"):
+        fetch_all(rows, tmp_path)
+    assert server.requests == []
+    server.announced = len(CONTENT)
+    capfd.readouterr()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            download, "tqdm", lambda **options: tqdm(**{**options, "disable": False, "mininterval": 0})
+        )
+        fetch_all(rows, tmp_path, title="fetch it")
+    shown = capfd.readouterr().err
+    assert re.search(r"fetch it: +\d+%.*/180k .*<\d\d:\d\d.*B/s", shown), shown
+
+
+def test_a_part_that_is_there_needs_no_space(server: Misbehaviour, tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        usage = SimpleNamespace(free=len(CONTENT) // 2 + 100)
+        patch.setattr(download.shutil, "disk_usage", lambda _: usage)
+        row = RegistryRow("a.tar", f"{server.url}/a.tar", len(CONTENT), SHA256)
+        with pytest.raises(CairnError, match="60,000 bytes are to come"):
+            fetch_all([row], tmp_path)
+        (tmp_path / "a.tar.part").write_bytes(CONTENT[: len(CONTENT) // 2])
+        assert fetch_all([row], tmp_path)
+
+
 def test_no_network_is_one_clear_message_in_time(tmp_path: Path) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
@@ -226,7 +259,31 @@ def test_no_network_is_one_clear_message_in_time(tmp_path: Path) -> None:
     assert str(failure.value).count("cannot be reached") == 1
 
 
+def test_a_proxy_is_used(server: Misbehaviour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", server.url)
+    fetch_file("http://authors.example/a.tar", tmp_path / "a.tar", size_bytes=None, hash=SHA256)
+    assert server.requests == [("http://authors.example/a.tar", None)]
+
+
 # Other addresses than http
+
+
+def test_a_mirror_on_s3_is_read(
+    s3: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {
+        "AWS_ENDPOINT_URL": "endpoint_url",
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+    }
+    for name, option in names.items():
+        monkeypatch.setenv(name, str(s3[option]))
+    fsspec.filesystem("s3", **s3).pipe("hub/mirror/train/a.tar", CONTENT)
+    row = RegistryRow("train/a.tar", "https://authors.example/a.tar", None, SHA256)
+    (fetched,) = fetch_all([row], tmp_path, "s3://hub/mirror")
+    assert fetched.size_bytes == len(CONTENT)
+    with pytest.raises(CairnError, match=r"s3://hub/mirror/b\.tar: there is no such file; check the mirror"):
+        fetch_all([RegistryRow("b.tar", "manual: b", None, None)], tmp_path, "s3://hub/mirror")
 
 
 @pytest.mark.parametrize("scheme", ["", "file://"])
@@ -323,13 +380,16 @@ def test_a_file_that_was_there_before_is_accepted_by_its_hash(server: Misbehavio
     assert server.requests == []
 
 
-def test_one_message_names_every_failure_and_the_rest_is_kept(server: Misbehaviour, tmp_path: Path) -> None:
+def test_one_message_names_every_failure_and_the_rest_is_kept(
+    server: Misbehaviour, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     good = rows_of(server, 3)
     bad = [RegistryRow(f"bad{n}", f"{server.url}/bad", None, "md5:" + "0" * 32) for n in range(2)]
     manual = RegistryRow("by_hand.zip", "manual: by_hand.zip from its authors", None, None)
     with pytest.raises(CairnError, match=r"^3 files could not be fetched") as failure:
         fetch_all([*bad, manual, *good], tmp_path)
     assert all(name in str(failure.value) for name in ("bad0", "bad1", "by_hand.zip"))
+    assert capfd.readouterr().err.startswith("note: by_hand.zip: no program may download this file")
     assert all((tmp_path / row.name).read_bytes() == CONTENT for row in good)
 
 

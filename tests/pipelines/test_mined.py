@@ -76,5 +76,5 @@ def test_without_the_parameter_nothing_is_mined(tmp_path: Path) -> None:
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     (tmp_path / FILE).parent.mkdir()
     (tmp_path / FILE).write_text('{"types": {"a"')
-    with pytest.raises(CairnError, match=r"mined\.json: damaged .*fetch"):
+    with pytest.raises(CairnError, match=r"mined\.json: not JSON .*fetch"):
         mined_types(tmp_path)

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from hierarchies import CairnError, LabelTree
-from pipelines.archives import MemberReader, Tar, safe_name, scan_tar, stream_tar_gz
+from pipelines.archives import MemberReader, Tar, refused_name, scan_tar, stream_tar_gz
 from pipelines.config import GLDv2Source, TableSource
 from pipelines.samples.generate import generate
 from pipelines.sources.gldv2 import GLDv2, landmark_table, readable_name
@@ -88,7 +88,7 @@ def test_hostile_members_are_refused_by_name(tmp_path):
     first, *others = scan_tar(Tar(tmp_path, "x.tar"))
     assert (first.member, first.refused) == ("good.jpg", "")
     assert [entry.refused for entry in others] == [f"refused: {why}" for why in REFUSALS]
-    assert not safe_name("..\\up.jpg")
+    assert refused_name("..\\up.jpg")
 
 
 def test_absurd_sizes_and_counts_are_refused(tmp_path, monkeypatch):
@@ -155,7 +155,7 @@ def test_a_split_without_a_column_does_not_move_when_images_are_added(tmp_path):
 @pytest.mark.parametrize(
     ("header", "rows", "changes", "message"),
     [
-        ("path,fine,middle", ["a/1.jpg,f,m"], {}, r"labels\.csv: no column 'coarse'; its columns are path, fine"),
+        ("path,fine,middle", ["a/1.jpg,f,m"], {}, r"labels\.csv: no column 'coarse'; its columns are 'path', 'fine'"),
         ("file,fine,coarse", ["a/1.jpg,f,c"], {}, r"labels\.csv: no column 'path'"),
         ("path,fine,coarse", ["b/1.jpg,f,c"], {}, r"none of its 1 paths is in images\.tar; the first is 'b/1\.jpg'"),
         ("path,fine,coarse,split", ["a/1.jpg,f,c,"], {"split": "split"}, r"labels\.csv:2: column 'split' is empty"),

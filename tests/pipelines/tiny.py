@@ -110,12 +110,17 @@ def tiny_context(
         write = write_inat if dataset == "inat2018" else write_grocery
         write(context.paths.store, members or [member(name, photograph(i)) for i, name in enumerate(names)])
         files = [
-            {"name": path.relative_to(context.paths.store).as_posix(), "size_bytes": path.stat().st_size}
+            {
+                "name": path.relative_to(context.paths.store).as_posix(),
+                "size_bytes": path.stat().st_size,
+                "sha256": "",
+                "hash": None,
+            }
             for path in sorted(context.paths.store.rglob("*"))
             if path.is_file()
         ]
         context.paths.manifest.parent.mkdir(parents=True)
-        context.paths.manifest.write_text(json.dumps({"files": files}))
+        context.paths.manifest.write_text(json.dumps({"dataset": dataset, "scale": "full", "files": files}))
     return context
 
 

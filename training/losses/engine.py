@@ -7,7 +7,8 @@ A loss here is ``1 - sum over positives k of term(rank(k), hrank(k))``. Three fa
 - A term needs nothing but its own rank, so value and gradient come out of one pass over a chunk of
   differences that still sits in cache; nothing of that size is kept for the backward pass.
 
-`compare` makes the differences in torch; on CUDA `fused` does it in Triton kernels that store none.
+`compare` makes the differences in torch; on CUDA `fused` does it in Triton kernels that store none. Where queries
+have many positives, `rows` gets by without differences.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from importlib.util import find_spec
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from training.losses import rows
 from training.losses.compare import Comparison, Items, TorchItems
 from training.losses.steps import LeakyStep, Scratch, Step
 
@@ -132,31 +134,46 @@ class Block:
     ) -> None:
         """Take scores (Q, N), match depths (Q, N) and the number of items at each depth, (Q, L + 1)."""
         self.scores, self.depth, self.objective, self.ranking = scores, depth, objective, ranking
-        counts = counts.to(scores.dtype)
+        self.counts = counts = counts.to(scores.dtype)
         self.relevance = objective.relevance(counts)
         self.total = objective.total(counts, self.relevance, depth)
         self.has_positives = counts[:, 1:].sum(1) > 0
-        present = (level for level in range(1, counts.shape[1]) if bool(counts[:, level].any()))
-        self.levels = {level: Positives.under(depth == level, scores) for level in present}
         self.loss = self.has_positives.to(scores.dtype)
         self.grad: Tensor | None = None
 
     def run(self, with_grad: bool) -> Block:
         """Fill `loss`, and `grad` where asked for."""
         self.grad = torch.zeros_like(self.scores) if with_grad else None
+        if not self.fuses() and rows.suits(self):
+            rows.fill(self)
+        else:
+            self.compare()
+        return self
+
+    @cached_property
+    def levels(self) -> dict[int, Positives]:
+        """The positives by depth, of depths that there are."""
+        present = (level for level in range(1, self.counts.shape[1]) if bool(self.counts[:, level].any()))
+        return {level: Positives.under(self.depth == level, self.scores) for level in present}
+
+    def compare(self) -> None:
+        """Fill in what comes of comparing the items with one positive after the other."""
         items_of = self.items()
         for level in self.levels:
             part = _Level(self, level)
             items = items_of(level)
-            for rows, slots in items.chunks():
-                part.add(items.compare(rows, slots), rows, slots)
+            for chunk in items.chunks():
+                part.add(items.compare(*chunk), *chunk)
             part.close()
-        return self
+
+    def fuses(self) -> bool:
+        """Whether the differences are made by Triton kernels."""
+        device = self.scores.device
+        return device.type in FUSED_ON and self.ranking.hrank_step is None and kernels_run_on(device)
 
     def items(self) -> Callable[[int], Items]:
         """What makes the items of a level: Triton where it runs, torch elsewhere and for LeakyStep."""
-        device = self.scores.device
-        if device.type in FUSED_ON and self.ranking.hrank_step is None and kernels_run_on(device):
+        if self.fuses():
             from training.losses.fused import FusedItems
 
             return partial(FusedItems, self)

@@ -36,7 +36,7 @@ def checked_labels(labels: Tensor, n: int, name: str) -> Tensor:
     """Return (n, L) labels; 1-D labels become one level.
 
     Raises:
-        CairnError: not integers, wrong shape, or not one row per embedding.
+        CairnError: not integers, wrong shape, not one row per embedding, or negative.
     """
     if not isinstance(labels, Tensor) or labels.dtype not in _INTEGERS or labels.ndim not in (1, 2):
         raise CairnError(f"{name} must be an integer tensor (n,) or (n, levels), got {_described(labels)}")
@@ -44,6 +44,11 @@ def checked_labels(labels: Tensor, n: int, name: str) -> Tensor:
     if len(labels) != n or labels.shape[1] == 0:
         raise CairnError(
             f"{name} must have {n} rows, one per embedding, and a level; got {tuple(labels.shape)}"
+        )
+    if len(labels) and int(labels.min()) < 0:
+        raise CairnError(
+            f"{name} must be 0 or above, got {int(labels.min())}: items without a label would match one another. "
+            "Leave them out, or give each distractor a label of its own on every level"
         )
     return labels.long()
 

@@ -15,11 +15,16 @@ from training.losses.rank import SupAP, SupHAP
 
 
 class Combined(nn.Module):
-    """A weighted sum of losses, itself a loss.
+    """A weighted sum of losses, itself a loss; `combine` makes one.
 
     Attributes:
         losses: the parts, an nn.ModuleList.
         weights: their weights.
+
+    Example:
+        >>> from training.losses import Calibration, Combined, SupAP
+        >>> len(Combined([SupAP(), Calibration()], [0.9, 0.1]).losses)
+        2
     """
 
     def __init__(self, losses: Sequence[nn.Module], weights: Sequence[float]) -> None:
@@ -83,7 +88,11 @@ def combine(*parts: tuple[float, nn.Module]) -> Combined:
 
 
 def ROADMAP(level: int = 0) -> Combined:
-    """0.9 SupAP + 0.1 Calibration, for one level (Ramzi et al., NeurIPS 2021).
+    r"""0.9 SupAP + 0.1 Calibration, for one level (Ramzi et al., NeurIPS 2021).
+
+    .. math:: 0.9 L_{SupAP} + 0.1 L_{calibration}
+
+    Called with embeddings (B, d) and labels (B, L) or (B,), as every loss.
 
     Args:
         level: column of the labels, 0 the finest.
@@ -100,6 +109,10 @@ def ROADMAP(level: int = 0) -> Combined:
 
 def HAPPIER(n_classes: int, dim: int, alpha: float = 1.0) -> Combined:
     """0.9 SupHAP + 0.1 Cluster, for the whole hierarchy (Ramzi et al., ECCV 2022).
+
+    .. math:: 0.9 L_{SupHAP} + 0.1 L_{cluster}
+
+    Called with embeddings (B, d) and labels (B, L), as every loss.
 
     Args:
         n_classes: classes of the finest level, numbered from 0.
@@ -118,6 +131,10 @@ def HAPPIER(n_classes: int, dim: int, alpha: float = 1.0) -> Combined:
 
 def HAPPIER_F(n_classes: int, dim: int, alpha: float = 1.0) -> Combined:
     """0.5 SupHAP + 0.5 Cluster: HAPPIER with weight moved to the finest level (Ramzi et al., ECCV 2022).
+
+    .. math:: 0.5 L_{SupHAP} + 0.5 L_{cluster}
+
+    Called with embeddings (B, d) and labels (B, L), as every loss.
 
     Args:
         n_classes: classes of the finest level, numbered from 0.

@@ -142,6 +142,11 @@ class LeakyStep:
     """HAPPIER's lower bound of the step inside H-rank (Ramzi et al., 2022, supplement).
 
     ``leak * t`` for ``t <= 0``; ``min(beta t + gamma, 1)`` above. It is negative below 0, so that a loss may exceed 1.
+
+    Example:
+        >>> from training.losses import LeakyStep, SupHAP
+        >>> SupHAP(hrank_step=LeakyStep(beta=30.0)).ranking.hrank_step.beta
+        30.0
     """
 
     beta: float = 25.0

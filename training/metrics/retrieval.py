@@ -109,10 +109,30 @@ def retrieval_metrics(
     alpha: float = 1.0,
     definition: Literal["exact", "paper"] = "exact",
 ) -> RetrievalMetrics:
-    """Rank the gallery for every query by dot product, and score the rankings.
+    r"""Rank the gallery for every query by dot product, and score the rankings.
 
     Rankings are full and exact: higher score first, then lower gallery index. Memory stays bounded whatever
     the sizes.
+
+    .. math::
+        AP = \frac{1}{n} \sum_{k \in P} \frac{\#\{j \in P: r_j \le r_k\}}{r_k}, \quad
+        mAP@R = \frac{1}{n} \sum_{k \in P, r_k \le n} \frac{\#\{j \in P: r_j \le r_k\}}{r_k}
+
+        mAP@k = \frac{1}{\min(n, k)} \sum_{i \in P, r_i \le k} \frac{\#\{j \in P: r_j \le r_i\}}{r_i}, \quad
+        P@k = \frac{\#\{j \in P: r_j \le k\}}{k}, \quad R@k = 1[\min_{j \in P} r_j \le k]
+
+        HAP = \frac{1}{\sum_{k \in P} rel(k)} \sum_{k \in P} \frac{\sum_{r_j \le r_k} \min(rel(j), rel(k))}{r_k}, \quad
+        rel(k) = \frac{(m_k / L)^\alpha}{n(m_k)}
+
+        NDCG = \frac{1}{IDCG} \sum_{k \in P} \frac{2^{m_k} - 1}{\log_2(1 + r_k)}, \quad
+        ASI = \frac{1}{n} \sum_{i=1}^{n} \frac{|top_i \cap ideal_i|}{i}
+
+    with ranks r from 1, P the n positives (items that match at the level; over all levels, at any), m the match
+    depth, n(m) the items at exactly depth m, and ideal the list in order of depth. AP over a level is the usual
+    one; mAP@R: Musgrave et al., 2020; mAP@k: GLDv2, Weyand et al., 2020; H-AP: HAPPIER, Ramzi et al., 2022;
+    NDCG: Croft et al., 2010; ASI and means over levels: DyML, Sun et al., 2021. ``r_precision`` is P@n, ``mrr`` one
+    over the first positive's rank, ``recall_at_<k>`` the positives among the first k over min(n, k),
+    ``exclusive_ap`` the AP of items that match at this level and no finer one, finer ones taken out.
 
     Args:
         query: embeddings (Q, d), normally of unit length; half precision is computed in float32.
@@ -177,7 +197,11 @@ def ground_truth_metrics(
     *,
     ks: Sequence[int] = (100,),
 ) -> RetrievalMetrics:
-    """Score rankings against lists of right answers, as the GLDv2 retrieval task does (mAP@100).
+    r"""Score rankings against lists of right answers, as the GLDv2 retrieval task does (Weyand et al., 2020).
+
+    .. math:: mAP@k = \frac{1}{\min(n, k)} \sum_{i \in P, r_i \le k} \frac{\#\{j \in P: r_j \le r_i\}}{r_i}
+
+    with ranks r from 1 and P the n right answers; the other metrics are those of `retrieval_metrics`.
 
     Args:
         query: embeddings (Q, d).
@@ -217,8 +241,8 @@ def ground_truth_metrics(
 
 
 def _check_cut_offs(ks: Sequence[int]) -> None:
-    if any(k < 1 for k in ks):
-        raise CairnError(f"ks must be 1 or above, got {tuple(ks)}")
+    if not isinstance(ks, Sequence) or any(not isinstance(k, int) or k < 1 for k in ks):
+        raise CairnError(f"ks must be a list of whole numbers, 1 or above, got {ks!r}")
 
 
 def _own_index(exclude_self: bool | Tensor | None, n_queries: int, n_items: int | None) -> Tensor:
@@ -226,6 +250,7 @@ def _own_index(exclude_self: bool | Tensor | None, n_queries: int, n_items: int 
     if isinstance(exclude_self, Tensor):
         if (
             exclude_self.shape != (n_queries,)
+            or exclude_self.dtype == torch.bool
             or exclude_self.is_floating_point()
             or exclude_self.is_complex()
         ):

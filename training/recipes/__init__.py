@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, get_args
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hierarchies import CairnError
+from hierarchies.parse import parse_yaml, read_text, typed
 
 FOLDER = Path(__file__).parent
 
@@ -29,9 +29,9 @@ Method = Literal[
 
 
 class Strict(BaseModel):
-    """Frozen, and a key that nobody reads is an error."""
+    """Frozen, and a key that nobody reads is an error; numbers are finite."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Network(Strict):
@@ -183,11 +183,7 @@ def load_recipe(name: str, folder: Path = FOLDER) -> Recipe:
         settings["method"] = method
     if "method" not in settings:
         raise CairnError(f"recipe {name!r} names no method; write {name}/{' or /'.join(get_args(Method))}")
-    try:
-        return Recipe.model_validate(settings)
-    except ValidationError as error:
-        faults = [f"{path}: {'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
-        raise CairnError("\n".join(faults)) from error
+    return typed(Recipe, settings, str(path))
 
 
 def _settings(path: Path) -> dict[str, object]:
@@ -195,8 +191,8 @@ def _settings(path: Path) -> dict[str, object]:
     own = _read(path)
     if "extends" not in own:
         return own
-    base = path.with_name(f"{own.pop('extends')}.yaml")
-    if not base.is_file():
+    base = path.parent / f"{own.pop('extends')}.yaml"
+    if base.parent != path.parent or not base.is_file():
         raise CairnError(f"{path}: extends: there is no {base}")
     shared = _read(base)
     if "extends" in shared:
@@ -205,10 +201,7 @@ def _settings(path: Path) -> dict[str, object]:
 
 
 def _read(path: Path) -> dict[str, object]:
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise CairnError(f"{path}: not valid YAML: {error}") from error
+    raw = parse_yaml(read_text(path), str(path))
     if not isinstance(raw, dict):
         raise CairnError(f"{path}: holds no keys; see training/recipes/small.yaml")
     return raw

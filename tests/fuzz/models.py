@@ -1,0 +1,47 @@
+"""Model folders and checkpoints as fuzzing targets; see `targets`."""
+
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from tests.fuzz.targets import choose, write
+from tests.training.tiny import recipe
+from training.checkpoint import Checkpoints, Progress, RunState
+from training.models import ModelDescription, RetrievalModel, load_model, save_model
+
+
+@cache
+def model_files() -> dict[str, bytes]:
+    with tempfile.TemporaryDirectory() as name:
+        network = recipe().network
+        save_model(Path(name), RetrievalModel(network), ModelDescription("r", network, ("fine",), "0", 0))
+        return {path.name: path.read_bytes() for path in sorted(Path(name).iterdir())}
+
+
+def model(content: bytes, folder: Path) -> None:
+    name, hostile = choose(content, list(model_files()))
+    write(folder, {**model_files(), name: hostile})
+    load_model(folder)
+
+
+def state() -> RunState:
+    network = torch.nn.Linear(2, 2)
+    optimizer = torch.optim.Adam(network.parameters())
+    network(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    schedule = torch.optim.lr_scheduler.ConstantLR(optimizer)
+    return RunState(network, torch.nn.Identity(), [optimizer], [schedule], torch.Generator(), Progress())
+
+
+@cache
+def checkpoint_file() -> bytes:
+    with tempfile.TemporaryDirectory() as name:
+        Checkpoints(Path(name), "run").save(1, state())
+        return next(Path(name).glob("*.safetensors")).read_bytes()
+
+
+def checkpoint(content: bytes, folder: Path) -> None:
+    write(folder, {"step_000000001.safetensors": content})
+    Checkpoints(folder, "run").resume(state())

@@ -1,0 +1,571 @@
+"""Named kinds of bad input: each ends in a `CairnError` that says what is wrong, where, and what to do next."""
+
+import gzip
+import io
+import json
+import pickle
+import re
+import tarfile
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from datasets_hub.locate import Location, open_dataset
+from hierarchies import CairnError, LabelTree
+from hierarchies.build.embed import Embeddings
+from hierarchies.build.proposal import Proposal
+from hierarchies.review.decisions import read_decisions
+from pipelines.archives import MemberReader, Tar, scan_tar, stream_tar_gz
+from pipelines.config import GLDv2Source, INat2018Source, TableSource, load_params
+from pipelines.sources.cub import CUB
+from pipelines.sources.dyml import DyML
+from pipelines.sources.expected import expected_counts
+from pipelines.sources.fetched import read_manifest
+from pipelines.sources.gldv2 import GLDv2, landmark_table
+from pipelines.sources.inat2018 import INat2018
+from pipelines.sources.mined import mined_types
+from pipelines.sources.registry import RegistryRow, read_registry
+from pipelines.sources.sop import SOP
+from pipelines.sources.table import Table
+from pipelines.sources.upstream import with_published_hashes
+from pipelines.sources.vehicleid import VehicleID
+from pipelines.sources.zips import open_zip, read_zip_member, scan_zip
+from tests.fuzz import models, targets
+from tests.fuzz.targets import jpeg, tar_of, write, zip_of
+from tests.hierarchies.toy import PROPOSAL
+from tests.project import ROOT
+from tests.training.tiny import recipe as tiny_recipe
+from training.checkpoint import Checkpoints
+from training.inference import encode
+from training.models import RetrievalModel, load_model
+from training.recipes import load_recipe
+
+Files = Mapping[str, bytes]
+N_DEEP = 100_000
+PICKLE = pickle.dumps({"weights": np.zeros(3)})
+BOMB_YAML = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{b}: &{b} [{', '.join(['*' + a] * 9)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of bad input.
+
+    Attributes:
+        name: what is wrong, in words.
+        parse: reads a folder.
+        files: what lies in the folder.
+        said: what the message must match: the fault, the place, the cure.
+    """
+
+    name: str
+    parse: Callable[[Path], object]
+    files: Files
+    said: str = field(repr=False)
+
+
+def of(parse: Callable[[Path], object], path: str, base: Files | None = None) -> Callable[..., Kind]:
+    """Kinds that differ in one file."""
+
+    def kind(name: str, content: str | bytes, said: str) -> Kind:
+        raw = content.encode() if isinstance(content, str) else content
+        return Kind(name, parse, {**(base or {}), path: raw}, said)
+
+    return kind
+
+
+# ---- the parsers --------------------------------------------------------------------------------------------
+
+registry = of(lambda folder: read_registry(folder / "x.tsv"), "x.tsv")
+HEAD = "name\turl\tbytes\thash\n"
+MD5 = "md5sum/train/md5.images_000.txt"
+md5 = of(
+    lambda folder: with_published_hashes(
+        [RegistryRow(MD5, "x", None, None), RegistryRow("train/images_000.tar", "x", None, None)], folder
+    ),
+    MD5,
+)
+manifest = of(lambda folder: read_manifest(folder / "manifest.json"), "manifest.json")
+mined = of(mined_types, "wikimedia/mined.json")
+tree = of(lambda folder: LabelTree.load(folder / "tree.json"), "tree.json")
+decisions = of(lambda folder: read_decisions(folder / "x.jsonl"), "x.jsonl")
+proposal = of(lambda folder: Proposal.load(folder / "proposal.json"), "proposal.json")
+PUBLISHED = {"README.md": targets.CARD.encode(), "stats.json": json.dumps(targets.STATS).encode()}
+card = of(lambda folder: open_dataset(Location(str(folder))), "README.md", PUBLISHED)
+stats = of(lambda folder: open_dataset(Location(str(folder))).data_files, "stats.json", PUBLISHED)
+params = of(lambda folder: load_params(folder / "params.yaml"), "params.yaml")
+PARAMS = (ROOT / "params.yaml").read_text(encoding="utf-8")
+recipe = of(lambda folder: load_recipe("mine", folder), "mine.yaml")
+RECIPE = (ROOT / "training/recipes/small.yaml").read_text(encoding="utf-8")
+counts = of(lambda folder: expected_counts("gldv2", "full", folder / "counts.yaml"), "counts.yaml")
+
+
+def list_table(folder: Path) -> None:
+    fields = {
+        "labels": "labels.csv",
+        "images": ["images.tar"],
+        "levels": ["fine", "coarse"],
+        "split": "split",
+    }
+    source = TableSource.model_validate({"format": "table", **fields})
+    targets.list_all(Table("mine", source, targets.Quiet()), folder)
+
+
+IMAGES = tar_of({"a/1.jpg": jpeg(), "a/2.jpg": jpeg()})
+table = of(list_table, "labels.csv", {"images.tar": IMAGES})
+CSV = "path,fine,coarse,split\n"
+
+GLDV2 = {
+    f"metadata/{space}_label_to_{name}.csv": f"landmark_id,{columns}\n1,{values}\n".encode()
+    for space in ("train", "index")
+    for name, columns, values in (
+        ("category", "category", f"http://commons.wikimedia.org/wiki/Category:{space}"),
+        ("hierarchical", "category,supercategory,hierarchical_label,natural_or_human_made", "c,s,h,natural"),
+    )
+} | {
+    "metadata/train.csv": b"id,url,landmark_id\n00,u,1\n",
+    "metadata/train_attribution.csv": b"id,author,license,title\n00,a,l,t\n",
+    "metadata/index.csv": b"id\n01\n",
+    "metadata/index_image_to_landmark.csv": b"id,landmark_id\n01,1\n",
+    "metadata/test.csv": b"id\n02\n",
+    "ground_truth/retrieval_solution_v2.1.csv": b"id,images,Usage\n02,01,Public\n",
+    **{
+        f"{split}/images_000.tar": tar_of({f"{i:02d}.jpg": jpeg()})
+        for i, split in enumerate(("train", "index", "test"))
+    },
+}
+
+
+def gldv2(name: str, path: str, content: str | bytes, said: str) -> Kind:
+    reader = GLDv2(GLDv2Source(format="gldv2"), executor=targets.Quiet())
+    return of(reader.list_images, path, GLDV2)(name, content, said)
+
+
+SPLITS = {
+    f"Inat_dataset_splits/Inaturalist_{split}_set1.txt": f"train_val2018/Birds/{i}/{i}.jpg\n".encode()
+    for i, split in enumerate(("train", "test"))
+}
+RANKS = ("genus", "family", "order", "class", "phylum", "kingdom", "supercategory")
+BIRDS = [{"id": i, "name": f"s{i}", **dict.fromkeys(RANKS, "r")} for i in range(2)]
+CREDITS = {"images": [{"file_name": "x", "license": 1, "rights_holder": "me"}], "licenses": []}
+
+
+def inat(name: str, path: str, content: object, said: str) -> Kind:
+    jsons = {"categories.json": BIRDS, "train2018.json": CREDITS, "val2018.json": CREDITS}
+    texts = dict(SPLITS)
+    if path in jsons:
+        jsons[path] = content
+    else:
+        texts[path] = str(content).encode()
+    packed = {
+        f"{key}.tar.gz": gzip.compress(
+            tar_of({key: value if isinstance(value, bytes) else json.dumps(value).encode()})
+        )
+        for key, value in jsons.items()
+    }
+    return Kind(name, INat2018(INat2018Source(format="inat2018")).list_images, {**texts, **packed}, said)
+
+
+SOP_ROOT, CUB_ROOT = "Stanford_Online_Products", "CUB_200_2011"
+SOP_FILES = {
+    f"{SOP_ROOT}/Ebay_{s}.txt": b"image_id class_id super_class_id path\n1 1 1 mug_final/1_0.JPG\n"
+    for s in ("train", "test")
+}
+VEHICLES = {
+    f"VehicleID_V1.0/train_test_split/{s}_list{n}.txt": b"1 1\n"
+    for s, n in (("train", ""), ("test", "_2400"))
+}
+DYML = {"train/label.csv": b"fname,coarse_id,middle_id,fine_id\n1.jpg,1,1,1\n"} | {
+    "mini-bmk_all_in_one/label.csv": b"fname,coarse_id,middle_id,fine_id\n1.jpg,1,1,1\n"
+}
+CUB_FILES = {
+    f"{CUB_ROOT}/images.txt": b"1 001.Tern/a.jpg\n",
+    f"{CUB_ROOT}/image_class_labels.txt": b"1 1\n",
+    f"{CUB_ROOT}/classes.txt": b"1 001.Tern\n",
+}
+
+
+def zipped(name: str, archive: str, parse: Callable[[Path], object], files: Files, said: str) -> Kind:
+    return Kind(name, parse, {archive: zip_of(files)}, said)
+
+
+def cub(name: str, path: str, content: bytes | None, said: str) -> Kind:
+    files = {**CUB_FILES, f"{CUB_ROOT}/{path}": content}
+    tgz = gzip.compress(tar_of({key: value for key, value in files.items() if value is not None}))
+    return Kind(name, CUB().list_images, {f"{CUB_ROOT}.tgz": tgz}, said)
+
+
+tar = of(lambda folder: scan_tar(Tar(folder, "x.tar")), "x.tar")
+tar_gz = of(lambda folder: list(stream_tar_gz(folder / "x.tar.gz")), "x.tar.gz")
+zip_list = of(lambda folder: scan_zip(folder / "x.zip"), "x.zip")
+
+
+def read_a(folder: Path) -> bytes:
+    with open_zip(folder / "x.zip") as archive:
+        return read_zip_member(archive, "a.txt")
+
+
+zip_read = of(read_a, "x.zip")
+
+
+def at(offset: int, size_bytes: int) -> Callable[[Path], bytes]:
+    def read(folder: Path) -> bytes:
+        with MemberReader(folder) as reader:
+            return reader.read("x.tar", "a.jpg", offset, size_bytes)
+
+    return read
+
+
+def pax(**records: str) -> bytes:
+    """A tar whose one member has these extended attributes."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        info = tarfile.TarInfo("a.jpg")
+        info.size, info.pax_headers = 3, records
+        archive.addfile(info, io.BytesIO(b"abc"))
+    return out.getvalue()
+
+
+def long_header() -> bytes:
+    """A tar that announces a member's name of 8 GiB."""
+    info = tarfile.TarInfo("././@LongLink")
+    info.type, info.size = tarfile.GNUTYPE_LONGNAME, 2**33 - 1
+    return info.tobuf(tarfile.GNU_FORMAT) + b"\0" * 10240
+
+
+def lying_zip() -> bytes:
+    """A zip whose directory says that `a.txt` has 4 GB."""
+    content = bytearray(zip_of({"a.txt": b"x"}))
+    content[content.rindex(b"PK\1\2") + 24 :][:4] = b""
+    at_size = content.rindex(b"PK\1\2") + 24
+    content[at_size : at_size + 4] = b"\xfe\xff\xff\xff"
+    return bytes(content)
+
+
+def encrypted_zip() -> bytes:
+    content = bytearray(zip_of({"a.txt": b"x"}))
+    content[content.rindex(b"PK\1\2") + 8] |= 1
+    content[6] |= 1
+    return bytes(content)
+
+
+def damaged_zip() -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.txt", bytes(range(256)) * 9)
+    content = bytearray(out.getvalue())
+    content[45:60] = b"\xff" * 15
+    return bytes(content)
+
+
+def model(name: str, path: str, change: Callable[[bytes], bytes], said: str) -> Kind:
+    files = models.model_files()
+    return Kind(name, load_model, {**files, path: change(files[path])}, said)
+
+
+def described(**changes: object) -> Callable[[bytes], bytes]:
+    def change(content: bytes) -> bytes:
+        record = json.loads(content)
+        return json.dumps({**record, "network": {**record["network"], **changes}}).encode()
+
+    return change
+
+
+def resume(folder: Path) -> bool:
+    return Checkpoints(folder, "run").resume(models.state())
+
+
+def no_state() -> bytes:
+    from safetensors.torch import save
+
+    return save({}, {"run": "run", "state": "{}"})
+
+
+def search_with(folder: Path) -> object:
+    return encode([folder / "picture"], RetrievalModel(tiny_recipe().network).eval())
+
+
+picture = of(search_with, "picture")
+
+
+def bomb(form: str) -> bytes:
+    """An image whose header claims 100,000 pixels a side (a JPEG's can claim 65,535)."""
+    out = io.BytesIO()
+    Image.new("L", (1, 1)).save(out, form)
+    content = bytearray(out.getvalue())
+    if form == "PNG":
+        from zlib import crc32
+
+        content[16:24] = (100_000).to_bytes(4, "big") * 2
+        content[29:33] = crc32(bytes(content[12:29])).to_bytes(4, "big")
+    else:
+        start = content.index(b"\xff\xc0") + 5
+        content[start : start + 4] = b"\xff" * 4
+    return bytes(content)
+
+
+def of_nodes(name: str, rows: list[tuple[object, ...]], said: str) -> Kind:
+    columns = ["node_id", "level", "depth", "name", "parent_id"]
+    return Kind(name, lambda _: LabelTree.from_nodes(pd.DataFrame(rows, columns=columns)), {}, said)
+
+
+def of_links(name: str, links: list[tuple[str, str]], said: str) -> Kind:
+    return Kind(name, lambda _: LabelTree.from_parents(links, ["fine", "coarse"]), {}, said)
+
+
+def tree_text(*nodes: tuple[str, str, str], **more: object) -> str:
+    entries = [dict(zip(("level", "name", "parent"), node, strict=True)) for node in nodes]
+    entries[0] |= more
+    return json.dumps(
+        {"format": "cairn-tree", "schema": 1, "levels": ["fine", "coarse"], "nodes": entries},
+        ensure_ascii=False,
+    )
+
+
+def leaves(*names: str) -> str:
+    return tree_text(("coarse", "c", "root"), *(("fine", name, "c") for name in names))
+
+
+def wikimedia(name: str, answer: object, said: str) -> Kind:
+    def ask(folder: Path) -> None:
+        targets.TARGETS["wikimedia"].parse(json.dumps(answer).encode(), folder)
+
+    return Kind(name, ask, {}, said)
+
+
+# ---- the kinds ----------------------------------------------------------------------------------------------
+
+KINDS = (
+    # registries, hash files, manifests
+    registry("registry: empty", "", r"x\.tsv: empty; its first line must name"),
+    registry("registry: a column is missing", "name\turl\tbytes\n", r"x\.tsv:1: no column 'hash'"),
+    registry("registry: a column twice", HEAD[:-1] + "\tname\n", r"x\.tsv:1: no column 'name', or two"),
+    registry("registry: absolute name", HEAD + "/etc/x\tu\t\t\n", r"x\.tsv:2: name '/etc/x' must be a plain rel"),
+    registry("registry: name that climbs out", HEAD + "a/../../x\tu\t\t\n", r"x\.tsv:2: name .* plain relative"),
+    registry("registry: name of a Windows path", HEAD + "a\\..\\x\tu\t\t\n", r"x\.tsv:2: name .* plain relative"),
+    registry("registry: NUL in a name", HEAD + "a\0b\tu\t\t\n", r"x\.tsv:2: name 'a\\x00b' must be a plain"),
+    registry("registry: a name twice", HEAD + "a\tu\t\t\na\tu\t\t\n", r"x\.tsv:3: 'a' is listed twice.* keep one"),
+    registry("registry: names alike but for case", HEAD + "A.tar\tu\t\t\na.tar\tu\t\t\n", r":3: 'a\.tar' .*'A\.tar'"),
+    registry("registry: names alike but for Unicode form", HEAD + "é\tu\t\t\ne\u0301\tu\t\t\n", r"x\.tsv:3: .*keep"),
+    registry("registry: a file that is a folder too", HEAD + "a\tu\t\t\na/b\tu\t\t\n", r"'a/b' lies in a folder .*ren"),
+    registry("registry: negative size", HEAD + "a\tu\t-1\t\n", r"x\.tsv:2: bytes '-1' is not a number of bytes; write"),
+    registry("registry: size of 10**30", HEAD + f"a\tu\t{10**30}\t\n", r"x\.tsv:2: bytes '1000.* is not a number"),
+    registry("registry: size of 1e999", HEAD + "a\tu\t1e999\t\n", r"x\.tsv:2: bytes '1e999' is not a number"),
+    registry("registry: md5 of a wrong length", HEAD + "a\tu\t\tmd5:00\n", r"x\.tsv:2: 'md5:00' is not a hash; write"),
+    registry("registry: unknown hash", HEAD + "a\tu\t\tcrc:00\n", r"x\.tsv:2: 'crc:00' is not a hash; write md5:"),
+    registry("registry: a line is cut", HEAD + "a\tu", r"x\.tsv:2: 2 cells where the header has 4; add"),
+    registry("registry: Latin-1", (HEAD + "é\tu\t\t\n").encode("latin-1"), r"x\.tsv:2: not UTF-8 .*; save it as UTF"),
+    registry("registry: UTF-16", HEAD.encode("utf-16"), r"x\.tsv:1: not UTF-8 text .*; save it as UTF-8"),
+    md5("hash file: md5 of a wrong length", "0" * 31 + "  images_000.tar\n", r"000\.txt: expected the MD5 .*; delete"),
+    md5("hash file: an HTML page", "<html>Not found</html>", r"expected the MD5 of train/images_000\.tar, .*fetch again"),
+    manifest("manifest: cut", '{"dataset": "x", "files": [', r"manifest\.json: not JSON .*run the fetch stage again"),
+    manifest("manifest: another shape", '{"files": 3}', r"manifest\.json: files: .*run the fetch stage again"),
+    mined("mined types: another shape", '{"types": [], "chains": {}}', r"mined\.json: types: .*delete it and run the fetch stage again"),
+    # JSON, by the tree
+    tree("JSON: empty file", "", r"tree\.json: not JSON .*is it cut\? Mend or remove it"),
+    tree("JSON: NaN", leaves("a").replace('"root"', "NaN"), r"tree\.json: NaN is not a number of JSON; mend"),
+    tree("JSON: 1e999", leaves("a").replace('"root"', "1e999"), r"tree\.json: 1e999 is too large a number; mend"),
+    tree("JSON: 5,000 digits", leaves("a").replace('"root"', "9" * 5000), r"tree\.json: 9{20}\.\.\. is too large"),
+    tree("JSON: nested 100,000 deep", "[" * N_DEEP + "]" * N_DEEP, r"tree\.json: nested too deeply .*file of Cairn\?"),
+    tree("JSON: a key twice", '{"format": 1, "format": 2}', r"tree\.json: key 'format' occurs twice; mend"),
+    tree("JSON: half a surrogate pair", leaves("a").replace('"a"', r'"\ud800"'), r"half of a surrogate pair.*mend it"),
+    tree("JSON: UTF-16", leaves("a").encode("utf-16"), r"tree\.json:1: not UTF-8 .*; save it as UTF-8"),
+    tree("JSON: a pickle", PICKLE, r"tree\.json:1: not UTF-8 text .*; save it as UTF-8"),
+    # trees
+    tree("tree: another file", "[]", r"tree\.json: not a label tree .*; give a tree\.json"),
+    tree("tree: unknown level", tree_text(("x", "a", "b")), r"'a' is on level 'x'; the levels are 'fine'.* correct"),
+    tree("tree: a label without its parent", tree_text(("fine", "a", "c")), r"lacks the parent\(s\) 'c'; add them"),
+    tree("tree: two parents", tree_text(("coarse", "c", "root"), ("coarse", "d", "root"), ("fine", "a", "c"),
+         ("fine", "a", "d")), r"tree\.json: level 'fine': 1 label\(s\) with two parents: 'a' .*keep one"),
+    tree("tree: a label is a number", leaves("a").replace('"a"', "7"), r"nodes\.1\.name: .*valid string; mend it"),
+    tree("tree: -1 images", tree_text(("coarse", "c", "root"), n_images=-1), r"nodes\.0\.n_images: .*greater than or"),
+    tree("tree: confidence of 7", tree_text(("coarse", "c", "root"), confidence=7), r"nodes\.0\.confidence: .*less"),
+    tree("label: empty", leaves(" "), r"level 'fine' has an empty label; give each row a label"),
+    tree("label: nothing visible", leaves("\u200b\u00ad"), r"level 'fine' has an empty label; give each row"),
+    tree("label: NUL", leaves("a\0b").replace("\0", r"\u0000"), r"level 'fine': .*control characters.*remove them"),
+    tree("label: direction override", leaves("a\u202egpj.exe"), r"level 'fine': .*control characters.*'a\\u202egpj"),
+    tree("label: escape sequence", leaves("a\x1b[2J"), r"level 'fine': .*control characters.*'a\\x1b\[2J'; remove"),
+    tree("label: wrongly decoded", leaves("Caf\ufffd"), r"level 'fine': .*wrongly decoded ones in 'Caf.'; remove"),
+    tree("label: two Unicode forms", leaves("Caf\u00e9", "Cafe\u0301"), r"differ only in case, spaces or Unicode form"),
+    tree("label: full-width twin", leaves("castle", "ｃａｓｔｌｅ"), r"'castle' and 'ｃａｓｔｌｅ' differ only .*; spell"),
+    tree("label: zero-width twin", leaves("castle", "cas\u200btle"), r"differ only in .*; spell them alike"),
+    tree("label: a whole book", leaves("x" * 10**6), r"has 1,000,000 characters.*is a whole text in the label"),
+    of_links("tree: a cycle", [("a", "b"), ("b", "a")], r"a cycle: 'a' -> 'b' -> 'a'; cut one of these links"),
+    of_links("tree: two parents by links", [("a", "b"), ("a", "c")], r"'a' has two parents, 'b' and 'c'; keep one"),
+    of_links("tree: a leaf too high", [("a", "root"), ("b", "c"), ("c", "root")], r"every leaf must be at full depth"),
+    of_nodes("nodes: an id twice", [(0, "root", 0, "root", None)] * 2, r"repeats a node_id; each node needs its own"),
+    of_nodes("nodes: ids are words", [("a", "root", 0, "root", None)], r"column 'node_id' must hold a whole number .*mend"),
+    of_nodes("nodes: a depth of 0.5", [(0, "root", 0.5, "root", None)], r"column 'depth' must hold a whole number"),
+    of_nodes("nodes: no name", [(0, "root", 0, None, None)], r"a row without level or name; give it one"),
+    of_nodes("nodes: a parent in words", [(0, "r", 0, "r", None), (1, "x", 1, "a", "r")], r"'a' is not on the level above"),
+    of_nodes("nodes: two roots", [(0, "r", 0, "r", None), (1, "r", 0, "r", None)], r"exactly one row of depth 0"),
+    of_nodes("nodes: a parent beside", [(0, "r", 0, "r", None), (1, "x", 1, "a", 1)], r"'a' is not on the level above"),
+    # decisions and proposals
+    decisions("decision: cut line", '\n{"act": "mo', r"x\.jsonl:2: not JSON .*is it cut\? Mend or remove it"),
+    decisions("decision: members as one text", '{"act": "split", "level": "category", "label": "a", "to": "b", '
+              '"members": "abc"}', r"x\.jsonl:1: members: Input should be a valid tuple; mend it"),
+    decisions("decision: unknown key", '{"act": "undo", "of": "x", "off": "y"}', r"x\.jsonl:1: off: Unexpected keyword"),
+    decisions("decision: unknown act", '{"act": "burn"}', r"x\.jsonl:1: act: Input should be 'rename', .*mend it"),
+    decisions("decision: half a surrogate pair", r'{"act": "undo", "of": "\udc80"}', r"x\.jsonl:1: .*surrogate.*mend"),
+    decisions("decision: line break in a name", r'{"act": "rename", "level": "category", "label": "a", "to": "b\nc"}',
+              r"x\.jsonl:1: level 'category': line breaks.* in 'b\\nc'; remove them"),
+    decisions("decision: deep nesting", '{"act": ' + "[" * N_DEEP, r"x\.jsonl:1: nested too deeply"),
+    decisions("decision: Latin-1", '{"act": "undo"}\n"é"'.encode("latin-1"), r"x\.jsonl:2: not UTF-8 .*save it as"),
+    proposal("proposal: another file", "[]", r"proposal\.json: not a proposal of schema 1; run the cluster stage"),
+    proposal("proposal: unknown category", PROPOSAL.to_json().replace('"name": "lake"', '"name": "pond"'),
+             r"proposal\.json: no category or type is called 'lake'; run the cluster stage again"),
+    proposal("proposal: confidence in words", PROPOSAL.to_json().replace("0.97", '"high"', 1), r"confidence: .*number"),
+    # cards and their numbers
+    card("card: no head", "# Toy\n", r"README\.md: no YAML head between `---` lines; is the file whole\?"),
+    card("card: of another hub", "---\nlicense: mit\n---\n", r"has no key `cairn`: give a dataset that Cairn published"),
+    card("card: a Python object", targets.CARD.replace("Toy", "!!python/object/apply:os.system ['id']", 1),
+         r"README\.md:6: not valid YAML: could not determine a constructor .*python/object/apply:os\.system"),
+    card("card: billion laughs", f"---\n{BOMB_YAML}---\n", r"README\.md:\d+: not valid YAML: its aliases make more than"),
+    card("card: an alias inside itself", "---\na: &a [*a]\n---\n", r"README\.md:2: .*alias stands inside what it names"),
+    card("card: a key twice", targets.CARD.replace("configs: []", "license: gpl"), r"key 'license' occurs twice; mend"),
+    card("card: escape sequences", targets.CARD.replace("title: Toy", r'title: "\e[2J"'), r"title: control char.*remove"),
+    card("card: a script as home page", targets.CARD.replace("title:", 'homepage: "javascript:x()"\n  title:'),
+         r"README\.md: the card is not valid: homepage: .*match pattern"),
+    card("card: a version that climbs out", targets.CARD.replace("license:", "cairn_version: ../../x\nlicense:"),
+         r"'\.\./\.\./x' is no name: use letters, digits"),
+    card("card: Latin-1", targets.CARD.replace("Drawn", "Drawn é").encode("latin-1"), r"README\.md:7: not UTF-8 text"),
+    stats("stats: a path that climbs out", json.dumps(targets.STATS).replace("data/x", "../../x"),
+          r"'\.\./\.\./x-.*' leads out of the dataset; do not trust this dataset"),
+    stats("stats: an absolute path", json.dumps(targets.STATS).replace("data/x", "/etc/x"), r"'/etc/x-.*' leads out of"),
+    stats("stats: -1 images", json.dumps(targets.STATS).replace('"n_images": 1', '"n_images": -1'),
+          r"stats\.json: splits\.train\.n_images: Input should be greater than or equal to 0; mend it"),
+    stats("stats: another schema", '{"schema": 1}', r"stats\.json: another schema; this Cairn reads schema 2: publish"),
+    # parameters and recipes
+    params("params: empty", "", r"params\.yaml: Input should be a valid dictionary"),
+    params("params: a misspelt key", PARAMS.replace("shard_size_mb", "shard_size", 1), r"did you mean 'shard_size_mb'"),
+    params("params: a key twice", PARAMS + "\nscales: [full]\n", r"params\.yaml:\d+: .*key 'scales' occurs twice; mend"),
+    params("params: a Python object", "scales: !!python/name:os.system\n", r"params\.yaml:1: not valid YAML: could not"),
+    params("params: billion laughs", BOMB_YAML, r"params\.yaml:\d+: not valid YAML: its aliases make more than 1,000,000"),
+    params("params: deep nesting", "[" * N_DEEP, r"params\.yaml: not valid YAML: nested too deeply"),
+    params("params: a day that is none", "scales: 2026-99-99\n", r"params\.yaml: not valid YAML: month .*quote values"),
+    params("params: Latin-1", PARAMS.encode().replace("ä".encode(), "ä".encode("latin-1")) + b"\xe9", r"yaml:\d+: not UTF"),
+    params("params: 10**30 workers", PARAMS.replace("n_workers: 2}", f"n_workers: {10**30}}}", 1), r"n_workers: .*less"),
+    params("params: endless patience", PARAMS.replace("timeout_s: 30", "timeout_s: .inf", 1), r"timeout_s: .*finite"),
+    params("params: a dataset named as a path", PARAMS.replace("  cub: {", "  ../../cub: {"), r"sources\.\.\./\.\./cub"),
+    params("params: labels outside the mirror", PARAMS.replace("labels: labels.csv", "labels: ../../x", 1),
+           r"labels: '\.\./\.\./x' leads out of the mirror; write a path below it"),
+    params("params: images outside the mirror", PARAMS.replace("images: [images]", "images: [/etc]", 1), r"'/etc' leads"),
+    params("params: a level twice", PARAMS.replace("[fine, middle, coarse]", "[fine, fine]", 1), r"names must differ"),
+    params("params: a level named split", PARAMS.replace("[fine, middle, coarse]", "[split]", 1), r"and none be one of"),
+    recipe("recipe: no keys", "3", r"mine\.yaml: holds no keys; see training/recipes/small\.yaml"),
+    recipe("recipe: a Python object", "a: !!python/object:x.Y {}", r"mine\.yaml:1: not valid YAML: could not determine"),
+    recipe("recipe: extends a file elsewhere", "extends: ../../x", r"mine\.yaml: extends: there is no"),
+    recipe("recipe: NaN", RECIPE.replace("n_epochs:", "precision: .nan\nn_epochs:"), r"mine\.yaml: precision: .*mend it"),
+    recipe("recipe: learning rate .inf", re.sub(r"learning_rate: [^,}\n]+", "learning_rate: .inf", RECIPE, count=1),
+           r"mine\.yaml: optimizer\.learning_rate: Input should be a finite number"),
+    counts("counts: another shape", "full: {gldv2: 3}", r"counts\.yaml: not scale -> dataset -> split -> counts"),
+    # annotations
+    table("table: empty", "", r"labels\.csv: not a readable CSV: .*; fetch it again, or save it as a CSV"),
+    table("table: a column is missing", "path,fine,split\n", r"labels\.csv: no column 'coarse'; its columns are 'path'"),
+    table("table: a column twice", "path,fine,coarse,split,fine\na,b,c,d,e\n", r"two columns are called 'fine'; rename"),
+    table("table: more cells than columns", CSV + "a/1.jpg,a,b,train,x\n", r"labels\.csv:2: more cells than the header"),
+    table("table: one long line more", CSV + "a/1.jpg,a,b,train\n1,2,3,4,5\n", r"Expected 4 fields in line 3, saw 5; fet"),
+    table("table: a quote without end", CSV + '"a/1.jpg,a,b,train\n', r"not a readable CSV: .*EOF inside string.*; fetch"),
+    table("table: UTF-16", CSV.encode("utf-16"), r"labels\.csv: not a readable CSV: .*utf-8.*save it as a CSV in UTF-8"),
+    table("table: NUL in every name", CSV + "a/1\0.jpg,a,b,train\n", r"none of its 1 paths is in images\.tar"),
+    table("table: no split", CSV + "a/1.jpg,a,b,\n", r"labels\.csv:2: column 'split' is empty; every image needs a split"),
+    table("table: two parents", CSV + "a/1.jpg,x,b,train\na/2.jpg,x,c,train\n", r"'x' under 'b', 'c'; keep one each"),
+    gldv2("GLDv2: a landmark of two types", "metadata/train_label_to_hierarchical.csv", "landmark_id,supercategory\n"
+          "1,a\n1,b\n", r"train_label_to_hierarchical\.csv: landmark 1 has two supercategories"),
+    gldv2("GLDv2: an image credited twice", "metadata/train_attribution.csv", "id,author,license,title\n0,a,b,c\n0,a,b,c\n",
+          r"train_attribution\.csv: id '0' is listed twice; fetch it again"),
+    gldv2("GLDv2: a landmark named twice", "metadata/index_label_to_category.csv", "landmark_id,category\n1,a\n1,b\n",
+          r"index_label_to_category\.csv: landmark_id '1' is listed twice; fetch"),
+    inat("iNat: a list for a map", "train2018.json", [], r"train2018\.json.*: Input should be a valid dictionary"),
+    inat("iNat: nested labels", "categories.json", [{"id": 1, "name": ["x"]}], r"categories\.json: 0\.name\..*: .*valid"),
+    inat("iNat: a category twice", "categories.json", BIRDS * 2, r"categories\.json.*: category '0' is listed twice; fetch"),
+    inat("iNat: deep nesting", "categories.json", b"[" * N_DEEP, r"categories\.json: nested too deeply"),
+    inat("iNat: a path of two parts", next(iter(SPLITS)), "../../etc/passwd/x/y", r"'\.\./\.\./etc.* is not train_val2018/"),
+    zipped("SOP: a short line", f"{SOP_ROOT}.zip", SOP().list_images,
+           {**SOP_FILES, f"{SOP_ROOT}/Ebay_train.txt": b"image_id class_id super_class_id path\n1 1\n"},
+           r"Ebay_train\.txt: '1 1' has 2 fields, not 4"),
+    zipped("SOP: a column twice", f"{SOP_ROOT}.zip", SOP().list_images,
+           {**SOP_FILES, f"{SOP_ROOT}/Ebay_train.txt": b"path path\n1 1\n"}, r"two columns are called 'path'; rename or"),
+    zipped("VehicleID: a short line", "VehicleID_V1.0.zip", VehicleID().list_images,
+           {**VEHICLES, "VehicleID_V1.0/train_test_split/train_list.txt": b"1\n"}, r"'1' is not an image and a vehicle"),
+    zipped("VehicleID: no list", "VehicleID_V1.0.zip", VehicleID().list_images, {"x": b""}, r"holds no .*Fetch it again"),
+    zipped("DyML: another header", "dyml_product.zip", DyML("dyml_product").list_images,
+           {**DYML, "train/label.csv": b"<html>\n"}, r"label\.csv: its first line is .*, not a header of DyML"),
+    zipped("DyML: a short line", "dyml_product.zip", DyML("dyml_product").list_images,
+           {**DYML, "train/label.csv": DYML["train/label.csv"] + b"2.jpg\n"}, r"record 2 \(2\.jpg\) has 1 fields, not 4"),
+    cub("CUB: a number twice", "images.txt", b"1 a/b.jpg\n1 a/c.jpg\n", r"images\.txt: number 1 occurs twice"),
+    cub("CUB: no table of classes", "classes.txt", None, r"CUB_200_2011\.tgz: holds no .*classes\.txt; is it the archive"),
+    # archives
+    tar("tar: cut", tar_of({"a.jpg": b"x" * 2000})[:1500], r"x\.tar: damaged tar \(.*\): delete it and run the fetch"),
+    tar("tar: an HTML page", b"<html>" * 200, r"x\.tar: damaged tar .*: delete it and run the fetch stage again"),
+    tar("tar: a damaged header", tar_of({"a": b"x", "b": b"x"}).replace(b"b\0\0\0", b"c\0\0\0", 1), r"damaged header.*del"),
+    tar("tar: a name of 8 GiB", long_header(), r"x\.tar: damaged tar \(a header of 8,589,934,591 bytes\): delete it"),
+    tar("tar: a negative size", pax(size="-1024"), r"x\.tar: damaged tar \(.*negative size\): delete it"),
+    tar("tar: a size of 10**30", pax(size=str(10**30)), r"x\.tar: damaged tar .*: delete it and run the fetch stage"),
+    tar_gz("tar.gz: cut", gzip.compress(tar_of({"a": b"x" * 9000}))[:-20], r"damaged archive .*last whole member.*delete"),
+    tar_gz("tar.gz: no gzip", tar_of({"a": b"x"}), r"x\.tar\.gz: damaged archive .*delete it and run the fetch"),
+    tar_gz("tar.gz: a wrong checksum", gzip.compress(tar_of({"a": b"x"}))[:-8] + b"\0" * 8, r"CRC check failed.*delete"),
+    zip_list("zip: cut", zip_of({"a.txt": b"x"})[:-10], r"x\.zip: damaged zip \(.*\): delete it and run the fetch stage"),
+    zip_read("zip: damaged member", damaged_zip(), r"x\.zip: a\.txt cannot be read \(.*\): fetch it again"),
+    zip_read("zip: encrypted member", encrypted_zip(), r"x\.zip: a\.txt cannot be read .*encrypted.*fetch it again"),
+    zip_read("zip: a table of 4 GB", lying_zip(), r"x\.zip: a\.txt cannot be read \(larger than .*\): fetch it again"),
+    zip_read("zip: no such member", zip_of({"b.txt": b"x"}), r"x\.zip: holds no a\.txt; is it the right archive\? Fetch"),
+    *(Kind(f"index: {name}", at(*place), {"x.tar": IMAGES}, r"x\.tar: a\.jpg has 0 bytes, not .* run the stages fetch and")
+      for name, place in {"negative offset": (-5, 10), "offset beyond the archive": (10**12, 10),
+                          "negative size": (0, -1), "absurd size": (0, 2**50)}.items()),
+    # models, checkpoints, vectors, pictures
+    model("model: a pickle as weights", "model.safetensors", lambda _: PICKLE, r"do not fit together.*get the whole"),
+    model("model: cut weights", "model.safetensors", lambda content: content[:200], r"do not fit together.*get the whole"),
+    model("model: a header of 2**63 bytes", "model.safetensors", lambda content: b"\xff" * 7 + b"\x7f" + content[8:],
+          r"do not fit together.*get the whole folder again"),
+    model("model: a width that fills the memory", "model.json", described(width=10**6), r"has shape .*, not \[1000000"),
+    model("model: 10**12 dimensions", "model.json", described(embedding_dim=10**12), r"do not fit together.*get the who"),
+    model("model: unknown backbone", "model.json", described(backbone="os.system"), r"model\.json: network\.backbone: .*mend"),
+    model("model: cut description", "model.json", lambda content: content[:50], r"model\.json:\d+: not JSON .*cut\?"),
+    of(resume, "step_000000001.safetensors")("checkpoint: no state", no_state(), r"000001\.safetensors: not a whole che"),
+    of(lambda folder: Embeddings.load(folder / "x.parquet"), "x.parquet")("vectors: a pickle", PICKLE,
+        r"x\.parquet: no embeddings .*; run the embed stage again"),
+    picture("picture: an HTML page", "<html>", r"picture: holds no image that can be read: .*; give another picture"),
+    picture("picture: PostScript", "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", r"holds no image that can be read"),
+    picture("picture: a PNG of 100,000 x 100,000", bomb("PNG"), r"could be decompression bomb.*; give another picture"),
+    # answers of servers
+    wikimedia("Wikimedia: pages are numbers", {"query": {"pages": [1]}}, r"has not the shape of the API .*delete .*run ag"),
+    wikimedia("Wikimedia: a page without a title", {"query": {"pages": [{}]}}, r"has not the shape of the API"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_is_refused_by_name(kind: Kind, tmp_path: Path, capsys) -> None:
+    write(tmp_path, kind.files)
+    with pytest.raises(CairnError) as caught:
+        kind.parse(tmp_path)
+    message = str(caught.value)
+    assert re.search(kind.said, message, re.DOTALL), message
+    assert len(message) < 3000 + len(str(tmp_path)) * 10
+    assert all(character.isprintable() or character in "\n\t" for character in message)
+    there = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert there == set(kind.files)  # nothing written
+
+
+def test_every_kind_has_a_name_of_its_own() -> None:
+    assert len({kind.name for kind in KINDS}) == len(KINDS) >= 60
+
+
+def test_the_untouched_files_are_taken(tmp_path: Path) -> None:
+    """The kinds fail by what is wrong with them, not by their neighbours."""
+    write(tmp_path, {**GLDV2, **PUBLISHED, "x.tar": IMAGES, "params.yaml": PARAMS.encode()})
+    assert len(GLDv2(GLDv2Source(format="gldv2"), executor=targets.Quiet()).list_images(tmp_path).images) == 3
+    assert len(landmark_table(tmp_path / "metadata", {})) == 2
+    assert open_dataset(Location(str(tmp_path))).stats.n_images == 1
+    assert load_params(tmp_path / "params.yaml").scales
+    assert inat("", "categories.json", BIRDS, "").files
+    for kind in (inat("", "categories.json", BIRDS, ""), cub("", "classes.txt", b"1 001.Tern\n", "")):
+        write(tmp_path, kind.files)
+        assert len(kind.parse(tmp_path).quarantine) + len(kind.parse(tmp_path).images) >= 1  # type: ignore[attr-defined]
