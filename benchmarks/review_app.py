@@ -35,7 +35,7 @@ from hierarchies.build.propose import anchor_texts, text_to_embed
 
 RESULTS = Path(__file__).parent / "results"
 N_REPEATS = 5
-PATIENCE_S = 300
+PATIENCE_S = 60
 MODEL = ModelRecord("drawn", "0", "0" * 64)
 SERVE = """
 import sys
@@ -141,7 +141,8 @@ class Reviewer:
         start = time.perf_counter()
         while not self.driver.execute_script(f"return Boolean({done})"):
             if time.perf_counter() - start > PATIENCE_S:
-                raise SystemExit(f"never came: {done}")
+                shown = self.driver.execute_script("return document.body.innerText")
+                raise SystemExit(f"never came: {done}; the page shows:\n{shown[:2000]}")
             time.sleep(0.005)
 
     def time(self, name: str, act: Callable[[], object], done: str = "") -> None:
@@ -177,7 +178,9 @@ class Reviewer:
         category = self.driver.find_elements(By.CSS_SELECTOR, "#tree .category .line .name")[turn]
         self.time("open a category", category.click)
         toggle = self.driver.find_elements(By.CSS_SELECTOR, "#tree .toggle[aria-expanded=false]")[turn]
-        self.time("unfold a category", toggle.click, f"document.querySelectorAll('.members').length > {turn}")
+        n_open = len(self.driver.find_elements(By.CSS_SELECTOR, "#tree .members"))
+        unfolded = f"document.querySelectorAll('#tree .members').length > {n_open}"
+        self.time("unfold a category", toggle.click, unfolded)
         self.time("next question", lambda: self.press("n"))
 
     def results(self) -> dict[str, list[float]]:

@@ -40,7 +40,7 @@ export async function openAct(act, question, choices, preset, save) {
     if (chosen && !saveButton.disabled) saveButton.focus();
     return undefined;
   }
-  const soon = debounced(preview);
+  const soon = debounced(() => chosen || preview()); // a choice has its preview already
 
   async function askKind() {
     const known = await call("kind_of", { text: form.to });

@@ -180,7 +180,9 @@ function drawHits() {
 }
 
 function closeSearch() {
+  hits = [];
   at("found").hidden = true;
+  at("found").replaceChildren();
   at("search").setAttribute("aria-expanded", "false");
 }
 
