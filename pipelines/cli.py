@@ -16,6 +16,7 @@ from hierarchies.files import write_text_atomic
 
 if TYPE_CHECKING:
     from hierarchies import LabelTree
+    from hierarchies.explorer import View
 
 app = typer.Typer(
     help="Hierarchical image-retrieval datasets: list and check them, look at their label trees, review, publish.",
@@ -202,13 +203,18 @@ def export(
 @tree_app.command()
 def html(
     tree: Tree,
+    compare: Annotated[str, typer.Option(help="A second tree, to be shown beside the first.")] = "",
     output: Annotated[Path, typer.Option(help="The page to write.")] = Path("tree.html"),
     scale: Scale = "sample",
 ) -> None:
-    """Write one self-contained page: treemap and searchable list."""
-    from hierarchies.render import render_html
+    """Write one self-contained page to explore a tree, or two trees side by side."""
+    from datasets_hub import describe
+    from datasets_hub.photos import photos_per_leaf
+    from hierarchies.explorer import write_explorer
 
-    render_html(_load(tree, scale), output, tree, _counts(tree, scale))
+    view, beside = _view(tree, scale), _view(compare, scale) if compare else None
+    photos = {} if tree.endswith(".json") else photos_per_leaf(describe(tree, scale), view.tree)
+    write_explorer(output, f"{tree} beside {compare}" if compare else tree, view, photos, beside)
     console.print(f"{output}: open it in a browser")
 
 
@@ -224,6 +230,23 @@ def _counts(name: str, scale: str) -> dict[str, int] | None:
     from pipelines.counts import images_per_leaf
 
     return None if name.endswith(".json") else images_per_leaf(name, scale)
+
+
+def _view(name: str, scale: str) -> "View":
+    """A tree for the explorer; a dataset of this checkout with the decisions that shaped it."""
+    from hierarchies.explorer import View
+    from hierarchies.review.trace import read_touches
+    from pipelines.counts import images_per_split
+    from pipelines.paths import Paths, project_root
+
+    tree = _load(name, scale)
+    if name.endswith(".json"):
+        return View(name, tree)
+    try:
+        touches = read_touches(Paths(project_root(), scale, name).touches)
+    except CairnError:  # not in a checkout
+        touches = ()
+    return View(name, tree, images_per_split(name, scale), touches)
 
 
 # ---- models ------------------------------------------------------------------------------------------------
