@@ -17,7 +17,7 @@ from hierarchies.tree import LabelTree
 
 IntArray = npt.NDArray[np.int64]
 SIDE_PX, PER_LEAF = 96, 6
-BUDGET_BYTES = 6_000_000  # of JPEG; in a page they take a third more
+BUDGET_BYTES = 5_000_000  # of JPEG; in a page they take a third more
 _TYPICAL_BYTES = 2_600
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from hierarchies.compare import Agreement, compare
 from hierarchies.diff import Change, diff
+from hierarchies.files import write_text_atomic
 from hierarchies.node import Node, NodeInfo
-from hierarchies.pages import HERE, data_uri, write_page
+from hierarchies.pages import HERE, data_uri, fill
 from hierarchies.review.decisions import Decision
 from hierarchies.review.trace import Touch
 from hierarchies.tree import LabelTree
@@ -64,14 +65,14 @@ def write_explorer(
         changes = diff(view.tree, beside.tree, counts)
         data["differences"] = [_change(change, view.tree, beside.tree) for change in changes]
         values["agreement"] = _agreement(compare(view.tree, beside.tree, counts))
-    write_page(
-        path,
+    page = fill(
         HERE / "explorer.html",
         {"agreement": None, **values},
         data,
         styles=[HERE / "explorer.css"],
         scripts=[HERE / name for name in _SCRIPTS],
     )
+    write_text_atomic(path, page)
 
 
 def _headline(view: View) -> dict[str, str]:

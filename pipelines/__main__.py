@@ -12,7 +12,7 @@ from hierarchies.files import write_text_atomic
 from pipelines.config import SCALES, load_params
 from pipelines.include import include_dataset
 from pipelines.paths import Paths, project_root
-from pipelines.stages import STAGES, Context
+from pipelines.stages import OVER_ALL, STAGES, Context
 
 app = typer.Typer(
     help="Run one stage for one dataset. `dvc repro` runs all that is stale, in order.",
@@ -46,8 +46,17 @@ def _add_command(stage: str, summary: str) -> None:
     app.command(stage, help=summary)(command)
 
 
+def _add_command_over_all(stage: str, summary: str) -> None:
+    def command() -> None:
+        importlib.import_module(f"pipelines.stages.{stage}").run(project_root())
+
+    app.command(stage, help=summary)(command)
+
+
 for _stage, _summary in STAGES.items():
     _add_command(_stage, _summary)
+for _stage, _summary in OVER_ALL.items():
+    _add_command_over_all(_stage, _summary)
 
 
 @app.command()

@@ -6,26 +6,22 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hierarchies.files import write_text_atomic
-
 HERE = Path(__file__).parent
 
 
-def write_page(
-    path: Path,
+def fill(
     template: Path,
     values: Mapping[str, object],
     data: Mapping[str, object] | None = None,
     styles: Sequence[Path] = (),
     scripts: Sequence[Path] = (),
-) -> None:
-    """Fill a template that extends `base.html`, and write the page; the same values give the same bytes.
+) -> str:
+    """Fill a template that extends `base.html`; the same values give the same page.
 
     A Content-Security-Policy allows pictures inside the page and the hashes of our style and script: a label
     that got past the escaping could neither run nor load anything.
 
     Args:
-        path: the file to write.
         template: a jinja2 template; whatever it shows is escaped.
         values: what the template shows; `title` is needed.
         data: what the scripts read: JSON by the id of its element.
@@ -51,7 +47,7 @@ def write_page(
         script=Markup(script),
         data={name: Markup(to_json(content)) for name, content in (data or {}).items()},
     )
-    write_text_atomic(path, page + "\n")
+    return page + "\n"
 
 
 def to_json(value: object) -> str:

@@ -13,7 +13,7 @@ class TreeMap {
     this.hue = tree.levels.length - 1;
     while (this.hue > 0 && tree.names[this.hue].length < 3) this.hue--;
     const paint = id => {
-      if (tree.rank[id] > this.hue) tree.children(id, "count").forEach(paint);
+      if (tree.rank[id] > this.hue) tree.largestFirst(id).forEach(paint);
       else if (!HUES.has(tree.nameOf(id))) HUES.set(tree.nameOf(id), HUES.size % N_HUES);
     };
     paint(0);
@@ -47,7 +47,7 @@ class TreeMap {
       parts.push(this.part(id, column ? first + (column - 1) * step : 0, column ? step : first, top, tall));
       if (column === n - 1) return;
       let y = top, drawn = 0;
-      const kids = tree.children(id, "count"), whole = tree.total[id] || 1;
+      const kids = tree.largestFirst(id), whole = tree.total[id] || 1;
       for (const kid of kids) {
         const share = tall * tree.total[kid] / whole;
         if (share < THINNEST_PX) break;

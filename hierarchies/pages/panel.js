@@ -108,7 +108,7 @@ class Photos {
       if (photo) yield { leaf: id, photo };
       return;
     }
-    let branches = Array.from(tree.children(id, "count"), kid => this.#turns(tree, kid));
+    let branches = Array.from(tree.largestFirst(id), kid => this.#turns(tree, kid));
     while (branches.length) {
       const left = [];
       for (const branch of branches) {

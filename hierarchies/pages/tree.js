@@ -37,7 +37,8 @@ class Tree {
       this.decisionsOn.set(id, [...this.decisionsOn.get(id) ?? [], decision]);
     }
     this.order = "count";
-    this.ordered = Array(this.size);
+    this.ordered = Array(this.size);     // by what a node's children are sorted
+    this.sized = Array(this.size);       // children of a node, largest first
   }
 
   #linkChildren() {
@@ -82,15 +83,21 @@ class Tree {
     return path;
   }
 
-  children(id, order = this.order) {
+  /* In the order that the page asks for. */
+  children(id) {
     const kids = this.child.subarray(this.firstChild[id], this.firstChild[id + 1]);
-    if (this.ordered[id] !== order) {
-      const by = { count: (a, b) => this.total[b] - this.total[a] || a - b, name: (a, b) => a - b,
-        doubt: (a, b) => this.sure(a) - this.sure(b) || this.total[b] - this.total[a] || a - b };
-      kids.sort(by[order]);
-      this.ordered[id] = order;
+    if (this.ordered[id] !== this.order) {
+      const bySize = (a, b) => this.total[b] - this.total[a] || a - b;
+      kids.sort({ count: bySize, name: (a, b) => a - b, doubt: (a, b) => this.sure(a) - this.sure(b) || bySize(a, b) }[this.order]);
+      this.ordered[id] = this.order;
     }
     return kids;
+  }
+
+  /* Whatever the page asks for. */
+  largestFirst(id) {
+    return this.sized[id] ??= this.child.slice(this.firstChild[id], this.firstChild[id + 1])
+      .sort((a, b) => this.total[b] - this.total[a] || a - b);
   }
 
   /* The node of a name on a level, or undefined. */

@@ -3,25 +3,29 @@
 import json
 import shutil
 from collections.abc import Mapping
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
 
 from datasets_hub import describe, load_dataset, load_tree
 from hierarchies.files import atomic_write, write_text_atomic
+from hierarchies.pages.found import Found
 from pipelines.stages import Context
 from training.data import ImageDataset
 from training.evaluate import Encoder, Measured, colour_histogram, embed_split, evaluate, model_encoder
 from training.loop import untrained_model
 from training.models import load_model
 from training.recipes import load_recipe
+from training.retrieval_page import Side, found_for
 
 N_BINS = 20
+N_EXAMPLES, N_SHOWN, EXAMPLE_PX = 1, 6, 84  # queries of each kind, results of each, side of a picture
 Results = dict[str, dict[str, Measured]]  # by system and protocol
 
 
 def run(context: Context) -> None:
-    """Measure every protocol of the card; write `metrics.json`, `table.md` and the loss curve."""
+    """Measure every protocol of the card; write `metrics.json`, `table.md`, the loss curve and examples."""
     settings = getattr(context.params.evaluate, context.scale)
     model, description = load_model(context.paths.model)
     tree = load_tree(context.paths.hub)
@@ -31,7 +35,9 @@ def run(context: Context) -> None:
         "colour_histogram": colour_histogram,
     }
     results: Results = {name: {} for name in encoders}
-    for protocol in describe(context.paths.hub).card.protocols:
+    card = describe(context.paths.hub).card
+    examples: list[Found] = []
+    for protocol in card.protocols:
         splits = {
             name: ImageDataset(
                 load_dataset(context.paths.hub, split=name), tree, model.network.decoded_side_px
@@ -47,7 +53,15 @@ def run(context: Context) -> None:
             results[system][protocol.name] = evaluate(
                 embedded[protocol.query], gallery, tree.levels, protocol.levels
             )
+            if system == "trained" and not examples:
+                query, other = (Side(splits[n], embedded[n]) for n in (protocol.query, protocol.gallery))
+                measured = results[system][protocol.name]
+                searched = None if gallery is None else other
+                examples = found_for(
+                    tree, measured, query, searched, N_EXAMPLES, N_SHOWN, EXAMPLE_PX * card.redistributable
+                )
     _write(context, results, tree.levels)
+    _write_examples(context, examples)
 
 
 def _write(context: Context, results: Results, levels: tuple[str, ...]) -> None:
@@ -65,6 +79,12 @@ def _write(context: Context, results: Results, levels: tuple[str, ...]) -> None:
     with atomic_write(folder / "loss.csv") as temporary:
         shutil.copyfile(context.paths.model / "loss.csv", temporary)
     print(table)
+
+
+def _write_examples(context: Context, examples: list[Found]) -> None:
+    """Some queries of the first protocol with what the trained model finds, for the project's report."""
+    text = json.dumps([asdict(found) for found in examples], indent=1, ensure_ascii=False)
+    write_text_atomic(context.paths.results("evaluate") / "examples.json", text + "\n")
 
 
 def _defined(values: Mapping[str, float]) -> dict[str, float]:
