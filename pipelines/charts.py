@@ -1,13 +1,14 @@
 """Charts as inline SVG, coloured by the page's style sheet; each says in words what it shows."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from xml.etree import ElementTree as ET
 
 from markupsafe import Markup
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 560, 250, 52, 12, 10, 40
-ROW_PX, NAME_PX = 20, 130
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 400, 220, 46, 12, 10, 38
+ROW_PX, NAME_PX = 17, 104
 Point = tuple[float, float]
 Range = tuple[float, float]
 
@@ -85,6 +86,7 @@ def interval_chart(
             _line(group, (start, y), (end, y), "whisker")
             ET.SubElement(group, "circle", {"cx": f"{x:.1f}", "cy": f"{y:.1f}", "r": "5"})
         top += ROW_PX * len(systems) + 8
+        _line(svg, (0, top - 4), (WIDTH - RIGHT, top - 4), "grid")
     return _markup(svg)
 
 
@@ -124,9 +126,12 @@ def _scale(value: float, values: Range, start: float, stop: float) -> float:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Six values at even distances, rounded to what can be told apart."""
-    step = (high - low) / 5
-    return [round(low + i * step, 4) for i in range(6)]
+    """Round values (1, 2 or 5 times a power of ten apart), at most seven, within a range."""
+    raw = ((high - low) or 1) / 6
+    power = 10 ** math.floor(math.log10(raw))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw * (1 - 1e-9))
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [round(i * step, 10) for i in range(first, last + 1)]
 
 
 def _corners(line: Sequence[Point]) -> Iterator[Point]:

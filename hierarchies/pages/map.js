@@ -1,7 +1,7 @@
 /* The drawing: an icicle of the node in focus, coarse on the left; heights are shares of the images. */
 
 const COLUMN_PX = 150, THINNEST_PX = 2, LABEL_PX = 15, PHOTO_PX = 44, N_HUES = 10;
-const HUES = new Map();   // of the branches by name, so that two trees agree
+const HUES = new Map();   // of branches by name, in the order in which they were first drawn: two trees agree
 
 class TreeMap {
   constructor(box, crumbs, tree, { enter, photo, changes }) {
@@ -9,14 +9,6 @@ class TreeMap {
     this.focus = 0;
     this.chosen = -1;
     this.colours = "branch";
-    // branches are told apart on the coarsest level that has some
-    this.hue = tree.levels.length - 1;
-    while (this.hue > 0 && tree.names[this.hue].length < 3) this.hue--;
-    const paint = id => {
-      if (tree.rank[id] > this.hue) tree.largestFirst(id).forEach(paint);
-      else if (!HUES.has(tree.nameOf(id))) HUES.set(tree.nameOf(id), HUES.size % N_HUES);
-    };
-    paint(0);
     box.onclick = event => {
       const part = event.target.closest("[data-id]");
       if (part) this.enter(Number(part.dataset.id));
@@ -41,6 +33,7 @@ class TreeMap {
     const { tree, box } = this, width = box.clientWidth, height = box.clientHeight;
     if (!width) return;
     const below = tree.rank[this.focus];
+    this.hue = this.hueRank();
     const n = 1 + Math.min(below, Math.max(2, Math.round(width / COLUMN_PX) - 1));
     const first = Math.min(.7 * width / n, COLUMN_PX), step = (width - first) / Math.max(1, n - 1), parts = [];
     const place = (id, column, top, tall) => {
@@ -87,10 +80,24 @@ class TreeMap {
 
   depth(id) { return `d${Math.max(0, Math.min(3, this.hue - this.tree.rank[id] + 1))}`; }
 
+  /* Branches are told apart on the coarsest level on which the focus has some. */
+  hueRank() {
+    let nodes = [this.focus], rank = this.tree.rank[this.focus];
+    while (rank > 0 && nodes.length < 3) {
+      nodes = nodes.flatMap(id => [...this.tree.largestFirst(id).slice(0, 3)]);
+      rank--;
+    }
+    return rank;
+  }
+
   tint(id) {
-    if (this.colours === "doubt") return certainty(this.tree.sure(id));
-    while (this.tree.rank[id] < this.hue) id = this.tree.parent[id];
-    return this.tree.rank[id] === this.hue ? `t${HUES.get(this.tree.nameOf(id))}` : "";
+    const { tree } = this;
+    if (this.colours === "doubt") return certainty(tree.sure(id));
+    while (tree.rank[id] < this.hue) id = tree.parent[id];
+    if (tree.rank[id] > this.hue) return "";
+    const name = tree.nameOf(id);
+    if (!HUES.has(name)) HUES.set(name, HUES.size % N_HUES);
+    return `t${HUES.get(name)}`;
   }
 
   trail() {

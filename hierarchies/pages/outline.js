@@ -9,6 +9,7 @@ class Outline {
     this.found = null;   // what a search selects, with the nodes that it opens
     this.query = "";
     this.active = 0;     // position among the rows
+    box.style.setProperty("--count", `${number(tree.total[0]).length}ch`);
     this.rows = box.appendChild(make("div", { role: "presentation" }));
     box.onscroll = () => this.paint();
     box.onkeydown = event => this.press(event);

@@ -20,7 +20,7 @@ from training.recipes import load_recipe
 from training.retrieval_page import Side, found_for
 
 N_BINS = 20
-N_EXAMPLES, N_SHOWN, EXAMPLE_PX = 1, 6, 84  # queries of each kind, results of each, side of a picture
+N_EXAMPLES, N_SHOWN, EXAMPLE_PX = 1, 5, 88  # queries of each kind, results of each, side of a picture
 Results = dict[str, dict[str, Measured]]  # by system and protocol
 
 

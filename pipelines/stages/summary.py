@@ -39,7 +39,7 @@ def _tiles(summary: Summary) -> list[tuple[str, str]]:
         (f"{sum(found.n_images for found in datasets):,}", "images"),
         (f"{sum(next(iter(found.levels.values())) for found in datasets):,}", "labels of the finest level"),
         (f"{sum(sum(found.quarantine.values()) for found in datasets):,}", "images in quarantine"),
-        (f"{sum(sum(found.decisions.values()) for found in summary.reviewed):,}", "decisions, open and done"),
+        (f"{sum(found.decisions.get('applied', 0) for found in summary.reviewed):,}", "decisions applied"),
         (f"{len(summary.evaluated):,}", "models trained and measured"),
     ]
 
