@@ -1,24 +1,52 @@
-"""A headless chromium for the tests of the pages; they skip where there is none."""
+"""A headless browser; the tests skip where Debian's packages chromium and chromium-driver are not installed."""
 
+import json
 import shutil
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[webdriver.Chrome]:
-    """Console messages are in `get_log("browser")`, requests in `get_log("performance")`."""
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (chromium and driver):
-        pytest.skip("chromium and chromedriver are not on this machine (Debian: chromium, chromium-driver)")
+def chromium():
+    """One browser for all tests."""
+    programs = shutil.which("chromium"), shutil.which("chromedriver")
+    if None in programs:
+        pytest.skip("no chromium and chromedriver here: apt-get install chromium chromium-driver")
+    webdriver = pytest.importorskip("selenium.webdriver")
     options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1280,900"):
+    options.binary_location = programs[0]
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    opened = webdriver.Chrome(options=options, service=Service(driver))
-    yield opened
-    opened.quit()
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(programs[1]))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def browser(chromium) -> Iterator:
+    """The browser with clean logs, at 1280 pixels; afterwards nothing was complained of, nothing left the machine."""
+    for log in ("browser", "performance"):
+        chromium.get_log(log)
+    resize(chromium, 1280, 900)
+    yield chromium
+    complaints = chromium.get_log("browser")
+    asked = requested(chromium)
+    chromium.get("about:blank")
+    assert complaints == []
+    assert {urlsplit(url).hostname for url in asked if url.startswith("http")} <= {"127.0.0.1"}
+
+
+def resize(browser, width: int, height: int) -> None:
+    """Give the page a size."""
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+
+def requested(browser) -> list[str]:
+    """Addresses that the page asked for."""
+    events = (json.loads(entry["message"])["message"] for entry in browser.get_log("performance"))
+    sent = (event["params"] for event in events if event["method"] == "Network.requestWillBeSent")
+    return [event["request"]["url"] for event in sent]

@@ -90,3 +90,12 @@ def test_a_mistake_is_one_message(trees, monkeypatch, tmp_path, arguments, words
         cli.main()
     assert str(stop.value).startswith("error: ")
     assert words in str(stop.value)
+
+
+def test_html_writes_one_tree_or_two_side_by_side(trees, tmp_path: Path):
+    for arguments, n_panes in (([trees[0]], 1), ([trees[0], "--compare", trees[1]], 2)):
+        page = tmp_path / f"{n_panes}.html"
+        assert (
+            f"{page}: open it in a browser" in cairn("tree", "html", *arguments, "--output", str(page)).stdout
+        )
+        assert page.read_text(encoding="utf-8").count('<section class="pane"') == n_panes
