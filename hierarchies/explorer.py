@@ -13,6 +13,7 @@ from hierarchies.diff import Change, diff
 from hierarchies.files import write_text_atomic
 from hierarchies.node import Node, NodeInfo
 from hierarchies.pages import HERE, data_uri, fill
+from hierarchies.render import total_counts
 from hierarchies.review.decisions import Decision
 from hierarchies.review.trace import Touch
 from hierarchies.tree import LabelTree
@@ -81,15 +82,6 @@ def _headline(view: View) -> dict[str, str]:
     ]
     images = [f"{sum(total_counts(view.counts).values()):,} images"] if view.counts else []
     return {"name": view.name, "sizes": " · ".join([*images, *sizes])}
-
-
-def total_counts(counts: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
-    """Images per leaf over all splits."""
-    total: dict[str, int] = {}
-    for split in counts.values():
-        for leaf, count in split.items():
-            total[leaf] = total.get(leaf, 0) + count
-    return total
 
 
 def _columns(view: View) -> dict[str, object]:

@@ -16,6 +16,15 @@ Counts = Mapping[str, int]
 _COLOURS = ("bold", "cyan", "green", "yellow", "magenta", "blue", "red", "white")
 
 
+def total_counts(counts: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    """Images per leaf over all splits."""
+    total: dict[str, int] = {}
+    for split in counts.values():
+        for leaf, count in split.items():
+            total[leaf] = total.get(leaf, 0) + count
+    return total
+
+
 def images_per_node(tree: LabelTree, counts: Counts | None) -> list[IntArray]:
     """Images at or below each node, per level fine to coarse; without `counts` each leaf is one.
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from datasets_hub import describe
 from datasets_hub.photos import IntArray, leaf_codes
-from hierarchies.explorer import total_counts
+from hierarchies.render import total_counts
 
 
 def images_per_split(name_or_uri: str | Path, scale: str = "sample") -> dict[str, dict[str, int]]:

@@ -2,15 +2,16 @@
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from hierarchies import CairnError
 from hierarchies.pages.found import Found, Picture
 from pipelines.config import SCALES
 
+T = TypeVar("T")
 Interval = tuple[float, float, float]  # value and both ends, percent
 SYSTEMS = {"trained": "trained", "untrained": "untrained", "colour_histogram": "colour histogram"}
 
@@ -144,7 +145,7 @@ def _key(file: Path) -> tuple[str, str]:
     return file.parent.parent.name, file.parent.name
 
 
-def _read(parse: Any, file: Path) -> Any:
+def _read(parse: Callable[[Path], T], file: Path) -> T:
     try:
         return parse(file)
     except (KeyError, TypeError, ValueError) as error:

@@ -7,10 +7,7 @@ const read = id => JSON.parse(byId(id).textContent);
 class Pane {
   constructor(section, tree, side, differences) {
     Object.assign(this, { tree, side, changes: new Map() });
-    for (const change of differences) for (const place of [change.left, change.right][side]) {
-      const id = tree.at(place);
-      this.changes.set(id, [...this.changes.get(id) ?? [], change]);
-    }
+    for (const change of differences) for (const place of [change.left, change.right][side]) collect(this.changes, tree.at(place), change);
     const steps = { choose: id => this.choose(id), enter: id => this.enter(id), changes: this.changes,
       photo: id => photos.of(tree, id)[0] };
     this.map = new TreeMap(section.querySelector(".map"), section.querySelector(".crumbs"), tree, steps);

@@ -112,8 +112,8 @@ class Outline {
 
   /* Opens what is above a node and makes it the active row. */
   reveal(id, tell = true) {
-    for (const above of this.tree.path(this.tree.parent[id])) this.opened.add(above);
     if (this.found && !this.found.shown[id]) this.found = null;
+    for (const above of this.tree.path(this.tree.parent[id])) this.opened.add(above);
     this.layout();
     if (this.position.has(id)) this.activate(this.position.get(id), tell);
   }

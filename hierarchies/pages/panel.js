@@ -16,8 +16,8 @@ class Panel {
       make("h2", {}, make("bdi", {}, id ? tree.nameOf(id) : "all labels")),
       make("ul", { class: "path", "aria-label": "Path" }, ...path),
       make("div", { class: "facts" }, this.counts(tree, id), this.provenance(tree, id)),
-      ...this.list("What differs", changes?.map(change => make("li", {}, change.text))),
-      ...this.list("Decisions", tree.decisionsOn.get(id)?.map(decision => this.decision(decision))),
+      ...this.list("What differs", changes, change => make("li", {}, change.text)),
+      ...this.list("Decisions", tree.decisionsOn.get(id), decision => this.decision(decision)),
       ...this.pictures(tree, id));
     this.box.scrollTop = 0;
   }
@@ -68,9 +68,9 @@ class Panel {
       reason ? make("div", { class: "soft" }, `“${reason}”`) : undefined);
   }
 
-  list(heading, items) {
-    if (!items?.length) return [];
-    const more = items.length - MANY, shown = items.slice(0, MANY);
+  list(heading, values = [], line) {
+    if (!values.length) return [];
+    const more = values.length - MANY, shown = values.slice(0, MANY).map(line);
     if (more > 0) shown.push(make("li", { class: "soft" }, `and ${number(more)} more`));
     return [make("h3", {}, heading), make("ul", { class: "decisions" }, ...shown)];
   }

@@ -32,10 +32,7 @@ class Tree {
     const sure = data.confidence[0];
     this.sureness = sure.length ? this.#sums(code => Math.max(0, sure[code])) : null;
     this.decisionsOn = new Map();
-    for (const decision of data.decisions) for (const place of decision.places) {
-      const id = this.at(place);
-      this.decisionsOn.set(id, [...this.decisionsOn.get(id) ?? [], decision]);
-    }
+    for (const decision of data.decisions) for (const place of decision.places) collect(this.decisionsOn, this.at(place), decision);
     this.order = "count";
     this.ordered = Array(this.size);     // by what a node's children are sorted
     this.sized = Array(this.size);       // children of a node, largest first
@@ -122,6 +119,12 @@ class Tree {
     this.foldedNames ??= Array(this.size);
     return this.foldedNames[id] ??= fold(this.nameOf(id));
   }
+}
+
+/* Adds to the list that a map holds for a key. */
+function collect(map, key, value) {
+  if (map.has(key)) map.get(key).push(value);
+  else map.set(key, [value]);
 }
 
 /* An element with attributes and children; text is always text, never markup. */

@@ -6,9 +6,9 @@ from rich.console import Console
 
 from datasets_hub import describe
 from datasets_hub.photos import photos_per_leaf
-from hierarchies.explorer import View, total_counts, write_explorer
+from hierarchies.explorer import View, write_explorer
 from hierarchies.files import replace_folder, write_text_atomic
-from hierarchies.render import render_text
+from hierarchies.render import render_text, total_counts
 from hierarchies.review.trace import read_touches
 from pipelines.counts import images_per_split
 from pipelines.stages import Context
