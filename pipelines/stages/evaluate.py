@@ -3,24 +3,29 @@
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
 
 from datasets_hub import describe, load_dataset, load_tree
 from hierarchies.files import atomic_write, write_text_atomic
-from hierarchies.pages.found import Found
+from pipelines.examples import write_examples
 from pipelines.stages import Context
 from training.data import ImageDataset
-from training.evaluate import Encoder, Measured, colour_histogram, embed_split, evaluate, model_encoder
+from training.evaluate import (
+    Embedded,
+    Encoder,
+    Measured,
+    colour_histogram,
+    embed_split,
+    evaluate,
+    model_encoder,
+)
 from training.loop import untrained_model
 from training.models import load_model
 from training.recipes import load_recipe
-from training.retrieval_page import Side, found_for
 
 N_BINS = 20
-N_EXAMPLES, N_SHOWN, EXAMPLE_PX = 1, 5, 88  # queries of each kind, results of each, side of a picture
 Results = dict[str, dict[str, Measured]]  # by system and protocol
 
 
@@ -35,8 +40,7 @@ def run(context: Context) -> None:
         "colour_histogram": colour_histogram,
     }
     results: Results = {name: {} for name in encoders}
-    card = describe(context.paths.hub).card
-    examples: list[Found] = []
+    card, images, points = describe(context.paths.hub).card, dict[str, ImageDataset](), dict[str, Embedded]()
     for protocol in card.protocols:
         splits = {
             name: ImageDataset(
@@ -49,19 +53,16 @@ def run(context: Context) -> None:
                 name: embed_split(images, encoder, settings.batch_size, settings.n_workers)
                 for name, images in splits.items()
             }
+            if system == "trained":
+                images |= splits
+                points |= embedded
             gallery = None if protocol.gallery == protocol.query else embedded[protocol.gallery]
             results[system][protocol.name] = evaluate(
                 embedded[protocol.query], gallery, tree.levels, protocol.levels
             )
-            if system == "trained" and not examples:
-                query, other = (Side(splits[n], embedded[n]) for n in (protocol.query, protocol.gallery))
-                measured = results[system][protocol.name]
-                searched = None if gallery is None else other
-                examples = found_for(
-                    tree, measured, query, searched, N_EXAMPLES, N_SHOWN, EXAMPLE_PX * card.redistributable
-                )
     _write(context, results, tree.levels)
-    _write_examples(context, examples)
+    path = context.paths.results("evaluate") / "examples.json"
+    write_examples(path, card, tree, results["trained"], points, images.__getitem__)
 
 
 def _write(context: Context, results: Results, levels: tuple[str, ...]) -> None:
@@ -79,12 +80,6 @@ def _write(context: Context, results: Results, levels: tuple[str, ...]) -> None:
     with atomic_write(folder / "loss.csv") as temporary:
         shutil.copyfile(context.paths.model / "loss.csv", temporary)
     print(table)
-
-
-def _write_examples(context: Context, examples: list[Found]) -> None:
-    """Some queries of the first protocol with what the trained model finds, for the project's report."""
-    text = json.dumps([asdict(found) for found in examples], indent=1, ensure_ascii=False)
-    write_text_atomic(context.paths.results("evaluate") / "examples.json", text + "\n")
 
 
 def _defined(values: Mapping[str, float]) -> dict[str, float]:
