@@ -74,7 +74,7 @@ class Paths:
     @property
     def touches(self) -> Path:
         """Which nodes of the tree each decision touched; absent for a tree that the data gives."""
-        return self.tree.with_name("touches.jsonl")
+        return self.tree.with_name("touches.json")
 
     @property
     def decisions(self) -> Path:

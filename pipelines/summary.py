@@ -1,17 +1,16 @@
 """What the project's report shows, read from tracked results: nothing is computed anew."""
 
 import csv
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 
 from hierarchies import CairnError
-from hierarchies.pages.found import Found, Picture
+from hierarchies.compare import Agreement
+from hierarchies.pages.found import Found
+from hierarchies.parse import read_json
 from pipelines.config import SCALES
 
-T = TypeVar("T")
 Interval = tuple[float, float, float]  # value and both ends, percent
 SYSTEMS = {"trained": "trained", "untrained": "untrained", "colour_histogram": "colour histogram"}
 
@@ -72,7 +71,7 @@ class Reviewed:
 
     name: str
     scale: str
-    agreement: Mapping[str, Mapping[str, float]]
+    agreement: Mapping[str, Agreement]
     decisions: Mapping[str, int]
     pending: tuple[str, ...]
 
@@ -100,12 +99,19 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class Effort:
-    """Review effort on published landmark types: images rightly placed after so many decisions, by method."""
+    """Review effort on published landmark types, by method.
+
+    Attributes:
+        n_types: how many types.
+        target: a share of images rightly placed.
+        decisions_to_target: decisions made until it is reached.
+        accuracy_after_decisions: that share after 0, 1, 2 ... decisions.
+    """
 
     n_types: int
     target: float
-    decisions_to_target: Mapping[str, int]
-    accuracy: Mapping[str, Sequence[float]]
+    decisions_to_target: dict[str, int]
+    accuracy_after_decisions: dict[str, tuple[float, ...]]
 
 
 @dataclass(frozen=True)
@@ -122,18 +128,16 @@ def read_summary(root: Path) -> Summary:
     """Read `results` and the benchmark of the review; datasets by scale and name.
 
     Raises:
-        CairnError: a result is not what this version writes; the message names file and stage.
+        CairnError: a result is not what this version writes; the message names file and key.
     """
     results = root / "results"
-    datasets = tuple(_read(_published, file) for file in _files(results, "check", "report.json"))
+    datasets = tuple(_published(file) for file in _files(results, "check", "report.json"))
     levels = {(found.scale, found.name): tuple(found.levels) for found in datasets}
-    evaluated = tuple(
-        _read(lambda file: _evaluated(file, levels[_key(file)]), file)
-        for file in _files(results, "evaluate", "metrics.json")
-    )
-    reviewed = tuple(_read(_reviewed, file) for file in _files(results, "cluster", "agreement.json"))
     return Summary(
-        datasets, reviewed, evaluated, _read(_effort, root / "benchmarks/results/review_effort.json")
+        datasets,
+        tuple(_reviewed(file) for file in _files(results, "cluster", "agreement.json")),
+        tuple(_evaluated(file, levels) for file in _files(results, "evaluate", "metrics.json")),
+        read_json(root / "benchmarks/results/review_effort.json", Effort),
     )
 
 
@@ -145,74 +149,105 @@ def _key(file: Path) -> tuple[str, str]:
     return file.parent.parent.name, file.parent.name
 
 
-def _read(parse: Callable[[Path], T], file: Path) -> T:
-    try:
-        return parse(file)
-    except (KeyError, TypeError, ValueError) as error:
-        stage = file.parents[2].name
-        raise CairnError(
-            f"{file}: not what stage {stage!r} of this version writes ({type(error).__name__} {error}); "
-            "run it again, or delete the folder if the dataset is no longer built"
-        ) from error
+# ---- files as the stages write them ------------------------------------------------------------------------
 
 
-def _load(file: Path) -> Any:
-    return json.loads(file.read_text(encoding="utf-8"))
+@dataclass(frozen=True)
+class _Warning:
+    rule: str
+    count: int
+
+
+@dataclass(frozen=True)
+class _Count:
+    listed: int
+    published: int
+    quarantined: int
+    excluded: int
+
+
+@dataclass(frozen=True)
+class _Card:
+    title: str
+    licence: str
+    redistributable: bool
+    annotation_origin: str
+    n_names: dict[str, int]
+    quarantine: dict[str, int]
+    size_bytes: int
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class _Check:
+    ok: bool
+    n_images: int
+    warnings: tuple[_Warning, ...]
+    counts: dict[str, _Count]
+    published: _Card
+
+
+@dataclass(frozen=True)
+class _Review:
+    counts: dict[str, int]
+    pending: tuple[str, ...]
 
 
 def _published(file: Path) -> Published:
-    (scale, name), content = _key(file), _load(file)
-    card = content["published"]
+    scale, name = _key(file)
+    check = read_json(file, _Check)
+    card = check.published
     return Published(
         name=name,
         scale=scale,
-        title=card["title"],
-        licence=card["licence"],
-        redistributable=card["redistributable"],
-        annotation_origin=card["annotation_origin"],
-        ok=content["ok"],
-        n_images=content["n_images"],
-        size_bytes=card["size_bytes"],
-        levels=card["n_names"],
-        splits=tuple(SplitCount(split, **count) for split, count in content["counts"].items()),
-        quarantine=card["quarantine"],
-        warnings=tuple((found["rule"], found["count"]) for found in content["warnings"]),
-        fingerprint=card["fingerprint"],
+        title=card.title,
+        licence=card.licence,
+        redistributable=card.redistributable,
+        annotation_origin=card.annotation_origin,
+        ok=check.ok,
+        n_images=check.n_images,
+        size_bytes=card.size_bytes,
+        levels=card.n_names,
+        splits=tuple(SplitCount(split, **vars(count)) for split, count in check.counts.items()),
+        quarantine=card.quarantine,
+        warnings=tuple((found.rule, found.count) for found in check.warnings),
+        fingerprint=card.fingerprint,
         tree_page=f"../../data/report/{scale}/{name}/tree.html",
     )
 
 
 def _reviewed(file: Path) -> Reviewed:
     scale, name = _key(file)
-    report = file.parents[3] / "review" / scale / name / "report.json"
-    content = _load(report) if report.is_file() else {"counts": {}, "pending": []}
-    return Reviewed(name, scale, _load(file), content["counts"], tuple(content["pending"]))
+    path = file.parents[3] / "review" / scale / name / "report.json"
+    review = read_json(path, _Review) if path.is_file() else _Review({}, ())
+    return Reviewed(name, scale, read_json(file, dict[str, Agreement]), review.counts, review.pending)
 
 
-def _evaluated(file: Path, levels: tuple[str, ...]) -> Evaluated:
-    (scale, name), metrics = _key(file), _load(file)
+def _evaluated(file: Path, levels: Mapping[tuple[str, str], tuple[str, ...]]) -> Evaluated:
+    scale, name = _key(file)
+    if (scale, name) not in levels:
+        raise CairnError(
+            f"{file.parent}: no such dataset in results/check; remove this folder, or run `check`"
+        )
+    metrics = read_json(file, dict[str, dict[str, dict[str, float]]])
     with (file.parent / "loss.csv").open(encoding="utf-8", newline="") as lines:
         loss = tuple((float(row["epoch"]), float(row["loss"])) for row in csv.DictReader(lines))
-    protocols = tuple(_protocol(protocol, metrics, levels) for protocol in metrics["trained"])
-    found = tuple(
-        Found(
-            row["heading"], Picture(**row["query"]), tuple(Picture(**picture) for picture in row["results"])
-        )
-        for row in _load(file.parent / "examples.json")
+    protocols = tuple(
+        _protocol(protocol, {system: metrics[system][protocol] for system in SYSTEMS}, levels[scale, name])
+        for protocol in metrics["trained"]
     )
-    return Evaluated(name, scale, loss, protocols, levels, found)
+    found = read_json(file.parent / "examples.json", tuple[Found, ...])
+    return Evaluated(name, scale, loss, protocols, levels[scale, name], found)
 
 
-def _protocol(name: str, metrics: Mapping[str, Any], levels: Sequence[str]) -> Protocol:
-    measured = tuple(level for level in levels if f"ap_{level}" in metrics["trained"][name])
+def _protocol(name: str, metrics: Mapping[str, Mapping[str, float]], levels: Sequence[str]) -> Protocol:
+    measured = tuple(level for level in levels if f"ap_{level}" in metrics["trained"])
     headlines = {"h_ap": "H-AP"}
     for metric, words in (("ap", "AP"), ("r_at_1", "R@1")):
         headlines |= {f"{metric}_{level}": f"{words} {level}" for level in measured}
     values = {
         words: {
-            label: _interval(metrics[system][name], metric)
-            for system, label in SYSTEMS.items()
-            if metric in metrics[system][name]
+            SYSTEMS[system]: _interval(found, metric) for system, found in metrics.items() if metric in found
         }
         for metric, words in headlines.items()
     }
@@ -221,13 +256,3 @@ def _protocol(name: str, metrics: Mapping[str, Any], levels: Sequence[str]) -> P
 
 def _interval(values: Mapping[str, float], metric: str) -> Interval:
     return 100 * values[metric], 100 * values[f"{metric}_low"], 100 * values[f"{metric}_high"]
-
-
-def _effort(file: Path) -> Effort:
-    content = _load(file)
-    return Effort(
-        content["n_types"],
-        content["target"],
-        content["decisions_to_target"],
-        content["accuracy_after_decisions"],
-    )

@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from hierarchies.build.proposal import Proposal
-from hierarchies.errors import CairnError
 from hierarchies.files import write_text_atomic
 from hierarchies.names import label_key
 from hierarchies.node import Node
+from hierarchies.parse import read_json
 from hierarchies.review.apply import Resolution, Slot, resolve
 from hierarchies.review.decisions import Decision
 from hierarchies.tree import LabelTree
@@ -78,12 +78,8 @@ def _about(work: Resolution, decision: Decision, leaves: Mapping[Slot, Sequence[
 
 
 def write_touches(path: Path, touches: Iterable[Touch]) -> None:
-    """Write one touch per line, as JSON."""
-    lines = [
-        json.dumps([touch.decision.to_line(), [list(node) for node in touch.nodes]], ensure_ascii=False)
-        for touch in touches
-    ]
-    write_text_atomic(path, "".join(f"{line}\n" for line in lines))
+    """Write touches as JSON."""
+    write_text_atomic(path, json.dumps([asdict(touch) for touch in touches], ensure_ascii=False) + "\n")
 
 
 def read_touches(path: Path) -> tuple[Touch, ...]:
@@ -92,14 +88,4 @@ def read_touches(path: Path) -> tuple[Touch, ...]:
     Raises:
         CairnError: it is another file, or not whole.
     """
-    if not path.is_file():
-        return ()
-    touches = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        try:
-            decision, nodes = json.loads(line)
-            found = tuple(Node(level, name) for level, name in nodes)
-        except ValueError as error:
-            raise CairnError(f"{path}:{number}: not what the review stage writes ({error})") from None
-        touches.append(Touch(Decision.from_line(decision, f"{path}:{number}"), found))
-    return tuple(touches)
+    return read_json(path, tuple[Touch, ...]) if path.is_file() else ()

@@ -45,7 +45,10 @@ def _tiles(summary: Summary) -> list[tuple[str, str]]:
 
 
 def _effort_chart(effort: Effort) -> str:
-    lines = {name: list(enumerate(100 * a for a in accuracy)) for name, accuracy in effort.accuracy.items()}
+    lines = {
+        name: list(enumerate(100 * a for a in accuracy))
+        for name, accuracy in effort.accuracy_after_decisions.items()
+    }
     lowest = min(value for line in lines.values() for _, value in line)
     return line_chart(
         f"Images placed rightly after each decision, for {len(lines)} ways to propose and to ask",

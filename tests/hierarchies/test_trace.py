@@ -46,10 +46,10 @@ def test_what_is_stale_or_taken_back_touches_nothing() -> None:
 def test_touches_are_kept_and_read_back(tmp_path: Path) -> None:
     tree, _ = apply_decisions(PROPOSAL, [RENAME])
     touches = trace(PROPOSAL, [RENAME], tree)
-    path = tmp_path / "touches.jsonl"
+    path = tmp_path / "touches.json"
     assert read_touches(path) == (), "a tree that nobody reviews has no file"
     write_touches(path, touches)
     assert read_touches(path) == touches
-    path.write_text("[1, 2\n")
-    with pytest.raises(CairnError, match=r"touches.jsonl:1"):
+    path.write_text("[1, 2")
+    with pytest.raises(CairnError, match=r"touches\.json: not JSON"):
         read_touches(path)

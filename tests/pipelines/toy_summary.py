@@ -1,5 +1,6 @@
 """A small summary, as if one dataset had been built."""
 
+from hierarchies.compare import Agreement
 from hierarchies.pages.found import Found, Picture
 from pipelines.summary import Effort, Evaluated, Protocol, Published, Reviewed, SplitCount, Summary
 
@@ -13,11 +14,10 @@ def summary_of(title: str = "Toy", caption: str = "Pont Neuf < bridge") -> Summa
         (SplitCount("train", 1240, 1234, 3, 3),), {"truncated": 3}, (("look-alikes in two splits", 1),), "ab" * 32,
         "tree.html",
     )  # fmt: skip
-    measures = dict.fromkeys(("v_measure", "ari", "purity", "matched_accuracy"), 0.5)
     reviewed = Reviewed(
         "toy",
         "sample",
-        {"category by images": {**measures, "n_groups": 2, "n_reference": 3}},
+        {"category by images": Agreement(0.5, 0.5, 0.5, 0.5, 0.5, 2, 3)},
         {"applied": 8},
         ("a -> b",),
     )
