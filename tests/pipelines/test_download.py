@@ -391,6 +391,12 @@ def test_one_message_names_every_failure_and_the_rest_is_kept(
     assert all(name in str(failure.value) for name in ("bad0", "bad1", "by_hand.zip"))
     assert capfd.readouterr().err.startswith("note: by_hand.zip: no program may download this file")
     assert all((tmp_path / row.name).read_bytes() == CONTENT for row in good)
+    server.always = "not_found"
+    gone = [RegistryRow(f"gone{n}", f"{server.url}/gone", None, None) for n in range(30)]
+    with pytest.raises(CairnError, match=r"^30 files could not be fetched") as failure:
+        fetch_all(gone, tmp_path)
+    assert str(failure.value).splitlines()[-1] == "- and 10 more"
+    assert len(str(failure.value).splitlines()) == 22
 
 
 # kill -9
