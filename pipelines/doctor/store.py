@@ -1,17 +1,15 @@
 """The download store against its manifests: damaged, missing, unfinished and unknown files."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from datasets_hub.files import sha256_of
-from hierarchies import CairnError
 from pipelines.config import Params, TableSource
 from pipelines.doctor.findings import DAY_S, Finding, Repair, age_s
 from pipelines.executor import Executor
 from pipelines.paths import Paths
-from pipelines.sources.fetched import REGISTRIES
+from pipelines.sources.fetched import REGISTRIES, read_manifest
 from pipelines.sources.registry import read_registry
 from pipelines.sources.verified import LEDGER
 
@@ -51,14 +49,10 @@ def manifests(root: Path, params: Params) -> list[Manifest]:
         scale, dataset = path.parts[-3:-1]
         owner = params.files_of(dataset) if dataset in params.sources else ""
         store = Paths(root, scale, dataset, owner).store
-        try:
-            files = json.loads(path.read_text(encoding="utf-8"))["files"]
-            blobs = tuple(Blob(store / file["name"], file["size_bytes"], file["sha256"]) for file in files)
-        except (ValueError, KeyError, TypeError) as error:
-            raise CairnError(
-                f"{path}: not a manifest ({error}); run `python -m pipelines fetch {dataset} {scale}`"
-            ) from None
-        found.append(Manifest(path, store, blobs))
+        blobs = (
+            Blob(store / file.name, file.size_bytes, file.sha256) for file in read_manifest(path).values()
+        )
+        found.append(Manifest(path, store, tuple(blobs)))
     return found
 
 

@@ -155,7 +155,9 @@ def test_files_that_a_registry_knows_are_never_removed(
     by_hand = store / "train/images_000.tar"
     by_hand.touch()
     (project / "results/fetch/full/gldv2").mkdir(parents=True)
-    (project / "results/fetch/full/gldv2/manifest.json").write_text('{"files": []}')
+    (project / "results/fetch/full/gldv2/manifest.json").write_text(
+        '{"dataset": "gldv2", "scale": "full", "files": []}'
+    )
     later(monkeypatch)
     assert doctor("--repair").exit_code == 0
     assert by_hand.exists()
@@ -218,7 +220,7 @@ def with_a_damaged_cache(root: Path) -> None:
     [
         (without_stats, "no stats.json", "dvc repro --force publish@"),
         (of_another_tree, "another tree", "dvc repro --force publish@"),
-        (with_a_cut_decision, "is the line cut", "by hand"),
+        (with_a_cut_decision, "not JSON", "by hand"),
         (with_a_damaged_cache, "other bytes than its name says", "set it aside"),
     ],
 )
