@@ -10,10 +10,10 @@ from typing import Protocol
 from fsspec.core import url_to_fs
 from tqdm import tqdm
 
-from datasets_hub.files import hash_in_name, remove_leftovers
+from datasets_hub.files import hash_in_name
 from datasets_hub.remote import explained
 from hierarchies.errors import CairnError
-from hierarchies.files import atomic_write, write_text_atomic
+from hierarchies.files import atomic_write, remove_leftovers, write_text_atomic
 
 _BLOCK_BYTES = 8 * 2**20
 

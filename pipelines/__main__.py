@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from hierarchies import CairnError
+from hierarchies.errors import disk_explained
 from hierarchies.files import write_text_atomic
 from pipelines.config import SCALES, load_params
 from pipelines.include import include_dataset
@@ -97,7 +98,8 @@ def recipes() -> None:
 def main() -> None:
     """Run the command line; a user's mistake is one message, not a traceback."""
     try:
-        app()
+        with disk_explained():
+            app()
     except CairnError as error:
         sys.exit(f"error: {error}")
 

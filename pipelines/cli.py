@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hierarchies import CairnError
-from hierarchies.errors import printable
+from hierarchies.errors import disk_explained, printable
 from hierarchies.files import write_text_atomic
 
 if TYPE_CHECKING:
@@ -322,22 +322,46 @@ def _ask(prompt: str) -> str:
 
 
 @app.command()
-def doctor() -> None:
-    """Check this machine: Python, packages, free disk, cache links, GPU."""
-    from pipelines.doctor import examine
+def doctor(
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read the store, published datasets, models and caches too.")
+    ] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="With --deep: mend what can safely be mended.")
+    ] = False,
+) -> None:
+    """Check this machine: Python, packages, free disk, cache links, GPU.
 
+    With --deep, everything that was fetched and built is read and held against its hashes: files of the store,
+    shards and schemas, models and their trees, DVC's cache, decisions; leftovers of killed runs are listed, versions
+    compared with constraints.txt, free space with what is still to come. Nothing is changed, unless --repair is given:
+    then leftovers older than a day are removed, and damaged files are moved to a folder `.quarantine`, so that
+    `dvc repro` makes them anew. Decisions are never touched. Exits with 1 when a problem is left.
+    """
+    from pipelines.doctor import examine, examine_deep
+    from pipelines.paths import project_root
+
+    if repair and not deep:
+        raise CairnError("--repair goes with --deep: `cairn doctor --deep --repair`")
+    findings = [*examine(), *(examine_deep(project_root()) if deep else ())]
     table = Table("what", "found", "verdict")
-    findings = examine()
     for finding in findings:
-        table.add_row(finding.what, finding.found, finding.verdict)
+        table.add_row(*map(Text, (finding.what, finding.found, finding.verdict)))
     console.print(table)
-    if any(finding.is_problem for finding in findings):
+    problems = [finding for finding in findings if finding.is_problem]
+    repairs = [finding.repair for finding in problems if finding.repair]
+    for mend in repairs if repair else ():
+        console.print(Text(mend.apply()))
+    if repairs and not repair:
+        console.print(f"`cairn doctor --deep --repair` mends {len(repairs)} of {len(problems)} problems.")
+    if len(problems) > (len(repairs) if repair else 0):
         raise typer.Exit(1)
 
 
 def main() -> None:
     """Run the command line; a user's mistake is one message, not a traceback."""
     try:
-        app()
+        with disk_explained():
+            app()
     except CairnError as error:
         sys.exit(f"error: {error}")

@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from hierarchies import CairnError
-from hierarchies.files import atomic_write
+from hierarchies.files import atomic_write, remove_leftovers
 from training.rng import rng_states, set_rng_states
 
 N_KEPT = 2
@@ -125,8 +125,7 @@ class Checkpoints:
 
     def resume(self, state: RunState) -> bool:
         """Take over the newest readable checkpoint of this run, if there is one."""
-        for stray in self.folder.glob(".*.tmp"):
-            stray.unlink()
+        remove_leftovers(self.folder, ".*.tmp")
         for path in reversed(self._files()):
             try:
                 with safe_open(path, framework="pt") as file:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hierarchies import CairnError
+from hierarchies.files import read_steadily
 from hierarchies.parse import FORBID, read_json
 from training.backbones import PublishedBackbone, make_backbone
 from training.recipes import Network
@@ -141,6 +142,10 @@ def load_model(folder: Path) -> tuple[RetrievalModel, ModelDescription]:
     Raises:
         CairnError: a file is missing, or the weights do not fit the description.
     """
+    return read_steadily(folder, lambda: _load_model(folder))
+
+
+def _load_model(folder: Path) -> tuple[RetrievalModel, ModelDescription]:
     description = read_json(folder / DESCRIPTION, ModelDescription)
     network = description.network
     config = None if network.backbone == "small_cnn" else read_json(folder / CONFIG, dict[str, Any])

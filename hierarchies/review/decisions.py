@@ -18,11 +18,13 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, get_args
+
+from filelock import FileLock, Timeout
 
 from hierarchies.errors import CairnError
 from hierarchies.files import write_text_atomic
@@ -31,6 +33,7 @@ from hierarchies.parse import FORBID, parse_json, read_text, typed
 
 Act = Literal["rename", "move", "merge", "split", "assign", "accept", "undo"]
 Level = Literal["", "type", "landmark", "category"]
+_LOCK_TIMEOUT_S = 10.0  # a line is written in milliseconds
 _LEVELS_OF: dict[str, tuple[str, ...]] = {
     "rename": ("category",),
     "merge": ("category",),
@@ -130,6 +133,33 @@ def read_decisions(*paths: Path) -> list[Decision]:
     return decisions
 
 
-def write_decisions(path: Path, decisions: Iterable[Decision]) -> None:
-    """Write a decision file, whole or not at all."""
-    write_text_atomic(path, "".join(decision.to_line() + "\n" for decision in decisions))
+def append_decision(
+    path: Path, decision: Decision, check: Callable[[Sequence[Decision]], None] = lambda others: None
+) -> list[Decision]:
+    """Add one line to a decision file; lines that are there stay as they are, byte by byte.
+
+    Reading, checking and writing happen under a lock, so that two processes lose none of each other's lines; the
+    file is replaced whole, so that a process killed at any moment leaves the old file or the new one.
+
+    Args:
+        path: the file; made if missing.
+        decision: what to add.
+        check: called with the decisions that the file holds now; what it raises stops the writing.
+
+    Returns:
+        All decisions of the file, the new one last.
+
+    Raises:
+        CairnError: the file cannot be understood, or another process holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(path.with_name(f".{path.name}.lock"), timeout=_LOCK_TIMEOUT_S):
+            others = read_decisions(path)
+            check(others)
+            text = path.read_text(encoding="utf-8") if path.exists() else ""
+            end = "" if not text or text.endswith("\n") else "\n"
+            write_text_atomic(path, f"{text}{end}{decision.to_line()}\n")
+            return [*others, decision]
+    except Timeout:
+        raise CairnError(f"{path}: another process holds its lock; try again") from None

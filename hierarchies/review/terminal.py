@@ -1,7 +1,7 @@
 """Review in the terminal: one question at a time, one key per act, saved at once."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from hierarchies.build.proposal import Proposal
 from hierarchies.errors import CairnError
 from hierarchies.names import fold
 from hierarchies.review.apply import resolve
-from hierarchies.review.decisions import Decision, read_decisions, write_decisions
+from hierarchies.review.decisions import Decision, append_decision, read_decisions
 from hierarchies.review.queue import Question, queue
 
 try:
@@ -34,7 +34,8 @@ class Review:
 
     Attributes:
         proposal: what is reviewed.
-        path: decisions file; rewritten whole after each act, so an interruption loses nothing.
+        path: decisions file; rewritten whole after each act, so an interruption loses nothing, and what others
+            decide meanwhile is taken over.
         author: written into every decision.
         console: where to print.
         read_key: gives one key.
@@ -52,7 +53,7 @@ class Review:
 
     def __post_init__(self) -> None:
         self.decisions = read_decisions(self.path)
-        self.before = len(self.decisions)
+        self.made: list[Decision] = []
         self.skipped: set[tuple[str, str]] = set()
 
     def run(self, limit: int | None = None) -> int:
@@ -65,24 +66,25 @@ class Review:
         total = len(questions)
         while questions and (limit is None or answered < limit):
             self._show(questions[0], answered, total)
-            n_before = len(self.decisions)
+            n_known = len(self.decisions)
             try:
                 key = self.read_key().lower()
                 if key in ("q", "\x03", "\x04", ""):
                     break
-                if self._act(key, questions[0]):
-                    answered += 1
-                    questions = questions[1:]
-                elif len(self.decisions) > n_before:  # a rename, merge or undo changes other questions too
+                is_answered = self._act(key, questions[0])
+                answered += is_answered
+                if len(self.decisions) > n_known + is_answered:
+                    # A rename, merge or undo, or what another reviewer decided, changes other questions too.
                     questions = self._open_questions()
+                elif is_answered:
+                    questions = questions[1:]
             except (KeyboardInterrupt, EOFError):
                 break
             except CairnError as error:
                 self.console.print(Text(str(error), style="red"))
-        written = len(self.decisions) - self.before
-        closing = f"{written} decision(s) written to {self.path}; {len(questions)} question(s) left."
+        closing = f"{len(self.made)} decision(s) written to {self.path}; {len(questions)} question(s) left."
         self.console.print(Text(closing))
-        return written
+        return len(self.made)
 
     def _open_questions(self) -> list[Question]:
         found = queue(self.proposal, self.decisions)
@@ -176,7 +178,7 @@ class Review:
     def _undo(self) -> bool:
         """Take back the last standing decision of this session."""
         undone = {decision.of for decision in self.decisions}
-        for decision in reversed(self.decisions[self.before :]):
+        for decision in reversed(self.made):
             if decision.act != "undo" and decision.id not in undone:
                 self._write(Decision("undo", of=decision.id, author=self.author, date=self.now()))
                 return False
@@ -184,13 +186,16 @@ class Review:
         return False
 
     def _write(self, decision: Decision) -> None:
-        """Add a decision unless it does not fit; then save all."""
-        outcomes = resolve(self.proposal, [*self.decisions, decision]).outcomes
-        for outcome in (*outcomes["conflicting"], *outcomes["stale"]):
-            if outcome.decision.id == decision.id:
-                raise CairnError(f"not written: {outcome.why}")
-        self.decisions.append(decision)
-        write_decisions(self.path, self.decisions)
+        """Add a decision to those in the file, unless it does not fit."""
+
+        def check(others: Sequence[Decision]) -> None:
+            outcomes = resolve(self.proposal, [*others, decision]).outcomes
+            for outcome in (*outcomes["conflicting"], *outcomes["stale"]):
+                if outcome.decision.id == decision.id:
+                    raise CairnError(f"not written: {outcome.why}")
+
+        self.decisions = append_decision(self.path, decision, check)
+        self.made.append(decision)
 
     def _categories(self) -> tuple[str, ...]:
         work = resolve(self.proposal, self.decisions)

@@ -177,6 +177,19 @@ def test_a_lost_store_is_fetched_again(project: Project):
     assert (project.root / "data/store/sample/crockery/labels.csv").is_file()
 
 
+def test_the_doctor_finds_a_damaged_file_and_the_next_run_fetches_it_again(project: Project):
+    blob = project.root / "data/store/sample/crockery/labels.csv"
+    manifest = project.root / "results/fetch/sample/crockery/manifest.json"
+    whole, listed = blob.read_bytes(), manifest.read_bytes()
+    assert project.run("cairn", "doctor", "--deep", check=False).returncode == 0
+    blob.write_bytes(b"?" + whole[1:])
+    found = project.run("cairn", "doctor", "--deep", "--repair")
+    assert "now run `dvc repro`" in found.stdout
+    project.repro("fetch@sample-crockery")
+    assert blob.read_bytes() == whole
+    assert manifest.read_bytes() == listed
+
+
 # ---- what it refuses --------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from hierarchies import CairnError, LabelTree, Node
 from hierarchies.review.apply import apply_decisions
-from hierarchies.review.decisions import Decision, read_decisions, write_decisions
+from hierarchies.review.decisions import Decision, append_decision, read_decisions
 from hierarchies.review.queue import queue
 from hierarchies.review.terminal import Review
 from tests.hierarchies.toy import PROPOSAL
@@ -176,7 +176,8 @@ def test_files_come_back_and_broken_lines_are_named(tmp_path: Path) -> None:
         MOVE_KEEP,
         Decision("split", "category", "castle", "keep tower", members=("keep", "fort"), reason="é"),
     ]
-    write_decisions(path, decisions)
+    for decision in decisions:
+        append_decision(path, decision)
     assert read_decisions(path) == read_decisions(tmp_path) == decisions
     assert read_decisions(tmp_path / "none.jsonl") == []
     with path.open("a") as stream:
@@ -264,3 +265,21 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     shown, made = session(tmp_path / "d.jsonl", "r", ("bridge",))
     assert made == []
     assert "another category has the name" in shown
+
+
+def test_two_sessions_at_once_lose_nothing(tmp_path: Path) -> None:
+    path, pressed = tmp_path / "d.jsonl", iter("sau")
+
+    def keys() -> str:
+        if not path.exists():  # bob has read the file; ada decides first
+            session(path, "a")
+        return next(pressed, "q")
+
+    Review(PROPOSAL, path, "bob", Console(file=io.StringIO()), keys, lambda _: "").run()
+    made = read_decisions(path)
+    assert [(d.author, d.act, d.label) for d in made] == [
+        ("ada", "accept", "keep"),
+        ("bob", "accept", "Naturama"),
+        ("bob", "undo", ""),
+    ]
+    assert made[2].of == made[1].id

@@ -19,7 +19,9 @@ from tqdm import tqdm
 from hierarchies.errors import CairnError
 from pipelines.sources import download
 from pipelines.sources.download import fetch_all, fetch_file
+from pipelines.sources.pieces import Part
 from pipelines.sources.registry import RegistryRow, read_registry
+from tests.datasets_hub.hub_toy import die_at
 from tests.pipelines.misbehaving_server import Misbehaviour, misbehaving_server
 
 CONTENT = random.Random("content").randbytes(60_000)
@@ -481,3 +483,26 @@ def test_a_registry_without_a_column_or_a_line_is_refused(tmp_path: Path) -> Non
         read_registry(path)
     with pytest.raises(CairnError, match="no such registry"):
         read_registry(tmp_path / "other.tsv")
+
+
+def finish_and_die(target: Path, step: int) -> None:
+    part = Part(target, is_hashed=True)
+    part.begin("v1")
+    part.path.write_bytes(CONTENT)
+    die_at(step)
+    part.finish(target)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_killed_while_a_file_is_put_in_place_leaves_nothing_beside_it(
+    server: Misbehaviour, tmp_path: Path, step: int
+) -> None:
+    process = multiprocessing.get_context("fork").Process(
+        target=finish_and_die, args=(tmp_path / "a.tar", step)
+    )
+    process.start()
+    process.join(30)
+    assert process.exitcode == -signal.SIGKILL
+    get(server, tmp_path)
+    assert only(tmp_path) == {"a.tar"}
