@@ -22,9 +22,9 @@ from datasets_hub.duplicates import decode
 from datasets_hub.images import DECODING_FAULTS, ImageCheck
 from datasets_hub.report import LookAlike, Report
 from hierarchies import CairnError, LabelTree
+from hierarchies.explorer import View, write_explorer
 from hierarchies.export import export
 from hierarchies.files import replace_folder, write_text_atomic
-from hierarchies.render import render_html
 from hierarchies.review.apply import apply_decisions
 from hierarchies.review.decisions import Decision, read_decisions
 from pipelines.archives import Tar, scan_tar, stream_tar_gz
@@ -184,7 +184,7 @@ def test_a_bomb_in_a_published_shard_is_a_broken_image():
 
 def test_html_in_labels_is_text_in_every_page(tmp_path):
     tree = LabelTree.from_table(pd.DataFrame({"fine": [LABEL], "coarse": ["<b>c</b>"]}), ["fine", "coarse"])
-    render_html(tree, tmp_path / "tree.html", LABEL)
+    write_explorer(tmp_path / "tree.html", LABEL, View(LABEL, tree))
     page = (tmp_path / "tree.html").read_text(encoding="utf-8")
     assert "<img src=x" not in page
     assert "<b>c</b>" not in page
