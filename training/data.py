@@ -19,25 +19,32 @@ from training.recipes import Augment
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and deviation per channel
 
 
-class ImageDataset(Dataset[Tensor]):
+class LabelledImages(Dataset[Tensor]):
+    """Decoded images, (3, side, side) uint8 each, and what they show.
+
+    Attributes:
+        labels: (N, L) class indices, fine -> coarse.
+    """
+
+    labels: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+class ImageDataset(LabelledImages):
     """Decoded images of one split.
 
     Args:
         split: a published split with all its level columns.
         tree: its label tree.
         image_side_px: images come as (3, side, side): the shorter side resized, the centre kept.
-
-    Attributes:
-        labels: (N, L) class indices, fine -> coarse.
     """
 
     def __init__(self, split: "datasets.Dataset", tree: LabelTree, image_side_px: int) -> None:
         self.images = split.select_columns(["image"])
-        self.labels: npt.NDArray[np.int64] = label_array(split, tree)
+        self.labels = label_array(split, tree)
         self.image_side_px = image_side_px
-
-    def __len__(self) -> int:
-        return len(self.labels)
 
     def __getitem__(self, index: int) -> Tensor:
         """The image as (3, side, side) uint8."""

@@ -11,7 +11,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from training.data import ImageDataset, centre, normalise
+from training.data import LabelledImages, centre, normalise
 from training.distributed import device
 from training.metrics import retrieval_metrics
 from training.metrics.bootstrap import bootstrap_intervals
@@ -80,7 +80,7 @@ def colour_histogram(images: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def embed_split(images: ImageDataset, encoder: Encoder, batch_size: int, n_workers: int) -> Embedded:
+def embed_split(images: LabelledImages, encoder: Encoder, batch_size: int, n_workers: int) -> Embedded:
     """Embed a split in its own order."""
     loader = DataLoader(images, batch_size=batch_size, num_workers=n_workers)
     batches = [encoder(batch) for batch in tqdm(loader, desc="embed", unit="batch", leave=False)]

@@ -21,6 +21,7 @@ FROZEN = {
     "optimizer": {"name": "sgd", "learning_rate": 0.01, "proxy_learning_rate": 0.01},
     "n_epochs": 1,  # float32 rounding grows from step to step
 }
+WITH_MEMORY = {"size": 8, "images_per_class": 2, "memory": 16}
 N_RANKS = 2
 
 
@@ -82,6 +83,12 @@ def test_a_chunked_run_equals_a_plain_one():
     assert_close(plain, chunked.model.state_dict(), 1e-4)
 
 
+def test_a_memory_is_the_same_in_chunks():
+    plain = train(recipe(**FROZEN, batch=WITH_MEMORY), TinyImages(), 0, 0).model.state_dict()
+    chunked = train(recipe(**FROZEN, batch=WITH_MEMORY | {"chunk": 3}), TinyImages(), 0, 0)
+    assert_close(plain, chunked.model.state_dict(), 1e-4)
+
+
 def test_a_batch_must_divide_by_the_ranks():
     assert [Ranks(rank, 3).rows(12) for rank in range(3)] == [slice(0, 4), slice(4, 8), slice(8, 12)]
     with pytest.raises(CairnError, match="no multiple of 5 ranks"):
@@ -109,6 +116,7 @@ def as_a_rank(rank: int, folder: str) -> None:
         rows = group.rows(24)
         results = {method: gradients(method, rows=rows) for method in METHODS}
         results["chunked"] = gradients("HAPPIER", 5, rows)
+        results["memory"] = train(recipe(**FROZEN, batch=WITH_MEMORY), TinyImages(), 0, 0).model.state_dict()
         results["run"] = train(recipe(**FROZEN), TinyImages(), 0, 0).model.state_dict()
     torch.save(results, f"{folder}/{rank}.pt")
 
@@ -128,3 +136,9 @@ def test_a_run_on_two_ranks_equals_a_run_on_one(two_ranks):
     alone = train(recipe(**FROZEN), TinyImages(), 0, 0).model.state_dict()
     for results in two_ranks:
         assert_close(alone, results["run"], 1e-4)
+
+
+def test_a_memory_is_the_same_on_two_ranks(two_ranks):
+    alone = train(recipe(**FROZEN, batch=WITH_MEMORY), TinyImages(), 0, 0).model.state_dict()
+    for results in two_ranks:
+        assert_close(alone, results["memory"], 1e-4)

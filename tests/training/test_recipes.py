@@ -7,6 +7,8 @@ import torch
 import yaml
 
 from hierarchies import CairnError
+from pipelines.config import load_params
+from tests.project import ROOT
 from training.losses import HAPPIER, HAPPIER_F, ROADMAP, SmoothAP, SupAP, SupHAP, SupNDCG, SupRecall
 from training.methods import METHODS, make_loss
 from training.recipes import FOLDER, Loss, Method, load_recipe, recipe_names
@@ -31,6 +33,12 @@ def test_every_method_goes_with_every_dataset():
     assert load_recipe("small/SupAP") == load_recipe("small").model_copy(update={"method": "SupAP"})
     with pytest.raises(CairnError, match="names no method; write sop/SmoothAP or /SupAP"):
         load_recipe("sop")
+
+
+def test_params_name_recipes_that_are_there():
+    for settings in load_params(ROOT / "params.yaml").train.model_dump().values():
+        for name in settings["recipes"].values():
+            assert load_recipe(name)
 
 
 def test_published_settings_are_those_of_the_papers():
