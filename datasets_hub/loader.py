@@ -16,6 +16,7 @@ from hierarchies.tree import LabelTree
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict
+    from pyarrow import Table
 
     Loaded: TypeAlias = Dataset | DatasetDict | IterableDataset | IterableDatasetDict
 
@@ -154,8 +155,12 @@ def label_array(dataset: "Dataset", tree: LabelTree) -> npt.NDArray[np.int64]:
     missing = [level for level in tree.levels if level not in dataset.column_names]
     if missing:
         raise CairnError(f"the dataset has no column {quoted(missing)}; load it without `levels=`")
+    return class_indices(dataset.select_columns(list(tree.levels)).with_format("arrow")[:], tree)
+
+
+def class_indices(table: "Table", tree: LabelTree) -> npt.NDArray[np.int64]:
+    """What `label_array` gives, from a table with all level columns."""
     columns = []
-    table = dataset.select_columns(list(tree.levels)).with_format("arrow")[:]
     for level in tree.levels:
         column = table[level].fill_null(-1).to_numpy()
         start = 0 if is_class_label(tree, level) else first_node_id(tree, level)

@@ -93,7 +93,7 @@ def found_for(
     columns = [tree.levels.index(level) for level in measured.levels]
 
     def picture(side: Side, index: int, note: str, grade: Grade) -> Picture:
-        src = thumbnail(side.images.images[index]["image"], image_side_px) if image_side_px else ""
+        src = thumbnail(side.images.picture(index), image_side_px) if image_side_px else ""
         return Picture(src, _path(tree, side.embedded.labels[index]), note, grade)
 
     found = []

@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pandas as pd
 
-from pipelines.stages.evaluate import h_ap_histogram, metrics_table, values_per_level
+from pipelines.stages.evaluate import h_ap_histogram, metrics_table, precision_per_recall, values_per_level
 from training.evaluate import Measured
 
 
@@ -36,3 +36,12 @@ def test_levels_are_listed_by_protocol():
     frame = pd.read_csv(io.StringIO(values_per_level({"all": measured(("a", "b"), [])})))
     assert frame["level"].tolist() == ["a", "b"]
     assert frame.columns.tolist() == ["protocol", "level", "ap", "ap_low", "ap_high", "r_at_1"]
+
+
+def test_curves_are_named_after_their_protocol_where_there_are_several():
+    curve = {"fine": np.linspace(1, 0.5, 21)}
+    frame = pd.read_csv(io.StringIO(precision_per_recall({"all": curve})))
+    assert frame["level"].unique().tolist() == ["fine"]
+    assert frame.set_index("recall")["precision"].loc[[0.0, 1.0]].tolist() == [1, 0.5]
+    both = pd.read_csv(io.StringIO(precision_per_recall({"one": curve, "two": curve})))
+    assert both["level"].unique().tolist() == ["one, fine", "two, fine"]

@@ -24,9 +24,9 @@ def side() -> Side:
     points = centres[torch.from_numpy(fine)] + 0.2 * torch.randn(12, 4, generator=generator)
     tree = plants()
     codes = np.array([tree.codes[tree.leaves.index(NAMES[label][0])] for label in fine])
-    images = [{"image": Image.new("RGB", (30, 20), (20 * i, 0, 0))} for i in range(12)]
+    images = [Image.new("RGB", (30, 20), (20 * i, 0, 0)) for i in range(12)]
     embedded = Embedded(torch.nn.functional.normalize(points, dim=1), codes)
-    return Side(SimpleNamespace(images=images), embedded)
+    return Side(SimpleNamespace(picture=images.__getitem__), embedded)
 
 
 def plants() -> LabelTree:
