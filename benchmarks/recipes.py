@@ -1,6 +1,6 @@
 """The methods against each other: the same network, batches and steps, three seeds each, on published datasets.
 
-    python benchmarks/recipes.py [--datasets gldv2 grocery] [--methods HAPPIER SmoothAP ...] [--seeds 0 1 2]
+    python benchmarks/recipes.py [--datasets gldv2 grocery] [--methods HAPPIER ...] [--seeds 0 1 2] [--kept]
 
 Every run is a process of its own with one thread, and leaves a file under data/benchmarks/recipes: a run that is
 there is not made again, so that this may be stopped and started. All methods have the settings of the dataset's
@@ -81,15 +81,28 @@ def run_one(dataset: str, method: str, seed: int) -> Run:
     }
 
 
+def run_file(dataset: str, method: str, seed: int) -> Path:
+    return KEPT / dataset / f"{method}-{seed}.json"
+
+
 def kept_run(dataset: str, method: str, seed: int) -> Run:
     """The run's file, made by a process of its own where it is missing."""
-    path = KEPT / dataset / f"{method}-{seed}.json"
+    path = run_file(dataset, method, seed)
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, __file__, "--run", dataset, method, str(seed), str(path)]
         subprocess.run(command, check=True, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"})
     found: Run = json.loads(path.read_text())
     return found
+
+
+def all_runs(dataset: str, methods: list[str], seeds: list[int], only_kept: bool) -> dict[str, list[Run]]:
+    """Every seed's run by method."""
+    return {
+        method: [kept_run(dataset, method, seed) for seed in seeds]
+        for method in methods
+        if not only_kept or all(run_file(dataset, method, seed).is_file() for seed in seeds)
+    }
 
 
 def interval(values: list[float]) -> list[float]:
@@ -139,6 +152,7 @@ def main() -> None:
     parser.add_argument("--datasets", nargs="+", choices=RECIPES, default=["gldv2", "grocery"])
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--kept", action="store_true", help="only sum up: methods whose runs are all there")
     parser.add_argument("--run", nargs=4, metavar=("DATASET", "METHOD", "SEED", "FILE"))
     options = parser.parse_args()
     if options.run:
@@ -148,14 +162,9 @@ def main() -> None:
     result = {
         "seeds": options.seeds,
         "datasets": {
-            dataset: {"recipe": RECIPES[dataset]}
-            | summary(
-                {
-                    method: [kept_run(dataset, method, seed) for seed in options.seeds]
-                    for method in options.methods
-                }
-            )
+            dataset: {"recipe": RECIPES[dataset], **summary(runs)}
             for dataset in options.datasets
+            if (runs := all_runs(dataset, options.methods, options.seeds, options.kept))
         },
     }
     RESULTS.write_text(json.dumps(result, indent=1) + "\n")

@@ -1,5 +1,6 @@
 """`python -m pipelines <stage> <dataset> [<scale>]`: what `dvc repro` runs, one stage at a time."""
 
+import errno
 import importlib
 import sys
 from pathlib import Path
@@ -96,12 +97,16 @@ def recipes() -> None:
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is one message, not a traceback."""
+    """Run the command line; a user's mistake or a full disk is one message, not a traceback."""
     try:
         with disk_explained():
             app()
     except CairnError as error:
         sys.exit(f"error: {error}")
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        sys.exit(f"error: {error}. Free some space and run this again: what was finished is kept")
 
 
 if __name__ == "__main__":

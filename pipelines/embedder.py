@@ -66,8 +66,11 @@ class Embedder:
                 print(f"{kept}: damaged, made again")
         embedded = embed_split(images, model_encoder(self.network), self.batch_size, self.n_workers)
         if kept:
-            with atomic_write(kept) as temporary:
-                save_file({"embeddings": embedded.embeddings}, temporary)
+            try:
+                with atomic_write(kept) as temporary:
+                    save_file({"embeddings": embedded.embeddings}, temporary)
+            except (OSError, SafetensorError) as error:
+                print(f"{kept}: not kept, the next call embeds again: {error}")
         return embedded
 
     def _kept(self, split: str) -> Path | None:

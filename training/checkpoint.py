@@ -139,12 +139,15 @@ class Checkpoints:
             return True
         return False
 
-    def save_batch(self, tensors: Mapping[str, Tensor]) -> Path:
-        """Keep the batch that made a run diverge."""
+    def save_batch(self, tensors: Mapping[str, Tensor]) -> str:
+        """Keep the batch that made a run diverge; says where it is, or why it is not."""
         path = self.folder / FAILED_BATCH
-        with atomic_write(path) as temporary:
-            save_file({name: value.contiguous() for name, value in tensors.items()}, temporary)
-        return path
+        try:
+            with atomic_write(path) as temporary:
+                save_file({name: value.contiguous() for name, value in tensors.items()}, temporary)
+        except (OSError, SafetensorError) as error:
+            return f"its batch cannot be kept: {error}"
+        return f"its batch is in {path}"
 
     def _files(self) -> list[Path]:
         return sorted(self.folder.glob("step_*.safetensors"))

@@ -205,7 +205,7 @@ class Training:
             )
         except Diverged as error:
             batch = {"images": images, "seen": seen, "positions": torch.tensor(positions)}
-            saved = f"; its batch is in {checkpoints.save_batch(batch)}" if checkpoints else ""
+            saved = f"; {checkpoints.save_batch(batch)}" if checkpoints else ""
             raise CairnError(
                 f"step {self.n_done + 1}, epoch {self.state.progress.epoch + 1}: {error}{saved}: lower the learning "
                 "rate in the recipe, or look for a damaged image"

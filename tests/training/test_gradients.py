@@ -1,14 +1,18 @@
 """One batch, three ways: at once, in chunks, on two ranks. The same loss and the same gradients."""
 
 import os
+import subprocess
+import sys
 from typing import get_args
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from hierarchies import CairnError
-from tests.training.tiny import TinyImages, recipe
+from tests.project import ROOT
+from tests.training.tiny import FROZEN, TinyImages, recipe
 from training.distributed import Ranks, process_group, reduce_gradients
 from training.gradients import accumulate_gradients
 from training.loop import train
@@ -16,11 +20,6 @@ from training.methods import make_loss
 from training.recipes import Loss, Method
 
 METHODS = get_args(Method)
-FROZEN = {
-    "network": recipe().network.model_dump() | {"frozen_batch_norm": True},
-    "optimizer": {"name": "sgd", "learning_rate": 0.01, "proxy_learning_rate": 0.01},
-    "n_epochs": 1,  # float32 rounding grows from step to step
-}
 WITH_MEMORY = {"size": 8, "images_per_class": 2, "memory": 16}
 N_RANKS = 2
 
@@ -142,3 +141,26 @@ def test_a_memory_is_the_same_on_two_ranks(two_ranks):
     alone = train(recipe(**FROZEN, batch=WITH_MEMORY), TinyImages(), 0, 0).model.state_dict()
     for results in two_ranks:
         assert_close(alone, results["memory"], 1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "launcher",
+    [
+        ["torch.distributed.run", "--standalone", f"--nproc-per-node={N_RANKS}"],
+        [
+            *("accelerate.commands.launch", "--multi_gpu", f"--num_processes={N_RANKS}", "--num_machines=1"),
+            *("--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0"),
+        ],
+    ],
+    ids=["torchrun", "accelerate launch"],
+)
+def test_launchers_start_ranks(tmp_path, launcher):
+    program = ["-m", "tests.training.tiny", str(tmp_path / "steps"), str(tmp_path / "end"), "frozen"]
+    done = subprocess.run(
+        [sys.executable, "-m", *launcher, *program], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    alone = train(recipe(**FROZEN), TinyImages(), 0, 0).model.state_dict()
+    assert_close(alone, load_file(tmp_path / "end"), 1e-4)
+    assert done.stderr.count("| 0.00/32.0 [") == 1  # the first rank alone shows its progress

@@ -16,6 +16,7 @@ from hierarchies import CairnError
 from tests.project import ROOT
 from tests.training.tiny import N_EPOCHS, TinyImages, recipe
 from training.loop import Training, train
+from training.models import ModelDescription, save_model
 
 STEPS_PER_EPOCH = 4  # of the tiny run: 6 classes, 4 a batch, twice
 
@@ -205,6 +206,34 @@ def test_a_full_disk_is_named_and_the_earlier_checkpoint_stays(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert sorted(tmp_path.glob("*")) == before
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 300 kB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root may mount a small disk")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_disk_without_space_is_named_wherever_training_writes(small_disk, tmp_path):
+    large = {"network": recipe().network.model_dump() | {"width": 16}}
+    with pytest.raises(CairnError, match=r"step 1 cannot be written.*space.*goes on from the start"):
+        train(recipe(**large), TinyImages(), 0, 0, small_disk / "steps", save_every_s=0)
+    assert list((small_disk / "steps").iterdir()) == []
+    trained = train(recipe(**large, n_epochs=1), TinyImages(), 0, 0)
+    description = ModelDescription("r", trained.model.network, ("fine",), "f" * 64, 0)
+    with pytest.raises(CairnError, match=r"the model cannot be written.*space.*last checkpoint"):
+        save_model(small_disk, trained.model, description)
+    wild = {"learning_rate": 1e30, "proxy_learning_rate": 0.1}
+    (small_disk / "model.safetensors").unlink(missing_ok=True)
+    (small_disk / "other").write_bytes(bytes(290_000))
+    with pytest.raises(CairnError, match=r"step \d+.*its batch cannot be kept.*space"):
+        train(recipe(optimizer=wild), TinyImages(), 0, 0, small_disk / "steps")
 
 
 def test_a_diverging_run_stops_and_keeps_its_batch(tmp_path):
