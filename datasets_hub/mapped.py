@@ -18,11 +18,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
-from datasets_hub.loader import class_indices, describe, label_array, load_dataset
+from datasets_hub.loader import class_indices, describe, load_dataset
+from datasets_hub.locate import PublishedDataset
 from hierarchies.errors import CairnError
 
 if TYPE_CHECKING:
     from datasets import Dataset
+    from pyarrow import Table
 
 COLUMN = "image.bytes"
 N_MAPS = 256  # files mapped at once by a process: each holds a file descriptor
@@ -64,12 +66,29 @@ def open_split(name_or_uri: str | Path, split: str, scale: str = "sample") -> Op
         CairnError: no such dataset or split, a shard is missing, or a shard's images cannot be read in place.
     """
     found = describe(name_or_uri, scale)
-    tree, files = found.tree(), found.data_files["default"].get(split)
-    if found.location.is_local and files and all(Path(path).is_file() for path in files):
-        table = pq.read_table(list(files), columns=list(tree.levels))
-        return OpenSplit(MappedImages(files), class_indices(table, tree))
+    tree, files = found.tree(), _local_files(found, split)
+    labels = class_indices(read_columns(name_or_uri, split, tree.levels, scale), tree)
+    if files:
+        return OpenSplit(MappedImages(files), labels)
+    return OpenSplit(_Downloaded(load_dataset(name_or_uri, split=split, scale=scale)), labels)
+
+
+def read_columns(
+    name_or_uri: str | Path, split: str, columns: Sequence[str], scale: str = "sample"
+) -> "Table":
+    """Some columns of a split, in its order; arguments and errors as for `open_split`."""
+    files = _local_files(describe(name_or_uri, scale), split)
+    if files:
+        return pq.read_table(list(files), columns=list(columns))
     loaded = load_dataset(name_or_uri, split=split, scale=scale)  # or says what is missing
-    return OpenSplit(_Downloaded(loaded), label_array(loaded, tree))
+    return loaded.select_columns(list(columns)).with_format("arrow")[:]
+
+
+def _local_files(found: PublishedDataset, split: str) -> Sequence[str]:
+    """A split's shards where all of them lie on this machine."""
+    files = found.data_files["default"].get(split, ())
+    is_here = found.location.is_local and all(Path(path).is_file() for path in files)
+    return files if is_here else ()
 
 
 class MappedImages:

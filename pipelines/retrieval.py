@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from datasets_hub import load_dataset
+from datasets_hub.mapped import read_columns
 from hierarchies import CairnError
 from pipelines.embedder import Embedder, model_folder
 from training.evaluate import evaluate
@@ -55,10 +55,10 @@ def search(model: str, picture: Path, dataset: str, scale: str, k: int) -> list[
     neighbours = []
     for name in embedder.published.stats.splits:
         embedded = embedder.embedded(name)
-        ids = load_dataset(dataset, split=name, scale=scale).select_columns(["image_id"])
+        ids = read_columns(dataset, name, ["image_id"], scale)["image_id"]
         scores, items = nearest(wanted, embedded.embeddings, k)
         for score, item in zip(scores[0].tolist(), items[0].tolist(), strict=True):
             labels = enumerate(embedded.labels[item])
             path = tuple(embedder.tree.names[rank][index] for rank, index in labels if index >= 0)
-            neighbours.append(Neighbour(score, str(ids[item]["image_id"]), path))
+            neighbours.append(Neighbour(score, ids[item].as_py(), path))
     return sorted(neighbours, key=lambda found: -found.score)[:k]

@@ -121,7 +121,8 @@ def test_metrics_are_there_for_model_and_baselines(project: Project):
     assert curve["loss"].iloc[-1] < curve["loss"].iloc[0]
     project.run("dvc", "plots", "show", "-o", "plots")
     page = (project.root / "plots/index.html").read_text()
-    assert all(f"results_evaluate_sample_gldv2_{name}_csv" in page for name in ("loss", "h_ap", "levels"))
+    drawn = ("loss", "h_ap", "levels", "precision_recall")
+    assert all(f"results_evaluate_sample_gldv2_{name}_csv" in page for name in drawn)
     assert not (project.root / "data/checkpoints/sample/gldv2").exists()
 
 
