@@ -147,6 +147,32 @@ def summary(runs: dict[str, list[Run]]) -> dict[str, object]:
     }
 
 
+def table(dataset: dict[str, object]) -> str:
+    """Markdown, in percent: the mean over seeds, half the width of its interval, and HAPPIER's lead."""
+    methods = dataset["methods"]
+    names = list(next(iter(methods.values()))["values"])
+    lines = ["| method | H-AP | HAPPIER leads by | " + " | ".join(_title(name) for name in names[1:]) + " |"]
+    lines.append("| --- |" + " ---: |" * (len(names) + 1))
+    for method, row in methods.items():
+        low, high = row["interval"]
+        values = [f"{100 * row['values'][name]:.1f}" for name in names]
+        cells = [method, f"{values[0]} ± {50 * (high - low):.1f}", _lead(row), *values[1:]]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _title(name: str) -> str:
+    return name.replace("r_at_1_", "R@1 ").replace("ap_", "AP ")
+
+
+def _lead(row: dict[str, object]) -> str:
+    if "lead_of_happier" not in row:
+        return ""
+    lead = row["lead_of_happier"]
+    low, high = lead["over_seeds"]
+    return f"{100 * lead['mean']:.1f} ± {50 * (high - low):.1f}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--datasets", nargs="+", choices=RECIPES, default=["gldv2", "grocery"])
@@ -168,7 +194,8 @@ def main() -> None:
         },
     }
     RESULTS.write_text(json.dumps(result, indent=1) + "\n")
-    print(RESULTS)
+    for name, dataset in result["datasets"].items():
+        print(f"{name}, {dataset['n_queries']} queries, {dataset['n_steps']} steps\n\n{table(dataset)}\n")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from training.recipes import Loss, Method
 
 METHODS = get_args(Method)
 WITH_MEMORY = {"size": 8, "images_per_class": 2, "memory": 16}
+HELD_OUT = {"validation": {"share": 0.3, "patience": 1}, "batch": {"size": 8, "images_per_class": 2}}
 N_RANKS = 2
 
 
@@ -116,6 +117,9 @@ def as_a_rank(rank: int, folder: str) -> None:
         results = {method: gradients(method, rows=rows) for method in METHODS}
         results["chunked"] = gradients("HAPPIER", 5, rows)
         results["memory"] = train(recipe(**FROZEN, batch=WITH_MEMORY), TinyImages(), 0, 0).model.state_dict()
+        results["held out"] = (
+            train(recipe(**FROZEN, **HELD_OUT), TinyImages(), 0, 0).curve["held_out_h_ap"].item()
+        )
         results["run"] = train(recipe(**FROZEN), TinyImages(), 0, 0).model.state_dict()
     torch.save(results, f"{folder}/{rank}.pt")
 
@@ -141,6 +145,11 @@ def test_a_memory_is_the_same_on_two_ranks(two_ranks):
     alone = train(recipe(**FROZEN, batch=WITH_MEMORY), TinyImages(), 0, 0).model.state_dict()
     for results in two_ranks:
         assert_close(alone, results["memory"], 1e-4)
+
+
+def test_two_ranks_agree_on_what_is_held_out(two_ranks):
+    alone = train(recipe(**FROZEN, **HELD_OUT), TinyImages(), 0, 0).curve["held_out_h_ap"].item()
+    assert [results["held out"] for results in two_ranks] == pytest.approx([alone, alone], abs=1e-3)
 
 
 @pytest.mark.slow
