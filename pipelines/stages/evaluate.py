@@ -2,17 +2,19 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from datasets_hub.card import EvaluationProtocol
+from datasets_hub.mapped import read_columns
 from hierarchies.files import atomic_write, write_text_atomic
 from pipelines.embedder import Embedder
 from pipelines.examples import write_examples
 from pipelines.stages import Context
+from pipelines.stages.index import GROUND_TRUTH
 from training.evaluate import (
     Embedded,
     Measured,
@@ -23,11 +25,13 @@ from training.evaluate import (
     precision_recall_curves,
 )
 from training.loop import untrained_model
+from training.metrics import ground_truth_metrics
 from training.metrics.curves import RECALLS
 from training.recipes import load_recipe
 
 N_BINS = 20
 Results = dict[str, dict[str, Measured]]  # by system and protocol
+Official = Mapping[str, dict[str, dict[str, float]]]  # by system, under `benchmark`
 Curves = Mapping[str, Mapping[str, npt.NDArray[np.float64]]]  # by protocol and level
 
 
@@ -63,10 +67,57 @@ def run(context: Context) -> None:
         )
         for protocol in protocols
     }
-    _write(context, results, curves, levels)
+    _write(context, results, _official(context, embedded, protocols[0]), curves, levels)
     path = context.paths.results("evaluate") / "examples.json"
     card = embedder.published.card
     write_examples(path, card, embedder.tree, results["trained"], embedded["trained"], embedder.images)
+
+
+def _official(
+    context: Context, embedded: Mapping[str, Mapping[str, Embedded]], protocol: EvaluationProtocol
+) -> Official:
+    """What the benchmark's own answers say, where it has some."""
+    path = context.paths.index / GROUND_TRUTH
+    if not path.is_file():
+        return {}
+    answers, sides = pd.read_parquet(path), (protocol.query, protocol.gallery)
+    ids = [read_columns(context.paths.hub, side, ["image_id"])["image_id"].to_pylist() for side in sides]
+    return {
+        system: {"benchmark": official_metrics(answers, *ids, *(points[side] for side in sides))}
+        for system, points in embedded.items()
+    }
+
+
+def official_metrics(
+    answers: pd.DataFrame,
+    query_ids: Sequence[str],
+    gallery_ids: Sequence[str],
+    query: Embedded,
+    gallery: Embedded,
+) -> dict[str, float]:
+    """mAP@100 by the answers that the benchmark lists, which may differ from those that share a label.
+
+    Args:
+        answers: `query_id`, `image_id`, `usage`.
+        query_ids: of the query split, in its order.
+        gallery_ids: of the gallery.
+        query: what searches.
+        gallery: what is searched.
+
+    Returns:
+        `map_at_100`, and the same of each part of the queries, such as `map_at_100_private`.
+    """
+    place = pd.Series(range(len(gallery_ids)), index=pd.Index(gallery_ids))
+    known = answers[answers["image_id"].isin(place.index)]
+    by_query = known.assign(item=known["image_id"].map(place)).groupby("query_id")["item"].apply(list)
+    relevant = [by_query.get(image_id, []) for image_id in query_ids]
+    found = ground_truth_metrics(query.embeddings, gallery.embeddings, relevant).per_query["map_at_100"]
+    per_query = pd.Series(found, index=pd.Index(query_ids)).dropna()
+    usage = known.drop_duplicates("query_id").set_index("query_id")["usage"].str.lower()
+    parts = per_query.groupby(usage.reindex(per_query.index)).mean()
+    return {"map_at_100": float(per_query.mean())} | {
+        f"map_at_100_{name}": float(v) for name, v in parts.items()
+    }
 
 
 def _sides(
@@ -77,10 +128,13 @@ def _sides(
     return embedded[protocol.query], None if is_own_gallery else embedded[protocol.gallery]
 
 
-def _write(context: Context, results: Results, curves: Curves, levels: tuple[str, ...]) -> None:
+def _write(
+    context: Context, results: Results, official: Official, curves: Curves, levels: tuple[str, ...]
+) -> None:
     folder = context.paths.results("evaluate")
     metrics = {
         system: {name: _defined(measured.values) for name, measured in protocols.items()}
+        | official.get(system, {})
         for system, protocols in results.items()
     }
     rounded = json.loads(json.dumps(metrics), parse_float=lambda number: round(float(number), 5))
