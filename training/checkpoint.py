@@ -30,6 +30,7 @@ class Progress:
 
     Attributes:
         epoch: epochs completed.
+        step: steps made.
         losses: of the batches of the present epoch.
         curve: step, epoch, mean loss, learning rate and held-out H-AP, if there is one, per completed epoch.
         best_h_ap: the best held-out H-AP so far.
@@ -37,6 +38,7 @@ class Progress:
     """
 
     epoch: int = 0
+    step: int = 0
     losses: list[float] = field(default_factory=list)
     curve: list[tuple[int, int, float, float, float | None]] = field(default_factory=list)
     best_h_ap: float = -1.0

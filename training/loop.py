@@ -77,7 +77,9 @@ def train(
     training = Training(recipe, images, seed, n_workers)
     kept = Checkpoints(checkpoints, fingerprint(recipe, images, seed)) if checkpoints else None
     if kept and kept.resume(training.state):
-        print(f"going on after step {training.n_done} of {recipe.n_epochs * training.steps_per_epoch}")
+        print(
+            f"going on after step {training.state.progress.step} of {recipe.n_epochs * training.steps_per_epoch}"
+        )
     training.run(kept, save_every_s)
     curve = pd.DataFrame(training.state.progress.curve, columns=CURVE)
     return Trained(training.optimisation.final_model.eval(), curve.dropna(axis="columns", how="all"))
@@ -130,14 +132,6 @@ class Training:
         return CrossBatchMemory(loss, size, recipe.network.embedding_dim, n_levels, n_skipped)
 
     @property
-    def n_done(self) -> int:
-        """Steps made."""
-        progress = self.state.progress
-        return progress.epoch * self.steps_per_epoch + -(
-            -len(progress.losses) // self.recipe.batch.n_accumulated
-        )
-
-    @property
     def is_over(self) -> bool:
         """Whether all epochs are made, or held-out images have not been ranked better for long enough."""
         progress, validation = self.state.progress, self.recipe.validation
@@ -157,7 +151,7 @@ class Training:
                     bar.update(len(positions))
                     is_due = is_step and time.monotonic() - saved_at >= save_every_s
                     if checkpoints and self.ranks.rank == 0 and is_due:
-                        checkpoints.save(self.n_done, self.state)
+                        checkpoints.save(progress.step, self.state)
                         saved_at = time.monotonic()
                 self._close_epoch()
                 bar.set_postfix(epoch=progress.epoch, loss=f"{progress.curve[-1][2]:.3f}")
@@ -186,12 +180,13 @@ class Training:
         is_step = len(losses) == first + n_in_step
         if is_step:
             self.optimisation.step()
+            self.state.progress.step += 1
         return is_step
 
     def _add_gradients(
         self, positions: Sequence[int], images: Tensor, n_in_step: int, checkpoints: Checkpoints | None
     ) -> float:
-        recipe, network = self.recipe, self.recipe.network
+        recipe, network, progress = self.recipe, self.recipe.network, self.state.progress
         views = draw_views(len(positions), recipe.augment, self.state.generator)[self.rows]
         seen = augment(normalise(images.to(self.device), network.colours), views, network.image_side_px)
         try:
@@ -207,7 +202,7 @@ class Training:
             batch = {"images": images, "seen": seen, "positions": torch.tensor(positions)}
             saved = f"; {checkpoints.save_batch(batch)}" if checkpoints else ""
             raise CairnError(
-                f"step {self.n_done + 1}, epoch {self.state.progress.epoch + 1}: {error}{saved}: lower the learning "
+                f"step {progress.step + 1}, epoch {progress.epoch + 1}: {error}{saved}: lower the learning "
                 "rate in the recipe, or look for a damaged image"
             ) from error
         return value.item()
@@ -220,11 +215,11 @@ class Training:
         return embeddings.float()
 
     def _close_epoch(self) -> None:
-        progress, step = self.state.progress, self.n_done
+        progress = self.state.progress
         mean = round(float(np.mean(progress.losses)), 6)
         progress.epoch, progress.losses = progress.epoch + 1, []
         h_ap = self._validate() if self.held_out else None
-        progress.curve.append((step, progress.epoch, mean, self.optimisation.learning_rate, h_ap))
+        progress.curve.append((progress.step, progress.epoch, mean, self.optimisation.learning_rate, h_ap))
 
     def _validate(self) -> float:
         """H-AP of what is held out; the best weights are kept."""
