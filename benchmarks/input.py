@@ -1,6 +1,6 @@
 """The input pipeline at 160 px: how long a training step waits for images, and images per second.
 
-    python benchmarks/input.py [--n-images 4000] [--n-workers 2] [--n-steps 40] [--n-rounds 5]
+    python benchmarks/input.py [--n-images 4000] [--n-workers 2] [--n-threads 2] [--n-steps 40] [--n-rounds 5]
 
 Drawn JPEGs of 160 to 200 px are written as files and published by the real writer. Waiting is measured in the real
 training loop with the network of the recipe `small`: time in which the loop asks for a batch, over the whole time, from
@@ -126,9 +126,9 @@ class Watched:
             yield batch
 
 
-def share_waited(images: ImageDataset, n_workers: int, n_steps: int) -> dict[str, float]:
+def share_waited(images: ImageDataset, n_workers: int, n_steps: int, n_threads: int) -> dict[str, float]:
     """Train by the recipe `small` at 160 px for some steps."""
-    torch.set_num_threads(N_THREADS)
+    torch.set_num_threads(n_threads)
     small = load_recipe("small")
     recipe = small.model_copy(
         update={"network": small.network.model_copy(update={"image_side_px": SIDE_PX}), "n_epochs": 1}
@@ -152,6 +152,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--n-images", type=int, default=4000)
     parser.add_argument("--n-workers", type=int, default=2)
+    parser.add_argument("--n-threads", type=int, default=N_THREADS, help="of the training process")
     parser.add_argument("--n-steps", type=int, default=40)
     parser.add_argument("--n-rounds", type=int, default=5)
     options = parser.parse_args()
@@ -164,7 +165,7 @@ def main() -> None:
         for _ in range(options.n_rounds):
             rates["published"].append(images_per_s(published, options.n_workers, order))
             rates["files"].append(images_per_s(Files(paths), options.n_workers, order))
-        waited = share_waited(published, options.n_workers, options.n_steps)
+        waited = share_waited(published, options.n_workers, options.n_steps, options.n_threads)
         mean_bytes = sum(path.stat().st_size for path in paths) / len(paths)
     ratios = [ours / theirs for ours, theirs in zip(rates["published"], rates["files"], strict=True)]
     result = {
@@ -172,7 +173,7 @@ def main() -> None:
         "mean_kb": round(mean_bytes / 1000, 1),
         "n_workers": options.n_workers,
         "n_cpus": os.cpu_count(),
-        "training": {"batch_size": BATCH_SIZE, "n_threads": N_THREADS, **waited},
+        "training": {"batch_size": BATCH_SIZE, "n_threads": options.n_threads, **waited},
         "images_per_s": {name: round(statistics.median(values)) for name, values in rates.items()},
         "published_over_files": round(statistics.median(ratios), 3),
     }
