@@ -43,7 +43,8 @@ def run_one(dataset: str, method: str, seed: int) -> Run:
     """Train and evaluate once, in this process."""
     import torch
 
-    from datasets_hub import describe, load_dataset, load_tree
+    from datasets_hub import describe, load_tree
+    from datasets_hub.mapped import open_split
     from training.data import ImageDataset
     from training.evaluate import embed_split, evaluate, model_encoder
     from training.loop import train
@@ -53,7 +54,7 @@ def run_one(dataset: str, method: str, seed: int) -> Run:
         """Decoded once and kept: the runs compare losses, not decoders."""
 
         def __init__(self, name: str, side_px: int) -> None:
-            super().__init__(load_dataset(dataset, split=name), tree, side_px)
+            super().__init__(open_split(dataset, name), side_px)
             self.kept = [super(Decoded, self).__getitem__(index) for index in range(len(self))]
 
         def __getitem__(self, index: int) -> torch.Tensor:

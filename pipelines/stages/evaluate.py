@@ -67,20 +67,22 @@ def run(context: Context) -> None:
         )
         for protocol in protocols
     }
-    _write(context, results, _official(context, embedded, protocols[0]), curves, levels)
+    _write(context, results, _official(context, embedded, protocols), curves, levels)
     path = context.paths.results("evaluate") / "examples.json"
     card = embedder.published.card
     write_examples(path, card, embedder.tree, results["trained"], embedded["trained"], embedder.images)
 
 
 def _official(
-    context: Context, embedded: Mapping[str, Mapping[str, Embedded]], protocol: EvaluationProtocol
+    context: Context,
+    embedded: Mapping[str, Mapping[str, Embedded]],
+    protocols: Sequence[EvaluationProtocol],
 ) -> Official:
-    """What the benchmark's own answers say, where it has some."""
+    """What the benchmark's own answers say of its protocol, the first, where it has some."""
     path = context.paths.index / GROUND_TRUTH
-    if not path.is_file():
+    if not protocols or not path.is_file():
         return {}
-    answers, sides = pd.read_parquet(path), (protocol.query, protocol.gallery)
+    answers, sides = pd.read_parquet(path), (protocols[0].query, protocols[0].gallery)
     ids = [read_columns(context.paths.hub, side, ["image_id"])["image_id"].to_pylist() for side in sides]
     return {
         system: {"benchmark": official_metrics(answers, *ids, *(points[side] for side in sides))}
