@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 export PYTHONDONTWRITEBYTECODE := 1
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help setup repro grocery test browser lint fuzz constraints clean
+.PHONY: help setup repro grocery test browser chaos lint fuzz constraints clean
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
@@ -47,6 +47,9 @@ fuzz: $(READY) ## MINUTES=2 per parser, or only TARGETS="tree zip": coverage-gui
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
 		--editable '.[build,train,review,s3,dev,fuzz]'
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz.run --minutes $(MINUTES) $(TARGETS)
+
+chaos: $(READY) ## the fault campaign, long form: results/chaos (some forty minutes; as root it fills small disks too)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.chaos.campaign
 
 constraints: $(READY) ## write the installed versions to constraints.txt
 	@{ echo "# Exact versions of everything that the two commands install; made by 'make constraints'."; \

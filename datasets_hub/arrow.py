@@ -35,7 +35,7 @@ def write_arrow(
     found = describe(name_or_uri, scale, hub=hub, storage_options=storage_options)
     with (
         replace_folder(folder) as fresh,
-        tempfile.TemporaryDirectory(dir=fresh.parent, prefix=f".{folder.name}.") as cache,
+        tempfile.TemporaryDirectory(dir=fresh.parent, prefix=f".{folder.name}.", suffix=".tmp") as cache,
     ):
         files = {split: list(paths) for split, paths in found.data_files["default"].items()}
         options = found.location.options or None

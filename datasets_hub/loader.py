@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from fsspec.core import url_to_fs
 
-from datasets_hub.locate import Location, PublishedDataset, find_hub, locate, open_dataset
+from datasets_hub.locate import Location, PublishedDataset, find_hub, locate, open_dataset, steadily
 from datasets_hub.schema import first_node_id, is_class_label
 from hierarchies.errors import CairnError
 from hierarchies.names import quoted
@@ -16,6 +16,7 @@ from hierarchies.tree import LabelTree
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict
+    from pyarrow import Table
 
     Loaded: TypeAlias = Dataset | DatasetDict | IterableDataset | IterableDatasetDict
 
@@ -53,9 +54,21 @@ def load_dataset(
     Raises:
         CairnError: no such dataset, split, level or file; the message says what to do.
     """
+    location = locate(name_or_uri, scale, hub, revision, storage_options)
+    return steadily(location, lambda: _load(location, split, levels, streaming, config, names))
+
+
+def _load(
+    location: Location,
+    split: str | None,
+    levels: Sequence[str] | None,
+    streaming: bool,
+    config: str,
+    names: bool,
+) -> "Loaded":
     import datasets
 
-    found = describe(name_or_uri, scale, revision, hub=hub, storage_options=storage_options)
+    found = open_dataset(location)
     files = found.data_files.get(config)
     if files is None:
         raise CairnError(f"{found.location.uri}: no config {config!r}; there are {quoted(found.data_files)}")
@@ -82,7 +95,8 @@ def load_tree(
     storage_options: Mapping[str, object] | None = None,
 ) -> LabelTree:
     """Load the label tree of a published dataset; arguments as for `load_dataset`."""
-    return describe(name_or_uri, scale, revision, hub=hub, storage_options=storage_options).tree()
+    location = locate(name_or_uri, scale, hub, revision, storage_options)
+    return steadily(location, lambda: open_dataset(location).tree())
 
 
 def describe(
@@ -94,7 +108,8 @@ def describe(
     storage_options: Mapping[str, object] | None = None,
 ) -> PublishedDataset:
     """Card, numbers and files of a published dataset; no image is read."""
-    return open_dataset(locate(name_or_uri, scale, hub, revision, storage_options))
+    location = locate(name_or_uri, scale, hub, revision, storage_options)
+    return steadily(location, lambda: open_dataset(location))
 
 
 def list_datasets(
@@ -140,8 +155,12 @@ def label_array(dataset: "Dataset", tree: LabelTree) -> npt.NDArray[np.int64]:
     missing = [level for level in tree.levels if level not in dataset.column_names]
     if missing:
         raise CairnError(f"the dataset has no column {quoted(missing)}; load it without `levels=`")
+    return class_indices(dataset.select_columns(list(tree.levels)).with_format("arrow")[:], tree)
+
+
+def class_indices(table: "Table", tree: LabelTree) -> npt.NDArray[np.int64]:
+    """What `label_array` gives, from a table with all level columns."""
     columns = []
-    table = dataset.select_columns(list(tree.levels)).with_format("arrow")[:]
     for level in tree.levels:
         column = table[level].fill_null(-1).to_numpy()
         start = 0 if is_class_label(tree, level) else first_node_id(tree, level)

@@ -3,9 +3,10 @@
 import os
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from fsspec.core import url_to_fs
 
@@ -13,10 +14,12 @@ from datasets_hub.card import Card, front_matter, read_card
 from datasets_hub.remote import explained
 from datasets_hub.stats import Stats
 from hierarchies.errors import CairnError
+from hierarchies.files import read_steadily
 from hierarchies.parse import decode
 from hierarchies.tree import LabelTree
 
 HUB_VARIABLE = "CAIRN_HUB"
+T = TypeVar("T")
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -149,6 +152,11 @@ def open_dataset(location: Location) -> PublishedDataset:
     path = f"{_folder_of(version)}stats.json"
     stats = Stats.from_json(location.read_text(path), f"{location.uri}/{path}")
     return PublishedDataset(location, read_card(readme, origin), stats, version)
+
+
+def steadily(location: Location, read: Callable[[], T]) -> T:
+    """Read one state of a dataset: a folder of this machine may be replaced meanwhile; elsewhere versions stay."""
+    return read_steadily(Path(location.uri), read) if location.is_local else read()
 
 
 def _folder_of(version: str | None) -> str:

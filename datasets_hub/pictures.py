@@ -50,18 +50,32 @@ def _samples(folder: Path, shards: Sequence[ShardFile]) -> Iterator[Image.Image]
     first = 0
     for shard in shards:
         here = sorted(row - first for row in wanted if first <= row < first + shard.n_rows)
-        for image in _read_images(folder / shard.path, here):
-            try:
-                opened = open_image(image)
-                opened.draft("RGB", (_TILE_PX, _TILE_PX))
-                yield opened.convert("RGB")
-            except DECODING_FAULTS:
-                continue
+        for image in read_images(folder / shard.path, here):
+            opened = open_small(image, _TILE_PX)
+            if opened is not None:
+                yield opened
         first += shard.n_rows
 
 
-def _read_images(path: Path, rows: Sequence[int]) -> Iterator[bytes]:
-    """Some images of a shard, few of their neighbours being read with them."""
+def open_small(image: bytes, side_px: int) -> Image.Image | None:
+    """An image as RGB, a JPEG at reduced size but no side below `side_px`; None if it is broken."""
+    try:
+        opened = open_image(image)
+        opened.draft("RGB", (side_px, side_px))
+        return opened.convert("RGB")
+    except DECODING_FAULTS:
+        return None
+
+
+def square(image: Image.Image, side_px: int) -> Image.Image:
+    """The middle of an image, as a square."""
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    return image.crop((left, top, left + side, top + side)).resize((side_px, side_px))
+
+
+def read_images(path: Path, rows: Sequence[int]) -> Iterator[bytes]:
+    """Some images of a shard, rows ascending, few of their neighbours being read with them."""
     with pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False) as file:
         first = 0
         for group in range(file.metadata.num_row_groups):
@@ -80,9 +94,7 @@ def _contact_sheet(images: Sequence[Image.Image]) -> bytes:
     n_rows = max(1, -(-len(images) // _COLUMNS))
     sheet = Image.new("RGB", (_COLUMNS * _TILE_PX, n_rows * _TILE_PX), "white")
     for i, image in enumerate(images):
-        side = min(image.size)
-        left, top = (image.width - side) // 2, (image.height - side) // 2
-        tile = image.crop((left, top, left + side, top + side)).resize((_TILE_PX, _TILE_PX))
+        tile = square(image, _TILE_PX)
         sheet.paste(tile, (i % _COLUMNS * _TILE_PX, i // _COLUMNS * _TILE_PX))
     out = io.BytesIO()
     sheet.save(out, "JPEG", quality=85)

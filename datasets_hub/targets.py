@@ -10,10 +10,10 @@ from typing import Protocol
 from fsspec.core import url_to_fs
 from tqdm import tqdm
 
-from datasets_hub.files import hash_in_name, remove_leftovers
+from datasets_hub.files import hash_in_name
 from datasets_hub.remote import explained
 from hierarchies.errors import CairnError
-from hierarchies.files import atomic_write, write_text_atomic
+from hierarchies.files import atomic_write, remove_leftovers, write_text_atomic
 
 _BLOCK_BYTES = 8 * 2**20
 
@@ -70,11 +70,8 @@ class FolderTarget:
             if self.is_local:
                 remove_leftovers(Path(self._root))
             for path in tqdm(paths, desc=f"to {self.uri}", unit=" files", disable=None):
-                source, where = folder / path, f"{self._root}/{path}"
-                if self.is_local:
-                    _copy_whole(source, Path(where))
-                else:
-                    self._put(source, where)
+                where = f"{self._root}/{path}"
+                self._put(folder / path, where)
                 if not self._sha256(where).startswith(hash_in_name(path) or "-"):
                     self._filesystem.rm_file(where)
                     raise CairnError(f"{self.uri}/{path} arrived altered and was removed; publish again")
@@ -91,9 +88,14 @@ class FolderTarget:
 
     def _put(self, source: Path, where: str) -> None:
         try:
-            self._filesystem.put_file(str(source), where)
+            if self.is_local:
+                _copy_whole(source, Path(where))
+            else:
+                self._filesystem.put_file(str(source), where)
         except FileNotFoundError as error:
-            raise CairnError(f"{self.uri}: {error}; does the bucket exist?") from None
+            raise CairnError(
+                f"{self.uri}: {error}; does the bucket exist, may folders be made there?"
+            ) from None
 
     def _sha256(self, where: str) -> str:
         digest = hashlib.sha256()

@@ -17,7 +17,6 @@ import pyarrow as pa
 
 from datasets_hub.card import Card, render_readme
 from datasets_hub.croissant import croissant_json
-from datasets_hub.files import remove_leftovers
 from datasets_hub.images import USUAL, ImageCheck
 from datasets_hub.parts import PartJob, WrittenPart, WrittenShard, staged, write_part
 from datasets_hub.pictures import write_pictures
@@ -27,7 +26,7 @@ from datasets_hub.schema import tree_tables
 from datasets_hub.stats import ShardFile, SplitStats, Stats, data_fingerprint
 from datasets_hub.tables import image_table, write_table
 from hierarchies.errors import CairnError
-from hierarchies.files import write_text_atomic
+from hierarchies.files import remove_leftovers, switch_folder, write_text_atomic
 from hierarchies.tree import LabelTree
 
 _LAYOUT = 2  # raise when the same input gives other bytes, so that no half-written dataset is continued
@@ -264,11 +263,6 @@ def _describe(staging: Path, card: Card, tree: LabelTree, stats: Stats) -> None:
 
 def _switch(staging: Path, folder: Path) -> None:
     """Put the finished folder in its place; killed in between, the next run does it again."""
-    retired = folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(retired, ignore_errors=True)
     shutil.rmtree(staging / "markers")
-    if folder.exists():
-        folder.rename(retired)
     (staging / "plan").unlink()
-    staging.rename(folder)
-    shutil.rmtree(retired, ignore_errors=True)
+    switch_folder(staging, folder)

@@ -26,7 +26,7 @@ class Change:
         n_labels: how many labels of `level` it concerns.
         n_leaves: leaves below them.
         n_images: their images, where counts were given, else the leaves again.
-        examples: some of the labels.
+        labels: those moved, added or removed.
     """
 
     what: What
@@ -36,7 +36,12 @@ class Change:
     n_labels: int
     n_leaves: int
     n_images: int
-    examples: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+
+    @property
+    def examples(self) -> tuple[str, ...]:
+        """Some of the labels."""
+        return self.labels[:3]
 
 
 def diff(before: LabelTree, after: LabelTree, counts: Mapping[str, int] | None = None) -> list[Change]:
@@ -130,8 +135,8 @@ def _moves(
     changes = []
     for (parent, now), found in sorted(moved.items()):
         leaves = [weight for each in found.values() for weight in each]
-        examples = tuple(sorted(found)[:3])
-        changes.append(Change("moved", level, parent, now, len(found), len(leaves), sum(leaves), examples))
+        names = tuple(sorted(found))
+        changes.append(Change("moved", level, parent, now, len(found), len(leaves), sum(leaves), names))
     return sorted(changes, key=_order)
 
 
@@ -160,7 +165,7 @@ def _comings(
                 if int(code) in codes
             ]
             n_images = sum(images[leaf] for leaf in leaves)
-            changes.append(Change(what, level, "", "", len(names), len(leaves), n_images, tuple(names[:3])))
+            changes.append(Change(what, level, "", "", len(names), len(leaves), n_images, tuple(names)))
     return changes
 
 

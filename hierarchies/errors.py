@@ -1,6 +1,9 @@
 """The one error that is the user's to mend."""
 
+import errno
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 # What a terminal would obey or could not show: escapes, other control characters, direction overrides, half surrogates.
 UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -21,3 +24,26 @@ class CairnError(ValueError):
 
     def __str__(self) -> str:
         return printable(super().__str__())
+
+
+_OF_THE_DISK = {
+    errno.ENOSPC: "the disk is full: free some space",
+    errno.EDQUOT: "your share of the disk is used up: free some space",
+    errno.EROFS: "the disk takes no writes: mount it writable, or work elsewhere",
+    errno.EACCES: "no permission: change its owner or mode, or work elsewhere",
+    errno.EPERM: "not permitted: change its owner or mode, or work elsewhere",
+}
+
+
+@contextmanager
+def disk_explained() -> Iterator[None]:
+    """Turn what a disk refuses into `CairnError`; any other error passes."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _OF_THE_DISK:
+            raise
+        where = error.filename2 or error.filename or "a file cannot be written"
+        raise CairnError(
+            f"{where}: {_OF_THE_DISK[error.errno]}; then run the command again: what was finished is kept"
+        ) from error

@@ -1,12 +1,25 @@
-"""Names that stay where they are put, and writes that are seen whole or not at all."""
+"""Names that stay where they are put, writes that are seen whole or not at all, reads that see one state."""
 
+import ctypes
+import errno
+import glob
 import os
 import re
+import secrets
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None  # type: ignore[assignment]
+
+T = TypeVar("T")
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # linux/fcntl.h, linux/fs.h
 _ODD = re.compile(r"[\x00-\x1f\x7f\\]")
 
 
@@ -24,17 +37,14 @@ def atomic_write(path: Path) -> Iterator[Path]:
         path: the file to replace. Its folder is made if missing.
 
     Yields:
-        The path to write to. It is removed if the block raises, and `path` keeps what it held.
+        The path to write to, an empty file. It is removed if the block raises, and `path` keeps what it held.
+        What a killed process left there is removed by the next write of the same file.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with _temporary(path, _new_file) as temporary:
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_text_atomic(path: Path, text: str) -> None:
@@ -52,20 +62,126 @@ def replace_folder(path: Path) -> Iterator[Path]:
             it leads to stays.
 
     Yields:
-        The folder to fill. It is removed if the block raises, and `path` keeps what it held.
+        The folder to fill. It is removed if the block raises, and `path` keeps what it held. What a killed
+        process left there is removed by the next replacement of the same folder.
     """
+    with _temporary(path, Path.mkdir) as temporary:
+        yield temporary
+        switch_folder(temporary, path)
+
+
+def switch_folder(new: Path, path: Path) -> None:
+    """Put the folder `new`, which lies beside `path`, in its place in one step; what `path` held is removed."""
+    if os.path.lexists(path):
+        _exchange(new, path)
+        _remove(new)
+    else:
+        new.rename(path)
+
+
+def read_steadily(folder: Path, read: Callable[[], T]) -> T:
+    """Read several files of a folder that others may replace meanwhile: all of them old, or all new.
+
+    Args:
+        folder: what `switch_folder` replaces.
+        read: reads; is called again where the folder was replaced while it did.
+    """
+    while True:
+        before = _state(folder)
+        try:
+            result = read()
+        except Exception:
+            if _state(folder) == before:
+                raise
+            continue
+        if _state(folder) == before:
+            return result
+
+
+def remove_leftovers(folder: Path, pattern: str = "**/.*.tmp") -> None:
+    """Remove temporary files and folders that killed processes left; those of living ones stay."""
+    for path in list(folder.glob(pattern)):
+        with suppress(OSError):  # of somebody else
+            if not is_held(path):
+                _remove(path)
+
+
+def is_held(path: Path) -> bool:
+    """Whether a temporary file or folder is of a living process, or gone by now."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return True
+    try:
+        return not _lock(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _temporary(path: Path, make: Callable[[Path], None]) -> Iterator[Path]:
+    """A new path beside `path`, locked as long as this process lives and the block runs."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    retired = path.with_name(f".{path.name}.{os.getpid()}.old")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
+    remove_leftovers(path.parent, f".{glob.escape(path.name)}.*.tmp")
+    temporary, handle = _locked_path(path, make)
     try:
         yield temporary
-        if path.exists():
-            path.rename(retired)
-        temporary.rename(path)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        if retired.is_symlink():  # what it leads to is somebody else's
-            retired.unlink()
-        shutil.rmtree(retired, ignore_errors=True)
+        os.close(handle)
+        _remove(temporary)
+
+
+def _locked_path(path: Path, make: Callable[[Path], None]) -> tuple[Path, int]:
+    while True:
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+        make(temporary)
+        with suppress(FileNotFoundError):  # taken for a leftover before it was locked
+            handle = os.open(temporary, os.O_RDONLY)
+            _lock(handle)
+            if temporary.exists():
+                return temporary, handle
+            os.close(handle)
+
+
+def _new_file(path: Path) -> None:
+    path.touch(exist_ok=False)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():  # what a link leads to is somebody else's
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _lock(handle: int) -> bool:
+    """Whether nobody else holds it, as far as the system has locks; they end with the process."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (OSError, AttributeError):
+        return False
+    return True
+
+
+def _exchange(new: Path, path: Path) -> None:
+    """Let two folders change places: one step on Linux; elsewhere `path` is missing for an instant."""
+    if sys.platform == "linux":
+        rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+        if rename and not rename(_AT_FDCWD, bytes(new), _AT_FDCWD, bytes(path), _RENAME_EXCHANGE):
+            return
+        code = ctypes.get_errno()
+        if rename and code not in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
+            raise OSError(code, os.strerror(code), str(path))
+    retired = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    path.rename(retired)
+    new.rename(path)
+    retired.rename(new)
+
+
+def _state(folder: Path) -> tuple[int, int] | None:
+    """Changes with every replacement; None for a folder that is not there."""
+    try:
+        status = folder.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns

@@ -1,18 +1,12 @@
-"""Trees for the eye: in the terminal, and as one self-contained web page."""
+"""Trees for the eye, in the terminal; `hierarchies.explorer` makes pages of them."""
 
-import html
-import json
-import re
 from collections.abc import Mapping
-from importlib.resources import files
-from pathlib import Path
 
 import numpy as np
 from rich.text import Text
 from rich.tree import Tree
 
 from hierarchies.errors import CairnError
-from hierarchies.files import write_text_atomic
 from hierarchies.links import IntArray
 from hierarchies.names import fold
 from hierarchies.node import Node, NodeInfo
@@ -20,7 +14,15 @@ from hierarchies.tree import LabelTree
 
 Counts = Mapping[str, int]
 _COLOURS = ("bold", "cyan", "green", "yellow", "magenta", "blue", "red", "white")
-_MAP_LEAVES = 2_000  # with more leaves the drawing ends one level above them; the list has them all
+
+
+def total_counts(counts: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    """Images per leaf over all splits."""
+    total: dict[str, int] = {}
+    for split in counts.values():
+        for leaf, count in split.items():
+            total[leaf] = total.get(leaf, 0) + count
+    return total
 
 
 def images_per_node(tree: LabelTree, counts: Counts | None) -> list[IntArray]:
@@ -107,66 +109,3 @@ def _matching(tree: LabelTree, search: str) -> set[Node]:
     for rank, (level, names) in enumerate(zip(tree.levels, tree.names, strict=True)):
         kept.update(Node(level, names[code]) for code in np.unique(tree.codes[in_path, rank]))
     return kept
-
-
-def render_html(tree: LabelTree, path: Path, title: str, counts: Counts | None = None) -> None:
-    """Write one self-contained page: a treemap to click through, and a searchable list of all leaves.
-
-    Nothing in a label can run in the page: labels travel as JSON and are shown as text. The same tree gives
-    the same bytes.
-
-    Args:
-        tree: the tree to show; its `info` fills the list's columns.
-        path: the file to write, about 5 MB (the drawing library is inside).
-        title: heading of the page.
-        counts: images per leaf name; without it, leaves are counted.
-    """
-    totals = images_per_node(tree, counts)
-    library = (files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
-    page = (files("hierarchies") / "page.html").read_text(encoding="utf-8")
-    unit = "images" if counts is not None else tree.levels[0] + "s"
-    parts = {
-        "TITLE": html.escape(title),
-        "UNIT": html.escape(unit),
-        "MAP": _json(_areas(tree, totals)),
-        "LIST": _json(_list(tree, totals[0], unit)),
-        "PLOTLY": library,
-    }
-    write_text_atomic(Path(path), re.sub("@@([A-Z]+)@@", lambda found: parts[found[1]], page))
-
-
-def _areas(tree: LabelTree, totals: list[IntArray]) -> dict[str, list[str] | list[int] | str]:
-    """Columns of a plotly treemap; plotly reads labels as markup, hence the escapes."""
-    lowest = 0 if len(tree) <= _MAP_LEAVES or len(tree.levels) == 1 else 1
-    ids, labels, parents = ["root"], ["all"], [""]
-    values = [int(totals[-1].sum())]
-    for rank in range(len(tree.levels) - 1, lowest - 1, -1):
-        top = rank == len(tree.levels) - 1
-        for code, name in enumerate(tree.names[rank]):
-            ids.append(f"{rank}:{code}")
-            labels.append(html.escape(name))
-            parents.append("root" if top else f"{rank + 1}:{tree.parents[rank][code]}")
-            values.append(int(totals[rank][code]))
-    return {"ids": ids, "labels": labels, "parents": parents, "values": values}
-
-
-def _list(tree: LabelTree, counts: IntArray, unit: str) -> dict[str, object]:
-    """Names per level, and per leaf: class index on each level, count, confidence, source, review status."""
-    rows: list[list[int | float | str | None]] = []
-    for leaf, codes in enumerate(tree.codes.tolist()):
-        info = next((tree.info[n] for n in _path_nodes(tree, codes) if n in tree.info), NodeInfo())
-        row: list[int | float | str | None] = [*codes, int(counts[leaf])]
-        rows.append([*row, info.confidence, info.source, info.status])
-    return {"levels": tree.levels, "unit": unit, "names": tree.names, "rows": rows}
-
-
-def _path_nodes(tree: LabelTree, codes: list[int]) -> list[Node]:
-    return [Node(lv, names[c]) for lv, names, c in zip(tree.levels, tree.names, codes, strict=True)]
-
-
-def _json(value: object) -> str:
-    """JSON that cannot end the script element it stands in."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text

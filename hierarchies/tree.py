@@ -164,6 +164,10 @@ class LabelTree:
             near = quoted((found.name for found in self.find(node.name, limit=3)), 3) or "nothing like it"
             raise CairnError(f"no {node.level} is called {node.name[:100]!r}; the tree has {near}") from None
 
+    def has(self, node: Node) -> bool:
+        """Whether the tree has such a node."""
+        return node.name in self._index.get(node.level, {})
+
     def node(self, name: str, level: str | None = None) -> Node:
         """The node of that name; `level` is needed where the name occurs on several levels."""
         found = [at for at in (self.levels if level is None else [level]) if name in self._index.get(at, {})]

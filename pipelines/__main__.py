@@ -1,5 +1,6 @@
 """`python -m pipelines <stage> <dataset> [<scale>]`: what `dvc repro` runs, one stage at a time."""
 
+import errno
 import importlib
 import sys
 from pathlib import Path
@@ -8,11 +9,12 @@ from typing import Annotated
 import typer
 
 from hierarchies import CairnError
+from hierarchies.errors import disk_explained
 from hierarchies.files import write_text_atomic
 from pipelines.config import SCALES, load_params
 from pipelines.include import include_dataset
 from pipelines.paths import Paths, project_root
-from pipelines.stages import STAGES, Context
+from pipelines.stages import OVER_ALL, STAGES, Context
 
 app = typer.Typer(
     help="Run one stage for one dataset. `dvc repro` runs all that is stale, in order.",
@@ -46,8 +48,17 @@ def _add_command(stage: str, summary: str) -> None:
     app.command(stage, help=summary)(command)
 
 
+def _add_command_over_all(stage: str, summary: str) -> None:
+    def command() -> None:
+        importlib.import_module(f"pipelines.stages.{stage}").run(project_root())
+
+    app.command(stage, help=summary)(command)
+
+
 for _stage, _summary in STAGES.items():
     _add_command(_stage, _summary)
+for _stage, _summary in OVER_ALL.items():
+    _add_command_over_all(_stage, _summary)
 
 
 @app.command()
@@ -86,11 +97,16 @@ def recipes() -> None:
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is one message, not a traceback."""
+    """Run the command line; a user's mistake or a full disk is one message, not a traceback."""
     try:
-        app()
+        with disk_explained():
+            app()
     except CairnError as error:
         sys.exit(f"error: {error}")
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        sys.exit(f"error: {error}. Free some space and run this again: what was finished is kept")
 
 
 if __name__ == "__main__":

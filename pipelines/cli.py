@@ -11,11 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from hierarchies import CairnError
-from hierarchies.errors import printable
+from hierarchies.errors import disk_explained, printable
 from hierarchies.files import write_text_atomic
 
 if TYPE_CHECKING:
     from hierarchies import LabelTree
+    from hierarchies.explorer import View
 
 app = typer.Typer(
     help="Hierarchical image-retrieval datasets: list and check them, look at their label trees, review, publish.",
@@ -202,13 +203,18 @@ def export(
 @tree_app.command()
 def html(
     tree: Tree,
+    compare: Annotated[str, typer.Option(help="A second tree, to be shown beside the first.")] = "",
     output: Annotated[Path, typer.Option(help="The page to write.")] = Path("tree.html"),
     scale: Scale = "sample",
 ) -> None:
-    """Write one self-contained page: treemap and searchable list."""
-    from hierarchies.render import render_html
+    """Write one self-contained page to explore a tree, or two trees side by side."""
+    from datasets_hub import describe
+    from datasets_hub.photos import photos_per_leaf
+    from hierarchies.explorer import write_explorer
 
-    render_html(_load(tree, scale), output, tree, _counts(tree, scale))
+    view, beside = _view(tree, scale), _view(compare, scale) if compare else None
+    photos = {} if tree.endswith(".json") else photos_per_leaf(describe(tree, scale), view.tree)
+    write_explorer(output, f"{tree} beside {compare}" if compare else tree, view, photos, beside)
     console.print(f"{output}: open it in a browser")
 
 
@@ -224,6 +230,23 @@ def _counts(name: str, scale: str) -> dict[str, int] | None:
     from pipelines.counts import images_per_leaf
 
     return None if name.endswith(".json") else images_per_leaf(name, scale)
+
+
+def _view(name: str, scale: str) -> "View":
+    """A tree for the explorer; a dataset of this checkout with the decisions that shaped it."""
+    from hierarchies.explorer import View
+    from hierarchies.review.trace import read_touches
+    from pipelines.counts import images_per_split
+    from pipelines.paths import Paths, project_root
+
+    tree = _load(name, scale)
+    if name.endswith(".json"):
+        return View(name, tree)
+    try:
+        touches = read_touches(Paths(project_root(), scale, name).touches)
+    except CairnError:  # not in a checkout
+        touches = ()
+    return View(name, tree, images_per_split(name, scale), touches)
 
 
 # ---- models ------------------------------------------------------------------------------------------------
@@ -299,22 +322,46 @@ def review(
 
 
 @app.command()
-def doctor() -> None:
-    """Check this machine: Python, packages, free disk, cache links, GPU."""
-    from pipelines.doctor import examine
+def doctor(
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read the store, published datasets, models and caches too.")
+    ] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="With --deep: mend what can safely be mended.")
+    ] = False,
+) -> None:
+    """Check this machine: Python, packages, free disk, cache links, GPU.
 
+    With --deep, everything that was fetched and built is read and held against its hashes: files of the store,
+    shards and schemas, models and their trees, DVC's cache, decisions; leftovers of killed runs are listed, versions
+    compared with constraints.txt, free space with what is still to come. Nothing is changed, unless --repair is given:
+    then leftovers older than a day are removed, and damaged files are moved to a folder `.quarantine`, so that
+    `dvc repro` makes them anew. Decisions are never touched. Exits with 1 when a problem is left.
+    """
+    from pipelines.doctor import examine, examine_deep
+    from pipelines.paths import project_root
+
+    if repair and not deep:
+        raise CairnError("--repair goes with --deep: `cairn doctor --deep --repair`")
+    findings = [*examine(), *(examine_deep(project_root()) if deep else ())]
     table = Table("what", "found", "verdict")
-    findings = examine()
     for finding in findings:
-        table.add_row(finding.what, finding.found, finding.verdict)
+        table.add_row(*map(Text, (finding.what, finding.found, finding.verdict)))
     console.print(table)
-    if any(finding.is_problem for finding in findings):
+    problems = [finding for finding in findings if finding.is_problem]
+    repairs = [finding.repair for finding in problems if finding.repair]
+    for mend in repairs if repair else ():
+        console.print(Text(mend.apply()))
+    if repairs and not repair:
+        console.print(f"`cairn doctor --deep --repair` mends {len(repairs)} of {len(problems)} problems.")
+    if len(problems) > (len(repairs) if repair else 0):
         raise typer.Exit(1)
 
 
 def main() -> None:
     """Run the command line; a user's mistake is one message, not a traceback."""
     try:
-        app()
+        with disk_explained():
+            app()
     except CairnError as error:
         sys.exit(f"error: {error}")

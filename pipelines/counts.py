@@ -3,23 +3,27 @@
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
-from fsspec.core import url_to_fs
 
 from datasets_hub import describe
-from datasets_hub.schema import first_node_id, is_class_label
+from datasets_hub.photos import IntArray, leaf_codes
+from hierarchies.render import total_counts
+
+
+def images_per_split(name_or_uri: str | Path, scale: str = "sample") -> dict[str, dict[str, int]]:
+    """Per split, images per leaf of the tree; only the column of the finest level is read."""
+    found = describe(name_or_uri, scale)
+    tree = found.tree()
+    return {
+        split: dict(zip(tree.leaves, _counts(np.concatenate(shards), len(tree)), strict=True))
+        for split, shards in leaf_codes(found, tree).items()
+    }
 
 
 def images_per_leaf(name_or_uri: str | Path, scale: str = "sample") -> dict[str, int]:
-    """Images of all splits per leaf of the tree; only the column of the finest level is read."""
-    found = describe(name_or_uri, scale)
-    tree = found.tree()
-    finest = tree.levels[0]
-    names = tree.leaves
-    first = 0 if is_class_label(tree, finest) else first_node_id(tree, finest)
-    counts = np.zeros(len(names), dtype=np.int64)
-    for uri in (uri for files in found.data_files["default"].values() for uri in files):
-        filesystem, path = url_to_fs(uri, **found.location.options)
-        column = pq.read_table(path, columns=[finest], filesystem=filesystem)[finest].drop_null()
-        counts += np.bincount(column.to_numpy() - first, minlength=len(names))
-    return dict(zip(names, counts.tolist(), strict=True))
+    """Images of all splits per leaf of the tree."""
+    return total_counts(images_per_split(name_or_uri, scale))
+
+
+def _counts(codes: IntArray, n_leaves: int) -> list[int]:
+    counted: list[int] = np.bincount(codes[codes >= 0], minlength=n_leaves).tolist()
+    return counted

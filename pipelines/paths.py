@@ -72,6 +72,11 @@ class Paths:
         return self.tree.with_name("reviewed.json")
 
     @property
+    def touches(self) -> Path:
+        """Which nodes of the tree each decision touched; absent for a tree that the data gives."""
+        return self.tree.with_name("touches.json")
+
+    @property
     def decisions(self) -> Path:
         """Human decisions; the same file serves every scale."""
         return self.root / "hierarchies/decisions" / f"{self.dataset}.jsonl"

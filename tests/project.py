@@ -57,7 +57,9 @@ def copy_repository(target: Path) -> Project:
         if (ROOT / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, target / name)
-    shutil.rmtree(target / "results", ignore_errors=True)
+    for scale in (target / "results").glob("*/*/"):
+        shutil.rmtree(scale)
+    (target / "results/report/index.html").unlink(missing_ok=True)
     (target / "dvc.lock").unlink(missing_ok=True)
     subprocess.run(["git", "init", "-q"], cwd=target, check=True)
     return Project(target)

@@ -84,6 +84,8 @@ class PublishedBackbone(nn.Module):
         config: the configuration that builds it again.
     """
 
+    model: nn.Module
+
     def __init__(self, model: nn.Module, config: "PreTrainedConfig", network: Network) -> None:
         super().__init__()
         self.model, self.config = model, config

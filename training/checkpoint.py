@@ -5,7 +5,7 @@ at all, and the one before it is kept until the next.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,11 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch import Tensor
 
 from hierarchies import CairnError
-from hierarchies.files import atomic_write
+from hierarchies.files import atomic_write, remove_leftovers
+from training.optimisation import Optimisation, below
 from training.rng import rng_states, set_rng_states
 
 N_KEPT = 2
@@ -31,64 +30,60 @@ class Progress:
 
     Attributes:
         epoch: epochs completed.
-        losses: of the steps made in the present epoch.
-        curve: step, epoch, mean loss and learning rate, per completed epoch.
+        step: steps made.
+        losses: of the batches of the present epoch.
+        curve: step, epoch, mean loss, learning rate and held-out H-AP, if there is one, per completed epoch.
+        best_h_ap: the best held-out H-AP so far.
+        best_epoch: the epoch that gave it.
     """
 
     epoch: int = 0
+    step: int = 0
     losses: list[float] = field(default_factory=list)
-    curve: list[tuple[int, int, float, float]] = field(default_factory=list)
+    curve: list[tuple[int, int, float, float, float | None]] = field(default_factory=list)
+    best_h_ap: float = -1.0
+    best_epoch: int = 0
 
 
 @dataclass
 class RunState:
-    """All that changes while a run goes on."""
+    """All that changes while a run goes on.
 
-    network: nn.Module
-    loss: nn.Module
-    optimizers: Sequence[Optimizer]
-    schedules: Sequence[LRScheduler]
+    Attributes:
+        optimisation: with the network and the loss that it changes.
+        generator: of the random views.
+        progress: how far the run has come.
+        best: weights of the best epoch, where some images are held out to tell.
+    """
+
+    optimisation: Optimisation
     generator: torch.Generator
-    progress: Progress
+    progress: Progress = field(default_factory=Progress)
+    best: dict[str, Tensor] = field(default_factory=dict)
 
     def pack(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors by name, and the rest as JSON values."""
-        tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
-        tensors |= {f"loss.{name}": value for name, value in self.loss.state_dict().items()}
-        tensors |= {f"rng.{name}": state for name, state in rng_states().items()}
+        parts: dict[str, Mapping[str, Tensor]] = {
+            "network": self.optimisation.model.state_dict(),
+            "loss": self.optimisation.loss.state_dict(),
+            "rng": rng_states(),
+            "best": self.best,
+        }
+        tensors = {f"{part}.{name}": value for part, own in parts.items() for name, value in own.items()}
         tensors["augmentation"] = self.generator.get_state()
-        groups = []
-        for position, optimizer in enumerate(self.optimizers):
-            packed = optimizer.state_dict()
-            groups.append(packed["param_groups"])
-            for index, values in packed["state"].items():
-                for name, value in values.items():
-                    if value is not None:
-                        tensors[f"optimizer.{position}.{index}.{name}"] = value
-        schedules = [schedule.state_dict() for schedule in self.schedules]
-        return tensors, {"groups": groups, "schedules": schedules, "progress": asdict(self.progress)}
+        more, rest = self.optimisation.pack()
+        return tensors | more, {**rest, "progress": asdict(self.progress)}
 
     def unpack(self, tensors: Mapping[str, Tensor], rest: Mapping[str, Any]) -> None:
         """Take over what `pack` gave."""
-        self.network.load_state_dict(_below("network.", tensors))
-        self.loss.load_state_dict(_below("loss.", tensors))
-        for position, (optimizer, groups) in enumerate(zip(self.optimizers, rest["groups"], strict=True)):
-            state: dict[int, dict[str, Tensor]] = {}
-            for name, value in _below(f"optimizer.{position}.", tensors).items():
-                index, key = name.split(".", 1)
-                state.setdefault(int(index), {})[key] = value
-            optimizer.load_state_dict({"state": state, "param_groups": groups})
-        for schedule, packed in zip(self.schedules, rest["schedules"], strict=True):
-            schedule.load_state_dict(packed)
-        progress = rest["progress"]
-        curve = [tuple(row) for row in progress["curve"]]
-        self.progress = Progress(progress["epoch"], progress["losses"], curve)
+        self.optimisation.model.load_state_dict(below("network.", tensors))
+        self.optimisation.loss.load_state_dict(below("loss.", tensors))
+        self.optimisation.unpack(tensors, rest)
+        curve = [tuple(row) for row in rest["progress"]["curve"]]
+        self.progress = Progress(**{**rest["progress"], "curve": curve})
+        self.best = below("best.", tensors)
         self.generator.set_state(tensors["augmentation"])
-        set_rng_states(_below("rng.", tensors))
-
-
-def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+        set_rng_states(below("rng.", tensors))
 
 
 @dataclass(frozen=True)
@@ -125,8 +120,7 @@ class Checkpoints:
 
     def resume(self, state: RunState) -> bool:
         """Take over the newest readable checkpoint of this run, if there is one."""
-        for stray in self.folder.glob(".*.tmp"):
-            stray.unlink()
+        remove_leftovers(self.folder, ".*.tmp")
         for path in reversed(self._files()):
             try:
                 with safe_open(path, framework="pt") as file:
@@ -147,12 +141,15 @@ class Checkpoints:
             return True
         return False
 
-    def save_batch(self, tensors: Mapping[str, Tensor]) -> Path:
-        """Keep the batch that made a run diverge."""
+    def save_batch(self, tensors: Mapping[str, Tensor]) -> str:
+        """Keep the batch that made a run diverge; says where it is, or why it is not."""
         path = self.folder / FAILED_BATCH
-        with atomic_write(path) as temporary:
-            save_file({name: value.contiguous() for name, value in tensors.items()}, temporary)
-        return path
+        try:
+            with atomic_write(path) as temporary:
+                save_file({name: value.contiguous() for name, value in tensors.items()}, temporary)
+        except (OSError, SafetensorError) as error:
+            return f"its batch cannot be kept: {error}"
+        return f"its batch is in {path}"
 
     def _files(self) -> list[Path]:
         return sorted(self.folder.glob("step_*.safetensors"))

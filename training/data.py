@@ -1,9 +1,9 @@
 """Images and label arrays, straight from a published dataset."""
 
+import io
 import math
 from dataclasses import dataclass
 
-import datasets
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -12,42 +12,54 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset
 
-from datasets_hub import label_array
-from hierarchies import LabelTree
+from datasets_hub.mapped import OpenSplit
 from training.recipes import Augment
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and deviation per channel
 
 
-class ImageDataset(Dataset[Tensor]):
-    """Decoded images of one split.
-
-    Args:
-        split: a published split with all its level columns.
-        tree: its label tree.
-        image_side_px: images come as (3, side, side): the shorter side resized, the centre kept.
+class LabelledImages(Dataset[Tensor]):
+    """Decoded images, (3, side, side) uint8 each, and what they show.
 
     Attributes:
         labels: (N, L) class indices, fine -> coarse.
     """
 
-    def __init__(self, split: "datasets.Dataset", tree: LabelTree, image_side_px: int) -> None:
-        self.images = split.select_columns(["image"])
-        self.labels: npt.NDArray[np.int64] = label_array(split, tree)
-        self.image_side_px = image_side_px
+    labels: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.labels)
 
+
+class ImageDataset(LabelledImages):
+    """Images of a published split, decoded when they are asked for.
+
+    Args:
+        opened: a split as `open_split` gives it.
+        image_side_px: images come as (3, side, side): the shorter side resized, the centre kept.
+    """
+
+    def __init__(self, opened: OpenSplit, image_side_px: int) -> None:
+        self.images, self.labels = opened.images, opened.labels
+        self.image_side_px = image_side_px
+
     def __getitem__(self, index: int) -> Tensor:
         """The image as (3, side, side) uint8."""
-        return to_tensor(self.images[index]["image"], self.image_side_px)
+        return to_tensor(self.picture(index), self.image_side_px)
+
+    def picture(self, index: int) -> Image.Image:
+        """The image as it was published, not decoded yet."""
+        return Image.open(io.BytesIO(self.images[index]))
 
 
 def to_tensor(image: Image.Image, side_px: int) -> Tensor:
-    """Resize the shorter side to `side_px`, keep the centre; (3, side, side) uint8."""
+    """Turn upright, resize the shorter side to `side_px`, keep the centre; (3, side, side) uint8.
+
+    A JPEG of more than twice the size is decoded at half, a quarter or an eighth of it, which costs far less.
+    """
     image.draft("RGB", (side_px, side_px))
-    square = ImageOps.fit(image.convert("RGB"), (side_px, side_px), Image.Resampling.BILINEAR)
+    upright = ImageOps.exif_transpose(image).convert("RGB")
+    square = ImageOps.fit(upright, (side_px, side_px), Image.Resampling.BILINEAR)
     return torch.from_numpy(np.array(square)).permute(2, 0, 1)
 
 

@@ -87,6 +87,15 @@ def gather(embeddings: Tensor) -> Tensor:
     return joined
 
 
+def from_first_rank(value: float) -> float:
+    """The value that the first rank has, on every rank."""
+    if ranks().size == 1:
+        return value
+    shared = torch.tensor(value, dtype=torch.float64, device=device())
+    dist.broadcast(shared, src=0)
+    return shared.item()
+
+
 def reduce_gradients(network: nn.Module, loss: nn.Module) -> None:
     """Sum the network's gradients over ranks; average those of proxies, which every rank has in full."""
     n_ranks = ranks().size

@@ -11,10 +11,11 @@ from torch.nn import functional
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from training.data import ImageDataset, centre, normalise
+from training.data import LabelledImages, centre, normalise
 from training.distributed import device
 from training.metrics import retrieval_metrics
 from training.metrics.bootstrap import bootstrap_intervals
+from training.metrics.curves import precision_recall
 from training.models import RetrievalModel
 
 BINS_PER_CHANNEL = 8
@@ -80,7 +81,7 @@ def colour_histogram(images: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def embed_split(images: ImageDataset, encoder: Encoder, batch_size: int, n_workers: int) -> Embedded:
+def embed_split(images: LabelledImages, encoder: Encoder, batch_size: int, n_workers: int) -> Embedded:
     """Embed a split in its own order."""
     loader = DataLoader(images, batch_size=batch_size, num_workers=n_workers)
     batches = [encoder(batch) for batch in tqdm(loader, desc="embed", unit="batch", leave=False)]
@@ -99,14 +100,7 @@ def evaluate(
         levels: those to measure; all by default.
     """
     measured = tuple(levels) or tuple(tree_levels)
-    columns = [list(tree_levels).index(level) for level in measured]
-    metrics = retrieval_metrics(
-        query.embeddings,
-        torch.from_numpy(query.labels[:, columns]),
-        gallery.embeddings if gallery else None,
-        torch.from_numpy(gallery.labels[:, columns]) if gallery else None,
-        levels=measured,
-    )
+    metrics = retrieval_metrics(*_tensors(query, gallery, tree_levels, measured), levels=measured)
     headlines = ["h_ap", *(f"{name}_{level}" for name in ("ap", "r_at_1") for level in measured)]
     intervals = bootstrap_intervals({name: metrics.per_query[name] for name in headlines})
     ends = {
@@ -115,3 +109,22 @@ def evaluate(
         for end, value in zip(("low", "high"), interval, strict=True)
     }
     return Measured(metrics.values | ends, metrics.per_query, measured)
+
+
+def precision_recall_curves(
+    query: Embedded, gallery: Embedded | None, tree_levels: Sequence[str], levels: Sequence[str] = ()
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Precision at `RECALLS`, by level; arguments as for `evaluate`."""
+    measured = tuple(levels) or tuple(tree_levels)
+    return precision_recall(*_tensors(query, gallery, tree_levels, measured), levels=measured)
+
+
+def _tensors(
+    query: Embedded, gallery: Embedded | None, tree_levels: Sequence[str], levels: Sequence[str]
+) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+    """Embeddings and the labels of some levels, of both sides."""
+    columns = [list(tree_levels).index(level) for level in levels]
+    labels = torch.from_numpy(query.labels[:, columns])
+    if gallery is None:
+        return query.embeddings, labels, None, None
+    return query.embeddings, labels, gallery.embeddings, torch.from_numpy(gallery.labels[:, columns])

@@ -20,6 +20,7 @@ def accumulate_gradients(
     images: Tensor,
     labels: Tensor,
     chunk: int | None = None,
+    scale: Callable[[Tensor], Tensor] = lambda value: value,
 ) -> Tensor:
     """Add the gradients of a batch's loss to the parameters of network and loss.
 
@@ -33,16 +34,17 @@ def accumulate_gradients(
         images: this rank's part of the batch, (b, ...).
         labels: of the whole batch, (B, L).
         chunk: images that pass the network at once; None passes all.
+        scale: makes of the loss what is differentiated, such as its share in a step of several batches.
 
     Returns:
-        The loss, a scalar.
+        The loss, a scalar, unscaled.
 
     Raises:
         Diverged: the loss or an embedding is not finite; no gradient was added.
     """
     if chunk is None or chunk >= len(images):
         value = _finite_loss(loss, embed(images), labels)
-        value.backward()  # type: ignore[no-untyped-call]
+        scale(value).backward()  # type: ignore[no-untyped-call]
         return value.detach()
     chunks = torch.split(images, chunk)
     starts, parts = [], []
@@ -52,7 +54,7 @@ def accumulate_gradients(
             parts.append(embed(part))
     embeddings = torch.cat(parts).requires_grad_()
     value = _finite_loss(loss, embeddings, labels)
-    value.backward()  # type: ignore[no-untyped-call]
+    scale(value).backward()  # type: ignore[no-untyped-call]
     assert embeddings.grad is not None
     for part, start, grad in zip(chunks, starts, torch.split(embeddings.grad, chunk), strict=True):
         set_rng_states(start)

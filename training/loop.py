@@ -2,33 +2,34 @@
 
 import hashlib
 import json
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NoReturn
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from hierarchies import CairnError
-from training.checkpoint import Checkpoints, Progress, RunState
-from training.data import ImageDataset, augment, draw_views, normalise
-from training.distributed import device, ranks, reduce_gradients
+from training.checkpoint import Checkpoints, RunState
+from training.data import LabelledImages, augment, draw_views, normalise
+from training.distributed import device, ranks
 from training.gradients import Diverged, accumulate_gradients
+from training.memory import CrossBatchMemory
 from training.methods import make_loss
 from training.models import RetrievalModel
+from training.optimisation import Optimisation
 from training.recipes import Recipe
 from training.samplers import ClassSampler
+from training.validation import Part, held_out_h_ap, hold_out
 
 SAVE_EVERY_S = 60.0
-MOMENTUM = 0.9
+CURVE = ["step", "epoch", "loss", "learning_rate", "held_out_h_ap"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class Trained:
 
     Attributes:
         model: in evaluation mode.
-        curve: columns `step`, `epoch`, `loss` (mean over the epoch), `learning_rate`; one row per epoch.
+        curve: columns `step`, `epoch`, `loss` (mean over the epoch), `learning_rate` and, with validation,
+            `held_out_h_ap`; one row per epoch.
     """
 
     model: RetrievalModel
@@ -52,7 +54,7 @@ def untrained_model(recipe: Recipe, seed: int) -> RetrievalModel:
 
 def train(
     recipe: Recipe,
-    images: ImageDataset,
+    images: LabelledImages,
     seed: int,
     n_workers: int,
     checkpoints: Path | None = None,
@@ -69,19 +71,21 @@ def train(
         save_every_s: seconds between checkpoints.
 
     Raises:
-        CairnError: too few classes for a batch, missing weights, the loss stops being a number, or a checkpoint
-            cannot be written.
+        CairnError: too few classes for a batch or to hold out, missing weights, the loss stops being a number, or a
+            checkpoint cannot be written.
     """
     training = Training(recipe, images, seed, n_workers)
     kept = Checkpoints(checkpoints, fingerprint(recipe, images, seed)) if checkpoints else None
     if kept and kept.resume(training.state):
-        print(f"going on after step {training.n_done} of {training.n_steps}")
+        print(
+            f"going on after step {training.state.progress.step} of {recipe.n_epochs * training.steps_per_epoch}"
+        )
     training.run(kept, save_every_s)
-    curve = pd.DataFrame(training.state.progress.curve, columns=["step", "epoch", "loss", "learning_rate"])
-    return Trained(training.model.eval(), curve)
+    curve = pd.DataFrame(training.state.progress.curve, columns=CURVE)
+    return Trained(training.optimisation.final_model.eval(), curve.dropna(axis="columns", how="all"))
 
 
-def fingerprint(recipe: Recipe, images: ImageDataset, seed: int) -> str:
+def fingerprint(recipe: Recipe, images: LabelledImages, seed: int) -> str:
     """What makes two runs the same run."""
     described = recipe.model_dump(mode="json", exclude={"description", "source", "reported"})
     labels = hashlib.sha256(np.ascontiguousarray(images.labels).tobytes()).hexdigest()
@@ -92,22 +96,22 @@ def fingerprint(recipe: Recipe, images: ImageDataset, seed: int) -> str:
 class Training:
     """One run: its parts, and its steps."""
 
-    def __init__(self, recipe: Recipe, images: ImageDataset, seed: int, n_workers: int) -> None:
-        self.recipe, self.ranks, self.device = recipe, ranks(), device()
+    def __init__(self, recipe: Recipe, images: LabelledImages, seed: int, n_workers: int) -> None:
+        self.recipe, self.ranks, self.device, self.n_workers = recipe, ranks(), device(), n_workers
         torch.use_deterministic_algorithms(True, warn_only=self.device.type == "cuda")
+        self.held_out: Part | None = None
+        if recipe.validation:
+            images, self.held_out = hold_out(images, recipe.validation, seed)
         self.sampler = ClassSampler(images.labels, recipe.batch, seed)
         self.rows = self.ranks.rows(recipe.batch.size)
-        self.n_steps = recipe.n_epochs * len(self.sampler)
-        self.model = untrained_model(recipe, seed).train().to(self.device)
         classes, finest = np.unique(images.labels[:, 0], return_inverse=True)
         labels = np.column_stack([finest, images.labels[:, 1:]]).astype(np.int64)
         self.labels = torch.from_numpy(labels).to(self.device)
-        loss = make_loss(recipe.method, recipe.loss, len(classes), recipe.network.embedding_dim)
-        self.loss = loss.to(self.device)
-        optimizers = _optimizers(recipe, self.model, self.loss)
-        schedules = [_schedule(recipe, optimizer, len(self.sampler)) for optimizer in optimizers]
-        generator = torch.Generator().manual_seed(seed)
-        self.state = RunState(self.model, self.loss, optimizers, schedules, generator, Progress())
+        self.model = untrained_model(recipe, seed).train().to(self.device)
+        self.loss = self._make_loss(len(classes)).to(self.device)
+        self.steps_per_epoch = -(-len(self.sampler) // recipe.batch.n_accumulated)
+        self.optimisation = Optimisation(recipe, self.model, self.loss, self.steps_per_epoch)
+        self.state = RunState(self.optimisation, torch.Generator().manual_seed(seed))
         self.next_batches: list[list[int]] = []  # of this rank, for the loader's workers
         self.loader = DataLoader(
             images,
@@ -118,98 +122,112 @@ class Training:
             generator=torch.Generator(),  # its own, so that a resumed run draws no number twice
         )
 
+    def _make_loss(self, n_classes: int) -> nn.Module:
+        recipe = self.recipe
+        loss = make_loss(recipe.method, recipe.loss, n_classes, recipe.network.embedding_dim)
+        if not recipe.batch.memory:
+            return loss
+        n_skipped = recipe.optimizer.n_warmup_steps * recipe.batch.n_accumulated
+        size, n_levels = recipe.batch.memory, self.labels.shape[1]
+        return CrossBatchMemory(loss, size, recipe.network.embedding_dim, n_levels, n_skipped)
+
     @property
-    def n_done(self) -> int:
-        """Steps made."""
-        progress = self.state.progress
-        return progress.epoch * len(self.sampler) + len(progress.losses)
+    def is_over(self) -> bool:
+        """Whether all epochs are made, or held-out images have not been ranked better for long enough."""
+        progress, validation = self.state.progress, self.recipe.validation
+        is_stale = validation and progress.epoch - progress.best_epoch >= validation.patience
+        return bool(is_stale) or progress.epoch >= self.recipe.n_epochs
 
     def run(self, checkpoints: Checkpoints | None, save_every_s: float) -> None:
         """Make the steps that are left."""
         saved_at = time.monotonic()
-        with tqdm(
-            total=self.n_steps, initial=self.n_done, desc="train", unit="step", disable=self.ranks.rank > 0
-        ) as bar:
-            while (progress := self.state.progress).epoch < self.recipe.n_epochs:
+        with self._progress_bar() as bar:
+            while not self.is_over:
+                progress = self.state.progress
                 batches = self.sampler.batches(progress.epoch)[len(progress.losses) :]
                 self.next_batches[:] = [batch[self.rows] for batch in batches]
                 for positions, images in zip(batches, self.loader, strict=True):
-                    progress.losses.append(self._step(positions, images, checkpoints))
-                    bar.update()
-                    if checkpoints and self.ranks.rank == 0 and time.monotonic() - saved_at >= save_every_s:
-                        checkpoints.save(self.n_done, self.state)
+                    is_step = self._add_batch(positions, images, checkpoints)
+                    bar.update(len(positions))
+                    is_due = is_step and time.monotonic() - saved_at >= save_every_s
+                    if checkpoints and self.ranks.rank == 0 and is_due:
+                        checkpoints.save(progress.step, self.state)
                         saved_at = time.monotonic()
                 self._close_epoch()
-                bar.set_postfix(loss=f"{progress.curve[-1][2]:.3f}")
+                bar.set_postfix(epoch=progress.epoch, loss=f"{progress.curve[-1][2]:.3f}")
+        if self.state.best:
+            self.optimisation.final_model.load_state_dict(self.state.best)
 
-    def _step(self, positions: Sequence[int], images: Tensor, checkpoints: Checkpoints | None) -> float:
-        recipe, network = self.recipe, self.recipe.network
+    def _progress_bar(self) -> "tqdm[NoReturn]":
+        """Images done and to do, images per second, time left."""
+        per_epoch, size = len(self.sampler), self.recipe.batch.size
+        n_done = self.state.progress.epoch * per_epoch + len(self.state.progress.losses)
+        return tqdm(
+            total=self.recipe.n_epochs * per_epoch * size,
+            initial=n_done * size,
+            desc="train",
+            unit=" images",
+            unit_scale=True,
+            disable=self.ranks.rank > 0,
+        )
+
+    def _add_batch(self, positions: Sequence[int], images: Tensor, checkpoints: Checkpoints | None) -> bool:
+        """Add a batch's gradients, and make a step where they are enough; whether they were."""
+        losses, n_accumulated = self.state.progress.losses, self.recipe.batch.n_accumulated
+        first = len(losses) // n_accumulated * n_accumulated
+        n_in_step = min(n_accumulated, len(self.sampler) - first)
+        losses.append(self._add_gradients(positions, images, n_in_step, checkpoints))
+        is_step = len(losses) == first + n_in_step
+        if is_step:
+            self.optimisation.step()
+            self.state.progress.step += 1
+        return is_step
+
+    def _add_gradients(
+        self, positions: Sequence[int], images: Tensor, n_in_step: int, checkpoints: Checkpoints | None
+    ) -> float:
+        recipe, network, progress = self.recipe, self.recipe.network, self.state.progress
         views = draw_views(len(positions), recipe.augment, self.state.generator)[self.rows]
         seen = augment(normalise(images.to(self.device), network.colours), views, network.image_side_px)
-        for optimizer in self.state.optimizers:
-            optimizer.zero_grad(set_to_none=True)
         try:
             value = accumulate_gradients(
-                self._embed, self.loss, seen, self.labels[list(positions)], recipe.batch.chunk
+                self._embed,
+                self.loss,
+                seen,
+                self.labels[list(positions)],
+                recipe.batch.chunk,
+                lambda value: self.optimisation.scaler.scale(value / n_in_step),
             )
         except Diverged as error:
             batch = {"images": images, "seen": seen, "positions": torch.tensor(positions)}
-            saved = f"; its batch is in {checkpoints.save_batch(batch)}" if checkpoints else ""
+            saved = f"; {checkpoints.save_batch(batch)}" if checkpoints else ""
             raise CairnError(
-                f"step {self.n_done + 1}, epoch {self.state.progress.epoch + 1}: {error}{saved}: lower the learning "
+                f"step {progress.step + 1}, epoch {progress.epoch + 1}: {error}{saved}: lower the learning "
                 "rate in the recipe, or look for a damaged image"
             ) from error
-        reduce_gradients(self.model, self.loss)
-        for optimizer, schedule in zip(self.state.optimizers, self.state.schedules, strict=True):
-            optimizer.step()
-            schedule.step()
         return value.item()
 
     def _embed(self, images: Tensor) -> Tensor:
         """Embeddings in float32, whatever the network computes in."""
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bfloat16"):
+        precision = getattr(torch, self.recipe.precision)
+        with torch.autocast(self.device.type, precision, enabled=precision is not torch.float32):
             embeddings: Tensor = self.model(images)
         return embeddings.float()
 
     def _close_epoch(self) -> None:
         progress = self.state.progress
         mean = round(float(np.mean(progress.losses)), 6)
-        rate = float(self.state.schedules[0].get_last_lr()[0])
-        step = self.n_done
         progress.epoch, progress.losses = progress.epoch + 1, []
-        progress.curve.append((step, progress.epoch, mean, rate))
+        h_ap = self._validate() if self.held_out else None
+        progress.curve.append((progress.step, progress.epoch, mean, self.optimisation.learning_rate, h_ap))
 
-
-def _optimizers(recipe: Recipe, model: RetrievalModel, loss: nn.Module) -> list[torch.optim.Optimizer]:
-    """One for the network, backbone first and head second, and one for the loss's proxies if it has some."""
-    settings = recipe.optimizer
-    head = [*model.pool.parameters(), *model.head.parameters()]
-    groups: list[dict[str, Any]] = [
-        {"params": [weight for weight in model.backbone.parameters() if weight.requires_grad]},
-        {"params": head, "lr": settings.head_factor * settings.learning_rate},
-    ]
-    rate, decay = settings.learning_rate, settings.weight_decay
-    optimizers: list[torch.optim.Optimizer] = [
-        torch.optim.Adam(groups, lr=rate, weight_decay=decay)
-        if settings.name == "adam"
-        else torch.optim.SGD(groups, lr=rate, weight_decay=decay, momentum=MOMENTUM, nesterov=True)
-    ]
-    proxies = list(loss.parameters())
-    return optimizers + ([torch.optim.Adam(proxies, lr=settings.proxy_learning_rate)] if proxies else [])
-
-
-def _schedule(recipe: Recipe, optimizer: torch.optim.Optimizer, n_per_epoch: int) -> LambdaLR:
-    """Linear warm-up, then a cosine; the backbone, first of two groups, may rest at first."""
-    settings, n_steps = recipe.optimizer, recipe.n_epochs * n_per_epoch
-
-    def factor(step: int) -> float:
-        if step < settings.n_warmup_steps:
-            return (step + 1) / settings.n_warmup_steps
-        progress = (step - settings.n_warmup_steps) / max(1, n_steps - settings.n_warmup_steps)
-        return 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
-
-    def rested(step: int) -> float:
-        return 0.0 if step < settings.n_frozen_epochs * n_per_epoch else factor(step)
-
-    is_network = len(optimizer.param_groups) == 2
-    return LambdaLR(optimizer, [rested, factor] if is_network else factor)
+    def _validate(self) -> float:
+        """H-AP of what is held out; the best weights are kept."""
+        assert self.held_out is not None
+        progress, model = self.state.progress, self.optimisation.final_model
+        h_ap = held_out_h_ap(model, self.held_out, self.recipe.batch.size, self.n_workers)
+        self.model.train()
+        if h_ap > progress.best_h_ap:
+            progress.best_h_ap, progress.best_epoch = h_ap, progress.epoch
+            self.state.best = {name: value.clone() for name, value in model.state_dict().items()}
+        return round(h_ap, 6)

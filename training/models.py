@@ -13,13 +13,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hierarchies import CairnError
+from hierarchies.files import read_steadily
 from hierarchies.parse import FORBID, read_json
 from training.backbones import PublishedBackbone, make_backbone
 from training.recipes import Network
 
 WEIGHTS = "model.safetensors"
 DESCRIPTION = "model.json"
-CONFIG = "backbone.json"
+BACKBONE = "backbone"
+CONFIG = f"{BACKBONE}/config.json"
+BACKBONE_WEIGHTS = f"{BACKBONE}/model.safetensors"
 
 
 class RetrievalModel(nn.Module):
@@ -115,19 +118,24 @@ class ModelDescription:
 
 
 def save_model(folder: Path, model: RetrievalModel, description: ModelDescription) -> None:
-    """Write weights (safetensors), description and the backbone's configuration into an existing folder.
+    """Write a model into an existing folder: `model.json` and weights as safetensors.
+
+    A published backbone goes to `backbone/`, where `AutoModel.from_pretrained` and the key `network.weights` of another
+    recipe find it.
 
     Raises:
         CairnError: it cannot be written.
     """
     record = {**asdict(description), "network": description.network.model_dump()}
-    texts = {DESCRIPTION: json.dumps(record, indent=1, sort_keys=True) + "\n"}
-    if isinstance(model.backbone, PublishedBackbone):
-        texts[CONFIG] = model.backbone.config.to_json_string()
+    text = json.dumps(record, indent=1, sort_keys=True) + "\n"
+    weights = model.state_dict()
     try:
-        save_file(model.state_dict(), folder / WEIGHTS)
-        for name, text in texts.items():
-            (folder / name).write_text(text, encoding="utf-8", newline="\n")
+        if isinstance(model.backbone, PublishedBackbone):
+            weights = {name: value for name, value in weights.items() if not name.startswith("backbone.")}
+            model.backbone.config.save_pretrained(folder / BACKBONE)
+            save_file(model.backbone.model.state_dict(), folder / BACKBONE_WEIGHTS, {"format": "pt"})
+        save_file(weights, folder / WEIGHTS)
+        (folder / DESCRIPTION).write_text(text, encoding="utf-8", newline="\n")
     except (OSError, SafetensorError) as error:
         raise CairnError(
             f"{folder}: the model cannot be written: {error}. Free some space and run this again: training goes on "
@@ -141,13 +149,22 @@ def load_model(folder: Path) -> tuple[RetrievalModel, ModelDescription]:
     Raises:
         CairnError: a file is missing, or the weights do not fit the description.
     """
+    return read_steadily(folder, lambda: _load_model(folder))
+
+
+def _load_model(folder: Path) -> tuple[RetrievalModel, ModelDescription]:
     description = read_json(folder / DESCRIPTION, ModelDescription)
     network = description.network
     config = None if network.backbone == "small_cnn" else read_json(folder / CONFIG, dict[str, Any])
     try:
-        _check_shapes(folder / WEIGHTS, network, config)
+        _check_shapes(folder, network, config)
         model = RetrievalModel(network, config)
-        model.load_state_dict(load_file(folder / WEIGHTS))
+        weights = {
+            f"{prefix}{name}": value
+            for file, prefix in _weight_files(config is not None)
+            for name, value in load_file(folder / file).items()
+        }
+        model.load_state_dict(weights)
     except FileNotFoundError as error:
         raise CairnError(
             f"{folder}: no trained model ({error.filename} is missing): run the train stage"
@@ -168,10 +185,25 @@ def load_model(folder: Path) -> tuple[RetrievalModel, ModelDescription]:
     return model.eval(), description
 
 
-def _check_shapes(weights: Path, network: Network, config: Mapping[str, Any] | None) -> None:
-    """Compare a description with the weights' header before anything is built: a lie would fill the memory."""
-    with safe_open(weights, framework="pt") as file:
-        found = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
+def model_files(folder: Path) -> list[Path]:
+    """The files that make a model what it is."""
+    return sorted([folder / DESCRIPTION, *folder.rglob("*.safetensors")])
+
+
+def _weight_files(is_published: bool) -> Iterator[tuple[str, str]]:
+    """Each file with weights, and what comes before the names in it."""
+    yield WEIGHTS, ""
+    if is_published:
+        yield BACKBONE_WEIGHTS, "backbone.model."
+
+
+def _check_shapes(folder: Path, network: Network, config: Mapping[str, Any] | None) -> None:
+    """Compare a description with the weights' headers before anything is built: a lie would fill the memory."""
+    found: dict[str, list[int]] = {}
+    for path, prefix in _weight_files(config is not None):
+        with safe_open(folder / path, framework="pt") as file:
+            names = file.keys()
+            found |= {f"{prefix}{name}": file.get_slice(name).get_shape() for name in names}
     n_layers = max((config or {}).get("num_hidden_layers", 0), sum((config or {}).get("depths", [])))
     if n_layers > len(found):
         raise ValueError(f"{n_layers:,} layers, but {len(found):,} tensors")

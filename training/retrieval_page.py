@@ -1,10 +1,9 @@
-"""One self-contained page that shows what a model finds: queries with their nearest images."""
+"""What a model finds: queries with their nearest images, as values and as one self-contained page."""
 
-import base64
-import html
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -12,13 +11,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from datasets_hub.pictures import square
 from hierarchies import LabelTree
+from hierarchies.pages import HERE, data_uri, fill
+from hierarchies.pages.found import Found, Grade, Picture
 from training.data import ImageDataset
 from training.evaluate import Embedded, Measured
 
 IntArray = npt.NDArray[np.int64]
-THUMBNAIL_PX = 112
-WRONG, FAR, NEAR = (176, 36, 36), (214, 160, 20), (24, 120, 60)  # no level matches, the coarsest, all
+THUMBNAIL_PX = 104
 
 
 @dataclass(frozen=True)
@@ -68,55 +69,62 @@ def instructive_queries(measured: Measured, n: int) -> dict[str, IntArray]:
     }
 
 
-def render_page(
-    title: str, tree: LabelTree, measured: Measured, query: Side, gallery: Side | None, n_queries: int, k: int
-) -> str:
-    """The page as HTML.
+def found_for(
+    tree: LabelTree,
+    measured: Measured,
+    query: Side,
+    gallery: Side | None,
+    n_queries: int,
+    k: int,
+    image_side_px: int = THUMBNAIL_PX,
+) -> list[Found]:
+    """Instructive queries with what is found for them.
 
     Args:
-        title: its heading.
         tree: names of the labels.
         measured: the protocol's metrics per query.
         query: what searches.
         gallery: what is searched; None: the other queries.
         n_queries: of each kind.
-        k: images shown per query.
+        k: images per query.
+        image_side_px: of the pictures; 0 for none, where the licence lets nobody pass the images on.
     """
     searched = gallery or query
-    body = []
+    columns = [tree.levels.index(level) for level in measured.levels]
+
+    def picture(side: Side, index: int, note: str, grade: Grade) -> Picture:
+        src = thumbnail(side.images.picture(index), image_side_px) if image_side_px else ""
+        return Picture(src, _path(tree, side.embedded.labels[index]), note, grade)
+
+    found = []
     for heading, chosen in instructive_queries(measured, n_queries).items():
         rows = [int(row) for row in chosen]
-        found = nearest(
-            query.embedded.embeddings[rows], searched.embedded.embeddings, k, () if gallery else rows
-        )
-        body.append(f"<h2>{html.escape(heading)}</h2>")
-        for row, scores, items in zip(rows, *found, strict=True):
-            line = "".join(_results(tree, measured, query, row, searched, scores, items))
-            body.append(f'<div class="row">{_query(tree, measured, query, row)}{line}</div>')
+        own = () if gallery else rows
+        best = nearest(query.embedded.embeddings[rows], searched.embedded.embeddings, k, own)
+        for row, scores, items in zip(rows, *best, strict=True):
+            results = []
+            for score, item in zip(scores.tolist(), items.tolist(), strict=True):
+                same = searched.embedded.labels[item, columns] == query.embedded.labels[row, columns]
+                note, grade = _shared(int(same.sum()), measured.levels)
+                results.append(picture(searched, item, f"{score:.2f}, {note}", grade))
+            asked = picture(query, row, _metrics(measured, row), "query")
+            found.append(Found(heading, asked, tuple(results)))
+    return found
+
+
+def render_page(
+    title: str, tree: LabelTree, measured: Measured, query: Side, gallery: Side | None, n_queries: int, k: int
+) -> str:
+    """The page as HTML; `title` is its heading, the other arguments are those of `found_for`."""
     means = f"H-AP {100 * measured.values['h_ap']:.1f} over {len(measured.per_query['h_ap']):,} queries"
-    return _PAGE.format(
-        title=html.escape(title), means=means, legend=_legend(measured.levels), body="\n".join(body)
-    )
+    found = found_for(tree, measured, query, gallery, n_queries, k)
+    values = {"title": title, "means": means, "levels": measured.levels, "found": found}
+    return fill(Path(__file__).with_name("retrieval.html"), values, styles=[HERE / "found.css"])
 
 
-def _query(tree: LabelTree, measured: Measured, query: Side, row: int) -> str:
+def _metrics(measured: Measured, row: int) -> str:
     values = (measured.per_query["h_ap"][row], measured.per_query[f"ap_{measured.levels[0]}"][row])
-    h_ap, ap = (f"{100 * value:.1f}" for value in values)
-    labels = query.embedded.labels[row]
-    return _figure(query.images, row, "#222", f"query: {_path(tree, labels)}", f"H-AP {h_ap}, AP {ap}")
-
-
-def _results(
-    tree: LabelTree, measured: Measured, query: Side, row: int, searched: Side, scores: Tensor, items: Tensor
-) -> Iterator[str]:
-    columns = [tree.levels.index(level) for level in measured.levels]
-    own = query.embedded.labels[row, columns]
-    for score, item in zip(scores.tolist(), items.tolist(), strict=True):
-        labels = searched.embedded.labels[item]
-        n_shared = int((labels[columns] == own).sum())
-        shared = f"shares {measured.levels[-n_shared]}" if n_shared else "shares nothing"
-        caption = f"{_path(tree, labels)} ({shared})"
-        yield _figure(searched.images, item, _colour(n_shared, len(columns)), caption, f"{score:.2f}")
+    return "H-AP {:.1f}, AP {:.1f}".format(*(100 * value for value in values))
 
 
 def _path(tree: LabelTree, labels: IntArray) -> str:
@@ -125,49 +133,16 @@ def _path(tree: LabelTree, labels: IntArray) -> str:
     return " < ".join(names)
 
 
-def _colour(n_shared: int, n_levels: int) -> str:
+def _shared(n_shared: int, levels: Sequence[str]) -> tuple[str, Grade]:
+    """The finest level that is shared, in words and as a grade."""
     if n_shared == 0:
-        return "rgb({},{},{})".format(*WRONG)
-    share = (n_shared - 1) / max(1, n_levels - 1)
-    return "rgb({},{},{})".format(*(round(a + (b - a) * share) for a, b in zip(FAR, NEAR, strict=True)))
+        return "shares nothing", "none"
+    grade: Grade = "near" if n_shared == len(levels) else "far" if n_shared == 1 else "mid"
+    return f"same {levels[-n_shared]}", grade
 
 
-def _legend(levels: Sequence[str]) -> str:
-    shared = ["nothing", *(html.escape(level) for level in reversed(levels))]
-    return " ".join(
-        f'<span style="border-color:{_colour(n, len(levels))}">{name}</span>' for n, name in enumerate(shared)
-    )
-
-
-def _figure(images: ImageDataset, index: int, colour: str, caption: str, note: str) -> str:
-    text = html.escape(caption, quote=True)
-    return (
-        f'<figure title="{text}"><img style="border-color:{colour}" alt="{text}" '
-        f'src="{thumbnail(images.images[index]["image"])}"><figcaption>{note}<br>{text}</figcaption></figure>'
-    )
-
-
-def thumbnail(image: Image.Image) -> str:
-    """A small JPEG as a data address."""
-    small = image.convert("RGB")
-    small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
+def thumbnail(image: Image.Image, side_px: int) -> str:
+    """A small square JPEG as a data address."""
     buffer = io.BytesIO()
-    small.save(buffer, "JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
-
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
-<style>
-body {{ font: 14px/1.4 system-ui, sans-serif; margin: 1.5rem; color: #222; background: #fff }}
-.row {{ display: flex; gap: .5rem; overflow-x: auto; padding: .4rem 0 .8rem; border-bottom: 1px solid #ddd }}
-figure {{ margin: 0; flex: 0 0 124px; font-size: 11px; overflow-wrap: anywhere }}
-figure:first-child {{ margin-right: 1rem }}
-img {{ display: block; width: 112px; height: 112px; object-fit: cover; border: 5px solid }}
-.legend span {{ border-left: 1rem solid; padding: 0 .8rem 0 .4rem }}
-</style></head><body>
-<h1>{title}</h1><p>{means}. First the query, then its nearest images.</p>
-<p class="legend">The border says the finest level shared: {legend}</p>
-{body}
-</body></html>
-"""
+    square(image.convert("RGB"), side_px).save(buffer, "JPEG", quality=72, optimize=True)
+    return data_uri(buffer.getvalue())

@@ -37,7 +37,9 @@ class CUB(SourceReader):
         path = images["path"]
         images["image_id"] = path.str.rpartition(".")[0]
         images["member"] = f"{FOLDER}/images/" + path
-        images["species"] = images["class_name"].str.partition(".")[2].str.replace("_", " ")
+        images["species"] = (
+            images["class_name"].str.replace(r"^[^.]*\.", "", regex=True).str.replace("_", " ")
+        )
         number = pd.to_numeric(images["class_id"], errors="coerce")
         images["split"] = (number <= LAST_TRAIN_CLASS).map({True: "train", False: "test"})
         images, unnamed = split_off(images, images["species"].isna(), "its class is not in classes.txt")
@@ -84,6 +86,8 @@ def _numbered(texts: Mapping[str, str], name: str, path: Path) -> pd.DataFrame:
     if name not in texts:
         raise CairnError(f"{path}: holds no {FOLDER}/{name}; is it the archive of CUB-200-2011?")
     pairs = [line.split(maxsplit=1) for line in texts[name].splitlines() if line.strip()]
+    if not pairs:
+        raise CairnError(f"{path}: {name}: empty; fetch it again")
     malformed = next((pair for pair in pairs if len(pair) != 2), None)
     if malformed:
         raise CairnError(f"{path}: {name}: {malformed[0]!r} is not a number and a value")

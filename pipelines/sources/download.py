@@ -25,6 +25,7 @@ FIRST_WAIT_S = 0.5  # doubled after each failure without progress
 LONGEST_WAIT_S = 30.0
 LONGEST_RETRY_AFTER_S = 300.0
 UNREACHABLE_S = 30.0  # after so long without any answer there is no network
+MOST_SHOWN = 20  # failures in one message
 MANUAL = "manual:"
 
 
@@ -190,10 +191,9 @@ def _together(failures: list[CairnError]) -> CairnError:
     no_network = [error for error in failures if isinstance(error, _NoNetwork)]
     if no_network or len(failures) == 1:
         return (no_network or failures)[0]
-    lines = sorted(str(error) for error in failures)
-    return CairnError(
-        f"{len(lines)} files could not be fetched:\n" + "\n".join(f"- {line}" for line in lines)
-    )
+    lines = sorted(f"- {error}" for error in failures)
+    shown = lines[:MOST_SHOWN] + [f"- and {len(lines) - MOST_SHOWN:,} more"] * (len(lines) > MOST_SHOWN)
+    return CairnError("\n".join([f"{len(lines):,} files could not be fetched:", *shown]))
 
 
 def _address(row: RegistryRow, base: str) -> str:

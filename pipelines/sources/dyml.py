@@ -184,6 +184,8 @@ def parse_glued_csv(text: str, path: Path) -> pd.DataFrame:
     if not table or tuple(table[0]) not in _HEADERS:
         raise CairnError(f"{path}: its first line is {lines[:1]}, not a header of DyML")
     header, records = table[0], table[1:]
+    if not records:
+        raise CairnError(f"{path}: lists no image; fetch it again")
     for number, record in enumerate(records, start=1):
         if len(record) != len(header):
             raise CairnError(f"{path}: record {number} ({', '.join(record)[:60]}) has {len(record)} fields, "

@@ -212,6 +212,8 @@ class GLDv2(SourceReader):
             folders = ", ".join(f"{folder}/" for folder in self.folders)
             raise CairnError(f"{store}: no images_NNN.tar under {folders}: run the fetch stage")
         members = scan_tars(store, tars, self.executor)
+        if members.empty:
+            raise CairnError(f"{store}: its {len(tars)} tars hold no image; run the fetch stage again")
         members["split"] = members["archive"].str.partition("/")[0].map(self.folders)
         members["image_id"] = members["member"].str.rpartition("/")[2].str.removesuffix(".jpg")
         return members

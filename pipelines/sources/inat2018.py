@@ -104,6 +104,8 @@ def _read_split(path: Path, split: str) -> pd.DataFrame:
         names = [line.strip() for line in read_text(path).split("\n") if line.strip()]
     except FileNotFoundError as error:
         raise CairnError(f"{path} is missing: run the fetch stage again") from error
+    if not names:
+        raise CairnError(f"{path}: lists no image; fetch it again")
     malformed = [name for name in names if name.count("/") != 3]
     if malformed:
         raise CairnError(

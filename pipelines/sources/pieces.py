@@ -80,13 +80,14 @@ class Part:
         """Put the complete file in place, in one step."""
         with self.path.open("rb") as written:
             os.fsync(written.fileno())
+        # First: a kill after the renaming would leave it there for ever.
+        self.validator_path.unlink(missing_ok=True)
         self.path.replace(target)
-        self.clear()
 
     def set_aside(self) -> None:
         """Keep bytes that do not match where somebody can look at them."""
+        self.validator_path.unlink(missing_ok=True)
         self.path.replace(self.damaged_path)
-        self.clear()
 
     def clear(self) -> None:
         """Forget everything."""

@@ -65,6 +65,8 @@ def _read_split(path: Path, split: str) -> pd.DataFrame:
     where = path / name
     header, *records = [line.split() for line in lines if line.strip()] or [[]]
     malformed = next((record for record in records if len(record) != len(header)), None)
+    if not records:
+        raise CairnError(f"{where}: lists no image; fetch it again")
     if malformed:
         raise CairnError(
             f"{where}: {' '.join(malformed)[:80]!r} has {len(malformed)} fields, not {len(header)}"

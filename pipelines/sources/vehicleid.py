@@ -61,6 +61,8 @@ def _read_split(path: Path, split: str) -> pd.DataFrame:
     with open_zip(path) as archive:
         lines = read_zip_member(archive, name).decode("utf-8", errors="replace").splitlines()
     pairs = [line.split() for line in lines if line.strip()]
+    if not pairs:
+        raise CairnError(f"{path}: {name}: lists no image; fetch it again")
     malformed = next((pair for pair in pairs if len(pair) != 2), None)
     if malformed:
         raise CairnError(f"{path}: {name}: {' '.join(malformed)[:80]!r} is not an image and a vehicle")

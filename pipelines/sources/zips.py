@@ -46,7 +46,7 @@ def scan_zip(path: Path) -> pd.DataFrame:
         CairnError: missing or damaged archive.
     """
     with open_zip(path) as archive:
-        members = [info for info in archive.infolist() if not info.is_dir()]
+        members = [info for info in archive.infolist() if not info.filename.endswith("/")]
     if len(members) > MAX_MEMBERS:
         raise CairnError(f"{path}: more than {MAX_MEMBERS:,} members: not an archive of images")
     entries: list[Entry] = []

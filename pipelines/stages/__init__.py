@@ -17,8 +17,11 @@ STAGES = {
     "check": "Hold the published dataset against its contract; any violation fails.",
     "train": "Train a model by the dataset's recipe.",
     "evaluate": "Measure the model and its baselines, exactly, per level.",
-    "report": "Draw the tree page and the statistics.",
+    "report": "Write the tree explorer, and the tree as text.",
 }
+OVER_ALL = {
+    "summary": "Write the project's report over all datasets and scales."
+}  # `run(root)`, in place of a context
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import json
 
 from datasets_hub import check_dataset, describe
+from datasets_hub.locate import PublishedDataset
 from hierarchies.files import write_text_atomic
 from hierarchies.parse import read_json
 from pipelines.stages import Context
@@ -16,7 +17,7 @@ def run(context: Context) -> None:
         context.paths.hub, expected_listed={split: count["listed"] for split, count in counts.items()}
     )
     report.require_ok()
-    splits = describe(context.paths.hub).stats.splits
+    found = describe(context.paths.hub)
     published = {
         name: {
             "listed": split.n_listed,
@@ -24,10 +25,26 @@ def run(context: Context) -> None:
             "quarantined": split.n_quarantined,
             "excluded": split.n_excluded,
         }
-        for name, split in splits.items()
+        for name, split in found.stats.splits.items()
     }
-    record = {**json.loads(report.to_json()), "counts": published}
+    record = {**json.loads(report.to_json()), "counts": published, "published": _published(found)}
     report.save_page(context.paths.look_alikes)
     path = context.paths.results("check") / "report.json"
     write_text_atomic(path, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
     print(report)
+
+
+def _published(found: PublishedDataset) -> dict[str, object]:
+    """What was checked: enough of card and counts for the project's report."""
+    card, stats = found.card, found.stats
+    return {
+        "title": card.title,
+        "licence": card.licence,
+        "redistributable": card.redistributable,
+        "annotation_origin": card.annotation_origin,
+        "n_names": dict(stats.n_names),
+        "quarantine": dict(stats.quarantine),
+        "size_bytes": sum(file.size_bytes for file in stats.files),
+        "fingerprint": stats.fingerprint,
+        "tree_fingerprint": stats.tree_fingerprint,
+    }

@@ -2,58 +2,141 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from datasets_hub import describe, load_dataset, load_tree
+from datasets_hub.card import EvaluationProtocol
+from datasets_hub.mapped import read_columns
 from hierarchies.files import atomic_write, write_text_atomic
+from pipelines.embedder import Embedder
+from pipelines.examples import write_examples
 from pipelines.stages import Context
-from training.data import ImageDataset
-from training.evaluate import Encoder, Measured, colour_histogram, embed_split, evaluate, model_encoder
+from pipelines.stages.index import GROUND_TRUTH
+from training.evaluate import (
+    Embedded,
+    Measured,
+    colour_histogram,
+    embed_split,
+    evaluate,
+    model_encoder,
+    precision_recall_curves,
+)
 from training.loop import untrained_model
-from training.models import load_model
+from training.metrics import ground_truth_metrics
+from training.metrics.curves import RECALLS
 from training.recipes import load_recipe
 
 N_BINS = 20
 Results = dict[str, dict[str, Measured]]  # by system and protocol
+Official = Mapping[str, dict[str, dict[str, float]]]  # by system, under `benchmark`
+Curves = Mapping[str, Mapping[str, npt.NDArray[np.float64]]]  # by protocol and level
 
 
 def run(context: Context) -> None:
-    """Measure every protocol of the card; write `metrics.json`, `table.md` and the loss curve."""
+    """Measure every protocol of the card; write `metrics.json`, `table.md`, examples, and what `dvc plots` draws."""
     settings = getattr(context.params.evaluate, context.scale)
-    model, description = load_model(context.paths.model)
-    tree = load_tree(context.paths.hub)
-    encoders: dict[str, Encoder] = {
-        "trained": model_encoder(model),
-        "untrained": model_encoder(untrained_model(load_recipe(description.recipe), description.seed)),
+    embedder = Embedder(
+        context.paths.model, context.paths.hub, context.scale, settings.batch_size, settings.n_workers
+    )
+    recipe, seed = load_recipe(embedder.description.recipe), embedder.description.seed
+    baselines = {
+        "untrained": model_encoder(untrained_model(recipe, seed)),
         "colour_histogram": colour_histogram,
     }
-    results: Results = {name: {} for name in encoders}
-    for protocol in describe(context.paths.hub).card.protocols:
-        splits = {
-            name: ImageDataset(
-                load_dataset(context.paths.hub, split=name), tree, model.network.decoded_side_px
-            )
-            for name in (protocol.query, protocol.gallery)
+    protocols, levels = embedder.published.card.protocols, embedder.tree.levels
+    splits = dict.fromkeys(split for protocol in protocols for split in (protocol.query, protocol.gallery))
+    embedded = {"trained": {name: embedder.embedded(name) for name in splits}}
+    for system, encoder in baselines.items():
+        embedded[system] = {
+            name: embed_split(embedder.images(name), encoder, settings.batch_size, settings.n_workers)
+            for name in splits
         }
-        for system, encoder in encoders.items():
-            embedded = {
-                name: embed_split(images, encoder, settings.batch_size, settings.n_workers)
-                for name, images in splits.items()
-            }
-            gallery = None if protocol.gallery == protocol.query else embedded[protocol.gallery]
-            results[system][protocol.name] = evaluate(
-                embedded[protocol.query], gallery, tree.levels, protocol.levels
-            )
-    _write(context, results, tree.levels)
+    results: Results = {
+        system: {
+            protocol.name: evaluate(*_sides(points, protocol), levels, protocol.levels)
+            for protocol in protocols
+        }
+        for system, points in embedded.items()
+    }
+    curves = {
+        protocol.name: precision_recall_curves(
+            *_sides(embedded["trained"], protocol), levels, protocol.levels
+        )
+        for protocol in protocols
+    }
+    _write(context, results, _official(context, embedded, protocols), curves, levels)
+    path = context.paths.results("evaluate") / "examples.json"
+    card = embedder.published.card
+    write_examples(path, card, embedder.tree, results["trained"], embedded["trained"], embedder.images)
 
 
-def _write(context: Context, results: Results, levels: tuple[str, ...]) -> None:
+def _official(
+    context: Context,
+    embedded: Mapping[str, Mapping[str, Embedded]],
+    protocols: Sequence[EvaluationProtocol],
+) -> Official:
+    """What the benchmark's own answers say of its protocol, the first, where it has some."""
+    path = context.paths.index / GROUND_TRUTH
+    if not protocols or not path.is_file():
+        return {}
+    answers, sides = pd.read_parquet(path), (protocols[0].query, protocols[0].gallery)
+    ids = [read_columns(context.paths.hub, side, ["image_id"])["image_id"].to_pylist() for side in sides]
+    return {
+        system: {"benchmark": official_metrics(answers, *ids, *(points[side] for side in sides))}
+        for system, points in embedded.items()
+    }
+
+
+def official_metrics(
+    answers: pd.DataFrame,
+    query_ids: Sequence[str],
+    gallery_ids: Sequence[str],
+    query: Embedded,
+    gallery: Embedded,
+) -> dict[str, float]:
+    """mAP@100 by the answers that the benchmark lists, which may differ from those that share a label.
+
+    Args:
+        answers: `query_id`, `image_id`, `usage`.
+        query_ids: of the query split, in its order.
+        gallery_ids: of the gallery.
+        query: what searches.
+        gallery: what is searched.
+
+    Returns:
+        `map_at_100`, and the same of each part of the queries, such as `map_at_100_private`.
+    """
+    place = pd.Series(range(len(gallery_ids)), index=pd.Index(gallery_ids))
+    known = answers[answers["image_id"].isin(place.index)]
+    by_query = known.assign(item=known["image_id"].map(place)).groupby("query_id")["item"].apply(list)
+    relevant = [by_query.get(image_id, []) for image_id in query_ids]
+    found = ground_truth_metrics(query.embeddings, gallery.embeddings, relevant).per_query["map_at_100"]
+    per_query = pd.Series(found, index=pd.Index(query_ids)).dropna()
+    usage = known.drop_duplicates("query_id").set_index("query_id")["usage"].str.lower()
+    parts = per_query.groupby(usage.reindex(per_query.index)).mean()
+    return {"map_at_100": float(per_query.mean())} | {
+        f"map_at_100_{name}": float(v) for name, v in parts.items()
+    }
+
+
+def _sides(
+    embedded: Mapping[str, Embedded], protocol: EvaluationProtocol
+) -> tuple[Embedded, Embedded | None]:
+    """Queries, and what they search where that is another split."""
+    is_own_gallery = protocol.gallery == protocol.query
+    return embedded[protocol.query], None if is_own_gallery else embedded[protocol.gallery]
+
+
+def _write(
+    context: Context, results: Results, official: Official, curves: Curves, levels: tuple[str, ...]
+) -> None:
     folder = context.paths.results("evaluate")
     metrics = {
         system: {name: _defined(measured.values) for name, measured in protocols.items()}
+        | official.get(system, {})
         for system, protocols in results.items()
     }
     rounded = json.loads(json.dumps(metrics), parse_float=lambda number: round(float(number), 5))
@@ -62,6 +145,7 @@ def _write(context: Context, results: Results, levels: tuple[str, ...]) -> None:
     write_text_atomic(folder / "table.md", table)
     write_text_atomic(folder / "h_ap.csv", h_ap_histogram(results["trained"]))
     write_text_atomic(folder / "levels.csv", values_per_level(results["trained"]))
+    write_text_atomic(folder / "precision_recall.csv", precision_per_recall(curves))
     with atomic_write(folder / "loss.csv") as temporary:
         shutil.copyfile(context.paths.model / "loss.csv", temporary)
     print(table)
@@ -92,6 +176,21 @@ def values_per_level(protocols: Mapping[str, Measured]) -> str:
         }
         for name, measured in protocols.items()
         for level in measured.levels
+    ]
+    return pd.DataFrame(rows).to_csv(index=False)
+
+
+def precision_per_recall(curves: Curves) -> str:
+    """CSV: precision at each recall, by level; where there are several protocols, the level is named after both."""
+    rows = [
+        {
+            "level": level if len(curves) == 1 else f"{protocol}, {level}",
+            "recall": recall,
+            "precision": precision,
+        }
+        for protocol, by_level in curves.items()
+        for level, precisions in by_level.items()
+        for recall, precision in zip(RECALLS, precisions.round(5).tolist(), strict=True)
     ]
     return pd.DataFrame(rows).to_csv(index=False)
 

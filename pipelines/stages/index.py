@@ -140,7 +140,11 @@ def _ground_truth(truth: pd.DataFrame, shown: "pd.Series[str]") -> pd.DataFrame:
 
 
 def _check_ids(listing: Listing) -> None:
-    """Refuse an index whose identifiers could be mistaken for one another."""
+    """Refuse an index without images, or whose identifiers could be mistaken for one another."""
+    if listing.images.empty:
+        raise CairnError(
+            "none of the listed images is in the archives; run the fetch stage again, or mend the lists"
+        )
     repeated = listing.images["image_id"].duplicated()
     if repeated.any():
         example = listing.images.loc[repeated, "image_id"].iloc[0]

@@ -1,26 +1,35 @@
-"""report: the tree page, and the tree as text for the repository."""
+"""report: the tree explorer, and the tree as text for the repository."""
 
 import io
 
 from rich.console import Console
 
-from datasets_hub import load_tree
+from datasets_hub import describe
+from datasets_hub.photos import photos_per_leaf
+from hierarchies.explorer import View, write_explorer
 from hierarchies.files import replace_folder, write_text_atomic
-from hierarchies.render import render_html, render_text
-from pipelines.counts import images_per_leaf
+from hierarchies.render import render_text, total_counts
+from hierarchies.review.trace import read_touches
+from pipelines.counts import images_per_split
 from pipelines.stages import Context
 
 TEXT_WIDTH = 120
 
 
 def run(context: Context) -> None:
-    """Draw the tree with the images of all splits counted."""
-    tree = load_tree(context.paths.hub)
-    counts = images_per_leaf(context.paths.hub)
+    """Draw the tree with its images counted, its decisions and, where the licence lets, some photos."""
+    found = describe(context.paths.hub)
+    tree, counts = found.tree(), images_per_split(context.paths.hub)
+    view = View(context.dataset, tree, counts, read_touches(context.paths.touches))
     with replace_folder(context.paths.pages) as folder:
-        render_html(tree, folder / "tree.html", f"{context.dataset} ({context.scale})", counts)
+        write_explorer(
+            folder / "tree.html",
+            f"{found.card.title} ({context.scale})",
+            view,
+            photos_per_leaf(found, tree),
+        )
     text = io.StringIO()
-    Console(file=text, width=TEXT_WIDTH).print(render_text(tree, counts=counts))
+    Console(file=text, width=TEXT_WIDTH).print(render_text(tree, counts=total_counts(counts)))
     lines = (line.rstrip() for line in text.getvalue().splitlines())
     write_text_atomic(context.paths.results("report") / "tree.txt", "\n".join(lines) + "\n")
     print(f"{context.dataset}: {context.paths.pages / 'tree.html'}")

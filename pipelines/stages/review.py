@@ -8,6 +8,7 @@ from hierarchies.build.proposal import Proposal
 from hierarchies.files import replace_folder, write_text_atomic
 from hierarchies.review.apply import Report, apply_decisions
 from hierarchies.review.decisions import read_decisions
+from hierarchies.review.trace import trace, write_touches
 from pipelines.stages import Context
 
 
@@ -21,6 +22,7 @@ def run(context: Context) -> None:
         tree.save(folder / context.paths.tree.name)
         reviewed = _reviewed(report, context).model_dump_json(indent=1)
         (folder / context.paths.reviewed.name).write_text(reviewed + "\n", encoding="utf-8")
+        write_touches(folder / context.paths.touches.name, trace(proposal, decisions, tree))
     record = {
         "counts": report.counts(),
         "pending": [f"{item.level} {item.label} -> {item.category}" for item in report.pending],

@@ -5,7 +5,8 @@ import shutil
 import numpy as np
 import torch
 
-from datasets_hub import load_dataset, load_tree
+from datasets_hub import load_tree
+from datasets_hub.mapped import open_split
 from hierarchies import CairnError
 from hierarchies.files import replace_folder
 from pipelines.stages import Context
@@ -34,8 +35,7 @@ def run(context: Context) -> None:
         )
     torch.set_num_threads(N_THREADS)
     tree = load_tree(context.paths.hub)
-    split = load_dataset(context.paths.hub, split="train")
-    images = ImageDataset(split, tree, recipe.network.decoded_side_px)
+    images = ImageDataset(open_split(context.paths.hub, "train"), recipe.network.decoded_side_px)
     n_alone = int((np.unique(images.labels[:, 0], return_counts=True)[1] == 1).sum())
     with process_group() as group:
         if group.rank == 0:

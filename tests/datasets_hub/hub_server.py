@@ -48,6 +48,7 @@ class FakeHub(ThreadingHTTPServer):
         self.objects: dict[str, bytes] = {}
         self.uploads: list[str] = []
         self.refuse = False
+        self.storing = threading.Lock()
         self.kill_after: int | None = None
         self.client: subprocess.Popen[str] | None = None
         self.url = f"http://127.0.0.1:{self.server_port}"
@@ -101,14 +102,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_PUT(self) -> None:
         raw, oid = self._body(), self.path.rsplit("/", 1)[1]
-        if self.server.client and len(self.server.uploads) == self.server.kill_after:
-            self.server.client.kill()
-            return
-        if hashlib.sha256(raw).hexdigest() != oid:
-            self._error(400, "BadDigest")
-            return
-        self.server.objects[oid] = raw
-        self.server.uploads.append(oid)
+        with self.server.storing:  # files come in parallel: count and store are one step
+            if self.server.client and len(self.server.uploads) == self.server.kill_after:
+                self.server.client.kill()
+                return
+            if hashlib.sha256(raw).hexdigest() != oid:
+                self._error(400, "BadDigest")
+                return
+            self.server.objects[oid] = raw
+            self.server.uploads.append(oid)
         self._reply({})
 
     def do_POST(self) -> None:

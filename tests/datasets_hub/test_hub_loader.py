@@ -4,10 +4,12 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import datasets
 import pytest
-from hub_toy import LEAVES, N_IMAGES, toy_row, toy_tree
+from hub_toy import LEAVES, N_IMAGES, toy_parts, toy_row, toy_tree, write_toy
 
 import datasets_hub
 from datasets_hub import TorchView, describe, label_array, list_datasets, load_dataset, load_tree
@@ -173,3 +175,22 @@ def test_import_is_light_and_brings_no_torch() -> None:
         for _ in range(3)
     ]
     assert min(runs) < 0.3
+
+
+def test_a_dataset_replaced_while_it_is_read_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, load = tmp_path / "toy", datasets.load_dataset
+    write_toy(folder)
+    changed = replace(toy_row("test", 0), image_id="changed")
+
+    def load_late(*arguments: object, **options: object) -> object:
+        monkeypatch.setattr(datasets, "load_dataset", load)
+        write_toy(folder, parts=toy_parts(test_0=changed))
+        return load(*arguments, **options)
+
+    monkeypatch.setattr(datasets, "load_dataset", load_late)
+    assert load_dataset(folder, "test")["image_id"][:] == ["changed", *IDS[1:]]
+    shutil.rmtree(next((folder / "data").glob("test-*")).parent)
+    with pytest.raises(CairnError, match="missing"):
+        load_dataset(folder, "test")

@@ -22,6 +22,7 @@ from hub_toy import (
 )
 from huggingface_hub import HfApi
 from huggingface_hub.errors import LocalEntryNotFoundError
+from typer.testing import CliRunner
 
 from datasets_hub import check_dataset, describe, list_datasets, load_dataset, load_tree
 from datasets_hub.diff import diff_datasets
@@ -31,6 +32,7 @@ from datasets_hub.remote import explained
 from datasets_hub.targets import FolderTarget, open_target
 from hierarchies.errors import CairnError
 from hierarchies.tree import LabelTree
+from pipelines.cli import app
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +79,9 @@ def test_versions_travel_by_difference_and_come_back(
     changelog = open_target(to, options).read_text("CHANGELOG.md") or ""
     assert "## v2" in changelog
     assert "First \\| &lt;b&gt;" in changelog
+    if place == "folder":
+        command = ["datasets", "diff", to, to, "--revision-before", "v1", "--revision-after", "v2"]
+        assert "images added: 1 (new)" in CliRunner().invoke(app, command).output
     with pytest.raises(CairnError, match="no version 'v7'; there are: v1, v2"):
         rollback(to, "v7", storage_options=options)
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from pipelines.stages import STAGES
+from pipelines.stages import OVER_ALL, STAGES
 from tests.project import ROOT, Project, copy_repository
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("project"), pytest.mark.timeout(900)]
@@ -56,7 +56,7 @@ def test_a_second_run_finds_everything_up_to_date(project: Project):
 
 def test_the_graph_is_that_of_the_design(project: Project):
     stages = project.run("dvc", "stage", "list", "--name-only").stdout.split()
-    assert {stage.split("@")[0] for stage in stages} == set(STAGES)
+    assert {stage.split("@")[0] for stage in stages} == {*STAGES, *OVER_ALL}
 
 
 def test_another_project_loads_it_with_datasets_alone(project: Project, tmp_path: Path):
@@ -121,8 +121,24 @@ def test_metrics_are_there_for_model_and_baselines(project: Project):
     assert curve["loss"].iloc[-1] < curve["loss"].iloc[0]
     project.run("dvc", "plots", "show", "-o", "plots")
     page = (project.root / "plots/index.html").read_text()
-    assert all(f"results_evaluate_sample_gldv2_{name}_csv" in page for name in ("loss", "h_ap", "levels"))
+    drawn = ("loss", "h_ap", "levels", "precision_recall")
+    assert all(f"results_evaluate_sample_gldv2_{name}_csv" in page for name in drawn)
     assert not (project.root / "data/checkpoints/sample/gldv2").exists()
+
+
+def test_the_report_is_over_all_that_was_built(project: Project):
+    page = (project.root / "results/report/index.html").read_text(encoding="utf-8")
+    for dataset in PARAMS["datasets"]:
+        tree_page = f"data/report/sample/{dataset}/tree.html"
+        assert f'<a href="../../{tree_page}">' in page
+        assert (project.root / tree_page).stat().st_size < 15_000_000
+    assert page.count('<figure class="query">') == 4 * len(PARAMS["train_on"])
+    photos = {
+        d: (project.root / f"data/report/sample/{d}/tree.html").read_text().count("data:image/jpeg")
+        for d in ("gldv2", "inat2018")
+    }
+    assert photos["gldv2"] > 89
+    assert photos["inat2018"] == 0, "its licence lets nobody pass images on"
 
 
 def test_a_model_is_looked_at_and_searched_with(project: Project):
@@ -160,6 +176,19 @@ def test_a_lost_store_is_fetched_again(project: Project):
     shutil.rmtree(project.root / "data/store/sample/crockery")
     project.run(sys.executable, "-m", "pipelines", "publish", "crockery")
     assert (project.root / "data/store/sample/crockery/labels.csv").is_file()
+
+
+def test_the_doctor_finds_a_damaged_file_and_the_next_run_fetches_it_again(project: Project):
+    blob = project.root / "data/store/sample/crockery/labels.csv"
+    manifest = project.root / "results/fetch/sample/crockery/manifest.json"
+    whole, listed = blob.read_bytes(), manifest.read_bytes()
+    assert project.run("cairn", "doctor", "--deep", check=False).returncode == 0
+    blob.write_bytes(b"?" + whole[1:])
+    found = project.run("cairn", "doctor", "--deep", "--repair")
+    assert "now run `dvc repro`" in found.stdout
+    project.repro("fetch@sample-crockery")
+    assert blob.read_bytes() == whole
+    assert manifest.read_bytes() == listed
 
 
 # ---- what it refuses --------------------------------------------------------------------------------------

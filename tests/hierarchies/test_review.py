@@ -276,3 +276,21 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     shown, made = session(tmp_path / "d.jsonl", "r", ("bridge",))
     assert made == []
     assert "another category has the name" in shown
+
+
+def test_two_sessions_at_once_lose_nothing(tmp_path: Path) -> None:
+    path, pressed = tmp_path / "d.jsonl", iter("sau")
+
+    def keys() -> str:
+        if not path.exists():  # bob has read the file; ada decides first
+            session(path, "a")
+        return next(pressed, "q")
+
+    Review(Session(PROPOSAL, path, "bob"), Console(file=io.StringIO()), keys, lambda _: "").run()
+    made = read_decisions(path)
+    assert [(d.author, d.act, d.label) for d in made] == [
+        ("ada", "accept", "keep"),
+        ("bob", "accept", "Naturama"),
+        ("bob", "undo", ""),
+    ]
+    assert made[2].of == made[1].id

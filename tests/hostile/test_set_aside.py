@@ -22,9 +22,9 @@ from datasets_hub.duplicates import decode
 from datasets_hub.images import DECODING_FAULTS, ImageCheck
 from datasets_hub.report import LookAlike, Report
 from hierarchies import CairnError, LabelTree
+from hierarchies.explorer import View, write_explorer
 from hierarchies.export import export
 from hierarchies.files import replace_folder, write_text_atomic
-from hierarchies.render import render_html
 from hierarchies.review.apply import apply_decisions
 from hierarchies.review.decisions import Decision, read_decisions
 from pipelines.archives import Tar, scan_tar, stream_tar_gz
@@ -84,12 +84,13 @@ def test_an_absurd_size_and_a_name_in_another_encoding(tmp_path):
     assert scan_tar(Tar(tmp_path, "y.tar"))[0].member == "caf\ufffd.jpg"
 
 
-ZIPPED = {"/etc/x": OUTSIDE, "../x": OUTSIDE, "a\\..\\x": OUTSIDE, "a\nb": CONTROL}
+ZIPPED = {"": OUTSIDE, "/etc/x": OUTSIDE, "../x": OUTSIDE, "a\\..\\x": OUTSIDE, "a\nb": CONTROL}
 
 
 @pytest.mark.parametrize("name", ZIPPED)
 def test_a_bad_name_in_a_zip_is_refused(tmp_path, name):
-    (tmp_path / "x.zip").write_bytes(zip_of({name: b"x"}))
+    content = zip_of({name or "EMPTY": b"x"}).replace(b"EMPTY", b"\0MPTY")  # a name is read up to its NUL
+    (tmp_path / "x.zip").write_bytes(content)
     assert scan_zip(tmp_path / "x.zip")["refused"].tolist() == [ZIPPED[name]]
 
 
@@ -183,7 +184,7 @@ def test_a_bomb_in_a_published_shard_is_a_broken_image():
 
 def test_html_in_labels_is_text_in_every_page(tmp_path):
     tree = LabelTree.from_table(pd.DataFrame({"fine": [LABEL], "coarse": ["<b>c</b>"]}), ["fine", "coarse"])
-    render_html(tree, tmp_path / "tree.html", LABEL)
+    write_explorer(tmp_path / "tree.html", LABEL, View(LABEL, tree))
     page = (tmp_path / "tree.html").read_text(encoding="utf-8")
     assert "<img src=x" not in page
     assert "<b>c</b>" not in page

@@ -1,4 +1,4 @@
-"""A local HTTP server that serves one content and misbehaves on request, one way per answer."""
+"""A local HTTP server that serves one content, or a folder, and misbehaves on request, one way per answer."""
 
 import re
 import threading
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
 
 PAGE = b"<!DOCTYPE html><html><body>Quota exceeded. Please sign in.</body></html>"
 
@@ -21,7 +22,7 @@ class Misbehaviour:
     (206 from another byte); no_416 (416 to any Range); flipped (one wrong byte); endless.
     """
 
-    content: bytes
+    content: bytes | dict[str, bytes]  # of every path, or by path
     script: list[str] = field(default_factory=list)
     always: str = "good"
     etag: str | None = '"v1"'
@@ -36,8 +37,8 @@ class Misbehaviour:
 
 
 @contextmanager
-def misbehaving_server(content: bytes) -> Iterator[Misbehaviour]:
-    """Serve `content` at any path of `url` until the block ends."""
+def misbehaving_server(content: bytes | dict[str, bytes]) -> Iterator[Misbehaviour]:
+    """Serve `content` below `url` until the block ends."""
     behaviour = Misbehaviour(content)
 
     class Handler(_Handler):
@@ -93,6 +94,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self, way: str, wanted: str | None) -> None:
         plan, content = self.plan, self.plan.content
+        if isinstance(content, dict):
+            content = content[unquote(self.path).lstrip("/")]
         if way == "flipped":
             content = content[:-1] + bytes([content[-1] ^ 1])
         start = self._start(wanted) if way != "no_range" else 0

@@ -1,6 +1,8 @@
 """`cairn tree` on trees in files: what each command prints, and how it refuses."""
 
+import errno
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
+import pipelines.__main__
 from hierarchies import LabelTree
 from pipelines import cli
 
@@ -90,3 +93,35 @@ def test_a_mistake_is_one_message(trees, monkeypatch, tmp_path, arguments, words
         cli.main()
     assert str(stop.value).startswith("error: ")
     assert words in str(stop.value)
+
+
+def test_html_writes_one_tree_or_two_side_by_side(trees, tmp_path: Path):
+    for arguments, n_panes in (([trees[0]], 1), ([trees[0], "--compare", trees[1]], 2)):
+        page = tmp_path / f"{n_panes}.html"
+        assert (
+            f"{page}: open it in a browser" in cairn("tree", "html", *arguments, "--output", str(page)).stdout
+        )
+        assert page.read_text(encoding="utf-8").count('<section class="pane"') == n_panes
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [(errno.ENOSPC, "the disk is full"), (errno.EROFS, "takes no writes"), (errno.EACCES, "owner")],
+)
+@pytest.mark.parametrize("program", [cli, pipelines.__main__])
+def test_what_the_disk_refuses_is_one_message(monkeypatch, program, code, words):
+    def refuse() -> None:
+        raise OSError(code, os.strerror(code), "/data/file")
+
+    monkeypatch.setattr(program, "app", refuse)
+    with pytest.raises(SystemExit, match=f"^error: /data/file: .*{words}"):
+        program.main()
+
+
+def test_other_errors_pass(monkeypatch):
+    def fail() -> None:
+        raise OSError(errno.EBADF, "a fault of ours")
+
+    monkeypatch.setattr(cli, "app", fail)
+    with pytest.raises(OSError, match="a fault of ours"):
+        cli.main()

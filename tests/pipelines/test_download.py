@@ -2,10 +2,8 @@
 
 import hashlib
 import multiprocessing
-import os
 import random
 import re
-import signal
 import socket
 import threading
 import time
@@ -21,7 +19,9 @@ from tqdm import tqdm
 from hierarchies.errors import CairnError
 from pipelines.sources import download
 from pipelines.sources.download import fetch_all, fetch_file
+from pipelines.sources.pieces import Part
 from pipelines.sources.registry import RegistryRow, read_registry
+from tests.datasets_hub.hub_toy import die_at
 from tests.pipelines.misbehaving_server import Misbehaviour, misbehaving_server
 
 CONTENT = random.Random("content").randbytes(60_000)
@@ -391,6 +391,12 @@ def test_one_message_names_every_failure_and_the_rest_is_kept(
     assert all(name in str(failure.value) for name in ("bad0", "bad1", "by_hand.zip"))
     assert capfd.readouterr().err.startswith("note: by_hand.zip: no program may download this file")
     assert all((tmp_path / row.name).read_bytes() == CONTENT for row in good)
+    server.always = "not_found"
+    gone = [RegistryRow(f"gone{n}", f"{server.url}/gone", None, None) for n in range(30)]
+    with pytest.raises(CairnError, match=r"^30 files could not be fetched") as failure:
+        fetch_all(gone, tmp_path)
+    assert str(failure.value).splitlines()[-1] == "- and 10 more"
+    assert len(str(failure.value).splitlines()) == 22
 
 
 # kill -9
@@ -415,7 +421,7 @@ def test_killed_at_random_moments_it_goes_on_where_it_was(server: Misbehaviour, 
         child.join(rng.uniform(0.02, 0.25))
         if not child.is_alive():
             break
-        os.kill(child.pid or 0, signal.SIGKILL)
+        child.kill()  # kill -9; no failure if it ended meanwhile
         child.join()
         n_kills += 1
         for path in tmp_path.glob("*.tar"):
@@ -477,3 +483,26 @@ def test_a_registry_without_a_column_or_a_line_is_refused(tmp_path: Path) -> Non
         read_registry(path)
     with pytest.raises(CairnError, match="no such registry"):
         read_registry(tmp_path / "other.tsv")
+
+
+def finish_and_die(target: Path, step: int) -> None:
+    part = Part(target, is_hashed=True)
+    part.begin("v1")
+    part.path.write_bytes(CONTENT)
+    die_at(step)
+    part.finish(target)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_killed_while_a_file_is_put_in_place_leaves_nothing_beside_it(
+    server: Misbehaviour, tmp_path: Path, step: int
+) -> None:
+    process = multiprocessing.get_context("fork").Process(
+        target=finish_and_die, args=(tmp_path / "a.tar", step)
+    )
+    process.start()
+    process.join(30)
+    assert process.exitcode == -signal.SIGKILL
+    get(server, tmp_path)
+    assert only(tmp_path) == {"a.tar"}

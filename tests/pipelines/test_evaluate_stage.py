@@ -4,9 +4,17 @@ import io
 
 import numpy as np
 import pandas as pd
+import pytest
+import torch
 
-from pipelines.stages.evaluate import h_ap_histogram, metrics_table, values_per_level
-from training.evaluate import Measured
+from pipelines.stages.evaluate import (
+    h_ap_histogram,
+    metrics_table,
+    official_metrics,
+    precision_per_recall,
+    values_per_level,
+)
+from training.evaluate import Embedded, Measured
 
 
 def measured(levels: tuple[str, ...], h_ap: list[float]) -> Measured:
@@ -36,3 +44,25 @@ def test_levels_are_listed_by_protocol():
     frame = pd.read_csv(io.StringIO(values_per_level({"all": measured(("a", "b"), [])})))
     assert frame["level"].tolist() == ["a", "b"]
     assert frame.columns.tolist() == ["protocol", "level", "ap", "ap_low", "ap_high", "r_at_1"]
+
+
+def test_curves_are_named_after_their_protocol_where_there_are_several():
+    curve = {"fine": np.linspace(1, 0.5, 21)}
+    frame = pd.read_csv(io.StringIO(precision_per_recall({"all": curve})))
+    assert frame["level"].unique().tolist() == ["fine"]
+    assert frame.set_index("recall")["precision"].loc[[0.0, 1.0]].tolist() == [1, 0.5]
+    both = pd.read_csv(io.StringIO(precision_per_recall({"one": curve, "two": curve})))
+    assert both["level"].unique().tolist() == ["one, fine", "two, fine"]
+
+
+def test_the_benchmark_is_scored_by_its_own_answers():
+    rows = [("q1", "b", "Public"), ("q1", "c", "Public"), ("q2", "a", "Private"), ("q2", "gone", "Private")]
+    answers = pd.DataFrame(rows, columns=["query_id", "image_id", "usage"])
+    no_labels = np.zeros((3, 1), dtype=np.int64)
+    queries = Embedded(torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]), no_labels)
+    gallery = Embedded(torch.tensor([[1.0, 0.1], [0.9, 0.2], [0.8, 0.3]]), no_labels)
+    found = official_metrics(answers, ["q1", "q2", "without answers"], ["a", "b", "c"], queries, gallery)
+    q1, q2 = (1 / 2 + 2 / 3) / 2, 1 / 3
+    assert found == pytest.approx(
+        {"map_at_100": (q1 + q2) / 2, "map_at_100_public": q1, "map_at_100_private": q2}
+    )

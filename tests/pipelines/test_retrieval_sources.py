@@ -22,7 +22,7 @@ from pipelines.samples.archives import write_tar_gz, write_zip
 from pipelines.samples.generate import generate
 from pipelines.sources import fetched, reader
 from pipelines.sources.cub import CUB
-from pipelines.sources.dyml import DyML
+from pipelines.sources.dyml import DyML, parse_glued_csv
 from pipelines.sources.expected import expected_counts
 from pipelines.sources.members import locate
 from pipelines.sources.registry import read_registry
@@ -217,6 +217,35 @@ def test_a_zip_without_labels_is_refused(tmp_path):
     write_zip(tmp_path / "dyml_product.zip", [("a/b/train/label.csv", b"")])
     with pytest.raises(CairnError, match=r"dyml_product\.zip: holds no train/label\.csv"):
         DyML("dyml_product").list_images(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("header", "records"),
+    [
+        ("fname,coarse_id,middle_id,fine_id", ["1.jpg,0,1,2", "2.jpg,0,1,3"]),
+        ("fname,labels", ["a/1.jpg,7", "2.jpg,8"]),
+    ],
+)
+def test_no_row_of_a_dyml_list_is_lost(header, records):
+    glued, mended = ("\n".join([header + gap + records[0], *records[1:]]) for gap in ("", "\n"))
+    for text in (glued, mended, mended + "\n\n", glued.replace("\n", "\r\n"), mended.replace(",", " , ")):
+        table = parse_glued_csv(text, Path("label.csv"))
+        assert list(table.columns) == header.split(",")
+        assert [",".join(row) for row in table.to_numpy()] == records
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r"label\.csv: its first line is \[\]"),
+        ("name,label\n1.jpg,2\n", r"label\.csv: its first line is \['name,label'\], not a header"),
+        ("fname,labels1.jpg,2\n2.jpg\n", r"label\.csv: record 2 \(2\.jpg\) has 1 fields, not 2"),
+        ("fname,labels\n1.jpg,2,3\n", r"label\.csv: record 1 \(1\.jpg, 2, 3\) has 3 fields, not 2"),
+    ],
+)
+def test_a_faulty_dyml_list_is_named(text, message):
+    with pytest.raises(CairnError, match=message):
+        parse_glued_csv(text, Path("label.csv"))
 
 
 # ---- files that come by hand ------------------------------------------------------------------------------

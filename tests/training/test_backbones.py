@@ -49,6 +49,8 @@ def test_weights_of_a_folder_are_loaded_saved_and_come_back(tiny, tmp_path, back
     assert torch.allclose(model(images).norm(dim=1), torch.ones(3), atol=1e-6)
     save_model(tmp_path, model, ModelDescription("mine", shape, ("fine",), "f" * 64, 0))
     assert torch.equal(load_model(tmp_path)[0](images), model(images))
+    elsewhere = AutoModel.from_pretrained(tmp_path / "backbone").state_dict()
+    assert all(torch.equal(elsewhere[name], loaded[name]) for name in kept)
 
 
 def test_a_larger_image_is_taken_than_the_weights_were_trained_on(tiny):

@@ -1,14 +1,18 @@
 """One batch, three ways: at once, in chunks, on two ranks. The same loss and the same gradients."""
 
 import os
+import subprocess
+import sys
 from typing import get_args
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from hierarchies import CairnError
-from tests.training.tiny import TinyImages, recipe
+from tests.project import ROOT
+from tests.training.tiny import FROZEN, TinyImages, recipe
 from training.distributed import Ranks, process_group, reduce_gradients
 from training.gradients import accumulate_gradients
 from training.loop import train
@@ -16,11 +20,8 @@ from training.methods import make_loss
 from training.recipes import Loss, Method
 
 METHODS = get_args(Method)
-FROZEN = {
-    "network": recipe().network.model_dump() | {"frozen_batch_norm": True},
-    "optimizer": {"name": "sgd", "learning_rate": 0.01, "proxy_learning_rate": 0.01},
-    "n_epochs": 1,  # float32 rounding grows from step to step
-}
+WITH_MEMORY = {"size": 8, "images_per_class": 2, "memory": 16}
+HELD_OUT = {"validation": {"share": 0.3, "patience": 1}, "batch": {"size": 8, "images_per_class": 2}}
 N_RANKS = 2
 
 
@@ -82,6 +83,12 @@ def test_a_chunked_run_equals_a_plain_one():
     assert_close(plain, chunked.model.state_dict(), 1e-4)
 
 
+def test_a_memory_is_the_same_in_chunks():
+    plain = train(recipe(**FROZEN, batch=WITH_MEMORY), TinyImages(), 0, 0).model.state_dict()
+    chunked = train(recipe(**FROZEN, batch=WITH_MEMORY | {"chunk": 3}), TinyImages(), 0, 0)
+    assert_close(plain, chunked.model.state_dict(), 1e-4)
+
+
 def test_a_batch_must_divide_by_the_ranks():
     assert [Ranks(rank, 3).rows(12) for rank in range(3)] == [slice(0, 4), slice(4, 8), slice(8, 12)]
     with pytest.raises(CairnError, match="no multiple of 5 ranks"):
@@ -109,6 +116,10 @@ def as_a_rank(rank: int, folder: str) -> None:
         rows = group.rows(24)
         results = {method: gradients(method, rows=rows) for method in METHODS}
         results["chunked"] = gradients("HAPPIER", 5, rows)
+        results["memory"] = train(recipe(**FROZEN, batch=WITH_MEMORY), TinyImages(), 0, 0).model.state_dict()
+        results["held out"] = (
+            train(recipe(**FROZEN, **HELD_OUT), TinyImages(), 0, 0).curve["held_out_h_ap"].item()
+        )
         results["run"] = train(recipe(**FROZEN), TinyImages(), 0, 0).model.state_dict()
     torch.save(results, f"{folder}/{rank}.pt")
 
@@ -128,3 +139,37 @@ def test_a_run_on_two_ranks_equals_a_run_on_one(two_ranks):
     alone = train(recipe(**FROZEN), TinyImages(), 0, 0).model.state_dict()
     for results in two_ranks:
         assert_close(alone, results["run"], 1e-4)
+
+
+def test_a_memory_is_the_same_on_two_ranks(two_ranks):
+    alone = train(recipe(**FROZEN, batch=WITH_MEMORY), TinyImages(), 0, 0).model.state_dict()
+    for results in two_ranks:
+        assert_close(alone, results["memory"], 1e-4)
+
+
+def test_two_ranks_agree_on_what_is_held_out(two_ranks):
+    alone = train(recipe(**FROZEN, **HELD_OUT), TinyImages(), 0, 0).curve["held_out_h_ap"].item()
+    assert [results["held out"] for results in two_ranks] == pytest.approx([alone, alone], abs=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "launcher",
+    [
+        ["torch.distributed.run", "--standalone", f"--nproc-per-node={N_RANKS}"],
+        [
+            *("accelerate.commands.launch", "--multi_gpu", f"--num_processes={N_RANKS}", "--num_machines=1"),
+            *("--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0"),
+        ],
+    ],
+    ids=["torchrun", "accelerate launch"],
+)
+def test_launchers_start_ranks(tmp_path, launcher):
+    program = ["-m", "tests.training.tiny", str(tmp_path / "steps"), str(tmp_path / "end"), "frozen"]
+    done = subprocess.run(
+        [sys.executable, "-m", *launcher, *program], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    alone = train(recipe(**FROZEN), TinyImages(), 0, 0).model.state_dict()
+    assert_close(alone, load_file(tmp_path / "end"), 1e-4)
+    assert done.stderr.count("| 0.00/32.0 [") == 1  # the first rank alone shows its progress

@@ -15,7 +15,8 @@ from safetensors.torch import load_file
 from hierarchies import CairnError
 from tests.project import ROOT
 from tests.training.tiny import N_EPOCHS, TinyImages, recipe
-from training.loop import train
+from training.loop import Training, train
+from training.models import ModelDescription, save_model
 
 STEPS_PER_EPOCH = 4  # of the tiny run: 6 classes, 4 a batch, twice
 
@@ -66,6 +67,77 @@ def test_an_interrupted_run_goes_on_bit_by_bit(tmp_path, changes, n_steps):
     assert images.n_read == (4 * STEPS_PER_EPOCH - n_steps) * 8
     assert_same(weights(whole), weights(resumed))
     assert whole.curve.equals(resumed.curve)
+
+
+OPTIONS = {
+    "average": {"optimizer": recipe().optimizer.model_dump() | {"average_decay": 0.9}},
+    "memory": {"batch": {"size": 8, "images_per_class": 2, "memory": 20}},
+    "accumulated": {"batch": {"size": 8, "images_per_class": 2, "n_accumulated": 3}},
+    "validation": {
+        "validation": {"share": 0.3, "patience": 2},
+        "batch": {"size": 8, "images_per_class": 2},
+        "n_epochs": 6,
+    },
+    "float16": {"precision": "float16"},
+}
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize("n_images", [44, 91])
+def test_an_interrupted_run_goes_on_with_every_option(tmp_path, option, n_images):
+    changed = recipe(**OPTIONS[option])
+    whole = train(changed, TinyImages(), 0, 0)
+    assert not torch.equal(
+        weights(whole)["head.1.weight"], weights(train(recipe(), TinyImages(), 0, 0))["head.1.weight"]
+    )
+    with pytest.raises(InterruptedError):
+        train(changed, TinyImages(n_images), 0, 0, tmp_path, save_every_s=0)
+    images = TinyImages()
+    resumed = train(changed, images, 0, 0, tmp_path, save_every_s=0)
+    assert_same(weights(whole), weights(resumed))
+    assert whole.curve.equals(resumed.curve)
+
+
+def gradients_of_steps(n_accumulated: int) -> list[torch.Tensor]:
+    """What the steps of an epoch would use, were they made."""
+    batch = {"size": 8, "images_per_class": 2, "n_accumulated": n_accumulated}
+    network = recipe().network.model_dump() | {"frozen_batch_norm": True}
+    training = Training(recipe(n_epochs=1, network=network, batch=batch), TinyImages(), 0, 0)
+    kept = []
+
+    def step():
+        kept.append(training.model.head[1].weight.grad.clone())
+        training.model.zero_grad(set_to_none=True)
+
+    training.optimisation.step = step
+    training.run(None, 60)
+    return kept
+
+
+def test_accumulated_batches_make_one_step_of_their_mean_gradient():
+    alone, accumulated = torch.stack(gradients_of_steps(1)), gradients_of_steps(3)
+    assert len(accumulated) == 2  # of three batches, and of the one that is left
+    torch.testing.assert_close(accumulated[0], alone[:3].mean(0))
+    torch.testing.assert_close(accumulated[1], alone[3])
+
+
+def test_the_average_follows_the_weights():
+    decay, kept = 0.5, []
+
+    changed = {"optimizer": recipe().optimizer.model_dump() | {"average_decay": decay}, "n_epochs": 1}
+    training = Training(recipe(**changed), TinyImages(), 0, 0)
+    step = training.optimisation.step
+
+    def watched_step():
+        step()
+        kept.append(training.model.head[1].weight.detach().clone())
+
+    training.optimisation.step = watched_step
+    training.run(None, 60)
+    expected = kept[0]
+    for weight in kept[1:]:
+        expected = decay * expected + (1 - decay) * weight
+    torch.testing.assert_close(training.optimisation.final_model.head[1].weight, expected)
 
 
 @pytest.mark.slow
@@ -136,6 +208,34 @@ def test_a_full_disk_is_named_and_the_earlier_checkpoint_stays(tmp_path):
     assert sorted(tmp_path.glob("*")) == before
 
 
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 300 kB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root may mount a small disk")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_disk_without_space_is_named_wherever_training_writes(small_disk, tmp_path):
+    large = {"network": recipe().network.model_dump() | {"width": 16}}
+    with pytest.raises(CairnError, match=r"step 1 cannot be written.*space.*goes on from the start"):
+        train(recipe(**large), TinyImages(), 0, 0, small_disk / "steps", save_every_s=0)
+    assert list((small_disk / "steps").iterdir()) == []
+    trained = train(recipe(**large, n_epochs=1), TinyImages(), 0, 0)
+    description = ModelDescription("r", trained.model.network, ("fine",), "f" * 64, 0)
+    with pytest.raises(CairnError, match=r"the model cannot be written.*space.*last checkpoint"):
+        save_model(small_disk, trained.model, description)
+    wild = {"learning_rate": 1e30, "proxy_learning_rate": 0.1}
+    (small_disk / "model.safetensors").unlink(missing_ok=True)
+    (small_disk / "other").write_bytes(bytes(290_000))
+    with pytest.raises(CairnError, match=r"step \d+.*its batch cannot be kept.*space"):
+        train(recipe(optimizer=wild), TinyImages(), 0, 0, small_disk / "steps")
+
+
 def test_a_diverging_run_stops_and_keeps_its_batch(tmp_path):
     wild = {"learning_rate": 1e30, "proxy_learning_rate": 0.1}
     with pytest.raises(CairnError, match=r"step \d+, epoch \d.*failed_batch\.safetensors.*learning rate"):
@@ -157,6 +257,7 @@ def test_a_resting_backbone_keeps_its_weights_while_the_head_learns():
     assert not torch.equal(start[kernel], learnt[kernel])
 
 
-def test_bfloat16_trains():
-    curve = train(recipe(precision="bfloat16", n_epochs=6), TinyImages(), 0, 0).curve
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_half_precision_trains(precision):
+    curve = train(recipe(precision=precision, n_epochs=6), TinyImages(), 0, 0).curve
     assert curve["loss"].iloc[-1] < curve["loss"].iloc[0]

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hierarchies.errors import CairnError
 from tests.training import oracle
 from training.metrics import ground_truth_metrics, ranking, retrieval_metrics
+from training.metrics.curves import RECALLS, precision_recall
 
 EXCERPT = Path(__file__).parents[1] / "data" / "published_metrics.npz"
 KS = (1, 2, 4, 8, 10)
@@ -231,3 +232,22 @@ def test_cuda_equals_cpu() -> None:
     results = [retrieval_metrics(exact.to(device), labels.to(device)) for device in ("cpu", "cuda")]
     for name, values in results[0].per_query.items():
         np.testing.assert_allclose(results[1].per_query[name], values, rtol=1e-9, err_msg=name)
+
+
+def test_precision_over_recall_is_the_highest_at_that_recall_or_more() -> None:
+    generator = torch.Generator().manual_seed(3)
+    vectors = torch.nn.functional.normalize(torch.randn(30, 4, generator=generator), dim=1)
+    fine = torch.randint(0, 9, (30,), generator=generator)
+    labels = torch.stack([fine, fine // 3], 1)
+    found = precision_recall(vectors, labels, levels=("fine", "coarse"))
+    for column, level in enumerate(("fine", "coarse")):
+        curves = []
+        for query in range(30):
+            order = (vectors @ vectors[query]).argsort(descending=True, stable=True)
+            hits = (labels[order, column] == labels[query, column])[order != query].numpy()
+            if not hits.any():
+                continue
+            precision = hits.cumsum() / np.arange(1, 30)
+            recall = hits.cumsum() / hits.sum()
+            curves.append([precision[recall >= wanted - 1e-12].max() for wanted in RECALLS])
+        assert found[level] == pytest.approx(np.mean(curves, axis=0))

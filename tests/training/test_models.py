@@ -2,11 +2,13 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from hierarchies import CairnError
-from training.data import augment, centre, draw_views, normalise
+from training.data import augment, centre, draw_views, normalise, to_tensor
 from training.evaluate import colour_histogram
 from training.models import ModelDescription, RetrievalModel, load_model, save_model
 from training.recipes import Augment, Network
@@ -91,6 +93,27 @@ def test_each_rank_sees_its_rows_of_the_batch():
     whole = augment(images, views, 8)
     parts = [augment(images[rows], views[rows], 8) for rows in (slice(0, 3), slice(3, 6))]
     assert torch.equal(torch.cat(parts), whole)
+
+
+def test_a_large_jpeg_is_decoded_small_and_looks_the_same(tmp_path):
+    coarse = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    large = Image.fromarray(coarse).resize((800, 600), Image.Resampling.BICUBIC)
+    large.save(tmp_path / "large.jpg", quality=95)
+    opened = Image.open(tmp_path / "large.jpg")
+    quick = to_tensor(opened, 64).float()
+    assert opened.size == (100, 75)  # an eighth
+    assert (quick - to_tensor(large, 64).float()).abs().mean() < 2
+
+
+def test_a_picture_is_turned_upright(tmp_path):
+    pixels = np.zeros((40, 40, 3), dtype=np.uint8)
+    pixels[:, :20] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by a quarter, clockwise
+    Image.fromarray(pixels).save(tmp_path / "turned.png", exif=exif)
+    seen = to_tensor(Image.open(tmp_path / "turned.png"), 40)
+    assert seen[0, :20].min() == 255
+    assert seen[0, 20:].max() == 0
 
 
 def test_the_middle_is_kept():

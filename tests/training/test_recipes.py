@@ -1,5 +1,7 @@
 """Recipes: what they say, and what is said of a faulty one."""
 
+import json
+import runpy
 from typing import get_args
 
 import pytest
@@ -7,6 +9,8 @@ import torch
 import yaml
 
 from hierarchies import CairnError
+from pipelines.config import load_params
+from tests.project import ROOT
 from training.losses import HAPPIER, HAPPIER_F, ROADMAP, SmoothAP, SupAP, SupHAP, SupNDCG, SupRecall
 from training.methods import METHODS, make_loss
 from training.recipes import FOLDER, Loss, Method, load_recipe, recipe_names
@@ -31,6 +35,12 @@ def test_every_method_goes_with_every_dataset():
     assert load_recipe("small/SupAP") == load_recipe("small").model_copy(update={"method": "SupAP"})
     with pytest.raises(CairnError, match="names no method; write sop/SmoothAP or /SupAP"):
         load_recipe("sop")
+
+
+def test_params_name_recipes_that_are_there():
+    for settings in load_params(ROOT / "params.yaml").train.model_dump().values():
+        for name in settings["recipes"].values():
+            assert load_recipe(name)
 
 
 def test_published_settings_are_those_of_the_papers():
@@ -115,3 +125,13 @@ def test_an_unknown_recipe_is_told_the_known_ones(tmp_path):
     write(tmp_path, "mine")
     with pytest.raises(CairnError, match=r"no recipe 'yours'.*there are: mine"):
         load_recipe("yours", tmp_path)
+
+
+def test_the_comparison_in_the_docs_is_the_one_that_was_measured():
+    table = runpy.run_path(str(ROOT / "benchmarks/recipes.py"))["table"]
+    measured = json.loads((ROOT / "benchmarks/results/recipes.json").read_text(encoding="utf-8"))["datasets"]
+    docs = (ROOT / "docs/training.md").read_text(encoding="utf-8")
+    assert all(table(dataset) in docs for dataset in measured.values())
+    for dataset in measured.values():
+        for rival in ("NormalisedSoftmax", "SmoothAP", "SupAP"):
+            assert dataset["methods"][rival]["lead_of_happier"]["over_seeds"][0] > 0

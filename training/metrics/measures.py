@@ -5,6 +5,7 @@ Every function returns one float64 per query, NaN where a query has no positives
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -102,6 +103,13 @@ class Hits:
     def recall_at(self, k: int) -> Tensor:
         """Positives among the first k, over min(n, k)."""
         return self._within(k).sum(1) / self._some().clamp(max=k)
+
+    def precision_at_recall(self, recalls: Sequence[float]) -> Tensor:
+        """The highest precision at each recall (R,) or more, (Q, R)."""
+        best = self._precisions().flip(1).cummax(1).values.flip(1)
+        wanted = torch.tensor(recalls, dtype=torch.float64, device=self.n.device) * self.n[:, None]
+        place = (wanted.ceil().long() - 1).clamp(min=0)
+        return best.gather(1, place).masked_fill((self.n == 0)[:, None], torch.nan)
 
     def asi(self) -> Tensor:
         """Average set intersection (DyML, 2021): precision at every rank up to R = n, averaged."""

@@ -97,6 +97,10 @@ class Batch(Strict):
     """At most so many images of a class in an epoch."""
     chunk: int | None = Field(default=None, ge=1)
     """Images that pass the network at once, by gradient caching; by default the whole batch."""
+    n_accumulated: int = Field(default=1, ge=1)
+    """Batches, each ranked by itself, whose mean gradient makes one step."""
+    memory: int = Field(default=0, ge=0)
+    """Embeddings of past batches that a batch is ranked against too, from the end of the warm-up on; 0: none."""
 
 
 class Augment(Strict):
@@ -124,6 +128,17 @@ class Optimizer(Strict):
     n_warmup_steps: int = Field(default=0, ge=0)
     n_frozen_epochs: int = Field(default=0, ge=0)
     """Epochs at the start in which the backbone keeps its weights."""
+    average_decay: float | None = Field(default=None, gt=0, lt=1)
+    """Evaluate and keep a moving average of the weights, (1 - decay) of each step's; by default the last."""
+
+
+class Validation(Strict):
+    """Early stopping by the H-AP of classes that training does not see. The test split plays no part."""
+
+    share: float = Field(default=0.1, gt=0, lt=1)
+    """Of the training split's classes of two images or more, held out with all their images."""
+    patience: int = Field(ge=1)
+    """Epochs without a better H-AP after which training ends; the best epoch's weights are kept."""
 
 
 class Recipe(Strict):
@@ -141,8 +156,18 @@ class Recipe(Strict):
     augment: Augment = Augment()
     optimizer: Optimizer
     n_epochs: int = Field(ge=1)
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """Of the network; ranks are computed in float32 always."""
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Of the network; ranks are computed in float32 always. float16 scales the loss."""
+    validation: Validation | None = None
+    """Early stopping; by default all epochs are made, on all images."""
+
+    @model_validator(mode="after")
+    def _memory_is_of_use(self) -> "Recipe":
+        if self.batch.memory and self.method == "NormalisedSoftmax":
+            raise ValueError("batch.memory has no use in NormalisedSoftmax, which ranks nothing: set it to 0")
+        if 0 < self.batch.memory < self.batch.size:
+            raise ValueError(f"batch.memory must hold a batch of {self.batch.size} at least, or be 0")
+        return self
 
     @model_validator(mode="after")
     def _chunks_are_exact(self) -> "Recipe":

@@ -1,0 +1,141 @@
+"""How long a browser takes to show the pages: those of the sample, and the explorer at 80,000 leaves.
+
+    python benchmarks/pages.py [--leaves 80000] [--runs 3]
+
+Each page is opened by a fresh headless chromium, with nothing in its cache; `first_page_s` runs from the start of the
+navigation to the frame after the page's own script has drawn it, the slowest of the runs. Then acts on the large page,
+each up to the next frame. The large tree has made-up names, three levels, three splits, a confidence and a source for
+each leaf, and photos up to the budget of a page; beside itself with some leaves moved for the comparison. Needs
+chromium and chromedriver. Writes results/pages.json.
+"""
+
+import argparse
+import json
+import random
+import tempfile
+import time
+from pathlib import Path
+
+import pandas as pd
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+
+from datasets_hub.photos import BUDGET_BYTES
+from hierarchies import LabelTree, Node, NodeInfo
+from hierarchies.explorer import View, write_explorer
+
+ROOT = Path(__file__).parents[1]
+LEVELS = ["landmark", "category", "kind"]
+N_CATEGORIES, PHOTO_BYTES = 120, 2_600
+WORDS = (
+    "alte",
+    "bay",
+    "burg",
+    "castle",
+    "east",
+    "grand",
+    "island",
+    "kirche",
+    "lac",
+    "mont",
+    "museum",
+    "neue",
+)
+DRAWN = "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now())))"
+ACTS = {
+    "open the largest category": "panes[0].outline.toggle(panes[0].outline.lines[1].id)",
+    "search": "byId('query').value = 'castle'; filter()",
+    "search one letter": "byId('query').value = 'a'; filter()",
+    "order by confidence": "byId('order').value = 'doubt'; byId('order').onchange({target: byId('order')})",
+    "choose a leaf": "panes[0].enter(panes[0].tree.size - 1); panes[0].outline.activate(panes[0].outline.active)",
+}
+
+
+def large_view(n_leaves: int, n_moved: int, seed: int = 0) -> View:
+    """A tree whose categories differ much in size; `n_moved` leaves stand in another category."""
+    rng = random.Random(seed)
+    rows, info = [], {}
+    for i in range(n_leaves):
+        name = f"{' '.join(rng.choices(WORDS, k=3)).title()} {i}"
+        category = int(rng.paretovariate(0.7)) % N_CATEGORIES
+        rows.append((name, (category + (i < n_moved)) % N_CATEGORIES))
+        info[Node("landmark", name)] = NodeInfo(confidence=rng.random(), source="mined", status="proposed")
+    frame = pd.DataFrame(
+        [(name, f"category {c}", ("natural", "human-made")[c % 2]) for name, c in rows], columns=LEVELS
+    )
+    tree = LabelTree.from_table(frame, LEVELS).with_info(info)
+    counts = {
+        split: {leaf: rng.randint(0, 60) for leaf in tree.leaves} for split in ("train", "index", "test")
+    }
+    return View(f"{n_leaves:,} leaves", tree, counts)
+
+
+def browser() -> webdriver.Chrome:
+    """A fresh one, without a cache."""
+    options = webdriver.ChromeOptions()
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1280,900"):
+        options.add_argument(argument)
+    return webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
+
+
+def first_page_s(page: Path, n_runs: int) -> float:
+    """Seconds until the page is drawn, the slowest of some runs."""
+    times = []
+    for _ in range(n_runs):
+        driver = browser()
+        try:
+            driver.get(page.as_uri())
+            times.append(driver.execute_async_script(DRAWN) / 1000)
+        finally:
+            driver.quit()
+    return round(max(times), 3)
+
+
+def acts_s(page: Path) -> dict[str, float]:
+    """Seconds that each act takes up to the next frame."""
+    driver, times = browser(), {}
+    try:
+        driver.get(page.as_uri())
+        driver.execute_async_script(DRAWN)
+        for name, script in ACTS.items():
+            driver.execute_script(f"window.started = performance.now(); {script}")
+            times[name] = round(
+                (driver.execute_async_script(DRAWN) - driver.execute_script("return started")) / 1000, 3
+            )
+    finally:
+        driver.quit()
+    return times
+
+
+def measure(page: Path, n_runs: int) -> dict[str, float]:
+    return {"size_mb": round(page.stat().st_size / 1e6, 2), "first_page_s": first_page_s(page, n_runs)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--leaves", type=int, default=80_000)
+    parser.add_argument("--runs", type=int, default=3)
+    arguments = parser.parse_args()
+    pages = [*sorted(ROOT.glob("data/report/sample/*/tree.html")), ROOT / "results/report/index.html"]
+    result: dict[str, object] = {
+        str(page.relative_to(ROOT)): measure(page, arguments.runs) for page in pages if page.is_file()
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        page, rng = Path(folder) / "page.html", random.Random(1)
+        view, other = (large_view(arguments.leaves, n_moved) for n_moved in (0, 500))
+        shown = view.tree.leaves[:: max(1, len(view.tree) * PHOTO_BYTES // BUDGET_BYTES)]
+        photos = {leaf: [rng.randbytes(PHOTO_BYTES)] for leaf in shown[: BUDGET_BYTES // PHOTO_BYTES]}
+        for name, beside in (("one tree", None), ("two trees", other)):
+            start = time.perf_counter()
+            write_explorer(page, name, view, photos, beside)
+            written = {"written_s": round(time.perf_counter() - start, 2)}
+            result[f"{arguments.leaves} leaves, {name}"] = (
+                written | measure(page, arguments.runs) | {"acts_s": acts_s(page)}
+            )
+    text = json.dumps(result, indent=1)
+    (ROOT / "benchmarks/results/pages.json").write_text(text + "\n", encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

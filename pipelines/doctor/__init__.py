@@ -1,0 +1,42 @@
+"""`cairn doctor`: the machine, and with `--deep` everything that was fetched and built on it."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipelines.config import load_params
+from pipelines.doctor.findings import Finding, Repair
+from pipelines.doctor.machine import examine, examine_deeper
+from pipelines.doctor.outputs import (
+    examine_cache,
+    examine_decisions,
+    examine_hub,
+    examine_leftovers,
+    examine_models,
+)
+from pipelines.doctor.store import examine_store, manifests
+from pipelines.executor import LocalExecutor
+
+__all__ = ["Finding", "Repair", "examine", "examine_deep"]
+
+
+def examine_deep(root: Path) -> Iterator[Finding]:
+    """Read everything below a project: hashes, schemas, models, leftovers, space. Nothing is changed.
+
+    Args:
+        root: the folder of `dvc.yaml`.
+
+    Raises:
+        CairnError: `params.yaml` or a manifest cannot be read.
+    """
+    params = load_params(root / "params.yaml")
+    executor = LocalExecutor(os.cpu_count() or 1)
+    fetched = manifests(root, params)
+    store = Path(os.environ.get("CAIRN_STORE", root / "data/store"))
+    yield from examine_deeper(root, params)
+    yield from examine_store(fetched, params, executor)
+    yield from examine_hub(root, executor)
+    yield from examine_models(root)
+    yield from examine_cache(root, executor)
+    yield from examine_decisions(root)
+    yield from examine_leftovers(root, store)

@@ -1,0 +1,76 @@
+"""What the doctor finds, and what it may do about it."""
+
+import json
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from hierarchies.files import write_text_atomic
+
+DAY_S = 86_400
+
+
+@dataclass(frozen=True)
+class Repair:
+    """What mends a finding; nothing that a person made is touched, and nothing damaged is deleted.
+
+    Attributes:
+        path: a leftover to remove or a damaged file to set aside.
+        aside: where a damaged file goes; None for a leftover.
+        manifest: names the damaged file; it is marked there, so that `dvc repro` fetches it again.
+    """
+
+    path: Path
+    aside: Path | None = None
+    manifest: Path | None = None
+
+    def apply(self) -> str:
+        """Do it, and say what was done."""
+        if self.aside is None:
+            shutil.rmtree(self.path) if self.path.is_dir() else self.path.unlink(missing_ok=True)
+            return f"removed {self.path}"
+        aside = _free(self.aside)
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        self.path.rename(aside)
+        if self.manifest is not None:
+            _mark(self.manifest, self.path)
+        return f"moved {self.path} to {aside}: now run `dvc repro`"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at, what was found, and `ok ...` or `problem: ...`."""
+
+    what: str
+    found: str
+    verdict: str
+    repair: Repair | None = None
+
+    @property
+    def is_problem(self) -> bool:
+        """Whether something must be mended."""
+        return self.verdict.startswith("problem")
+
+
+def age_s(path: Path) -> float:
+    """Seconds since a file was last changed or moved; negative for one from the future."""
+    status = path.lstat()
+    return time.time() - max(status.st_mtime, status.st_ctime)
+
+
+def _free(path: Path) -> Path:
+    """The path itself, or the first numbered one that nothing has."""
+    number, free = 1, path
+    while free.exists():
+        number, free = number + 1, path.with_name(f"{path.name}.{number}")
+    return free
+
+
+def _mark(manifest: Path, path: Path) -> None:
+    """Change the manifest, which DVC watches: `fetch` runs again and writes it anew, with the hashes kept in it."""
+    record = json.loads(manifest.read_text(encoding="utf-8"))
+    for file in record["files"]:
+        if path.as_posix().endswith(f"/{file['name']}"):
+            file["set_aside"] = True
+    write_text_atomic(manifest, json.dumps(record, indent=1, sort_keys=True) + "\n")

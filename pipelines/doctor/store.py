@@ -1,0 +1,135 @@
+"""The download store against its manifests: damaged, missing, unfinished and unknown files."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from datasets_hub.files import sha256_of
+from pipelines.config import Params, TableSource
+from pipelines.doctor.findings import DAY_S, Finding, Repair, age_s
+from pipelines.executor import Executor
+from pipelines.paths import Paths
+from pipelines.sources.fetched import REGISTRIES, read_manifest
+from pipelines.sources.registry import read_registry
+from pipelines.sources.verified import LEDGER
+
+QUARANTINE = ".quarantine"
+_UNFINISHED = (".part", ".part.validator")
+
+
+@dataclass(frozen=True)
+class Blob:
+    """A file that a manifest names."""
+
+    path: Path
+    size_bytes: int
+    sha256: str
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What was fetched for a dataset."""
+
+    path: Path
+    store: Path
+    blobs: tuple[Blob, ...]
+
+
+def manifests(root: Path, params: Params) -> list[Manifest]:
+    """Every manifest of the project.
+
+    Raises:
+        CairnError: one cannot be read.
+    """
+    found = []
+    for path in sorted(root.glob("results/fetch/*/*/manifest.json")):
+        scale, dataset = path.parts[-3:-1]
+        owner = params.files_of(dataset) if dataset in params.sources else ""
+        store = Paths(root, scale, dataset, owner).store
+        blobs = (
+            Blob(store / file.name, file.size_bytes, file.sha256) for file in read_manifest(path).values()
+        )
+        found.append(Manifest(path, store, tuple(blobs)))
+    return found
+
+
+def fault(blob: Blob) -> str:
+    """What is wrong with a blob: `missing`, `damaged`, or nothing."""
+    if not blob.path.is_file():
+        return "missing"
+    is_whole = blob.path.stat().st_size == blob.size_bytes and sha256_of(blob.path) == blob.sha256
+    return "" if is_whole else "damaged"
+
+
+def examine_store(found: Sequence[Manifest], params: Params, executor: Executor) -> Iterator[Finding]:
+    """Hash every blob once; then look for what nobody asked for."""
+    blobs = list({blob.path: blob for manifest in found for blob in manifest.blobs}.values())
+    faults = dict(
+        zip((blob.path for blob in blobs), executor.map(fault, blobs, "hash the store"), strict=True)
+    )
+    for manifest in found:
+        yield from _blobs(manifest, faults)
+    for store in sorted({manifest.store for manifest in found}):
+        named = {blob.path for manifest in found if manifest.store == store for blob in manifest.blobs}
+        yield from _unnamed(store, named, _known_names(store, params))
+
+
+def _blobs(manifest: Manifest, faults: dict[Path, str]) -> Iterator[Finding]:
+    scale, dataset = manifest.path.parts[-3:-1]
+    bad = [blob for blob in manifest.blobs if faults[blob.path]]
+    if not bad:
+        size_mb = sum(blob.size_bytes for blob in manifest.blobs) / 1e6
+        found = f"{len(manifest.blobs):,} files, {size_mb:,.1f} MB, as their manifest says"
+        yield Finding(f"store {scale}/{dataset}", found, "ok")
+    n_missing = sum(faults[blob.path] == "missing" for blob in bad)
+    if bad and n_missing == len(manifest.blobs):
+        yield Finding(
+            f"store {scale}/{dataset}", "no file is here", "ok: a stage that needs them fetches them"
+        )
+        return
+    if n_missing:
+        verdict = f"problem: run `python -m pipelines fetch {dataset} {scale}`"
+        yield Finding(f"store {scale}/{dataset}", f"{n_missing:,} files are missing", verdict)
+    for blob in bad:
+        if faults[blob.path] == "damaged":
+            aside = _quarantine(manifest.store) / blob.path.relative_to(manifest.store)
+            repair = Repair(blob.path, aside, manifest.path)
+            verdict = "problem: other bytes than its manifest says; set it aside and fetch it again"
+            yield Finding(str(blob.path), "damaged", verdict, repair)
+
+
+def _quarantine(store: Path) -> Path:
+    """Beside the stores of all scales: on the same disk, and below none of them."""
+    return store.parents[1] / QUARANTINE / store.parent.name / store.name
+
+
+def _unnamed(store: Path, named: set[Path], known: set[str]) -> Iterator[Finding]:
+    """Files that no manifest names; those that a registry knows may be needed by a larger subset."""
+    for path in sorted(path for path in store.rglob("*") if path.is_file()):
+        name = path.relative_to(store).as_posix()
+        target = next((name.removesuffix(end) for end in _UNFINISHED if name.endswith(end)), name)
+        if path in named or path.name == LEDGER or (path.name.startswith(".") and path.suffix == ".tmp"):
+            continue
+        if target != name and store / target not in named:
+            yield Finding(str(path), "unfinished download", "ok: the next fetch goes on with it")
+        elif name in known:
+            yield Finding(str(path), "no manifest names it", "ok: a registry knows it")
+        elif age_s(path) < DAY_S:
+            yield Finding(str(path), "no manifest names it", "ok: younger than a day")
+        else:
+            yield Finding(
+                str(path), "no manifest names it", "problem: nothing uses it; remove it", Repair(path)
+            )
+
+
+def _known_names(store: Path, params: Params) -> set[str]:
+    """Names that the registries have; people may have put such files there by hand."""
+    path = REGISTRIES / f"{store.name}.tsv"
+    names = {row.name for row in read_registry(path)} if path.is_file() else set()
+    source = params.sources.get(store.name)
+    if isinstance(source, TableSource):
+        names |= {source.labels, *source.images}
+    return names

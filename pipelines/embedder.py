@@ -1,0 +1,80 @@
+"""A trained model over the splits of a published dataset; what it has embedded is kept and used again."""
+
+import hashlib
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from datasets_hub import describe
+from datasets_hub.mapped import open_split
+from hierarchies import CairnError
+from hierarchies.files import atomic_write
+from pipelines.paths import Paths, project_root
+from training.data import ImageDataset
+from training.evaluate import Embedded, embed_split, model_encoder
+from training.models import load_model, model_files
+
+BATCH_SIZE = 256
+
+
+def model_folder(model: str, scale: str) -> Path:
+    """A folder as it is; a dataset's name stands for the model that the train stage made for it."""
+    return Path(model) if Path(model).is_dir() else Paths(project_root(), scale, model).model
+
+
+class Embedder:
+    """Inside a checkout embeddings are kept in `data/embeddings`, by the content of model and dataset.
+
+    Attributes:
+        network: the model, in evaluation mode.
+        description: what its folder says.
+        published: card and numbers of the dataset.
+        tree: its label tree.
+
+    Raises:
+        CairnError: no such model or dataset.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        dataset: str | Path,
+        scale: str,
+        batch_size: int = BATCH_SIZE,
+        n_workers: int = 0,
+    ) -> None:
+        self.network, self.description = load_model(folder)
+        self.dataset, self.scale, self.batch_size, self.n_workers = dataset, scale, batch_size, n_workers
+        self.published = describe(dataset, scale)
+        self.tree = self.published.tree()
+        contents = [path.read_bytes() for path in model_files(folder)]
+        contents.append(self.published.stats.fingerprint.encode())
+        self.key = hashlib.sha256(b"".join(contents)).hexdigest()[:20]
+
+    def images(self, split: str) -> ImageDataset:
+        """Images of a split, as the network sees them."""
+        return ImageDataset(open_split(self.dataset, split, self.scale), self.network.network.decoded_side_px)
+
+    def embedded(self, split: str) -> Embedded:
+        """Embeddings of a split."""
+        images, kept = self.images(split), self._kept(split)
+        if kept and kept.is_file():
+            try:
+                return Embedded(load_file(kept)["embeddings"], images.labels)
+            except SafetensorError:
+                print(f"{kept}: damaged, made again")
+        embedded = embed_split(images, model_encoder(self.network), self.batch_size, self.n_workers)
+        if kept:
+            try:
+                with atomic_write(kept) as temporary:
+                    save_file({"embeddings": embedded.embeddings}, temporary)
+            except (OSError, SafetensorError) as error:
+                print(f"{kept}: not kept, the next call embeds again: {error}")
+        return embedded
+
+    def _kept(self, split: str) -> Path | None:
+        try:
+            return project_root() / "data/embeddings" / f"{self.key}-{split}.safetensors"
+        except CairnError:  # not in a checkout
+            return None

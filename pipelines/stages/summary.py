@@ -1,0 +1,76 @@
+"""summary: the project's report, `results/report/index.html`, over all datasets and scales that were built."""
+
+from pathlib import Path
+
+from hierarchies.files import write_text_atomic
+from hierarchies.pages import HERE, fill
+from pipelines.charts import interval_chart, line_chart, share_bar
+from pipelines.summary import Effort, Evaluated, Protocol, Published, Summary, read_summary
+
+PAGES = Path(__file__).parents[1] / "pages"
+
+
+def run(root: Path) -> None:
+    """Write the page from what the other stages left in `results`."""
+    path = root / "results/report/index.html"
+    write_text_atomic(path, report_page(read_summary(root)))
+    print(path)
+
+
+def report_page(summary: Summary) -> str:
+    """The page as HTML."""
+    values = {
+        "title": "Cairn: what was built",
+        "summary": summary,
+        "tiles": _tiles(summary),
+        "effort_chart": _effort_chart(summary.effort),
+        "loss_chart": _loss_chart,
+        "level_chart": _level_chart,
+        "split_bar": _split_bar,
+    }
+    return fill(PAGES / "report.html", values, styles=[HERE / "found.css", PAGES / "report.css"])
+
+
+def _tiles(summary: Summary) -> list[tuple[str, str]]:
+    """The numbers that come first."""
+    datasets = summary.datasets
+    return [
+        (f"{len(datasets):,}", "datasets published and checked"),
+        (f"{sum(found.n_images for found in datasets):,}", "images"),
+        (f"{sum(next(iter(found.levels.values())) for found in datasets):,}", "labels of the finest level"),
+        (f"{sum(sum(found.quarantine.values()) for found in datasets):,}", "images in quarantine"),
+        (f"{sum(found.decisions.get('applied', 0) for found in summary.reviewed):,}", "decisions applied"),
+        (f"{len(summary.evaluated):,}", "models trained and measured"),
+    ]
+
+
+def _effort_chart(effort: Effort) -> str:
+    lines = {
+        name: list(enumerate(100 * a for a in accuracy))
+        for name, accuracy in effort.accuracy_after_decisions.items()
+    }
+    lowest = min(value for line in lines.values() for _, value in line)
+    return line_chart(
+        f"Images placed rightly after each decision, for {len(lines)} ways to propose and to ask",
+        lines,
+        "decisions made",
+        "images placed rightly, %",
+        (5 * (lowest // 5), 100),
+    )
+
+
+def _loss_chart(found: Evaluated) -> str:
+    first, last = found.loss[0][1], found.loss[-1][1]
+    label = f"Training loss of {found.name}: from {first:.3f} to {last:.3f} in {found.loss[-1][0]:g} epochs"
+    return line_chart(label, {"loss": found.loss}, "epoch", "loss")
+
+
+def _level_chart(found: Evaluated, protocol: Protocol) -> str:
+    rows = [(name, systems) for name, systems in protocol.values.items() if not name.startswith("R@1")]
+    label = f"H-AP and AP per level of {found.name}, {protocol.name}; the numbers are in the table below"
+    return interval_chart(label, rows)
+
+
+def _split_bar(found: Published) -> str:
+    shares = {split.name: split.published for split in found.splits}
+    return share_bar(", ".join(f"{name} {n:,}" for name, n in shares.items()), shares)

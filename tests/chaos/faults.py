@@ -1,0 +1,342 @@
+"""The faults of the campaign, one method per kind."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+
+# What the stages import is imported once, here; children are forked from this process.
+import datasets  # noqa: F401
+import sklearn.cluster
+import sklearn.metrics  # noqa: F401
+
+import pipelines.stages.cluster
+import pipelines.stages.fetch
+import pipelines.stages.index
+import pipelines.stages.publish
+import pipelines.stages.review  # noqa: F401
+from hierarchies.files import write_text_atomic
+from hierarchies.review.decisions import append_decision, read_decisions
+from tests.chaos.children import Child, Death, Ended, in_child
+from tests.chaos.remote import Remote
+from tests.chaos.repro import two_at_once_and_killed
+from tests.chaos.trials import Known, Row, Trials, kill, learn
+from tests.chaos.world import (
+    OLD,
+    UNDERTAKINGS,
+    Undertaking,
+    build_old,
+    context,
+    embed,
+    planned_decisions,
+    run_stage,
+)
+
+NOBODY = 65_534
+N_KILLS = {
+    "fetch": 30,
+    "index": 20,
+    "cluster": 15,
+    "decide": 25,
+    "review": 25,
+    "publish": 30,
+    "train": 20,
+    "evaluate": 15,
+}
+N_KILLS |= {"upload to a folder": 20, "upload to S3": 10, "upload to a hub": 10}
+WITH_TIMES = ("index", "publish", "train")
+# The short form: which undertakings each kind tries.
+SHORT = {
+    "kills": ("fetch", "decide", "review", "publish", "upload to a folder"),
+    "full_disk": ("index", "publish"),
+    "read_only": ("publish",),
+    "no_permission": ("review",),
+    "clocks": ("index",),
+}
+ONLY_LONG = ("remote_kills", "failing_s3", "repro")
+DAY_S = 86_400
+
+
+class Campaign:
+    """All faults, in one temporary folder."""
+
+    def __init__(
+        self, folder: Path, addresses: dict[str, str], chance: random.Random, short: bool, only: str
+    ) -> None:
+        self.folder, self.log, self.work = folder, folder / "log", folder / "work"
+        self.addresses, self.chance, self.short, self.only = addresses, chance, short, only
+        self.skipped: dict[str, str] = {}
+        self.known: dict[str, Known] = {}
+
+    def run(self) -> Iterator[Row]:
+        """Every kind in turn."""
+        if not self.short:
+            import pipelines.stages.evaluate
+            import pipelines.stages.train  # noqa: F401
+        self._learn()
+        kinds = (
+            self.kills, self.remote_kills, self.full_disk, self.read_only, self.no_permission, self.lying_mirror,
+            self.failing_s3, self.clocks, self.reviewers, self.dead_worker, self.repro,
+        )  # fmt: skip
+        for kind in kinds:
+            if self.only in kind.__name__ and not (self.short and kind.__name__ in ONLY_LONG):
+                started = time.monotonic()
+                yield from kind()
+                print(f"{kind.__name__}: {time.monotonic() - started:.0f} s", file=sys.stderr)
+
+    def _learn(self) -> None:
+        """The old state of everything, then each undertaking undisturbed."""
+        before = self.folder / "state"
+        before.mkdir()
+        done = in_child(build_old, before, log=self.log)
+        assert done.ok, done.error
+        chosen = [u for u in UNDERTAKINGS if not self.short or u.name not in ("train", "evaluate")]
+        for undertaking in chosen:
+            if undertaking.name in ("train", "evaluate"):
+                assert in_child(run_stage, undertaking.name, before, OLD, log=self.log).ok
+        for i, undertaking in enumerate(chosen):
+            if undertaking.name == "fetch":
+                undertaking = Undertaking(
+                    "fetch",
+                    partial(run_stage, "fetch", mirror=self.addresses["honest"]),
+                    undertaking.units,
+                    undertaking.read,
+                )
+            if undertaking.name == "cluster":
+                assert in_child(embed, before, log=self.log).ok
+            after = self.folder / f"after-{i}"
+            self.known[undertaking.name] = learn(undertaking, before, after, self.log)
+            before = after
+
+    def _chosen(self, kind: str) -> list[tuple[str, Known]]:
+        names = SHORT[kind] if self.short else WITH_TIMES if kind == "clocks" else tuple(self.known)
+        return [(name, self.known[name]) for name in names]
+
+    def _times(self, n: int) -> int:
+        return 1 if self.short else n
+
+    def kills(self) -> Iterator[Row]:
+        """kill -9, at random moments and at random changes of files, a reader beside it."""
+        for name, known in self._chosen("kills"):
+            n_kills = 1 if self.short else N_KILLS[name]
+            row = Row("kill -9", name)
+            kill(Trials(known, self.work, self.log), row, n_kills, self.chance)
+            yield row
+
+    def remote_kills(self) -> Iterator[Row]:
+        """kill -9 while a version travels to S3 and to a hub."""
+        old, new = self.known["index"].before, self.known["publish"].after
+        for where, uri, options in self._remotes():
+            row = Row("kill -9", f"upload to {where}")
+            remote = Remote(old, new, uri, options, self.log)
+            remote.learn()
+            while row.endings.get("killed", 0) < self._times(N_KILLS[row.stage]):
+                remote.disturb(row, Death(after_s=self.chance.uniform(0, remote.seconds)))
+            yield row
+
+    def _remotes(self) -> Iterator[tuple[str, str, dict[str, object]]]:
+        s3 = {"key": "k", "secret": "s", "endpoint_url": self.addresses["s3"]}
+        yield "S3", "s3://hub/{}/gldv2", s3
+        yield "a hub", "hf://org/{}", {}
+
+    # ---- the disk -----------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _small_disk(self, fault: str) -> Iterator[Path | None]:
+        """A file system of 32 MB; None, with the reason, where none may be mounted."""
+        place = self.folder / "small"
+        place.mkdir(exist_ok=True)
+        command = ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(place)]
+        done = (
+            subprocess.run(command, capture_output=True, text=True, check=False)
+            if os.geteuid() == 0
+            else None
+        )
+        if done is None or done.returncode:
+            self.skipped[fault] = "no file system may be mounted here"
+            yield None
+            return
+        try:
+            yield place
+        finally:
+            subprocess.run(["umount", "-l", str(place)], check=True)
+
+    def full_disk(self) -> Iterator[Row]:
+        """No space left, at a random point of every undertaking."""
+        with self._small_disk("full disk") as place:
+            for name, known in self._chosen("full_disk") if place else ():
+                trials, row = Trials(known, place / "work", self.log), Row("full disk", name)
+                for _ in range(self._times(2)):
+                    trials.disturb(row, partial(self._run_full, known, place))
+                yield row
+
+    def _run_full(self, known: Known, place: Path, root: Path) -> Ended:
+        filler = place / "filler"
+        free = os.statvfs(place).f_bavail * os.statvfs(place).f_frsize
+        room = self.chance.choice([0, self.chance.randint(0, 64), self.chance.randint(0, 512)]) * 1024
+        with filler.open("wb") as file:
+            file.write(bytes(max(0, free - room)))
+        try:
+            return in_child(known.undertaking.run, root, log=self.log)
+        finally:
+            filler.unlink()
+
+    def read_only(self) -> Iterator[Row]:
+        """A disk that takes no write."""
+        with self._small_disk("read-only disk") as place:
+            for name, known in self._chosen("read_only") if place else ():
+                trials, row = Trials(known, place / "work", self.log), Row("read-only disk", name)
+                trials.disturb(row, partial(self._run_read_only, known, place))
+                yield row
+
+    def _run_read_only(self, known: Known, place: Path, root: Path) -> Ended:
+        def remount(mode: str) -> None:
+            subprocess.run(["mount", "-o", f"remount,{mode}", str(place)], check=True)
+
+        remount("ro")
+        try:
+            return in_child(known.undertaking.run, root, log=self.log)
+        finally:
+            remount("rw")
+
+    def no_permission(self) -> Iterator[Row]:
+        """Another user's folders."""
+        if os.geteuid():
+            self.skipped["no permission"] = "only root can become somebody else"
+            return
+        (self.folder / "cache").mkdir(exist_ok=True)
+        subprocess.run(["chmod", "-R", "a+rwX", str(self.folder / "cache")], check=True)
+        for name, known in self._chosen("no_permission"):
+            trials, row = Trials(known, self.work, self.log), Row("no permission", name)
+            trials.disturb(
+                row, lambda root, known=known: in_child(_as_nobody, known.undertaking.run, root, log=self.log)
+            )
+            yield row
+
+    # ---- the network --------------------------------------------------------------------------------------
+
+    def lying_mirror(self) -> Iterator[Row]:
+        """A mirror that cuts, stalls, lies about sizes, sends pages and flips bits."""
+        known = self.known["fetch"]
+        trials, row = Trials(known, self.work, self.log), Row("lying and stalling server", "fetch")
+        reader = trials.read_meanwhile()
+        for _ in range(self._times(10)):
+            run = partial(run_stage, "fetch", mirror=self.addresses["liar"])
+            trials.disturb(row, lambda root, run=run: in_child(run, root, log=self.log))
+        row.readings, faults = reader.stop()
+        row.losses += faults
+        yield row
+
+    def failing_s3(self) -> Iterator[Row]:
+        """An S3 that answers one request in five with an error or `SlowDown`."""
+        old, new = self.known["index"].before, self.known["publish"].after
+        (_, uri, options), *_ = self._remotes()
+        row = Row("S3 errors and throttling", "upload to S3")
+        remote = Remote(old, new, uri, options, self.log)
+        remote.learn()
+        for _ in range(self._times(5)):
+            remote.disturb(row, Death(), {**options, "endpoint_url": self.addresses["failing_s3"]})
+        yield row
+
+    # ---- time ---------------------------------------------------------------------------------------------
+
+    def clocks(self) -> Iterator[Row]:
+        """Clocks that jump by years, and files from the past and the future."""
+        for name, known in self._chosen("clocks"):
+            trials, row = Trials(known, self.work, self.log), Row("clock jumps", name)
+            for days in (-20_000, 30_000) if not self.short else (30_000,):
+                run = partial(_at_another_time, known.undertaking.run, days)
+                trials.disturb(row, lambda root, run=run: in_child(run, root, log=self.log))
+            yield row
+
+    # ---- several at once ----------------------------------------------------------------------------------
+
+    def reviewers(self) -> Iterator[Row]:
+        """Two people decide at the same time, one of them killed now and then."""
+        known, row = self.known["decide"], Row("two reviewers at once", "decide")
+        trials = Trials(known, self.work, self.log)
+        for i in range(self._times(10)):
+            trials.disturb(row, partial(self._two_reviewers, row, dies=i % 2 == 1))
+        yield row
+
+    def _two_reviewers(self, row: Row, root: Path, dies: bool) -> Ended:
+        paths = context(root).paths
+        other = Child(lambda: _decide_as("bob", root), self.log)
+        ended = in_child(_decide_as, "ada", root, log=self.log)
+        died = dies and other.kill_after(self.chance.uniform(0, 0.2))
+        other.answer()
+        plan = {author: planned_decisions(paths.proposal, author) for author in ("ada", "bob")}
+        for author, planned in plan.items():
+            made = [decision for decision in read_decisions(paths.decisions) if decision.author == author]
+            complete = made == planned or (died and author == "bob" and made == planned[: len(made)])
+            row.losses += [] if complete else [f"{author}: {len(made)} of {len(planned)} decisions"]
+        # An undisturbed run leaves ada's alone.
+        lines = [decision.to_line() + "\n" for decision in plan["ada"]]
+        write_text_atomic(paths.decisions, "".join(lines))
+        return ended
+
+    def dead_worker(self) -> Iterator[Row]:
+        """kill -9 of one process among those that share the work."""
+        known, row = self.known["publish"], Row("worker killed (local executor)", "publish")
+        trials = Trials(known, self.work, self.log)
+        reader = trials.read_meanwhile()
+        for _ in range(self._times(5)):
+            trials.disturb(row, self._kill_worker)
+        row.readings, faults = reader.stop()
+        row.losses += faults
+        yield row
+
+    def _kill_worker(self, root: Path) -> Ended:
+        child = Child(lambda: run_stage("publish", root, n_workers=2), self.log)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not (workers := _grandchildren(child.pid)):
+            time.sleep(0.005)
+        time.sleep(self.chance.uniform(0, 0.5))
+        with suppress(ProcessLookupError):
+            os.kill(self.chance.choice(workers), signal.SIGKILL)
+        answer = child.answer()
+        return Ended(answer is None, None, answer and answer["error"], 0, 0)
+
+    def repro(self) -> Iterator[Row]:
+        """`dvc repro` twice at the same time, and killed."""
+        for fault, run in two_at_once_and_killed(self.folder / "project", self.chance):
+            row = Row(fault, "dvc repro")
+            run(row)
+            yield row
+
+
+def _as_nobody(run: Callable[[Path], None], root: Path) -> None:
+    os.setgroups([])
+    os.setgid(NOBODY)
+    os.setuid(NOBODY)
+    run(root)
+
+
+def _at_another_time(run: Callable[[Path], None], days: int, root: Path) -> None:
+    real, moved = time.time, int((time.time() + days * DAY_S) * 1e9)
+    for path in root.rglob("*"):
+        if path.is_file():
+            os.utime(path, ns=(moved, moved))
+    time.time = lambda: real() + days * DAY_S
+    run(root)
+
+
+def _decide_as(author: str, root: Path) -> None:
+    paths = context(root).paths
+    for decision in planned_decisions(paths.proposal, author):
+        append_decision(paths.decisions, decision)
+
+
+def _grandchildren(pid: int) -> list[int]:
+    parents: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            parents.setdefault(int(fields[1]), []).append(int(stat.parent.name))
+    return [grandchild for child in parents.get(pid, []) for grandchild in parents.get(child, [])]

@@ -1,0 +1,82 @@
+"""Uploads to places that are no folder of this machine: each trial has a place of its own."""
+
+import hashlib
+import itertools
+import json
+import os
+from pathlib import Path
+from urllib.request import urlopen
+
+from tests.chaos.children import Death, Reader, in_child
+from tests.chaos.trials import Row
+from tests.chaos.world import read_dataset, upload
+
+_NUMBERS = itertools.count()
+
+
+class Remote:
+    """Version 1 lies there; version 2 travels, is disturbed, and travels again."""
+
+    def __init__(self, old: Path, new: Path, uri: str, options: dict[str, object], log: Path) -> None:
+        self._old, self._new, self._uri, self._options, self._log = old, new, uri, options, log
+        self.seconds = 0.0
+
+    def learn(self) -> None:
+        """Both versions undisturbed."""
+        first, to = self._place(), self._place()
+        self._upload(self._new, to)
+        self._expected = in_child(remote_contents, to, self._options, log=self._log).result
+        read = [in_child(_read, self._options, uri, log=self._log).result for uri in (first, to)]
+        self._allowed = {text for text in read if text is not None}
+        assert len(self._allowed) == 2, read
+
+    def disturb(self, row: Row, death: Death, options: dict[str, object] | None = None) -> None:
+        """One trial."""
+        to = self._place()
+        reader = Reader(lambda _: _read(self._options, to), self._old, self._allowed, self._log)
+        ended = in_child(_upload, self._new, to, options or self._options, death=death, log=self._log)
+        self._upload(self._new, to)
+        n_read, faults = reader.stop()
+        row.readings += n_read
+        found = in_child(remote_contents, to, self._options, log=self._log).result
+        row.times += 1
+        row.note(ended)
+        if found == self._expected:
+            row.recovered += 1
+        else:
+            faults.append("other files than undisturbed")
+        row.losses += faults
+
+    def _place(self) -> str:
+        """A fresh place with version 1."""
+        to = self._uri.format(f"trial-{next(_NUMBERS)}")
+        self._upload(self._old, to)
+        return to
+
+    def _upload(self, root: Path, to: str) -> None:
+        done = in_child(_upload, root, to, self._options, log=self._log)
+        assert done.ok, done.error
+        self.seconds = done.seconds
+
+
+def _upload(root: Path, to: str, options: dict[str, object]) -> None:
+    upload(root, to, **options)
+
+
+def _read(options: dict[str, object], uri: str) -> str:
+    return read_dataset(uri, **options)
+
+
+def remote_contents(uri: str, options: dict[str, object]) -> dict[str, str]:
+    """Hash of every file there."""
+    if uri.startswith("hf://"):
+        address = (
+            f"{os.environ['HF_ENDPOINT']}/api/datasets/{uri.removeprefix('hf://')}/tree/main?recursive=true"
+        )
+        with urlopen(address) as answer:
+            return {entry["path"]: entry["oid"] for entry in json.load(answer)}
+    from fsspec.core import url_to_fs
+
+    filesystem, root = url_to_fs(uri, **options)
+    raw = filesystem.cat(root, recursive=True)
+    return {path[len(root) :]: hashlib.sha256(content).hexdigest() for path, content in sorted(raw.items())}

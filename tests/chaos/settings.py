@@ -1,0 +1,3 @@
+"""What both sides of the campaign must agree on."""
+
+DATASET = "gldv2"

@@ -1,0 +1,28 @@
+"""The short form of the fault campaign: a few faults of each kind, and not one loss."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.table import table
+from tests.project import ROOT
+
+
+@pytest.mark.chaos
+@pytest.mark.slow
+def test_nothing_is_lost(tmp_path: Path) -> None:
+    output = tmp_path / "campaign.json"
+    command = [sys.executable, "-m", "tests.chaos.campaign", "--short", "--output", str(output)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{done.stderr}\n{output.read_text() if output.exists() else ''}"
+    record = json.loads(output.read_text())
+    assert record["n_kills"] >= 5
+    for row in record["rows"]:
+        assert row["recovered"] == row["times"] > 0, row
+        assert row["losses"] == []
+        assert set(row["endings"]) <= {"killed", "done", "CairnError"}, f"not explained to the user: {row}"
+    assert sum(row["readings"] for row in record["rows"]) > 10
+    assert "| kill -9 | publish |" in table(record)

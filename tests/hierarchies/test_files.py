@@ -1,0 +1,135 @@
+"""Files and folders: whole or not at all, through kills, readers and writers side by side."""
+
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hierarchies import files
+from hierarchies.files import atomic_write, read_steadily, replace_folder, write_text_atomic
+from hierarchies.review.decisions import Decision, append_decision, read_decisions
+
+FORK = multiprocessing.get_context("fork")
+N_DECISIONS = 20
+
+
+def killed(function: Callable[..., None], *arguments: object) -> None:
+    process = FORK.Process(target=function, args=arguments)
+    process.start()
+    process.join(30)
+    assert process.exitcode == -9
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def die_writing_a_file(path: Path) -> None:
+    with atomic_write(path) as temporary:
+        temporary.write_text("half")
+        os.kill(os.getpid(), 9)
+
+
+def die_filling_a_folder(path: Path) -> None:
+    with replace_folder(path) as new:
+        (new / "half").write_text("half")
+        os.kill(os.getpid(), 9)
+
+
+def test_what_a_killed_write_left_goes_with_the_next(tmp_path: Path) -> None:
+    write_text_atomic(tmp_path / "tree.json", "old")
+    killed(die_writing_a_file, tmp_path / "tree.json")
+    killed(die_filling_a_folder, tmp_path / "folder")
+    assert len(names(tmp_path)) == 3
+    write_text_atomic(tmp_path / "tree.json", "new")
+    with replace_folder(tmp_path / "folder") as new:
+        (new / "whole").write_text("whole")
+    assert names(tmp_path) == ["folder", "tree.json"]
+    assert names(tmp_path / "folder") == ["whole"]
+
+
+def test_what_a_living_write_has_stays(tmp_path: Path) -> None:
+    with atomic_write(tmp_path / "a") as mine, replace_folder(tmp_path / "b") as my_folder:
+        mine.write_text("mine")
+        write_text_atomic(tmp_path / "a", "theirs")
+        with replace_folder(tmp_path / "b") as theirs:
+            (theirs / "theirs").touch()
+        (my_folder / "mine").touch()
+    assert (tmp_path / "a").read_text() == "mine"
+    assert names(tmp_path / "b") == ["mine"]
+    assert names(tmp_path) == ["a", "b"]
+
+
+def test_a_name_with_brackets_is_no_pattern(tmp_path: Path) -> None:
+    (tmp_path / ".a1.x.tmp").touch()
+    write_text_atomic(tmp_path / "a[1]", "text")
+    assert names(tmp_path) == [".a1.x.tmp", "a[1]"]
+
+
+@pytest.mark.parametrize("platform", [sys.platform, "elsewhere"])
+def test_a_folder_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: str) -> None:
+    monkeypatch.setattr(files.sys, "platform", platform)
+    for text in ("old", "new"):
+        with replace_folder(tmp_path / "folder") as new:
+            (new / text).write_text(text)
+    assert names(tmp_path / "folder") == ["new"]
+    assert names(tmp_path) == ["folder"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="folders change places in one step on Linux only")
+def test_a_replaced_folder_is_never_missing(tmp_path: Path) -> None:
+    def watch(event: str, _: tuple[object, ...]) -> None:
+        if is_watching and event.startswith("os."):
+            seen.append(folder.is_dir())
+
+    folder, is_watching, seen = tmp_path / "folder", True, []
+    folder.mkdir()
+    sys.addaudithook(watch)
+    with replace_folder(folder):
+        pass
+    is_watching = False
+    assert seen
+    assert all(seen)
+
+
+def test_a_reader_sees_one_state(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+
+    def replace(text: str) -> None:
+        with replace_folder(folder) as new:
+            (new / "a").write_text(text)
+            (new / "b").write_text(text)
+
+    def read() -> list[str]:
+        first = (folder / "a").read_text()
+        if later:
+            replace(later.pop())
+        return [first, (folder / "b").read_text()]
+
+    replace("1")
+    later = ["3", "2"]
+    assert read_steadily(folder, read) == ["3", "3"]
+    with pytest.raises(FileNotFoundError):
+        read_steadily(folder, (folder / "c").read_text)
+    with pytest.raises(FileNotFoundError):
+        read_steadily(tmp_path / "none", (tmp_path / "none" / "c").read_text)
+
+
+def decide(path: Path, author: str) -> None:
+    for i in range(N_DECISIONS):
+        append_decision(path, Decision("accept", "type", f"type {i}", "castle", author=author))
+
+
+def test_two_reviewers_at_once_lose_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "toy.jsonl"
+    reviewers = [FORK.Process(target=decide, args=(path, author)) for author in ("ada", "bob")]
+    for reviewer in reviewers:
+        reviewer.start()
+    for reviewer in reviewers:
+        reviewer.join(60)
+    kept = [(decision.author, decision.label) for decision in read_decisions(path)]
+    expected = [(author, f"type {i}") for author in ("ada", "bob") for i in range(N_DECISIONS)]
+    assert sorted(kept) == sorted(expected)

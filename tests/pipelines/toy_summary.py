@@ -1,0 +1,37 @@
+"""A small summary, as if one dataset had been built."""
+
+from hierarchies.compare import Agreement
+from hierarchies.pages.found import Found, Picture
+from pipelines.summary import Effort, Evaluated, Protocol, Published, Reviewed, SplitCount, Summary
+
+INTERVAL = {"trained": (80.0, 75.0, 85.0), "untrained": (20.0, 15.0, 25.0)}
+
+
+def summary_of(title: str = "Toy", caption: str = "Pont Neuf < bridge") -> Summary:
+    """One dataset, proposed, reviewed, trained on."""
+    published = Published(
+        "toy", "sample", title, "cc0-1.0", True, "given", True, 1234, 5_000_000, {"landmark": 5, "category": 2},
+        (SplitCount("train", 1240, 1234, 3, 3),), {"truncated": 3}, (("look-alikes in two splits", 1),), "ab" * 32,
+        "tree.html",
+    )  # fmt: skip
+    reviewed = Reviewed(
+        "toy",
+        "sample",
+        {"category by images": Agreement(0.5, 0.5, 0.5, 0.5, 0.5, 2, 3)},
+        {"applied": 8},
+        ("a -> b",),
+    )
+    picture = Picture("data:image/jpeg;base64,", caption, "H-AP 50.0", "query")
+    protocol = Protocol(
+        "retrieval", ("landmark",), {"H-AP": INTERVAL, "AP landmark": INTERVAL, "R@1 landmark": INTERVAL}
+    )
+    evaluated = Evaluated(
+        "toy",
+        "sample",
+        ((1.0, 2.0), (2.0, 1.0)),
+        (protocol,),
+        ("landmark", "category"),
+        (Found("Worst", picture, ()),),
+    )
+    effort = Effort(2, 0.99, {"ours": 0}, {"ours": [0.9, 0.9, 1.0]})
+    return Summary((published,), (reviewed,), (evaluated,), effort)
