@@ -10,7 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import islice
 from multiprocessing import forkserver
-from typing import Protocol, TypeVar
+from typing import ClassVar, Protocol, TypeVar
 
 from tqdm import tqdm
 
@@ -22,7 +22,13 @@ Pending = TypeVar("Pending")
 
 
 class Executor(Protocol):
-    """Runs a function on many tasks."""
+    """Runs a function on many tasks.
+
+    Attributes:
+        spans_machines: whether tasks may run where another network card, or another memory, does the work.
+    """
+
+    spans_machines: ClassVar[bool]
 
     def map(
         self, function: Callable[[Task], Result], tasks: Sequence[Task], title: str | None = None
@@ -48,6 +54,7 @@ class LocalExecutor:
     At most two tasks per worker are under way or waiting to be taken, so memory stays bounded.
     """
 
+    spans_machines: ClassVar[bool] = False
     n_workers: int = 1
 
     def __post_init__(self) -> None:

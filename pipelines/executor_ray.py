@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from hierarchies.errors import CairnError
 from pipelines.executor import Result, Task, in_order, with_bar
@@ -35,6 +35,7 @@ class RayExecutor:
         address: of a running cluster that this machine belongs to: `host:port`, or `auto` to find it.
     """
 
+    spans_machines: ClassVar[bool] = True
     n_workers: int
     address: str | None = None
 

@@ -152,6 +152,7 @@ def _fetch_rows(context: Context, origin: Origin, rows: list[RegistryRow]) -> li
         timeout_s=settings.timeout_s,
         n_retries=settings.n_retries,
         title=f"fetch {context.dataset}",
+        executor=context.executor,
     )
 
 

@@ -14,7 +14,9 @@ from hierarchies import CairnError
 from pipelines.config import Executor, PerScale
 from pipelines.executor import LocalExecutor
 from pipelines.executor_ray import RayExecutor
-from pipelines.stages import index, publish
+from pipelines.sources.download import fetch_all
+from pipelines.sources.registry import RegistryRow
+from pipelines.stages import check, index, publish
 
 ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
@@ -45,6 +47,19 @@ def test_without_ray_the_message_says_what_to_install(monkeypatch):
         list(RayExecutor(2).map(square, [1]))
 
 
+def test_files_are_fetched_by_tasks_and_failures_told_together(executor, tmp_path):
+    mirror, store = tmp_path / "mirror", tmp_path / "store"
+    mirror.mkdir()
+    for name in "abc":
+        (mirror / name).write_text(name * 100)
+    rows = [RegistryRow(name, name, 100, None) for name in "abc"]
+    assert fetch_all(rows, store, str(mirror), executor=executor) == fetch_all(rows, store, str(mirror))
+    damaged = [replace(row, size_bytes=99) for row in rows[:2]]
+    with pytest.raises(CairnError, match=r"2 files could not be fetched:\n- a: .*\n- b: "):
+        fetch_all([*damaged, rows[2]], tmp_path / "other", str(mirror), n_retries=0, executor=executor)
+    assert (tmp_path / "other/c").read_text() == "c" * 100
+
+
 def test_results_come_in_the_order_of_the_tasks(executor):
     assert list(executor.map(square, range(20))) == [number**2 for number in range(20)]
     assert list(executor.map(square, [])) == []
@@ -70,7 +85,7 @@ def test_bytes_are_those_of_the_local_executor(executor, tmp_path, dataset):
 
 
 def built(root: Path, dataset: str, kind: str) -> dict[str, bytes]:
-    """What index and publish write."""
+    """What index, publish and check write."""
     context = tiny_context(root, dataset)
     setting = Executor(kind=kind, n_workers=2)
     executors = PerScale[Executor](sample=setting, full=setting)
@@ -79,5 +94,6 @@ def built(root: Path, dataset: str, kind: str) -> dict[str, bytes]:
     index.run(context)
     write_tree(context)
     publish.run(context)
-    files = [path for path in sorted((root / "data").rglob("*")) if path.is_file()]
+    check.run(context)
+    files = [path for path in sorted(root.rglob("*")) if path.is_file()]
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
