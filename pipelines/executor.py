@@ -21,6 +21,10 @@ Result = TypeVar("Result")
 Pending = TypeVar("Pending")
 
 
+PRELOADED = ("datasets_hub.parts", "pipelines.parts")
+"""What workers import while the driving process does other things."""
+
+
 class Executor(Protocol):
     """Runs a function on many tasks.
 
@@ -60,7 +64,7 @@ class LocalExecutor:
     def __post_init__(self) -> None:
         """Let what workers need be imported, once for all, while this process does other things."""
         if self.n_workers > 1:
-            forkserver.set_forkserver_preload(["datasets_hub.parts", "pipelines.parts"])
+            forkserver.set_forkserver_preload(list(PRELOADED))
             forkserver.ensure_running()
 
     def map(

@@ -1,5 +1,6 @@
 """Work as Ray tasks: on this machine, or on the machines of a cluster."""
 
+import importlib
 import logging
 import os
 import socket
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from hierarchies.errors import CairnError
-from pipelines.executor import Result, Task, in_order, with_bar
+from pipelines.executor import PRELOADED, Result, Task, in_order, with_bar
 
 if TYPE_CHECKING:
     from ray import ObjectRef
@@ -48,7 +49,7 @@ class RayExecutor:
     def _in_order(self, function: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
         if not len(tasks):
             return
-        self._connect()
+        self.connect()
         import ray
 
         given: dict[ObjectRef[Result], None] = {}
@@ -69,8 +70,8 @@ class RayExecutor:
             for reference in given:
                 ray.cancel(reference)
 
-    def _connect(self) -> None:
-        """Join the cluster, once per process."""
+    def connect(self) -> None:
+        """Join the cluster or start Ray; once per process."""
         try:
             import ray
         except ImportError as error:
@@ -89,12 +90,25 @@ class RayExecutor:
                 log_to_driver=False,
                 logging_level=logging.ERROR,
             )
-            return
-        _check_answers(self.address)
-        try:
-            ray.init(self.address, log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            raise _no_cluster(self.address, error) from error
+        else:
+            _join(self.address)
+        for _ in range(self.n_workers):
+            ray.remote(_preload).options(scheduling_strategy="SPREAD").remote()
+
+
+def _preload() -> None:
+    for name in PRELOADED:
+        importlib.import_module(name)
+
+
+def _join(address: str) -> None:
+    import ray
+
+    _check_answers(address)
+    try:
+        ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise _no_cluster(address, error) from error
 
 
 def _check_answers(address: str) -> None:
