@@ -240,7 +240,6 @@ class Evaluate(Strict):
     """Evaluation beyond the metrics themselves."""
 
     batch_size: int = Field(default=256, ge=1, le=1_000_000)
-    n_workers: Workers = 2
 
 
 class PerScale(Strict, Generic[Stage]):

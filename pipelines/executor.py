@@ -35,7 +35,11 @@ class Executor(Protocol):
     spans_machines: ClassVar[bool]
 
     def map(
-        self, function: Callable[[Task], Result], tasks: Sequence[Task], title: str | None = None
+        self,
+        function: Callable[[Task], Result],
+        tasks: Sequence[Task],
+        title: str | None = None,
+        on_gpu: bool = False,
     ) -> Iterator[Result]:
         """Apply `function` to every task; results come in the tasks' order, whoever is done first.
 
@@ -43,6 +47,7 @@ class Executor(Protocol):
             function: at module level; what it returns depends on its task alone.
             tasks: small values; `str(task)` names one in messages.
             title: shows a progress bar of that name.
+            on_gpu: the function computes on a GPU where there is one.
 
         Raises:
             CairnError: a task's own, with the task's name in front, or a worker died. Other errors of a task
@@ -68,7 +73,11 @@ class LocalExecutor:
             forkserver.ensure_running()
 
     def map(
-        self, function: Callable[[Task], Result], tasks: Sequence[Task], title: str | None = None
+        self,
+        function: Callable[[Task], Result],
+        tasks: Sequence[Task],
+        title: str | None = None,
+        on_gpu: bool = False,
     ) -> Iterator[Result]:
         """See `Executor.map`."""
         run = self._here if min(self.n_workers, len(tasks)) <= 1 else self._in_processes

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -11,19 +12,10 @@ from datasets_hub import describe, load_dataset, load_tree
 from hierarchies.files import atomic_write, write_text_atomic
 from pipelines.examples import write_examples
 from pipelines.stages import Context
+from training.blocks import LoadEncoder, colour_encoder, embed_blocks, trained_encoder, untrained_encoder
 from training.data import ImageDataset
-from training.evaluate import (
-    Embedded,
-    Encoder,
-    Measured,
-    colour_histogram,
-    embed_split,
-    evaluate,
-    model_encoder,
-)
-from training.loop import untrained_model
+from training.evaluate import Embedded, Measured, evaluate
 from training.models import load_model
-from training.recipes import load_recipe
 
 N_BINS = 20
 Results = dict[str, dict[str, Measured]]  # by system and protocol
@@ -34,13 +26,14 @@ def run(context: Context) -> None:
     settings = getattr(context.params.evaluate, context.scale)
     model, description = load_model(context.paths.model)
     tree = load_tree(context.paths.hub)
-    encoders: dict[str, Encoder] = {
-        "trained": model_encoder(model),
-        "untrained": model_encoder(untrained_model(load_recipe(description.recipe), description.seed)),
-        "colour_histogram": colour_histogram,
+    encoders: dict[str, LoadEncoder] = {
+        "trained": partial(trained_encoder, context.paths.model),
+        "untrained": partial(untrained_encoder, description.recipe, description.seed),
+        "colour_histogram": colour_encoder,
     }
     results: Results = {name: {} for name in encoders}
     card, images, points = describe(context.paths.hub).card, dict[str, ImageDataset](), dict[str, Embedded]()
+    run_all = partial(context.executor.map, title="embed", on_gpu=True)
     for protocol in card.protocols:
         splits = {
             name: ImageDataset(
@@ -50,7 +43,7 @@ def run(context: Context) -> None:
         }
         for system, encoder in encoders.items():
             embedded = {
-                name: embed_split(images, encoder, settings.batch_size, settings.n_workers)
+                name: embed_blocks(images, encoder, settings.batch_size, run_all)
                 for name, images in splits.items()
             }
             if system == "trained":

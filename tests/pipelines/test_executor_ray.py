@@ -4,19 +4,24 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from test_executor import fail, square
 from tiny import tiny_context, write_tree
 
 from hierarchies import CairnError
+from hierarchies.build import embed
 from pipelines.config import Executor, PerScale
 from pipelines.executor import LocalExecutor
 from pipelines.executor_ray import RayExecutor
 from pipelines.sources.download import fetch_all
 from pipelines.sources.registry import RegistryRow
 from pipelines.stages import check, index, publish
+from training.blocks import embed_blocks, untrained_encoder
 
 ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
@@ -82,6 +87,32 @@ def test_what_a_lost_worker_did_is_done_again(executor, tmp_path):
 def test_bytes_are_those_of_the_local_executor(executor, tmp_path, dataset):
     local, on_ray = (built(tmp_path / kind, dataset, kind) for kind in ("local", "ray"))
     assert on_ray == local
+
+
+class Noise:
+    """Images of a split that need no file."""
+
+    labels = np.zeros((70, 1), dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(index)
+        return torch.randint(0, 256, (3, 64, 64), dtype=torch.uint8, generator=generator)
+
+
+def test_vectors_of_images_and_texts_do_not_depend_on_the_executor(executor, monkeypatch):
+    load, texts = partial(untrained_encoder, "small", 0), [f"lake {i}" for i in range(20)]
+    monkeypatch.setattr(embed, "_BLOCK_TEXTS", 8)
+    images, vectors = [], []
+    for kind in (LocalExecutor(1), LocalExecutor(2), executor):
+        images.append(embed_blocks(Noise(), load, 2, partial(kind.map, on_gpu=True)).embeddings.numpy())
+        vectors.append(embed.Embeddings.of(texts, embed.SentenceEmbedder(), kind.map).vectors)
+    for found in (images, vectors):
+        assert [each.tobytes() == found[0].tobytes() for each in found] == [True] * 3
+    assert len(images[0]) == 70
+    assert len(vectors[0]) == 20
 
 
 def built(root: Path, dataset: str, kind: str) -> dict[str, bytes]:
