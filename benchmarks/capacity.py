@@ -107,24 +107,23 @@ class Machines:
 
 
 def stage_s(
-    law: Law, alone: Law, n_images: float, gigabytes: float, machines: Machines, jitter: Sequence[float]
+    laws: Mapping[str, Law], n_images: float, gigabytes: float, machines: Machines, jitter: Sequence[float]
 ) -> float:
-    """Seconds of a stage: what one process does alone, and the tasks that are spread.
+    """Seconds of a stage: what one process does alone, and the tasks that are spread, one per shard of 400 MB.
 
     Args:
-        law: CPU seconds of all tasks together.
-        alone: CPU seconds of what the driving process does by itself.
+        laws: `tasks_s` and `alone_s`, CPU seconds; `start_s` of a worker; `moved_gb`, read and written.
         n_images: of the dataset.
         gigabytes: of all images.
         machines: where.
         jitter: a task's time over the mean, as measured; used by turns.
     """
     n_tasks = max(1, round(gigabytes / 0.4))
-    cpu_s = law.without_base(n_images, gigabytes) / n_tasks
-    mean_s = machines.task_s(cpu_s, 2 * gigabytes / n_tasks)  # read once, written once
+    cpu_s = laws["tasks_s"].without_base(n_images, gigabytes) / n_tasks
+    mean_s = machines.task_s(cpu_s, laws["moved_gb"].without_base(n_images, gigabytes) / n_tasks)
     tasks = [mean_s * jitter[i % len(jitter)] for i in range(n_tasks)]
     workers = machines.n_machines * machines.n_workers
-    return alone(n_images, gigabytes) + simulate(tasks, workers, start_s=law(0, 0))
+    return laws["alone_s"](n_images, gigabytes) + simulate(tasks, workers, laws["start_s"](0, 0))
 
 
 def as_json(law: Law) -> dict[str, Any]:

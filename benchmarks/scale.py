@@ -2,13 +2,14 @@
 
     nice python benchmarks/scale.py [--sizes 1000 10000 100000] [--held-out 30000] [--large 4000] [--folder DIR]
 
-The sources are synthetic GLDv2 in the official layout: small images of about 3 kB, all of them different, and, for the
-cost per byte, large ones of about 100 kB. A landmark per 20 images, a type per 5 landmarks; a twentieth of the images
-are queries, a fifth the gallery. Every stage runs in a process of its own: once alone, in which what is given to the
-executor is timed task by task, and once with two workers. CPU seconds are those of all its processes; memory is the
-highest sum of PSS (shared pages count once), looked at 20 times a second; bytes read and written are those that passed
-the system calls. Each result is kept in the folder, so that a killed run goes on; results/scale.json has them all, the
-laws, how well they foretell the size that was held out, and what they foretell. See docs/scale.md.
+The sources are synthetic GLDv2 in the official layout: small images of about 3 kB, all of them different, and, for
+the cost per byte, large ones of about 100 kB. A landmark per 20 images, a type per 5 landmarks; a twentieth of the
+images are queries, a fifth the gallery (`rank`: a hundredth and a fifth). Every stage runs in a process of its own:
+once alone, in which what is given to the executor is timed task by task, and once with two workers. CPU seconds are
+those of all its processes; memory is the highest sum of PSS (shared pages count once), looked at 20 times a second;
+bytes read and written are those that passed the system calls. Each result is kept in the folder, so that a killed
+run goes on; results/scale.json has them all, the laws, how well they foretell the size that was held out, and what
+they foretell. See docs/scale.md.
 """
 
 import argparse
@@ -28,7 +29,9 @@ from build import ROOT, TAR_IMAGES, Watch, context_of, make_source, tars
 from capacity import Law, Machines, as_json, fit, simulate, stage_s
 
 SPREAD = ("index", "publish", "check")
-"""Stages that cut their work by archives and shards; `embed` cuts it by blocks of 4,096 texts."""
+"""Stages that are timed task by task and run with two workers too."""
+WHOLLY_SPREAD = ("fetch", "encode")
+"""Stages that are all tasks, of one file or block each, however they were run here."""
 STAGES = (
     "fetch",
     "index",
@@ -187,7 +190,7 @@ def _rank(context: Any, case: Case) -> None:
 
     torch.set_num_threads(1)
     generator = torch.Generator().manual_seed(0)
-    n_gallery, n_queries = case.n_images // 5, case.n_images // 20
+    n_gallery, n_queries = case.n_images // 5, max(10, case.n_images // 100)
     vectors = torch.nn.functional.normalize(torch.randn(n_gallery + n_queries, 128, generator=generator))
     fine = torch.randint(0, max(20, case.n_images // 20), (n_gallery + n_queries,), generator=generator)
     labels = torch.stack([fine, fine // 5, fine // 100], 1)
@@ -310,11 +313,26 @@ def laws_of(cases: Sequence[dict[str, Any]]) -> dict[str, dict[str, Law]]:
 
         found[stage] = {
             "cpu_s": fit(points(lambda run: run["1"]["cpu_s"]), terms),
-            "tasks_s": fit(points(lambda run: sum(run["1"]["tasks_s"])), terms),
-            "alone_s": fit(points(lambda run: run["1"]["cpu_s"] - sum(run["1"]["tasks_s"])), terms),
+            "tasks_s": fit(points(lambda run, stage=stage: _tasks_s(stage, run)), terms),
+            "alone_s": fit(points(lambda run, stage=stage: run["1"]["cpu_s"] - _tasks_s(stage, run)), terms),
+            "start_s": fit(points(_start_s), ("base",)),
             "peak_mb": fit(points(lambda run: run.get("2", run["1"])["peak_mb"]), ("base", "per_image")),
+            "moved_gb": fit(
+                points(lambda run: (run["1"]["read_mb"] + run["1"]["written_mb"]) / 1000),
+                ("base", "per_image", "per_gigabyte"),
+            ),
         }
     return found
+
+
+def _tasks_s(stage: str, run: dict[str, Any]) -> float:
+    """CPU seconds of what is spread."""
+    return run["1"]["process_cpu_s"] if stage in WHOLLY_SPREAD else sum(run["1"]["tasks_s"])
+
+
+def _start_s(run: dict[str, Any]) -> float:
+    """CPU seconds until a worker takes its first task: what two workers cost beyond one process, for each."""
+    return max(0.0, run["2"]["cpu_s"] - run["1"]["cpu_s"]) / 2 if "2" in run else 0.0
 
 
 def foretold(laws: dict[str, dict[str, Law]], held_out: dict[str, Any]) -> dict[str, Any]:
@@ -345,12 +363,21 @@ def simulated(case: dict[str, Any]) -> dict[str, Any]:
         alone = run["1"]["process_cpu_s"] - sum(tasks)
         table[stage] = {
             f"{n}_workers": {
-                "simulated_s": round(alone + simulate(tasks, n), 2),
+                "simulated_s": round(alone + simulate(tasks, n, _start_s(run) * (n > 1)), 2),
                 "measured_s": run[str(n)]["wall_s"],
             }
             for n in (1, 2)
         }
     return table
+
+
+def flatness(small: dict[str, Any], large: dict[str, Any]) -> dict[str, float]:
+    """Peak memory of each stage over that of a size before."""
+    peaks = [
+        {stage: run.get("2", run["1"])["peak_mb"] for stage, run in case["stages"].items()}
+        for case in (small, large)
+    ]
+    return {stage: round(peak / peaks[0][stage], 2) for stage, peak in peaks[1].items()}
 
 
 def outlook(laws: dict[str, dict[str, Law]], case: dict[str, Any]) -> dict[str, Any]:
@@ -361,11 +388,11 @@ def outlook(laws: dict[str, dict[str, Law]], case: dict[str, Any]) -> dict[str, 
             rows = {}
             for stage in STAGES:
                 law = laws[stage]
-                tasks = case["stages"][stage]["1"]["tasks_s"]
-                if stage in SPREAD and len(tasks) > 1:
-                    mean = sum(tasks) / len(tasks)
+                tasks = case["stages"][stage]["1"]["tasks_s"] or [1.0]
+                mean = sum(tasks) / len(tasks)
+                if stage in SPREAD + WHOLLY_SPREAD:
                     jitter = [task / mean for task in tasks]
-                    seconds = stage_s(law["tasks_s"], law["alone_s"], n_images, gigabytes, machines, jitter)
+                    seconds = stage_s(law, n_images, gigabytes, machines, jitter)
                 else:
                     seconds = law["cpu_s"](n_images, gigabytes)
                 memory_gb = law["peak_mb"](n_images, gigabytes) / 1000
@@ -408,6 +435,9 @@ def main() -> None:
         "laws": {stage: {name: as_json(law) for name, law in found.items()} for stage, found in laws.items()},
         "held_out": {"n_images": options.held_out} | foretold(laws, small[options.held_out]),
         "simulation": {str(n): simulated(small[n]) for n in (options.held_out, max(options.sizes))},
+        "peak_memory_of_the_largest_over_that_of_the_second_largest": flatness(
+            small[sorted(options.sizes)[-2]], largest
+        ),
         "outlook": outlook(laws, largest),
         "measured": [_without_tasks(case) for case in [*known, small[options.held_out]]],
     }
