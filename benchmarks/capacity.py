@@ -129,3 +129,51 @@ def stage_s(
 def as_json(law: Law) -> dict[str, Any]:
     """Its coefficients that are not 0."""
     return {name: value for name, value in law.coefficients.items() if value}
+
+
+def as_markdown(result: Mapping[str, Any]) -> str:
+    """What `scale.py` found, as tables for people."""
+    stages = list(result["laws"])
+    parts = ["# What scale costs", "Made by `benchmarks/scale.py`; see `docs/scale.md`.", "## Laws"]
+    laws = [
+        [stage, _law(found["cpu_s"]), _law(found["peak_mb"]), _flat(result, stage)]
+        for stage, found in result["laws"].items()
+    ]
+    parts.append(_table(["stage", "CPU s", "peak MB", "peak, largest over the one before"], laws))
+    held_out = result["held_out"]
+    parts.append(f"## Foretold: {held_out['n_images']:,} images, which no law was fitted to")
+    rows = [(stage, *row.values()) for stage, row in held_out["stages"].items()]
+    rows.append(("all", *held_out["all"].values()))
+    parts.append(_table(["stage", "foretold CPU s", "measured CPU s", "error"], rows))
+    for dataset, machines in result["outlook"].items():
+        parts.append(f"## {dataset}: hours, and memory in GB")
+        rows = [
+            [
+                stage,
+                *(
+                    f"{found[stage]['hours']:,} h, {found[stage]['memory_gb']:,} GB"
+                    for found in machines.values()
+                ),
+            ]
+            for stage in stages
+        ]
+        rows.append(
+            ["all", *(f"{sum(row['hours'] for row in found.values()):,.3g} h" for found in machines.values())]
+        )
+        parts.append(_table(["stage", *machines], rows))
+    return "\n\n".join(parts) + "\n"
+
+
+def _law(coefficients: Mapping[str, float]) -> str:
+    units = {"base": "", "per_image": " n", "per_gigabyte": " GB", "per_image_squared": " n²"}
+    return " + ".join(f"{value:.3g}{units[name]}" for name, value in coefficients.items()) or "0"
+
+
+def _flat(result: Mapping[str, Any], stage: str) -> float:
+    ratio: float = result["peak_memory_of_the_largest_over_that_of_the_second_largest"][stage]
+    return ratio
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)

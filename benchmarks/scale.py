@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from build import ROOT, TAR_IMAGES, Watch, context_of, make_source, tars
-from capacity import Law, Machines, as_json, fit, simulate, stage_s
+from capacity import Law, Machines, as_json, as_markdown, fit, simulate, stage_s
 
 SPREAD = ("index", "publish", "check")
 """Stages that are timed task by task and run with two workers too."""
@@ -52,6 +52,8 @@ TYPE_WORDS = (
     ("castle", "church", "bridge", "waterfall", "mountain", "museum", "square", "garden", "station", "tower"),
     ("", " in France", " in Peru", " in Japan", " in Kenya", " by the sea", " of 1900", " on a hill", " ruin", " site"),
 )  # fmt: skip
+BUFFERS_FULL = 10_000
+"""Images from which on every worker has whole shards and row groups to hold; memory laws start there."""
 GLDV2 = (5_012_248, 595.0)
 DATASETS = {"GLDv2": GLDV2, "100 million": (100e6, 100e6 * 118.7e-6), "1 billion": (1e9, 1e9 * 118.7e-6)}
 MACHINES = (
@@ -316,13 +318,18 @@ def laws_of(cases: Sequence[dict[str, Any]]) -> dict[str, dict[str, Law]]:
             "tasks_s": fit(points(lambda run, stage=stage: _tasks_s(stage, run)), terms),
             "alone_s": fit(points(lambda run, stage=stage: run["1"]["cpu_s"] - _tasks_s(stage, run)), terms),
             "start_s": fit(points(_start_s), ("base",)),
-            "peak_mb": fit(points(lambda run: run.get("2", run["1"])["peak_mb"]), ("base", "per_image")),
+            "peak_mb": fit(points(_peak_mb, full or runs), ("base", "per_image")),
             "moved_gb": fit(
                 points(lambda run: (run["1"]["read_mb"] + run["1"]["written_mb"]) / 1000),
                 ("base", "per_image", "per_gigabyte"),
             ),
         }
     return found
+
+
+def _peak_mb(run: dict[str, Any]) -> float:
+    """Of two workers where there were two."""
+    return run.get("2", run["1"])["peak_mb"]
 
 
 def _tasks_s(stage: str, run: dict[str, Any]) -> float:
@@ -373,10 +380,7 @@ def simulated(case: dict[str, Any]) -> dict[str, Any]:
 
 def flatness(small: dict[str, Any], large: dict[str, Any]) -> dict[str, float]:
     """Peak memory of each stage over that of a size before."""
-    peaks = [
-        {stage: run.get("2", run["1"])["peak_mb"] for stage, run in case["stages"].items()}
-        for case in (small, large)
-    ]
+    peaks = [{stage: _peak_mb(run) for stage, run in case["stages"].items()} for case in (small, large)]
     return {stage: round(peak / peaks[0][stage], 2) for stage, peak in peaks[1].items()}
 
 
@@ -443,6 +447,7 @@ def main() -> None:
     }
     target = Path(__file__).parent / "results" / "scale.json"
     target.write_text(json.dumps(result, indent=1) + "\n")
+    target.with_suffix(".md").write_text(as_markdown(result))
     print(json.dumps({"held_out": result["held_out"], "simulation": result["simulation"]}, indent=1))
 
 
