@@ -22,6 +22,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -293,38 +294,39 @@ def measure_case(case: Case, folder: Path, stages: Sequence[str]) -> dict[str, A
 # ---- the model ---------------------------------------------------------------------------------------------------
 
 
+Run = tuple[float, float, dict[str, Any]]  # images, gigabytes, what was measured
+LINEAR = ("base", "per_image", "per_gigabyte")
+SQUARE = ("base", "per_image", "per_image_squared")
+
+
 def laws_of(cases: Sequence[dict[str, Any]]) -> dict[str, dict[str, Law]]:
-    """Per stage: CPU seconds in all, in the tasks, in the driving process alone; peak memory in MB."""
+    """Per stage: CPU seconds in all, in the tasks, in the driving process alone; memory, start, bytes moved."""
     found = {}
     for stage in STAGES:
-        runs = [
-            (case["n_images"], case["gigabytes"], case["stages"][stage])
-            for case in cases
-            if stage in case["stages"]
-        ]
-        terms = (
-            ("base", "per_image", "per_image_squared")
-            if stage in QUADRATIC
-            else ("base", "per_image", "per_gigabyte")
-        )
+        runs = [(c["n_images"], c["gigabytes"], c["stages"][stage]) for c in cases if stage in c["stages"]]
+        full = [run for run in runs if run[0] >= BUFFERS_FULL]
+        terms = SQUARE if stage in QUADRATIC else LINEAR
 
-        def points(
-            value: Callable[[dict[str, Any]], float], runs: list = runs
-        ) -> list[tuple[float, float, float]]:
-            return [(n, gb, max(value(run), 1e-3)) for n, gb, run in runs]
+        def alone_s(run: dict[str, Any], stage: str = stage) -> float:
+            return run["1"]["cpu_s"] - _tasks_s(stage, run)
 
         found[stage] = {
-            "cpu_s": fit(points(lambda run: run["1"]["cpu_s"]), terms),
-            "tasks_s": fit(points(lambda run, stage=stage: _tasks_s(stage, run)), terms),
-            "alone_s": fit(points(lambda run, stage=stage: run["1"]["cpu_s"] - _tasks_s(stage, run)), terms),
-            "start_s": fit(points(_start_s), ("base",)),
-            "peak_mb": fit(points(_peak_mb, full or runs), ("base", "per_image")),
-            "moved_gb": fit(
-                points(lambda run: (run["1"]["read_mb"] + run["1"]["written_mb"]) / 1000),
-                ("base", "per_image", "per_gigabyte"),
-            ),
+            "cpu_s": _law(runs, lambda run: run["1"]["cpu_s"], terms),
+            "tasks_s": _law(runs, partial(_tasks_s, stage), terms),
+            "alone_s": _law(runs, alone_s, terms),
+            "start_s": _law(runs, _start_s, ("base",)),
+            "peak_mb": _law(full or runs, _peak_mb, ("base", "per_image")),
+            "moved_gb": _law(runs, _moved_gb, LINEAR),
         }
     return found
+
+
+def _law(runs: Sequence[Run], value: Callable[[dict[str, Any]], float], terms: Sequence[str]) -> Law:
+    return fit([(n, gigabytes, max(value(run), 1e-3)) for n, gigabytes, run in runs], terms)
+
+
+def _moved_gb(run: dict[str, Any]) -> float:
+    return (run["1"]["read_mb"] + run["1"]["written_mb"]) / 1000
 
 
 def _peak_mb(run: dict[str, Any]) -> float:
