@@ -127,8 +127,8 @@ def stage_s(
 
 
 def as_json(law: Law) -> dict[str, Any]:
-    """Its coefficients that are not 0."""
-    return {name: value for name, value in law.coefficients.items() if value}
+    """Its coefficients, without those that amount to nothing."""
+    return {name: value for name, value in law.coefficients.items() if value > 1e-15}
 
 
 def as_markdown(result: Mapping[str, Any]) -> str:
