@@ -1,15 +1,13 @@
 """Work as Ray tasks: what the local executor gives, also when a worker dies."""
 
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
+from ray_tasks import Noise, die_once
 from test_executor import fail, square
 from tiny import tiny_context, write_tree
 
@@ -32,13 +30,6 @@ def executor() -> Iterator[RayExecutor]:
     """Ray started once for all tests here; it is gone after them."""
     yield RayExecutor(2)
     ray.shutdown()
-
-
-def die_once(marker: Path) -> str:
-    if not marker.exists():
-        marker.touch()
-        os._exit(9)
-    return marker.name
 
 
 def test_a_cluster_that_does_not_answer_is_named():
@@ -87,19 +78,6 @@ def test_what_a_lost_worker_did_is_done_again(executor, tmp_path):
 def test_bytes_are_those_of_the_local_executor(executor, tmp_path, dataset):
     local, on_ray = (built(tmp_path / kind, dataset, kind) for kind in ("local", "ray"))
     assert on_ray == local
-
-
-class Noise:
-    """Images of a split that need no file."""
-
-    labels = np.zeros((70, 1), dtype=np.int64)
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __getitem__(self, index: int) -> torch.Tensor:
-        generator = torch.Generator().manual_seed(index)
-        return torch.randint(0, 256, (3, 64, 64), dtype=torch.uint8, generator=generator)
 
 
 def test_vectors_of_images_and_texts_do_not_depend_on_the_executor(executor, monkeypatch):
