@@ -414,7 +414,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000])
     parser.add_argument("--held-out", type=int, default=30_000)
-    parser.add_argument("--large", type=int, nargs="+", default=[4_000])
+    parser.add_argument("--large", type=int, nargs="*", default=[4_000])
     parser.add_argument(
         "--folder", type=Path, required="--stage" not in sys.argv, help="for sources and results so far"
     )

@@ -1,4 +1,4 @@
-"""What tests give to Ray's workers, who import this file by its name: none of the helpers of which there are several."""
+"""What tests give to Ray's workers, who import this file by its name: it needs no helper of which there are several."""
 
 import os
 from pathlib import Path
