@@ -46,6 +46,8 @@ STAGES = (
     "near_duplicates",
 )
 QUADRATIC = ("rank", "near_duplicates")
+OF_LABELS = ("embed", "cluster", "review")
+"""Stages that read no image."""
 PAIRS_ONLY = (300_000, 1_000_000)
 """Sizes at which the search for near duplicates is measured by itself: what it squares shows only there."""
 TYPE_WORDS = (
@@ -305,7 +307,7 @@ def laws_of(cases: Sequence[dict[str, Any]]) -> dict[str, dict[str, Law]]:
     for stage in STAGES:
         runs = [(c["n_images"], c["gigabytes"], c["stages"][stage]) for c in cases if stage in c["stages"]]
         full = [run for run in runs if run[0] >= BUFFERS_FULL]
-        terms = SQUARE if stage in QUADRATIC else LINEAR
+        terms = SQUARE if stage in QUADRATIC else LINEAR[:2] if stage in OF_LABELS else LINEAR
 
         def alone_s(run: dict[str, Any], stage: str = stage) -> float:
             return run["1"]["cpu_s"] - _tasks_s(stage, run)
@@ -315,7 +317,7 @@ def laws_of(cases: Sequence[dict[str, Any]]) -> dict[str, dict[str, Law]]:
             "tasks_s": _law(runs, partial(_tasks_s, stage), terms),
             "alone_s": _law(runs, alone_s, terms),
             "start_s": _law(runs, _start_s, ("base",)),
-            "peak_mb": _law(full or runs, _peak_mb, ("base", "per_image")),
+            "peak_mb": _law(full if len(full) > 1 else runs, _peak_mb, ("base", "per_image")),
             "moved_gb": _law(runs, _moved_gb, LINEAR),
         }
     return found
