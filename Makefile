@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 export PYTHONDONTWRITEBYTECODE := 1
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help setup repro grocery test chaos lint fuzz constraints clean
+.PHONY: help setup repro grocery test browser chaos lint fuzz constraints clean
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
@@ -32,7 +32,14 @@ lint: $(READY) ## style, types, layers
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
-test: lint ## lint and every test that needs no network
+browser: ## chromium for the tests of pages, where apt can install it; without it they skip
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || { \
+		test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo "Installing chromium for the tests of pages" && \
+		{ timeout 120 apt-get update -qq && DEBIAN_FRONTEND=noninteractive timeout 300 apt-get install -qq -y \
+			--no-install-recommends chromium chromium-driver; } >/dev/null 2>&1; } || \
+		echo "No chromium here: the tests of pages are skipped"
+
+test: lint browser ## lint and every test that needs no network
 	@OMP_NUM_THREADS=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 MINUTES ?= 2

@@ -31,6 +31,8 @@ def label_key(text: str) -> str:
 
 def fold(text: str) -> str:
     """Text for searching: like `label_key`, and accents dropped."""
+    if text.isascii():  # most labels are; ten times as fast
+        return " ".join(text.casefold().split())
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return " ".join("".join(c for c in decomposed if not unicodedata.combining(c)).split())
 

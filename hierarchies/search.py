@@ -21,19 +21,25 @@ def search(query: str, folded: Sequence[tuple[T, str]], limit: int) -> list[T]:
     wanted = fold(query[:1000])
     if not wanted:
         return []
-    grams = _trigrams(wanted)
     scored: list[tuple[float, int, int]] = []
     for place, (_, text) in enumerate(folded):
         if wanted in text:
             score = 3.0 if text == wanted else 2.0 if text.startswith(wanted) else 1.0
-        else:
-            other = _trigrams(text)
-            score = len(grams & other) / len(grams | other)
-        if score > _SIMILAR:
             scored.append((-score, len(text), place))
+    if len(scored) < limit:  # what is only similar comes after all these
+        scored += _similar(wanted, folded)
     return [folded[place][0] for *_, place in heapq.nsmallest(limit, scored)]
 
 
-def _trigrams(text: str) -> frozenset[str]:
-    padded = f"  {text} "
-    return frozenset(padded[i : i + 3] for i in range(len(padded) - 2))
+def _similar(wanted: str, folded: Sequence[tuple[T, str]]) -> list[tuple[float, int, int]]:
+    """Texts that share trigrams with the one wanted and do not contain it: minus similarity, length, place."""
+    padded = f"  {wanted} "
+    grams = frozenset(padded[i : i + 3] for i in range(len(padded) - 2))
+    found = []
+    for place, (_, text) in enumerate(folded):
+        padded = f"  {text} "
+        n_common = sum([gram in padded for gram in grams])  # a list is quicker than a generator here
+        score = n_common / (len(grams) + len(padded) - 2 - n_common)
+        if score > _SIMILAR and wanted not in text:
+            found.append((-score, len(text), place))
+    return found

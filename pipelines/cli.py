@@ -299,26 +299,26 @@ def review(
     ],
     scale: Scale = "sample",
     author: Annotated[str, typer.Option(help="Written into each decision; your login by default.")] = "",
-    limit: Annotated[int | None, typer.Option(help="Stop after so many answers.")] = None,
+    limit: Annotated[int | None, typer.Option(help="In the terminal: stop after so many answers.")] = None,
+    in_browser: Annotated[bool, typer.Option("--app", help="Review in the browser, with photos.")] = False,
+    port: Annotated[int, typer.Option(help="Of the app, on 127.0.0.1; 0 takes one that is free.")] = 0,
+    open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the app's page.")] = True,
 ) -> None:
-    """Decide what the machine doubts, one key per act; each decision is saved at once."""
-    from hierarchies.build.proposal import Proposal
-    from hierarchies.review.terminal import Review, terminal_key
-    from pipelines.paths import Paths, project_root
+    """Decide what the machine doubts; each decision is saved at once, as one line.
 
-    paths = Paths(project_root(), scale, dataset)
-    if not paths.proposal.is_file():
-        raise CairnError(f"no proposal for {dataset!r}: run `dvc repro cluster@{scale}-{dataset}` first")
-    if not paths.decisions.exists():
-        write_text_atomic(paths.decisions, "")
-    proposal = Proposal.load(paths.proposal)
-    session = Review(proposal, paths.decisions, author or getpass.getuser(), console, terminal_key, _ask)
-    if session.run(limit):
+    In the terminal, or with --app on a page with photos and a live tree, served on this machine only until Ctrl-C. Both
+    ask the same questions and write the same lines to hierarchies/decisions/<dataset>.jsonl, which git keeps and
+    merges. Afterwards `dvc repro` runs review and what depends on it. docs/review.md tells more.
+    """
+    from pipelines.review import review_in_browser, review_in_terminal
+
+    name = author or getpass.getuser()
+    if in_browser:
+        written = review_in_browser(dataset, scale, name, port, open_browser, console)
+    else:
+        written = review_in_terminal(dataset, scale, name, limit, console)
+    if written:
         console.print("Run `dvc repro` to see the effect: review and what depends on it run again.")
-
-
-def _ask(prompt: str) -> str:
-    return console.input(Text(prompt))  # as text: a label may hold what rich takes for markup
 
 
 @app.command()

@@ -76,6 +76,7 @@ class Resolution:
         home_of: category per thing, before renames and merges.
         goes_to: the category that a renamed or merged one became.
         decided: things that a person has placed.
+        live: distinct decisions that no standing undo takes back.
         outcomes: decisions by how they ended.
     """
 
@@ -85,6 +86,7 @@ class Resolution:
     home_of: dict[Slot, str]
     goes_to: dict[str, str] = field(default_factory=dict)
     decided: set[Slot] = field(default_factory=set)
+    live: Sequence[Decision] = ()
     outcomes: dict[str, list[Outcome]] = field(
         default_factory=lambda: {name: [] for name in ("applied", "no_op", "stale", "conflicting")}
     )
@@ -126,7 +128,7 @@ def apply_decisions(proposal: Proposal, decisions: Iterable[Decision]) -> tuple[
 def resolve(proposal: Proposal, decisions: Iterable[Decision]) -> Resolution:
     """Settle where each thing stands, without building the tree: quick even for 200,000 landmarks."""
     work = _start(proposal)
-    live = _live(work, decisions)
+    live = work.live = _live(work, decisions)
     _create_categories(work, live)
     _join_categories(work, [d for d in live if d.act in ("rename", "merge")])
     _place_things(work, live)
@@ -192,46 +194,59 @@ def _create_categories(work: Resolution, live: Sequence[Decision]) -> None:
 
 
 def _join_categories(work: Resolution, joins: Sequence[Decision]) -> None:
-    """Renames and merges, at most one per category; a rename must not meet a category that stays."""
-    by_label: dict[str, list[Decision]] = {}
+    """Renames, then merges: at most one per category, which may be named as it is or as it is renamed to."""
+    left, merges = list(joins), dict[str, Decision]()
+    while ready := [d for d in left if _target(work, label_key(d.label)) in work.name_of]:
+        left = [decision for decision in left if decision not in ready]
+        chosen = _one_each(work, ready)
+        merges |= {key: decision for key, decision in chosen.items() if decision.act == "merge"}
+        renames = {key: decision for key, decision in chosen.items() if decision.act == "rename"}
+        _respell(work, renames)
+        _refuse_taken_names(work, renames)
+        _rename(work, renames)
+    for decision in left:
+        work.note("stale", decision, f"there is no category {decision.label!r}")
+    _merge(work, merges)
+
+
+def _one_each(work: Resolution, joins: Sequence[Decision]) -> dict[str, Decision]:
+    """The join of each category, unless decisions differ about it."""
+    by_category: dict[str, list[Decision]] = {}
     for decision in joins:
-        by_label.setdefault(label_key(decision.label), []).append(decision)
+        by_category.setdefault(_target(work, label_key(decision.label)), []).append(decision)
     chosen: dict[str, Decision] = {}
-    for key, found in sorted(by_label.items()):
-        if key not in work.name_of:
-            _each(work, "stale", found, f"there is no category {found[0].label!r}")
-        elif len({(d.act, label_key(d.to)) for d in found}) > 1:
+    for key, found in sorted(by_category.items()):
+        if len({(d.act, label_key(d.to)) for d in found}) > 1:
             _each(work, "conflicting", found, f"{found[0].label!r} is given different names or joins")
         else:
             _each(work, "no_op", found[1:], "another decision does the same")
             chosen[key] = found[0]
-    _respell(work, chosen)
-    _refuse_taken_names(work, chosen)
-    _link(work, list(chosen.values()))
+    return chosen
 
 
-def _respell(work: Resolution, chosen: dict[str, Decision]) -> None:
+def _respell(work: Resolution, renames: dict[str, Decision]) -> None:
     """Renames that change no more than case or spaces."""
-    for key, decision in list(chosen.items()):
-        if decision.act == "rename" and label_key(decision.to) == key:
+    for key, decision in list(renames.items()):
+        if label_key(decision.to) == label_key(decision.label):
             changed = work.name_of[key] != decision.to
             work.name_of[key] = decision.to
             work.note("applied" if changed else "no_op", decision)
-            del chosen[key]
+            del renames[key]
 
 
-def _refuse_taken_names(work: Resolution, chosen: dict[str, Decision]) -> None:
-    """Refuse renames to a name that another category keeps or is also renamed to.
+def _refuse_taken_names(work: Resolution, renames: dict[str, Decision]) -> None:
+    """Refuse renames to a name that another category keeps, once had by a rename, or is also renamed to.
 
     A refused rename keeps its own name, which may refuse another one: repeat until none is left.
     """
     while True:
-        renames = {key: d for key, d in chosen.items() if d.act == "rename"}
         wanted = Counter(label_key(decision.to) for decision in renames.values())
+        gone = renames.keys() | work.goes_to.keys()
         refused = {
             key: decision
             for key, decision in renames.items()
-            if (target := label_key(decision.to)) in work.name_of.keys() - renames.keys()
+            if (target := label_key(decision.to)) in work.name_of.keys() - gone
+            or f"\0{target}" in work.name_of
             or wanted[target] > 1
         }
         if not refused:
@@ -240,27 +255,24 @@ def _refuse_taken_names(work: Resolution, chosen: dict[str, Decision]) -> None:
             work.note(
                 "conflicting", decision, f"another category has the name {decision.to!r}; merge instead"
             )
-            del chosen[key]
+            del renames[key]
 
 
-def _link(work: Resolution, chosen: Sequence[Decision]) -> None:
-    """Record the joins that remain; a renamed category gets a key of its own, so that names may swap."""
-    fresh = {label_key(d.to) for d in chosen if d.act == "rename"}
-    names, kinds = dict(work.name_of), dict(work.kind_of)
-    for decision in chosen:
-        key, target = label_key(decision.label), label_key(decision.to)
-        if decision.act == "rename":
-            new = f"\0{target}"
-            work.goes_to[key], work.name_of[new], work.kind_of[new] = new, decision.to, kinds[key]
-            work.note("applied", decision)
-    for decision in chosen:
-        key, target = label_key(decision.label), label_key(decision.to)
-        if decision.act != "merge":
-            continue
-        if target not in names and target not in fresh:
+def _rename(work: Resolution, renames: dict[str, Decision]) -> None:
+    """A renamed category gets a key of its own, so that names may swap."""
+    for key, decision in renames.items():
+        new = f"\0{label_key(decision.to)}"
+        work.goes_to[key], work.name_of[new], work.kind_of[new] = new, decision.to, work.kind_of[key]
+        work.note("applied", decision)
+
+
+def _merge(work: Resolution, merges: dict[str, Decision]) -> None:
+    for key, decision in sorted(merges.items(), key=lambda item: item[1].id):
+        target = _target(work, label_key(decision.to))
+        if target not in work.name_of:
             work.note("stale", decision, f"there is no category {decision.to!r} to join")
             continue
-        end = work.final(_target(work, target))
+        end = work.final(target)
         if end == work.final(key):
             _each(work, "conflicting", [decision], "merges go round in a circle")
         else:
@@ -269,7 +281,7 @@ def _link(work: Resolution, chosen: Sequence[Decision]) -> None:
 
 
 def _target(work: Resolution, key: str) -> str:
-    """The category a decision means: one of that name now, else one that is renamed to it."""
+    """The category a decision means: one of that name in the proposal, else one that is renamed to it."""
     return f"\0{key}" if f"\0{key}" in work.name_of and key not in work.name_of else key
 
 
@@ -278,7 +290,7 @@ def _place_things(work: Resolution, live: Sequence[Decision]) -> None:
     wanted: dict[Slot, list[Decision]] = {}
     for decision in live:
         if decision.act == "split":
-            if label_key(decision.label) not in work.kind_of:
+            if _target(work, label_key(decision.label)) not in work.name_of:
                 work.note("stale", decision, f"there is no category {decision.label!r}")
             else:
                 _split(work, decision, wanted)
@@ -299,8 +311,9 @@ def _place_things(work: Resolution, live: Sequence[Decision]) -> None:
 
 
 def _split(work: Resolution, decision: Decision, wanted: dict[Slot, list[Decision]]) -> None:
-    origin = label_key(decision.label)
-    gone = [m for m in decision.members if work.home_of.get(("type", label_key(m))) != origin]
+    origin = work.final(_target(work, label_key(decision.label)))
+    homes = {m: work.home_of.get(("type", label_key(m))) for m in decision.members}
+    gone = [m for m, home in homes.items() if home is None or work.final(home) != origin]
     for member in decision.members:
         if member not in gone:
             wanted.setdefault(("type", label_key(member)), []).append(decision)

@@ -34,6 +34,7 @@ from hierarchies.parse import FORBID, parse_json, read_text, typed
 Act = Literal["rename", "move", "merge", "split", "assign", "accept", "undo"]
 Level = Literal["", "type", "landmark", "category"]
 _LOCK_TIMEOUT_S = 10.0  # a line is written in milliseconds
+_MERGE_MARKS = ("<<<<<<<", "=======", ">>>>>>>")
 _LEVELS_OF: dict[str, tuple[str, ...]] = {
     "rename": ("category",),
     "merge": ("category",),
@@ -107,6 +108,10 @@ class Decision:
         Raises:
             CairnError: not JSON (cut in half?), an unknown key, or a field that does not fit.
         """
+        if line.startswith(_MERGE_MARKS):
+            raise CairnError(
+                f"{where}: a mark of an unfinished git merge; keep the decisions of both sides, remove the marks"
+            )
         return typed(cls, parse_json(line, where), where)
 
 
@@ -157,7 +162,7 @@ def append_decision(
         with FileLock(path.with_name(f".{path.name}.lock"), timeout=_LOCK_TIMEOUT_S):
             others = read_decisions(path)
             check(others)
-            text = path.read_text(encoding="utf-8") if path.exists() else ""
+            text = path.read_bytes().decode("utf-8") if path.exists() else ""
             end = "" if not text or text.endswith("\n") else "\n"
             write_text_atomic(path, f"{text}{end}{decision.to_line()}\n")
             return [*others, decision]

@@ -3,11 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
+
 from hierarchies.build.concepts import HUMAN_MADE, NATURAL
-from hierarchies.build.proposal import Proposal
-from hierarchies.names import label_key
-from hierarchies.review.apply import Resolution, resolve
+from hierarchies.build.proposal import LandmarkEntry, Proposal, TypeEntry
+from hierarchies.errors import CairnError
+from hierarchies.names import label_key, quoted
 from hierarchies.review.decisions import Decision, Level, seen_fingerprint
+from hierarchies.review.places import Layout, Places, Thing
 
 _N_EXAMPLES = 5
 _SURE = 0.95  # of the kind of a category that a person named
@@ -41,11 +44,6 @@ class Question:
     weight: float
     seen: str
 
-    @property
-    def priority(self) -> float:
-        """Weight times doubt."""
-        return self.weight * (1 - self.confidence)
-
 
 def queue(proposal: Proposal, decisions: Iterable[Decision]) -> list[Question]:
     """Undecided types, landmarks without a type and categories' kinds, most weight in doubt first.
@@ -54,104 +52,121 @@ def queue(proposal: Proposal, decisions: Iterable[Decision]) -> list[Question]:
         proposal: what the machine proposes.
         decisions: made so far; what they settle is not asked again.
     """
-    made = list(decisions)
-    work = resolve(proposal, made)
-    undone = {decision.of for decision in made if decision.act == "undo"}
+    places = Layout.of(proposal).places(decisions)
+    return [ask(places, item.level, item.label) for item in waiting(places)]
+
+
+def waiting(places: Places) -> list[Thing]:
+    """Undecided things and categories in the order to ask about them."""
     settled = {
-        (level, label_key(label))
-        for decision in made
-        if decision.id not in undone and decision.act != "undo"
-        for level, label in _settles(decision)
+        (level, label_key(label)) for decision in places.work.live for level, label in settles(decision)
     }
-    questions = _types(work) + _landmarks(work) + _categories(work)
-    left = [question for question in questions if (question.level, label_key(question.label)) not in settled]
-    return sorted(left, key=lambda q: (-q.priority, q.level, q.label))
+    found = [thing for thing in places.layout.ranked if (thing.level, thing.key) not in settled]
+    sure = {label_key(entry.name): entry.confidence for entry in places.layout.proposal.categories}
+    for name, weight in zip(places.names, _weights(places), strict=True):
+        key = label_key(name)
+        if weight is not None and ("category", key) not in settled:
+            confidence = sure.get(key, _SURE)
+            found.append(Thing(-weight * (1 - confidence), "category", name, key, weight, confidence, -1))
+    return sorted(found)
 
 
-def _settles(decision: Decision) -> list[tuple[str, str]]:
+def ask(places: Places, level: str, label: str) -> Question:
+    """The question about a type, a landmark or a category, decided already or not.
+
+    Raises:
+        CairnError: there is none of that name.
+    """
+    key, proposal = label_key(label), places.layout.proposal
+    if level == "category" and key in places.code_of:
+        return _of_category(places, places.code_of[key])
+    if level == "type" and ("type", key) in places.layout.row_of:
+        return _of_type(places, proposal.types[places.layout.row_of["type", key]])
+    if level == "landmark" and proposal.landmarks and key in places.layout.leaf_of:
+        return _of_landmark(places, proposal.landmarks[places.layout.leaf_of[key]])
+    raise CairnError(f"there is no {level} {quoted([label])} (any more)")
+
+
+def settles(decision: Decision) -> list[tuple[str, str]]:
+    """Things, by level and label, that need not be asked about after a decision."""
     if decision.act == "split":
         return [("type", member) for member in decision.members]
     return [] if decision.act in ("rename", "merge") else [(decision.level, decision.label)]
 
 
-def _types(work: Resolution) -> list[Question]:
-    examples: dict[str, list[str]] = {}
-    for landmark in work.proposal.landmarks:
-        if landmark.type is not None and len(found := examples.setdefault(landmark.type, [])) < _N_EXAMPLES:
-            found.append(landmark.name)
-    place = {entry.text: work.category_of(("type", label_key(entry.text))) for entry in work.proposal.types}
-    questions = []
-    for entry in work.proposal.types:
-        category = place[entry.text]
-        near = [place[text] for text in entry.neighbours]
-        shown = [name for text in entry.spellings for name in examples.get(text, ())]
-        questions.append(
-            Question(
-                level="type",
-                label=entry.text,
-                category=category,
-                suggestions=_others(category, [entry.second, *near]),
-                confidence=entry.confidence,
-                why=entry.why,
-                neighbours=entry.neighbours,
-                examples=tuple(shown[:_N_EXAMPLES]),
-                weight=entry.weight,
-                seen=seen_fingerprint(entry.text, category, *entry.neighbours),
-            )
-        )
-    return questions
+def _of_type(places: Places, entry: TypeEntry) -> Question:
+    category = places.work.category_of(("type", label_key(entry.text)))
+    near = [places.work.category_of(("type", label_key(text))) for text in entry.neighbours]
+    leaves = (
+        landmarks_of(places, "type", entry.text)[:_N_EXAMPLES] if places.layout.proposal.landmarks else []
+    )
+    return Question(
+        level="type",
+        label=entry.text,
+        category=category,
+        suggestions=_others(category, [entry.second, *near]),
+        confidence=entry.confidence,
+        why=entry.why,
+        neighbours=entry.neighbours,
+        examples=tuple(places.layout.leaves[leaf] for leaf in leaves),
+        weight=entry.weight,
+        seen=seen_fingerprint(entry.text, category, *entry.neighbours),
+    )
 
 
-def _landmarks(work: Resolution) -> list[Question]:
-    questions = []
-    for entry in work.proposal.landmarks:
-        if entry.type is None:
-            category = work.category_of(("landmark", label_key(entry.name)))
-            questions.append(
-                Question(
-                    level="landmark",
-                    label=entry.name,
-                    category=category,
-                    suggestions=_others(category, [entry.second]),
-                    confidence=entry.confidence,
-                    why="its name",
-                    neighbours=(),
-                    examples=(),
-                    weight=float(entry.n_images),
-                    seen=seen_fingerprint(entry.name, category),
-                )
-            )
-    return questions
+def _of_landmark(places: Places, entry: LandmarkEntry) -> Question:
+    """About a landmark; one with a type is asked about only on demand."""
+    category = places.names[places.of_leaf[places.layout.leaf_of[label_key(entry.name)]]]
+    of_type = ask(places, "type", entry.type) if entry.type is not None else None
+    near = [of_type.category, *of_type.suggestions] if of_type else [entry.second]
+    return Question(
+        level="landmark",
+        label=entry.name,
+        category=category,
+        suggestions=_others(category, near),
+        confidence=entry.confidence,
+        why=f"its type, {of_type.label}" if of_type else "its name",
+        neighbours=(),
+        examples=(),
+        weight=float(entry.n_images),
+        seen=seen_fingerprint(entry.name, category),
+    )
 
 
-def _categories(work: Resolution) -> list[Question]:
-    """Whether each category has the right kind."""
-    weight: dict[str, float] = {}
-    examples: dict[str, list[str]] = {}
-    things = [("type", entry.text, entry.weight) for entry in work.proposal.types]
-    untyped = (entry for entry in work.proposal.landmarks if entry.type is None)
-    things += [("landmark", entry.name, float(entry.n_images)) for entry in untyped]
-    for level, label, amount in things:
-        key = work.final(work.home_of[level, label_key(label)])
-        weight[key] = weight.get(key, 0.0) + amount
-        if len(found := examples.setdefault(key, [])) < _N_EXAMPLES:
-            found.append(label)
-    confidence = {label_key(entry.name): entry.confidence for entry in work.proposal.categories}
-    return [
-        Question(
-            level="category",
-            label=work.name_of[key],
-            category=work.kind_of[key],
-            suggestions=_others(work.kind_of[key], [NATURAL, HUMAN_MADE]),
-            confidence=confidence.get(label_key(work.name_of[key]), _SURE),
-            why="its members",
-            neighbours=(),
-            examples=tuple(examples[key]),
-            weight=amount,
-            seen=seen_fingerprint(work.name_of[key], work.kind_of[key]),
-        )
-        for key, amount in weight.items()
-    ]
+def _of_category(places: Places, code: int) -> Question:
+    """Whether a category has the right kind."""
+    name, kind = places.names[code], places.kinds[code]
+    sure = {label_key(entry.name): entry.confidence for entry in places.layout.proposal.categories}
+    members = places.things_in(code)[:_N_EXAMPLES]
+    return Question(
+        level="category",
+        label=name,
+        category=kind,
+        suggestions=_others(kind, [NATURAL, HUMAN_MADE]),
+        confidence=sure.get(label_key(name), _SURE),
+        why="its members",
+        neighbours=(),
+        examples=tuple(places.layout.things[row].label for row in members),
+        weight=_weights(places)[code] or 0.0,
+        seen=seen_fingerprint(name, kind),
+    )
+
+
+def landmarks_of(places: Places, level: str, label: str) -> list[int]:
+    """Leaves of a type, wherever they stand, of a category, or the one landmark itself; in the tree's order."""
+    key, layout = label_key(label), places.layout
+    if level == "landmark":
+        return [layout.leaf_of[key]]
+    if level == "type":
+        return np.flatnonzero(layout.thing_of == layout.row_of["type", key]).tolist()
+    return np.flatnonzero(places.of_leaf == places.code_of[key]).tolist()
+
+
+def _weights(places: Places) -> list[float | None]:
+    """Weight of the things in each category; None where there are none."""
+    n_things = np.bincount(places.of_thing, minlength=len(places.names)).tolist()
+    sums = np.bincount(places.of_thing, places.layout.weights, minlength=len(places.names)).tolist()
+    return [total if n else None for total, n in zip(sums, n_things, strict=True)]
 
 
 def _others(category: str, names: list[str]) -> tuple[str, ...]:

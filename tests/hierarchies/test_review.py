@@ -13,6 +13,7 @@ from hierarchies import CairnError, LabelTree, Node
 from hierarchies.review.apply import apply_decisions
 from hierarchies.review.decisions import Decision, append_decision, read_decisions
 from hierarchies.review.queue import queue
+from hierarchies.review.session import Session
 from hierarchies.review.terminal import Review
 from tests.hierarchies.toy import PROPOSAL
 
@@ -120,6 +121,24 @@ def test_merge_and_split() -> None:
     assert split.path("Great Keep")[2] == "human-made"
 
 
+def test_acts_on_a_category_may_name_it_as_it_is_renamed() -> None:
+    rename = Decision("rename", "category", "castle", "fortress")
+    for more, expected in (
+        (Decision("rename", "category", "fortress", "stronghold"), {"Fort Knox": "stronghold"}),
+        (Decision("merge", "category", "fortress", "bridge"), {"Fort Knox": "bridge"}),
+        (Decision("merge", "category", "lake", "fortress"), {"Moat of Bodiam": "fortress"}),
+        (
+            Decision("split", "category", "fortress", "keep tower", "human-made", ("keep",)),
+            {"Fort Knox": "fortress", "Great Keep": "keep tower"},
+        ),
+    ):
+        tree, report = apply_decisions(PROPOSAL, [rename, more])
+        assert report.counts() | {"pending": 0} == {
+            "applied": 2, "no_op": 0, "stale": 0, "conflicting": 0, "pending": 0
+        }  # fmt: skip
+        assert category_of(tree).items() >= expected.items()
+
+
 def test_names_may_be_swapped() -> None:
     swap = [
         Decision("rename", "category", "castle", "lake"),
@@ -213,16 +232,8 @@ def test_queue_asks_first_what_many_images_hang_on_and_is_doubted() -> None:
 def session(path: Path, keys: str, lines: tuple[str, ...] = ()) -> tuple[str, list[Decision]]:
     pressed, typed, clock = iter(keys), iter(lines), iter(range(10_000))
     console = Console(file=io.StringIO(), width=120)
-    review = Review(
-        PROPOSAL,
-        path,
-        "ada",
-        console,
-        lambda: next(pressed, "q"),
-        lambda _: next(typed),
-        lambda: f"t{next(clock)}",
-    )
-    review.run()
+    started = Session(PROPOSAL, path, "ada", lambda: f"t{next(clock)}")
+    Review(started, console, lambda: next(pressed, "q"), lambda _: next(typed)).run()
     return console.file.getvalue(), read_decisions(path)  # type: ignore[attr-defined]
 
 
@@ -231,7 +242,7 @@ def test_a_session_writes_what_was_pressed(tmp_path: Path) -> None:
     assert [(d.act, d.label, d.to) for d in made] == [
         ("move", "keep", "tower"),
         ("assign", "Naturama", "bridge"),
-        ("accept", "moat", "lake"),
+        ("accept", "fort", "castle"),  # nothing is left in `unclear human-made`, so it is not asked
     ]
     assert "Great Keep" in shown
     assert "3 decision(s) written" in shown
@@ -257,7 +268,7 @@ def test_an_interruption_keeps_what_was_decided(tmp_path: Path) -> None:
         return "a"
 
     console = Console(file=io.StringIO(), width=120)
-    assert Review(PROPOSAL, path, "ada", console, keys, lambda _: "").run() == 1
+    assert Review(Session(PROPOSAL, path, "ada"), console, keys, lambda _: "").run() == 1
     assert len(read_decisions(path)) == 1
 
 

@@ -1,0 +1,229 @@
+// Acts that change something: choose, see before and after, save. History and help.
+import { call, count, debounced, el, key, label, number } from "./elements.js";
+
+const TITLES = {
+  move: (question) => [question.assigns ? "Assign " : "Move ", label(question.label), question.level === "category" ? " to the kind" : " to"],
+  rename: (question) => ["Rename ", label(question.place.category)],
+  merge: (question) => ["Merge ", label(question.place.category), " into"],
+  split: (question) => ["Split ", label(question.place.category)],
+};
+
+/**
+ * Let the reviewer fill in an act and see its effect; `save(body)` is called with the request, gives an error or "".
+ * `choices` are the places to choose from, `preset` is chosen already.
+ */
+export async function openAct(act, question, choices, preset, save) {
+  const box = document.getElementById("act-dialog");
+  const form = { to: preset || "", kind: "", members: [], reason: "" };
+  const effect = el("div", { class: "effect", "aria-live": "polite" });
+  const saveButton = el("button", { type: "submit", class: "primary", disabled: true }, "Save ", key("Enter"));
+  const kinds = el("fieldset", { class: "kinds-choice", hidden: true });
+  const body = () => ({ act, level: question.level, label: question.label, seen: question.seen, ...form });
+  let turn = 0;
+  let chosen = Boolean(preset); // then Enter saves; while a name is typed, Enter chooses
+
+  async function preview() {
+    const mine = ++turn;
+    saveButton.disabled = true;
+    const ready = form.to.trim() && (act !== "split" || form.members.length);
+    if (!ready) return effect.replaceChildren(el("p", { class: "quiet" }, act === "split" ? "Choose types and a name to see the effect." : "Choose a place to see the effect."));
+    if (act === "move" && question.level !== "category") await askKind();
+    if (mine !== turn) return undefined;
+    if (!kinds.hidden && !form.kind) {
+      if (chosen) kinds.querySelector("input").focus();
+      return effect.replaceChildren(el("p", {}, "A new category: say of which kind it is."));
+    }
+    const found = await call("preview", body());
+    if (mine !== turn) return undefined;
+    effect.replaceChildren(...(found.error ? [el("p", { class: "error" }, found.error)] : describe(found.effect, found.line)));
+    saveButton.disabled = Boolean(found.error || found.effect.refused);
+    if (chosen && !saveButton.disabled) saveButton.focus();
+    return undefined;
+  }
+  const soon = debounced(() => chosen || preview()); // a choice has its preview already
+
+  async function askKind() {
+    const known = await call("kind_of", { text: form.to });
+    kinds.hidden = !known.new;
+    if (!known.new) form.kind = "";
+    else if (!form.kind) form.kind = known.kind;
+    for (const radio of kinds.querySelectorAll("input")) radio.checked = radio.value === form.kind;
+  }
+
+  kinds.append(el("legend", {}, "New category; its kind"), ...["natural", "human-made"].map((kind) => el("label", {},
+    el("input", { type: "radio", name: "kind", value: kind, onchange: () => { form.kind = kind; preview(); } }), kind)));
+
+  const take = (name) => { form.to = name; chosen = true; preview(); };
+  const typed = (name) => { form.to = name; chosen = false; soon(); };
+  const names = act === "move" || act === "merge"
+    ? chooser(choices, form.to, take, typed, act === "move" && question.level !== "category")
+    : nameField(act, question, typed);
+  if (act === "rename") form.to = "";
+  const members = act === "split" ? await memberPicker(question, (chosen) => { form.members = chosen; soon(); }) : null;
+  const reason = el("input", { type: "text", placeholder: "Reason (optional)", "aria-label": "Reason (optional)", autocomplete: "off", oninput: (event) => { form.reason = event.target.value; } });
+
+  box.replaceChildren(el("form", {
+    method: "dialog",
+    onsubmit: async (event) => {
+      event.preventDefault();
+      if (saveButton.disabled) return preview();
+      saveButton.disabled = true;
+      const error = await save(body());
+      if (error) effect.replaceChildren(el("p", { class: "error" }, error));
+      else box.close();
+      return undefined;
+    },
+  },
+  el("h2", { id: "act-title" }, TITLES[act](question)),
+  members, names, kinds, effect, reason,
+  el("div", { class: "dialog-buttons" },
+    el("button", { type: "button", onclick: () => box.close() }, "Cancel ", key("Esc")), saveButton)));
+  box.showModal();
+  preview();
+  if (!preset) { box.querySelector("input").focus(); box.querySelector("input").select?.(); }
+}
+
+function nameField(act, question, typed) {
+  return el("input", {
+    type: "text", value: act === "rename" ? question.place.category : "", dir: "auto", autocomplete: "off",
+    "aria-label": act === "rename" ? "New name" : "Name of the new category", placeholder: "Name of the new category",
+    oninput: (event) => typed(event.target.value),
+  });
+}
+
+/** A field with a list of places below it: type to narrow, arrows and Enter (or a click) to choose. */
+function chooser(choices, preset, take, typed, mayBeNew) {
+  const list = el("ul", { class: "choices", role: "listbox", id: "choices", "aria-label": "Places" });
+  let shown = [];
+  let at = preset ? -1 : 0;
+  const field = el("input", {
+    type: "text", value: preset, dir: "auto", autocomplete: "off", spellcheck: "false", role: "combobox",
+    "aria-expanded": "true", "aria-controls": "choices", "aria-label": "Place", placeholder: "Type to find a place",
+    oninput: () => { at = 0; list.hidden = false; draw(); typed(exact() || (mayBeNew ? field.value : "")); },
+    onkeydown: (event) => {
+      if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+        at = Math.max(0, Math.min(shown.length - 1, at + (event.key === "ArrowDown" ? 1 : -1)));
+        draw();
+        event.preventDefault();
+      } else if (event.key === "Enter" && shown[at] && !list.hidden) {
+        event.preventDefault();
+        choose(shown[at].name);
+      }
+    },
+  });
+  const folded = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().trim();
+  const exact = () => choices.find((choice) => folded(choice.name) === folded(field.value))?.name;
+  function choose(name) {
+    field.value = name;
+    list.hidden = true;
+    take(name);
+  }
+  function draw() {
+    const wanted = folded(field.value);
+    const hits = choices.filter((choice) => folded(choice.name).includes(wanted));
+    hits.sort((a, b) => folded(b.name).startsWith(wanted) - folded(a.name).startsWith(wanted));
+    shown = hits.slice(0, 8);
+    if (mayBeNew && wanted && !exact()) shown.push({ name: field.value.trim(), fresh: true });
+    list.replaceChildren(...shown.map((choice, place) => el("li", {
+      role: "option", id: `choice-${place}`, "aria-selected": `${place === at}`, onclick: () => choose(choice.name),
+    }, choice.fresh ? el("small", {}, "new: ") : null, label(choice.name), choice.note ? el("small", { class: "quiet" }, choice.note) : null)));
+    field.setAttribute("aria-activedescendant", shown[at] ? `choice-${at}` : "");
+  }
+  draw();
+  list.hidden = Boolean(preset);
+  return el("div", { class: "chooser" }, field, list);
+}
+
+async function memberPicker(question, changed) {
+  const found = await call("types", { level: "category", label: question.place.category });
+  const types = found.types || [];
+  const chosen = new Set(question.level === "type" && types.includes(question.label) ? [question.label] : []);
+  const list = el("ul", { class: "picker" }, types.map((name) => el("li", {}, el("label", {},
+    el("input", {
+      type: "checkbox", checked: chosen.has(name),
+      onchange: (event) => { if (event.target.checked) chosen.add(name); else chosen.delete(name); changed([...chosen]); },
+    }), label(name)))));
+  changed([...chosen]);
+  return el("fieldset", { class: "members-choice" }, el("legend", {}, "Types to take out"), types.length ? list : el("p", {}, "No type is in it."));
+}
+
+/** Before and after, per level and per category. */
+function describe(effect, line) {
+  if (effect.refused) return [el("p", { class: "error" }, effect.refused)];
+  const levels = effect.levels.filter((level) => level.n_leaves)
+    .map((level) => `${count(level.n_images, "image")} of ${count(level.n_leaves, "landmark")} change ${level.level}`);
+  const side = (holding) => holding ? [number(holding.n_images)] : [el("span", { class: "quiet" }, "–")];
+  const rows = effect.categories.slice(0, 12).map((change) => el("tr", {
+    class: !change.before ? "added" : !change.after ? "removed" : "",
+  },
+  el("td", {}, el("b", { "aria-hidden": "true" }, !change.before ? "+" : !change.after ? "−" : "±"), label(change.name)),
+  el("td", {}, side(change.before)), el("td", {}, side(change.after)),
+  el("td", {}, kindChange(change))));
+  const rest = effect.categories.length - rows.length;
+  return [
+    el("p", { class: "summary" }, levels.length ? `${levels.join("; ")}.` : "Nothing moves; it is marked as decided by a person."),
+    rows.length ? el("table", {},
+      el("thead", {}, el("tr", {}, ["Category", "Before", "After", "Kind"].map((title) => el("th", { scope: "col" }, title)))),
+      el("tbody", {}, rows)) : null,
+    rest > 0 ? el("p", { class: "quiet" }, `and ${count(rest, "more category")}`) : null,
+    effect.examples.length ? el("p", { class: "examples" }, "Such as ", effect.examples.map((name, i) => [i ? ", " : "", label(name)]), ".") : null,
+    effect.stale.length ? el("p", { class: "error" }, `${count(effect.stale.length, "earlier decision")} would no longer match.`) : null,
+    el("details", {}, el("summary", {}, "The line that is written"), el("code", { dir: "auto" }, line)),
+  ].filter(Boolean);
+}
+
+function kindChange(change) {
+  if (change.before && change.after && change.before.kind !== change.after.kind) return `${change.before.kind} → ${change.after.kind}`;
+  return (change.after || change.before).kind;
+}
+
+export function openHistory(state, undo) {
+  const box = document.getElementById("history-dialog");
+  const rows = state.recent.map((decision) => el("li", { class: decision.standing ? "" : "undone" },
+    el("div", {}, sentence(decision), el("small", { class: "quiet" },
+      [decision.author, decision.date.replace("T", " ").slice(0, 16), decision.reason].filter(Boolean).join(" · "))),
+    decision.standing && decision.act !== "undo"
+      ? el("button", { type: "button", onclick: () => { box.close(); undo(decision.id); } }, "Undo") : null));
+  box.replaceChildren(el("h2", { id: "history-title" }, "History"),
+    el("p", { class: "quiet" }, "The last lines of ", el("code", {}, state.file), ", newest first, of every reviewer."),
+    rows.length ? el("ul", { class: "history" }, rows) : el("p", {}, "No decision yet."), closeButton(box));
+  box.showModal();
+}
+
+/** What a decision says, in words. */
+export function sentence(decision) {
+  const thing = label(decision.label);
+  const to = label(decision.to);
+  switch (decision.act) {
+    case "accept": return el("span", {}, "Accepted ", thing, " in ", to);
+    case "move": return el("span", {}, "Moved ", thing, " to ", to);
+    case "assign": return el("span", {}, "Assigned ", thing, " to ", to);
+    case "rename": return el("span", {}, "Renamed ", thing, " to ", to);
+    case "merge": return el("span", {}, "Merged ", thing, " into ", to);
+    case "split": return el("span", {}, "Split ", to, " from ", thing);
+    default: return el("span", {}, "Took back decision ", decision.of);
+  }
+}
+
+const KEYS = [
+  ["A", "Accept: it is right as it stands"], ["1 – 9", "Move it to a suggestion"],
+  ["M", "Move (or assign) it to a place you choose; a new name makes a category"],
+  ["R", "Rename its category"], ["G", "Merge its category into another"],
+  ["P", "Split: take types out of its category"], ["S", "Skip: not in this session"],
+  ["U", "Undo your last decision"], ["/", "Search types, categories and landmarks"],
+  ["H", "History, with an undo for each line"], ["N", "Back to the next question"], ["?", "This help"], ["Esc", "Close what is open"],
+];
+
+export function openHelp(state) {
+  const box = document.getElementById("help-dialog");
+  box.replaceChildren(el("h2", { id: "help-title" }, "Keys"),
+    el("dl", { class: "keys" }, KEYS.map(([name, does]) => [el("dt", {}, el("kbd", {}, name)), el("dd", {}, does)])),
+    el("p", { class: "quiet" }, "Each act adds one line to ", el("code", {}, `hierarchies/decisions/${state.file}`),
+      " at once. Close the page whenever you like; then commit the file and run ", el("code", {}, "dvc repro"), "."),
+    closeButton(box));
+  box.showModal();
+}
+
+function closeButton(box) {
+  return el("div", { class: "dialog-buttons" }, el("button", { type: "button", autofocus: true, onclick: () => box.close() }, "Close ", key("Esc")));
+}

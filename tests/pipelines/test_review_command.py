@@ -1,0 +1,76 @@
+"""`cairn review`: sample photos, and what the command says where something is missing."""
+
+import io
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from hierarchies import CairnError
+from pipelines import cli
+from pipelines.photos import N_PER_LANDMARK, THUMBNAIL_PX, SamplePhotos
+
+
+def picture(width: int, height: int) -> bytes:
+    out = io.BytesIO()
+    Image.effect_noise((width, height), 60).convert("RGB").save(out, "JPEG")
+    return out.getvalue()
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> SamplePhotos:
+    """Ten photos of one landmark, a broken one and a missing file of others, in two row groups."""
+    contents = [picture(900, 600)] * 10 + [b"no picture"]
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store/images.tar").write_bytes(b"".join(contents))
+    sizes = [len(content) for content in contents]
+    rows = [
+        ("many" if i < 10 else "broken", "images.tar", f"{i}.jpg", sum(sizes[:i]), size)
+        for i, size in enumerate(sizes)
+    ]
+    rows += [("gone", "gone.tar", "x.jpg", 0, 10), ("streamed", "all.tar.gz", "y.jpg", -1, 10)]
+    rows = rows[::-1]
+    frame = pd.DataFrame(rows, columns=["landmark", "archive", "member", "offset", "size_bytes"])
+    (tmp_path / "index").mkdir()
+    pq.write_table(pa.Table.from_pandas(frame), tmp_path / "index/images.parquet", row_group_size=5)
+    return SamplePhotos(tmp_path / "index", tmp_path / "store")
+
+
+def test_photos_are_small_and_few(photos: SamplePhotos) -> None:
+    found = [photos("many", nth) for nth in range(12)]
+    assert sum(photo is not None for photo in found) == N_PER_LANDMARK
+    assert Image.open(io.BytesIO(found[0])).size == (THUMBNAIL_PX, THUMBNAIL_PX * 2 // 3)
+    assert found[0] is photos("many", 0)  # kept
+
+
+@pytest.mark.parametrize("landmark", ["broken", "gone", "streamed", "unheard of"])
+def test_a_missing_photo_is_none(photos: SamplePhotos, landmark: str) -> None:
+    assert photos(landmark, 0) is None
+
+
+def test_no_index_no_photos(tmp_path: Path) -> None:
+    assert SamplePhotos(tmp_path, tmp_path)("many", 0) is None
+
+
+@pytest.mark.parametrize("face", [(), ("--app", "--no-open")])
+def test_a_dataset_without_a_proposal_is_told_what_to_run(face, tmp_path: Path, monkeypatch) -> None:
+    for name in ("dvc.yaml", "params.yaml"):
+        (tmp_path / name).write_bytes((Path(cli.__file__).parents[1] / name).read_bytes())
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CairnError, match="dvc repro cluster@sample-gldv2"):
+        CliRunner().invoke(cli.app, ["review", "gldv2", *face], catch_exceptions=False)
+    with pytest.raises(CairnError, match="nowhere"):
+        CliRunner().invoke(cli.app, ["review", "nowhere", *face], catch_exceptions=False)
+    assert list(tmp_path.glob("hierarchies/**/*.jsonl")) == []
+
+
+def test_without_its_packages_the_app_says_what_to_install(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    monkeypatch.delitem(sys.modules, "hierarchies.review.app.server", raising=False)
+    with pytest.raises(CairnError, match=r"cairn\[review\]"):
+        CliRunner().invoke(cli.app, ["review", "gldv2", "--app"], catch_exceptions=False)
