@@ -16,7 +16,7 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) (about two minutes, once)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-		--editable '.[build,train,review,s3,dev]'
+		--editable '.[build,train,ray,review,s3,dev]'
 	@touch $@
 
 repro: $(READY) ## rebuild datasets, trees, models and results of params.yaml

@@ -23,11 +23,15 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipelines.config import Executor
+    from pipelines.stages import Context
 
 ROOT = Path(__file__).parents[1]
 TAR_IMAGES = 500
@@ -40,9 +44,23 @@ TYPES = ("castle", "church", "bridge", "waterfall", "mountain", "museum")
 # ---- the source ---------------------------------------------------------------------------------------------
 
 
-def make_source(store: Path, n_images: int) -> None:
-    """Write `n_images` JPEGs of about 100 KB in the layout of the authors' server; every file is different."""
-    bases = _base_images()
+def make_source(
+    store: Path,
+    n_images: int,
+    image_of: Callable[[str], bytes] | None = None,
+    n_landmarks: int = N_LANDMARKS,
+    types: Sequence[str] = TYPES,
+) -> None:
+    """Write JPEGs in the layout of the authors' server; every file is different.
+
+    Args:
+        store: the folder to write to.
+        n_images: of all splits together.
+        image_of: draws the image of an id; by default about 100 KB.
+        n_landmarks: of train and of index each.
+        types: of the landmarks, by turns.
+    """
+    image_of = image_of or _photograph_maker()
     n_test, n_index = n_images // 20, n_images // 5
     counts = {"train": n_images - n_index - n_test, "index": n_index, "test": n_test}
     ids = {
@@ -51,8 +69,22 @@ def make_source(store: Path, n_images: int) -> None:
     }
     for split, names in ids.items():
         for number, start in enumerate(range(0, len(names), TAR_IMAGES)):
-            _write_tar(store / split / f"images_{number:03d}.tar", names[start : start + TAR_IMAGES], bases)
-    _write_tables(store, ids)
+            _write_tar(
+                store / split / f"images_{number:03d}.tar", names[start : start + TAR_IMAGES], image_of
+            )
+    _write_tables(store, ids, n_landmarks, types)
+
+
+def _photograph_maker() -> Callable[[str], bytes]:
+    """One of a few large images by turns, made unique by a comment that holds the id."""
+    bases = _base_images()
+
+    def photograph(name: str) -> bytes:
+        base, comment = bases[int(name, 16) % len(bases)], name.encode()
+        segment = b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment
+        return base[:2] + segment + base[2:]
+
+    return photograph
 
 
 def _base_images() -> list[bytes]:
@@ -69,21 +101,19 @@ def _base_images() -> list[bytes]:
     return bases
 
 
-def _write_tar(path: Path, names: Iterable[str], bases: list[bytes]) -> None:
+def _write_tar(path: Path, names: Iterable[str], image_of: Callable[[str], bytes]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(path, "w") as tar:
         for name in names:
-            base, comment = bases[int(name, 16) % len(bases)], name.encode()
-            segment = b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment
-            data = base[:2] + segment + base[2:]
+            data = image_of(name)
             info = tarfile.TarInfo("/".join((*name[:3], f"{name}.jpg")))
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))
 
 
-def _write_tables(store: Path, ids: dict[str, list[str]]) -> None:
+def _write_tables(store: Path, ids: dict[str, list[str]], n_landmarks: int, types: Sequence[str]) -> None:
     def landmark(name: str) -> int:
-        return int(name, 16) // 1000 % N_LANDMARKS
+        return int(name, 16) // 1000 % n_landmarks
 
     page = "https://commons.wikimedia.org/wiki/File:"
     train, index, test = ids["train"], ids["index"], ids["test"]
@@ -99,7 +129,7 @@ def _write_tables(store: Path, ids: dict[str, list[str]]) -> None:
     _table(store, "metadata/test.csv", "id", [(i,) for i in test])
     for space in ("train", "index"):
         marks = [
-            (i, f"http://commons.wikimedia.org/wiki/Category:{space}_{i}", i) for i in range(N_LANDMARKS)
+            (i, f"http://commons.wikimedia.org/wiki/Category:{space}_{i}", i) for i in range(n_landmarks)
         ]
         _table(store, f"metadata/{space}_label_to_category.csv", "landmark_id,category",
                [mark[:2] for mark in marks])  # fmt: skip
@@ -107,7 +137,7 @@ def _write_tables(store: Path, ids: dict[str, list[str]]) -> None:
             store,
             f"metadata/{space}_label_to_hierarchical.csv",
             "landmark_id,category,supercategory,hierarchical_label,natural_or_human_made",
-            [(i, url, TYPES[i % len(TYPES)], TYPES[i % len(TYPES)], "human-made") for i, url, _ in marks],
+            [(i, url, types[i % len(types)], types[i % len(types)], "human-made") for i, url, _ in marks],
         )
     truth = [(i, index[landmark(i) % len(index)], "Public") for i in test]
     _table(store, "ground_truth/retrieval_solution_v2.1.csv", "id,images,Usage", truth)
@@ -127,21 +157,21 @@ def tars(store: Path) -> list[Path]:
 # ---- the methods: each returns what it does, after its imports -----------------------------------------------
 
 
-def cairn(store: Path, out: Path, n_workers: int) -> Callable[[], None]:
-    import pandas as pd
-
-    from hierarchies import LabelTree
+def context_of(store: Path, out: Path, executor: "Executor") -> "Context":
+    """A project in `out` whose files, in `store`, count as fetched."""
     from pipelines.config import Executor, GLDv2Source, GLDv2Subset, GLDv2Subsets, PerScale, load_params
     from pipelines.paths import Paths
     from pipelines.stages import Context, index, publish
 
-    local = Executor(n_workers=n_workers)
     splits = GLDv2Subset(splits=("train", "index", "test"))  # a subset is not held against registered counts
     source = GLDv2Source(format="gldv2", subset=GLDv2Subsets(full=splits))
     params = load_params(ROOT / "params.yaml").model_copy(
-        update={"executor": PerScale[Executor](sample=local, full=local), "sources": {"gldv2": source}}
+        update={"executor": PerScale[Executor](sample=executor, full=executor), "sources": {"gldv2": source}}
     )
     paths = Paths(out, "full", "gldv2")
+    index.require_fetched = publish.require_fetched = lambda _: None  # the store is no download
+    if paths.manifest.exists():
+        return Context("gldv2", "full", params, paths)
     paths.store.parent.mkdir(parents=True)
     paths.store.symlink_to(store.resolve())
     files = [
@@ -151,10 +181,24 @@ def cairn(store: Path, out: Path, n_workers: int) -> Callable[[], None]:
     ]
     paths.manifest.parent.mkdir(parents=True)
     paths.manifest.write_text(json.dumps({"files": files}))
-    context = Context("gldv2", "full", params, paths)
-    index.require_fetched = publish.require_fetched = lambda _: None  # the store is no download
+    return Context("gldv2", "full", params, paths)
+
+
+def cairn(store: Path, out: Path, n_workers: int) -> Callable[[], None]:
+    from pipelines.config import Executor
+
+    return build_with(context_of(store, out, Executor(n_workers=n_workers)))
+
+
+def build_with(context: "Context") -> Callable[[], None]:
+    """Index and publish, with a tree that the index gives."""
+    import pandas as pd
+
+    from hierarchies import LabelTree
+    from pipelines.stages import index, publish
 
     def build() -> None:
+        paths = context.paths
         index.run(context)
         labels = pd.read_parquet(paths.index / "images.parquet", columns=["landmark", "type"])
         labels = labels.drop_duplicates().assign(category=lambda t: t["type"], kind="human-made")

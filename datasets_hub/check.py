@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
@@ -19,13 +19,24 @@ from datasets_hub.images import DECODING_FAULTS, open_image
 from datasets_hub.loader import describe
 from datasets_hub.locate import PublishedDataset
 from datasets_hub.report import LookAlike, Report
-from datasets_hub.scan import Findings, ScannedGroup, Scanner, ShardScan, altered, local_copy
+from datasets_hub.scan import (
+    Findings,
+    ScanJob,
+    ScannedGroup,
+    ShardScan,
+    altered,
+    local_copy,
+    scan_shard,
+)
 from datasets_hub.schema import table_features, tree_tables
 from datasets_hub.stats import ShardFile
 from hierarchies.tree import LabelTree
 
 _N_PICTURES = 20
 _MAX_PAIRS = 10_000
+
+RunAll = Callable[[Callable[[ScanJob], ShardScan], Sequence[ScanJob]], Iterable[ShardScan]]
+"""Applies a function to every job and gives the results in their order, as the built-in `map` does."""
 
 
 def check_dataset(
@@ -35,7 +46,7 @@ def check_dataset(
     hub: str | Path | None = None,
     storage_options: Mapping[str, object] | None = None,
     expected_listed: Mapping[str, int] | None = None,
-    n_workers: int | None = None,
+    run_all: RunAll | None = None,
 ) -> Report:
     """Check every file, row and image of a published dataset.
 
@@ -50,7 +61,8 @@ def check_dataset(
         hub: where names are looked up.
         storage_options: passed to fsspec for URIs.
         expected_listed: images per split that the source lists: published, quarantined and excluded.
-        n_workers: threads; by default one per CPU.
+        run_all: scans the shards, for instance `concurrent.futures.ProcessPoolExecutor().map`; by default threads
+            do, one per CPU.
 
     Raises:
         CairnError: there is no published dataset, or its card, numbers or tree cannot be read at all.
@@ -60,10 +72,12 @@ def check_dataset(
     violations, warnings = Findings(), Findings()
     _check_card(dataset, tree, violations)
     _check_tree_tables(dataset, tree, violations)
-    scanner = Scanner(dataset.location, dataset.card, tree, dataset.stats.with_images)
-    shards = [(name, shard) for name, split in dataset.stats.splits.items() for shard in split.shards]
-    with ThreadPoolExecutor(n_workers or os.cpu_count() or 1) as pool:
-        scans = list(pool.map(lambda job: scanner.scan(*job), shards))
+    jobs = [
+        ScanJob(dataset.location, dataset.card, tree, dataset.stats.with_images, name, shard)
+        for name, split in dataset.stats.splits.items()
+        for shard in split.shards
+    ]
+    scans = list((run_all or _in_threads)(scan_shard, jobs))
     for scan in scans:
         violations.merge(scan.findings)
     whole = _joined(scans)
@@ -72,6 +86,11 @@ def check_dataset(
     _check_accounts(dataset, whole, expected_listed, violations)
     look_alikes = _look_alikes(dataset, whole, warnings)
     return Report(dataset.card.name, len(whole.ids), violations.listed(), warnings.listed(), look_alikes)
+
+
+def _in_threads(scan: Callable[[ScanJob], ShardScan], jobs: Sequence[ScanJob]) -> list[ShardScan]:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(scan, jobs))
 
 
 def _joined(scans: Sequence[ShardScan]) -> ShardScan:

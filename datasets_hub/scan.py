@@ -87,20 +87,38 @@ class ShardScan:
         return np.repeat(names, [group.n_rows for group in self.groups])
 
 
-class Scanner:
-    """Scans shards of one dataset; safe to share between threads."""
+@dataclass(frozen=True)
+class ScanJob:
+    """A shard to look through; travels to a worker."""
 
-    def __init__(self, location: Location, card: Card, tree: LabelTree, with_images: bool) -> None:
-        self._location = location
-        self._card = card
-        self._with_images = with_images
-        self._schema: pa.Schema = image_features(tree, card.attribution, with_images).arrow_schema
-        self._values = label_values(tree)
-        self._levels = tree.levels
+    location: Location
+    card: Card
+    tree: LabelTree
+    with_images: bool
+    split: str
+    shard: ShardFile
+
+    def __str__(self) -> str:
+        return self.shard.path
+
+
+def scan_shard(job: ScanJob) -> ShardScan:
+    """Read a shard from the first byte to the last image."""
+    return _Scanner(job).scan(job.split, job.shard)
+
+
+class _Scanner:
+    def __init__(self, job: ScanJob) -> None:
+        self._location = job.location
+        self._card = job.card
+        self._with_images = job.with_images
+        self._schema: pa.Schema = image_features(job.tree, job.card.attribution, job.with_images).arrow_schema
+        self._values = label_values(job.tree)
+        self._levels = job.tree.levels
         self._first = int(self._values[0, 0])
 
     def scan(self, split: str, shard: ShardFile) -> ShardScan:
-        """Read a shard from the first byte to the last image."""
+        """See `scan_shard`."""
         scan = ShardScan()
         try:
             with local_copy(self._location, shard.path) as path:

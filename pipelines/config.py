@@ -203,9 +203,17 @@ class Embed(Strict):
 class Executor(Strict):
     """Where per-archive work runs; what comes out does not depend on it."""
 
-    kind: Literal["local"] = "local"
-    """`local`: processes of this machine."""
+    kind: Literal["local", "ray"] = "local"
+    """`local`: processes of this machine. `ray`: Ray tasks, here or on a cluster."""
     n_workers: int = Field(default=2, ge=1, le=1024)
+    address: str | None = Field(default=None, pattern=r"^(auto|[^\s:/]+:\d{1,5})$")
+    """Of a running Ray cluster: `host:port`, or `auto` on one of its machines; without one, Ray is started here."""
+
+    @model_validator(mode="after")
+    def _address_is_of_ray(self) -> "Executor":
+        if self.address is not None and self.kind != "ray":
+            raise ValueError("address is for kind: ray")
+        return self
 
 
 class Publish(Strict):
@@ -232,7 +240,6 @@ class Evaluate(Strict):
     """Evaluation beyond the metrics themselves."""
 
     batch_size: int = Field(default=256, ge=1, le=1_000_000)
-    n_workers: Workers = 2
 
 
 class PerScale(Strict, Generic[Stage]):

@@ -1,6 +1,7 @@
 """A trained model over the splits of a published dataset; what it has embedded is kept and used again."""
 
 import hashlib
+from functools import partial
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -11,8 +12,9 @@ from datasets_hub.mapped import open_split
 from hierarchies import CairnError
 from hierarchies.files import atomic_write
 from pipelines.paths import Paths, project_root
+from training.blocks import RunAll, embed_blocks, trained_encoder
 from training.data import ImageDataset
-from training.evaluate import Embedded, embed_split, model_encoder
+from training.evaluate import Embedded
 from training.models import load_model, model_files
 
 BATCH_SIZE = 256
@@ -42,10 +44,11 @@ class Embedder:
         dataset: str | Path,
         scale: str,
         batch_size: int = BATCH_SIZE,
-        n_workers: int = 0,
+        run_all: RunAll = map,
     ) -> None:
+        self.folder, self.run_all = folder, run_all
         self.network, self.description = load_model(folder)
-        self.dataset, self.scale, self.batch_size, self.n_workers = dataset, scale, batch_size, n_workers
+        self.dataset, self.scale, self.batch_size = dataset, scale, batch_size
         self.published = describe(dataset, scale)
         self.tree = self.published.tree()
         contents = [path.read_bytes() for path in model_files(folder)]
@@ -64,7 +67,8 @@ class Embedder:
                 return Embedded(load_file(kept)["embeddings"], images.labels)
             except SafetensorError:
                 print(f"{kept}: damaged, made again")
-        embedded = embed_split(images, model_encoder(self.network), self.batch_size, self.n_workers)
+        encoder = partial(trained_encoder, self.folder)
+        embedded = embed_blocks(images, encoder, self.batch_size, self.run_all)
         if kept:
             try:
                 with atomic_write(kept) as temporary:

@@ -10,7 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import islice
 from multiprocessing import forkserver
-from typing import Protocol, TypeVar
+from typing import ClassVar, Protocol, TypeVar
 
 from tqdm import tqdm
 
@@ -18,13 +18,28 @@ from hierarchies.errors import CairnError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+Pending = TypeVar("Pending")
+
+
+PRELOADED = ("datasets_hub.parts", "pipelines.parts")
+"""What workers import while the driving process does other things."""
 
 
 class Executor(Protocol):
-    """Runs a function on many tasks."""
+    """Runs a function on many tasks.
+
+    Attributes:
+        spans_machines: whether tasks may run where another network card, or another memory, does the work.
+    """
+
+    spans_machines: ClassVar[bool]
 
     def map(
-        self, function: Callable[[Task], Result], tasks: Sequence[Task], title: str | None = None
+        self,
+        function: Callable[[Task], Result],
+        tasks: Sequence[Task],
+        title: str | None = None,
+        on_gpu: bool = False,
     ) -> Iterator[Result]:
         """Apply `function` to every task; results come in the tasks' order, whoever is done first.
 
@@ -32,6 +47,7 @@ class Executor(Protocol):
             function: at module level; what it returns depends on its task alone.
             tasks: small values; `str(task)` names one in messages.
             title: shows a progress bar of that name.
+            on_gpu: the function computes on a GPU where there is one.
 
         Raises:
             CairnError: a task's own, with the task's name in front, or a worker died. Other errors of a task
@@ -47,23 +63,28 @@ class LocalExecutor:
     At most two tasks per worker are under way or waiting to be taken, so memory stays bounded.
     """
 
+    spans_machines: ClassVar[bool] = False
     n_workers: int = 1
 
     def __post_init__(self) -> None:
         """Let what workers need be imported, once for all, while this process does other things."""
         if self.n_workers > 1:
-            forkserver.set_forkserver_preload(["datasets_hub.parts", "pipelines.parts"])
+            forkserver.set_forkserver_preload(list(PRELOADED))
             forkserver.ensure_running()
 
     def map(
-        self, function: Callable[[Task], Result], tasks: Sequence[Task], title: str | None = None
+        self,
+        function: Callable[[Task], Result],
+        tasks: Sequence[Task],
+        title: str | None = None,
+        on_gpu: bool = False,
     ) -> Iterator[Result]:
         """See `Executor.map`."""
-        run = _here if min(self.n_workers, len(tasks)) <= 1 else self._in_processes
-        with tqdm(total=len(tasks), desc=title, unit=" tasks", disable=title is None) as bar:
-            for result in run(function, tasks):
-                bar.update()
-                yield result
+        run = self._here if min(self.n_workers, len(tasks)) <= 1 else self._in_processes
+        return with_bar(run(function, tasks), len(tasks), title)
+
+    def _here(self, function: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
+        return in_order(tasks, lambda task: lambda: function(task), lambda call: call(), 1)
 
     def _in_processes(self, function: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
         # Not `fork`: this process has threads (Arrow, progress bars), and a forked lock stays locked.
@@ -71,21 +92,62 @@ class LocalExecutor:
         n_workers = min(self.n_workers, len(tasks))
         pool = ProcessPoolExecutor(n_workers, context, initializer=_end_with_parent)
         try:
-            waiting = iter(tasks)
-            under_way: deque[tuple[Task, Future[Result]]] = deque()
-            while under_way or waiting:
-                for task in islice(waiting, 2 * n_workers - len(under_way)):
-                    under_way.append((task, pool.submit(function, task)))
-                if not under_way:
-                    return
-                task, future = under_way.popleft()
-                yield _result(task, future.result)
+            yield from in_order(tasks, lambda task: pool.submit(function, task), _result_of, 2 * n_workers)
         finally:
             pool.shutdown(cancel_futures=True)
 
 
 HERE = LocalExecutor()
 """This process."""
+
+
+def in_order(
+    tasks: Sequence[Task],
+    submit: Callable[[Task], Pending],
+    result: Callable[[Pending], Result],
+    n_under_way: int,
+) -> Iterator[Result]:
+    """Results in the tasks' order; an error names its task.
+
+    Args:
+        tasks: what is to be done.
+        submit: gives a task away.
+        result: waits for what was given away.
+        n_under_way: how many may be given away and not yet returned.
+    """
+    waiting = iter(tasks)
+    under_way: deque[tuple[Task, Pending]] = deque()
+    while True:
+        for task in islice(waiting, n_under_way - len(under_way)):
+            under_way.append((task, submit(task)))
+        if not under_way:
+            return
+        task, pending = under_way.popleft()
+        try:
+            done = result(pending)
+        except CairnError as error:
+            raise CairnError(f"{task}: {error}") from error
+        except Exception as error:
+            error.add_note(f"while working on {task}")
+            raise
+        yield done
+
+
+def with_bar(results: Iterator[Result], n_tasks: int, title: str | None) -> Iterator[Result]:
+    """The same results under a progress bar; none without a title."""
+    with tqdm(total=n_tasks, desc=title, unit=" tasks", disable=title is None) as bar:
+        for result in results:
+            bar.update()
+            yield result
+
+
+def _result_of(future: Future[Result]) -> Result:
+    try:
+        return future.result()
+    except BrokenProcessPool as error:
+        raise CairnError(
+            "a worker died, most likely for want of memory: lower executor.n_workers in params.yaml and run again"
+        ) from error
 
 
 def _end_with_parent() -> None:
@@ -98,23 +160,3 @@ def _end_with_parent() -> None:
             os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-def _here(function: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
-    for task in tasks:
-        yield _result(task, lambda task=task: function(task))  # type: ignore[misc]
-
-
-def _result(task: Task, get: Callable[[], Result]) -> Result:
-    try:
-        return get()
-    except CairnError as error:
-        raise CairnError(f"{task}: {error}") from error
-    except BrokenProcessPool as error:
-        raise CairnError(
-            f"{task}: a worker died, most likely for want of memory: lower executor.n_workers in params.yaml "
-            "and run again"
-        ) from error
-    except Exception as error:
-        error.add_note(f"while working on {task}")
-        raise

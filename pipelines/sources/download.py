@@ -14,6 +14,7 @@ from urllib.parse import quote
 from tqdm import tqdm
 
 from hierarchies.errors import CairnError
+from pipelines.executor import HERE, Executor
 from pipelines.sources.pieces import Content, Hasher, Part
 from pipelines.sources.registry import RegistryRow
 from pipelines.sources.transport import CHUNK_BYTES, Interrupted, Unreachable, announced_bytes, open_body
@@ -85,6 +86,7 @@ def fetch_all(
     timeout_s: float = 30,
     n_retries: int = 5,
     title: str = "fetch",
+    executor: Executor = HERE,
 ) -> list[FetchedFile]:
     """Bring all files of a registry into `folder`, several at once, under one progress bar.
 
@@ -100,6 +102,7 @@ def fetch_all(
         timeout_s: longest silence of a server, in seconds.
         n_retries: failures in a row of one file without a new byte before giving up.
         title: label of the progress bar.
+        executor: where it spans machines, each file is a task of its own and the bar counts files.
 
     Returns:
         What is there now, in the order of `rows`.
@@ -113,24 +116,15 @@ def fetch_all(
     wanted = [row for row in rows if fetched[row.name] is None]
     _announce_manual(wanted, folder, base)
     sizes = _sizes(wanted, folder, base, n_connections)
-    total = None if None in sizes else sum(size or 0 for size in sizes)
     present = [folder / f"{row.name}{ending}" for row in wanted for ending in ("", ".part")]
     have = sum(path.stat().st_size for path in present if path.is_file())
     _check_space(folder, sum(size or 0 for size in sizes) - have)
-    with tqdm(total=total, desc=title, unit="B", unit_scale=True, disable=None if wanted else True) as bar:
-        lock = threading.Lock()
-
-        def advance(gained: int) -> None:
-            with lock:
-                bar.update(gained)
-
-        def bring(row: RegistryRow) -> FetchedFile:
-            file = replace(_fetch(row, _address(row, base), folder / row.name, policy), name=row.name)
-            ledger.add(file)
-            return file
-
-        policy = _Policy(timeout_s, n_retries, advance)
-        found = _run(bring, wanted, n_connections, policy.stop)
+    jobs = [FetchJob(row, _address(row, base), folder, timeout_s, n_retries) for row in wanted]
+    if executor.spans_machines:
+        found = _run_elsewhere(jobs, ledger, executor, title)
+    else:
+        total = None if None in sizes else sum(size or 0 for size in sizes)
+        found = _run_here(jobs, total, ledger, n_connections, title)
     return [file for row in rows if (file := fetched[row.name] or found[row.name])]
 
 
@@ -159,24 +153,88 @@ def _is_manual(row: RegistryRow, base: str) -> bool:
     return _address(row, base).startswith(MANUAL)
 
 
-def _run(
-    bring: Callable[[RegistryRow], FetchedFile],
-    rows: Sequence[RegistryRow],
+@dataclass(frozen=True)
+class FetchJob:
+    """One file to bring into a folder; travels to a worker."""
+
+    row: RegistryRow
+    url: str
+    folder: Path
+    timeout_s: float
+    n_retries: int
+
+    def __str__(self) -> str:
+        return self.row.name
+
+    def bring(self, progress: Callable[[int], None], stop: threading.Event) -> FetchedFile:
+        """Leave alone, accept or download the file."""
+        policy = _Policy(self.timeout_s, self.n_retries, progress, stop)
+        return replace(_fetch(self.row, self.url, self.folder / self.row.name, policy), name=self.row.name)
+
+
+def try_to_bring(job: FetchJob) -> FetchedFile | CairnError:
+    """The file, or why it cannot be had: a failure shall not stop the others."""
+    try:
+        return job.bring(lambda _: None, threading.Event())
+    except CairnError as error:
+        return error
+
+
+def _run_elsewhere(
+    jobs: Sequence[FetchJob], ledger: Ledger, executor: Executor, title: str
+) -> dict[str, FetchedFile]:
+    """Bring every file by a task; one error for all that failed."""
+    found: dict[str, FetchedFile] = {}
+    failures: list[CairnError] = []
+    for outcome in executor.map(try_to_bring, jobs, title):
+        if isinstance(outcome, FetchedFile):
+            ledger.add(outcome)
+            found[outcome.name] = outcome
+            continue
+        failures.append(outcome)
+        if isinstance(outcome, _NoNetwork):
+            break
+    if failures:
+        raise _together(failures)
+    return found
+
+
+def _run_here(
+    jobs: Sequence[FetchJob], total: int | None, ledger: Ledger, n_connections: int, title: str
+) -> dict[str, FetchedFile]:
+    """Bring every file by threads, under a bar of bytes; one error for all that failed."""
+    with tqdm(total=total, desc=title, unit="B", unit_scale=True, disable=None if jobs else True) as bar:
+        lock, stop = threading.Lock(), threading.Event()
+
+        def advance(gained: int) -> None:
+            with lock:
+                bar.update(gained)
+
+        def bring(job: FetchJob) -> FetchedFile:
+            file = job.bring(advance, stop)
+            ledger.add(file)
+            return file
+
+        return _in_threads(bring, jobs, n_connections, stop)
+
+
+def _in_threads(
+    bring: Callable[[FetchJob], FetchedFile],
+    jobs: Sequence[FetchJob],
     n_connections: int,
     stop: threading.Event,
 ) -> dict[str, FetchedFile]:
-    """Run all downloads; one error for all that failed."""
     failures: list[CairnError] = []
     with ThreadPoolExecutor(max_workers=n_connections) as pool:
-        jobs: dict[Future[FetchedFile], str] = {pool.submit(bring, row): row.name for row in rows}
-        pending = set(jobs)
+        running: dict[Future[FetchedFile], str] = {pool.submit(bring, job): job.row.name for job in jobs}
+        pending = set(running)
         try:
             while pending:
                 done, pending = wait(pending, return_when=FIRST_EXCEPTION)
-                failures += [error for job in done if isinstance(error := job.exception(), CairnError)]
-                for job in done:
-                    if job.exception() and not isinstance(job.exception(), CairnError):
-                        job.result()
+                failures += [error for future in done if isinstance(error := future.exception(), CairnError)]
+                for future in done:
+                    if future.exception() and not isinstance(future.exception(), CairnError):
+                        future.result()
                 if any(isinstance(error, _NoNetwork) for error in failures):
                     break
         finally:
@@ -184,7 +242,7 @@ def _run(
             pool.shutdown(cancel_futures=True)
     if failures:
         raise _together(failures)
-    return {name: job.result() for job, name in jobs.items()}
+    return {name: future.result() for future, name in running.items()}
 
 
 def _together(failures: list[CairnError]) -> CairnError:

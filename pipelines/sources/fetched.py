@@ -9,6 +9,7 @@ from hierarchies import CairnError
 from hierarchies.files import write_text_atomic
 from hierarchies.parse import read_json
 from pipelines.config import TableSource
+from pipelines.executor import HERE
 from pipelines.samples.generate import SAMPLES, generate
 from pipelines.sources import SourceReader, reader, subset_of
 from pipelines.sources.download import MANUAL, FetchedFile, fetch_all
@@ -144,6 +145,7 @@ def _accept(context: Context, source: SourceReader, names: list[str]) -> None:
 
 def _fetch_rows(context: Context, origin: Origin, rows: list[RegistryRow]) -> list[FetchedFile]:
     settings = getattr(context.params.fetch, context.scale)
+    is_local = getattr(context.params.executor, context.scale).kind == "local"
     return fetch_all(
         rows,
         context.paths.store,
@@ -152,6 +154,7 @@ def _fetch_rows(context: Context, origin: Origin, rows: list[RegistryRow]) -> li
         timeout_s=settings.timeout_s,
         n_retries=settings.n_retries,
         title=f"fetch {context.dataset}",
+        executor=HERE if is_local else context.executor,  # threads do: no process is started for nothing
     )
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pipelines.config import Params
 from pipelines.executor import Executor, LocalExecutor
+from pipelines.executor_ray import RayExecutor
 from pipelines.paths import Paths
 
 STAGES = {
@@ -36,4 +37,7 @@ class Context:
     @property
     def executor(self) -> Executor:
         """Where per-archive work runs, as `params.yaml` says."""
-        return LocalExecutor(getattr(self.params.executor, self.scale).n_workers)
+        settings = getattr(self.params.executor, self.scale)
+        if settings.kind == "ray":
+            return RayExecutor(settings.n_workers, settings.address)
+        return LocalExecutor(settings.n_workers)

@@ -1,6 +1,7 @@
 """check: the contract of the published dataset, and that every listed image is accounted for."""
 
 import json
+from functools import partial
 
 from datasets_hub import check_dataset, describe
 from datasets_hub.locate import PublishedDataset
@@ -14,7 +15,9 @@ def run(context: Context) -> None:
     """Check the hub folder against its contract and against the index; any violation fails."""
     counts = read_json(context.paths.index / "counts.json", IndexCounts).splits
     report = check_dataset(
-        context.paths.hub, expected_listed={split: count["listed"] for split, count in counts.items()}
+        context.paths.hub,
+        expected_listed={split: count["listed"] for split, count in counts.items()},
+        run_all=partial(context.executor.map, title=f"check {context.dataset}"),
     )
     report.require_ok()
     found = describe(context.paths.hub)

@@ -1,5 +1,7 @@
 """embed: vectors of the label texts, by a text model whose weights are checked by hash."""
 
+from functools import partial
+
 from hierarchies.build.embed import Embeddings, ModelRecord, SentenceEmbedder
 from hierarchies.build.landmarks import texts_to_embed
 from hierarchies.files import replace_folder
@@ -14,7 +16,8 @@ def run(context: Context) -> None:
     settings = getattr(context.params.embed, context.scale)
     model = ModelRecord(settings.model, settings.revision, settings.sha256)
     texts = texts_to_embed(landmarks_of(context.paths.index))
-    embeddings = Embeddings.of(texts, SentenceEmbedder(model=model, batch_size=settings.batch_size))
+    embedder = SentenceEmbedder(model=model, batch_size=settings.batch_size)
+    embeddings = Embeddings.of(texts, embedder, partial(context.executor.map, title="embedding texts"))
     with replace_folder(context.paths.embeddings) as folder:
         embeddings.save(folder / VECTORS)
     print(

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -15,19 +16,10 @@ from pipelines.embedder import Embedder
 from pipelines.examples import write_examples
 from pipelines.stages import Context
 from pipelines.stages.index import GROUND_TRUTH
-from training.evaluate import (
-    Embedded,
-    Measured,
-    colour_histogram,
-    embed_split,
-    evaluate,
-    model_encoder,
-    precision_recall_curves,
-)
-from training.loop import untrained_model
+from training.blocks import LoadEncoder, colour_encoder, embed_blocks, untrained_encoder
+from training.evaluate import Embedded, Measured, evaluate, precision_recall_curves
 from training.metrics import ground_truth_metrics
 from training.metrics.curves import RECALLS
-from training.recipes import load_recipe
 
 N_BINS = 20
 Results = dict[str, dict[str, Measured]]  # by system and protocol
@@ -38,20 +30,19 @@ Curves = Mapping[str, Mapping[str, npt.NDArray[np.float64]]]  # by protocol and 
 def run(context: Context) -> None:
     """Measure every protocol of the card; write `metrics.json`, `table.md`, examples, and what `dvc plots` draws."""
     settings = getattr(context.params.evaluate, context.scale)
-    embedder = Embedder(
-        context.paths.model, context.paths.hub, context.scale, settings.batch_size, settings.n_workers
-    )
-    recipe, seed = load_recipe(embedder.description.recipe), embedder.description.seed
-    baselines = {
-        "untrained": model_encoder(untrained_model(recipe, seed)),
-        "colour_histogram": colour_histogram,
+    run_all = partial(context.executor.map, title="embed", on_gpu=True)
+    embedder = Embedder(context.paths.model, context.paths.hub, context.scale, settings.batch_size, run_all)
+    description = embedder.description
+    baselines: dict[str, LoadEncoder] = {
+        "untrained": partial(untrained_encoder, description.recipe, description.seed),
+        "colour_histogram": colour_encoder,
     }
     protocols, levels = embedder.published.card.protocols, embedder.tree.levels
     splits = dict.fromkeys(split for protocol in protocols for split in (protocol.query, protocol.gallery))
     embedded = {"trained": {name: embedder.embedded(name) for name in splits}}
     for system, encoder in baselines.items():
         embedded[system] = {
-            name: embed_split(embedder.images(name), encoder, settings.batch_size, settings.n_workers)
+            name: embed_blocks(embedder.images(name), encoder, settings.batch_size, run_all)
             for name in splits
         }
     results: Results = {

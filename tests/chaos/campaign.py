@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--short", action="store_true", help="a few faults of each kind")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=RESULTS / "campaign.json")
-    parser.add_argument("--only", default="", help="faults whose name contains this")
+    parser.add_argument("--only", nargs="*", default=[], help="kinds, as the methods of Campaign are called")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="cairn-chaos-"))
     folder.chmod(0o755)

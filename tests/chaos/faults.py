@@ -59,7 +59,20 @@ SHORT = {
     "no_permission": ("review",),
     "clocks": ("index",),
 }
-ONLY_LONG = ("remote_kills", "failing_s3", "repro")
+LOCAL = (
+    "kills",
+    "full_disk",
+    "read_only",
+    "no_permission",
+    "lying_mirror",
+    "clocks",
+    "reviewers",
+    "dead_worker",
+)
+KINDS = {
+    True: LOCAL,
+    False: (*LOCAL, "remote_kills", "failing_s3", "repro"),
+}  # by whether it is the short form
 DAY_S = 86_400
 
 
@@ -67,7 +80,7 @@ class Campaign:
     """All faults, in one temporary folder."""
 
     def __init__(
-        self, folder: Path, addresses: dict[str, str], chance: random.Random, short: bool, only: str
+        self, folder: Path, addresses: dict[str, str], chance: random.Random, short: bool, only: list[str]
     ) -> None:
         self.folder, self.log, self.work = folder, folder / "log", folder / "work"
         self.addresses, self.chance, self.short, self.only = addresses, chance, short, only
@@ -85,7 +98,7 @@ class Campaign:
             self.failing_s3, self.clocks, self.reviewers, self.dead_worker, self.repro,
         )  # fmt: skip
         for kind in kinds:
-            if self.only in kind.__name__ and not (self.short and kind.__name__ in ONLY_LONG):
+            if kind.__name__ in (self.only or KINDS[self.short]):
                 started = time.monotonic()
                 yield from kind()
                 print(f"{kind.__name__}: {time.monotonic() - started:.0f} s", file=sys.stderr)

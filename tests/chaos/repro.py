@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.chaos.trials import Row
 from tests.project import Project, copy_repository
 
-BUILT = ("data", "results", "models", ".dvc/cache", "dvc.lock")
+BUILT = ("data", "models", ".dvc/cache", "dvc.lock", "results/*/*/", "results/report/index.html")
 COMPARED = ("data/hub", "data/tree", "data/index", "data/report", "results")
 
 
@@ -78,9 +78,8 @@ def _contents(project: Project) -> dict[str, bytes]:
 
 
 def _clear(project: Project) -> None:
-    for name in BUILT:
-        path = project.root / name
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    for path in [path for pattern in BUILT for path in project.root.glob(pattern)]:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _start(project: Project) -> "subprocess.Popen[str]":

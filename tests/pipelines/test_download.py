@@ -2,8 +2,10 @@
 
 import hashlib
 import multiprocessing
+import os
 import random
 import re
+import signal
 import socket
 import threading
 import time

@@ -16,8 +16,10 @@ from training.losses.inputs import count_by_depth
 
 DEPTH_BITS = 4  # a key holds score (32 bits), gallery index (28), depth (4)
 MAX_ITEMS = 1 << (32 - DEPTH_BITS)
+LAST_KEY = (1 << 63) - (1 << DEPTH_BITS)
 SORT_ELEMENTS = {"cpu": 1 << 20, "cuda": 1 << 26}  # (query, item) pairs ranked at once
 SCORE_ELEMENTS = {"cpu": 1 << 24, "cuda": 1 << 28}  # (query, item) scores held at once
+TILE = 1 << 14  # items scored by one product: the last bits depend on its shape, so shards keep to tiles
 
 
 class Matches(Protocol):
@@ -92,16 +94,10 @@ class Search:
         Yields:
             For a few queries at a time, the depths (q, N) uint8, and how many items have each, (q, L + 1).
         """
-        kind = "cuda" if self.query.is_cuda else "cpu"
-        n_items = len(self.gallery)
-        n_rows = max(1, SORT_ELEMENTS[kind] // n_items)
-        n_scored = max(n_rows, SCORE_ELEMENTS[kind] // n_items // n_rows * n_rows)
+        blocks = Blocks.of(self.query, len(self.gallery))
         with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-            for first in range(0, len(self.query), n_scored):
-                scores = self.query[first : first + n_scored] @ self.gallery.T
-                for start in range(0, len(scores), n_rows):
-                    rows = slice(first + start, min(first + start + n_rows, first + len(scores)))
-                    yield self._rank(scores[start : start + n_rows], rows, exclude_own, pool)
+            for rows, scores in blocks.scores(self.query, self.gallery):
+                yield self._rank(scores, rows, exclude_own, pool)
 
     def _rank(
         self, scores: Tensor, rows: slice, exclude_own: bool, pool: ThreadPoolExecutor
@@ -115,23 +111,68 @@ class Search:
         if scores.dtype == torch.float64:
             scores[inside, column] = -torch.inf
             return depth.gather(1, scores.sort(dim=1, descending=True, stable=True).indices), counts
-        keys = _keys(scores, depth)
-        keys[inside, column] = (1 << 63) - (1 << DEPTH_BITS)
-        if keys.is_cuda:
-            keys = keys.sort(dim=1).values
-        else:  # numpy sorts integers with vector instructions, many times faster than torch does
-            list(pool.map(np.ndarray.sort, keys.numpy()))
-        return keys.bitwise_and_((1 << DEPTH_BITS) - 1).to(torch.uint8), counts
+        keys = sort_keys(scores, depth)
+        keys[inside, column] = LAST_KEY
+        return sort_rows(keys, pool).bitwise_and_((1 << DEPTH_BITS) - 1).to(torch.uint8), counts
 
 
-def _keys(scores: Tensor, depth: Tensor) -> Tensor:
-    """One integer per pair that sorts by falling score, then rising gallery index, and carries the depth."""
-    n_items = scores.shape[1]
+@dataclass(frozen=True)
+class Blocks:
+    """How many queries are scored, and of these ranked, at once, so that memory stays bounded.
+
+    Attributes:
+        n_scored: a multiple of `n_ranked`.
+        n_ranked: queries.
+    """
+
+    n_scored: int
+    n_ranked: int
+
+    @classmethod
+    def of(cls, query: Tensor, n_items: int) -> Blocks:
+        """For a gallery of `n_items`."""
+        kind = "cuda" if query.is_cuda else "cpu"
+        n_ranked = max(1, SORT_ELEMENTS[kind] // n_items)
+        return cls(max(n_ranked, SCORE_ELEMENTS[kind] // n_items // n_ranked * n_ranked), n_ranked)
+
+    def scores(self, query: Tensor, gallery: Tensor) -> Iterator[tuple[slice, Tensor]]:
+        """Rows of a few queries, and their scores (q, N)."""
+        for first in range(0, len(query), self.n_scored):
+            some = query[first : first + self.n_scored]
+            scores = some.new_empty(len(some), len(gallery))
+            for column in range(0, len(gallery), TILE):
+                scores[:, column : column + TILE] = some @ gallery[column : column + TILE].T
+            for start in range(0, len(some), self.n_ranked):
+                block = scores[start : start + self.n_ranked]
+                yield slice(first + start, first + start + len(block)), block
+
+
+def sort_rows(keys: Tensor, pool: ThreadPoolExecutor) -> Tensor:
+    """Each row sorted; on the CPU in place and by numpy, whose vector instructions are many times faster."""
+    if keys.is_cuda:
+        return keys.sort(dim=1).values
+    list(pool.map(np.ndarray.sort, keys.numpy()))
+    return keys
+
+
+def sort_keys(scores: Tensor, depth: Tensor, first: int = 0, n_items: int | None = None) -> Tensor:
+    """One integer per pair that sorts by falling score, then rising gallery index, and carries the depth.
+
+    Args:
+        scores: of items `first`, `first + 1`, .. of the gallery, (q, n).
+        depth: match depths, (q, n).
+        first: index of the first.
+        n_items: of the whole gallery; n by default.
+
+    Raises:
+        CairnError: the gallery is too large for these keys.
+    """
+    n_items = n_items or scores.shape[1]
     if n_items > MAX_ITEMS:
         raise CairnError(
             f"gallery has {n_items} items; rankings in float32 hold {MAX_ITEMS}: pass float64 embeddings"
         )
     bits = (scores + 0.0).view(torch.int32)  # + 0.0: -0.0 becomes 0.0, so that the two tie
     falling = bits.bitwise_xor_((bits >> 31).bitwise_and_(0x7FFFFFFF)).bitwise_not_()
-    low = torch.arange(n_items, device=scores.device) << DEPTH_BITS
+    low = torch.arange(first, first + scores.shape[1], device=scores.device) << DEPTH_BITS
     return torch.add(low, depth).add_(falling, alpha=1 << 32)

@@ -36,7 +36,7 @@ class RetrievalMetrics:
 
 
 @dataclass(frozen=True)
-class _Definition:
+class Definition:
     """What is measured; `paper` follows the published code where it is not exact."""
 
     levels: tuple[str, ...]
@@ -60,7 +60,11 @@ class _Definition:
                 (depths[:, 1:], depths[:, 0]) if self.same_source else (depths[:, :-1], depths[:, -1])
             )
             counts = counts - one_hot(lost.long(), n_levels + 1)
-        ranked = Ranked.of(depths, counts)
+        return self.measure_ranked(Ranked.of(depths, counts), rel)
+
+    def measure_ranked(self, ranked: Ranked, rel: Tensor) -> dict[str, Tensor]:
+        """Every metric of some queries, with the relevance of each depth, (Q, L + 1)."""
+        n_levels = len(self.levels)
         metrics = {
             "h_ap": measures.h_ap(ranked, rel, merge_equal=self.paper),
             "ndcg": measures.ndcg(ranked),
@@ -176,18 +180,18 @@ def retrieval_metrics(
         raise CairnError(
             f"levels must be {n_levels} different names, one per column of query_labels, got {levels}"
         )
-    _check_cut_offs(ks)
+    check_cut_offs(ks)
     if not (math.isfinite(alpha) and alpha >= 0):
         raise CairnError(f"alpha must be a finite number, 0 or above, got {alpha!r}")
     if definition not in ("exact", "paper"):
         raise CairnError(f"definition must be 'exact' or 'paper', got {definition!r}")
     paper = definition == "paper"
     level_names = tuple(levels or (f"level{i}" for i in range(n_levels)))
-    what = _Definition(level_names, tuple(ks), alpha, paper, bool((own >= 0).any()))
+    what = Definition(level_names, tuple(ks), alpha, paper, bool((own >= 0).any()))
     matches = LabelMatches(batch.labels, batch.item_labels)
     search = Search(batch.embeddings.detach(), batch.items.detach(), matches, own.to(query.device))
     parts = [what.measure(*ranked) for ranked in search.ranked_depths(exclude_own=not paper)]
-    return _summary(parts, level_names)
+    return summary(parts, level_names)
 
 
 def ground_truth_metrics(
@@ -227,7 +231,7 @@ def ground_truth_metrics(
         checked_embeddings(query, "query"),
         checked_embeddings(gallery, "gallery").to(query.dtype),
     )
-    _check_cut_offs(ks)
+    check_cut_offs(ks)
     if len(relevant) != len(query):
         raise CairnError(f"relevant must have one list per query, {len(query)}, got {len(relevant)}")
     lists = [torch.tensor(sorted(set(items)), dtype=torch.long, device=query.device) for items in relevant]
@@ -237,10 +241,11 @@ def ground_truth_metrics(
     own = torch.full((len(query),), -1, device=query.device)
     search = Search(query.detach(), gallery.detach(), ListMatches(lists, len(gallery)), own)
     ranked = (Ranked.of(*block) for block in search.ranked_depths(exclude_own=False))
-    return _summary([_binary_metrics(some.at_least(1), ks) for some in ranked], ())
+    return summary([_binary_metrics(some.at_least(1), ks) for some in ranked], ())
 
 
-def _check_cut_offs(ks: Sequence[int]) -> None:
+def check_cut_offs(ks: Sequence[int]) -> None:
+    """Raise CairnError unless all are whole numbers of 1 or more."""
     if not isinstance(ks, Sequence) or any(not isinstance(k, int) or k < 1 for k in ks):
         raise CairnError(f"ks must be a list of whole numbers, 1 or above, got {ks!r}")
 
@@ -271,7 +276,7 @@ def _own_index(exclude_self: bool | Tensor | None, n_queries: int, n_items: int 
     return torch.arange(n_queries)
 
 
-def _summary(parts: list[dict[str, Tensor]], levels: tuple[str, ...]) -> RetrievalMetrics:
+def summary(parts: list[dict[str, Tensor]], levels: tuple[str, ...]) -> RetrievalMetrics:
     """Blocks of queries joined; means over queries, and over levels."""
     per_query = {name: torch.cat([part[name] for part in parts]).double().cpu().numpy() for name in parts[0]}
     defined = {name: values[~np.isnan(values)] for name, values in per_query.items()}
