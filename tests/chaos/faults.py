@@ -150,6 +150,8 @@ class Campaign:
         old, new = self.known["index"].before, self.known["publish"].after
         for where, uri, options in self._remotes():
             row = Row("kill -9", f"upload to {where}")
+            if self.stages and row.stage not in self.stages:
+                continue
             remote = Remote(old, new, uri, options, self.log)
             remote.learn()
             while row.endings.get("killed", 0) < self._times(N_KILLS[row.stage]):
