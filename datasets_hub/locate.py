@@ -155,8 +155,16 @@ def open_dataset(location: Location) -> PublishedDataset:
 
 
 def steadily(location: Location, read: Callable[[], T]) -> T:
-    """Read one state of a dataset: a folder of this machine may be replaced meanwhile; elsewhere versions stay."""
-    return read_steadily(Path(location.uri), read) if location.is_local else read()
+    """Read one state of a dataset: a folder of this machine may be replaced meanwhile; elsewhere versions stay.
+
+    Listings that this process remembers of elsewhere are forgotten: they may be those of an earlier version.
+    """
+    if location.is_local:
+        return read_steadily(Path(location.uri), read)
+    with explained(location.uri):
+        filesystem, _ = url_to_fs(location.uri, **location.options)
+        type(filesystem).clear_instance_cache()
+    return read()
 
 
 def _folder_of(version: str | None) -> str:

@@ -184,4 +184,4 @@ def _state(folder: Path) -> tuple[int, int] | None:
         status = folder.stat()
     except FileNotFoundError:
         return None
-    return status.st_ino, status.st_mtime_ns
+    return status.st_ino, status.st_ctime_ns  # nobody sets the time of change: a copied folder has its own

@@ -14,7 +14,7 @@ from pipelines.doctor.outputs import (
     examine_leftovers,
     examine_models,
 )
-from pipelines.doctor.store import examine_store, manifests
+from pipelines.doctor.store import examine_store, read_manifests
 from pipelines.executor import LocalExecutor
 
 __all__ = ["Finding", "Repair", "examine", "examine_deep"]
@@ -27,13 +27,14 @@ def examine_deep(root: Path) -> Iterator[Finding]:
         root: the folder of `dvc.yaml`.
 
     Raises:
-        CairnError: `params.yaml` or a manifest cannot be read.
+        CairnError: `params.yaml` cannot be read.
     """
     params = load_params(root / "params.yaml")
     executor = LocalExecutor(os.cpu_count() or 1)
-    fetched = manifests(root, params)
+    fetched, broken = read_manifests(root, params)
     store = Path(os.environ.get("CAIRN_STORE", root / "data/store"))
     yield from examine_deeper(root, params)
+    yield from broken
     yield from examine_store(fetched, params, executor)
     yield from examine_hub(root, executor)
     yield from examine_models(root)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datasets_hub.files import sha256_of
+from hierarchies import CairnError
 from pipelines.config import Params, TableSource
 from pipelines.doctor.findings import DAY_S, Finding, Repair, age_s
 from pipelines.executor import Executor
@@ -38,22 +39,23 @@ class Manifest:
     blobs: tuple[Blob, ...]
 
 
-def manifests(root: Path, params: Params) -> list[Manifest]:
-    """Every manifest of the project.
-
-    Raises:
-        CairnError: one cannot be read.
-    """
-    found = []
+def read_manifests(root: Path, params: Params) -> tuple[list[Manifest], list[Finding]]:
+    """Every manifest of the project, and those that cannot be read."""
+    found, broken = [], []
     for path in sorted(root.glob("results/fetch/*/*/manifest.json")):
         scale, dataset = path.parts[-3:-1]
         owner = params.files_of(dataset) if dataset in params.sources else ""
         store = Paths(root, scale, dataset, owner).store
-        blobs = (
-            Blob(store / file.name, file.size_bytes, file.sha256) for file in read_manifest(path).values()
-        )
-        found.append(Manifest(path, store, tuple(blobs)))
-    return found
+        try:
+            files = read_manifest(path).values()
+        except CairnError as error:
+            broken.append(
+                Finding(f"manifest {scale}/{dataset}", str(error), "problem: remove it, `dvc repro`")
+            )
+        else:
+            blobs = tuple(Blob(store / file.name, file.size_bytes, file.sha256) for file in files)
+            found.append(Manifest(path, store, blobs))
+    return found, broken
 
 
 def fault(blob: Blob) -> str:

@@ -39,6 +39,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=RESULTS / "campaign.json")
     parser.add_argument("--only", nargs="*", default=[], help="kinds, as the methods of Campaign are called")
+    parser.add_argument("--stages", nargs="*", default=[], help="undertakings, as the table calls them")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="cairn-chaos-"))
     folder.chmod(0o755)
@@ -51,13 +52,13 @@ def main() -> None:
             os.environ["HF_ENDPOINT"] = addresses["hub"]  # read when its library is imported
             from tests.chaos.faults import Campaign
 
-            campaign = Campaign(folder, addresses, random.Random(options.seed), options.short, options.only)
+            campaign = Campaign(folder, addresses, random.Random(options.seed), options.short)
             record = (
                 known
                 if (known := _read(options.output)) and options.only
                 else {"seed": options.seed, "rows": []}
             )
-            for row in campaign.run():
+            for row in campaign.run(options.only, options.stages):
                 _put(record, row.to_json(), campaign.skipped)
                 _write(record, options.output)
     finally:

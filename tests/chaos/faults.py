@@ -1,5 +1,9 @@
 """The faults of the campaign, one method per kind."""
 
+# What the stages import is imported once, here; children are forked from this process.
+# (Another user may not be let into the folder where Python has its codecs.)
+import encodings.idna
+import encodings.utf_8_sig  # noqa: F401
 import os
 import random
 import signal
@@ -11,7 +15,6 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-# What the stages import is imported once, here; children are forked from this process.
 import datasets  # noqa: F401
 import sklearn.cluster
 import sklearn.metrics  # noqa: F401
@@ -79,16 +82,16 @@ DAY_S = 86_400
 class Campaign:
     """All faults, in one temporary folder."""
 
-    def __init__(
-        self, folder: Path, addresses: dict[str, str], chance: random.Random, short: bool, only: list[str]
-    ) -> None:
+    def __init__(self, folder: Path, addresses: dict[str, str], chance: random.Random, short: bool) -> None:
         self.folder, self.log, self.work = folder, folder / "log", folder / "work"
-        self.addresses, self.chance, self.short, self.only = addresses, chance, short, only
+        self.addresses, self.chance, self.short = addresses, chance, short
+        self.stages: list[str] = []
         self.skipped: dict[str, str] = {}
         self.known: dict[str, Known] = {}
 
-    def run(self) -> Iterator[Row]:
-        """Every kind in turn."""
+    def run(self, only: list[str], stages: list[str]) -> Iterator[Row]:
+        """Every kind in turn, or only some, on every undertaking, or only some."""
+        self.stages = stages
         if not self.short:
             import pipelines.stages.evaluate
             import pipelines.stages.train  # noqa: F401
@@ -98,7 +101,7 @@ class Campaign:
             self.failing_s3, self.clocks, self.reviewers, self.dead_worker, self.repro,
         )  # fmt: skip
         for kind in kinds:
-            if kind.__name__ in (self.only or KINDS[self.short]):
+            if kind.__name__ in (only or KINDS[self.short]):
                 started = time.monotonic()
                 yield from kind()
                 print(f"{kind.__name__}: {time.monotonic() - started:.0f} s", file=sys.stderr)
@@ -129,7 +132,7 @@ class Campaign:
 
     def _chosen(self, kind: str) -> list[tuple[str, Known]]:
         names = SHORT[kind] if self.short else WITH_TIMES if kind == "clocks" else tuple(self.known)
-        return [(name, self.known[name]) for name in names]
+        return [(name, self.known[name]) for name in names if name in (self.stages or names)]
 
     def _times(self, n: int) -> int:
         return 1 if self.short else n
@@ -147,6 +150,8 @@ class Campaign:
         old, new = self.known["index"].before, self.known["publish"].after
         for where, uri, options in self._remotes():
             row = Row("kill -9", f"upload to {where}")
+            if self.stages and row.stage not in self.stages:
+                continue
             remote = Remote(old, new, uri, options, self.log)
             remote.learn()
             while row.endings.get("killed", 0) < self._times(N_KILLS[row.stage]):

@@ -4,12 +4,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from hub_server import FakeHub
-from hub_toy import toy_card, write_toy
+from hub_toy import toy_card, toy_parts, toy_row, write_toy
 
 ROOT = Path(__file__).parents[2]
 
@@ -114,3 +115,17 @@ def test_images_that_may_not_travel_do_not(server: FakeHub, run: Run, tmp_path: 
     done = run(f"print(publish({str(tmp_path / 'toy')!r}, 'hf://org/toy'))")
     assert "labels and splits only" in done.stdout, done.stderr
     assert not any(b"\xff\xd8\xff" in raw for raw in server.objects.values()), "a JPEG travelled"
+
+
+def test_a_process_that_has_read_one_version_reads_the_next(
+    server: FakeHub, run: Run, hub: Path, tmp_path: Path
+) -> None:
+    changed = replace(toy_row("test", 0), image_id="changed")
+    write_toy(tmp_path / "toy", parts=toy_parts(test_0=changed))
+    done = run(f"""
+publish({str(hub / "sample" / "toy")!r}, "hf://org/toy")
+print(load_dataset("hf://org/toy", "test")["image_id"][0])
+publish({str(tmp_path / "toy")!r}, "hf://org/toy")
+print(load_dataset("hf://org/toy", "test")["image_id"][0])
+""")
+    assert done.stdout.split() == ["test-0000", "changed"], done.stderr

@@ -110,6 +110,9 @@ def test_a_reader_sees_one_state(tmp_path: Path) -> None:
         return [first, (folder / "b").read_text()]
 
     replace("1")
+    later = ["2"]
+    os.utime(folder, ns=(1, 1))
+    assert read_steadily(folder, read) == ["2", "2"]
     later = ["3", "2"]
     assert read_steadily(folder, read) == ["3", "3"]
     with pytest.raises(FileNotFoundError):

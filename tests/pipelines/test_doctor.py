@@ -209,6 +209,11 @@ def with_a_cut_decision(root: Path) -> None:
     (root / "hierarchies/decisions/toy.jsonl").write_text('{"act": "acc')
 
 
+def with_a_cut_manifest(root: Path) -> None:
+    manifest = root / "results/fetch" / SCALE / DATASET / "manifest.json"
+    manifest.write_text(manifest.read_text()[:50])
+
+
 def with_a_damaged_cache(root: Path) -> None:
     path = root / ".dvc/cache/files/md5/d4/1d8cd98f00b204e9800998ecf8427e"  # of no bytes
     path.parent.mkdir(parents=True)
@@ -221,6 +226,7 @@ def with_a_damaged_cache(root: Path) -> None:
         (without_stats, "no stats.json", "dvc repro --force publish@"),
         (of_another_tree, "another tree", "dvc repro --force publish@"),
         (with_a_cut_decision, "not JSON", "by hand"),
+        (with_a_cut_manifest, "not JSON", "remove it"),
         (with_a_damaged_cache, "other bytes than its name says", "set it aside"),
     ],
 )
