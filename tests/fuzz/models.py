@@ -8,8 +8,9 @@ import torch
 
 from tests.fuzz.targets import choose, write
 from tests.training.tiny import recipe
-from training.checkpoint import Checkpoints, Progress, RunState
+from training.checkpoint import Checkpoints, RunState
 from training.models import ModelDescription, RetrievalModel, load_model, save_model
+from training.optimisation import Optimisation
 
 
 @cache
@@ -27,12 +28,12 @@ def model(content: bytes, folder: Path) -> None:
 
 
 def state() -> RunState:
-    network = torch.nn.Linear(2, 2)
-    optimizer = torch.optim.Adam(network.parameters())
-    network(torch.ones(1, 2)).sum().backward()
-    optimizer.step()
-    schedule = torch.optim.lr_scheduler.ConstantLR(optimizer)
-    return RunState(network, torch.nn.Identity(), [optimizer], [schedule], torch.Generator(), Progress())
+    model = RetrievalModel(recipe().network)
+    optimisation = Optimisation(recipe(), model, torch.nn.Identity(), steps_per_epoch=2)
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimisation.step()
+    return RunState(optimisation, torch.Generator())
 
 
 @cache
