@@ -101,12 +101,12 @@ def _live(function: Callable[[], Any], log: Path, die_at: int | None, pipe: int)
     with log.open("ab") as out:
         os.dup2(out.fileno(), 1)
         os.dup2(out.fileno(), 2)
-    n_changes = 0
+    n_changes, me = 0, os.getpid()
 
     def count(event: str, arguments: tuple[Any, ...]) -> None:
         nonlocal n_changes
         writes = event == "open" and (arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
-        if event in _CHANGES or writes:
+        if (event in _CHANGES or writes) and os.getpid() == me:  # its own children are not counted
             n_changes += 1
             if n_changes == die_at:
                 os.kill(os.getpid(), signal.SIGKILL)

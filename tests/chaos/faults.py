@@ -93,8 +93,8 @@ class Campaign:
         """Every kind in turn, or only some, on every undertaking, or only some."""
         self.stages = stages
         if not self.short:
-            import pipelines.stages.evaluate
-            import pipelines.stages.train  # noqa: F401
+            import torch._dynamo  # noqa: F401
+
         self._learn()
         kinds = (
             self.kills, self.remote_kills, self.full_disk, self.read_only, self.no_permission, self.lying_mirror,
