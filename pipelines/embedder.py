@@ -11,6 +11,7 @@ from datasets_hub import describe
 from datasets_hub.mapped import open_split
 from hierarchies import CairnError
 from hierarchies.files import atomic_write
+from pipelines.executor import HERE
 from pipelines.paths import Paths, project_root
 from training.blocks import RunAll, embed_blocks, trained_encoder
 from training.data import ImageDataset
@@ -18,6 +19,7 @@ from training.evaluate import Embedded
 from training.models import load_model, model_files
 
 BATCH_SIZE = 256
+HERE_WITH_BAR: RunAll = partial(HERE.map, title="embed")
 
 
 def model_folder(model: str, scale: str) -> Path:
@@ -44,7 +46,7 @@ class Embedder:
         dataset: str | Path,
         scale: str,
         batch_size: int = BATCH_SIZE,
-        run_all: RunAll = map,
+        run_all: RunAll = HERE_WITH_BAR,
     ) -> None:
         self.folder, self.run_all = folder, run_all
         self.network, self.description = load_model(folder)

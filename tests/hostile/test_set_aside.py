@@ -168,7 +168,7 @@ def test_a_check_reports_what_it_cannot_decode_and_shows_ids_as_text(tmp_path):
         for split in ("train", "test")
     }
     write_toy(tmp_path / "toy", parts=toy_parts(**rows))
-    report = check_dataset(tmp_path / "toy", n_workers=1)
+    report = check_dataset(tmp_path / "toy")
     assert [found.rule for found in report.violations] == ["image cannot be decoded"]
     assert "same file in two splits: 1, such as train/train\\x1b[2J = test/test\\x1b[2J" in str(report)
     report.save_page(tmp_path / "page.html")

@@ -23,7 +23,13 @@ from training.metrics.retrieval import Definition, RetrievalMetrics, check_cut_o
 
 
 def gallery_rows(n_items: int, rank: int, n_ranks: int) -> slice:
-    """Which rows of a gallery a process holds: whole tiles, so that scores are the same to the last bit."""
+    """Which rows of a gallery a process holds: whole tiles, so that scores are the same to the last bit.
+
+    Example:
+        >>> from training.metrics import gallery_rows
+        >>> [gallery_rows(40_000, rank, n_ranks=2) for rank in (0, 1)]
+        [slice(0, 16384, None), slice(16384, 40000, None)]
+    """
     n_tiles = -(-n_items // ranking.TILE)
     start, stop = (ranking.TILE * (n_tiles * i // n_ranks) for i in (rank, rank + 1))
     return slice(min(start, n_items), min(stop, n_items))
