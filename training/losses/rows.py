@@ -20,7 +20,7 @@ from training.losses.steps import Sigmoid, SupStep
 if TYPE_CHECKING:
     from training.losses.engine import Block
 
-WORTH_IT = 24  # positives per query from where on this is faster than one comparison after the other
+WORTH_IT = 48  # positives per query from where on this is faster than one comparison after the other
 LARGEST_WIDTH = 1000.0  # of a row of scores, in units of tau: the grid costs its square
 LARGEST_EXPONENT = 700.0  # exp() of more is beyond float64
 CHUNK_ELEMENTS = 1 << 18  # (query, item) scores held at once
