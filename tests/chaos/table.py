@@ -9,7 +9,7 @@ Made by `make chaos` from `campaign.json`; what is done and promised stands in
 [`docs/faults.md`](../../docs/faults.md). *Recovered*: the run after the fault gave every byte of an undisturbed run
 and left nothing else behind. *Readings*: how often a process beside it loaded the result while faults struck.
 *Losses*: a run that did not recover, or anything half-done that was seen. An undertaking that had ended before its
-kill counts among *times*, and is no kill. A row that is repeated (`--only`, `--stages`) takes the place of the older one.
+kill counts among *times*, and is no kill. A row that is repeated (`--only`, `--stages`) takes the place of the older.
 
 """
 
