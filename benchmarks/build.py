@@ -2,13 +2,13 @@
 
     python benchmarks/build.py [--images 20000] [--n-workers 2] [--n-runs 3] [--folder DIR]
 
-Every method starts from the same tars, in a process of its own, with the same number of workers; the tars lie in
-the page cache. `cairn` runs the stages index and publish (checks, hashes, tree, card and all); `imagefolder` extracts,
-then loads and writes Parquet; `webdataset` loads the tars and writes Parquet; `sequential` reads, hashes (SHA-256) and
-writes the same bytes, one file after the other. The clock starts after a method's imports; `cpu_s` is that of all its
-processes, imports too. Memory is the highest sum of VmHWM over a method's processes; beside it that of PSS, which
-counts shared pages once. The fastest of the runs counts: other work on the machine only ever slows; `others_cpus` is
-how many CPUs it took. Prints ratios, writes results/build.json beside this file.
+Every method starts from the same tars, in a process of its own, with the same number of workers; the tars lie in the
+page cache. `cairn` runs the stages index and publish (checks, hashes, tree, card and all); `imagefolder` extracts,
+then loads and writes Parquet; `webdataset` loads the tars and writes Parquet; `sequential` reads, hashes (as Cairn
+does) and writes the same bytes, one file after the other. The clock starts after a method's imports; `cpu_s` is that
+of all its processes, imports too. Memory is the highest sum of VmHWM over a method's processes; beside it that of
+PSS, which counts shared pages once. The fastest of the runs counts: other work on the machine only ever slows;
+`others_cpus` is how many CPUs it took. Prints ratios, writes results/build.json beside this file.
 """
 
 import argparse
@@ -252,10 +252,12 @@ def webdataset(store: Path, out: Path, n_workers: int) -> Callable[[], None]:
 
 
 def sequential(store: Path, out: Path, n_workers: int) -> Callable[[], None]:
+    from datasets_hub.files import content_hash
+
     def build() -> None:
         out.mkdir(parents=True, exist_ok=True)
         for number, path in enumerate(tars(store)):
-            digest = hashlib.sha256()
+            digest = content_hash()
             with path.open("rb") as source, (out / f"{number}").open("wb") as target:
                 while chunk := source.read(1 << 20):
                     digest.update(chunk)

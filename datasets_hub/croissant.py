@@ -1,10 +1,11 @@
 """The dataset described in MLCommons Croissant 1.0 (JSON-LD), for catalogues and search engines."""
 
 import json
+from collections.abc import Sequence
 
 from datasets_hub.card import Card
 from datasets_hub.schema import ATTRIBUTION, is_class_label
-from datasets_hub.stats import ShardFile, SplitStats, Stats
+from datasets_hub.stats import ShardFile, Stats
 from hierarchies.tree import LabelTree
 
 Json = dict[str, object]
@@ -49,7 +50,7 @@ _CONTEXT: Json = {
 
 
 def croissant_json(card: Card, tree: LabelTree, stats: Stats) -> str:
-    """Every file with its hash; one record set for each split, one for the tree's nodes."""
+    """The files of each split and table; one record set for each split, one for the tree's nodes."""
     description: Json = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
@@ -59,12 +60,12 @@ def croissant_json(card: Card, tree: LabelTree, stats: Stats) -> str:
         "license": card.licence_url or card.licence,
         "version": "1.0.0",
         "distribution": [
-            *(_file(file) for file in stats.files),
-            *(_file_set(name, split) for name, split in stats.splits.items()),
+            *(_file_set(name, split.shards) for name, split in stats.splits.items()),
+            *(_file_set(name, [table]) for name, table in stats.tables.items()),
         ],
         "recordSet": [
             *(_images(card, tree, stats, split) for split in stats.splits),
-            _nodes(stats.tables["nodes"]),
+            _nodes(),
         ],
     }
     description |= {"url": card.homepage} if card.homepage else {}
@@ -72,31 +73,22 @@ def croissant_json(card: Card, tree: LabelTree, stats: Stats) -> str:
     return json.dumps(description, indent=1, ensure_ascii=False) + "\n"
 
 
-def _file(file: ShardFile) -> Json:
-    return {
-        "@type": "cr:FileObject",
-        "@id": file.path,
-        "name": file.path,
-        "contentUrl": file.path,
-        "contentSize": f"{file.size_bytes} B",
-        "encodingFormat": "application/x-parquet",
-        "sha256": file.sha256,
-    }
+def _file_set(name: str, files: Sequence[ShardFile]) -> Json:
+    """All files of a split or a table, whose names carry their hashes.
 
-
-def _file_set(name: str, split: SplitStats) -> Json:
-    """All shards of a split: records come from a set of files, not from each of them."""
+    A `FileObject` would ask for SHA-256 or MD5; files are known by BLAKE2b here (`files.content_hash`).
+    """
     return {
         "@type": "cr:FileSet",
-        "@id": f"{name}-shards",
-        "name": f"{name}-shards",
+        "@id": f"{name}-files",
+        "name": f"{name}-files",
         "encodingFormat": "application/x-parquet",
-        "includes": [shard.path for shard in split.shards],
+        "includes": [file.path for file in files],
     }
 
 
 def _images(card: Card, tree: LabelTree, stats: Stats, split: str) -> Json:
-    source: Json = {"fileSet": {"@id": f"{split}-shards"}}
+    source: Json = {"fileSet": {"@id": f"{split}-files"}}
     first = (
         _field(split, "image", "sc:ImageObject", source, {"transform": {"jsonPath": "bytes"}})
         if stats.with_images
@@ -123,7 +115,7 @@ def _images(card: Card, tree: LabelTree, stats: Stats, split: str) -> Json:
     }
 
 
-def _nodes(file: ShardFile) -> Json:
+def _nodes() -> Json:
     columns = {
         "node_id": "sc:Integer",
         "level": "sc:Text",
@@ -132,7 +124,7 @@ def _nodes(file: ShardFile) -> Json:
         "class_index": "sc:Integer",
         "parent_id": "sc:Integer",
     }
-    source: Json = {"fileObject": {"@id": file.path}}
+    source: Json = {"fileSet": {"@id": "nodes-files"}}
     return {
         "@type": "cr:RecordSet",
         "@id": "nodes",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets_hub.files import sha256_of
+from datasets_hub.files import blake2b_of
 from datasets_hub.images import ImageCheck
 from datasets_hub.rows import ImageRow, Part, Quarantined
 from datasets_hub.shards import ImageTable, ShardWriter
@@ -176,14 +176,14 @@ class _Lane:
         while (marker := self._job.staging / "markers" / f"{self._stem}.json").exists():
             shard = WrittenShard.load(marker)
             path = staged(self._job.staging, shard.file)
-            if path is None or sha256_of(path) != shard.file.sha256:
+            if path is None or blake2b_of(path) != shard.file.blake2b:
                 return
             self.shards.append(shard)
 
 
 def staged(staging: Path, file: ShardFile) -> Path | None:
     """Where a finished shard lies, by its hash: it is renamed once all shards are counted."""
-    return next((staging / "data").glob(f"*-{file.sha256[:16]}.parquet"), None)
+    return next((staging / "data").glob(f"*-{file.blake2b[:16]}.parquet"), None)
 
 
 def _written(lanes: Mapping[str, _Lane], rest: tuple[Quarantined, ...]) -> WrittenPart:

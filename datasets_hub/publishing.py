@@ -11,7 +11,7 @@ from pathlib import Path
 from datasets_hub.card import escape
 from datasets_hub.diff import difference
 from datasets_hub.editions import write_labels_only
-from datasets_hub.files import hash_in_name, sha256_of
+from datasets_hub.files import blake2b_of, hash_in_name
 from datasets_hub.loader import describe
 from datasets_hub.locate import Location, PublishedDataset, open_dataset, safe_name
 from datasets_hub.stats import Stats
@@ -181,7 +181,7 @@ def verify_files(dataset: PublishedDataset) -> None:
         path = Path(dataset.location.file(file.path))
         if not path.is_file():
             raise CairnError(f"{path} is missing; build the dataset again before you publish it")
-        if sha256_of(path) != file.sha256:
+        if blake2b_of(path) != file.blake2b:
             raise CairnError(f"{path} was altered since it was built; build the dataset again")
 
 
@@ -223,7 +223,7 @@ def _next_version(
     message: str,
 ) -> Version:
     lines = [
-        path if hash_in_name(path) else f"{path} {sha256_of(folder / path)}"
+        path if hash_in_name(path) else f"{path} {blake2b_of(folder / path)}"
         for path in sorted(_sizes(folder))
     ]
     content = hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -16,7 +16,7 @@ from fsspec.core import url_to_fs
 
 from datasets_hub.card import Card
 from datasets_hub.duplicates import decode, difference_hash
-from datasets_hub.files import sha256_of
+from datasets_hub.files import blake2b_of
 from datasets_hub.images import DECODING_FAULTS
 from datasets_hub.locate import Location
 from datasets_hub.report import Finding
@@ -190,9 +190,9 @@ class _Scanner:
 
 def altered(path: Path, file: ShardFile) -> Iterator[str]:
     """The file's path and hash, if it is not the file that was published under that name."""
-    found = sha256_of(path)
-    if found != file.sha256 or not file.path.endswith(f"-{found[:16]}.parquet"):
-        yield f"{file.path} has sha256 {found[:16]}..., expected {file.sha256[:16]}..."
+    found = blake2b_of(path)
+    if found != file.blake2b or not file.path.endswith(f"-{found[:16]}.parquet"):
+        yield f"{file.path} has blake2b {found[:16]}..., expected {file.blake2b[:16]}..."
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Parquet shards: filled row group by row group, named by the hash of their content."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from datasets_hub.files import content_hash
 from datasets_hub.rows import Attribution, ImageRow
 from datasets_hub.stats import ShardFile
 from hierarchies.errors import CairnError
@@ -105,13 +105,13 @@ class HashedFile:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._sha256 = hashlib.sha256()
+        self._hash = content_hash()
         self.size_bytes = 0
         self.closed = False
 
     def write(self, data: bytes) -> int:
         """Write and hash."""
-        self._sha256.update(data)
+        self._hash.update(data)
         self.size_bytes += len(data)
         return self._file.write(data)
 
@@ -128,9 +128,9 @@ class HashedFile:
         self.closed = True
 
     @property
-    def sha256(self) -> str:
+    def blake2b(self) -> str:
         """Hash of everything written."""
-        return self._sha256.hexdigest()
+        return self._hash.hexdigest()
 
 
 class ShardWriter:
@@ -189,10 +189,10 @@ class ShardWriter:
 
 def finish(partial: Path, stem: str, file: HashedFile, n_rows: int, image_bytes: int) -> ShardFile:
     """Give a whole file its name: `stem`, then the first 16 digits of its hash."""
-    final = partial.with_name(f"{stem}-{file.sha256[:16]}.parquet")
+    final = partial.with_name(f"{stem}-{file.blake2b[:16]}.parquet")
     partial.replace(final)
     path = f"{final.parent.name}/{final.name}"
-    return ShardFile(path, n_rows, file.size_bytes, image_bytes, file.sha256)
+    return ShardFile(path, n_rows, file.size_bytes, image_bytes, file.blake2b)
 
 
 def parquet_options(schema: pa.Schema) -> dict[str, object]:

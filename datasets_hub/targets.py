@@ -1,6 +1,5 @@
 """Places to publish to: a folder or an object store through fsspec, or the Hugging Face hub."""
 
-import hashlib
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -10,7 +9,7 @@ from typing import Protocol
 from fsspec.core import url_to_fs
 from tqdm import tqdm
 
-from datasets_hub.files import hash_in_name
+from datasets_hub.files import content_hash, hash_in_name
 from datasets_hub.remote import explained
 from hierarchies.errors import CairnError
 from hierarchies.files import atomic_write, remove_leftovers, write_text_atomic
@@ -72,7 +71,7 @@ class FolderTarget:
             for path in tqdm(paths, desc=f"to {self.uri}", unit=" files", disable=None):
                 where = f"{self._root}/{path}"
                 self._put(folder / path, where)
-                if not self._sha256(where).startswith(hash_in_name(path) or "-"):
+                if not self._blake2b(where).startswith(hash_in_name(path) or "-"):
                     self._filesystem.rm_file(where)
                     raise CairnError(f"{self.uri}/{path} arrived altered and was removed; publish again")
 
@@ -97,8 +96,8 @@ class FolderTarget:
                 f"{self.uri}: {error}; does the bucket exist, may folders be made there?"
             ) from None
 
-    def _sha256(self, where: str) -> str:
-        digest = hashlib.sha256()
+    def _blake2b(self, where: str) -> str:
+        digest = content_hash()
         with self._filesystem.open(where, "rb", block_size=_BLOCK_BYTES, cache_type="none") as file:
             while block := file.read(_BLOCK_BYTES):
                 digest.update(block)

@@ -29,7 +29,7 @@ from hierarchies.errors import CairnError
 from hierarchies.files import remove_leftovers, switch_folder, write_text_atomic
 from hierarchies.tree import LabelTree
 
-_LAYOUT = 2  # raise when the same input gives other bytes, so that no half-written dataset is continued
+_LAYOUT = 3  # raise when the same input gives other bytes, so that no half-written dataset is continued
 
 RunAll = Callable[[Callable[[PartJob], WrittenPart], Sequence[PartJob]], Iterable[WrittenPart]]
 """Applies a function to every job and gives the results in their order, as the built-in `map` does."""
@@ -179,7 +179,7 @@ def _name_shards(
             raise CairnError(f"split {split!r} has no image to publish: see the quarantine of the index")
         named[split] = []
         for i, shard in enumerate(shards):
-            path = f"data/{split}-{i:05d}-of-{len(shards):05d}-{shard.file.sha256[:16]}.parquet"
+            path = f"data/{split}-{i:05d}-of-{len(shards):05d}-{shard.file.blake2b[:16]}.parquet"
             present = staged(staging, shard.file)
             if present is None:
                 raise CairnError(f"{staging}: a finished shard is gone: run again")

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from datasets_hub import describe
-from datasets_hub.files import sha256_of
+from datasets_hub.files import blake2b_of
 from datasets_hub.locate import PublishedDataset
 from datasets_hub.schema import image_features
 from datasets_hub.stats import ShardFile
@@ -89,7 +89,7 @@ def shard_fault(shard: Shard) -> str:
     """What is wrong with a file, in words; nothing for a good one."""
     if not shard.path.is_file():
         return "missing"
-    if sha256_of(shard.path) != shard.file.sha256:
+    if blake2b_of(shard.path) != shard.file.blake2b:
         return "other bytes than were published"
     with pq.ParquetFile(shard.path) as file:
         if file.metadata.num_rows != shard.file.n_rows:

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from datasets_hub.files import sha256_of
 from hierarchies import CairnError
 from pipelines.config import Params, TableSource
 from pipelines.doctor.findings import DAY_S, Finding, Repair, age_s
 from pipelines.executor import Executor
 from pipelines.paths import Paths
 from pipelines.sources.fetched import REGISTRIES, read_manifest
+from pipelines.sources.pieces import sha256_of
 from pipelines.sources.registry import read_registry
 from pipelines.sources.verified import LEDGER
 

@@ -1,6 +1,5 @@
 """From `params.yaml` to verified files in the store: which files, from where, and the manifest of what came."""
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from pipelines.sources import SourceReader, reader, subset_of
 from pipelines.sources.download import MANUAL, FetchedFile, fetch_all
 from pipelines.sources.expected import check_counts, expected_counts
 from pipelines.sources.mined import forget_types, mine_types
+from pipelines.sources.pieces import sha256_of
 from pipelines.sources.registry import RegistryRow, read_registry, write_registry
 from pipelines.sources.upstream import hash_files, with_published_hashes
 from pipelines.stages import Context
@@ -242,6 +242,5 @@ def _local_row(name: str, declared: str | None, base: Path) -> RegistryRow:
         raise CairnError(
             f"{path} is missing: put it there, or correct labels, images or the mirror in params.yaml"
         )
-    with path.open("rb") as file:
-        present = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
-    return RegistryRow(name=name, url=name, size_bytes=path.stat().st_size, hash=declared or present)
+    present = declared or f"sha256:{sha256_of(path)}"
+    return RegistryRow(name=name, url=name, size_bytes=path.stat().st_size, hash=present)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from datasets_hub.card import Card, Decisions
-from datasets_hub.files import sha256_of
+from datasets_hub.files import blake2b_of
 from datasets_hub.images import ImageCheck
 from datasets_hub.rows import Quarantined
 from datasets_hub.writer import SetAside, write_dataset
@@ -25,7 +25,7 @@ def run(context: Context) -> None:
     tree = LabelTree.load(context.paths.tree)
     card = read_json(folder / "card.json", Card)
     counts = read_json(folder / "counts.json", IndexCounts)
-    rows = sha256_of(folder / "images.parquet")
+    rows = blake2b_of(folder / "images.parquet")
     index = Index(folder / "images.parquet", context.paths.store, tree.levels[0], f"{rows} {counts.fetched}")
     shard_size_bytes = settings.shard_size_mb * 1_000_000
     stats = write_dataset(

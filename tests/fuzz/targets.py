@@ -432,10 +432,10 @@ SHARD = {
     "n_rows": 1,
     "size_bytes": 1,
     "image_bytes": 1,
-    "sha256": "0",
+    "blake2b": "0",
 }
 STATS = {
-    "schema": 2, "fingerprint": "0", "tree_fingerprint": "0", "n_names": {"fine": 1},
+    "schema": 3, "fingerprint": "0", "tree_fingerprint": "0", "n_names": {"fine": 1},
     "splits": {"train": {"n_listed": 1, "n_images": 1, "n_quarantined": 0, "n_excluded": 0, "n_unlabelled": 0,
                          "n_labels": {"fine": 1}, "shards": [SHARD]}},
     "tables": {"nodes": SHARD}, "quarantine": {}, "with_images": True,

@@ -15,12 +15,12 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from datasets_hub import describe
-from datasets_hub.files import sha256_of
 from hierarchies.files import atomic_write
 from pipelines import cli
 from pipelines.doctor import Finding, examine_deep, findings, machine
 from pipelines.doctor.outputs import Shard, shard_fault, shards_of
 from pipelines.executor import HERE
+from pipelines.sources.pieces import sha256_of
 from tests.pipelines.tiny import tiny_context, write_tree
 from tests.project import ROOT
 
