@@ -27,7 +27,7 @@ from training.losses import rows
 from training.losses.compare import Comparison, Items, TorchItems
 from training.losses.steps import LeakyStep, Scratch, Step
 
-CHUNK_ELEMENTS = {"cpu": 1 << 18, "cuda": 1 << 24}  # differences held at once: a cache's worth, a busy GPU's
+CHUNK_ELEMENTS = {"cpu": 1 << 19, "cuda": 1 << 24}  # differences held at once: a cache's worth, a busy GPU's
 FUSED_ON = ("cuda",)  # types of devices where the kernels of `fused` run if they can
 
 
