@@ -346,14 +346,20 @@ def measure(method: str, store: Path, scratch: Path, n_workers: int) -> dict[str
     command = [sys.executable, __file__, "--method", method, "--store", str(store), "--out", str(out)]
     watch = Watch()
     start, busy = time.perf_counter(), _busy_s()
-    with subprocess.Popen([*command, "--n-workers", str(n_workers)], env=environment,
-                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:  # fmt: skip
+    log = scratch / "stderr.txt"
+    command += ["--n-workers", str(n_workers)]
+    with (
+        log.open("w") as errors,
+        subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
+        ) as process,
+    ):
         while process.poll() is None:
             watch.look(process.pid)
             time.sleep(0.05)
         output = process.stdout.read() if process.stdout else ""
     if process.returncode:
-        raise SystemExit(f"{method} failed")
+        raise SystemExit(f"{method} failed:\n{log.read_text()[-2000:]}")
     others = (_busy_s() - busy - sum(watch.cpu_s.values())) / (time.perf_counter() - start)
     found: dict[str, float] = json.loads(output.splitlines()[-1])
     shutil.rmtree(out)

@@ -18,6 +18,7 @@ from pipelines.sources.base import (
     LOCATION,
     Listing,
     SourceReader,
+    is_in,
     leave_out,
     read_csv,
     split_off,
@@ -184,7 +185,7 @@ class GLDv2(SourceReader):
         )
         if self.source.clean:
             clean = read_csv(metadata / "train_clean.csv", ["landmark_id", "images"])
-            kept = train["image_id"].isin(set(clean["images"].str.split().explode()))
+            kept = is_in(train["image_id"], pd.Index(clean["images"].str.split().explode().unique()))
             train = leave_out(train, ~kept, "not in train_clean", excluded)
         return train
 

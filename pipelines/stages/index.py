@@ -15,6 +15,7 @@ from hierarchies.parse import FORBID
 from pipelines.landmarks import CHAINS, PUBLISHED_LABELS
 from pipelines.parts import ROWS_PER_GROUP
 from pipelines.sources import Listing, SourceReader, reader, subset_of
+from pipelines.sources.base import is_in
 from pipelines.sources.expected import check_counts, expected_counts
 from pipelines.sources.fetched import require_fetched
 from pipelines.sources.subset import kept_protocols, reduce
@@ -130,7 +131,7 @@ def _ground_truth(truth: pd.DataFrame, shown: "pd.Series[str]") -> pd.DataFrame:
 
     Says how many answers a label would miss: evaluation goes by labels.
     """
-    present = truth[truth["query_id"].isin(shown.index) & truth["image_id"].isin(shown.index)]
+    present = truth[is_in(truth["query_id"], shown.index) & is_in(truth["image_id"], shown.index)]
     n_other = int((present["query_id"].map(shown) != present["image_id"].map(shown)).sum())
     print(
         f"{present['query_id'].nunique():,} queries have {len(present):,} answers ({GROUND_TRUTH}), "

@@ -307,7 +307,7 @@ def test_an_output_that_is_a_link_is_replaced_and_what_it_leads_to_stays(tmp_pat
     [
         (["pipelines.cli", "tree", "show", "x.json"], {"x.json": b"[" * 10**5}, "x.json: nested too deeply"),
         (["pipelines.cli", "datasets", "check", "./d"], {"d/README.md": b"---\na: !!python/name:x\n---\n"}, ":2: "),
-        (["pipelines.__main__", "index", "x"], {"params.yaml": b"a: &a [*a]", "dvc.yaml": b""}, "params.yaml:1: not"),
+        (["pipelines.command", "index", "x"], {"params.yaml": b"a: &a [*a]", "dvc.yaml": b""}, "params.yaml:1: not"),
     ],
 )  # fmt: skip
 def test_the_command_line_says_what_is_wrong_and_nothing_more(tmp_path, command, files, said):

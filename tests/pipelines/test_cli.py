@@ -11,9 +11,8 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
-import pipelines.__main__
 from hierarchies import LabelTree
-from pipelines import cli
+from pipelines import cli, command
 
 LEVELS = ["landmark", "category", "kind"]
 ROWS = [
@@ -108,7 +107,7 @@ def test_html_writes_one_tree_or_two_side_by_side(trees, tmp_path: Path):
     ("code", "words"),
     [(errno.ENOSPC, "the disk is full"), (errno.EROFS, "takes no writes"), (errno.EACCES, "owner")],
 )
-@pytest.mark.parametrize("program", [cli, pipelines.__main__])
+@pytest.mark.parametrize("program", [cli, command])
 def test_what_the_disk_refuses_is_one_message(monkeypatch, program, code, words):
     def refuse() -> None:
         raise OSError(code, os.strerror(code), "/data/file")

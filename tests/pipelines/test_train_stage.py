@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from hierarchies import CairnError
-from pipelines.__main__ import make_context
+from pipelines.command import make_context
 from pipelines.stages import train
 from tests.project import ROOT
 

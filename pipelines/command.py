@@ -1,0 +1,113 @@
+"""`python -m pipelines <stage> <dataset> [<scale>]`: what `dvc repro` runs, one stage at a time."""
+
+import errno
+import importlib
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hierarchies import CairnError
+from hierarchies.errors import disk_explained
+from hierarchies.files import write_text_atomic
+from pipelines.config import SCALES, load_params
+from pipelines.include import include_dataset
+from pipelines.paths import Paths, project_root
+from pipelines.stages import OVER_ALL, STAGES, Context
+
+app = typer.Typer(
+    help="Run one stage for one dataset. `dvc repro` runs all that is stale, in order.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def make_context(dataset: str, scale: str, root: Path) -> Context:
+    """What a stage works on.
+
+    Raises:
+        CairnError: unknown dataset or scale, or faulty `params.yaml`.
+    """
+    if scale not in SCALES:
+        raise CairnError(f"no scale {scale!r}; choose one of {', '.join(SCALES)}")
+    params = load_params(root / "params.yaml")
+    params.source(dataset)
+    return Context(dataset, scale, params, Paths(root, scale, dataset, params.files_of(dataset)))
+
+
+def _add_command(stage: str, summary: str) -> None:
+    def command(
+        dataset: Annotated[str, typer.Argument(help="A dataset of params.yaml, such as gldv2.")],
+        scale: Annotated[str, typer.Argument(help="sample or full.")] = "sample",
+    ) -> None:
+        context = make_context(dataset, scale, project_root())
+        importlib.import_module(f"pipelines.stages.{stage}").run(context)
+
+    app.command(stage, help=summary)(command)
+
+
+def _add_command_over_all(stage: str, summary: str) -> None:
+    def command() -> None:
+        importlib.import_module(f"pipelines.stages.{stage}").run(project_root())
+
+    app.command(stage, help=summary)(command)
+
+
+for _stage, _summary in STAGES.items():
+    _add_command(_stage, _summary)
+for _stage, _summary in OVER_ALL.items():
+    _add_command_over_all(_stage, _summary)
+
+
+@app.command()
+def include(
+    dataset: Annotated[str, typer.Argument(help="A dataset declared under sources, such as cub or grocery.")],
+    mirror: Annotated[
+        str | None, typer.Option(help="The folder or URL that holds its files, where it has one.")
+    ] = None,
+    scale: Annotated[str, typer.Option(help="sample or full.")] = "sample",
+) -> None:
+    """Add a declared dataset to the lists of params.yaml, so that `dvc repro` builds it."""
+    include_dataset(project_root() / "params.yaml", dataset, mirror, scale)
+
+
+@app.command()
+def register(
+    dataset: Annotated[str, typer.Argument(help="A dataset with a registry, such as gldv2.")],
+    scale: Annotated[str, typer.Argument(help="The scale whose mirror and timeouts are used.")] = "full",
+) -> None:
+    """Record the hashes that the authors publish into the registry, for review and commit."""
+    from pipelines.sources.fetched import register as record_hashes
+
+    n_recorded = record_hashes(make_context(dataset, scale, project_root()))
+    print(f"{dataset}: {n_recorded:,} hashes recorded")
+
+
+@app.command()
+def recipes() -> None:
+    """Write results/recipes.md: what each recipe's paper reports beside what was reproduced here."""
+    from pipelines.recipe_table import recipe_table
+
+    root = project_root()
+    table = recipe_table(load_params(root / "params.yaml"), root / "results")
+    write_text_atomic(root / "results/recipes.md", table)
+    print(root / "results/recipes.md")
+
+
+def main() -> None:
+    """Run the command line; a user's mistake or a full disk is one message, not a traceback."""
+    try:
+        with disk_explained():
+            app()
+    except CairnError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        sys.exit(f"error: {error}. Free some space and run this again: what was finished is kept")
+
+
+if __name__ == "__main__":
+    main()
