@@ -88,6 +88,7 @@ def write_cairn(folder: Path, out: Path, n_workers: int) -> None:
     from pipelines.executor import LocalExecutor
     from pipelines.parts import cut_runs
 
+    executor = LocalExecutor(n_workers)
     paths = image_paths(folder)
     sizes = [path.stat().st_size for path in paths]
     parts = [
@@ -105,8 +106,7 @@ def write_cairn(folder: Path, out: Path, n_workers: int) -> None:
         levels=("fine",),
         annotation_origin="given",
     )
-    run_all = LocalExecutor(n_workers).map
-    write_dataset(out, card, tree, parts, shard_size_bytes=SHARD_BYTES, run_all=run_all)
+    write_dataset(out, card, tree, parts, shard_size_bytes=SHARD_BYTES, run_all=executor.map)
 
 
 def as_dataset(folder: Path):

@@ -21,6 +21,7 @@ def run(context: Context) -> None:
     """Write the hub folder of one dataset."""
     require_fetched(context)
     settings = getattr(context.params.publish, context.scale)
+    executor = context.executor  # its workers begin to import while this process reads
     folder = context.paths.index
     tree = LabelTree.load(context.paths.tree)
     card = read_json(folder / "card.json", Card)
@@ -40,7 +41,7 @@ def run(context: Context) -> None:
             [Quarantined(**row) for row in pq.read_table(folder / "quarantine.parquet").to_pylist()],
             {split: count["excluded"] for split, count in counts.splits.items()},
         ),
-        run_all=context.executor.map,
+        run_all=executor.map,
         progress=True,
     )
     print(f"{context.dataset}: {stats.n_images:,} images in {len(stats.files):,} files, {context.paths.hub}")
