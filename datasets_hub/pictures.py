@@ -1,6 +1,5 @@
 """Two pictures for the card: some of the images, and the shape of the tree."""
 
-import hashlib
 import html
 import io
 from collections.abc import Iterator, Sequence
@@ -10,6 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from PIL import Image
 
+from datasets_hub.files import content_hash
 from datasets_hub.images import DECODING_FAULTS, open_image
 from datasets_hub.stats import ShardFile
 from hierarchies.tree import LabelTree
@@ -38,7 +38,9 @@ def write_pictures(folder: Path, shards: Sequence[ShardFile], tree: LabelTree) -
 
 
 def _save(folder: Path, stem: str, suffix: str, content: bytes) -> str:
-    path = f"assets/{stem}-{hashlib.sha256(content).hexdigest()[:16]}.{suffix}"
+    digest = content_hash()
+    digest.update(content)
+    path = f"assets/{stem}-{digest.hexdigest()[:16]}.{suffix}"
     (folder / path).write_bytes(content)
     return path
 
