@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -190,8 +190,8 @@ def retrieval_metrics(
     what = Definition(level_names, tuple(ks), alpha, paper, bool((own >= 0).any()))
     matches = LabelMatches(batch.labels, batch.item_labels)
     search = Search(batch.embeddings.detach(), batch.items.detach(), matches, own.to(query.device))
-    parts = [what.measure(*ranked) for ranked in search.ranked_depths(exclude_own=not paper)]
-    return summary(parts, level_names)
+    parts = (what.measure(*ranked) for ranked in search.ranked_depths(exclude_own=not paper))
+    return summary(parts, len(query), level_names)
 
 
 def ground_truth_metrics(
@@ -241,7 +241,7 @@ def ground_truth_metrics(
     own = torch.full((len(query),), -1, device=query.device)
     search = Search(query.detach(), gallery.detach(), ListMatches(lists, len(gallery)), own)
     ranked = (Ranked.of(*block) for block in search.ranked_depths(exclude_own=False))
-    return summary([_binary_metrics(some.at_least(1), ks) for some in ranked], ())
+    return summary((_binary_metrics(some.at_least(1), ks) for some in ranked), len(query), ())
 
 
 def check_cut_offs(ks: Sequence[int]) -> None:
@@ -276,9 +276,9 @@ def _own_index(exclude_self: bool | Tensor | None, n_queries: int, n_items: int 
     return torch.arange(n_queries)
 
 
-def summary(parts: list[dict[str, Tensor]], levels: tuple[str, ...]) -> RetrievalMetrics:
+def summary(parts: Iterable[dict[str, Tensor]], n_queries: int, levels: tuple[str, ...]) -> RetrievalMetrics:
     """Blocks of queries joined; means over queries, and over levels."""
-    per_query = {name: torch.cat([part[name] for part in parts]).double().cpu().numpy() for name in parts[0]}
+    per_query = _joined(parts, n_queries)
     defined = {name: values[~np.isnan(values)] for name, values in per_query.items()}
     values = {name: float(some.mean()) if len(some) else math.nan for name, some in defined.items()}
     of_level = (
@@ -288,8 +288,23 @@ def summary(parts: list[dict[str, Tensor]], levels: tuple[str, ...]) -> Retrieva
     )
     for name in of_level:
         values[f"{name}_mean"] = float(np.mean([values[f"{name}_{level}"] for level in levels]))
-    n_queries = len(next(iter(per_query.values())))
     left_out = {level: n_queries - len(defined[f"ap_{level}"]) for level in levels} or {
         "": n_queries - len(defined["ap"])
     }
     return RetrievalMetrics(values, per_query, left_out)
+
+
+def _joined(parts: Iterable[dict[str, Tensor]], n_queries: int) -> dict[str, NDArray[np.float64]]:
+    """Blocks of queries, one after the other.
+
+    Each is copied and let go before the next is made: small tensors that stay between large ones that go cost
+    malloc a megabyte per query of a gallery of a million.
+    """
+    joined: dict[str, NDArray[np.float64]] = {}
+    start = stop = 0
+    for part in parts:
+        for name, values in part.items():
+            stop = start + len(values)
+            joined.setdefault(name, np.empty(n_queries))[start:stop] = values.double().cpu().numpy()
+        start = stop
+    return joined

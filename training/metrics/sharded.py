@@ -84,8 +84,11 @@ def sharded_retrieval_metrics(
     search = _Part(
         batch.embeddings.detach(), part.detach().float(), labels, batch.labels, own, rows.start, n_items
     )
-    return summary([what.measure_ranked(found, measures.relevance(found.counts.double(), alpha))
-                    for found in search.ranked()], names)  # fmt: skip
+    parts = (
+        what.measure_ranked(found, measures.relevance(found.counts.double(), alpha))
+        for found in search.ranked()
+    )
+    return summary(parts, len(query), names)
 
 
 @dataclass(frozen=True)
