@@ -38,9 +38,7 @@ def write_pictures(folder: Path, shards: Sequence[ShardFile], tree: LabelTree) -
 
 
 def _save(folder: Path, stem: str, suffix: str, content: bytes) -> str:
-    digest = content_hash()
-    digest.update(content)
-    path = f"assets/{stem}-{digest.hexdigest()[:16]}.{suffix}"
+    path = f"assets/{stem}-{content_hash(content).hexdigest()[:16]}.{suffix}"
     (folder / path).write_bytes(content)
     return path
 

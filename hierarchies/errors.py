@@ -2,7 +2,8 @@
 
 import errno
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 # What a terminal would obey or could not show: escapes, other control characters, direction overrides, half surrogates.
@@ -47,3 +48,12 @@ def disk_explained() -> Iterator[None]:
         raise CairnError(
             f"{where}: {_OF_THE_DISK[error.errno]}; then run the command again: what was finished is kept"
         ) from error
+
+
+def run_command_line(app: Callable[[], object]) -> None:
+    """Run a command line; a user's mistake, or what a disk refuses, is one message, not a traceback."""
+    try:
+        with disk_explained():
+            app()
+    except CairnError as error:
+        sys.exit(f"error: {error}")

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hierarchies import CairnError
-from hierarchies.errors import disk_explained, printable
+from hierarchies.errors import printable, run_command_line
 from hierarchies.files import write_text_atomic
 
 if TYPE_CHECKING:
@@ -359,9 +359,5 @@ def doctor(
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is one message, not a traceback."""
-    try:
-        with disk_explained():
-            app()
-    except CairnError as error:
-        sys.exit(f"error: {error}")
+    """Run it."""
+    run_command_line(app)

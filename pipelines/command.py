@@ -1,15 +1,13 @@
 """`python -m pipelines <stage> <dataset> [<scale>]`: what `dvc repro` runs, one stage at a time."""
 
-import errno
 import importlib
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from hierarchies import CairnError
-from hierarchies.errors import disk_explained
+from hierarchies.errors import run_command_line
 from hierarchies.files import write_text_atomic
 from pipelines.config import SCALES, load_params
 from pipelines.include import include_dataset
@@ -97,17 +95,5 @@ def recipes() -> None:
 
 
 def main() -> None:
-    """Run the command line; a user's mistake or a full disk is one message, not a traceback."""
-    try:
-        with disk_explained():
-            app()
-    except CairnError as error:
-        sys.exit(f"error: {error}")
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        sys.exit(f"error: {error}. Free some space and run this again: what was finished is kept")
-
-
-if __name__ == "__main__":
-    main()
+    """Run it."""
+    run_command_line(app)

@@ -93,9 +93,8 @@ class TorchItems:
         query = self.own.query
         depth, relevance = block.depth.index_select(0, query), block.relevance[query]
         self.scores = self.seen = block.scores.index_select(0, query)
-        if (
-            not self.ranking.everywhere
-        ):  # a comparison straight into floats: a boolean mask takes ten times as long
+        if not self.ranking.everywhere:
+            # Compared straight into floats: a boolean mask takes ten times as long.
             unseen = torch.ge(depth, level, out=torch.empty_like(self.scores))
             self.seen = unseen.mul_(-OUT_OF_REACH).add_(self.scores)
         self.weight: Tensor | None = None
