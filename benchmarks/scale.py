@@ -4,12 +4,12 @@
 
 The sources are synthetic GLDv2 in the official layout: small images of about 3 kB, all of them different, and, for
 the cost per byte, large ones of about 100 kB. A landmark per 20 images, a type per 5 landmarks; a twentieth of the
-images are queries, a fifth the gallery (`rank`: a hundredth and a fifth). Every stage runs in a process of its own:
-once alone, in which what is given to the executor is timed task by task, and once with two workers. CPU seconds are
-those of all its processes; memory is the highest sum of PSS (shared pages count once), looked at 20 times a second;
-bytes read and written are those that passed the system calls. Each result is kept in the folder, so that a killed
-run goes on; results/scale.json has them all, the laws, how well they foretell the size that was held out, and what
-they foretell. See docs/scale.md.
+images are queries, a fifth the gallery (`encode`: the gallery; `rank`: a hundredth against a fifth). Every stage runs
+in a process of its own: once alone, in which what is given to the executor is timed task by task, and once with two
+workers. CPU seconds are those of all its processes; memory is the highest sum of PSS (shared pages count once), looked
+at 20 times a second; bytes read and written are those that passed the system calls. Each result is kept in the folder,
+so that a killed run goes on; results/scale.json has them all, the laws, how well they foretell the size that was held
+out, and what they foretell. See docs/scale.md.
 """
 
 import argparse
@@ -29,10 +29,10 @@ from typing import Any
 from build import ROOT, TAR_IMAGES, Watch, context_of, make_source, tars
 from capacity import Law, Machines, as_json, as_markdown, fit, simulate, stage_s
 
-SPREAD = ("index", "publish", "check")
+SPREAD = ("index", "publish", "check", "encode")
 """Stages that are timed task by task and run with two workers too."""
-WHOLLY_SPREAD = ("fetch", "encode")
-"""Stages that are all tasks, of one file or block each, however they were run here."""
+WHOLLY_SPREAD = ("fetch",)
+"""Stages that are all tasks, of one file each, however they were run here."""
 STAGES = (
     "fetch",
     "index",
@@ -49,7 +49,7 @@ QUADRATIC = ("rank", "near_duplicates")
 OF_LABELS = ("embed", "cluster", "review")
 """Stages that read no image."""
 PAIRS_ONLY = (300_000, 1_000_000)
-"""Sizes at which the search for near duplicates is measured by itself: what it squares shows only there."""
+"""Sizes at which the quadratic stages are measured by themselves: what they square shows only there."""
 TYPE_WORDS = (
     ("old", "royal", "northern", "small", "wooden", "stone", "municipal", "railway", "coastal", "former"),
     ("castle", "church", "bridge", "waterfall", "mountain", "museum", "square", "garden", "station", "tower"),
@@ -173,19 +173,12 @@ def _fetch(context: Any, case: Case) -> None:
 
 
 def _encode(context: Any, case: Case) -> None:
-    import torch
-
-    from datasets_hub import load_dataset, load_tree
+    from datasets_hub.mapped import open_split
+    from training.blocks import embed_blocks, untrained_encoder
     from training.data import ImageDataset
-    from training.evaluate import embed_split, model_encoder
-    from training.loop import untrained_model
-    from training.recipes import load_recipe
 
-    torch.set_num_threads(1)
-    os.environ["HF_HOME"] = str(context.paths.root / "cache")
-    encoder = model_encoder(untrained_model(load_recipe("small"), 0))
-    images = ImageDataset(load_dataset(context.paths.hub, split="index"), load_tree(context.paths.hub), 64)
-    embed_split(images, encoder, 256, 0)
+    images = ImageDataset(open_split(context.paths.hub, "index"), 64)
+    embed_blocks(images, partial(untrained_encoder, "small", 0), 256, context.executor.map)
 
 
 def _rank(context: Any, case: Case) -> None:
@@ -242,15 +235,17 @@ def measure(stage: str, case: Case, folder: Path, n_workers: int) -> dict[str, A
                "--work", str(work), "--n-workers", str(n_workers)]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     watch = Traffic()
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as process:
+    with (
+        (folder / case.name / "stderr").open("w+b") as said,
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=said) as process,
+    ):
         while process.poll() is None:
             watch.look(process.pid)
             time.sleep(0.05)
         output = process.stdout.read().decode() if process.stdout else ""
-    if process.returncode:
-        raise SystemExit(f"{stage} of {case.name} failed: {' '.join(command)}")
+        said.seek(0)
+        if process.returncode:
+            raise SystemExit(f"{stage} of {case.name} failed: {said.read().decode(errors='replace')[-2000:]}")
     found = json.loads(output.splitlines()[-1])
     made = {"index": "data/index", "publish": "data/hub"}.get(stage)
     size = sum(path.stat().st_size for path in (work / made).rglob("*") if path.is_file()) if made else 0
@@ -436,7 +431,7 @@ def main() -> None:
     folder = options.folder.resolve()
     small = {n: measure_case(Case(n, "small"), folder, STAGES) for n in [*options.sizes, options.held_out]}
     large = [measure_case(Case(n, "large"), folder, STAGES[:-2]) for n in options.large]
-    pairs = [measure_case(Case(n, "pairs"), folder, STAGES[-1:]) for n in PAIRS_ONLY]
+    pairs = [measure_case(Case(n, "pairs"), folder, QUADRATIC) for n in PAIRS_ONLY]
     known = [small[n] for n in options.sizes] + large + pairs
     laws = laws_of(known, small[options.held_out])
     largest = small[max(options.sizes)]

@@ -26,6 +26,7 @@ import pipelines.stages.publish
 import pipelines.stages.review  # noqa: F401
 from hierarchies.files import write_text_atomic
 from hierarchies.review.decisions import append_decision, read_decisions
+from pipelines.config import Executor
 from tests.chaos.children import Child, Death, Ended, in_child
 from tests.chaos.remote import Remote
 from tests.chaos.repro import two_at_once_and_killed
@@ -71,6 +72,7 @@ LOCAL = (
     "clocks",
     "reviewers",
     "dead_worker",
+    "dead_ray_worker",
 )
 KINDS = {
     True: LOCAL,
@@ -98,7 +100,7 @@ class Campaign:
         self._learn()
         kinds = (
             self.kills, self.remote_kills, self.full_disk, self.read_only, self.no_permission, self.lying_mirror,
-            self.failing_s3, self.clocks, self.reviewers, self.dead_worker, self.repro,
+            self.failing_s3, self.clocks, self.reviewers, self.dead_worker, self.dead_ray_worker, self.repro,
         )  # fmt: skip
         for kind in kinds:
             if kind.__name__ in (only or KINDS[self.short]):
@@ -301,19 +303,31 @@ class Campaign:
 
     def dead_worker(self) -> Iterator[Row]:
         """kill -9 of one process among those that share the work."""
-        known, row = self.known["publish"], Row("worker killed (local executor)", "publish")
+        run = partial(run_stage, "publish", executor=Executor(n_workers=2))
+        yield self._dead_worker("worker killed (local executor)", run, _grandchildren)
+
+    def dead_ray_worker(self) -> Iterator[Row]:
+        """kill -9 of a Ray worker at its task: Ray does the task again."""
+        yield self._dead_worker("worker killed (Ray)", _publish_with_ray, _working_for_ray)
+
+    def _dead_worker(
+        self, fault: str, run: Callable[[Path], None], workers_of: Callable[[int], list[int]]
+    ) -> Row:
+        known, row = self.known["publish"], Row(fault, "publish")
         trials = Trials(known, self.work, self.log)
         reader = trials.read_meanwhile()
         for _ in range(self._times(5)):
-            trials.disturb(row, self._kill_worker)
+            trials.disturb(row, partial(self._kill_worker, run, workers_of))
         row.readings, faults = reader.stop()
         row.losses += faults
-        yield row
+        return row
 
-    def _kill_worker(self, root: Path) -> Ended:
-        child = Child(lambda: run_stage("publish", root, n_workers=2), self.log)
+    def _kill_worker(
+        self, run: Callable[[Path], None], workers_of: Callable[[int], list[int]], root: Path
+    ) -> Ended:
+        child = Child(lambda: run(root), self.log)
         deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and not (workers := _grandchildren(child.pid)):
+        while time.monotonic() < deadline and not (workers := workers_of(child.pid)):
             time.sleep(0.005)
         time.sleep(self.chance.uniform(0, 0.5))
         with suppress(ProcessLookupError):
@@ -351,10 +365,37 @@ def _decide_as(author: str, root: Path) -> None:
         append_decision(paths.decisions, decision)
 
 
+def _publish_with_ray(root: Path) -> None:
+    import ray
+
+    try:
+        run_stage("publish", root, executor=Executor(kind="ray", n_workers=2))
+    finally:
+        ray.shutdown()
+
+
 def _grandchildren(pid: int) -> list[int]:
+    """The local executor's workers are children of its fork server."""
+    parents = _processes_by_parent()
+    return [grandchild for child in parents.get(pid, []) for grandchild in parents.get(child, [])]
+
+
+def _working_for_ray(pid: int) -> list[int]:
+    """Ray's workers are children of its `raylet`, and are called by what they do."""
+    return [worker for worker in _grandchildren(pid) if _name(worker).startswith("ray::write")]
+
+
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+def _processes_by_parent() -> dict[int, list[int]]:
     parents: dict[int, list[int]] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
             fields = stat.read_text().rpartition(")")[2].split()
             parents.setdefault(int(fields[1]), []).append(int(stat.parent.name))
-    return [grandchild for child in parents.get(pid, []) for grandchild in parents.get(child, [])]
+    return parents

@@ -41,13 +41,16 @@ _LEDGER = ".verified.tsv"  # holds times of change
 _UNFINISHED = (".part", ".part.validator", ".damaged")
 
 
-def make_params(archives: dict[str, int], mirror: str | None, n_workers: int) -> Params:
+ALONE = Executor(n_workers=1)
+
+
+def make_params(archives: dict[str, int], mirror: str | None, executor: Executor) -> Params:
     """The repository's parameters for one small dataset."""
     params = load_params(ROOT / "params.yaml")
     subset = GLDv2Subset(n_archives=archives)
     source = params.sources[DATASET].model_copy(update={"subset": GLDv2Subsets(sample=subset)})
     fetch = Fetch(mirrors={DATASET: mirror} if mirror else {}, timeout_s=2, n_retries=8)
-    executor, publish = Executor(n_workers=n_workers), Publish(shard_size_mb=1, rows_per_group=10)
+    publish = Publish(shard_size_mb=1, rows_per_group=10)
     changes = {
         "sources": {DATASET: source},
         "fetch": PerScale[Fetch](sample=fetch, full=fetch),
@@ -58,25 +61,27 @@ def make_params(archives: dict[str, int], mirror: str | None, n_workers: int) ->
 
 
 def context(
-    root: Path, archives: dict[str, int] = NEW, mirror: str | None = None, n_workers: int = 1
+    root: Path, archives: dict[str, int] = NEW, mirror: str | None = None, executor: Executor = ALONE
 ) -> Context:
     """What a stage works on."""
-    return Context(
-        DATASET, "sample", make_params(archives, mirror, n_workers), Paths(root, "sample", DATASET)
-    )
+    return Context(DATASET, "sample", make_params(archives, mirror, executor), Paths(root, "sample", DATASET))
 
 
 # ---- stages -----------------------------------------------------------------------------------------------
 
 
 def run_stage(
-    stage: str, root: Path, archives: dict[str, int] = NEW, mirror: str | None = None, n_workers: int = 1
+    stage: str,
+    root: Path,
+    archives: dict[str, int] = NEW,
+    mirror: str | None = None,
+    executor: Executor = ALONE,
 ) -> None:
     """Run one stage as `python -m pipelines` would, with a network that trains in a second."""
     module = importlib.import_module(f"pipelines.stages.{stage}")
     if stage == "train":
         _hurry(module)
-    module.run(context(root, archives, mirror, n_workers))
+    module.run(context(root, archives, mirror, executor))
 
 
 def _hurry(module: object) -> None:
