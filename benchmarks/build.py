@@ -296,8 +296,8 @@ class Watch:
             return
         for process in processes:
             try:
-                high += _kilobytes(Path(f"/proc/{process.pid}/status"), "VmHWM:") * 1024
-                pss += _kilobytes(Path(f"/proc/{process.pid}/smaps_rollup"), "Pss:") * 1024
+                high += kilobytes(Path(f"/proc/{process.pid}/status"), "VmHWM:") * 1024
+                pss += kilobytes(Path(f"/proc/{process.pid}/smaps_rollup"), "Pss:") * 1024
                 times = process.cpu_times()
                 self.cpu_s[process.pid] = times.user + times.system
             except (OSError, psutil.Error):
@@ -305,7 +305,8 @@ class Watch:
         self.high_bytes, self.pss_bytes = max(high, self.high_bytes), max(pss, self.pss_bytes)
 
 
-def _kilobytes(path: Path, key: str) -> int:
+def kilobytes(path: Path, key: str) -> int:
+    """What a file of /proc says under `key`."""
     lines = path.read_text().splitlines()
     return next((int(line.split()[1]) for line in lines if line.startswith(key)), 0)
 

@@ -4,12 +4,13 @@
 
 The sources are synthetic GLDv2 in the official layout: small images of about 3 kB, all of them different, and, for
 the cost per byte, large ones of about 100 kB. A landmark per 20 images, a type per 5 landmarks; a twentieth of the
-images are queries, a fifth the gallery (`encode`: the gallery; `rank`: a hundredth against a fifth). Every stage runs
-in a process of its own: once alone, in which what is given to the executor is timed task by task, and once with two
+images are queries, a fifth the gallery (`encode`: the rest; `rank`: a hundredth against a fifth). Every stage runs in
+a process of its own: once alone, in which what is given to the executor is timed task by task, and once with two
 workers. CPU seconds are those of all its processes; memory is the highest sum of PSS (shared pages count once), looked
-at 20 times a second; bytes read and written are those that passed the system calls. Each result is kept in the folder,
-so that a killed run goes on; results/scale.json has them all, the laws, how well they foretell the size that was held
-out, and what they foretell. See docs/scale.md.
+at 20 times a second; beside it what no file backs, for pages of mapped files go when others need the room. Bytes read
+and written are those that passed the system calls. Each result is kept in the folder, so that a killed run goes on;
+results/scale.json has them all, the laws, how well they foretell the size that was held out, and what they foretell.
+See docs/scale.md.
 """
 
 import argparse
@@ -26,7 +27,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from build import ROOT, TAR_IMAGES, Watch, context_of, make_source, tars
+from build import ROOT, TAR_IMAGES, Watch, context_of, kilobytes, make_source, tars
 from capacity import Law, Machines, as_json, as_markdown, fit, simulate, stage_s
 
 SPREAD = ("index", "publish", "check", "encode")
@@ -177,7 +178,7 @@ def _encode(context: Any, case: Case) -> None:
     from training.blocks import embed_blocks, untrained_encoder
     from training.data import ImageDataset
 
-    images = ImageDataset(open_split(context.paths.hub, "index"), 64)
+    images = ImageDataset(open_split(context.paths.hub, "train"), 64)
     embed_blocks(images, partial(untrained_encoder, "small", 0), 256, context.executor.map)
 
 
@@ -210,19 +211,24 @@ def _near_duplicates(context: Any, case: Case) -> None:
 
 @dataclass
 class Traffic(Watch):
-    """What a process tree has used, bytes through system calls too."""
+    """What a process tree has used; bytes through system calls too, and memory without mapped files."""
 
     moved: dict[int, tuple[int, int]] = field(default_factory=dict)
+    own_bytes: int = 0
 
     def look(self, pid: int) -> None:
         """See `Watch.look`."""
         super().look(pid)
+        own = 0
         for process in self.cpu_s:
             try:
                 lines = Path(f"/proc/{process}/io").read_text().split()
+                memory = Path(f"/proc/{process}/smaps_rollup")
+                own += 1024 * (kilobytes(memory, "Pss_Anon:") + kilobytes(memory, "Pss_Shmem:"))
             except OSError:
                 continue
             self.moved[process] = int(lines[1]), int(lines[3])
+        self.own_bytes = max(own, self.own_bytes)
 
 
 def measure(stage: str, case: Case, folder: Path, n_workers: int) -> dict[str, Any]:
@@ -252,6 +258,7 @@ def measure(stage: str, case: Case, folder: Path, n_workers: int) -> dict[str, A
     found |= {
         "cpu_s": round(sum(watch.cpu_s.values()), 2),
         "peak_mb": round(watch.pss_bytes / 1e6, 1),
+        "own_mb": round(watch.own_bytes / 1e6, 1),
         "read_mb": round(sum(read for read, _ in watch.moved.values()) / 1e6, 1),
         "written_mb": round(sum(written for _, written in watch.moved.values()) / 1e6, 1),
         "output_mb": round(size / 1e6, 1),

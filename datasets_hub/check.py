@@ -4,12 +4,14 @@ import io
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from PIL import Image
 
@@ -77,10 +79,7 @@ def check_dataset(
         for name, split in dataset.stats.splits.items()
         for shard in split.shards
     ]
-    scans = list((run_all or _in_threads)(scan_shard, jobs))
-    for scan in scans:
-        violations.merge(scan.findings)
-    whole = _joined(scans)
+    whole = _Whole.of(list((run_all or _in_threads)(scan_shard, jobs)), violations)
     _check_counts(dataset, tree, whole, violations)
     _check_ids(whole, violations)
     _check_accounts(dataset, whole, expected_listed, violations)
@@ -93,14 +92,50 @@ def _in_threads(scan: Callable[[ScanJob], ShardScan], jobs: Sequence[ScanJob]) -
         return list(pool.map(scan, jobs))
 
 
-def _joined(scans: Sequence[ShardScan]) -> ShardScan:
-    return ShardScan(
-        groups=list(chain.from_iterable(scan.groups for scan in scans)),
-        ids=list(chain.from_iterable(scan.ids for scan in scans)),
-        leaves=list(chain.from_iterable(scan.leaves for scan in scans)),
-        digests=list(chain.from_iterable(scan.digests for scan in scans)),
-        hashes=list(chain.from_iterable(scan.hashes for scan in scans)),
-    )
+@dataclass(frozen=True)
+class _Whole:
+    """All shards together; arrays have one entry per image, some hundred bytes in all.
+
+    Attributes:
+        groups: the row groups.
+        names: of splits.
+        splits: index of each image's split in `names`.
+        ids: of images.
+        leaves: see `ShardScan`.
+        digests: see `ShardScan`.
+        hashes: see `ShardScan`.
+    """
+
+    groups: list[ScannedGroup]
+    names: list[str]
+    splits: npt.NDArray[np.int64]
+    ids: pa.Array
+    leaves: npt.NDArray[np.int64]
+    digests: npt.NDArray[np.bytes_]
+    hashes: npt.NDArray[np.uint64]
+
+    @classmethod
+    def of(cls, scans: Sequence[ShardScan], found: Findings) -> "_Whole":
+        """Join what was found in the shards; findings are added to `found`."""
+        for scan in scans:
+            found.merge(scan.findings)
+        groups = [group for scan in scans for group in scan.groups]
+        names = list(dict.fromkeys(group.split for group in groups))
+        splits = np.array([names.index(group.split) for group in groups], np.int64)
+        ids = [part for scan in scans for part in scan.ids]
+        return cls(
+            groups,
+            names,
+            np.repeat(splits, [group.n_rows for group in groups]),
+            pa.chunked_array(ids, pa.large_string()).combine_chunks(),
+            np.concatenate([np.empty(0, np.int64), *(part for scan in scans for part in scan.leaves)]),
+            np.concatenate([np.empty(0, "S16"), *(part for scan in scans for part in scan.digests)]),
+            np.concatenate([np.empty(0, np.uint64), *(part for scan in scans for part in scan.hashes)]),
+        )
+
+    def name(self, row: int) -> str:
+        """`split/id` of an image."""
+        return f"{self.names[self.splits[row]]}/{self.ids[row]}"
 
 
 def _check_card(dataset: PublishedDataset, tree: LabelTree, found: Findings) -> None:
@@ -128,15 +163,13 @@ def _check_tree_tables(dataset: PublishedDataset, tree: LabelTree, found: Findin
 def _check_counts(
     dataset: PublishedDataset,
     tree: LabelTree,
-    whole: ShardScan,
+    whole: _Whole,
     found: Findings,
 ) -> None:
-    leaves = np.concatenate([*whole.leaves, np.empty(0, np.int64)])
-    splits = whole.splits()
-    if len(leaves) != len(splits):
+    if len(whole.leaves) != len(whole.splits):
         return  # a shard broke off in the middle, which is noted already
     for name, stats in dataset.stats.splits.items():
-        here = leaves[splits == name]
+        here = whole.leaves[whole.splits == (whole.names.index(name) if name in whole.names else -1)]
         codes = tree.codes[np.unique(here[here >= 0])]
         labels = {level: len(np.unique(codes[:, rank])) for rank, level in enumerate(tree.levels)}
         counted = (len(here), int((here < 0).sum()), labels)
@@ -147,7 +180,7 @@ def _check_counts(
 
 def _check_accounts(
     dataset: PublishedDataset,
-    whole: ShardScan,
+    whole: _Whole,
     expected_listed: Mapping[str, int] | None,
     found: Findings,
 ) -> None:
@@ -162,7 +195,8 @@ def _check_accounts(
     listed = {name: split.n_listed for name, split in dataset.stats.splits.items()}
     if expected_listed is not None and listed != dict(expected_listed):
         found.add("other images are listed than the source lists", [f"{listed}, not {dict(expected_listed)}"])
-    found.add("image both published and quarantined", sorted(set(set_aside["image_id"]) & set(whole.ids)))
+    twice = pc.is_in(whole.ids, pa.array(set_aside["image_id"], pa.large_string()))
+    found.add("image both published and quarantined", sorted(set(whole.ids.filter(twice).to_pylist())))
 
 
 def _quarantine(dataset: PublishedDataset, found: Findings) -> pd.DataFrame:
@@ -187,45 +221,41 @@ def _read_table(dataset: PublishedDataset, file: ShardFile, found: Findings) -> 
     return None
 
 
-def _check_ids(whole: ShardScan, found: Findings) -> None:
-    frame = pd.DataFrame({"id": whole.ids, "split": whole.splits()})
-    repeated = frame[frame["id"].duplicated(keep=False)]
-    for image_id, splits in repeated.groupby("id")["split"]:
-        names = sorted(set(splits))
-        rule = "image id in two splits" if len(names) > 1 else "image id twice in a split"
-        found.add(rule, [f"{image_id} in {', '.join(names)}"])
+def _check_ids(whole: _Whole, found: Findings) -> None:
+    codes = whole.ids.dictionary_encode().indices.to_numpy()
+    repeated = np.flatnonzero(np.bincount(codes)[codes] > 1)
+    splits: dict[str, list[str]] = {}
+    for row in repeated.tolist():
+        splits.setdefault(whole.ids[row].as_py(), []).append(whole.names[whole.splits[row]])
+    for image_id, names in sorted(splits.items()):
+        rule = "image id in two splits" if len(set(names)) > 1 else "image id twice in a split"
+        found.add(rule, [f"{image_id} in {', '.join(sorted(set(names)))}"])
 
 
-def _look_alikes(dataset: PublishedDataset, whole: ShardScan, found: Findings) -> tuple[LookAlike, ...]:
+def _look_alikes(dataset: PublishedDataset, whole: _Whole, found: Findings) -> tuple[LookAlike, ...]:
     """Pairs across splits: the same file first, then near ones; the first are returned with pictures."""
-    splits = whole.splits()
-    if len(whole.hashes) != len(splits):
+    if len(whole.hashes) != len(whole.splits):
         return ()
-    pairs: list[tuple[int, int, int | None]] = []
-    seen: dict[bytes, int] = {}
-    for row, digest in enumerate(whole.digests):
-        first = seen.setdefault(digest, row)
-        if splits[first] != splits[row]:
-            pairs.append((first, row, None))
-    same = {(first, second) for first, second, _ in pairs}
-    groups = np.unique(splits, return_inverse=True)[1].astype(np.int64)
-    near = near_pairs(np.array(whole.hashes, dtype=np.uint64), groups, _MAX_PAIRS)
+    _, first, inverse = np.unique(whole.digests, return_index=True, return_inverse=True)
+    first = first[inverse]
+    rows = np.flatnonzero(whole.splits[first] != whole.splits)
+    pairs: list[tuple[int, int, int | None]] = [
+        (a, b, None) for a, b in zip(first[rows].tolist(), rows.tolist(), strict=True)
+    ]
+    same = {(a, b) for a, b, _ in pairs}
+    near = near_pairs(whole.hashes, whole.splits, _MAX_PAIRS)
     pairs += [(p.first, p.second, p.distance) for p in near if (p.first, p.second) not in same]
-
-    def name(row: int) -> str:
-        return f"{splits[row]}/{whole.ids[row]}"
-
-    for first, second, distance in pairs:
+    for a, b, distance in pairs:
         rule = "same file in two splits" if distance is None else "look-alikes in two splits"
-        found.add(rule, [f"{name(first)} = {name(second)}"])
+        found.add(rule, [f"{whole.name(a)} = {whole.name(b)}"])
     return tuple(
         LookAlike(
-            name(first),
-            name(second),
+            whole.name(a),
+            whole.name(b),
             distance,
-            (_thumbnail(dataset, whole.groups, first), _thumbnail(dataset, whole.groups, second)),
+            (_thumbnail(dataset, whole.groups, a), _thumbnail(dataset, whole.groups, b)),
         )
-        for first, second, distance in pairs[:_N_PICTURES]
+        for a, b, distance in pairs[:_N_PICTURES]
     )
 
 

@@ -75,9 +75,12 @@ def _same_band(hashes: Bits, band: int) -> Iterator[tuple[npt.NDArray[np.int64],
     # Sorted by band, then by the whole hash: near hashes that agree stand close together.
     order = np.lexsort((hashes, keys)).astype(np.int64)
     ordered = keys[order]
-    run = int(np.unique(ordered, return_counts=True)[1].max(initial=0))
-    for gap in range(1, run):
-        same = np.flatnonzero(ordered[gap:] == ordered[:-gap])
-        for start in range(0, len(same), _CHUNK):
-            part = same[start : start + _CHUNK]
+    left = np.arange(len(order))
+    for gap in range(1, len(order)):
+        left = left[: np.searchsorted(left, len(order) - gap)]
+        left = left[ordered[left] == ordered[left + gap]]  # what differs here differs farther off too
+        if not len(left):
+            break
+        for start in range(0, len(left), _CHUNK):
+            part = left[start : start + _CHUNK]
             yield order[part], order[part + gap]

@@ -70,21 +70,23 @@ class ScannedGroup:
 
 @dataclass
 class ShardScan:
-    """What one pass over a shard (or over all of them, joined) found; lists have one entry per image."""
+    """What one pass over a shard found; lists have one array per row group, arrays one entry per image.
+
+    Attributes:
+        findings: rules that do not hold.
+        groups: the row groups.
+        ids: of images, text.
+        leaves: leaf index, -1 without a label.
+        digests: 16 bytes that tell files apart.
+        hashes: perceptual; 0 for a broken image.
+    """
 
     findings: Findings = field(default_factory=Findings)
     groups: list[ScannedGroup] = field(default_factory=list)
-    ids: list[str] = field(default_factory=list)
-    leaves: list[npt.NDArray[np.int64]] = field(
-        default_factory=list
-    )  # leaf index per image, -1 without a label
-    digests: list[bytes] = field(default_factory=list)
-    hashes: list[int] = field(default_factory=list)  # perceptual; 0 for a broken image
-
-    def splits(self) -> npt.NDArray[np.str_]:
-        """The split of each image."""
-        names = np.array([group.split for group in self.groups], dtype=np.str_)
-        return np.repeat(names, [group.n_rows for group in self.groups])
+    ids: list[pa.Array] = field(default_factory=list)
+    leaves: list[npt.NDArray[np.int64]] = field(default_factory=list)
+    digests: list[npt.NDArray[np.bytes_]] = field(default_factory=list)
+    hashes: list[npt.NDArray[np.uint64]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ class _Scanner:
             table = file.read_row_group(group)
             ids = table["image_id"].to_pylist()
             scan.groups.append(ScannedGroup(split, shard.path, group, len(ids)))
-            scan.ids += [str(image_id) for image_id in ids]
+            scan.ids.append(pa.array([str(image_id) for image_id in ids], pa.large_string()))
             self._scan_columns(table, ids, scan)
             if split in self._card.attribution_required:
                 self._scan_attribution(table, ids, scan)
@@ -178,14 +180,17 @@ class _Scanner:
                 scan.findings.add("no author, which the licence asks for", [str(image_id)])
 
     def _scan_images(self, column: pa.ChunkedArray, ids: list[str | None], scan: ShardScan) -> None:
+        digests, hashes = [], []
         for image_id, image in zip(ids, column, strict=True):
             content = image["bytes"].as_py() or b""
-            scan.digests.append(hashlib.sha256(content).digest())
+            digests.append(hashlib.blake2b(content, digest_size=16).digest())
             try:
-                scan.hashes.append(difference_hash(decode(content)))
+                hashes.append(difference_hash(decode(content)))
             except DECODING_FAULTS as error:
                 scan.findings.add("image cannot be decoded", [f"{image_id} ({error})"])
-                scan.hashes.append(0)
+                hashes.append(0)
+        scan.digests.append(np.array(digests, "S16"))
+        scan.hashes.append(np.array(hashes, np.uint64))
 
 
 def altered(path: Path, file: ShardFile) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
@@ -85,5 +86,11 @@ def embed_blocks(images: Images, load: LoadEncoder, batch_size: int, run_all: Ru
     step = N_BATCHES * batch_size
     starts = range(0, len(images), step)
     blocks = [EmbedBlock(images, load, start, min(start + step, len(images)), batch_size) for start in starts]
-    vectors = np.concatenate(list(run_all(embed_block, blocks)))
+    parts = iter(run_all(embed_block, blocks))
+    first = next(parts)
+    vectors = np.empty(
+        (len(images), first.shape[1]), np.float32
+    )  # once: beside a list of parts it would be there twice
+    for block, part in zip(blocks, chain([first], parts), strict=True):
+        vectors[block.start : block.stop] = part
     return Embedded(torch.from_numpy(vectors), images.labels)

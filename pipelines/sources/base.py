@@ -1,7 +1,7 @@
 """What every source tells the stages: its files, its images, its card."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -20,6 +20,9 @@ ATTRIBUTION: tuple[Literal["source_url", "author", "license", "title"], ...] = (
     "title",
 )
 LOCATION = ("image_id", "split", "archive", "member", "offset", "size_bytes")
+ROWS_AT_ONCE = 10_000
+"""Of a CSV: those being read take many times the memory of those that are read."""
+_ENTRY_TYPES = {"archive": "str", "member": "str", "offset": "int64", "size_bytes": "int64", "refused": "str"}
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,8 @@ def read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
         CairnError: the file is missing, is no CSV, or lacks one of `columns` or has it twice.
     """
     try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+        pieces = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8", chunksize=ROWS_AT_ONCE)
+        frame = pd.concat(pieces)
     except FileNotFoundError as error:
         raise CairnError(f"{path} is missing: run the fetch stage again") from error
     except (ValueError, OSError) as error:  # pandas' own errors and those of encodings are ValueErrors
@@ -156,6 +160,11 @@ def require_columns(frame: pd.DataFrame, columns: Sequence[str], path: Path) -> 
         )
 
 
+def as_frame(entries: Iterable[Entry]) -> pd.DataFrame:
+    """Members of archives as a table, which takes a tenth of their memory."""
+    return pd.DataFrame(entries, columns=Entry._fields).astype(_ENTRY_TYPES)
+
+
 def scan_folder(store: Path, folder: str) -> pd.DataFrame:
     """The files below a folder of the store, as an archive's listing.
 
@@ -165,8 +174,9 @@ def scan_folder(store: Path, folder: str) -> pd.DataFrame:
     if not (store / folder).is_dir():
         raise CairnError(f"{store / folder} is missing: run the fetch stage again")
     files = sorted(path for path in (store / folder).rglob("*") if path.is_file())
-    rows = [("", path.relative_to(store).as_posix(), 0, path.stat().st_size, "") for path in files]
-    return pd.DataFrame(rows, columns=Entry._fields)
+    return as_frame(
+        Entry("", path.relative_to(store).as_posix(), 0, path.stat().st_size, "") for path in files
+    )
 
 
 def split_off(

@@ -131,10 +131,10 @@ class GLDv2(SourceReader):
         mined = mined_types(store)
         landmarks = landmark_table(store / "metadata", mined.types)
         images = self._annotations(store, excluded)
-        images = images.merge(landmarks, on=["space", "landmark_id"], how="left")
+        keys = ["space", "landmark_id"]
+        images = images.merge(landmarks[[*keys, "landmark", "type"]], on=keys, how="left").drop(columns=keys)
         images, unnamed = split_off(images, images["landmark"].isna(), "its landmark has no category")
-        located = locate(images, self._members(store), ["image_id", "split"], ABSENT)
-        images, absent = located.images, located.quarantine
+        images, absent, refused = locate(images, self._members(store), ["image_id", "split"], ABSENT)
         cut = {self.folders[folder] for folder in self.subset.n_archives if folder in self.folders}
         outside = (absent["reason"] == ABSENT) & absent["split"].isin(cut)
         absent = leave_out(absent, outside, "in none of the tars of the subset", excluded)
@@ -143,7 +143,7 @@ class GLDv2(SourceReader):
         labels = _published_labels(store / "metadata", landmarks)
         if self.is_published:
             images = self._labelled(images, labels, excluded)
-        images = images.sort_values(["split", "archive", "offset"], ignore_index=True)
+        images = self._credited(images.sort_values(["split", "archive", "offset"], ignore_index=True), store)
         named = self.levels if self.is_published else ("landmark", "type")
         names = landmarks[["landmark", "original", "changes"]].rename(columns={"landmark": "label"})
         return Listing(
@@ -154,7 +154,7 @@ class GLDv2(SourceReader):
             names=names,
             chains=mined.chains,
             ground_truth=_ground_truth(store) if "test" in self.folders else None,
-            refused=located.refused,
+            refused=refused,
         )
 
     def untyped(self, store: Path) -> list[str]:
@@ -172,14 +172,12 @@ class GLDv2(SourceReader):
             for folder, split in self.folders.items()
         ]
         return pd.concat(frames, ignore_index=True).reindex(
-            columns=["image_id", "split", "space", "landmark_id", *ATTRIBUTION]
+            columns=["image_id", "split", "space", "landmark_id", "source_url"]
         )
 
     def _train(self, store: Path, excluded: dict[str, dict[str, int]], split: str) -> pd.DataFrame:
         metadata = store / "metadata"
         train = read_csv(metadata / "train.csv", ["id", "url", "landmark_id"])
-        credit = _keyed(metadata / "train_attribution.csv", "id", ["author", "license", "title"])
-        train = train.merge(credit, on="id", how="left")
         train = train.rename(columns={"id": "image_id", "url": "source_url"}).assign(
             split=split, space="train"
         )
@@ -188,6 +186,15 @@ class GLDv2(SourceReader):
             kept = is_in(train["image_id"], pd.Index(clean["images"].str.split().explode().unique()))
             train = leave_out(train, ~kept, "not in train_clean", excluded)
         return train
+
+    def _credited(self, images: pd.DataFrame, store: Path) -> pd.DataFrame:
+        """Attribution of training images; joined last, since it is most of a row's bytes."""
+        columns = ["id", "author", "license", "title"]
+        credit = pd.DataFrame(columns=columns, dtype="str")
+        if "train" in self.folders:
+            credit = _keyed(store / "metadata/train_attribution.csv", "id", columns[1:])
+        credit = credit.rename(columns={"id": "image_id"}).assign(split=self.folders.get("train", ""))
+        return images.merge(credit, on=["image_id", "split"], how="left")
 
     def _labelled(
         self, images: pd.DataFrame, labels: pd.DataFrame, excluded: dict[str, dict[str, int]]
@@ -215,8 +222,8 @@ class GLDv2(SourceReader):
         members = scan_tars(store, tars, self.executor)
         if members.empty:
             raise CairnError(f"{store}: its {len(tars)} tars hold no image; run the fetch stage again")
-        members["split"] = members["archive"].str.partition("/")[0].map(self.folders)
-        members["image_id"] = members["member"].str.rpartition("/")[2].str.removesuffix(".jpg")
+        members["split"] = members["archive"].str.replace(r"/.*", "", regex=True).map(self.folders)
+        members["image_id"] = members["member"].str.replace(r"^.*/|\.jpg$", "", regex=True)
         return members
 
     def card(self) -> Card:

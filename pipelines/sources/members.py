@@ -1,15 +1,14 @@
 """Which member of which archive is which listed image."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
-from pipelines.archives import REPEATED, Entry, Tar, scan_tar
+from pipelines.archives import REPEATED, Tar, scan_tar
 from pipelines.executor import Executor
-from pipelines.sources.base import split_off
+from pipelines.sources.base import as_frame, split_off
 
 
 def scan_tars(store: Path, names: Sequence[str], executor: Executor) -> pd.DataFrame:
@@ -19,12 +18,11 @@ def scan_tars(store: Path, names: Sequence[str], executor: Executor) -> pd.DataF
         CairnError: missing, damaged or truncated tar.
     """
     tars = [Tar(store, name) for name in names]
-    entries = chain.from_iterable(executor.map(scan_tar, tars, title="scanning tars"))
-    return pd.DataFrame(entries, columns=Entry._fields)
+    found = executor.map(scan_tar, tars, title="scanning tars")
+    return pd.concat([as_frame([]), *map(as_frame, found)], ignore_index=True)
 
 
-@dataclass(frozen=True)
-class Located:
+class Located(NamedTuple):
     """Listed images and where they lie, as `locate` finds them; `Listing` says what the tables hold."""
 
     images: pd.DataFrame
@@ -43,7 +41,7 @@ def locate(images: pd.DataFrame, members: pd.DataFrame, keys: list[str], absent:
         absent: the reason for an image without a member, unless its member is refused for a reason of its own.
     """
     good = members["refused"] == ""
-    repeated = good & members[good].duplicated(keys).reindex(members.index, fill_value=False)
+    repeated = good & members.loc[good, keys].duplicated().reindex(members.index, fill_value=False)
     reasons = members["refused"].mask(repeated, REPEATED)
     bad = members[keys].assign(member=members["member"], reason=reasons)[reasons != ""]
     images = images.merge(members[reasons == ""].drop(columns="refused"), on=keys, how="left")

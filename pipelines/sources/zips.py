@@ -16,6 +16,7 @@ from pipelines.archives import (
     Entry,
     refused_name,
 )
+from pipelines.sources.base import as_frame
 
 
 def open_zip(path: Path) -> zipfile.ZipFile:
@@ -55,7 +56,7 @@ def scan_zip(path: Path) -> pd.DataFrame:
         refused = _refusal(info) or (REPEATED if info.filename in seen else "")
         seen.add(info.filename)
         entries.append(Entry(path.name, info.filename, info.header_offset, info.file_size, refused))
-    return pd.DataFrame(entries, columns=Entry._fields)
+    return as_frame(entries)
 
 
 def _refusal(info: zipfile.ZipInfo) -> str | None:

@@ -3,7 +3,9 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -63,12 +65,7 @@ def run(context: Context) -> None:
     )
     card = card.model_copy(update={"name": context.dataset, "protocols": protocols, "sources": (files,)})
     with replace_folder(context.paths.index) as folder:
-        images = listing.images.sort_values("split", kind="stable")
-        pq.write_table(
-            pa.Table.from_pandas(images, preserve_index=False),
-            folder / "images.parquet",
-            row_group_size=ROWS_PER_GROUP,
-        )
+        _write_images(listing.images, folder / "images.parquet")
         pq.write_table(_quarantine(listing), folder / "quarantine.parquet")
         if listing.published_labels is not None:
             listing.published_labels.to_parquet(folder / PUBLISHED_LABELS, index=False)
@@ -93,6 +90,16 @@ def run(context: Context) -> None:
         )
     for reason, number in listing.refused["reason"].value_counts().items():
         print(f"{context.dataset}: {number:,} members of archives {reason}")
+
+
+def _write_images(images: pd.DataFrame, path: Path) -> None:
+    """Write the rows split by split, a row group at a time: a sorted copy of all would double the memory."""
+    order = np.argsort(images["split"].factorize(sort=True)[0], kind="stable")
+    schema = pa.Schema.from_pandas(images, preserve_index=False)
+    with pq.ParquetWriter(path, schema) as file:
+        for start in range(0, len(order), ROWS_PER_GROUP):
+            rows = images.iloc[order[start : start + ROWS_PER_GROUP]]
+            file.write_table(pa.Table.from_pandas(rows, schema, preserve_index=False))
 
 
 def _quarantine(listing: Listing) -> pa.Table:
