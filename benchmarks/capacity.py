@@ -136,10 +136,10 @@ def as_markdown(result: Mapping[str, Any]) -> str:
     stages = list(result["laws"])
     parts = ["# What scale costs", "Made by `benchmarks/scale.py`; see `docs/scale.md`.", "## Laws"]
     laws = [
-        [stage, _law(found["cpu_s"]), _law(found["peak_mb"]), _flat(result, stage)]
+        [stage, _law(found["cpu_s"]), _law(found["own_mb"]), _flat(result, stage)]
         for stage, found in result["laws"].items()
     ]
-    parts.append(_table(["stage", "CPU s", "peak MB", "peak, largest over 10,000"], laws))
+    parts.append(_table(["stage", "CPU s", "memory, MB", "memory, largest over 10,000"], laws))
     held_out = result["held_out"]
     parts.append(f"## Foretold: {held_out['n_images']:,} images, which no law was fitted to")
     rows = [(stage, *row.values()) for stage, row in held_out["stages"].items()]
@@ -170,7 +170,7 @@ def _law(coefficients: Mapping[str, float]) -> str:
 
 
 def _flat(result: Mapping[str, Any], stage: str) -> float:
-    ratio: float = result["peak_memory_of_the_largest_over_10_000"][stage]
+    ratio: float = result["memory_of_the_largest_over_10_000"][stage]
     return ratio
 
 

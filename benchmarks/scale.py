@@ -56,6 +56,7 @@ TYPE_WORDS = (
     ("castle", "church", "bridge", "waterfall", "mountain", "museum", "square", "garden", "station", "tower"),
     ("", " in France", " in Peru", " in Japan", " in Kenya", " by the sea", " of 1900", " on a hill", " ruin", " site"),
 )  # fmt: skip
+N_RUNS, LONG_S = 3, 15.0
 BUFFERS_FULL = 10_000
 """Images from which on every worker has whole shards and row groups to hold; memory laws start there."""
 GLDV2 = (5_012_248, 595.0)
@@ -232,10 +233,26 @@ class Traffic(Watch):
 
 
 def measure(stage: str, case: Case, folder: Path, n_workers: int) -> dict[str, Any]:
-    """One stage of one source; from the folder where it was measured before."""
+    """One stage of one source; from the folder where it was measured before.
+
+    Short ones are run again, and the fastest counts: machines that are shared have slow minutes.
+    """
     kept = folder / case.name / f"{stage}-{n_workers}.json"
     if kept.exists():
         return json.loads(kept.read_text())
+    runs: list[dict[str, Any]] = []
+    while len(runs) < N_RUNS and sum(run["cpu_s"] for run in runs) < LONG_S:
+        runs.append(measure_once(stage, case, folder, n_workers))
+    found = min(runs, key=lambda run: run["cpu_s"])
+    found["own_mb"] = max(run["own_mb"] for run in runs)
+    kept.write_text(json.dumps(found) + "\n")
+    shown = {key: value for key, value in found.items() if key != "tasks_s"}
+    print(case.name, stage, n_workers, shown, f"fastest of {len(runs)}", flush=True)
+    return found
+
+
+def measure_once(stage: str, case: Case, folder: Path, n_workers: int) -> dict[str, Any]:
+    """One run in a process of its own."""
     work = folder / case.name / "work"
     command = [sys.executable, __file__, "--stage", stage, "--case", str(case.n_images), case.kind,
                "--work", str(work), "--n-workers", str(n_workers)]  # fmt: skip
@@ -263,14 +280,6 @@ def measure(stage: str, case: Case, folder: Path, n_workers: int) -> dict[str, A
         "written_mb": round(sum(written for _, written in watch.moved.values()) / 1e6, 1),
         "output_mb": round(size / 1e6, 1),
     }
-    kept.write_text(json.dumps(found) + "\n")
-    print(
-        case.name,
-        stage,
-        n_workers,
-        {key: value for key, value in found.items() if key != "tasks_s"},
-        flush=True,
-    )
     return found
 
 
@@ -323,7 +332,7 @@ def laws_of(cases: Sequence[dict[str, Any]], held_out: dict[str, Any]) -> dict[s
             "tasks_s": _law(runs, partial(_tasks_s, stage), terms),
             "alone_s": _law(runs, alone_s, terms),
             "start_s": _law(runs, _start_s, ("base",)),
-            "peak_mb": _law(full, _peak_mb, ("base", "per_image")),
+            "own_mb": _law(full, _own_mb, ("base", "per_image")),
             "moved_gb": _law(runs, _moved_gb, LINEAR),
         }
     return found
@@ -337,9 +346,9 @@ def _moved_gb(run: dict[str, Any]) -> float:
     return (run["1"]["read_mb"] + run["1"]["written_mb"]) / 1000
 
 
-def _peak_mb(run: dict[str, Any]) -> float:
+def _own_mb(run: dict[str, Any]) -> float:
     """Of two workers where there were two."""
-    return run.get("2", run["1"])["peak_mb"]
+    return run.get("2", run["1"])["own_mb"]
 
 
 def _tasks_s(stage: str, run: dict[str, Any]) -> float:
@@ -389,8 +398,8 @@ def simulated(case: dict[str, Any]) -> dict[str, Any]:
 
 
 def flatness(small: dict[str, Any], large: dict[str, Any]) -> dict[str, float]:
-    """Peak memory of each stage over that of a size before."""
-    peaks = [{stage: _peak_mb(run) for stage, run in case["stages"].items()} for case in (small, large)]
+    """Memory of each stage over that of a size before."""
+    peaks = [{stage: _own_mb(run) for stage, run in case["stages"].items()} for case in (small, large)]
     return {stage: round(peak / peaks[0][stage], 2) for stage, peak in peaks[1].items()}
 
 
@@ -409,7 +418,7 @@ def outlook(laws: dict[str, dict[str, Law]], case: dict[str, Any]) -> dict[str, 
                     seconds = stage_s(law, n_images, gigabytes, machines, jitter)
                 else:
                     seconds = law["cpu_s"](n_images, gigabytes)
-                memory_gb = law["peak_mb"](n_images, gigabytes) / 1000
+                memory_gb = law["own_mb"](n_images, gigabytes) / 1000
                 rows[stage] = {
                     "hours": float(f"{seconds / 3600:.3g}"),
                     "memory_gb": float(f"{memory_gb:.3g}"),
@@ -449,7 +458,7 @@ def main() -> None:
         "laws": {stage: {name: as_json(law) for name, law in found.items()} for stage, found in laws.items()},
         "held_out": {"n_images": options.held_out} | foretold(laws, small[options.held_out]),
         "simulation": {str(n): simulated(small[n]) for n in (options.held_out, max(options.sizes))},
-        "peak_memory_of_the_largest_over_10_000": flatness(small[BUFFERS_FULL], small[max(small)]),
+        "memory_of_the_largest_over_10_000": flatness(small[BUFFERS_FULL], small[max(small)]),
         "outlook": outlook(laws, largest),
         "measured": [_without_tasks(case) for case in [*known, small[options.held_out]]],
     }
