@@ -126,8 +126,10 @@ def read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
         CairnError: the file is missing, is no CSV, or lacks one of `columns` or has it twice.
     """
     try:
-        pieces = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8", chunksize=ROWS_AT_ONCE)
-        frame = pd.concat(pieces)
+        with pd.read_csv(
+            path, dtype=str, keep_default_na=False, encoding="utf-8", chunksize=ROWS_AT_ONCE
+        ) as pieces:
+            frame = pd.concat(pieces)
     except FileNotFoundError as error:
         raise CairnError(f"{path} is missing: run the fetch stage again") from error
     except (ValueError, OSError) as error:  # pandas' own errors and those of encodings are ValueErrors

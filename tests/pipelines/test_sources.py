@@ -11,8 +11,9 @@ from PIL import Image
 
 from hierarchies import CairnError, LabelTree
 from pipelines.archives import MemberReader, Tar, refused_name, scan_tar, stream_tar_gz
-from pipelines.config import GLDv2Source, TableSource
+from pipelines.config import GLDv2Source, GLDv2Subset, TableSource
 from pipelines.samples.generate import generate
+from pipelines.sources import base
 from pipelines.sources.gldv2 import GLDv2, landmark_table, readable_name
 from pipelines.sources.table import Table
 
@@ -47,6 +48,16 @@ def write_table(folder: Path, rows: list[str], header: str = "path,fine,coarse")
 
 
 # ---- archives ---------------------------------------------------------------------------------------------
+
+
+def test_a_csv_of_several_pieces_is_one_table(tmp_path, monkeypatch):
+    monkeypatch.setattr(base, "ROWS_AT_ONCE", 2)
+    (tmp_path / "x.csv").write_text("id,name\n" + "".join(f"{i},{'' if i == 3 else 'n'}\n" for i in range(5)))
+    found = base.read_csv(tmp_path / "x.csv", ["id", "name"])
+    assert found.to_dict("list") == {"id": list("01234"), "name": ["n", "n", "n", "", "n"]}
+    (tmp_path / "x.csv").write_text("id,name\n1,a\n2,b\n3,c,d\n")
+    with pytest.raises(CairnError, match=r"x.csv: not a readable CSV: .*line 4"):
+        base.read_csv(tmp_path / "x.csv", ["id", "name"])
 
 
 def test_tar_members_are_read_in_place(tmp_path):
@@ -239,3 +250,13 @@ def test_a_landmark_with_two_types_is_refused(gldv2, tmp_path):
         CairnError, match=r"train_label_to_hierarchical\.csv: landmark \d+ has two supercategories"
     ):
         landmark_table(tmp_path, {})
+
+
+def test_training_images_alone_have_attribution(gldv2):
+    credited = pd.read_csv(gldv2 / "metadata/train_attribution.csv", dtype=str).set_index("id")["author"]
+    images = GLDv2(GLDv2Source(format="gldv2")).list_images(gldv2).images.set_index("image_id")
+    train = images[images["split"] == "train"]
+    assert train["author"].equals(credited[train.index].rename_axis("image_id"))
+    assert images.loc[images["split"] != "train", ["author", "source_url"]].isna().all(axis=None)
+    subset = GLDv2Subset(splits=("index", "test"))
+    assert GLDv2(GLDv2Source(format="gldv2"), subset).list_images(gldv2).images["author"].isna().all()
