@@ -49,8 +49,8 @@ STAGES = (
 QUADRATIC = ("rank", "near_duplicates")
 OF_LABELS = ("embed", "cluster", "review")
 """Stages that read no image."""
-PAIRS_ONLY = (300_000, 1_000_000)
-"""Sizes at which the quadratic stages are measured by themselves: what they square shows only there."""
+PAIRS_ONLY = {300_000: QUADRATIC, 1_000_000: QUADRATIC, 5_000_000: ("near_duplicates",)}
+"""Sizes at which quadratic stages are measured by themselves: what they square shows only there."""
 TYPE_WORDS = (
     ("old", "royal", "northern", "small", "wooden", "stone", "municipal", "railway", "coastal", "former"),
     ("castle", "church", "bridge", "waterfall", "mountain", "museum", "square", "garden", "station", "tower"),
@@ -447,7 +447,7 @@ def main() -> None:
     folder = options.folder.resolve()
     small = {n: measure_case(Case(n, "small"), folder, STAGES) for n in [*options.sizes, options.held_out]}
     large = [measure_case(Case(n, "large"), folder, STAGES[:-2]) for n in options.large]
-    pairs = [measure_case(Case(n, "pairs"), folder, QUADRATIC) for n in PAIRS_ONLY]
+    pairs = [measure_case(Case(n, "pairs"), folder, stages) for n, stages in PAIRS_ONLY.items()]
     known = [small[n] for n in options.sizes] + large + pairs
     laws = laws_of(known, small[options.held_out])
     largest = small[max(options.sizes)]

@@ -31,7 +31,6 @@ from datasets_hub.scan import (
     scan_shard,
 )
 from datasets_hub.schema import table_features, tree_tables
-from datasets_hub.stats import ShardFile
 from hierarchies.tree import LabelTree
 
 _N_PICTURES = 20
@@ -151,13 +150,12 @@ def _check_card(dataset: PublishedDataset, tree: LabelTree, found: Findings) -> 
 
 def _check_tree_tables(dataset: PublishedDataset, tree: LabelTree, found: Findings) -> None:
     for config, frame in tree_tables(tree).items():
-        file = dataset.stats.tables[config]
         schema = table_features(config).arrow_schema
-        published = _read_table(dataset, file, found)
+        published = _read_table(dataset, config, found)
         if published is None:
             continue
         if not published.equals(pa.Table.from_pandas(frame, schema, preserve_index=False)):
-            found.add("the tree's table differs from tree.json", [file.path])
+            found.add("the tree's table differs from tree.json", [dataset.stats.tables[config].path])
 
 
 def _check_counts(
@@ -201,23 +199,30 @@ def _check_accounts(
 
 def _quarantine(dataset: PublishedDataset, found: Findings) -> pd.DataFrame:
     """The table `quarantine`; empty where nothing was set aside or the file cannot be read."""
-    file = dataset.stats.tables.get("quarantine")
-    table = None if file is None else _read_table(dataset, file, found)
+    table = _read_table(dataset, "quarantine", found) if "quarantine" in dataset.stats.tables else None
     if table is None:
         return pd.DataFrame(columns=table_features("quarantine"))
     return pd.DataFrame(table.to_pydict())
 
 
-def _read_table(dataset: PublishedDataset, file: ShardFile, found: Findings) -> pa.Table | None:
+def _read_table(dataset: PublishedDataset, config: str, found: Findings) -> pa.Table | None:
     """A table beside the images; None, and a finding, where it cannot be read."""
+    file = dataset.stats.tables.get(config)
+    if file is None:
+        found.add("stats.json lists no such table", [config])
+        return None
     try:
         with local_copy(dataset.location, file.path) as path:
             found.add("file altered since publication", altered(path, file))
-            return pq.read_table(path)
+            table = pq.read_table(path)
     except FileNotFoundError:
         found.add("file missing", [file.path])
     except (pa.ArrowException, OSError) as error:
         found.add("file cannot be read", [f"{file.path} ({error})"])
+    else:
+        if table.column_names == list(table_features(config)):
+            return table
+        found.add("a table has other columns than it should", [file.path])
     return None
 
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from fsspec.core import url_to_fs
 
 from datasets_hub.locate import Location, PublishedDataset, find_hub, locate, open_dataset, steadily
+from datasets_hub.remote import explained
 from datasets_hub.schema import first_node_id, is_class_label
 from hierarchies.errors import CairnError
 from hierarchies.names import quoted
@@ -127,8 +128,9 @@ def list_datasets(
     """
     where = find_hub(hub)
     options = dict(storage_options or {})
-    filesystem, root = url_to_fs(where, **options)
-    readmes = sorted(filesystem.glob(f"{root}/{scale or '*'}/*/README.md"))
+    with explained(where):
+        filesystem, root = url_to_fs(where, **options)
+        readmes = sorted(filesystem.glob(f"{root}/{scale or '*'}/*/README.md"))
     folders = [tuple(str(readme).split("/")[-3:-1]) for readme in readmes]
     return [
         open_dataset(Location(f"{where}/{of_scale}/{name}", None, options))

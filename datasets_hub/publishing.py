@@ -17,6 +17,7 @@ from datasets_hub.locate import Location, PublishedDataset, open_dataset, safe_n
 from datasets_hub.stats import Stats
 from datasets_hub.targets import Target, open_target
 from hierarchies.errors import CairnError
+from hierarchies.parse import FORBID, parse_json, typed
 
 _HISTORY = "versions.json"
 
@@ -33,6 +34,8 @@ class Version:
         message: why it was published.
         changes: what changed since the version before.
     """
+
+    __pydantic_config__ = FORBID
 
     name: str
     content: str
@@ -148,6 +151,8 @@ def rollback(to: str | Path, version: str, *, storage_options: Mapping[str, obje
     gone = [file.path for file in stats.files if there.get(file.path) != file.size_bytes]
     if gone:
         raise CairnError(f"{target.uri}: {version} cannot come back, {len(gone)} files are gone: {gone[0]}")
+    if "README.md" not in texts:
+        raise CairnError(f"{target.uri}: {version} cannot come back, {folder}/README.md is gone")
     readme = texts.pop("README.md")
     target.switch({**texts, "README.md": readme}, version)
 
@@ -159,13 +164,8 @@ def read_history(target: Target) -> list[Version]:
         CairnError: the history cannot be read.
     """
     text = target.read_text(_HISTORY)
-    try:
-        entries = json.loads(text) if text else []
-        return [Version(**{**entry, "changes": tuple(entry["changes"])}) for entry in entries]
-    except (json.JSONDecodeError, TypeError, KeyError) as error:
-        raise CairnError(
-            f"{target.uri}/{_HISTORY}: not the history of a published dataset ({error})"
-        ) from None
+    origin = f"{target.uri}/{_HISTORY}"
+    return typed(list[Version], parse_json(text, origin), origin) if text else []
 
 
 def verify_files(dataset: PublishedDataset) -> None:

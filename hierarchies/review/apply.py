@@ -73,6 +73,7 @@ class Resolution:
         proposal: what the decisions are about.
         name_of: display name per category.
         kind_of: kind per category.
+        kinds: spelling of each kind that there is.
         home_of: category per thing, before renames and merges.
         goes_to: the category that a renamed or merged one became.
         decided: things that a person has placed.
@@ -83,6 +84,7 @@ class Resolution:
     proposal: Proposal
     name_of: dict[str, str]
     kind_of: dict[str, str]
+    kinds: dict[str, str]
     home_of: dict[Slot, str]
     goes_to: dict[str, str] = field(default_factory=dict)
     decided: set[Slot] = field(default_factory=set)
@@ -128,8 +130,8 @@ def apply_decisions(proposal: Proposal, decisions: Iterable[Decision]) -> tuple[
 def resolve(proposal: Proposal, decisions: Iterable[Decision]) -> Resolution:
     """Settle where each thing stands, without building the tree: quick even for 200,000 landmarks."""
     work = _start(proposal)
-    live = work.live = _live(work, decisions)
-    _create_categories(work, live)
+    work.live = _live(work, decisions)
+    live = _create_categories(work, work.live)
     _join_categories(work, [d for d in live if d.act in ("rename", "merge")])
     _place_things(work, live)
     _set_kinds(work, [d for d in live if d.level == "category" and d.act in ("move", "accept")])
@@ -138,10 +140,12 @@ def resolve(proposal: Proposal, decisions: Iterable[Decision]) -> Resolution:
 
 def _start(proposal: Proposal) -> Resolution:
     keys = {entry.name: label_key(entry.name) for entry in proposal.categories}
+    kinds = [NATURAL, HUMAN_MADE, *(entry.kind for entry in proposal.categories)]
     return Resolution(
         proposal,
         name_of={keys[entry.name]: entry.name for entry in proposal.categories},
         kind_of={keys[entry.name]: entry.kind for entry in proposal.categories},
+        kinds={label_key(kind): kind for kind in kinds},
         home_of=dict(proposal.homes),
     )
 
@@ -180,17 +184,36 @@ def _live(work: Resolution, decisions: Iterable[Decision]) -> list[Decision]:
     return live
 
 
-def _create_categories(work: Resolution, live: Sequence[Decision]) -> None:
-    """Splits, and moves that give a kind, make the categories they name."""
+def _create_categories(work: Resolution, live: Sequence[Decision]) -> list[Decision]:
+    """Splits, and moves that give a kind, make the categories they name; the decisions that are left to follow."""
     new_names = {label_key(decision.to) for decision in live if decision.act == "rename"}
+    makers: dict[str, list[Decision]] = {}
     for decision in live:
-        key, origin = label_key(decision.to), label_key(decision.label)
-        kind = decision.kind or (work.kind_of.get(origin, "") if decision.act == "split" else "")
         creates = decision.act == "split" or (
             decision.act in ("move", "assign") and decision.level != "category"
         )
-        if creates and kind and key not in work.name_of.keys() | new_names:
-            work.name_of[key], work.kind_of[key] = decision.to, kind
+        if creates and label_key(decision.to) not in work.name_of.keys() | new_names:
+            makers.setdefault(label_key(decision.to), []).append(decision)
+    refused: list[Decision] = []
+    for key, found in makers.items():
+        known = [d for d in found if not d.kind or label_key(d.kind) in work.kinds]
+        for decision in found:
+            if decision not in known:
+                work.note("stale", decision, f"there is no kind {decision.kind!r}")
+                refused.append(decision)
+        if len(kinds := _kinds_given(work, known)) > 1:
+            _each(work, "conflicting", known, f"{known[0].to!r} is made with different kinds")
+            refused += known
+        elif kinds:
+            work.name_of[key], work.kind_of[key] = known[0].to, work.kinds[kinds.pop()]
+    return [decision for decision in live if decision not in refused]
+
+
+def _kinds_given(work: Resolution, makers: Sequence[Decision]) -> set[str]:
+    """Keys of the kinds that decisions give a new category; where none does, those of what is split."""
+    given = {label_key(decision.kind) for decision in makers if decision.kind}
+    origins = [label_key(decision.label) for decision in makers if decision.act == "split"]
+    return given or {label_key(work.kind_of[origin]) for origin in origins if origin in work.kind_of}
 
 
 def _join_categories(work: Resolution, joins: Sequence[Decision]) -> None:
@@ -341,19 +364,18 @@ def _set_kinds(work: Resolution, decisions: Sequence[Decision]) -> None:
     by_category: dict[str, list[Decision]] = {}
     for decision in decisions:
         by_category.setdefault(work.final(_target(work, label_key(decision.label))), []).append(decision)
-    allowed = {label_key(kind) for kind in (*work.kind_of.values(), NATURAL, HUMAN_MADE)}
     for key, found in sorted(by_category.items()):
         kinds = {label_key(decision.to) for decision in found}
         if key not in work.name_of:
             _each(work, "stale", found, f"there is no category {found[0].label!r}")
         elif len(kinds) > 1:
             _each(work, "conflicting", found, f"{found[0].label!r} is put into different kinds")
-        elif not kinds <= allowed:
+        elif not kinds <= work.kinds.keys():
             _each(work, "stale", found, f"there is no kind {found[0].to!r}")
         else:
-            changed = label_key(work.kind_of[key]) not in kinds
-            if changed:
-                work.kind_of[key] = found[0].to
+            kind = work.kinds[kinds.pop()]
+            changed = work.kind_of[key] != kind
+            work.kind_of[key] = kind
             for decision in found:
                 work.note("applied" if changed or decision.act == "accept" else "no_op", decision)
 

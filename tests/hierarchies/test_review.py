@@ -294,3 +294,21 @@ def test_two_sessions_at_once_lose_nothing(tmp_path: Path) -> None:
         ("bob", "undo", ""),
     ]
     assert made[2].of == made[1].id
+
+
+def test_a_new_category_has_one_kind_or_the_decisions_conflict() -> None:
+    natural = Decision("move", "type", "keep", "tower", kind="natural", author="x")
+    for author in ("x", "y", "z"):  # the ids, and so the order, differ
+        other = Decision("move", "type", "fort", "Tower", kind="human-made", author=author)
+        assert endings(natural, other) == {"conflicting": 2}
+    assert endings(natural, Decision("move", "type", "fort", "tower")) == {"applied": 2}
+    split = Decision("split", "category", "castle", "tower", members=("fort",))
+    assert endings(split, replace(natural, label="moat")) == {"applied": 2}
+
+
+def test_kinds_are_those_that_there_are_however_they_are_written() -> None:
+    tree, _ = apply_decisions(PROPOSAL, [Decision("move", "category", "castle", "Natural")])
+    assert tree.path("Fort Knox")[1:] == ("castle", "natural")
+    tree, _ = apply_decisions(PROPOSAL, [Decision("move", "type", "keep", "tower", kind="NATURAL")])
+    assert tree.path("Great Keep")[1:] == ("tower", "natural")
+    assert endings(Decision("move", "type", "keep", "tower", kind="naturl")) == {"stale": 1}

@@ -22,7 +22,7 @@ TABLE = pd.DataFrame(
 TREE = LabelTree.from_table(TABLE, LEVELS)
 
 names = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_size=1).filter(
-    str.strip
+    label_key  # neither white nor invisible
 )
 
 

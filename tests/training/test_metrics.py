@@ -251,3 +251,30 @@ def test_precision_over_recall_is_the_highest_at_that_recall_or_more() -> None:
             recall = hits.cumsum() / hits.sum()
             curves.append([precision[recall >= wanted - 1e-12].max() for wanted in RECALLS])
         assert found[level] == pytest.approx(np.mean(curves, axis=0))
+
+
+def test_a_recall_that_is_a_whole_number_of_positives_is_met_there() -> None:
+    scores = torch.cat(
+        [torch.linspace(1, 0.9, 55), torch.linspace(0.5, 0.1, 45), torch.linspace(0.8, 0.6, 145)]
+    )
+    vectors = torch.stack([scores, (1 - scores**2).sqrt()], 1)
+    labels = torch.tensor([0] * 100 + [1] * 145)[:, None]
+    query, label = torch.tensor([[1.0, 0.0]]), torch.tensor([[0]])
+    found = precision_recall(query, label, vectors, labels, levels=("fine",), recalls=(0.55, 0.56))["fine"]
+    assert found == pytest.approx([1.0, 100 / 245])  # 0.55 x 100 is a little more than 55
+
+
+def test_levels_may_have_any_names() -> None:
+    labels = torch.tensor([[0, 0], [0, 0], [1, 0], [2, 1]])
+    plain = retrieval_metrics(torch.eye(4), labels, levels=("fine", "coarse"), ks=(1, 2)).values
+    for levels in (("type", "vehicle_type"), ("1", "2")):
+        found = retrieval_metrics(torch.eye(4), labels, levels=levels, ks=(1, 2)).values
+        assert list(found.values()) == list(plain.values())
+        assert {name for name in found if name.endswith("_mean")} == {n for n in plain if n.endswith("_mean")}
+
+
+def test_more_levels_than_a_key_holds_are_refused() -> None:
+    labels = torch.zeros(4, ranking.MAX_LEVELS + 1, dtype=torch.long)
+    assert retrieval_metrics(torch.eye(4), labels[:, 1:]).values["h_ap"] == 1
+    with pytest.raises(CairnError, match="labels have 16 levels; metrics are made for 15 at most"):
+        retrieval_metrics(torch.eye(4), labels)

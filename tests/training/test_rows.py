@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from tests.training.test_losses import batches, hierarchy, toy
 from training.losses import LeakyStep, SmoothAP, SupAP, SupHAP, SupNDCG, SupRecall, rows
 from training.losses.engine import Block
 from training.losses.grid import PRECISION, Grid, Nodes
+from training.losses.steps import SupStep
 
 LOSSES = [
     SupAP(level=1),
@@ -124,3 +126,16 @@ def test_interpolation_is_as_exact_as_stated(dtype: torch.dtype, largest: float)
     field = Nodes(grid, items).spread(group[:, :1], 1) @ grid.sigmoid
     error = Nodes(grid, positives).value(field, group) - torch.sigmoid(items - positives)
     assert error.abs().max() < largest
+
+
+def test_every_tensor_is_made_on_the_device_of_the_scores() -> None:
+    scores, depth = torch.randn(2, 9), torch.randint(0, 3, (2, 9))
+    depth[:, 0] = 1
+    sorted_rows = rows.Rows.of(scores, depth, 2)
+    on_meta = rows.Rows(*(getattr(sorted_rows, field.name).to("meta") for field in fields(rows.Rows)))
+    assert on_meta.counted(torch.ones(2, 3, device="meta"))[0].is_meta
+    jump = rows.Jump(on_meta, SupStep())
+    assert jump.pull(jump.push).is_meta
+    nodes = Nodes(Grid(-1.0, 1.0, on_meta.key), on_meta.key)
+    assert nodes.spread(on_meta.depth, 3).is_meta
+    assert nodes.slope(nodes.spread(on_meta.depth, 3), on_meta.depth).is_meta

@@ -59,7 +59,7 @@ class Nodes:
         torch.sub(steps, cell, out=powers[1]).sub_(0.5)
         for power in range(2, grid.n_nodes):
             torch.mul(powers[power - 1], powers[1], out=powers[power])
-        to_weights, to_slopes = _lagrange(grid.n_nodes, place.dtype)
+        to_weights, to_slopes = (matrix.to(place.device) for matrix in _lagrange(grid.n_nodes, place.dtype))
         self.weights = (to_weights @ powers.flatten(1)).view_as(powers)
         self.slopes = ((to_slopes / grid.spacing) @ powers.flatten(1)).view_as(powers)
 

@@ -129,7 +129,9 @@ class Rows:
         at = torch.cat([up_to[:, :1], up_to.diff(dim=1)], 1)
         own = relevance.gather(1, self.own_depth)
         hrank = (at * torch.minimum(relevance[:, :, None], own[:, None])).sum(1)
-        return up_to[:, -1] - _pick(up_to, self.own_level, torch.arange(end.shape[1])), hrank
+        return up_to[:, -1] - _pick(
+            up_to, self.own_level, torch.arange(end.shape[1], device=end.device)
+        ), hrank
 
 
 class Part(Protocol):

@@ -108,7 +108,7 @@ class Hits:
         """The highest precision at each recall (R,) or more, (Q, R)."""
         best = self._precisions().flip(1).cummax(1).values.flip(1)
         wanted = torch.tensor(recalls, dtype=torch.float64, device=self.n.device) * self.n[:, None]
-        place = (wanted.ceil().long() - 1).clamp(min=0)
+        place = ((wanted - 1e-9).ceil().long() - 1).clamp(min=0)  # 0.55 x 100 is a little more than 55
         return best.gather(1, place).masked_fill((self.n == 0)[:, None], torch.nan)
 
     def asi(self) -> Tensor:

@@ -15,6 +15,7 @@ from hierarchies.errors import CairnError
 from training.losses.inputs import count_by_depth
 
 DEPTH_BITS = 4  # a key holds score (32 bits), gallery index (28), depth (4)
+MAX_LEVELS = (1 << DEPTH_BITS) - 1
 MAX_ITEMS = 1 << (32 - DEPTH_BITS)
 LAST_KEY = (1 << 63) - (1 << DEPTH_BITS)
 SORT_ELEMENTS = {"cpu": 1 << 20, "cuda": 1 << 26}  # (query, item) pairs ranked at once
@@ -32,9 +33,15 @@ class Matches(Protocol):
 
 
 class LabelMatches:
-    """Depths from labels (Q, L) and (N, L): the number of levels shared."""
+    """Depths from labels (Q, L) and (N, L): the number of levels shared.
+
+    Raises:
+        CairnError: more levels than a key of the ranking has room for.
+    """
 
     def __init__(self, labels: Tensor, gallery_labels: Tensor) -> None:
+        if labels.shape[1] > MAX_LEVELS:
+            raise CairnError(f"labels have {labels.shape[1]} levels; metrics are made for {MAX_LEVELS} at most")
         coded = [
             torch.unique(torch.cat(columns), return_inverse=True)[1].int()
             for columns in zip(labels.T, gallery_labels.T, strict=True)

@@ -35,6 +35,21 @@ class RetrievalMetrics:
     n_left_out: dict[str, int]
 
 
+_WHOLE = {
+    "ap": Hits.ap,
+    "map_at_r": Hits.map_at_r,
+    "r_precision": Hits.r_precision,
+    "mrr": Hits.reciprocal_rank,
+    "asi": Hits.asi,
+}
+_CUT_OFF = {
+    "map_at": Hits.map_at,
+    "p_at": Hits.precision_at,
+    "r_at": Hits.hit_at,
+    "recall_at": Hits.recall_at,
+}
+
+
 @dataclass(frozen=True)
 class Definition:
     """What is measured; `paper` follows the published code where it is not exact."""
@@ -84,21 +99,8 @@ class Definition:
 
 def _binary_metrics(hits: Hits, ks: Sequence[int]) -> dict[str, Tensor]:
     """Every metric of one level's positives."""
-    metrics = {
-        "ap": hits.ap(),
-        "map_at_r": hits.map_at_r(),
-        "r_precision": hits.r_precision(),
-        "mrr": hits.reciprocal_rank(),
-        "asi": hits.asi(),
-    }
-    for k in ks:
-        metrics |= {
-            f"map_at_{k}": hits.map_at(k),
-            f"p_at_{k}": hits.precision_at(k),
-            f"r_at_{k}": hits.hit_at(k),
-            f"recall_at_{k}": hits.recall_at(k),
-        }
-    return metrics
+    metrics = {name: metric(hits) for name, metric in _WHOLE.items()}
+    return metrics | {f"{name}_{k}": metric(hits, k) for k in ks for name, metric in _CUT_OFF.items()}
 
 
 def retrieval_metrics(
@@ -191,7 +193,7 @@ def retrieval_metrics(
     matches = LabelMatches(batch.labels, batch.item_labels)
     search = Search(batch.embeddings.detach(), batch.items.detach(), matches, own.to(query.device))
     parts = (what.measure(*ranked) for ranked in search.ranked_depths(exclude_own=not paper))
-    return summary(parts, len(query), level_names)
+    return summary(parts, len(query), level_names, ks)
 
 
 def ground_truth_metrics(
@@ -241,7 +243,7 @@ def ground_truth_metrics(
     own = torch.full((len(query),), -1, device=query.device)
     search = Search(query.detach(), gallery.detach(), ListMatches(lists, len(gallery)), own)
     ranked = (Ranked.of(*block) for block in search.ranked_depths(exclude_own=False))
-    return summary((_binary_metrics(some.at_least(1), ks) for some in ranked), len(query), ())
+    return summary((_binary_metrics(some.at_least(1), ks) for some in ranked), len(query), (), ks)
 
 
 def check_cut_offs(ks: Sequence[int]) -> None:
@@ -276,17 +278,15 @@ def _own_index(exclude_self: bool | Tensor | None, n_queries: int, n_items: int 
     return torch.arange(n_queries)
 
 
-def summary(parts: Iterable[dict[str, Tensor]], n_queries: int, levels: tuple[str, ...]) -> RetrievalMetrics:
+def summary(
+    parts: Iterable[dict[str, Tensor]], n_queries: int, levels: Sequence[str], ks: Sequence[int]
+) -> RetrievalMetrics:
     """Blocks of queries joined; means over queries, and over levels."""
     per_query = _joined(parts, n_queries)
     defined = {name: values[~np.isnan(values)] for name, values in per_query.items()}
     values = {name: float(some.mean()) if len(some) else math.nan for name, some in defined.items()}
-    of_level = (
-        [name.removesuffix(f"_{levels[0]}") for name in per_query if name.endswith(f"_{levels[0]}")]
-        if levels
-        else []
-    )
-    for name in of_level:
+    at_k = [f"{name}_{k}" for k in ks for name in _CUT_OFF]
+    for name in (*_WHOLE, *at_k, "exclusive_ap") if levels else ():
         values[f"{name}_mean"] = float(np.mean([values[f"{name}_{level}"] for level in levels]))
     left_out = {level: n_queries - len(defined[f"ap_{level}"]) for level in levels} or {
         "": n_queries - len(defined["ap"])

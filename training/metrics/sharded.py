@@ -88,7 +88,7 @@ def sharded_retrieval_metrics(
         what.measure_ranked(found, measures.relevance(found.counts.double(), alpha))
         for found in search.ranked()
     )
-    return summary(parts, len(query), names)
+    return summary(parts, len(query), names, ks)
 
 
 @dataclass(frozen=True)
