@@ -15,6 +15,7 @@ from datasets_hub.remote import explained
 from datasets_hub.stats import Stats
 from hierarchies.errors import CairnError
 from hierarchies.files import read_steadily
+from hierarchies.names import did_you_mean
 from hierarchies.parse import decode
 from hierarchies.tree import LabelTree
 
@@ -221,10 +222,12 @@ def locate(
     where = find_hub(hub)
     uri = f"{where}/{safe_name(scale)}/{safe_name(text)}"
     if "://" not in where and not (Path(uri) / "README.md").is_file():
-        hint = f", or write ./{text} for the folder of that name" if Path(text).is_dir() else ""
+        present = _present(Path(where))
+        hint = f"; write ./{text} for the folder of that name" if Path(text).is_dir() else ""
+        near = did_you_mean(f"{scale}/{text}", present)
         raise CairnError(
-            f"no dataset {text!r} of scale {scale!r} in {where}; there are: {_present(Path(where))}. "
-            f"Build it with `dvc repro publish@{scale}-{text}`{hint}"
+            f"no dataset {text!r} of scale {scale!r} in {where}{near}; there are: {', '.join(present) or 'none'}. "
+            f"`dvc repro` builds those that params.yaml lists under datasets{hint}"
         )
     return Location(uri, revision, options)
 
@@ -240,6 +243,5 @@ def safe_name(name: str) -> str:
     return name
 
 
-def _present(hub: Path) -> str:
-    found = sorted(str(readme.parent.relative_to(hub)) for readme in hub.glob("[!.]*/[!.]*/README.md"))
-    return ", ".join(found) or "none"
+def _present(hub: Path) -> list[str]:
+    return sorted(str(readme.parent.relative_to(hub)) for readme in hub.glob("[!.]*/[!.]*/README.md"))

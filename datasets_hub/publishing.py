@@ -69,7 +69,7 @@ class Publication:
 
     def __str__(self) -> str:
         size = sum(self.sent.values()) / 1e6
-        files = f"{len(self.sent)} files to send ({size:,.1f} MB), {self.n_kept} there"
+        files = f"{len(self.sent)} files {'sent' if self.switched else 'to send'} ({size:,.1f} MB), {self.n_kept} there"
         lines = [f"{self.target} {self.version}: {files}"]
         if not self.with_images:
             lines.append("  the licence forbids passing the images on: labels and splits only")

@@ -2,6 +2,7 @@
 
 import getpass
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,12 +20,14 @@ if TYPE_CHECKING:
     from hierarchies.explorer import View
 
 app = typer.Typer(
-    help="Hierarchical image-retrieval datasets: list and check them, look at their label trees, review, publish.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-datasets_app = typer.Typer(help="List, check and compare published datasets.", invoke_without_command=True)
+datasets_app = typer.Typer(
+    help="Published datasets: without a command a list of them; check or compare them.",
+    invoke_without_command=True,
+)
 tree_app = typer.Typer(help="Look at label trees.", no_args_is_help=True)
 app.add_typer(datasets_app, name="datasets")
 app.add_typer(tree_app, name="tree")
@@ -33,7 +36,22 @@ console = Console(markup=False)  # what a dataset or label says is text, whateve
 Dataset = Annotated[str, typer.Argument(help="A name in the hub, a folder, or a URI.")]
 Tree = Annotated[str, typer.Argument(help="A dataset (name, folder, URI) or a tree.json.")]
 Scale = Annotated[str, typer.Option(help="sample or full.")]
-Limit = Annotated[int, typer.Option(help="How many at most.")]
+Limit = Annotated[int, typer.Option(min=1, help="How many at most.")]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"cairn {version('cairn')}")
+        raise typer.Exit
+
+
+@app.callback()
+def cairn(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print it and end.")
+    ] = False,
+) -> None:
+    """Hierarchical image-retrieval datasets: list and check them, look at their label trees, review, publish."""
 
 
 # ---- datasets ---------------------------------------------------------------------------------------------
@@ -126,21 +144,25 @@ def rollback(
 def show(
     tree: Tree,
     scale: Scale = "sample",
-    depth: Annotated[int | None, typer.Option(help="How many levels below the root to show.")] = None,
+    depth: Annotated[int | None, typer.Option(min=1, help="How many levels below the root to show.")] = None,
     min_count: Annotated[int, typer.Option(help="Leave out nodes with fewer images.")] = 0,
     search: Annotated[str, typer.Option(help="Only labels that contain this text, and their kin.")] = "",
 ) -> None:
     """Print a label tree with counts, confidence and provenance."""
     from hierarchies.render import render_text
 
-    console.print(render_text(_load(tree, scale), depth, min_count, search, _counts(tree, scale)))
+    drawn = render_text(_load(tree, scale), depth, min_count, search, _counts(tree, scale))
+    console.print(drawn if drawn.children else "no label fits")
 
 
 @tree_app.command()
 def find(tree: Tree, text: str, scale: Scale = "sample", limit: Limit = 10) -> None:
     """Find labels by part of their name; case, accents and small slips do not matter."""
     loaded = _load(tree, scale)
-    for node in loaded.find(text, limit):
+    found_nodes = loaded.find(text, limit)
+    if not found_nodes:
+        console.print(f"no label like {text!r}")
+    for node in found_nodes:
         above = [found.name for found in loaded.ancestors(node.name, node.level)]
         console.print(" < ".join([f"{node.name} ({node.level})", *above]))
 
@@ -151,7 +173,10 @@ def diff_trees(before: Tree, after: Tree, scale: Scale = "sample") -> None:
     from hierarchies.diff import diff
 
     images = _counts(after, scale)
-    for change in diff(_load(before, scale), _load(after, scale), images):
+    changes = diff(_load(before, scale), _load(after, scale), images)
+    if not changes:
+        console.print("no difference")
+    for change in changes:
         names = " -> ".join(name for name in (change.before, change.after) if name)
         more = ", ..." if change.n_labels > len(change.examples) else ""
         examples = f": {', '.join(change.examples)}{more}" if change.examples else ""
@@ -252,7 +277,7 @@ def _view(name: str, scale: str) -> "View":
 # ---- models ------------------------------------------------------------------------------------------------
 
 Model = Annotated[str, typer.Argument(help="A model folder, or the dataset that `train` made it for.")]
-Nearest = Annotated[int, typer.Option("-k", help="How many nearest images.")]
+Nearest = Annotated[int, typer.Option("-k", min=1, help="How many nearest images.")]
 
 
 @app.command()
@@ -262,7 +287,7 @@ def retrieve(
     scale: Scale = "sample",
     protocol: Annotated[str, typer.Option(help="Of the dataset's card; the first by default.")] = "",
     output: Annotated[Path, typer.Option(help="The page to write.")] = Path("retrieval.html"),
-    n_queries: Annotated[int, typer.Option(help="Queries of each kind.")] = 4,
+    n_queries: Annotated[int, typer.Option(min=1, help="Queries of each kind.")] = 4,
     k: Nearest = 10,
 ) -> None:
     """Write one self-contained page: what a model finds for its worst, median and best queries."""
@@ -312,13 +337,20 @@ def review(
     """
     from pipelines.review import review_in_browser, review_in_terminal
 
-    name = author or getpass.getuser()
+    name = author or _login()
     if in_browser:
         written = review_in_browser(dataset, scale, name, port, open_browser, console)
     else:
         written = review_in_terminal(dataset, scale, name, limit, console)
     if written:
         console.print("Run `dvc repro` to see the effect: review and what depends on it run again.")
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError) as error:  # a container's user may have no name
+        raise CairnError("your login has no name here: say who decides with --author") from error
 
 
 @app.command()

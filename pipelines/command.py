@@ -9,7 +9,7 @@ import typer
 from hierarchies import CairnError
 from hierarchies.errors import run_command_line
 from hierarchies.files import write_text_atomic
-from pipelines.config import SCALES, load_params
+from pipelines.config import check_scale, load_params
 from pipelines.include import include_dataset
 from pipelines.paths import Paths, project_root
 from pipelines.stages import OVER_ALL, STAGES, Context
@@ -28,8 +28,7 @@ def make_context(dataset: str, scale: str, root: Path) -> Context:
     Raises:
         CairnError: unknown dataset or scale, or faulty `params.yaml`.
     """
-    if scale not in SCALES:
-        raise CairnError(f"no scale {scale!r}; choose one of {', '.join(SCALES)}")
+    check_scale(scale)
     params = load_params(root / "params.yaml")
     params.source(dataset)
     return Context(dataset, scale, params, Paths(root, scale, dataset, params.files_of(dataset)))
@@ -41,9 +40,21 @@ def _add_command(stage: str, summary: str) -> None:
         scale: Annotated[str, typer.Argument(help="sample or full.")] = "sample",
     ) -> None:
         context = make_context(dataset, scale, project_root())
+        _check_stage(stage, context)
         importlib.import_module(f"pipelines.stages.{stage}").run(context)
 
     app.command(stage, help=summary)(command)
+
+
+def _check_stage(stage: str, context: Context) -> None:
+    """Refuse a stage of the other way to a tree."""
+    if stage in ("embed", "cluster", "review"):
+        context.params.require_tree_from_text(context.dataset)
+    if stage == "taxonomy" and context.dataset in context.params.tree_from_text:
+        raise CairnError(
+            f"the tree of {context.dataset!r} is proposed from texts (tree_from_text in params.yaml): run embed, "
+            "cluster and review"
+        )
 
 
 def _add_command_over_all(stage: str, summary: str) -> None:
@@ -68,7 +79,10 @@ def include(
     scale: Annotated[str, typer.Option(help="sample or full.")] = "sample",
 ) -> None:
     """Add a declared dataset to the lists of params.yaml, so that `dvc repro` builds it."""
-    include_dataset(project_root() / "params.yaml", dataset, mirror, scale)
+    lists = include_dataset(project_root() / "params.yaml", dataset, mirror, scale)
+    print(f"params.yaml: {dataset} is listed under {', '.join(lists)}; `dvc repro` builds it")
+    if "train_on" not in lists:
+        print(f"It is not trained on: it has no recipe under train.{scale}.recipes")
 
 
 @app.command()

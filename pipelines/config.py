@@ -1,6 +1,5 @@
 """`params.yaml`, typed: every key is known, every value is checked before a stage starts."""
 
-import difflib
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
@@ -9,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from datasets_hub.card import Slug
 from hierarchies import CairnError
 from hierarchies.files import stays_below
+from hierarchies.names import did_you_mean
 from hierarchies.parse import parse_yaml, read_text
 
 SCALES = ("sample", "full")
@@ -297,6 +297,19 @@ class Params(Strict):
                     raise ValueError(f"train_on: {name!r} has no recipe under train.{scale}.recipes")
         return self
 
+    def require_tree_from_text(self, dataset: str) -> None:
+        """Refuse a dataset whose tree is not proposed from texts.
+
+        Raises:
+            CairnError: its tree comes from its labels, or it is not declared.
+        """
+        self.source(dataset)
+        if dataset not in self.tree_from_text:
+            raise CairnError(
+                f"the tree of {dataset!r} comes from its labels (the stage `taxonomy`), there is nothing to propose or "
+                f"to review; trees from texts have: {', '.join(self.tree_from_text)}"
+            )
+
     def source(self, dataset: str) -> Source:
         """The declaration of `dataset`.
 
@@ -305,7 +318,10 @@ class Params(Strict):
         """
         if dataset not in self.sources:
             known = ", ".join(sorted(self.sources))
-            raise CairnError(f"params.yaml: no dataset {dataset!r} under sources; declared are: {known}")
+            raise CairnError(
+                f"params.yaml: no dataset {dataset!r} under sources{did_you_mean(dataset, self.sources)}; "
+                f"declared are: {known}"
+            )
         return self.sources[dataset]
 
     def files_of(self, dataset: str) -> str:
@@ -316,6 +332,12 @@ class Params(Strict):
                 return source.files or dataset
             case _:
                 return dataset
+
+
+def check_scale(scale: str) -> None:
+    """Raise CairnError for a scale that there is not."""
+    if scale not in SCALES:
+        raise CairnError(f"no scale {scale!r}; choose one of {', '.join(SCALES)}")
 
 
 def load_params(path: Path) -> Params:
@@ -353,9 +375,15 @@ def _explain(fault: Any, where: str, raw: Any) -> str:
     location = [part for part in fault["loc"] if part != "function-after[_lists_agree()"]
     key = ".".join(str(part) for part in location) or "(top level)"
     if fault["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(location[-1]), _known_keys(), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else "; remove it or see the comments in params.yaml"
+        refused = str(location[-1])
+        known = [name for name in _known_keys() if name != refused]  # which another part may well have
+        hint = did_you_mean(refused, known) or "; remove it or see the comments in params.yaml"
         return f"{where}: {key}: unknown key{hint}"
+    if fault["type"] == "union_tag_invalid":
+        tag, expected = fault["ctx"]["tag"], fault["ctx"]["expected_tags"]
+        return f"{where}: {key}.format: {tag!r} is none of {expected}{did_you_mean(tag, expected.split(chr(39)))}"
+    if fault["type"] == "tuple_type":
+        return f"{where}: {key}: must be a list, such as [{fault['input']}]"
     if fault["type"] == "missing":
         return f"{where}: {key}: missing key"
     message = fault["msg"].removeprefix("Value error, ")

@@ -11,6 +11,7 @@ from datasets_hub import describe
 from datasets_hub.mapped import open_split
 from hierarchies import CairnError
 from hierarchies.files import atomic_write
+from hierarchies.names import did_you_mean
 from pipelines.executor import HERE
 from pipelines.paths import Paths, project_root
 from training.blocks import RunAll, embed_blocks, trained_encoder
@@ -23,8 +24,21 @@ HERE_WITH_BAR: RunAll = partial(HERE.map, title="embed")
 
 
 def model_folder(model: str, scale: str) -> Path:
-    """A folder as it is; a dataset's name stands for the model that the train stage made for it."""
-    return Path(model) if Path(model).is_dir() else Paths(project_root(), scale, model).model
+    """A folder as it is; a dataset's name stands for the model that the train stage made for it.
+
+    Raises:
+        CairnError: there is none; names the models that there are.
+    """
+    if Path(model).is_dir():
+        return Path(model)
+    folder = Paths(project_root(), scale, model).model
+    if not folder.is_dir():
+        known = sorted(path.name for path in folder.parent.glob("[!.]*") if path.is_dir())
+        raise CairnError(
+            f"no model {model!r} of scale {scale!r}{did_you_mean(model, known)}; there are: "
+            f"{', '.join(known) or 'none'}. What train_on in params.yaml lists is trained by `dvc repro`"
+        )
+    return folder
 
 
 class Embedder:

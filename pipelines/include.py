@@ -8,10 +8,10 @@ from ruamel.yaml import YAML
 from hierarchies import CairnError
 from hierarchies.files import write_text_atomic
 from hierarchies.parse import parse_yaml, read_text
-from pipelines.config import Params, load_params, validate
+from pipelines.config import Params, check_scale, load_params, validate
 
 
-def include_dataset(path: Path, dataset: str, mirror: str | None, scale: str) -> None:
+def include_dataset(path: Path, dataset: str, mirror: str | None, scale: str) -> list[str]:
     """List `dataset` under `datasets`, `tree_from_data` and `train_on`, and note its mirror if it has one.
 
     Args:
@@ -20,9 +20,13 @@ def include_dataset(path: Path, dataset: str, mirror: str | None, scale: str) ->
         mirror: folder or URL of its files, a local folder must exist; None: the embedded sample or the authors'.
         scale: the scale whose `fetch` gets the mirror.
 
+    Returns:
+        The lists that name it now.
+
     Raises:
-        CairnError: the dataset is not declared, the folder does not exist, or the result is invalid.
+        CairnError: the dataset is not declared, the folder or the scale does not exist, or the result is invalid.
     """
+    check_scale(scale)
     params = load_params(path)
     params.source(dataset)
     if mirror and "://" not in mirror and not Path(mirror).is_dir():
@@ -45,3 +49,4 @@ def include_dataset(path: Path, dataset: str, mirror: str | None, scale: str) ->
     yaml.dump(document, text)
     validate(Params, parse_yaml(text.getvalue(), path.name), path.name)
     write_text_atomic(path, text.getvalue())
+    return lists

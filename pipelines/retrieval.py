@@ -48,8 +48,10 @@ def search(model: str, picture: Path, dataset: str, scale: str, k: int) -> list[
     """The images of all splits of a dataset that are nearest to a picture.
 
     Raises:
-        CairnError: no such model or dataset, or the file holds no image.
+        CairnError: no such model, dataset or picture, or the file holds no image.
     """
+    if not picture.is_file():
+        raise CairnError(f"{picture}: there is no such picture")
     embedder = Embedder(model_folder(model, scale), dataset, scale)
     wanted = encode([picture], embedder.network)
     neighbours = []

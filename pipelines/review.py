@@ -12,7 +12,7 @@ from hierarchies.files import write_text_atomic
 from hierarchies.review.reasons import Reasoner
 from hierarchies.review.session import Session
 from hierarchies.review.terminal import Review, terminal_key
-from pipelines.config import load_params
+from pipelines.config import check_scale, load_params
 from pipelines.landmarks import chains_of
 from pipelines.paths import Paths, project_root
 from pipelines.photos import SamplePhotos
@@ -60,8 +60,9 @@ def review_in_browser(
 
 def _paths(dataset: str, scale: str) -> Paths:
     root = project_root()
+    check_scale(scale)
     params = load_params(root / "params.yaml")
-    params.source(dataset)  # is it declared?
+    params.require_tree_from_text(dataset)
     return Paths(root, scale, dataset, params.files_of(dataset))
 
 

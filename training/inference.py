@@ -29,10 +29,10 @@ def encode(
         (N, d) unit vectors on the CPU, in the order of `images`; their dot products are cosines.
 
     Raises:
-        CairnError: no image is given, a file holds none, or the folder holds no model.
+        CairnError: no list of images is given, a file holds none, or the folder holds no model.
     """
-    if not images:
-        raise CairnError("images is empty: give at least one picture")
+    if isinstance(images, str) or not images:
+        raise CairnError("images must be a list of one or more pictures")
     network = model if isinstance(model, RetrievalModel) else load_model(Path(model))[0]
     encoder, side_px = model_encoder(network), network.network.decoded_side_px
     return torch.cat(

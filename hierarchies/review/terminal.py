@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -102,14 +102,15 @@ class Review:
         if key.isdigit() and 1 <= int(key) <= len(question.suggestions):
             return self._move(question, question.suggestions[int(key) - 1])
         if key == "m":
-            return self._move(question, self._choose("Move to"))
+            return self._move(question, self._choose("Move to", self._targets(question)))
         if key in ("r", "g", "p"):
             self._change_category(question, key)
         elif key == "u":
             if self.session.undo() is None:
-                self.console.print(Text("nothing to undo in this session", style="yellow"))
+                words = "nothing to undo in this session; earlier decisions are taken back in --app (H)"
+                self.console.print(Text(words, style="yellow"))
         elif key == "?":
-            self.console.print(Text(", ".join(self.session.categories())))
+            self.console.print(Text(", ".join(self._targets(question))))
         else:
             self.console.print(Text(f"no act has the key {key!r}", style="red"))
         return False
@@ -131,7 +132,7 @@ class Review:
         if act == "split" and not members:
             return
         if act == "merge":
-            target = self._choose(f"Join {category!r} to")
+            target = self._choose(f"Join {category!r} to", self.session.categories())
         else:
             target = self.read_line(
                 f"New name of {category!r}: " if act == "rename" else "Name of the new one: "
@@ -149,10 +150,13 @@ class Review:
         numbers = [int(number) for number in re.findall(r"\d+", typed)]
         return tuple(types[number - 1] for number in dict.fromkeys(numbers) if 1 <= number <= len(types))
 
-    def _choose(self, prompt: str) -> str:
-        """A category by the beginning of its name; a name that is new is taken as it stands."""
+    def _targets(self, question: Question) -> tuple[str, ...]:
+        """Where the thing in question can go: a category into a kind, all else into a category."""
+        return self.session.kinds if question.level == "category" else self.session.categories()
+
+    def _choose(self, prompt: str, known: Sequence[str]) -> str:
+        """One of `known` by the beginning of its name; a name that is new is taken as it stands."""
         typed = self.read_line(f"{prompt} (beginning of a name, or a new one): ").strip()
-        known = self.session.categories()
         matches = [name for name in known if fold(name).startswith(fold(typed))] if typed else []
         exact = [name for name in matches if fold(name) == fold(typed)]
         if len(matches) > 1 and not exact:

@@ -1,5 +1,6 @@
 """What every source tells the stages: its files, its images, its card."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -157,8 +158,10 @@ def require_columns(frame: pd.DataFrame, columns: Sequence[str], path: Path) -> 
         raise CairnError(f"{path}: two columns are called {quoted(repeated[:1])}; rename or remove one")
     missing = [column for column in columns if column not in frame.columns]
     if missing:
+        only = str(frame.columns[0])
+        hint = "; separate cells by commas" if len(frame.columns) == 1 and re.search(r"[;\t|]", only) else ""
         raise CairnError(
-            f"{path}: no column {quoted(missing)}; its columns are {quoted(map(str, frame.columns), 20)}"
+            f"{path}: no column {quoted(missing)}; its columns are {quoted(map(str, frame.columns), 20)}{hint}"
         )
 
 

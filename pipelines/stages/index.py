@@ -88,6 +88,8 @@ def run(context: Context) -> None:
         print(
             f"{context.dataset} {split}: {', '.join(f'{number:,} {what}' for what, number in count.items())}"
         )
+    for reason, number in listing.quarantine["reason"].value_counts().items():
+        print(f"{context.dataset}: {number:,} in quarantine.parquet: {reason}")
     for reason, number in listing.refused["reason"].value_counts().items():
         print(f"{context.dataset}: {number:,} members of archives {reason}")
 

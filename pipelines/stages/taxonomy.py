@@ -14,6 +14,8 @@ def run(context: Context) -> None:
     try:
         tree = LabelTree.from_table(images.drop_duplicates(), levels)
     except CairnError as error:
-        raise CairnError(f"{context.dataset}: {error}") from error
+        raise CairnError(
+            f"{context.dataset}: {error}, in the annotations in {context.paths.store}"
+        ) from error
     tree.save(context.paths.tree)
     print(f"{context.dataset}: " + ", ".join(f"{len(tree.at_level(level)):,} {level}" for level in levels))

@@ -23,9 +23,13 @@ def run(context: Context) -> None:
     """Train on the `train` split and write the model folder; goes on where a killed run left off.
 
     Raises:
-        CairnError: scale `full` without a GPU, or what `train` raises.
+        CairnError: no recipe, scale `full` without a GPU, or what `train` raises.
     """
     settings = getattr(context.params.train, context.scale)
+    if context.dataset not in settings.recipes:
+        raise CairnError(
+            f"params.yaml: {context.dataset!r} has no recipe under train.{context.scale}.recipes"
+        )
     name = settings.recipes[context.dataset]
     recipe = load_recipe(name)
     if context.scale == "full" and not torch.cuda.is_available():

@@ -70,8 +70,11 @@ def test_configs_nodes_and_edges(hub: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"name_or_uri": "tay"}, r"no dataset 'tay' .* there are: sample/toy.*dvc repro publish@sample-tay"),
-        ({"name_or_uri": "toy", "scale": "full"}, "dvc repro publish@full-toy"),
+        (
+            {"name_or_uri": "tay"},
+            r"no dataset 'tay' .*did you mean 'sample/toy'\?; there are: sample/toy.*dvc repro",
+        ),
+        ({"name_or_uri": "toy", "scale": "full"}, "no dataset 'toy' of scale 'full'"),
         ({"name_or_uri": "toy", "scale": "../sample"}, "is no name"),
         ({"name_or_uri": "../toy"}, "no published dataset there"),
         ({"name_or_uri": "..", "scale": "sample"}, "no published dataset there"),

@@ -278,6 +278,12 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     assert "another category has the name" in shown
 
 
+def test_a_category_moves_to_a_kind_by_the_beginning_of_its_name(tmp_path: Path) -> None:
+    shown, made = session(tmp_path / "d.jsonl", "ss?m", ("nat",))  # the third question is of a category
+    assert [(d.act, d.label, d.to) for d in made] == [("move", "unclear human-made", "natural")]
+    assert "human-made, natural" in shown
+
+
 def test_two_sessions_at_once_lose_nothing(tmp_path: Path) -> None:
     path, pressed = tmp_path / "d.jsonl", iter("sau")
 

@@ -53,11 +53,12 @@ def test_show_draws_the_tree_and_prints_markup_as_it_is(trees):
 
 def test_find_forgives_accents_and_case(trees):
     assert cairn("tree", "find", trees[0], "LEMAN").stdout == "Lac Léman (landmark) < lake < natural\n"
+    assert cairn("tree", "find", trees[0], "xyzzy").stdout == "no label like 'xyzzy'\n"
 
 
 def test_diff_names_the_moved_label(trees):
     assert cairn("tree", "diff", *trees).stdout == "landmark moved: bridge -> lake (1 leaves): Pont Neuf\n"
-    assert cairn("tree", "diff", trees[0], trees[0]).stdout == ""
+    assert cairn("tree", "diff", trees[0], trees[0]).stdout == "no difference\n"
 
 
 def test_compare_prints_a_table_and_the_disagreement(trees):
@@ -123,4 +124,47 @@ def test_other_errors_pass(monkeypatch):
 
     monkeypatch.setattr(cli, "app", fail)
     with pytest.raises(OSError, match="a fault of ours"):
+        cli.main()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["taxonomy", "gldv2"], "the tree of 'gldv2' is proposed from texts"),
+        (["cluster", "inat2018"], "the tree of 'inat2018' comes from its labels"),
+        (["cluster", "gldv3"], "no dataset 'gldv3' under sources; did you mean 'gldv2'?"),
+        (["train", "dyml_animal"], "'dyml_animal' has no recipe under train.sample.recipes"),
+        (["include", "cub", "--scale", "big"], "no scale 'big'; choose one of sample, full"),
+    ],
+)
+def test_a_stage_that_cannot_be_is_refused(monkeypatch, arguments, words):
+    monkeypatch.setattr(sys, "argv", ["pipelines", *arguments])
+    with pytest.raises(SystemExit) as stop:
+        command.main()
+    assert words in str(stop.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["review", "inat2018"], "nothing to propose or to review; trees from texts have: gldv2"),
+        (["review", "gldv2", "--scale", "big"], "no scale 'big'"),
+        (["search", "gldv2", "absent.jpg"], "absent.jpg: there is no such picture"),
+        (["retrieve", "gldv", "gldv2"], "no model 'gldv' of scale 'sample'"),
+    ],
+)
+def test_people_are_told_what_there_is(monkeypatch, arguments, words):
+    monkeypatch.setattr(sys, "argv", ["cairn", *arguments])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert words in str(stop.value)
+
+
+def test_a_login_without_a_name_is_asked_for(monkeypatch):
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 54321")
+
+    monkeypatch.setattr(cli.getpass, "getuser", nameless)
+    monkeypatch.setattr(sys, "argv", ["cairn", "review", "gldv2"])
+    with pytest.raises(SystemExit, match="say who decides with --author"):
         cli.main()

@@ -32,12 +32,14 @@ def test_the_committed_params_are_valid():
         (lambda raw: raw["fetch"]["sample"].update(timeout=3), r"fetch\.sample\.timeout: unknown key"),
         (lambda raw: raw["publish"].pop("full"), r"publish\.full: missing"),
         (lambda raw: raw["sources"]["crockery"].update(levels=[]), r"sources\.crockery\.table\.levels"),
-        (lambda raw: raw["sources"]["gldv2"].update(format="glvd2"), r"sources\.gldv2: .*'gldv2'"),
+        (lambda raw: raw["sources"]["gldv2"].update(format="glvd2"), "gldv2.format: 'glvd2' is none of .*mean 'gldv2'"),
         (lambda raw: raw["datasets"].append("cars"), r"params.yaml: datasets: 'cars' has no entry under sources"),
         (lambda raw: raw["datasets"].append("grocery"), r"datasets: 'grocery' must be listed once"),
         (lambda raw: (raw["tree_from_data"].append("gldv2"), raw["tree_from_text"].clear()),
          r"tree_from_data: 'gldv2' has none; list it under tree_from_text"),
         (lambda raw: raw["train_on"].append("grocery"), r"train_on: 'grocery' is not listed under datasets"),
+        (lambda raw: raw["sources"]["cub"].update(shard_size_mb=1), "shard_size_mb: unknown key; remove it"),
+        (lambda raw: raw.update(datasets="cub"), r"datasets: must be a list, such as \[cub\]"),
         (lambda raw: raw["train_on"].append("dyml_animal"), r"train_on: 'dyml_animal' has no recipe"),
         (lambda raw: raw.update(scales=["medium"]), r"scales\.0: .*'sample' or 'full'"),
     ],
@@ -57,7 +59,7 @@ def test_broken_yaml_and_a_missing_file(tmp_path):
 
 def test_an_undeclared_dataset(tmp_path):
     params = load_params(ROOT / "params.yaml")
-    with pytest.raises(CairnError, match="no dataset 'gldv3' under sources; declared are: crockery"):
+    with pytest.raises(CairnError, match=r"no dataset 'gldv3' .*mean 'gldv2'\?; declared are: crockery"):
         params.source("gldv3")
 
 

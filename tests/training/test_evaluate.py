@@ -75,5 +75,5 @@ def test_what_is_no_image_is_named(model_folder, tmp_path):
     (tmp_path / "notes.txt").write_text("no image")
     with pytest.raises(CairnError, match=r"notes\.txt: holds no image"):
         training.encode([tmp_path / "notes.txt"], model_folder)
-    with pytest.raises(CairnError, match="images is empty"):
+    with pytest.raises(CairnError, match="images must be a list"):
         training.encode([], model_folder)

@@ -96,6 +96,19 @@ def count_by_depth(labels: Tensor, ref_labels: Tensor) -> Tensor:
     return -torch.stack(at_least, 1).diff(dim=1)
 
 
+def depth_relevance(counts: Tensor, alpha: float) -> Tensor:
+    """H-AP's relevance by depth (HAPPIER, 2022), ``(l / L)^alpha / n(l)``; 0 at depth 0 and where there is no item.
+
+    Args:
+        counts: references at each match depth, floats (Q, L + 1).
+        alpha: above 1 favours deep matches.
+    """
+    n_levels = counts.shape[1] - 1
+    share = (torch.arange(n_levels + 1, device=counts.device, dtype=counts.dtype) / n_levels) ** alpha
+    share[0] = 0.0
+    return share / counts.clamp(min=1) * (counts > 0)
+
+
 @dataclass(frozen=True)
 class Batch:
     """Checked arguments of a loss; `refs` is None where the batch is ranked against itself."""

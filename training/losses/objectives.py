@@ -10,6 +10,7 @@ from torch import Tensor
 
 from hierarchies.errors import CairnError
 from training.losses.engine import Terms
+from training.losses.inputs import depth_relevance
 from training.losses.steps import require_positive
 
 
@@ -33,13 +34,9 @@ class AveragePrecision:
 
     def relevance(self, counts: Tensor) -> Tensor:
         """Relevance by depth, (Q, L + 1); 0 at depth 0 and where there is no item."""
-        n_levels = counts.shape[1] - 1
         if self.weights is None:
-            share = (
-                torch.arange(n_levels + 1, device=counts.device, dtype=counts.dtype) / n_levels
-            ) ** self.alpha
-            share[0] = 0.0
-            return share / counts.clamp(min=1)
+            return depth_relevance(counts, self.alpha)
+        n_levels = counts.shape[1] - 1
         if len(self.weights) != n_levels:
             raise CairnError(f"weights must have one number per level ({n_levels}), got {len(self.weights)}")
         at_least = counts.flip(1).cumsum(1).flip(1)

@@ -147,14 +147,6 @@ class Hits:
         return self.n.masked_fill(self.n == 0, torch.nan)
 
 
-def relevance(counts: Tensor, alpha: float) -> Tensor:
-    """H-AP's relevance by depth, ``(l / L)^alpha / n(l)``, (Q, L + 1); 0 at depth 0 and at empty depths."""
-    n_levels = counts.shape[1] - 1
-    share = (torch.arange(n_levels + 1, device=counts.device).double() / n_levels) ** alpha
-    share[0] = 0.0
-    return share / counts.clamp(min=1) * (counts > 0)
-
-
 def h_ap(ranked: Ranked, rel: Tensor, merge_equal: bool = False) -> Tensor:
     """Hierarchical average precision (HAPPIER, 2022).
 

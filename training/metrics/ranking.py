@@ -41,7 +41,9 @@ class LabelMatches:
 
     def __init__(self, labels: Tensor, gallery_labels: Tensor) -> None:
         if labels.shape[1] > MAX_LEVELS:
-            raise CairnError(f"labels have {labels.shape[1]} levels; metrics are made for {MAX_LEVELS} at most")
+            raise CairnError(
+                f"labels have {labels.shape[1]} levels; metrics are made for {MAX_LEVELS} at most"
+            )
         coded = [
             torch.unique(torch.cat(columns), return_inverse=True)[1].int()
             for columns in zip(labels.T, gallery_labels.T, strict=True)

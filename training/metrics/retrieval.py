@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from hierarchies.errors import CairnError
-from training.losses.inputs import check_batch, checked_embeddings
+from training.losses.inputs import check_batch, checked_embeddings, depth_relevance
 from training.metrics import measures
 from training.metrics.measures import Hits, Ranked
 from training.metrics.ranking import LabelMatches, ListMatches, Search
@@ -68,7 +68,7 @@ class Definition:
             counts: items at each depth, (Q, L + 1).
         """
         n_levels = len(self.levels)
-        rel = measures.relevance(counts.double(), self.alpha)
+        rel = depth_relevance(counts.double(), self.alpha)
         if self.paper:  # relevances count the query; the first item is dropped for it, or the last is lost
             rel = rel.float().double()
             depths, lost = (

@@ -15,8 +15,8 @@ import torch.distributed as dist
 from torch import Tensor
 
 from hierarchies.errors import CairnError
-from training.losses.inputs import check_batch
-from training.metrics import measures, ranking
+from training.losses.inputs import check_batch, depth_relevance
+from training.metrics import ranking
 from training.metrics.measures import Ranked
 from training.metrics.ranking import DEPTH_BITS, LAST_KEY, Blocks, LabelMatches, sort_keys, sort_rows
 from training.metrics.retrieval import Definition, RetrievalMetrics, check_cut_offs, summary
@@ -85,8 +85,7 @@ def sharded_retrieval_metrics(
         batch.embeddings.detach(), part.detach().float(), labels, batch.labels, own, rows.start, n_items
     )
     parts = (
-        what.measure_ranked(found, measures.relevance(found.counts.double(), alpha))
-        for found in search.ranked()
+        what.measure_ranked(found, depth_relevance(found.counts.double(), alpha)) for found in search.ranked()
     )
     return summary(parts, len(query), names, ks)
 

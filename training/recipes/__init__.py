@@ -11,6 +11,7 @@ from typing import Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hierarchies import CairnError
+from hierarchies.names import did_you_mean
 from hierarchies.parse import parse_yaml, read_text, typed
 
 FOLDER = Path(__file__).parent
@@ -202,7 +203,10 @@ def load_recipe(name: str, folder: Path = FOLDER) -> Recipe:
     stem, _, method = name.partition("/")
     path = folder / f"{stem}.yaml"
     if not path.is_file():
-        raise CairnError(f"no recipe {name!r} in {folder}; there are: {', '.join(recipe_names(folder))}")
+        known = recipe_names(folder)
+        raise CairnError(
+            f"no recipe {name!r} in {folder}{did_you_mean(name, known)}; there are: {', '.join(known)}"
+        )
     settings = _settings(path)
     if method:
         settings["method"] = method
