@@ -72,7 +72,7 @@ def test_publish_load_and_roll_back(server: FakeHub, run: Run, hub: Path, tmp_pa
     sent = len(server.uploads)
     write_toy(tmp_path / "toy", card=toy_card(title="Another title"))
     second = run(f"print(publish({str(tmp_path / 'toy')!r}, 'hf://org/toy'))")
-    assert "hf://org/toy v2: 0 files to send" in second.stdout, second.stderr
+    assert "hf://org/toy v2: 0 files sent (0.0 MB), 8 there" in second.stdout, second.stderr
     assert len(server.uploads) == sent
 
     code = """
