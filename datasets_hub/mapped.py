@@ -36,6 +36,9 @@ _N_VALUES, _ENCODING = 1, 2  # of a DataPageHeader
 class EncodedImages(Protocol):
     """Images as they were published: JPEG, PNG, ..."""
 
+    def files(self, start: int, stop: int) -> Sequence[Path]:
+        """Where rows `start` to `stop` (exclusive) lie, as far as they are in files of the hub."""
+
     def __len__(self) -> int: ...
 
     def __getitem__(self, row: int, /) -> bytes: ...
@@ -109,6 +112,11 @@ class MappedImages:
     def __len__(self) -> int:
         return self._starts[-1]
 
+    def files(self, start: int, stop: int) -> list[Path]:
+        """The shards of rows `start` to `stop` (exclusive)."""
+        first, last = (bisect_right(self._starts, row) - 1 for row in (start, stop - 1))
+        return [Path(path) for path in sorted({page.path for page in self._pages[first : last + 1]})]
+
     def __getitem__(self, row: int) -> bytes:
         """The image as it was published."""
         if not 0 <= row < len(self):
@@ -132,6 +140,9 @@ class _Downloaded:
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    def files(self, start: int, stop: int) -> tuple[Path, ...]:
+        return ()
 
     def __getitem__(self, row: int) -> bytes:
         return bytes(self._rows[row]["image"]["bytes"])

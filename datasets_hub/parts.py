@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -40,6 +40,16 @@ class PartJob:
 
     def __str__(self) -> str:
         return self.part.name
+
+    def reads(self) -> Iterator[Path]:
+        """Files that a worker needs: those of the rows, and the shards that a killed run has finished."""
+        yield from self.part.reads()
+        yield from self.writes()
+
+    def writes(self) -> Iterator[Path]:
+        """The finished shards and their markers, as far as they are there."""
+        for pattern in ("data/{:05d}-*.parquet", "markers/{:05d}-*.json", "markers/{:05d}.json"):
+            yield from self.staging.glob(pattern.format(self.number))
 
 
 @dataclass(frozen=True)
@@ -142,6 +152,7 @@ class _Lane:
             self.close()
         if self._open is None:
             partial = self._job.staging / "data" / f".{self._stem}.{os.getpid()}.tmp"
+            partial.parent.mkdir(parents=True, exist_ok=True)
             self._open = ShardWriter(partial, self._job.table, self._job.rows_per_group)
         self._open.add(row)
 

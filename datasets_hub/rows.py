@@ -1,8 +1,9 @@
 """Images on their way into a dataset."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 
@@ -76,6 +77,9 @@ class Part(Protocol):
     def fingerprint(self) -> str:
         """Changes whenever a row changes, such as the hash of the index that the rows are read by."""
 
+    def reads(self) -> Iterable[Path]:
+        """The files that its rows come from."""
+
     def read(self) -> Iterator[ImageRow | Quarantined]:
         """Its rows, one at a time; their order is that of publication within each split."""
 
@@ -101,6 +105,10 @@ class RowList:
     def fingerprint(self) -> str:
         """Hash of every field of every row."""
         return hashlib.sha256("".join(map(repr, self._rows)).encode()).hexdigest()
+
+    def reads(self) -> tuple[Path, ...]:
+        """None."""
+        return ()
 
     def read(self) -> Iterator[ImageRow | Quarantined]:
         """Every row."""

@@ -103,6 +103,10 @@ class ScanJob:
     def __str__(self) -> str:
         return self.shard.path
 
+    def reads(self) -> tuple[Path, ...]:
+        """The shard, unless every machine reads it from where it was published."""
+        return (Path(self.location.file(self.shard.path)),) if self.location.is_local else ()
+
 
 def scan_shard(job: ScanJob) -> ShardScan:
     """Read a shard from the first byte to the last image."""

@@ -101,6 +101,10 @@ class Tar:
     def __str__(self) -> str:
         return self.name
 
+    def reads(self) -> tuple[Path, ...]:
+        """The tar."""
+        return (self.store / self.name,)
+
 
 class Entry(NamedTuple):
     """Where a member of a tar lies.

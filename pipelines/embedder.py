@@ -84,7 +84,10 @@ class Embedder:
             except SafetensorError:
                 print(f"{kept}: damaged, made again")
         encoder = partial(trained_encoder, self.folder)
-        embedded = embed_blocks(images, encoder, self.batch_size, self.run_all)
+        files = [
+            path for pattern in ("*.json", "*.safetensors") for path in sorted(self.folder.rglob(pattern))
+        ]
+        embedded = embed_blocks(images, encoder, self.batch_size, self.run_all, files)
         if kept:
             try:
                 with atomic_write(kept) as temporary:

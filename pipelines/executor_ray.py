@@ -8,10 +8,11 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from hierarchies.errors import CairnError
 from pipelines.executor import PRELOADED, Result, Task, in_order, with_bar
+from pipelines.storage import SharedFile, Storage, put_all, run_with_files
 
 if TYPE_CHECKING:
     from ray import ObjectRef
@@ -21,6 +22,8 @@ N_RETRIES = 3
 OBJECT_STORE_BYTES = 512 * 2**20
 """Tasks and results are small: this is room for a few hundred."""
 ANSWER_S = 5.0
+Handed = tuple[Result, list[SharedFile]]
+"""What a worker gives back: the result, and the files to fetch from the storage."""
 GPU_SHARE = 1 / 8
 """Of a task that computes on a GPU: it decodes images most of the time, so eight share one."""
 
@@ -36,11 +39,13 @@ class RayExecutor:
     Attributes:
         n_workers: how many tasks run at once; on a cluster with more free CPUs, up to twice as many.
         address: of a running cluster that this machine belongs to: `host:port`, or `auto` to find it.
+        storage: folder or bucket through which files travel to and from machines that do not share this one's disk.
     """
 
     spans_machines: ClassVar[bool] = True
     n_workers: int
     address: str | None = None
+    storage: str | None = None
 
     def map(
         self,
@@ -60,20 +65,27 @@ class RayExecutor:
         self.connect()
         import ray
 
-        given: dict[ObjectRef[Result], None] = {}
+        given: dict[ObjectRef[Handed[Result]], None] = {}
+        storage = Storage(self.storage) if self.storage else None
+        here = ray.get_runtime_context().get_node_id()
         n_gpus = GPU_SHARE if on_gpu and ray.cluster_resources().get("GPU") else 0  # type: ignore[no-untyped-call]
-        remote = ray.remote(function).options(
-            max_retries=N_RETRIES, scheduling_strategy="SPREAD", num_gpus=n_gpus
+        remote: Any = ray.remote(_run).options(
+            name=function.__name__, max_retries=N_RETRIES, scheduling_strategy="SPREAD", num_gpus=n_gpus
         )
 
-        def submit(task: Task) -> "ObjectRef[Result]":
-            reference = remote.remote(task)
+        def submit(task: Task) -> "ObjectRef[Handed[Result]]":
+            files = put_all(task, storage) if storage else ()
+            reference: ObjectRef[Handed[Result]] = remote.remote(function, task, files, storage, here)
             given[reference] = None
             return reference
 
-        def result(reference: "ObjectRef[Result]") -> Result:
+        def result(reference: "ObjectRef[Handed[Result]]") -> Result:
             del given[reference]
-            return _result_of(reference)
+            found, files = _result_of(reference)
+            if storage:
+                for file in files:
+                    storage.get(file)
+            return found
 
         try:
             yield from in_order(tasks, submit, result, 2 * self.n_workers)
@@ -105,6 +117,21 @@ class RayExecutor:
             _join(self.address)
         for _ in range(self.n_workers):
             ray.remote(_preload).options(scheduling_strategy="SPREAD").remote()
+
+
+def _run(
+    function: Callable[[Task], Result],
+    task: Task,
+    files: Sequence[SharedFile],
+    storage: Storage | None,
+    home: str,
+) -> "Handed[Result]":
+    """In a worker: the task, and with a storage the files that come with it."""
+    import ray
+
+    if storage is None or ray.get_runtime_context().get_node_id() == home:
+        return function(task), []
+    return run_with_files(function, task, files, storage)
 
 
 def _preload() -> None:

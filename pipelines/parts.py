@@ -37,14 +37,15 @@ class Index:
     leaf_level: str
     fingerprint: str
 
-    def rows(self, start: int, stop: int) -> Iterator[Record]:
-        """Rows `start` to `stop` (exclusive)."""
+    def rows(self, start: int, stop: int, columns: list[str] | None = None) -> Iterator[Record]:
+        """Rows `start` to `stop` (exclusive), by default with all columns."""
         with pq.ParquetFile(self.path) as file:
             sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
             ends = np.cumsum(sizes)
             first, last = np.searchsorted(ends, [start, stop - 1], side="right").tolist()
             before = int(ends[first]) - sizes[first]
-            for batch in file.iter_batches(row_groups=list(range(first, last + 1)), batch_size=1000):
+            groups = list(range(first, last + 1))
+            for batch in file.iter_batches(1000, groups, columns):
                 inside = batch.slice(max(0, start - before), max(0, stop - max(start, before)))
                 before += batch.num_rows
                 yield from inside.to_pylist()
@@ -81,6 +82,14 @@ class SeekPart:
         """That of the index."""
         return self.index.fingerprint
 
+    def reads(self) -> Iterator[Path]:
+        """The index, and the archives and loose files of its rows."""
+        yield self.index.path
+        rows = self.index.rows(self.start, self.stop, ["archive", "member"])
+        for name in sorted({row["archive"] or row["member"] for row in rows}):
+            if not is_streamed(name):
+                yield self.index.store / name
+
     def read(self) -> Iterator[ImageRow]:
         """The images in the order of the index."""
         with MemberReader(self.index.store) as reader:
@@ -109,6 +118,10 @@ class StreamPart:
     def fingerprint(self) -> str:
         """That of the index."""
         return self.index.fingerprint
+
+    def reads(self) -> tuple[Path, ...]:
+        """The index and the archive."""
+        return (self.index.path, self.index.store / self.archive)
 
     def read(self) -> Iterator[ImageRow | Quarantined]:
         """The images that the index asks for; last, the ones that the archive does not hold."""

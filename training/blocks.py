@@ -33,6 +33,9 @@ class Images(Protocol):
 
     def __getitem__(self, index: int, /) -> Tensor: ...
 
+    def files(self, start: int, stop: int, /) -> Sequence[Path]:
+        """Where images `start` to `stop` (exclusive) lie."""
+
 
 def trained_encoder(folder: Path) -> Encoder:
     """That of a trained model."""
@@ -51,16 +54,21 @@ def colour_encoder() -> Encoder:
 
 @dataclass(frozen=True)
 class EmbedBlock:
-    """Images `start` to `stop` (exclusive) of a split."""
+    """Images `start` to `stop` (exclusive) of a split; `model` are the files that `load` opens."""
 
     images: Images
     load: LoadEncoder
     start: int
     stop: int
     batch_size: int
+    model: tuple[Path, ...]
 
     def __str__(self) -> str:
         return f"images {self.start:,} to {self.stop:,}"
+
+    def reads(self) -> tuple[Path, ...]:
+        """The model and the shards with the images."""
+        return (*self.model, *self.images.files(self.start, self.stop))
 
 
 RunAll = Callable[[Callable[[EmbedBlock], FloatArray], Sequence[EmbedBlock]], Iterable[FloatArray]]
@@ -81,11 +89,24 @@ def embed_block(block: EmbedBlock) -> FloatArray:
         torch.set_num_threads(n_threads)
 
 
-def embed_blocks(images: Images, load: LoadEncoder, batch_size: int, run_all: RunAll = map) -> Embedded:
-    """Embed a split in its own order; the vectors do not depend on `run_all`."""
+def embed_blocks(
+    images: Images, load: LoadEncoder, batch_size: int, run_all: RunAll = map, model: Sequence[Path] = ()
+) -> Embedded:
+    """Embed a split in its own order; the vectors do not depend on `run_all`.
+
+    Args:
+        images: the split.
+        load: gives the encoder where it is needed.
+        batch_size: images per forward pass.
+        run_all: runs the blocks.
+        model: files that `load` opens, for machines that do not have them.
+    """
     step = N_BATCHES * batch_size
     starts = range(0, len(images), step)
-    blocks = [EmbedBlock(images, load, start, min(start + step, len(images)), batch_size) for start in starts]
+    blocks = [
+        EmbedBlock(images, load, start, min(start + step, len(images)), batch_size, tuple(model))
+        for start in starts
+    ]
     parts = iter(run_all(embed_block, blocks))
     first = next(parts)
     vectors = np.empty(

@@ -2,7 +2,9 @@
 
 import io
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +48,10 @@ class ImageDataset(LabelledImages):
     def __getitem__(self, index: int) -> Tensor:
         """The image as (3, side, side) uint8."""
         return to_tensor(self.picture(index), self.image_side_px)
+
+    def files(self, start: int, stop: int) -> Sequence[Path]:
+        """Where images `start` to `stop` (exclusive) lie."""
+        return self.images.files(start, stop)
 
     def picture(self, index: int) -> Image.Image:
         """The image as it was published, not decoded yet."""

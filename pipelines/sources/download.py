@@ -5,7 +5,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from hierarchies.errors import CairnError
 from pipelines.executor import HERE, Executor
-from pipelines.sources.pieces import Content, Hasher, Part
+from pipelines.sources.pieces import ENDINGS, Content, Hasher, Part
 from pipelines.sources.registry import RegistryRow
 from pipelines.sources.transport import CHUNK_BYTES, Interrupted, Unreachable, announced_bytes, open_body
 from pipelines.sources.verified import FetchedFile, Ledger
@@ -165,6 +165,18 @@ class FetchJob:
 
     def __str__(self) -> str:
         return self.row.name
+
+    def reads(self) -> Iterator[Path]:
+        """What is there of it, and a source on the driver's disk."""
+        yield from self.writes()
+        if not self.url.startswith(MANUAL):
+            yield Path(self.url.removeprefix("file://"))  # an address is no file
+
+    def writes(self) -> Iterator[Path]:
+        """The file, or a piece of it, or what came in its place."""
+        target = self.folder / self.row.name
+        names = (target.name, *(f"{target.name}{ending}" for ending in ENDINGS))
+        return (path for name in names if (path := target.with_name(name)).is_file())
 
     def bring(self, progress: Callable[[int], None], stop: threading.Event) -> FetchedFile:
         """Leave alone, accept or download the file."""

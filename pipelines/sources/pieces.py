@@ -8,6 +8,9 @@ from pathlib import Path
 from pipelines.sources.registry import RegistryRow, split_hash
 from pipelines.sources.verified import FetchedFile
 
+ENDINGS = (".part", ".part.validator", ".damaged")
+"""Of the files beside a download: its bytes so far, the source's word for their version, bytes that were not right."""
+
 
 @dataclass(frozen=True)
 class Content:
@@ -60,9 +63,9 @@ class Part:
     """The bytes of a file so far, and what tells whether the source still has the same file."""
 
     def __init__(self, target: Path, is_hashed: bool) -> None:
-        self.path = target.with_name(f"{target.name}.part")
-        self.validator_path = target.with_name(f"{target.name}.part.validator")
-        self.damaged_path = target.with_name(f"{target.name}.damaged")
+        self.path, self.validator_path, self.damaged_path = (
+            target.with_name(f"{target.name}{ending}") for ending in ENDINGS
+        )
         if not is_hashed and not self.validator_path.is_file():
             self.clear()  # nothing could tell a splice of two versions
 

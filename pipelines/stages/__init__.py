@@ -39,5 +39,5 @@ class Context:
         """Where per-archive work runs, as `params.yaml` says."""
         settings = getattr(self.params.executor, self.scale)
         if settings.kind == "ray":
-            return RayExecutor(settings.n_workers, settings.address)
+            return RayExecutor(settings.n_workers, settings.address, settings.storage)
         return LocalExecutor(settings.n_workers)

@@ -22,6 +22,9 @@ class Noise:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def files(self, start: int, stop: int) -> tuple[Path, ...]:
+        return ()
+
     def __getitem__(self, index: int) -> torch.Tensor:
         generator = torch.Generator().manual_seed(index)
         return torch.randint(0, 256, (3, 64, 64), dtype=torch.uint8, generator=generator)
