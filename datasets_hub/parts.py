@@ -47,8 +47,14 @@ class PartJob:
         yield from self.writes()
 
     def writes(self) -> Iterator[Path]:
-        """The finished shards and their markers, as far as they are there."""
-        for pattern in ("data/{:05d}-*.parquet", "markers/{:05d}-*.json", "markers/{:05d}.json"):
+        """The shards and their markers, as far as they are there; also one that was cut short."""
+        patterns = (
+            "data/{:05d}-*.parquet",
+            "data/.{:05d}-*.tmp",
+            "markers/{:05d}-*.json",
+            "markers/{:05d}.json",
+        )
+        for pattern in patterns:
             yield from self.staging.glob(pattern.format(self.number))
 
 

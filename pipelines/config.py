@@ -208,7 +208,7 @@ class Executor(Strict):
     n_workers: int = Field(default=2, ge=1, le=1024)
     address: str | None = Field(default=None, pattern=r"^(auto|[^\s:/]+:\d{1,5})$")
     """Of a running Ray cluster: `host:port`, or `auto` on one of its machines; without one, Ray is started here."""
-    storage: str | None = Field(default=None, pattern=r"^(/|[a-z0-9]+://)")
+    storage: str | None = Field(default=None, pattern=r"^(/|(s3|gs)://)")
     """Folder or bucket (`s3://bucket/prefix`) by which files reach machines that do not share this one's disk."""
 
     @model_validator(mode="after")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from hierarchies.errors import CairnError
 from pipelines.executor import PRELOADED, Result, Task, in_order, with_bar
-from pipelines.storage import SharedFile, Storage, put_all, run_with_files
+from pipelines.storage import Changes, SharedFile, Storage, put_all, run_with_files
 
 if TYPE_CHECKING:
     from ray import ObjectRef
@@ -22,8 +22,8 @@ N_RETRIES = 3
 OBJECT_STORE_BYTES = 512 * 2**20
 """Tasks and results are small: this is room for a few hundred."""
 ANSWER_S = 5.0
-Handed = tuple[Result, list[SharedFile]]
-"""What a worker gives back: the result, and the files to fetch from the storage."""
+Handed = tuple[Result, Changes]
+"""What a worker gives back: the result, and what became of the task's files."""
 GPU_SHARE = 1 / 8
 """Of a task that computes on a GPU: it decodes images most of the time, so eight share one."""
 
@@ -81,10 +81,9 @@ class RayExecutor:
 
         def result(reference: "ObjectRef[Handed[Result]]") -> Result:
             del given[reference]
-            found, files = _result_of(reference)
+            found, changes = _result_of(reference)
             if storage:
-                for file in files:
-                    storage.get(file)
+                changes.repeat(storage)
             return found
 
         try:
@@ -130,7 +129,7 @@ def _run(
     import ray
 
     if storage is None or ray.get_runtime_context().get_node_id() == home:
-        return function(task), []
+        return function(task), Changes()
     return run_with_files(function, task, files, storage)
 
 

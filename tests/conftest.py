@@ -1,5 +1,6 @@
 """Fixtures that every folder of tests shares."""
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,3 +52,15 @@ def s3() -> Iterator[dict[str, object]]:
     client.create_bucket(Bucket="hub")
     yield options
     server.stop()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 300 kB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root may mount a small disk")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)

@@ -169,8 +169,9 @@ class FetchJob:
     def reads(self) -> Iterator[Path]:
         """What is there of it, and a source on the driver's disk."""
         yield from self.writes()
-        if not self.url.startswith(MANUAL):
-            yield Path(self.url.removeprefix("file://"))  # an address is no file
+        source = Path(self.url.removeprefix("file://"))  # an address is no file
+        if source.is_file():
+            yield source
 
     def writes(self) -> Iterator[Path]:
         """The file, or a piece of it, or what came in its place."""

@@ -21,7 +21,7 @@ from pipelines.sources.download import fetch_all
 from pipelines.sources.registry import RegistryRow
 from pipelines.sources.verified import LEDGER
 from pipelines.stages import Context, check, index, publish
-from pipelines.storage import SharedFile, Storage, run_with_files
+from pipelines.storage import Changes, Storage, put_all, run_with_files
 from tests.project import ROOT
 from training.loop import untrained_model
 from training.models import ModelDescription, save_model
@@ -56,11 +56,37 @@ def test_a_file_comes_back_as_it_was(storage, tmp_path):
     path.write_bytes(b"other")
     assert not file.is_here()
     storage.put(path)
+    storage.get(file)
+    assert path.read_bytes() == b"one"
+
+
+def test_what_the_driver_does_not_have_nobody_has(storage, tmp_path):
+    missing = storage.put(tmp_path / "x.tar")
+    (tmp_path / "x.tar").write_text("an old copy")
+    storage.get(missing)
+    assert not (tmp_path / "x.tar").exists()
+
+
+def test_a_storage_that_lost_a_file_is_named(storage, tmp_path):
+    path = tmp_path / "x.tar"
+    path.write_text("one")
+    file = replace(storage.put(path), mtime_ns=1)
+    with pytest.raises(CairnError, match=r"x\.tar is not there for .*Every machine must reach the same"):
+        storage.get(file)
+    assert path.read_text() == "one"
+
+
+def test_a_full_disk_is_named_with_its_machine(storage, small_disk, tmp_path):
+    path = small_disk / "x.tar"
+    path.write_bytes(b"x" * 200_000)
+    file = storage.put(path)
+    path.unlink()
+    (small_disk / "filler").write_bytes(b"x" * 250_000)
     with pytest.raises(
-        CairnError, match=r"x\.tar is gone from there; empty it only between stages, and run again$"
+        CairnError, match=rf"{socket.gethostname()}: the disk of .*x\.tar is full; free some space"
     ):
         storage.get(file)
-    assert path.read_bytes() == b"other"
+    assert sorted(small_disk.iterdir()) == [small_disk / "filler"]
 
 
 def test_storage_that_cannot_be_used_is_named(tmp_path):
@@ -104,15 +130,31 @@ def copy(task: Copies) -> int:
 def test_a_worker_hands_over_what_it_made_and_forgets_what_a_killed_one_left(storage, tmp_path):
     task = Copies(tmp_path / "source", tmp_path / "out/copy")
     task.source.write_text("content")
-    files = [storage.put(path) for path in task.reads()]
+    files = put_all(task, storage)
     task.source.unlink()
     task.target.parent.mkdir()
     task.target.with_name("copy-half").write_text("left by a killed worker")
-    found, written = run_with_files(copy, task, files, storage)
-    assert (found, written) == (7, [SharedFile(task.target, 7, written[0].mtime_ns)])
+    found, changes = run_with_files(copy, task, files, storage)
+    assert found == 7
+    assert [(file.path, file.size_bytes) for file in changes.written] == [(task.target, 7)]
     assert not task.writes()
-    storage.get(written[0])
+    changes.repeat(storage)
     assert task.target.read_text() == "content"
+
+
+def test_what_a_task_leaves_or_removes_of_its_own_is_left_or_removed_here(storage, tmp_path):
+    task = Copies(tmp_path / "source", tmp_path / "out/copy")
+    task.target.parent.mkdir()
+    kept, piece = task.target, task.target.with_name("copy.part")
+    for path in (task.source, kept, piece):
+        path.write_text("content")
+    files = put_all(task, storage)
+    _, changes = run_with_files(lambda _: piece.unlink(), task, files, storage)
+    assert changes == Changes(removed=(piece,))
+    assert kept.exists()
+    piece.write_text("content")
+    changes.repeat(storage)
+    assert not piece.exists()
 
 
 @pytest.fixture
@@ -199,6 +241,12 @@ def built(root: Path, setting: Executor) -> dict[str, bytes]:
         publish.run(context)
         check.run(context)
         embed(context)
+    shard = next((context.paths.hub / "data").iterdir())
+    content = shard.read_bytes()
+    shard.unlink()
+    with pytest.raises(CairnError, match="file missing"):  # though a worker may have read it before
+        check.run(context)
+    shard.write_bytes(content)
     files = [path for path in sorted(root.rglob("*")) if path.is_file() and path.name != LEDGER]
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
 

@@ -208,18 +208,6 @@ def test_a_full_disk_is_named_and_the_earlier_checkpoint_stays(tmp_path):
     assert sorted(tmp_path.glob("*")) == before
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A disk of 300 kB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("only root may mount a small disk")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-
-
 def test_a_disk_without_space_is_named_wherever_training_writes(small_disk, tmp_path):
     large = {"network": recipe().network.model_dump() | {"width": 16}}
     with pytest.raises(CairnError, match=r"step 1 cannot be written.*space.*goes on from the start"):
