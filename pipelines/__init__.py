@@ -2,5 +2,5 @@
 
 import os
 
-# Writes shards faster, and in a fifth less memory, than Arrow's default; read when pyarrow is imported.
+# Writes shards in a fifth less memory than Arrow's default, as fast; read when pyarrow is imported.
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "jemalloc")
