@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 from line_chart import line_chart
 
-from hierarchies.build.assign import ABSTAIN_BELOW, Assignment, fit
-from hierarchies.build.propose import propose
+from cairnhub.hierarchies.proposal.name_model import ABSTAIN_BELOW, Assignment, fit
+from cairnhub.hierarchies.proposal.propose import propose
 
 RESULTS = Path(__file__).parent / "results"
 N_FOLDS = 5

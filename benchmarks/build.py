@@ -30,8 +30,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipelines.config import Executor
-    from pipelines.stages import Context
+    from cairnhub.pipelines.params import Executor
+    from cairnhub.pipelines.stages import Context
 
 ROOT = Path(__file__).parents[1]
 TAR_IMAGES = 500
@@ -159,9 +159,16 @@ def tars(store: Path) -> list[Path]:
 
 def context_of(store: Path, out: Path, executor: "Executor") -> "Context":
     """A project in `out` whose files, in `store`, count as fetched."""
-    from pipelines.config import Executor, GLDv2Source, GLDv2Subset, GLDv2Subsets, PerScale, load_params
-    from pipelines.paths import Paths
-    from pipelines.stages import Context, index, publish
+    from cairnhub.pipelines.params import (
+        Executor,
+        GLDv2Source,
+        GLDv2Subset,
+        GLDv2Subsets,
+        PerScale,
+        load_params,
+    )
+    from cairnhub.pipelines.paths import Paths
+    from cairnhub.pipelines.stages import Context, index, publish
 
     splits = GLDv2Subset(splits=("train", "index", "test"))  # a subset is not held against registered counts
     source = GLDv2Source(format="gldv2", subset=GLDv2Subsets(full=splits))
@@ -185,7 +192,7 @@ def context_of(store: Path, out: Path, executor: "Executor") -> "Context":
 
 
 def cairn(store: Path, out: Path, n_workers: int) -> Callable[[], None]:
-    from pipelines.config import Executor
+    from cairnhub.pipelines.params import Executor
 
     return build_with(context_of(store, out, Executor(n_workers=n_workers)))
 
@@ -194,8 +201,8 @@ def build_with(context: "Context") -> Callable[[], None]:
     """Index and publish, with a tree that the index gives."""
     import pandas as pd
 
-    from hierarchies import LabelTree
-    from pipelines.stages import index, publish
+    from cairnhub.hierarchies.tree import LabelTree
+    from cairnhub.pipelines.stages import index, publish
 
     def build() -> None:
         paths = context.paths
@@ -252,7 +259,7 @@ def webdataset(store: Path, out: Path, n_workers: int) -> Callable[[], None]:
 
 
 def sequential(store: Path, out: Path, n_workers: int) -> Callable[[], None]:
-    from datasets_hub.files import content_hash
+    from cairnhub.core.hashing import content_hash
 
     def build() -> None:
         out.mkdir(parents=True, exist_ok=True)

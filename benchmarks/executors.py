@@ -30,12 +30,12 @@ KILL_AFTER_S = 1.0
 
 def run(kind: str, store: Path, out: Path, n_workers: int) -> dict[str, Any]:
     """Inside a run's own process."""
-    from pipelines.config import Executor
+    from cairnhub.pipelines.params import Executor
 
     build = build_with(context_of(store, out, Executor(kind=kind, n_workers=n_workers)))
     start = time.perf_counter()
     if kind == "ray":
-        from pipelines.executor_ray import RayExecutor
+        from cairnhub.pipelines.executors.ray import RayExecutor
 
         RayExecutor(n_workers).connect()
     ready = time.perf_counter()

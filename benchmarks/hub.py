@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from datasets_hub.rows import ImageRow
+    from cairnhub.datasets_hub.records import ImageRow
 
 N_LABELS = 200
 SHARD_BYTES = 100_000_000
@@ -73,7 +73,7 @@ class Files:
 
     def read(self) -> "Iterator[ImageRow]":
         """The files' bytes."""
-        from datasets_hub.rows import ImageRow
+        from cairnhub.datasets_hub.records import ImageRow
 
         for path in self.paths:
             yield ImageRow(path.read_bytes(), path.name, path.stem, "train", path.parent.name)
@@ -82,11 +82,11 @@ class Files:
 def write_cairn(folder: Path, out: Path, n_workers: int) -> None:
     import pandas as pd
 
-    from datasets_hub.card import Card
-    from datasets_hub.writer import write_dataset
-    from hierarchies.tree import LabelTree
-    from pipelines.executor import LocalExecutor
-    from pipelines.parts import cut_runs
+    from cairnhub.datasets_hub.card import Card
+    from cairnhub.datasets_hub.writer import write_dataset
+    from cairnhub.hierarchies.tree import LabelTree
+    from cairnhub.pipelines.executors.local import LocalExecutor
+    from cairnhub.pipelines.index_parts import cut_runs
 
     executor = LocalExecutor(n_workers)
     paths = image_paths(folder)
@@ -180,7 +180,7 @@ def measure_writer(method: str, folder: Path, out: Path, n_workers: int) -> dict
     """Runs inside the method's own process."""
     import datasets
 
-    import datasets_hub.writer  # noqa: F401
+    import cairnhub.datasets_hub.writer  # noqa: F401
 
     datasets.disable_progress_bars()
     idle = pss_bytes(os.getpid())

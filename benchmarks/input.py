@@ -26,15 +26,15 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from datasets_hub.card import Card
-from datasets_hub.mapped import open_split
-from datasets_hub.rows import ImageRow, RowList
-from datasets_hub.writer import write_dataset
-from hierarchies.tree import LabelTree
-from pipelines.stages.train import N_THREADS
-from training.data import ImageDataset
-from training.loop import Training
-from training.recipes import load_recipe
+from cairnhub.datasets_hub.card import Card
+from cairnhub.datasets_hub.mmap_images import open_split
+from cairnhub.datasets_hub.records import ImageRow, RowList
+from cairnhub.datasets_hub.writer import write_dataset
+from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.pipelines.stages.train import N_THREADS
+from cairnhub.training.data import ImageDataset
+from cairnhub.training.loop import Training
+from cairnhub.training.recipes import load_recipe
 
 SIDE_PX, BATCH_SIZE, N_CLASSES = 160, 64, 40
 

@@ -33,7 +33,8 @@ import torch.nn.functional as F
 from line_chart import line_chart
 from torch import Tensor
 
-from training.losses import SmoothAP, SupAP, SupHAP, engine
+from cairnhub.training.losses import SmoothAP, SupAP, SupHAP
+from cairnhub.training.losses import ranking as engine
 
 RESULTS = Path(__file__).parent / "results"
 WARM = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 36)}

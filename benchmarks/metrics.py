@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from training.metrics import retrieval_metrics
+from cairnhub.training.metrics import retrieval_metrics
 
 RESULTS = Path(__file__).parent / "results"
 BATCH = 256

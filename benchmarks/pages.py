@@ -20,9 +20,10 @@ import pandas as pd
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
-from datasets_hub.photos import BUDGET_BYTES
-from hierarchies import LabelTree, Node, NodeInfo
-from hierarchies.explorer import View, write_explorer
+from cairnhub.datasets_hub.thumbnails import BUDGET_BYTES
+from cairnhub.hierarchies.explorer import View, write_explorer
+from cairnhub.hierarchies.node import Node, NodeInfo
+from cairnhub.hierarchies.tree import LabelTree
 
 ROOT = Path(__file__).parents[1]
 LEVELS = ["landmark", "category", "kind"]

@@ -22,8 +22,8 @@ from typing import get_args
 import numpy as np
 from scipy.stats import t as student
 
-from training.metrics.bootstrap import bootstrap_intervals
-from training.recipes import Method
+from cairnhub.training.metrics.bootstrap import bootstrap_intervals
+from cairnhub.training.recipes import Method
 
 ROOT = Path(__file__).parents[1]
 KEPT = ROOT / "data/benchmarks/recipes"
@@ -43,12 +43,12 @@ def run_one(dataset: str, method: str, seed: int) -> Run:
     """Train and evaluate once, in this process."""
     import torch
 
-    from datasets_hub import describe, load_tree
-    from datasets_hub.mapped import open_split
-    from training.data import ImageDataset
-    from training.evaluate import embed_split, evaluate, model_encoder
-    from training.loop import train
-    from training.recipes import load_recipe
+    from cairnhub.datasets_hub.loader import describe, load_tree
+    from cairnhub.datasets_hub.mmap_images import open_split
+    from cairnhub.training.data import ImageDataset
+    from cairnhub.training.evaluation import embed_split, evaluate, model_encoder
+    from cairnhub.training.loop import train
+    from cairnhub.training.recipes import load_recipe
 
     class Decoded(ImageDataset):
         """Decoded once and kept: the runs compare losses, not decoders."""

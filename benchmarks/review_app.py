@@ -28,10 +28,10 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from hierarchies.build.concepts import load_concepts
-from hierarchies.build.embed import Embeddings, ModelRecord
-from hierarchies.build.proposal import CategoryEntry, LandmarkEntry, Proposal, TypeEntry
-from hierarchies.build.propose import anchor_texts, text_to_embed
+from cairnhub.hierarchies.proposal.concepts import load_concepts
+from cairnhub.hierarchies.proposal.proposal import CategoryEntry, LandmarkEntry, Proposal, TypeEntry
+from cairnhub.hierarchies.proposal.propose import anchor_texts, text_to_embed
+from cairnhub.hierarchies.proposal.text_vectors import Embeddings, ModelRecord
 
 RESULTS = Path(__file__).parent / "results"
 N_REPEATS = 5
@@ -40,12 +40,12 @@ MODEL = ModelRecord("drawn", "0", "0" * 64)
 SERVE = """
 import sys
 from pathlib import Path
-from hierarchies.build.embed import Embeddings
-from hierarchies.build.proposal import Proposal
-from hierarchies.review.app.api import Api
-from hierarchies.review.app.server import listen, serve
-from hierarchies.review.reasons import Reasoner
-from hierarchies.review.session import Session
+from cairnhub.hierarchies.proposal.text_vectors import Embeddings
+from cairnhub.hierarchies.proposal.proposal import Proposal
+from cairnhub.hierarchies.review.app.api import Api
+from cairnhub.hierarchies.review.app.server import listen, serve
+from cairnhub.hierarchies.review.evidence import Reasoner
+from cairnhub.hierarchies.review.session import Session
 folder = Path(sys.argv[1])
 address = listen()
 print(address.url, flush=True)

@@ -17,13 +17,13 @@ from pathlib import Path
 import pandas as pd
 from line_chart import line_chart
 
-from hierarchies.build.embed import Embeddings, SentenceEmbedder
-from hierarchies.build.proposal import Proposal
-from hierarchies.build.propose import anchor_texts, load_concepts, propose, text_to_embed
-from hierarchies.compare import agreement
-from hierarchies.review.apply import resolve
-from hierarchies.review.decisions import Decision
-from hierarchies.review.queue import Question, queue
+from cairnhub.hierarchies.agreement import agreement
+from cairnhub.hierarchies.proposal.proposal import Proposal
+from cairnhub.hierarchies.proposal.propose import anchor_texts, load_concepts, propose, text_to_embed
+from cairnhub.hierarchies.proposal.text_vectors import Embeddings, SentenceEmbedder
+from cairnhub.hierarchies.review.apply import resolve
+from cairnhub.hierarchies.review.decisions import Decision
+from cairnhub.hierarchies.review.queue import Question, queue
 
 RESULTS = Path(__file__).parent / "results"
 TARGET = 0.99

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import torch
 
-from training.losses import SupHAP, rows
+from cairnhub.training.losses import SupHAP
+from cairnhub.training.losses.backends import sorted as rows
 
 
 def measure(

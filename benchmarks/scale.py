@@ -133,8 +133,8 @@ def run_stage(stage: str, case: Case, work: Path, n_workers: int) -> dict[str, A
     sys.path.insert(0, str(ROOT))
     import importlib
 
-    from pipelines.config import Executor, PerScale, Publish
-    from pipelines.stages import Context
+    from cairnhub.pipelines.params import Executor, PerScale, Publish
+    from cairnhub.pipelines.stages import Context
 
     timed = TimedExecutor()
     if n_workers == 1:
@@ -150,7 +150,7 @@ def run_stage(stage: str, case: Case, work: Path, n_workers: int) -> dict[str, A
     if stage in parts:
         parts[stage](context, case)
     else:
-        importlib.import_module(f"pipelines.stages.{stage}").run(context)
+        importlib.import_module(f"cairnhub.pipelines.stages.{stage}").run(context)
     return {
         "wall_s": round(time.perf_counter() - start, 3),
         "process_cpu_s": round(time.process_time() - start_cpu, 3),
@@ -159,8 +159,8 @@ def run_stage(stage: str, case: Case, work: Path, n_workers: int) -> dict[str, A
 
 
 def _fetch(context: Any, case: Case) -> None:
-    from pipelines.sources.download import fetch_all
-    from pipelines.sources.registry import RegistryRow
+    from cairnhub.pipelines.sources.download import fetch_all
+    from cairnhub.pipelines.sources.registry import RegistryRow
 
     store = context.paths.store
     files = [path for path in sorted(store.rglob("*")) if path.is_file()]
@@ -175,9 +175,9 @@ def _fetch(context: Any, case: Case) -> None:
 
 
 def _encode(context: Any, case: Case) -> None:
-    from datasets_hub.mapped import open_split
-    from training.blocks import embed_blocks, untrained_encoder
-    from training.data import ImageDataset
+    from cairnhub.datasets_hub.mmap_images import open_split
+    from cairnhub.training.data import ImageDataset
+    from cairnhub.training.embedding import embed_blocks, untrained_encoder
 
     images = ImageDataset(open_split(context.paths.hub, "train"), 64)
     embed_blocks(images, partial(untrained_encoder, "small", 0), 256, context.executor.map)
@@ -186,7 +186,7 @@ def _encode(context: Any, case: Case) -> None:
 def _rank(context: Any, case: Case) -> None:
     import torch
 
-    from training.metrics import retrieval_metrics
+    from cairnhub.training.metrics import retrieval_metrics
 
     torch.set_num_threads(1)
     generator = torch.Generator().manual_seed(0)
@@ -200,7 +200,7 @@ def _rank(context: Any, case: Case) -> None:
 def _near_duplicates(context: Any, case: Case) -> None:
     import numpy as np
 
-    from datasets_hub.duplicates import near_pairs
+    from cairnhub.datasets_hub.duplicates import near_pairs
 
     rng = np.random.default_rng(0)
     hashes = rng.integers(1, 2**63, case.n_images, dtype=np.uint64)

@@ -1,30 +1,19 @@
-"""Load hierarchical image-retrieval datasets, here or anywhere, with their label trees.
+"""Published datasets: load, write, check, compare and push them.
 
-Names are imported when they are first used: `import datasets_hub` itself costs nothing.
+Names are imported when they are first used: the package itself costs nothing.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from datasets_hub.check import check_dataset
-    from datasets_hub.diff import diff_datasets
-    from datasets_hub.loader import describe, label_array, list_datasets, load_dataset, load_tree
-    from datasets_hub.publishing import publish, rollback
-    from datasets_hub.views import TorchView
+from cairnhub.core.lazy import lazy_names
 
-_HOME = {
-    "TorchView": "views",
-    "check_dataset": "check",
-    "describe": "loader",
-    "diff_datasets": "diff",
-    "label_array": "loader",
-    "list_datasets": "loader",
-    "load_dataset": "loader",
-    "load_tree": "loader",
-    "publish": "publishing",
-    "rollback": "publishing",
-}
+if TYPE_CHECKING:
+    from cairnhub.datasets_hub.check import check_dataset
+    from cairnhub.datasets_hub.dataset_diff import diff_datasets
+    from cairnhub.datasets_hub.loader import describe, label_array, list_datasets, load_dataset, load_tree
+    from cairnhub.datasets_hub.push import publish, rollback
+    from cairnhub.datasets_hub.torch_dataset import TorchView
+
 __all__ = [
     "TorchView",
     "check_dataset",
@@ -37,9 +26,18 @@ __all__ = [
     "publish",
     "rollback",
 ]
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "TorchView": "cairnhub.datasets_hub.torch_dataset",
+        "check_dataset": "cairnhub.datasets_hub.check",
+        "describe": "cairnhub.datasets_hub.loader",
+        "diff_datasets": "cairnhub.datasets_hub.dataset_diff",
+        "label_array": "cairnhub.datasets_hub.loader",
+        "list_datasets": "cairnhub.datasets_hub.loader",
+        "load_dataset": "cairnhub.datasets_hub.loader",
+        "load_tree": "cairnhub.datasets_hub.loader",
+        "publish": "cairnhub.datasets_hub.push",
+        "rollback": "cairnhub.datasets_hub.push",
+    },
+)

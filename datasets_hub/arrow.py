@@ -4,8 +4,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from datasets_hub.loader import describe
-from hierarchies.files import replace_folder
+from cairnhub.core.files import replace_folder
+from cairnhub.datasets_hub.loader import describe
 
 
 def write_arrow(

@@ -8,11 +8,11 @@ from typing import Annotated, Literal, Self
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from datasets_hub.schema import image_features, table_features
-from datasets_hub.stats import Stats
-from hierarchies.errors import UNPRINTABLE, CairnError
-from hierarchies.parse import parse_yaml, typed
-from hierarchies.tree import LabelTree
+from cairnhub.core.errors import UNPRINTABLE, CairnError
+from cairnhub.core.parse import parse_yaml, typed
+from cairnhub.datasets_hub.schema import image_features, table_features
+from cairnhub.datasets_hub.stats import Stats
+from cairnhub.hierarchies.tree import LabelTree
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 SplitName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]\w{0,63}$")]

@@ -15,13 +15,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from PIL import Image
 
-from datasets_hub.card import configs, front_matter
-from datasets_hub.duplicates import near_pairs
-from datasets_hub.images import DECODING_FAULTS, open_image
-from datasets_hub.loader import describe
-from datasets_hub.locate import PublishedDataset
-from datasets_hub.report import LookAlike, Report
-from datasets_hub.scan import (
+from cairnhub.datasets_hub.card import configs, front_matter
+from cairnhub.datasets_hub.check_report import LookAlike, Report
+from cairnhub.datasets_hub.duplicates import near_pairs
+from cairnhub.datasets_hub.image_check import DECODING_FAULTS, open_image
+from cairnhub.datasets_hub.loader import describe
+from cairnhub.datasets_hub.location import PublishedDataset
+from cairnhub.datasets_hub.schema import table_features, tree_tables
+from cairnhub.datasets_hub.shard_scan import (
     Findings,
     ScanJob,
     ScannedGroup,
@@ -30,8 +31,7 @@ from datasets_hub.scan import (
     local_copy,
     scan_shard,
 )
-from datasets_hub.schema import table_features, tree_tables
-from hierarchies.tree import LabelTree
+from cairnhub.hierarchies.tree import LabelTree
 
 _N_PICTURES = 20
 _MAX_PAIRS = 10_000

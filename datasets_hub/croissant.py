@@ -3,10 +3,10 @@
 import json
 from collections.abc import Sequence
 
-from datasets_hub.card import Card
-from datasets_hub.schema import ATTRIBUTION, is_class_label
-from datasets_hub.stats import ShardFile, Stats
-from hierarchies.tree import LabelTree
+from cairnhub.datasets_hub.card import Card
+from cairnhub.datasets_hub.schema import ATTRIBUTION, is_class_label
+from cairnhub.datasets_hub.stats import ShardFile, Stats
+from cairnhub.hierarchies.tree import LabelTree
 
 Json = dict[str, object]
 _CONTEXT: Json = {

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from datasets_hub.images import open_image
+from cairnhub.datasets_hub.image_check import open_image
 
 Bits = npt.NDArray[np.uint64]
 _BANDS = 4  # two 64-bit hashes that differ in at most 3 bits agree in one of four 16-bit bands

@@ -8,12 +8,19 @@ import numpy as np
 import numpy.typing as npt
 from fsspec.core import url_to_fs
 
-from datasets_hub.locate import Location, PublishedDataset, find_hub, locate, open_dataset, steadily
-from datasets_hub.remote import explained
-from datasets_hub.schema import first_node_id, is_class_label
-from hierarchies.errors import CairnError
-from hierarchies.names import quoted
-from hierarchies.tree import LabelTree
+from cairnhub.core.errors import CairnError
+from cairnhub.core.text import quoted
+from cairnhub.datasets_hub.location import (
+    Location,
+    PublishedDataset,
+    find_hub,
+    locate,
+    open_dataset,
+    steadily,
+)
+from cairnhub.datasets_hub.schema import first_node_id, is_class_label
+from cairnhub.datasets_hub.storage_errors import explained
+from cairnhub.hierarchies.tree import LabelTree
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict

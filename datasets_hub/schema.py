@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from hierarchies.errors import CairnError
-from hierarchies.tree import LabelTree
+from cairnhub.core.errors import CairnError
+from cairnhub.hierarchies.tree import LabelTree
 
 if TYPE_CHECKING:
     from datasets import Features

@@ -11,10 +11,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datasets_hub.files import content_hash
-from datasets_hub.rows import Attribution, ImageRow
-from datasets_hub.stats import ShardFile
-from hierarchies.errors import CairnError
+from cairnhub.core.errors import CairnError
+from cairnhub.core.hashing import content_hash
+from cairnhub.datasets_hub.records import Attribution, ImageRow
+from cairnhub.datasets_hub.stats import ShardFile
 
 # Arrow's binary arrays hold at most 2 GiB; a row group of huge images is closed long before.
 MAX_GROUP_BYTES = 256 * 2**20

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from hierarchies.errors import CairnError
-from hierarchies.files import write_text_atomic
-from hierarchies.parse import FORBID, parse_json, typed
+from cairnhub.core.errors import CairnError
+from cairnhub.core.files import write_text_atomic
+from cairnhub.core.parse import FORBID, parse_json, typed
 
 if TYPE_CHECKING:
-    from hierarchies.tree import LabelTree
+    from cairnhub.hierarchies.tree import LabelTree
 
 SCHEMA = 3
 Count = Annotated[int, Field(ge=0, lt=2**63)]

@@ -15,19 +15,19 @@ import pandas as pd
 import PIL
 import pyarrow as pa
 
-from datasets_hub.card import Card, render_readme
-from datasets_hub.croissant import croissant_json
-from datasets_hub.images import USUAL, ImageCheck
-from datasets_hub.parts import PartJob, WrittenPart, WrittenShard, staged, write_part
-from datasets_hub.pictures import write_pictures
-from datasets_hub.progress import follow_folder
-from datasets_hub.rows import Part, Quarantined
-from datasets_hub.schema import tree_tables
-from datasets_hub.stats import ShardFile, SplitStats, Stats, data_fingerprint
-from datasets_hub.tables import image_table, write_table
-from hierarchies.errors import CairnError
-from hierarchies.files import remove_leftovers, switch_folder, write_text_atomic
-from hierarchies.tree import LabelTree
+from cairnhub.core.errors import CairnError
+from cairnhub.core.files import remove_leftovers, switch_folder, write_text_atomic
+from cairnhub.datasets_hub.card import Card, render_readme
+from cairnhub.datasets_hub.card_images import write_pictures
+from cairnhub.datasets_hub.croissant import croissant_json
+from cairnhub.datasets_hub.image_check import USUAL, ImageCheck
+from cairnhub.datasets_hub.progress import follow_folder
+from cairnhub.datasets_hub.records import Part, Quarantined
+from cairnhub.datasets_hub.schema import tree_tables
+from cairnhub.datasets_hub.stats import ShardFile, SplitStats, Stats, data_fingerprint
+from cairnhub.datasets_hub.tables import image_table, write_table
+from cairnhub.datasets_hub.write_task import PartJob, WrittenPart, WrittenShard, staged, write_part
+from cairnhub.hierarchies.tree import LabelTree
 
 _LAYOUT = 3  # raise when the same input gives other bytes, so that no half-written dataset is continued
 

@@ -8,18 +8,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hierarchies.compare import Agreement, compare
-from hierarchies.diff import Change, diff
-from hierarchies.files import write_text_atomic
-from hierarchies.node import Node, NodeInfo
-from hierarchies.pages import HERE, data_uri, fill
-from hierarchies.render import total_counts
-from hierarchies.review.decisions import Decision
-from hierarchies.review.trace import Touch
-from hierarchies.tree import LabelTree
+from cairnhub.core.files import write_text_atomic
+from cairnhub.core.html import data_uri, fill
+from cairnhub.hierarchies.agreement import Agreement, compare
+from cairnhub.hierarchies.node import Node, NodeInfo
+from cairnhub.hierarchies.render import total_counts
+from cairnhub.hierarchies.review.decisions import Decision
+from cairnhub.hierarchies.review.provenance import Touch
+from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.hierarchies.tree_diff import Change, diff
 
 Photos = Mapping[str, Sequence[bytes]]
 Place = tuple[int, int]  # rank of the level and class index: a node, for the scripts
+PAGES = Path(__file__).parent / "pages"
 _SCRIPTS = ("tree.js", "outline.js", "map.js", "panel.js", "explorer.js")
 
 
@@ -67,11 +68,11 @@ def write_explorer(
         data["differences"] = [_change(change, view.tree, beside.tree) for change in changes]
         values["agreement"] = _agreement(compare(view.tree, beside.tree, counts))
     page = fill(
-        HERE / "explorer.html",
+        PAGES / "explorer.html",
         {"agreement": None, **values},
         data,
-        styles=[HERE / "explorer.css"],
-        scripts=[HERE / name for name in _SCRIPTS],
+        styles=[PAGES / "explorer.css"],
+        scripts=[PAGES / name for name in _SCRIPTS],
     )
     write_text_atomic(path, page)
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 
 import networkx as nx
 
-from hierarchies.errors import CairnError
-from hierarchies.names import quoted
-from hierarchies.node import Node
-from hierarchies.tree import LabelTree
+from cairnhub.core.errors import CairnError
+from cairnhub.core.text import quoted
+from cairnhub.hierarchies.node import Node
+from cairnhub.hierarchies.tree import LabelTree
 
 
 def export(tree: LabelTree, form: str) -> str:

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from hierarchies.errors import CairnError
+from cairnhub.core.errors import CairnError
 
 FloatArray = npt.NDArray[np.float64]
 

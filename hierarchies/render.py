@@ -1,4 +1,4 @@
-"""Trees for the eye, in the terminal; `hierarchies.explorer` makes pages of them."""
+"""Trees for the eye, in the terminal; `cairnhub.hierarchies.explorer` makes pages of them."""
 
 from collections.abc import Mapping
 
@@ -6,11 +6,11 @@ import numpy as np
 from rich.text import Text
 from rich.tree import Tree
 
-from hierarchies.errors import CairnError
-from hierarchies.links import IntArray
-from hierarchies.names import fold
-from hierarchies.node import Node, NodeInfo
-from hierarchies.tree import LabelTree
+from cairnhub.core.errors import CairnError
+from cairnhub.core.text import fold
+from cairnhub.hierarchies.node import Node, NodeInfo
+from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.hierarchies.tree_rules import IntArray
 
 Counts = Mapping[str, int]
 _COLOURS = ("bold", "cyan", "green", "yellow", "magenta", "blue", "red", "white")

@@ -4,7 +4,7 @@ import heapq
 from collections.abc import Sequence
 from typing import TypeVar
 
-from hierarchies.names import fold
+from cairnhub.core.text import fold
 
 T = TypeVar("T")
 _SIMILAR = 0.25  # share of common trigrams below which two labels are not alike

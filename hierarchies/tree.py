@@ -13,14 +13,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from hierarchies.errors import CairnError
-from hierarchies.files import write_text_atomic
-from hierarchies.forms import links_of_nodes, node_table, parse_tree, write_json
-from hierarchies.links import ROOT, IntArray, Links, check_levels, depths, labels, strict_levels
-from hierarchies.names import fold, quoted
-from hierarchies.node import Node, NodeInfo
-from hierarchies.parse import read_text
-from hierarchies.search import search
+from cairnhub.core.errors import CairnError
+from cairnhub.core.files import write_text_atomic
+from cairnhub.core.parse import read_text
+from cairnhub.core.text import fold, quoted
+from cairnhub.hierarchies.node import Node, NodeInfo
+from cairnhub.hierarchies.search import search
+from cairnhub.hierarchies.serialization import links_of_nodes, node_table, parse_tree, write_json
+from cairnhub.hierarchies.tree_rules import ROOT, IntArray, Links, check_levels, depths, labels, strict_levels
 
 INAT_LEVELS = ("species", "genus", "family", "order", "class", "phylum", "kingdom")
 

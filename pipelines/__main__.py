@@ -1,6 +1,6 @@
-"""`python -m pipelines`: `pipelines.command`, but for worker processes, which import this module again."""
+"""`python -m pipelines`: `cairnhub.pipelines.command`, but for worker processes, which import this module again."""
 
 if __name__ == "__main__":
-    from pipelines.command import main
+    from cairnhub.pipelines.command import main
 
     main()

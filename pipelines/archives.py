@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import IO, NamedTuple, Self
 from zipfile import BadZipFile, ZipFile
 
-from hierarchies.errors import CairnError
-from hierarchies.files import stays_below
+from cairnhub.core.errors import CairnError
+from cairnhub.core.files import stays_below
 
 MAX_MEMBER_BYTES = 2**30
 """No photograph and no table of annotations is larger; what says it is would fill the memory."""
@@ -207,7 +207,7 @@ class MemberReader:
         return content
 
     def _read_zip(self, archive: str, member: str) -> bytes:
-        from pipelines.sources.zips import open_zip, read_zip_member
+        from cairnhub.pipelines.sources.zips import open_zip, read_zip_member
 
         if archive not in self._zips:
             self._zips[archive] = open_zip(self._store / archive)

@@ -11,13 +11,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hierarchies import CairnError
-from hierarchies.errors import printable, run_command_line
-from hierarchies.files import write_text_atomic
+from cairnhub.core.errors import CairnError, printable, run_command_line
+from cairnhub.core.files import write_text_atomic
 
 if TYPE_CHECKING:
-    from hierarchies import LabelTree
-    from hierarchies.explorer import View
+    from cairnhub.hierarchies.explorer import View
+    from cairnhub.hierarchies.tree import LabelTree
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -62,7 +61,7 @@ def datasets(context: typer.Context) -> None:
     """List the published datasets of the hub."""
     if context.invoked_subcommand:
         return
-    from datasets_hub import list_datasets
+    from cairnhub.datasets_hub.loader import list_datasets
 
     table = Table("dataset", "scale", "images", "splits", "levels (fine to coarse)", "licence")
     published = list_datasets()
@@ -82,7 +81,7 @@ def check(
     page: Annotated[Path | None, typer.Option(help="Write look-alikes of different splits, as HTML.")] = None,
 ) -> None:
     """Hold a published dataset, anybody's, against the contract; exit with 1 if it is broken."""
-    from datasets_hub import check_dataset
+    from cairnhub.datasets_hub.check import check_dataset
 
     report = check_dataset(dataset, scale)
     console.print(str(report), soft_wrap=True)
@@ -102,7 +101,7 @@ def diff_datasets(
     revision_after: Annotated[str | None, typer.Option(help="Likewise; the present one by default.")] = None,
 ) -> None:
     """Say what changed between two datasets, or versions of one: images and labels added, removed, moved."""
-    from datasets_hub import diff
+    from cairnhub.datasets_hub import dataset_diff as diff
 
     found = diff.diff_datasets(
         before, after, scale, revision_before=revision_before, revision_after=revision_after
@@ -119,7 +118,7 @@ def publish(
     dry_run: Annotated[bool, typer.Option(help="Only say what would travel.")] = False,
 ) -> None:
     """Publish a dataset of this hub elsewhere; only changed files travel, readers switch at the end."""
-    from datasets_hub.publishing import publish as send
+    from cairnhub.datasets_hub.push import publish as send
 
     done = send(dataset, to, scale=scale, message=message, dry_run=dry_run)
     console.print(str(done), soft_wrap=True)
@@ -131,7 +130,7 @@ def rollback(
     version: Annotated[str, typer.Argument(help="The version to show again, such as v2.")],
 ) -> None:
     """Let readers see an earlier version again; nothing is deleted."""
-    from datasets_hub.publishing import rollback as switch_back
+    from cairnhub.datasets_hub.push import rollback as switch_back
 
     switch_back(to, version)
     console.print(f"{to}: readers see {version}")
@@ -149,7 +148,7 @@ def show(
     search: Annotated[str, typer.Option(help="Only labels that contain this text, and their kin.")] = "",
 ) -> None:
     """Print a label tree with counts, confidence and provenance."""
-    from hierarchies.render import render_text
+    from cairnhub.hierarchies.render import render_text
 
     drawn = render_text(_load(tree, scale), depth, min_count, search, _counts(tree, scale))
     console.print(drawn if drawn.children else "no label fits")
@@ -170,7 +169,7 @@ def find(tree: Tree, text: str, scale: Scale = "sample", limit: Limit = 10) -> N
 @tree_app.command("diff")
 def diff_trees(before: Tree, after: Tree, scale: Scale = "sample") -> None:
     """Say what changed between two trees: renamed, merged, split, moved, added, removed."""
-    from hierarchies.diff import diff
+    from cairnhub.hierarchies.tree_diff import diff
 
     images = _counts(after, scale)
     changes = diff(_load(before, scale), _load(after, scale), images)
@@ -197,8 +196,8 @@ def compare(tree: Tree, reference: Tree, scale: Scale = "sample", limit: Limit =
 
     Each level has a line where every leaf counts once and, for a published dataset, one where it counts by its images.
     """
-    from hierarchies.compare import compare as agreement
-    from hierarchies.compare import disagreements
+    from cairnhub.hierarchies.agreement import compare as agreement
+    from cairnhub.hierarchies.agreement import disagreements
 
     ours, theirs, images = _load(tree, scale), _load(reference, scale), _counts(tree, scale)
     table = Table("level", "by", "V-measure", "ARI", "purity", "matched", "groups", "reference")
@@ -220,7 +219,7 @@ def export(
     scale: Scale = "sample",
 ) -> None:
     """Print a tree in a format of other tools."""
-    from hierarchies.export import export as as_text
+    from cairnhub.hierarchies.export import export as as_text
 
     sys.stdout.write(as_text(_load(tree, scale), form))
 
@@ -233,9 +232,9 @@ def html(
     scale: Scale = "sample",
 ) -> None:
     """Write one self-contained page to explore a tree, or two trees side by side."""
-    from datasets_hub import describe
-    from datasets_hub.photos import photos_per_leaf
-    from hierarchies.explorer import write_explorer
+    from cairnhub.datasets_hub.loader import describe
+    from cairnhub.datasets_hub.thumbnails import photos_per_leaf
+    from cairnhub.hierarchies.explorer import write_explorer
 
     view, beside = _view(tree, scale), _view(compare, scale) if compare else None
     photos = {} if tree.endswith(".json") else photos_per_leaf(describe(tree, scale), view.tree)
@@ -244,25 +243,25 @@ def html(
 
 
 def _load(name: str, scale: str) -> "LabelTree":
-    from datasets_hub import load_tree
-    from hierarchies import LabelTree
+    from cairnhub.datasets_hub.loader import load_tree
+    from cairnhub.hierarchies.tree import LabelTree
 
     return LabelTree.load(Path(name)) if name.endswith(".json") else load_tree(name, scale)
 
 
 def _counts(name: str, scale: str) -> dict[str, int] | None:
     """Images per leaf of a published dataset; None for a tree by itself."""
-    from pipelines.counts import images_per_leaf
+    from cairnhub.pipelines.label_counts import images_per_leaf
 
     return None if name.endswith(".json") else images_per_leaf(name, scale)
 
 
 def _view(name: str, scale: str) -> "View":
     """A tree for the explorer; a dataset of this checkout with the decisions that shaped it."""
-    from hierarchies.explorer import View
-    from hierarchies.review.trace import read_touches
-    from pipelines.counts import images_per_split
-    from pipelines.paths import Paths, project_root
+    from cairnhub.hierarchies.explorer import View
+    from cairnhub.hierarchies.review.provenance import read_touches
+    from cairnhub.pipelines.label_counts import images_per_split
+    from cairnhub.pipelines.paths import Paths, project_root
 
     tree = _load(name, scale)
     if name.endswith(".json"):
@@ -291,7 +290,7 @@ def retrieve(
     k: Nearest = 10,
 ) -> None:
     """Write one self-contained page: what a model finds for its worst, median and best queries."""
-    from pipelines.retrieval import retrieval_page
+    from cairnhub.pipelines.retrieval_commands import retrieval_page
 
     write_text_atomic(output, retrieval_page(model, dataset, scale, protocol, n_queries, k))
     console.print(f"{output}: open it in a browser")
@@ -306,7 +305,7 @@ def search(
     k: Nearest = 10,
 ) -> None:
     """List the images of a dataset that are nearest to a picture, with their paths in the tree."""
-    from pipelines.retrieval import search as neighbours
+    from cairnhub.pipelines.retrieval_commands import search as neighbours
 
     table = Table("score", "image", "labels (fine to coarse)")
     for found in neighbours(model, image, dataset or Path(model).name, scale, k):
@@ -335,7 +334,7 @@ def review(
     ask the same questions and write the same lines to hierarchies/decisions/<dataset>.jsonl, which git keeps and
     merges. Afterwards `dvc repro` runs review and what depends on it. docs/review.md tells more.
     """
-    from pipelines.review import review_in_browser, review_in_terminal
+    from cairnhub.pipelines.review_command import review_in_browser, review_in_terminal
 
     name = author or _login()
     if in_browser:
@@ -370,8 +369,8 @@ def doctor(
     then leftovers older than a day are removed, and damaged files are moved to a folder `.quarantine`, so that
     `dvc repro` makes them anew. Decisions are never touched. Exits with 1 when a problem is left.
     """
-    from pipelines.doctor import examine, examine_deep
-    from pipelines.paths import project_root
+    from cairnhub.pipelines.doctor import examine, examine_deep
+    from cairnhub.pipelines.paths import project_root
 
     if repair and not deep:
         raise CairnError("--repair goes with --deep: `cairn doctor --deep --repair`")

@@ -6,13 +6,12 @@ from typing import Annotated
 
 import typer
 
-from hierarchies import CairnError
-from hierarchies.errors import run_command_line
-from hierarchies.files import write_text_atomic
-from pipelines.config import check_scale, load_params
-from pipelines.include import include_dataset
-from pipelines.paths import Paths, project_root
-from pipelines.stages import OVER_ALL, STAGES, Context
+from cairnhub.core.errors import CairnError, run_command_line
+from cairnhub.core.files import write_text_atomic
+from cairnhub.pipelines.include import include_dataset
+from cairnhub.pipelines.params import check_scale, load_params
+from cairnhub.pipelines.paths import Paths, project_root
+from cairnhub.pipelines.stages import OVER_ALL, STAGES, Context
 
 app = typer.Typer(
     help="Run one stage for one dataset. `dvc repro` runs all that is stale, in order.",
@@ -41,7 +40,7 @@ def _add_command(stage: str, summary: str) -> None:
     ) -> None:
         context = make_context(dataset, scale, project_root())
         _check_stage(stage, context)
-        importlib.import_module(f"pipelines.stages.{stage}").run(context)
+        importlib.import_module(f"cairnhub.pipelines.stages.{stage}").run(context)
 
     app.command(stage, help=summary)(command)
 
@@ -59,7 +58,7 @@ def _check_stage(stage: str, context: Context) -> None:
 
 def _add_command_over_all(stage: str, summary: str) -> None:
     def command() -> None:
-        importlib.import_module(f"pipelines.stages.{stage}").run(project_root())
+        importlib.import_module(f"cairnhub.pipelines.stages.{stage}").run(project_root())
 
     app.command(stage, help=summary)(command)
 
@@ -91,7 +90,7 @@ def register(
     scale: Annotated[str, typer.Argument(help="The scale whose mirror and timeouts are used.")] = "full",
 ) -> None:
     """Record the hashes that the authors publish into the registry, for review and commit."""
-    from pipelines.sources.fetched import register as record_hashes
+    from cairnhub.pipelines.sources.fetching import register as record_hashes
 
     n_recorded = record_hashes(make_context(dataset, scale, project_root()))
     print(f"{dataset}: {n_recorded:,} hashes recorded")
@@ -100,7 +99,7 @@ def register(
 @app.command()
 def recipes() -> None:
     """Write results/recipes.md: what each recipe's paper reports beside what was reproduced here."""
-    from pipelines.recipe_table import recipe_table
+    from cairnhub.pipelines.recipe_table import recipe_table
 
     root = project_root()
     table = recipe_table(load_params(root / "params.yaml"), root / "results")

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from hierarchies import CairnError
-from hierarchies.files import write_text_atomic
-from hierarchies.parse import parse_yaml, read_text
-from pipelines.config import Params, check_scale, load_params, validate
+from cairnhub.core.errors import CairnError
+from cairnhub.core.files import write_text_atomic
+from cairnhub.core.parse import parse_yaml, read_text
+from cairnhub.pipelines.params import Params, check_scale, load_params, validate
 
 
 def include_dataset(path: Path, dataset: str, mirror: str | None, scale: str) -> list[str]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from hierarchies.parse import read_json
+from cairnhub.core.parse import read_json
 
 PUBLISHED_LABELS = "published_labels.parquet"
 CHAINS = "chains.json"

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from hierarchies import CairnError
+from cairnhub.core.errors import CairnError
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.config import Params
-from training.methods import PAPERS
-from training.recipes import load_recipe, recipe_names
+from cairnhub.pipelines.params import Params
+from cairnhub.training.build_loss import PAPERS
+from cairnhub.training.recipes import load_recipe, recipe_names
 
 NOT_RUN = "not run"
 HEAD = """# Reported and reproduced

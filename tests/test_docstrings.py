@@ -30,7 +30,7 @@ def test_examples_run(module: str) -> None:
     assert not result.failed
 
 
-@pytest.mark.parametrize("package", ["training.losses", "training.metrics"])
+@pytest.mark.parametrize("package", ["cairnhub.training.losses", "cairnhub.training.metrics"])
 def test_public_losses_and_metrics_have_an_example_and_their_paper(package: str) -> None:
     module = importlib.import_module(package)
     # a base class, a result, and what spreads `retrieval_metrics` over processes

@@ -1,17 +1,19 @@
-"""Rank losses, exact retrieval metrics, and the trainer that uses them."""
+"""Rank losses, exact retrieval metrics, and the trainer that uses them.
+
+Names are imported when they are first used: the package itself costs nothing.
+"""
 
 from typing import TYPE_CHECKING
 
+from cairnhub.core.lazy import lazy_names
+
 if TYPE_CHECKING:
-    from training.inference import encode
+    from cairnhub.training.inference import encode
 
 __all__ = ["encode"]
-
-
-def __getattr__(name: str) -> object:
-    """`training.encode` is imported when it is first used: the losses alone need none of its parts."""
-    if name != "encode":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from training.inference import encode
-
-    return encode
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "encode": "cairnhub.training.inference",
+    },
+)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from hierarchies import CairnError
-from training.recipes import Network
+from cairnhub.core.errors import CairnError
+from cairnhub.training.recipes import Network
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig

@@ -15,10 +15,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from hierarchies import CairnError
-from hierarchies.files import atomic_write, remove_leftovers
-from training.optimisation import Optimisation, below
-from training.rng import rng_states, set_rng_states
+from cairnhub.core.errors import CairnError
+from cairnhub.core.files import atomic_write, remove_leftovers
+from cairnhub.training.optimisation import Optimisation, below
+from cairnhub.training.rng import rng_states, set_rng_states
 
 N_KEPT = 2
 FAILED_BATCH = "failed_batch.safetensors"

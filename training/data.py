@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset
 
-from datasets_hub.mapped import OpenSplit
-from training.recipes import Augment
+from cairnhub.datasets_hub.mmap_images import OpenSplit
+from cairnhub.training.recipes import Augment
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and deviation per channel
 

@@ -15,7 +15,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from hierarchies import CairnError
+from cairnhub.core.errors import CairnError
 
 
 @dataclass(frozen=True)

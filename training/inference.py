@@ -7,11 +7,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from datasets_hub.images import DECODING_FAULTS, open_image
-from hierarchies import CairnError
-from training.data import to_tensor
-from training.evaluate import model_encoder
-from training.models import RetrievalModel, load_model
+from cairnhub.core.errors import CairnError
+from cairnhub.datasets_hub.image_check import DECODING_FAULTS, open_image
+from cairnhub.training.data import to_tensor
+from cairnhub.training.evaluation import model_encoder
+from cairnhub.training.models import RetrievalModel, load_model
 
 
 @torch.inference_mode()

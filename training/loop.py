@@ -15,18 +15,18 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from hierarchies import CairnError
-from training.checkpoint import Checkpoints, RunState
-from training.data import LabelledImages, augment, draw_views, normalise
-from training.distributed import device, ranks
-from training.gradients import Diverged, accumulate_gradients
-from training.memory import CrossBatchMemory
-from training.methods import make_loss
-from training.models import RetrievalModel
-from training.optimisation import Optimisation
-from training.recipes import Recipe
-from training.samplers import ClassSampler
-from training.validation import Part, held_out_h_ap, hold_out
+from cairnhub.core.errors import CairnError
+from cairnhub.training.build_loss import make_loss
+from cairnhub.training.checkpoint import Checkpoints, RunState
+from cairnhub.training.cross_batch_memory import CrossBatchMemory
+from cairnhub.training.data import LabelledImages, augment, draw_views, normalise
+from cairnhub.training.distributed import device, ranks
+from cairnhub.training.early_stopping import Part, held_out_h_ap, hold_out
+from cairnhub.training.grad_cache import Diverged, accumulate_gradients
+from cairnhub.training.models import RetrievalModel
+from cairnhub.training.optimisation import Optimisation
+from cairnhub.training.recipes import Recipe
+from cairnhub.training.samplers import ClassSampler
 
 SAVE_EVERY_S = 60.0
 CURVE = ["step", "epoch", "loss", "learning_rate", "held_out_h_ap"]

@@ -12,11 +12,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hierarchies import CairnError
-from hierarchies.files import read_steadily
-from hierarchies.parse import FORBID, read_json
-from training.backbones import PublishedBackbone, make_backbone
-from training.recipes import Network
+from cairnhub.core.errors import CairnError
+from cairnhub.core.files import read_steadily
+from cairnhub.core.parse import FORBID, read_json
+from cairnhub.training.backbones import PublishedBackbone, make_backbone
+from cairnhub.training.recipes import Network
 
 WEIGHTS = "model.safetensors"
 DESCRIPTION = "model.json"

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from training.distributed import reduce_gradients
-from training.models import RetrievalModel
-from training.recipes import Recipe
+from cairnhub.training.distributed import reduce_gradients
+from cairnhub.training.models import RetrievalModel
+from cairnhub.training.recipes import Recipe
 
 MOMENTUM = 0.9
 

@@ -11,12 +11,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from datasets_hub.pictures import square
-from hierarchies import LabelTree
-from hierarchies.pages import HERE, data_uri, fill
-from hierarchies.pages.found import Found, Grade, Picture
-from training.data import ImageDataset
-from training.evaluate import Embedded, Measured
+from cairnhub.core.html import PAGES, data_uri, fill
+from cairnhub.datasets_hub.card_images import square
+from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.training.data import ImageDataset
+from cairnhub.training.evaluation import Embedded, Measured
+from cairnhub.training.retrieved import Found, Grade, Picture
 
 IntArray = npt.NDArray[np.int64]
 THUMBNAIL_PX = 104
@@ -119,7 +119,7 @@ def render_page(
     means = f"H-AP {100 * measured.values['h_ap']:.1f} over {len(measured.per_query['h_ap']):,} queries"
     found = found_for(tree, measured, query, gallery, n_queries, k)
     values = {"title": title, "means": means, "levels": measured.levels, "found": found}
-    return fill(Path(__file__).with_name("retrieval.html"), values, styles=[HERE / "found.css"])
+    return fill(Path(__file__).with_name("retrieval.html"), values, styles=[PAGES / "retrieved.css"])
 
 
 def _metrics(measured: Measured, row: int) -> str:

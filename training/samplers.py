@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from hierarchies import CairnError
-from training.recipes import Batch
+from cairnhub.core.errors import CairnError
+from cairnhub.training.recipes import Batch
 
 IntArray = npt.NDArray[np.int64]
 

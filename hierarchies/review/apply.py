@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from hierarchies.build.concepts import HUMAN_MADE, NATURAL
-from hierarchies.build.proposal import Proposal
-from hierarchies.errors import CairnError
-from hierarchies.names import label_key
-from hierarchies.node import Node, NodeInfo
-from hierarchies.review.decisions import Decision
-from hierarchies.tree import LabelTree
+from cairnhub.core.errors import CairnError
+from cairnhub.core.text import label_key
+from cairnhub.hierarchies.node import Node, NodeInfo
+from cairnhub.hierarchies.proposal.concepts import HUMAN_MADE, NATURAL
+from cairnhub.hierarchies.proposal.proposal import Proposal
+from cairnhub.hierarchies.review.decisions import Decision
+from cairnhub.hierarchies.tree import LabelTree
 
 PENDING_BELOW = 0.8  # confidence below which an undecided thing waits for a person
 Slot = tuple[str, str]

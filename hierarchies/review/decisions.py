@@ -26,10 +26,11 @@ from typing import Literal, get_args
 
 from filelock import FileLock, Timeout
 
-from hierarchies.errors import CairnError
-from hierarchies.files import write_text_atomic
-from hierarchies.names import check_names, label_key
-from hierarchies.parse import FORBID, parse_json, read_text, typed
+from cairnhub.core.errors import CairnError
+from cairnhub.core.files import write_text_atomic
+from cairnhub.core.parse import FORBID, parse_json, read_text, typed
+from cairnhub.core.text import label_key
+from cairnhub.hierarchies.label_rules import check_names
 
 Act = Literal["rename", "move", "merge", "split", "assign", "accept", "undo"]
 Level = Literal["", "type", "landmark", "category"]

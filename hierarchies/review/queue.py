@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hierarchies.build.concepts import HUMAN_MADE, NATURAL
-from hierarchies.build.proposal import LandmarkEntry, Proposal, TypeEntry
-from hierarchies.errors import CairnError
-from hierarchies.names import label_key, quoted
-from hierarchies.review.decisions import Decision, Level, seen_fingerprint
-from hierarchies.review.places import Layout, Places, Thing
+from cairnhub.core.errors import CairnError
+from cairnhub.core.text import label_key, quoted
+from cairnhub.hierarchies.proposal.concepts import HUMAN_MADE, NATURAL
+from cairnhub.hierarchies.proposal.proposal import LandmarkEntry, Proposal, TypeEntry
+from cairnhub.hierarchies.review.decisions import Decision, Level, seen_fingerprint
+from cairnhub.hierarchies.review.state import Layout, Places, Thing
 
 _N_EXAMPLES = 5
 _SURE = 0.95  # of the kind of a category that a person named

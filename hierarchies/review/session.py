@@ -8,17 +8,18 @@ from pathlib import Path
 from statistics import median
 from typing import Literal
 
-from hierarchies.build.concepts import load_concepts
-from hierarchies.build.proposal import Proposal
-from hierarchies.errors import CairnError
-from hierarchies.names import check_names, fold, label_key
-from hierarchies.node import Node
-from hierarchies.review.apply import PENDING_BELOW, Outcome
-from hierarchies.review.decisions import Act, Decision, append_decision, read_decisions
-from hierarchies.review.effect import Effect, effect_of, refusal
-from hierarchies.review.places import Layout, Places, Thing
-from hierarchies.review.queue import Question, ask, waiting
-from hierarchies.search import search
+from cairnhub.core.errors import CairnError
+from cairnhub.core.text import fold, label_key
+from cairnhub.hierarchies.label_rules import check_names
+from cairnhub.hierarchies.node import Node
+from cairnhub.hierarchies.proposal.concepts import load_concepts
+from cairnhub.hierarchies.proposal.proposal import Proposal
+from cairnhub.hierarchies.review.apply import PENDING_BELOW, Outcome
+from cairnhub.hierarchies.review.decisions import Act, Decision, append_decision, read_decisions
+from cairnhub.hierarchies.review.preview import Effect, effect_of, refusal
+from cairnhub.hierarchies.review.queue import Question, ask, waiting
+from cairnhub.hierarchies.review.state import Layout, Places, Thing
+from cairnhub.hierarchies.search import search
 
 SessionAct = Literal["accept", "move", "rename", "merge", "split"]
 _PAUSE_S = 300.0  # a longer gap between two answers is a break, no thinking

@@ -10,10 +10,10 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from hierarchies.errors import CairnError
-from hierarchies.names import fold
-from hierarchies.review.queue import Question
-from hierarchies.review.session import Session, SessionAct
+from cairnhub.core.errors import CairnError
+from cairnhub.core.text import fold
+from cairnhub.hierarchies.review.queue import Question
+from cairnhub.hierarchies.review.session import Session, SessionAct
 
 try:
     import termios

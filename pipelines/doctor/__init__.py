@@ -4,18 +4,18 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipelines.config import load_params
-from pipelines.doctor.findings import Finding, Repair
-from pipelines.doctor.machine import examine, examine_deeper
-from pipelines.doctor.outputs import (
+from cairnhub.pipelines.doctor.findings import Finding, Repair
+from cairnhub.pipelines.doctor.machine import examine, examine_deeper
+from cairnhub.pipelines.doctor.outputs import (
     examine_cache,
     examine_decisions,
     examine_hub,
     examine_leftovers,
     examine_models,
 )
-from pipelines.doctor.store import examine_store, read_manifests
-from pipelines.executor import LocalExecutor
+from cairnhub.pipelines.doctor.store import examine_store, read_manifests
+from cairnhub.pipelines.executors.local import LocalExecutor
+from cairnhub.pipelines.params import load_params
 
 __all__ = ["Finding", "Repair", "examine", "examine_deep"]
 

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from hierarchies.files import write_text_atomic
+from cairnhub.core.files import write_text_atomic
 
 DAY_S = 86_400
 

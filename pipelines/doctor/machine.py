@@ -14,11 +14,11 @@ from tempfile import TemporaryDirectory
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from pipelines.config import Params
-from pipelines.doctor.findings import Finding
-from pipelines.paths import Paths
-from pipelines.sources.fetched import REGISTRIES
-from pipelines.sources.registry import RegistryRow, read_registry
+from cairnhub.pipelines.doctor.findings import Finding
+from cairnhub.pipelines.params import Params
+from cairnhub.pipelines.paths import Paths
+from cairnhub.pipelines.sources.fetching import REGISTRIES
+from cairnhub.pipelines.sources.registry import RegistryRow, read_registry
 
 MIN_FREE_GB = 5
 _EXTRAS = ("", "build", "train", "review", "s3", "ray")

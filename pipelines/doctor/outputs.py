@@ -9,16 +9,16 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datasets_hub import describe
-from datasets_hub.files import blake2b_of
-from datasets_hub.locate import PublishedDataset
-from datasets_hub.schema import image_features
-from datasets_hub.stats import ShardFile
-from hierarchies import CairnError
-from hierarchies.files import is_held
-from hierarchies.review.decisions import read_decisions
-from pipelines.doctor.findings import DAY_S, Finding, Repair, age_s
-from pipelines.executor import Executor
+from cairnhub.core.errors import CairnError
+from cairnhub.core.files import is_held
+from cairnhub.core.hashing import blake2b_of
+from cairnhub.datasets_hub.loader import describe
+from cairnhub.datasets_hub.location import PublishedDataset
+from cairnhub.datasets_hub.schema import image_features
+from cairnhub.datasets_hub.stats import ShardFile
+from cairnhub.hierarchies.review.decisions import read_decisions
+from cairnhub.pipelines.doctor.findings import DAY_S, Finding, Repair, age_s
+from cairnhub.pipelines.executors.local import Executor
 
 _LEFTOVERS = (".*.tmp", ".*.partial", ".*.old", ".cairn-doctor-*")
 _BUILT = ("data", "models", "results", "hierarchies/decisions")
@@ -106,7 +106,7 @@ def examine_models(root: Path) -> Iterator[Finding]:
         yield Finding("models", f"{len(folders)}", "ok, not read: torch is not installed")
         return
     for folder in folders:
-        from training.models import load_model
+        from cairnhub.training.models import load_model
 
         scale, dataset = folder.parts[-2:]
         again = f"run `dvc repro --force train@{scale}-{dataset}`"

@@ -4,15 +4,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hierarchies import CairnError
-from pipelines.config import Params, TableSource
-from pipelines.doctor.findings import DAY_S, Finding, Repair, age_s
-from pipelines.executor import Executor
-from pipelines.paths import Paths
-from pipelines.sources.fetched import REGISTRIES, read_manifest
-from pipelines.sources.pieces import sha256_of
-from pipelines.sources.registry import read_registry
-from pipelines.sources.verified import LEDGER
+from cairnhub.core.errors import CairnError
+from cairnhub.core.hashing import sha256_of
+from cairnhub.pipelines.doctor.findings import DAY_S, Finding, Repair, age_s
+from cairnhub.pipelines.executors.local import Executor
+from cairnhub.pipelines.params import Params, TableSource
+from cairnhub.pipelines.paths import Paths
+from cairnhub.pipelines.sources.fetching import REGISTRIES, read_manifest
+from cairnhub.pipelines.sources.ledger import LEDGER
+from cairnhub.pipelines.sources.registry import read_registry
 
 QUARANTINE = ".quarantine"
 _UNFINISHED = (".part", ".part.validator")

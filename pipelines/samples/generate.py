@@ -7,9 +7,9 @@ from pathlib import Path
 
 import PIL
 
-from hierarchies.errors import CairnError
-from hierarchies.files import replace_folder
-from pipelines.samples import crockery, cub, dyml, gldv2, inat2018, sop, vehicleid
+from cairnhub.core.errors import CairnError
+from cairnhub.core.files import replace_folder
+from cairnhub.pipelines.samples import crockery, cub, dyml, gldv2, inat2018, sop, vehicleid
 
 REGISTRY = "registry.tsv"
 RECIPE = ".recipe"  # what the folder was drawn with: a folder of older code is drawn anew

@@ -2,7 +2,19 @@
 
 from random import Random
 
-from pipelines.samples.canvas import BASE, DARK, ROOF, STONE, VIVID, WOOD, Canvas, Colour, arc, shade, tone
+from cairnhub.pipelines.samples.canvas import (
+    BASE,
+    DARK,
+    ROOF,
+    STONE,
+    VIVID,
+    WOOD,
+    Canvas,
+    Colour,
+    arc,
+    shade,
+    tone,
+)
 
 GLASS: Colour = (0.55, 0.25, 0.85)
 RUBBER: Colour = (0.62, 0.15, 0.18)

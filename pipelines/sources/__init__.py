@@ -1,6 +1,7 @@
 """Raw data as its authors publish it: which files, and one row per image out of them."""
 
-from pipelines.config import (
+from cairnhub.pipelines.executors.local import HERE, Executor
+from cairnhub.pipelines.params import (
     CUBSource,
     DyMLSource,
     GLDv2Source,
@@ -12,9 +13,8 @@ from pipelines.config import (
     TableSource,
     VehicleIDSource,
 )
-from pipelines.executor import HERE, Executor
-from pipelines.sources import cub, dyml, gldv2, inat2018, sop, table, vehicleid
-from pipelines.sources.base import Listing, SourceReader
+from cairnhub.pipelines.sources import cub, dyml, gldv2, inat2018, sop, table, vehicleid
+from cairnhub.pipelines.sources.listing import Listing, SourceReader
 
 __all__ = ["Listing", "SourceReader", "reader", "subset_of"]
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from datasets_hub.card import Card, EvaluationProtocol
-from hierarchies import CairnError
-from pipelines.archives import stream_tar_gz
-from pipelines.sources.base import LOCATION, Listing, SourceReader, split_off
+from cairnhub.core.errors import CairnError
+from cairnhub.datasets_hub.card import Card, EvaluationProtocol
+from cairnhub.pipelines.archives import stream_tar_gz
+from cairnhub.pipelines.sources.listing import LOCATION, Listing, SourceReader, split_off
 
 ARCHIVE = "CUB_200_2011.tgz"
 FOLDER = "CUB_200_2011"

@@ -13,12 +13,18 @@ from urllib.parse import quote
 
 from tqdm import tqdm
 
-from hierarchies.errors import CairnError
-from pipelines.executor import HERE, Executor
-from pipelines.sources.pieces import ENDINGS, Content, Hasher, Part
-from pipelines.sources.registry import RegistryRow
-from pipelines.sources.transport import CHUNK_BYTES, Interrupted, Unreachable, announced_bytes, open_body
-from pipelines.sources.verified import FetchedFile, Ledger
+from cairnhub.core.errors import CairnError
+from cairnhub.pipelines.executors.local import HERE, Executor
+from cairnhub.pipelines.sources.ledger import FetchedFile, Ledger
+from cairnhub.pipelines.sources.partial_file import ENDINGS, Content, Hasher, Part
+from cairnhub.pipelines.sources.registry import RegistryRow
+from cairnhub.pipelines.sources.transport import (
+    CHUNK_BYTES,
+    Interrupted,
+    Unreachable,
+    announced_bytes,
+    open_body,
+)
 
 __all__ = ["FetchedFile", "fetch_all", "fetch_file"]
 

@@ -8,12 +8,13 @@ from urllib.parse import unquote
 
 import pandas as pd
 
-from datasets_hub.card import Card, EvaluationProtocol
-from hierarchies import CairnError
-from hierarchies.names import disambiguate, without_controls
-from pipelines.config import GLDv2Source, GLDv2Subset
-from pipelines.executor import HERE, Executor
-from pipelines.sources.base import (
+from cairnhub.core.errors import CairnError
+from cairnhub.core.text import without_controls
+from cairnhub.datasets_hub.card import Card, EvaluationProtocol
+from cairnhub.hierarchies.label_rules import disambiguate
+from cairnhub.pipelines.executors.local import HERE, Executor
+from cairnhub.pipelines.params import GLDv2Source, GLDv2Subset
+from cairnhub.pipelines.sources.listing import (
     ATTRIBUTION,
     LOCATION,
     Listing,
@@ -23,8 +24,8 @@ from pipelines.sources.base import (
     read_csv,
     split_off,
 )
-from pipelines.sources.members import locate, scan_tars
-from pipelines.sources.mined import mined_types
+from cairnhub.pipelines.sources.match_members import locate, scan_tars
+from cairnhub.pipelines.sources.mined_types import mined_types
 
 FOLDERS = {"train": "train", "index": "index", "test": "test"}
 """Folder of the tars -> split of the published dataset."""

@@ -6,13 +6,20 @@ from typing import NotRequired, TypeVar
 import pandas as pd
 from typing_extensions import TypedDict  # pydantic takes that of `typing` from Python 3.12 on
 
-from datasets_hub.card import Card, EvaluationProtocol
-from hierarchies import CairnError
-from hierarchies.names import quoted
-from hierarchies.parse import decode, parse_json, read_text, typed
-from pipelines.archives import stream_tar_gz
-from pipelines.config import INat2018Source
-from pipelines.sources.base import ATTRIBUTION, LOCATION, Listing, SourceReader, require_columns, split_off
+from cairnhub.core.errors import CairnError
+from cairnhub.core.parse import decode, parse_json, read_text, typed
+from cairnhub.core.text import quoted
+from cairnhub.datasets_hub.card import Card, EvaluationProtocol
+from cairnhub.pipelines.archives import stream_tar_gz
+from cairnhub.pipelines.params import INat2018Source
+from cairnhub.pipelines.sources.listing import (
+    ATTRIBUTION,
+    LOCATION,
+    Listing,
+    SourceReader,
+    require_columns,
+    split_off,
+)
 
 T = TypeVar("T")
 ARCHIVE = "train_val2018.tar.gz"

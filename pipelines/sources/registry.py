@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from hierarchies.errors import CairnError
-from hierarchies.files import stays_below, write_text_atomic
-from hierarchies.names import quoted
-from hierarchies.parse import read_text
+from cairnhub.core.errors import CairnError
+from cairnhub.core.files import stays_below, write_text_atomic
+from cairnhub.core.parse import read_text
+from cairnhub.core.text import quoted
 
 COLUMNS = ("name", "url", "bytes", "hash")
 HEX_DIGITS = {"md5": 32, "sha1": 40, "sha256": 64}

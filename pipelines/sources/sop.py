@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from datasets_hub.card import Card, EvaluationProtocol
-from hierarchies import CairnError
-from pipelines.sources.base import LOCATION, Listing, SourceReader, require_columns
-from pipelines.sources.members import locate
-from pipelines.sources.zips import open_zip, read_zip_member, scan_zip
+from cairnhub.core.errors import CairnError
+from cairnhub.datasets_hub.card import Card, EvaluationProtocol
+from cairnhub.pipelines.sources.listing import LOCATION, Listing, SourceReader, require_columns
+from cairnhub.pipelines.sources.match_members import locate
+from cairnhub.pipelines.sources.zips import open_zip, read_zip_member, scan_zip
 
 ARCHIVE = "Stanford_Online_Products.zip"
 FOLDER = "Stanford_Online_Products"

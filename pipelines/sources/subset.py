@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pandas as pd
 
-from datasets_hub.card import EvaluationProtocol
-from hierarchies import CairnError
-from pipelines.config import Subset
-from pipelines.sources.base import ATTRIBUTION, LOCATION, Listing, leave_out
+from cairnhub.core.errors import CairnError
+from cairnhub.datasets_hub.card import EvaluationProtocol
+from cairnhub.pipelines.params import Subset
+from cairnhub.pipelines.sources.listing import ATTRIBUTION, LOCATION, Listing, leave_out
 
 
 def reduce(

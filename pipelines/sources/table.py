@@ -5,12 +5,19 @@ from pathlib import Path
 
 import pandas as pd
 
-from datasets_hub.card import Card, EvaluationProtocol
-from hierarchies import CairnError
-from pipelines.config import TableSource
-from pipelines.executor import HERE, Executor
-from pipelines.sources.base import LOCATION, Listing, SourceReader, read_csv, scan_folder, split_off
-from pipelines.sources.members import locate, scan_tars
+from cairnhub.core.errors import CairnError
+from cairnhub.datasets_hub.card import Card, EvaluationProtocol
+from cairnhub.pipelines.executors.local import HERE, Executor
+from cairnhub.pipelines.params import TableSource
+from cairnhub.pipelines.sources.listing import (
+    LOCATION,
+    Listing,
+    SourceReader,
+    read_csv,
+    scan_folder,
+    split_off,
+)
+from cairnhub.pipelines.sources.match_members import locate, scan_tars
 
 TEST_SHARE = 5
 """Without a split column, one image in so many is `test`."""

@@ -16,7 +16,7 @@ import fsspec
 import requests
 import urllib3
 
-from hierarchies.errors import CairnError
+from cairnhub.core.errors import CairnError
 
 CHUNK_BYTES = 1 << 20
 CONNECT_TIMEOUT_S = 5.0  # for each address of a host: Amazon's have eight, and a minute must do for all

@@ -18,8 +18,8 @@ from urllib.parse import unquote
 import requests
 from tqdm import tqdm
 
-from hierarchies.errors import CairnError
-from hierarchies.files import write_text_atomic
+from cairnhub.core.errors import CairnError
+from cairnhub.core.files import write_text_atomic
 
 BATCH = 50  # the most that the APIs take from a client without special rights
 MAXLAG_S = 5

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from hierarchies import CairnError
-from pipelines.archives import (
+from cairnhub.core.errors import CairnError
+from cairnhub.pipelines.archives import (
     DAMAGED,
     MAX_MEMBER_BYTES,
     MAX_MEMBERS,
@@ -16,7 +16,7 @@ from pipelines.archives import (
     Entry,
     refused_name,
 )
-from pipelines.sources.base import as_frame
+from cairnhub.pipelines.sources.listing import as_frame
 
 
 def open_zip(path: Path) -> zipfile.ZipFile:

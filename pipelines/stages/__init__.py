@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from pipelines.config import Params
-from pipelines.executor import Executor, LocalExecutor
-from pipelines.executor_ray import RayExecutor
-from pipelines.paths import Paths
+from cairnhub.pipelines.executors.local import Executor, LocalExecutor
+from cairnhub.pipelines.executors.ray import RayExecutor
+from cairnhub.pipelines.params import Params
+from cairnhub.pipelines.paths import Paths
 
 STAGES = {
     "fetch": "Download (or take from a mirror) and verify a dataset's files.",

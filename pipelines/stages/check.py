@@ -3,12 +3,13 @@
 import json
 from functools import partial
 
-from datasets_hub import check_dataset, describe
-from datasets_hub.locate import PublishedDataset
-from hierarchies.files import write_text_atomic
-from hierarchies.parse import read_json
-from pipelines.stages import Context
-from pipelines.stages.index import IndexCounts
+from cairnhub.core.files import write_text_atomic
+from cairnhub.core.parse import read_json
+from cairnhub.datasets_hub.check import check_dataset
+from cairnhub.datasets_hub.loader import describe
+from cairnhub.datasets_hub.location import PublishedDataset
+from cairnhub.pipelines.stages import Context
+from cairnhub.pipelines.stages.index import IndexCounts
 
 
 def run(context: Context) -> None:

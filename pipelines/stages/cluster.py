@@ -5,15 +5,15 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from hierarchies.build.embed import Embeddings
-from hierarchies.build.landmarks import propose_landmarks
-from hierarchies.build.proposal import Proposal
-from hierarchies.compare import agreement
-from hierarchies.files import write_text_atomic
-from hierarchies.review.apply import apply_decisions
-from pipelines.landmarks import chains_of, landmarks_of, published_labels_of
-from pipelines.stages import Context
-from pipelines.stages.embed import VECTORS
+from cairnhub.core.files import write_text_atomic
+from cairnhub.hierarchies.agreement import agreement
+from cairnhub.hierarchies.proposal.landmarks import propose_landmarks
+from cairnhub.hierarchies.proposal.proposal import Proposal
+from cairnhub.hierarchies.proposal.text_vectors import Embeddings
+from cairnhub.hierarchies.review.apply import apply_decisions
+from cairnhub.pipelines.landmarks import chains_of, landmarks_of, published_labels_of
+from cairnhub.pipelines.stages import Context
+from cairnhub.pipelines.stages.embed import VECTORS
 
 N_DIGITS = 4
 

@@ -2,11 +2,11 @@
 
 from functools import partial
 
-from hierarchies.build.embed import Embeddings, ModelRecord, SentenceEmbedder
-from hierarchies.build.landmarks import texts_to_embed
-from hierarchies.files import replace_folder
-from pipelines.landmarks import landmarks_of
-from pipelines.stages import Context
+from cairnhub.core.files import replace_folder
+from cairnhub.hierarchies.proposal.landmarks import texts_to_embed
+from cairnhub.hierarchies.proposal.text_vectors import Embeddings, ModelRecord, SentenceEmbedder
+from cairnhub.pipelines.landmarks import landmarks_of
+from cairnhub.pipelines.stages import Context
 
 VECTORS = "embeddings.parquet"
 

@@ -9,17 +9,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from datasets_hub.card import EvaluationProtocol
-from datasets_hub.mapped import read_columns
-from hierarchies.files import atomic_write, write_text_atomic
-from pipelines.embedder import Embedder
-from pipelines.examples import write_examples
-from pipelines.stages import Context
-from pipelines.stages.index import GROUND_TRUTH
-from training.blocks import LoadEncoder, colour_encoder, embed_blocks, untrained_encoder
-from training.evaluate import Embedded, Measured, evaluate, precision_recall_curves
-from training.metrics import ground_truth_metrics
-from training.metrics.curves import RECALLS
+from cairnhub.core.files import atomic_write, write_text_atomic
+from cairnhub.datasets_hub.card import EvaluationProtocol
+from cairnhub.datasets_hub.mmap_images import read_columns
+from cairnhub.pipelines.image_vectors import Embedder
+from cairnhub.pipelines.retrieval_examples import write_examples
+from cairnhub.pipelines.stages import Context
+from cairnhub.pipelines.stages.index import GROUND_TRUTH
+from cairnhub.training.embedding import LoadEncoder, colour_encoder, embed_blocks, untrained_encoder
+from cairnhub.training.evaluation import Embedded, Measured, evaluate, precision_recall_curves
+from cairnhub.training.metrics import ground_truth_metrics
+from cairnhub.training.metrics.curves import RECALLS
 
 N_BINS = 20
 Results = dict[str, dict[str, Measured]]  # by system and protocol

@@ -10,18 +10,18 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datasets_hub.card import Source
-from hierarchies import CairnError
-from hierarchies.files import replace_folder
-from hierarchies.parse import FORBID
-from pipelines.landmarks import CHAINS, PUBLISHED_LABELS
-from pipelines.parts import ROWS_PER_GROUP
-from pipelines.sources import Listing, SourceReader, reader, subset_of
-from pipelines.sources.base import is_in
-from pipelines.sources.expected import check_counts, expected_counts
-from pipelines.sources.fetched import require_fetched
-from pipelines.sources.subset import kept_protocols, reduce
-from pipelines.stages import Context
+from cairnhub.core.errors import CairnError
+from cairnhub.core.files import replace_folder
+from cairnhub.core.parse import FORBID
+from cairnhub.datasets_hub.card import Source
+from cairnhub.pipelines.index_parts import ROWS_PER_GROUP
+from cairnhub.pipelines.landmarks import CHAINS, PUBLISHED_LABELS
+from cairnhub.pipelines.sources import Listing, SourceReader, reader, subset_of
+from cairnhub.pipelines.sources.fetching import require_fetched
+from cairnhub.pipelines.sources.listing import is_in
+from cairnhub.pipelines.sources.registered_counts import check_counts, expected_counts
+from cairnhub.pipelines.sources.subset import kept_protocols, reduce
+from cairnhub.pipelines.stages import Context
 
 NAMES = "names.parquet"
 GROUND_TRUTH = "ground_truth.parquet"

@@ -4,17 +4,17 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from datasets_hub.card import Card, Decisions
-from datasets_hub.files import blake2b_of
-from datasets_hub.images import ImageCheck
-from datasets_hub.rows import Quarantined
-from datasets_hub.writer import SetAside, write_dataset
-from hierarchies import LabelTree
-from hierarchies.parse import read_json
-from pipelines.parts import Index, cut_parts
-from pipelines.sources.fetched import require_fetched
-from pipelines.stages import Context
-from pipelines.stages.index import IndexCounts
+from cairnhub.core.hashing import blake2b_of
+from cairnhub.core.parse import read_json
+from cairnhub.datasets_hub.card import Card, Decisions
+from cairnhub.datasets_hub.image_check import ImageCheck
+from cairnhub.datasets_hub.records import Quarantined
+from cairnhub.datasets_hub.writer import SetAside, write_dataset
+from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.pipelines.index_parts import Index, cut_parts
+from cairnhub.pipelines.sources.fetching import require_fetched
+from cairnhub.pipelines.stages import Context
+from cairnhub.pipelines.stages.index import IndexCounts
 
 
 def run(context: Context) -> None:

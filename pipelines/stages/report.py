@@ -4,14 +4,14 @@ import io
 
 from rich.console import Console
 
-from datasets_hub import describe
-from datasets_hub.photos import photos_per_leaf
-from hierarchies.explorer import View, write_explorer
-from hierarchies.files import replace_folder, write_text_atomic
-from hierarchies.render import render_text, total_counts
-from hierarchies.review.trace import read_touches
-from pipelines.counts import images_per_split
-from pipelines.stages import Context
+from cairnhub.core.files import replace_folder, write_text_atomic
+from cairnhub.datasets_hub.loader import describe
+from cairnhub.datasets_hub.thumbnails import photos_per_leaf
+from cairnhub.hierarchies.explorer import View, write_explorer
+from cairnhub.hierarchies.render import render_text, total_counts
+from cairnhub.hierarchies.review.provenance import read_touches
+from cairnhub.pipelines.label_counts import images_per_split
+from cairnhub.pipelines.stages import Context
 
 TEXT_WIDTH = 120
 

@@ -3,13 +3,13 @@
 import hashlib
 import json
 
-from datasets_hub.card import Decisions
-from hierarchies.build.proposal import Proposal
-from hierarchies.files import replace_folder, write_text_atomic
-from hierarchies.review.apply import Report, apply_decisions
-from hierarchies.review.decisions import read_decisions
-from hierarchies.review.trace import trace, write_touches
-from pipelines.stages import Context
+from cairnhub.core.files import replace_folder, write_text_atomic
+from cairnhub.datasets_hub.card import Decisions
+from cairnhub.hierarchies.proposal.proposal import Proposal
+from cairnhub.hierarchies.review.apply import Report, apply_decisions
+from cairnhub.hierarchies.review.decisions import read_decisions
+from cairnhub.hierarchies.review.provenance import trace, write_touches
+from cairnhub.pipelines.stages import Context
 
 
 def run(context: Context) -> None:

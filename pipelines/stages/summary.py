@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from hierarchies.files import write_text_atomic
-from hierarchies.pages import HERE, fill
-from pipelines.charts import interval_chart, line_chart, share_bar
-from pipelines.summary import Effort, Evaluated, Protocol, Published, Summary, read_summary
+from cairnhub.core.files import write_text_atomic
+from cairnhub.core.html import PAGES as SHARED
+from cairnhub.core.html import fill
+from cairnhub.pipelines.charts import interval_chart, line_chart, share_bar
+from cairnhub.pipelines.report_data import Effort, Evaluated, Protocol, Published, Summary, read_summary
 
 PAGES = Path(__file__).parents[1] / "pages"
 
@@ -28,7 +29,7 @@ def report_page(summary: Summary) -> str:
         "level_chart": _level_chart,
         "split_bar": _split_bar,
     }
-    return fill(PAGES / "report.html", values, styles=[HERE / "found.css", PAGES / "report.css"])
+    return fill(PAGES / "report.html", values, styles=[SHARED / "retrieved.css", PAGES / "report.css"])
 
 
 def _tiles(summary: Summary) -> list[tuple[str, str]]:

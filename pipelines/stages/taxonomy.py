@@ -2,9 +2,10 @@
 
 import pandas as pd
 
-from hierarchies import CairnError, LabelTree
-from pipelines.sources import reader
-from pipelines.stages import Context
+from cairnhub.core.errors import CairnError
+from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.pipelines.sources import reader
+from cairnhub.pipelines.stages import Context
 
 
 def run(context: Context) -> None:

@@ -5,16 +5,16 @@ import shutil
 import numpy as np
 import torch
 
-from datasets_hub import load_tree
-from datasets_hub.mapped import open_split
-from hierarchies import CairnError
-from hierarchies.files import replace_folder
-from pipelines.stages import Context
-from training.data import ImageDataset
-from training.distributed import process_group
-from training.loop import train
-from training.models import ModelDescription, save_model
-from training.recipes import load_recipe
+from cairnhub.core.errors import CairnError
+from cairnhub.core.files import replace_folder
+from cairnhub.datasets_hub.loader import load_tree
+from cairnhub.datasets_hub.mmap_images import open_split
+from cairnhub.pipelines.stages import Context
+from cairnhub.training.data import ImageDataset
+from cairnhub.training.distributed import process_group
+from cairnhub.training.loop import train
+from cairnhub.training.models import ModelDescription, save_model
+from cairnhub.training.recipes import load_recipe
 
 N_THREADS = 2  # fixed, so that sums are added in the same order on every machine
 

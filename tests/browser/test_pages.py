@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hierarchies import LabelTree, Node, NodeInfo
-from hierarchies.explorer import View, write_explorer
-from hierarchies.review.decisions import Decision
-from hierarchies.review.trace import Touch
-from pipelines.stages.summary import report_page
+from cairnhub.hierarchies.explorer import View, write_explorer
+from cairnhub.hierarchies.node import Node, NodeInfo
+from cairnhub.hierarchies.review.decisions import Decision
+from cairnhub.hierarchies.review.provenance import Touch
+from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.pipelines.stages.summary import report_page
 from tests.browser.conftest import requested, resize
 from tests.pipelines.toy_summary import summary_of
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from hierarchies.build.proposal import CategoryEntry, LandmarkEntry, Proposal
-from hierarchies.names import MAX_NAME_LENGTH
-from hierarchies.review.app.api import Api
-from hierarchies.review.app.server import listen, make_server
-from hierarchies.review.apply import apply_decisions
-from hierarchies.review.decisions import Decision, append_decision, read_decisions
-from hierarchies.review.reasons import Reasoner
-from hierarchies.review.session import Session
+from cairnhub.hierarchies.label_rules import MAX_NAME_LENGTH
+from cairnhub.hierarchies.proposal.proposal import CategoryEntry, LandmarkEntry, Proposal
+from cairnhub.hierarchies.review.app.api import Api
+from cairnhub.hierarchies.review.app.server import listen, make_server
+from cairnhub.hierarchies.review.apply import apply_decisions
+from cairnhub.hierarchies.review.decisions import Decision, append_decision, read_decisions
+from cairnhub.hierarchies.review.evidence import Reasoner
+from cairnhub.hierarchies.review.session import Session
 from tests.browser.conftest import resize
 from tests.hierarchies.toy import PROPOSAL, ToyEmbedder, type_entry
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hierarchies.errors import disk_explained
+from cairnhub.core.errors import disk_explained
 
 _CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir")
 

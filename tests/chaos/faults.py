@@ -19,14 +19,14 @@ import datasets  # noqa: F401
 import sklearn.cluster
 import sklearn.metrics  # noqa: F401
 
-import pipelines.stages.cluster
-import pipelines.stages.fetch
-import pipelines.stages.index
-import pipelines.stages.publish
-import pipelines.stages.review  # noqa: F401
-from hierarchies.files import write_text_atomic
-from hierarchies.review.decisions import append_decision, read_decisions
-from pipelines.config import Executor
+import cairnhub.pipelines.stages.cluster
+import cairnhub.pipelines.stages.fetch
+import cairnhub.pipelines.stages.index
+import cairnhub.pipelines.stages.publish
+import cairnhub.pipelines.stages.review  # noqa: F401
+from cairnhub.core.files import write_text_atomic
+from cairnhub.hierarchies.review.decisions import append_decision, read_decisions
+from cairnhub.pipelines.params import Executor
 from tests.chaos.children import Child, Death, Ended, in_child
 from tests.chaos.remote import Remote
 from tests.chaos.repro import two_at_once_and_killed

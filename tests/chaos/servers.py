@@ -17,7 +17,7 @@ import boto3
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
-from pipelines.samples.generate import generate
+from cairnhub.pipelines.samples.generate import generate
 from tests.chaos.settings import DATASET
 from tests.datasets_hub.hub_server import FakeHub
 from tests.pipelines.misbehaving_server import misbehaving_server

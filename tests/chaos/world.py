@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from hierarchies import LabelTree
-from hierarchies.build.embed import Embeddings
-from hierarchies.build.landmarks import texts_to_embed
-from hierarchies.build.proposal import Proposal
-from hierarchies.files import atomic_write, read_steadily, replace_folder
-from hierarchies.review.decisions import Decision, append_decision, read_decisions
-from hierarchies.review.queue import queue
-from pipelines.config import (
+from cairnhub.core.files import atomic_write, read_steadily, replace_folder
+from cairnhub.hierarchies.proposal.landmarks import texts_to_embed
+from cairnhub.hierarchies.proposal.proposal import Proposal
+from cairnhub.hierarchies.proposal.text_vectors import Embeddings
+from cairnhub.hierarchies.review.decisions import Decision, append_decision, read_decisions
+from cairnhub.hierarchies.review.queue import queue
+from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.pipelines.landmarks import landmarks_of
+from cairnhub.pipelines.params import (
     Executor,
     Fetch,
     GLDv2Subset,
@@ -27,10 +28,9 @@ from pipelines.config import (
     Publish,
     load_params,
 )
-from pipelines.landmarks import landmarks_of
-from pipelines.paths import Paths
-from pipelines.stages import Context
-from pipelines.stages.embed import VECTORS
+from cairnhub.pipelines.paths import Paths
+from cairnhub.pipelines.stages import Context
+from cairnhub.pipelines.stages.embed import VECTORS
 from tests.chaos.settings import DATASET
 from tests.hierarchies.toy import ToyEmbedder
 from tests.project import ROOT
@@ -78,7 +78,7 @@ def run_stage(
     executor: Executor = ALONE,
 ) -> None:
     """Run one stage as `python -m pipelines` would, with a network that trains in a second."""
-    module = importlib.import_module(f"pipelines.stages.{stage}")
+    module = importlib.import_module(f"cairnhub.pipelines.stages.{stage}")
     if stage == "train":
         _hurry(module)
     module.run(context(root, archives, mirror, executor))
@@ -126,7 +126,7 @@ def planned_decisions(proposal: Path, author: str = "ada") -> list[Decision]:
 
 def upload(root: Path, to: str = "", **options: object) -> None:
     """Publish the dataset of the hub to others."""
-    from datasets_hub.publishing import publish
+    from cairnhub.datasets_hub.push import publish
 
     publish(context(root).paths.hub, to or root / "public" / DATASET, storage_options=options or None)
 
@@ -188,7 +188,7 @@ def read_public(root: Path) -> str:
 
 def read_dataset(uri: str, **options: object) -> str:
     """Every image of a split, as `load_dataset` gives them; the tree must be readable as well."""
-    from datasets_hub import load_dataset, load_tree
+    from cairnhub.datasets_hub.loader import load_dataset, load_tree
 
     storage = options or None
     test = load_dataset(uri, "test", storage_options=storage)
@@ -199,7 +199,7 @@ def read_dataset(uri: str, **options: object) -> str:
 
 
 def read_model(root: Path) -> str:
-    from training.models import load_model
+    from cairnhub.training.models import load_model
 
     model, description = load_model(context(root).paths.model)
     weights = hashlib.sha256(b"".join(value.numpy().tobytes() for value in model.state_dict().values()))

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datasets_hub import describe, label_array, load_dataset, load_tree
-from pipelines.config import load_params
-from pipelines.paths import Paths
-from pipelines.samples.generate import SAMPLES
-from pipelines.stages import Context
+from cairnhub.datasets_hub.loader import describe, label_array, load_dataset, load_tree
+from cairnhub.pipelines.params import load_params
+from cairnhub.pipelines.paths import Paths
+from cairnhub.pipelines.samples.generate import SAMPLES
+from cairnhub.pipelines.stages import Context
 from tests.project import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("project"), pytest.mark.timeout(900)]
@@ -51,7 +51,7 @@ def folder(request: pytest.FixtureRequest, dataset: str, declared_root: Path) ->
     )
     if not context.paths.hub.is_dir():
         for stage in ("fetch", "index", "taxonomy", "publish", "check"):
-            importlib.import_module(f"pipelines.stages.{stage}").run(context)
+            importlib.import_module(f"cairnhub.pipelines.stages.{stage}").run(context)
     return context.paths.hub
 
 

@@ -31,7 +31,7 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def processes() -> ForkServerContext:
     """Processes that start fast, to be killed."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["datasets_hub.writer", "datasets_hub.publishing", "hub_toy"])
+    context.set_forkserver_preload(["cairnhub.datasets_hub.writer", "cairnhub.datasets_hub.push", "hub_toy"])
     return context
 
 

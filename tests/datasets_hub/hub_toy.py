@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from datasets_hub.card import Card, EvaluationProtocol
-from datasets_hub.rows import Attribution, ImageRow, RowList
-from datasets_hub.stats import Stats
-from datasets_hub.writer import write_dataset
-from hierarchies.tree import LabelTree
+from cairnhub.datasets_hub.card import Card, EvaluationProtocol
+from cairnhub.datasets_hub.records import Attribution, ImageRow, RowList
+from cairnhub.datasets_hub.stats import Stats
+from cairnhub.datasets_hub.writer import write_dataset
+from cairnhub.hierarchies.tree import LabelTree
 
 N_LEAVES = 600
 N_IMAGES = {"train": 240, "test": 60}
@@ -120,7 +120,7 @@ def publish_to_s3_killed(source: Path, to: str, options: dict[str, object], call
     """Publish to S3 and be killed before the `call`-th request."""
     from s3fs import S3FileSystem
 
-    from datasets_hub.publishing import publish
+    from cairnhub.datasets_hub.push import publish
 
     seen, send = 0, S3FileSystem._call_s3
 
@@ -137,7 +137,7 @@ def publish_to_s3_killed(source: Path, to: str, options: dict[str, object], call
 
 def publish_killed(source: Path, target: Path, step: int) -> None:
     """Publish and be killed on the way."""
-    from datasets_hub.publishing import publish
+    from cairnhub.datasets_hub.push import publish
 
     die_at(step)
     publish(source, target)

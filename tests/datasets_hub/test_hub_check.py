@@ -10,10 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 from hub_toy import N_IMAGES, toy_card, toy_parts, toy_row, write_toy
 
-from datasets_hub import check_dataset, describe
-from datasets_hub.duplicates import DuplicatePair, decode, difference_hash, near_pairs
-from datasets_hub.rows import Attribution, RowList
-from hierarchies.errors import CairnError
+from cairnhub.core.errors import CairnError
+from cairnhub.datasets_hub.check import check_dataset
+from cairnhub.datasets_hub.duplicates import DuplicatePair, decode, difference_hash, near_pairs
+from cairnhub.datasets_hub.loader import describe
+from cairnhub.datasets_hub.records import Attribution, RowList
 
 
 @pytest.fixture
@@ -150,7 +151,7 @@ def test_bad_rows_are_found(
     rule: str,
     example: str,
 ) -> None:
-    monkeypatch.setattr("datasets_hub.images.ImageCheck.fault", lambda *_: None)
+    monkeypatch.setattr("cairnhub.datasets_hub.image_check.ImageCheck.fault", lambda *_: None)
     parts = toy_parts(**{place: replace(toy_row("test", 3), **changes)})
     write_toy(tmp_path / "toy", parts=parts, card=toy_card(attribution_required=("test",)))
     found = rules(tmp_path / "toy")

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from hub_toy import N_IMAGES
 
-from datasets_hub.publishing import publish
+from cairnhub.datasets_hub.push import publish
 
 ROOT = Path(__file__).parents[2]
 CACHE = Path(os.environ.get("CAIRN_TEST_ENVIRONMENTS", Path.home() / ".cache" / "cairn" / "environments"))
@@ -134,13 +134,13 @@ import sys, time, importlib.util
 from importlib.metadata import distributions
 import datasets
 start = time.perf_counter()
-import datasets_hub
+import cairnhub.datasets_hub
 seconds = time.perf_counter() - start
-from datasets_hub import load_dataset, load_tree, list_datasets
+from cairnhub.datasets_hub.loader import load_dataset, load_tree, list_datasets
 names = {found.metadata["Name"].lower() for found in distributions()}
 assert not {"torch", "sentence-transformers"} & names, names
 loaded = load_dataset("toy", "test", hub=sys.argv[1])
-print(seconds, loaded.num_rows, len(load_tree("toy", hub=sys.argv[1])), datasets_hub.__file__)
+print(seconds, loaded.num_rows, len(load_tree("toy", hub=sys.argv[1])), cairnhub.datasets_hub.__file__)
 """
     seconds, n_rows, n_leaves, where = run(python, code, str(hub), cwd=tmp_path).split()
     assert float(seconds) < 0.3

@@ -9,11 +9,12 @@ import yaml
 from hub_toy import N_IMAGES, content, toy_card, toy_row, toy_tree
 from huggingface_hub import DatasetCard
 
-from datasets_hub import TorchView, describe, load_dataset
-from datasets_hub.arrow import write_arrow
-from datasets_hub.card import Card, read_card, render_readme
-from datasets_hub.pictures import tree_svg
-from hierarchies.errors import CairnError
+from cairnhub.core.errors import CairnError
+from cairnhub.datasets_hub.arrow import write_arrow
+from cairnhub.datasets_hub.card import Card, read_card, render_readme
+from cairnhub.datasets_hub.card_images import tree_svg
+from cairnhub.datasets_hub.loader import describe, load_dataset
+from cairnhub.datasets_hub.torch_dataset import TorchView
 
 
 def test_arrow_holds_the_same_and_is_mapped(hub: Path, tmp_path: Path) -> None:

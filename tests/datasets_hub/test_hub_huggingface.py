@@ -46,7 +46,7 @@ def run(server: FakeHub, tmp_path: Path) -> Run:
     }
 
     def run_code(code: str) -> Finished:
-        imports = "from datasets_hub import *\nfrom datasets_hub.publishing import *\n"
+        imports = "from cairnhub.datasets_hub import *\nfrom cairnhub.datasets_hub.push import *\n"
         with subprocess.Popen(
             [sys.executable, "-c", imports + code],
             env=environment,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datasets_hub.images import ImageCheck, jpeg_size
+from cairnhub.datasets_hub.image_check import ImageCheck, jpeg_size
 
 
 def encoded(width: int = 120, height: int = 80, form: str = "JPEG", **options: object) -> bytes:

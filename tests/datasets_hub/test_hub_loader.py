@@ -11,10 +11,11 @@ import datasets
 import pytest
 from hub_toy import LEAVES, N_IMAGES, toy_parts, toy_row, toy_tree, write_toy
 
-import datasets_hub
-from datasets_hub import TorchView, describe, label_array, list_datasets, load_dataset, load_tree
-from datasets_hub.locate import Location, find_hub
-from hierarchies.errors import CairnError
+import cairnhub.datasets_hub
+from cairnhub.core.errors import CairnError
+from cairnhub.datasets_hub.loader import describe, label_array, list_datasets, load_dataset, load_tree
+from cairnhub.datasets_hub.location import Location, find_hub
+from cairnhub.datasets_hub.torch_dataset import TorchView
 
 IDS = [toy_row("test", i).image_id for i in range(N_IMAGES["test"])]
 
@@ -163,12 +164,16 @@ def test_a_dataset_cannot_point_out_of_its_folder(path: str) -> None:
 
 def test_import_is_light_and_brings_no_torch() -> None:
     code = (
-        "import sys, time, datasets; start = time.perf_counter(); import datasets_hub; "
-        "print(time.perf_counter() - start); datasets_hub.load_dataset; "
+        "import sys, time, datasets; start = time.perf_counter(); import cairnhub.datasets_hub; "
+        "print(time.perf_counter() - start); cairnhub.datasets_hub.load_dataset; "
         "assert not {'torch', 'sentence_transformers', 'sklearn', 'plotly'} & set(sys.modules), 'heavy'"
     )
     # Torch, where installed, is imported by `datasets` itself unless told otherwise.
-    environment = {**os.environ, "USE_TORCH": "0", "PYTHONPATH": str(Path(datasets_hub.__file__).parents[1])}
+    environment = {
+        **os.environ,
+        "USE_TORCH": "0",
+        "PYTHONPATH": str(Path(cairnhub.datasets_hub.__file__).parents[1]),
+    }
     runs = [
         float(
             subprocess.run(

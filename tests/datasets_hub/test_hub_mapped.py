@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 from hub_toy import N_IMAGES, toy_row, toy_tree, write_toy
 
-from datasets_hub import label_array, load_dataset
-from datasets_hub.mapped import MappedImages, open_split
-from hierarchies.errors import CairnError
+from cairnhub.core.errors import CairnError
+from cairnhub.datasets_hub.loader import label_array, load_dataset
+from cairnhub.datasets_hub.mmap_images import MappedImages, open_split
 
 
 @pytest.mark.parametrize("split", N_IMAGES)

@@ -7,9 +7,9 @@ import pytest
 from hub_toy import N_IMAGES, toy_card, toy_row, toy_tree, write_toy
 from PIL import Image
 
-from datasets_hub import describe
-from datasets_hub.photos import PER_LEAF, SIDE_PX, leaf_codes, photos_per_leaf
-from datasets_hub.pictures import open_small
+from cairnhub.datasets_hub.card_images import open_small
+from cairnhub.datasets_hub.loader import describe
+from cairnhub.datasets_hub.thumbnails import PER_LEAF, SIDE_PX, leaf_codes, photos_per_leaf
 
 
 @pytest.fixture(scope="module")

@@ -24,15 +24,16 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import LocalEntryNotFoundError
 from typer.testing import CliRunner
 
-from datasets_hub import check_dataset, describe, list_datasets, load_dataset, load_tree
-from datasets_hub.diff import diff_datasets
-from datasets_hub.locate import Location
-from datasets_hub.publishing import publish, read_history, rollback
-from datasets_hub.remote import explained
-from datasets_hub.targets import FolderTarget, open_target
-from hierarchies.errors import CairnError
-from hierarchies.tree import LabelTree
-from pipelines.cli import app
+from cairnhub.core.errors import CairnError
+from cairnhub.datasets_hub.check import check_dataset
+from cairnhub.datasets_hub.dataset_diff import diff_datasets
+from cairnhub.datasets_hub.destinations import FolderTarget, open_target
+from cairnhub.datasets_hub.loader import describe, list_datasets, load_dataset, load_tree
+from cairnhub.datasets_hub.location import Location
+from cairnhub.datasets_hub.push import publish, read_history, rollback
+from cairnhub.datasets_hub.storage_errors import explained
+from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.pipelines.cli import app
 
 
 @pytest.fixture(scope="module")
@@ -289,7 +290,7 @@ def test_a_full_disk_at_the_target(hub: Path, tmp_path: Path, monkeypatch: pytes
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("datasets_hub.targets.shutil.copyfileobj", full)
+    monkeypatch.setattr("cairnhub.datasets_hub.destinations.shutil.copyfileobj", full)
     with pytest.raises(CairnError, match="disk is full"):
         publish("toy", tmp_path / "toy", hub=hub)
     assert content(tmp_path / "toy") == {}

@@ -26,11 +26,12 @@ from hub_toy import (
     write_toy,
 )
 
-from datasets_hub import check_dataset, describe, label_array
-from datasets_hub.rows import Quarantined, RowList
-from datasets_hub.writer import SetAside, write_dataset
-from hierarchies.errors import CairnError
-from hierarchies.tree import LabelTree
+from cairnhub.core.errors import CairnError
+from cairnhub.datasets_hub.check import check_dataset
+from cairnhub.datasets_hub.loader import describe, label_array
+from cairnhub.datasets_hub.records import Quarantined, RowList
+from cairnhub.datasets_hub.writer import SetAside, write_dataset
+from cairnhub.hierarchies.tree import LabelTree
 
 
 def test_plain_datasets_reads_rows_labels_and_tree(hub: Path) -> None:
@@ -122,7 +123,7 @@ def test_bad_images_go_to_the_quarantine_and_the_counts_add_up(tmp_path: Path) -
 
 
 def test_row_groups_close_before_arrow_overflows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("datasets_hub.shards.MAX_GROUP_BYTES", 5_000)
+    monkeypatch.setattr("cairnhub.datasets_hub.shards.MAX_GROUP_BYTES", 5_000)
     stats = write_toy(tmp_path / "toy")
     meta = pq.ParquetFile(tmp_path / "toy" / stats.splits["train"].shards[0].path).metadata
     largest = max(len(toy_row("train", i).image) for i in range(N_IMAGES["train"]))
@@ -215,7 +216,7 @@ def test_a_full_disk_keeps_the_old_dataset(tmp_path: Path, monkeypatch: pytest.M
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("datasets_hub.shards.HashedFile.write", full)
+        patch.setattr("cairnhub.datasets_hub.shards.HashedFile.write", full)
         with pytest.raises(CairnError, match=r"disk .* is full"):
             write_toy(tmp_path / "toy", rows_per_group=49)
     assert content(tmp_path / "toy") == before

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from hierarchies.review.decisions import Decision, read_decisions
+from cairnhub.hierarchies.review.decisions import Decision, read_decisions
 from tests.project import ROOT, Project
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -42,7 +42,7 @@ def test_commands_named_exist(project_help, command: str):
 def project_help() -> str:
     from typer.testing import CliRunner
 
-    from pipelines.cli import app
+    from cairnhub.pipelines.cli import app
 
     return CliRunner().invoke(app, ["--help"]).output
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import torch
 
+from cairnhub.training.checkpoint import Checkpoints, RunState
+from cairnhub.training.models import ModelDescription, RetrievalModel, load_model, save_model
+from cairnhub.training.optimisation import Optimisation
 from tests.fuzz.targets import choose, write
 from tests.training.tiny import recipe
-from training.checkpoint import Checkpoints, RunState
-from training.models import ModelDescription, RetrievalModel, load_model, save_model
-from training.optimisation import Optimisation
 
 
 @cache

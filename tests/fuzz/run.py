@@ -43,7 +43,7 @@ def fuzz(name: str, seconds: int) -> None:
     import atheris
 
     with atheris.instrument_imports(include=PACKAGES):
-        from hierarchies import CairnError
+        from cairnhub.core.errors import CairnError
         from tests.fuzz.targets import TARGETS
     target, corpus, findings = TARGETS[name], BUILD / name / "corpus", BUILD / name / "findings"
     corpus.mkdir(parents=True, exist_ok=True)
@@ -122,7 +122,7 @@ def add(report: dict[str, object], name: str) -> None:
 
 def replay() -> None:
     """Parse every kept finding again and take what is mended out of the summary's list of open ones."""
-    from hierarchies import CairnError
+    from cairnhub.core.errors import CairnError
     from tests.fuzz.targets import TARGETS
 
     summary = json.loads(SUMMARY.read_text(encoding="utf-8"))

@@ -21,39 +21,40 @@ import pandas as pd
 from PIL import Image
 from requests import Response
 
-from datasets_hub.card import front_matter, read_card
-from datasets_hub.duplicates import decode, difference_hash
-from datasets_hub.images import ImageCheck
-from datasets_hub.locate import Location, open_dataset
-from datasets_hub.stats import Stats
-from hierarchies import CairnError, LabelTree
-from hierarchies.build.embed import Embeddings
-from hierarchies.build.proposal import Proposal
-from hierarchies.export import FORMATS, export
-from hierarchies.render import render_text
-from hierarchies.review.apply import apply_decisions
-from hierarchies.review.decisions import read_decisions
-from pipelines.archives import MemberReader, Tar, scan_tar, stream_tar_gz
-from pipelines.config import GLDv2Source, INat2018Source, TableSource, load_params
-from pipelines.samples.generate import generate
-from pipelines.sources.base import SourceReader
-from pipelines.sources.cub import CUB
-from pipelines.sources.dyml import DyML
-from pipelines.sources.expected import COUNTS, expected_counts
-from pipelines.sources.gldv2 import GLDv2
-from pipelines.sources.inat2018 import INat2018
-from pipelines.sources.mined import FILE, mined_types
-from pipelines.sources.registry import RegistryRow, read_registry
-from pipelines.sources.sop import SOP
-from pipelines.sources.table import Table
-from pipelines.sources.upstream import with_published_hashes
-from pipelines.sources.vehicleid import VehicleID
-from pipelines.sources.verified import LEDGER, Ledger
-from pipelines.sources.wikimedia import Api, mine
-from pipelines.sources.zips import open_zip, read_zip_member, scan_zip
+from cairnhub.core.errors import CairnError
+from cairnhub.datasets_hub.card import front_matter, read_card
+from cairnhub.datasets_hub.duplicates import decode, difference_hash
+from cairnhub.datasets_hub.image_check import ImageCheck
+from cairnhub.datasets_hub.location import Location, open_dataset
+from cairnhub.datasets_hub.stats import Stats
+from cairnhub.hierarchies.export import FORMATS, export
+from cairnhub.hierarchies.proposal.proposal import Proposal
+from cairnhub.hierarchies.proposal.text_vectors import Embeddings
+from cairnhub.hierarchies.render import render_text
+from cairnhub.hierarchies.review.apply import apply_decisions
+from cairnhub.hierarchies.review.decisions import read_decisions
+from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.pipelines.archives import MemberReader, Tar, scan_tar, stream_tar_gz
+from cairnhub.pipelines.params import GLDv2Source, INat2018Source, TableSource, load_params
+from cairnhub.pipelines.samples.generate import generate
+from cairnhub.pipelines.sources.cub import CUB
+from cairnhub.pipelines.sources.dyml import DyML
+from cairnhub.pipelines.sources.gldv2 import GLDv2
+from cairnhub.pipelines.sources.inat2018 import INat2018
+from cairnhub.pipelines.sources.ledger import LEDGER, Ledger
+from cairnhub.pipelines.sources.listing import SourceReader
+from cairnhub.pipelines.sources.mined_types import FILE, mined_types
+from cairnhub.pipelines.sources.published_hashes import with_published_hashes
+from cairnhub.pipelines.sources.registered_counts import COUNTS, expected_counts
+from cairnhub.pipelines.sources.registry import RegistryRow, read_registry
+from cairnhub.pipelines.sources.sop import SOP
+from cairnhub.pipelines.sources.table import Table
+from cairnhub.pipelines.sources.vehicleid import VehicleID
+from cairnhub.pipelines.sources.wikimedia import Api, mine
+from cairnhub.pipelines.sources.zips import open_zip, read_zip_member, scan_zip
+from cairnhub.training.recipes import FOLDER, load_recipe
 from tests.hierarchies.toy import PROPOSAL
 from tests.project import ROOT
-from training.recipes import FOLDER, load_recipe
 
 MAX_PIXELS = 1_000_000
 N_LINES = 12

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from hierarchies import CairnError, LabelTree
-from hierarchies.compare import agreement, compare, disagreements
+from cairnhub.core.errors import CairnError
+from cairnhub.hierarchies.agreement import agreement, compare, disagreements
+from cairnhub.hierarchies.tree import LabelTree
 
 LEVELS = ["landmark", "category", "kind"]
 things = st.lists(

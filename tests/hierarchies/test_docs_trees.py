@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from hierarchies import Node
-from hierarchies.review.decisions import Decision
+from cairnhub.hierarchies.node import Node
+from cairnhub.hierarchies.review.decisions import Decision
 
 PAGE = (Path(__file__).parents[2] / "docs" / "trees.md").read_text(encoding="utf-8")
 

@@ -9,10 +9,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from hierarchies import CairnError, LabelTree, Node, NodeInfo
-from hierarchies.explorer import View, write_explorer
-from hierarchies.review.decisions import Decision
-from hierarchies.review.trace import Touch
+from cairnhub.core.errors import CairnError
+from cairnhub.hierarchies.explorer import View, write_explorer
+from cairnhub.hierarchies.node import Node, NodeInfo
+from cairnhub.hierarchies.review.decisions import Decision
+from cairnhub.hierarchies.review.provenance import Touch
+from cairnhub.hierarchies.tree import LabelTree
 
 LEVELS = ["landmark", "category", "kind"]
 EVIL = "</script><script>alert(1)</script>{{ title }}"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from hierarchies import files
-from hierarchies.files import atomic_write, read_steadily, replace_folder, write_text_atomic
-from hierarchies.review.decisions import Decision, append_decision, read_decisions
+from cairnhub.core import files
+from cairnhub.core.files import atomic_write, read_steadily, replace_folder, write_text_atomic
+from cairnhub.hierarchies.review.decisions import Decision, append_decision, read_decisions
 
 FORK = multiprocessing.get_context("fork")
 N_DECISIONS = 20

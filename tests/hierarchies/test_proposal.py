@@ -6,16 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hierarchies import CairnError
-from hierarchies.build.assign import fit
-from hierarchies.build.clean import clean_type, head_noun
-from hierarchies.build.concepts import load_concepts
-from hierarchies.build.embed import MINILM, Embeddings, SentenceEmbedder
-from hierarchies.build.landmarks import UNCLEAR, propose_landmarks, texts_to_embed
-from hierarchies.build.proposal import Proposal
-from hierarchies.build.propose import propose
-from hierarchies.compare import agreement
-from hierarchies.review.apply import apply_decisions
+from cairnhub.core.errors import CairnError
+from cairnhub.hierarchies.agreement import agreement
+from cairnhub.hierarchies.proposal.clean_text import clean_type, head_noun
+from cairnhub.hierarchies.proposal.concepts import load_concepts
+from cairnhub.hierarchies.proposal.landmarks import UNCLEAR, propose_landmarks, texts_to_embed
+from cairnhub.hierarchies.proposal.name_model import fit
+from cairnhub.hierarchies.proposal.proposal import Proposal
+from cairnhub.hierarchies.proposal.propose import propose
+from cairnhub.hierarchies.proposal.text_vectors import MINILM, Embeddings, SentenceEmbedder
+from cairnhub.hierarchies.review.apply import apply_decisions
 from tests.hierarchies.toy import PROPOSAL, ToyEmbedder
 
 TOY = ToyEmbedder()

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hierarchies import CairnError, LabelTree
-from hierarchies.diff import Change, diff
-from hierarchies.export import export
-from hierarchies.relevance import relevance
+from cairnhub.core.errors import CairnError
+from cairnhub.hierarchies.export import export
+from cairnhub.hierarchies.relevance import relevance
+from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.hierarchies.tree_diff import Change, diff
 
 LEVELS = ["landmark", "category", "kind"]
 

@@ -5,8 +5,10 @@ import pytest
 from rich.console import Console
 from rich.tree import Tree
 
-from hierarchies import CairnError, LabelTree, Node, NodeInfo
-from hierarchies.render import render_text
+from cairnhub.core.errors import CairnError
+from cairnhub.hierarchies.node import Node, NodeInfo
+from cairnhub.hierarchies.render import render_text
+from cairnhub.hierarchies.tree import LabelTree
 
 EVIL = "</script><script>alert(1)</script>@@LIST@@"
 TREE = LabelTree.from_table(

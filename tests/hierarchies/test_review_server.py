@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from hierarchies import CairnError
-from hierarchies.review.app.api import Api
-from hierarchies.review.app.server import create_app, listen
-from hierarchies.review.session import Session
+from cairnhub.core.errors import CairnError
+from cairnhub.hierarchies.review.app.api import Api
+from cairnhub.hierarchies.review.app.server import create_app, listen
+from cairnhub.hierarchies.review.session import Session
 from tests.hierarchies.toy import PROPOSAL
 
 TOKEN, PORT = "the-token", 8000

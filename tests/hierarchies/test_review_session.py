@@ -16,18 +16,18 @@ from hypothesis import strategies as st
 from rich.console import Console
 from starlette.testclient import TestClient
 
-from hierarchies import CairnError
-from hierarchies.render import images_per_node
-from hierarchies.review.app.api import Api
-from hierarchies.review.app.server import create_app
-from hierarchies.review.apply import apply_decisions
-from hierarchies.review.decisions import Decision, append_decision, read_decisions
-from hierarchies.review.effect import effect_of, holdings
-from hierarchies.review.places import Layout
-from hierarchies.review.queue import ask, queue
-from hierarchies.review.reasons import Reasoner
-from hierarchies.review.session import Session
-from hierarchies.review.terminal import Review
+from cairnhub.core.errors import CairnError
+from cairnhub.hierarchies.render import images_per_node
+from cairnhub.hierarchies.review.app.api import Api
+from cairnhub.hierarchies.review.app.server import create_app
+from cairnhub.hierarchies.review.apply import apply_decisions
+from cairnhub.hierarchies.review.decisions import Decision, append_decision, read_decisions
+from cairnhub.hierarchies.review.evidence import Reasoner
+from cairnhub.hierarchies.review.preview import effect_of, holdings
+from cairnhub.hierarchies.review.queue import ask, queue
+from cairnhub.hierarchies.review.session import Session
+from cairnhub.hierarchies.review.state import Layout
+from cairnhub.hierarchies.review.terminal import Review
 from tests.hierarchies.test_review import some
 from tests.hierarchies.toy import PROPOSAL, ToyEmbedder
 from tests.hierarchies.writer import write_many

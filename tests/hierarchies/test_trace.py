@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from hierarchies import CairnError, Node
-from hierarchies.review.apply import apply_decisions
-from hierarchies.review.decisions import Decision
-from hierarchies.review.trace import read_touches, trace, write_touches
+from cairnhub.core.errors import CairnError
+from cairnhub.hierarchies.node import Node
+from cairnhub.hierarchies.review.apply import apply_decisions
+from cairnhub.hierarchies.review.decisions import Decision
+from cairnhub.hierarchies.review.provenance import read_touches, trace, write_touches
 from tests.hierarchies.toy import PROPOSAL
 
 RENAME = Decision("rename", "category", "castle", "fortress", date="1")

@@ -9,7 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hierarchies import CairnError, LabelTree, Node, NodeInfo, disambiguate, label_key
+from cairnhub.core.errors import CairnError
+from cairnhub.core.text import label_key
+from cairnhub.hierarchies.label_rules import disambiguate
+from cairnhub.hierarchies.node import Node, NodeInfo
+from cairnhub.hierarchies.tree import LabelTree
 
 LEVELS = ("landmark", "category", "kind")
 TABLE = pd.DataFrame(

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hierarchies.build.embed import FloatArray, ModelRecord
-from hierarchies.build.proposal import CategoryEntry, LandmarkEntry, Proposal, TypeEntry
+from cairnhub.hierarchies.proposal.proposal import CategoryEntry, LandmarkEntry, Proposal, TypeEntry
+from cairnhub.hierarchies.proposal.text_vectors import FloatArray, ModelRecord
 
 MODEL = ModelRecord("toy", "1", "0" * 64)
 

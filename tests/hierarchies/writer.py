@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from hierarchies.review.decisions import Decision, append_decision
+from cairnhub.hierarchies.review.decisions import Decision, append_decision
 
 
 def write_many(path: Path, author: str, n: int) -> None:

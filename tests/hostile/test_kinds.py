@@ -16,35 +16,36 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from datasets_hub.locate import Location, open_dataset
-from hierarchies import CairnError, LabelTree
-from hierarchies.build.embed import Embeddings
-from hierarchies.build.proposal import Proposal
-from hierarchies.review.decisions import read_decisions
-from pipelines.archives import MemberReader, Tar, scan_tar, stream_tar_gz
-from pipelines.config import GLDv2Source, INat2018Source, TableSource, load_params
-from pipelines.sources.cub import CUB
-from pipelines.sources.dyml import DyML
-from pipelines.sources.expected import expected_counts
-from pipelines.sources.fetched import read_manifest
-from pipelines.sources.gldv2 import GLDv2, landmark_table
-from pipelines.sources.inat2018 import INat2018
-from pipelines.sources.mined import mined_types
-from pipelines.sources.registry import RegistryRow, read_registry
-from pipelines.sources.sop import SOP
-from pipelines.sources.table import Table
-from pipelines.sources.upstream import with_published_hashes
-from pipelines.sources.vehicleid import VehicleID
-from pipelines.sources.zips import open_zip, read_zip_member, scan_zip
+from cairnhub.core.errors import CairnError
+from cairnhub.datasets_hub.location import Location, open_dataset
+from cairnhub.hierarchies.proposal.proposal import Proposal
+from cairnhub.hierarchies.proposal.text_vectors import Embeddings
+from cairnhub.hierarchies.review.decisions import read_decisions
+from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.pipelines.archives import MemberReader, Tar, scan_tar, stream_tar_gz
+from cairnhub.pipelines.params import GLDv2Source, INat2018Source, TableSource, load_params
+from cairnhub.pipelines.sources.cub import CUB
+from cairnhub.pipelines.sources.dyml import DyML
+from cairnhub.pipelines.sources.fetching import read_manifest
+from cairnhub.pipelines.sources.gldv2 import GLDv2, landmark_table
+from cairnhub.pipelines.sources.inat2018 import INat2018
+from cairnhub.pipelines.sources.mined_types import mined_types
+from cairnhub.pipelines.sources.published_hashes import with_published_hashes
+from cairnhub.pipelines.sources.registered_counts import expected_counts
+from cairnhub.pipelines.sources.registry import RegistryRow, read_registry
+from cairnhub.pipelines.sources.sop import SOP
+from cairnhub.pipelines.sources.table import Table
+from cairnhub.pipelines.sources.vehicleid import VehicleID
+from cairnhub.pipelines.sources.zips import open_zip, read_zip_member, scan_zip
+from cairnhub.training.checkpoint import Checkpoints
+from cairnhub.training.inference import encode
+from cairnhub.training.models import RetrievalModel, load_model
+from cairnhub.training.recipes import load_recipe
 from tests.fuzz import models, targets
 from tests.fuzz.targets import jpeg, tar_of, write, zip_of
 from tests.hierarchies.toy import PROPOSAL
 from tests.project import ROOT
 from tests.training.tiny import recipe as tiny_recipe
-from training.checkpoint import Checkpoints
-from training.inference import encode
-from training.models import RetrievalModel, load_model
-from training.recipes import load_recipe
 
 Files = Mapping[str, bytes]
 N_DEEP = 100_000

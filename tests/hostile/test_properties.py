@@ -13,11 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hierarchies import CairnError
-from hierarchies.files import stays_below
-from hierarchies.names import check_names, label_key
-from hierarchies.parse import parse_json
-from pipelines.archives import refused_name
+from cairnhub.core.errors import CairnError
+from cairnhub.core.files import stays_below
+from cairnhub.core.parse import parse_json
+from cairnhub.core.text import label_key
+from cairnhub.hierarchies.label_rules import check_names
+from cairnhub.pipelines.archives import refused_name
 from tests.fuzz.targets import TARGETS
 
 # Those that need no drawn sample and take milliseconds.

@@ -15,32 +15,33 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-import pipelines.archives
-from datasets_hub import check_dataset
-from datasets_hub.card import escape
-from datasets_hub.duplicates import decode
-from datasets_hub.images import DECODING_FAULTS, ImageCheck
-from datasets_hub.report import LookAlike, Report
-from hierarchies import CairnError, LabelTree
-from hierarchies.explorer import View, write_explorer
-from hierarchies.export import export
-from hierarchies.files import replace_folder, write_text_atomic
-from hierarchies.review.apply import apply_decisions
-from hierarchies.review.decisions import Decision, read_decisions
-from pipelines.archives import Tar, scan_tar, stream_tar_gz
-from pipelines.config import load_params
-from pipelines.sources.base import read_csv
-from pipelines.sources.registry import RegistryRow, read_registry
-from pipelines.sources.verified import LEDGER, Ledger
-from pipelines.sources.zips import open_zip, read_zip_member, scan_zip
-from pipelines.stages import index
+import cairnhub.pipelines.archives
+from cairnhub.core.errors import CairnError
+from cairnhub.core.files import replace_folder, write_text_atomic
+from cairnhub.datasets_hub.card import escape
+from cairnhub.datasets_hub.check import check_dataset
+from cairnhub.datasets_hub.check_report import LookAlike, Report
+from cairnhub.datasets_hub.duplicates import decode
+from cairnhub.datasets_hub.image_check import DECODING_FAULTS, ImageCheck
+from cairnhub.hierarchies.explorer import View, write_explorer
+from cairnhub.hierarchies.export import export
+from cairnhub.hierarchies.review.apply import apply_decisions
+from cairnhub.hierarchies.review.decisions import Decision, read_decisions
+from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.pipelines.archives import Tar, scan_tar, stream_tar_gz
+from cairnhub.pipelines.params import load_params
+from cairnhub.pipelines.sources.ledger import LEDGER, Ledger
+from cairnhub.pipelines.sources.listing import read_csv
+from cairnhub.pipelines.sources.registry import RegistryRow, read_registry
+from cairnhub.pipelines.sources.zips import open_zip, read_zip_member, scan_zip
+from cairnhub.pipelines.stages import index
+from cairnhub.training.checkpoint import Checkpoints
 from tests.datasets_hub.hub_toy import toy_parts, toy_row, write_toy
 from tests.fuzz.targets import NODES, tar_of, write, zip_of
 from tests.hierarchies.toy import PROPOSAL
 from tests.hostile.test_kinds import bomb
 from tests.pipelines.tiny import N_IMAGES, member, photograph, tiny_context, write_archive
 from tests.project import ROOT
-from training.checkpoint import Checkpoints
 
 LABEL = "</script><img src=x onerror=alert(1)>"
 FORMULA = "=cmd|' /C calc'!A0"
@@ -112,7 +113,7 @@ def test_a_link_in_a_zip_is_refused_and_the_first_of_two_members_is_read(tmp_pat
 
 
 def test_a_gzip_bomb_behind_the_last_member_is_not_unpacked_for_ever(tmp_path, monkeypatch):
-    monkeypatch.setattr(pipelines.archives, "MAX_MEMBER_BYTES", 2**20)
+    monkeypatch.setattr(cairnhub.pipelines.archives, "MAX_MEMBER_BYTES", 2**20)
     import gzip
 
     (tmp_path / "x.tar.gz").write_bytes(gzip.compress(tar_of({"a": b"x"}) + bytes(2**23)))
@@ -305,9 +306,9 @@ def test_an_output_that_is_a_link_is_replaced_and_what_it_leads_to_stays(tmp_pat
 @pytest.mark.parametrize(
     ("command", "files", "said"),
     [
-        (["pipelines.cli", "tree", "show", "x.json"], {"x.json": b"[" * 10**5}, "x.json: nested too deeply"),
-        (["pipelines.cli", "datasets", "check", "./d"], {"d/README.md": b"---\na: !!python/name:x\n---\n"}, ":2: "),
-        (["pipelines.command", "index", "x"], {"params.yaml": b"a: &a [*a]", "dvc.yaml": b""}, "params.yaml:1: not"),
+        (["cairnhub", "tree", "show", "x.json"], {"x.json": b"[" * 10**5}, "x.json: nested too deeply"),
+        (["cairnhub", "datasets", "check", "./d"], {"d/README.md": b"---\na: !!python/name:x\n---\n"}, ":2: "),
+        (["cairnhub", "stage", "index", "x"], {"params.yaml": b"a: &a [*a]", "dvc.yaml": b""}, "params.yaml:1: not"),
     ],
 )  # fmt: skip
 def test_the_command_line_says_what_is_wrong_and_nothing_more(tmp_path, command, files, said):

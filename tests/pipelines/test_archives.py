@@ -12,10 +12,11 @@ import datasets
 import pytest
 from tiny import inat_names, member, photograph, tiny_context, write_tree
 
-from datasets_hub import check_dataset, describe
-from hierarchies import CairnError
-from pipelines.parts import cut_runs
-from pipelines.stages import Context, index, publish
+from cairnhub.core.errors import CairnError
+from cairnhub.datasets_hub.check import check_dataset
+from cairnhub.datasets_hub.loader import describe
+from cairnhub.pipelines.index_parts import cut_runs
+from cairnhub.pipelines.stages import Context, index, publish
 
 OPENED: list[str] = []
 """Every file that is opened while `watching` says so."""
@@ -141,7 +142,9 @@ def test_killed_at_random_moments_then_again_gives_the_same_bytes(tmp_path, data
     context = tiny_context(tmp_path / "killed", dataset)
     write_tree(context)
     processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["pipelines.stages.index", "pipelines.stages.publish", "tiny"])
+    processes.set_forkserver_preload(
+        ["cairnhub.pipelines.stages.index", "cairnhub.pipelines.stages.publish", "tiny"]
+    )
     moments = random.Random(dataset)
     for stage, latest_s in (("index", 0.4), ("publish", 1.5)):
         for _ in range(4):

@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
-from hierarchies import LabelTree
-from pipelines import cli, command
+from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.pipelines import cli, command
 
 LEVELS = ["landmark", "category", "kind"]
 ROWS = [

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hierarchies import CairnError
-from pipelines.config import load_params
-from pipelines.include import include_dataset
+from cairnhub.core.errors import CairnError
+from cairnhub.pipelines.include import include_dataset
+from cairnhub.pipelines.params import load_params
 from tests.project import ROOT
 
 

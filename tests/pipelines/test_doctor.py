@@ -14,13 +14,13 @@ import yaml
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
-from datasets_hub import describe
-from hierarchies.files import atomic_write
-from pipelines import cli
-from pipelines.doctor import Finding, examine_deep, findings, machine
-from pipelines.doctor.outputs import Shard, shard_fault, shards_of
-from pipelines.executor import HERE
-from pipelines.sources.pieces import sha256_of
+from cairnhub.core.files import atomic_write
+from cairnhub.core.hashing import sha256_of
+from cairnhub.datasets_hub.loader import describe
+from cairnhub.pipelines import cli
+from cairnhub.pipelines.doctor import Finding, examine_deep, findings, machine
+from cairnhub.pipelines.doctor.outputs import Shard, shard_fault, shards_of
+from cairnhub.pipelines.executors.local import HERE
 from tests.pipelines.tiny import tiny_context, write_tree
 from tests.project import ROOT
 
@@ -30,7 +30,7 @@ SCALE, DATASET = "full", "grocery"
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with one dataset, fetched and published."""
-    from pipelines.stages import index, publish
+    from cairnhub.pipelines.stages import index, publish
 
     root = tmp_path_factory.mktemp("built")
     context = tiny_context(root, DATASET)
@@ -58,7 +58,7 @@ def project(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     shutil.copytree(built, root)
     monkeypatch.chdir(root)
     monkeypatch.delenv("CAIRN_STORE", raising=False)
-    monkeypatch.setattr("pipelines.doctor.LocalExecutor", lambda _: HERE)
+    monkeypatch.setattr("cairnhub.pipelines.doctor.LocalExecutor", lambda _: HERE)
     monkeypatch.setattr(cli, "console", Console(width=400))
     return root
 
@@ -243,8 +243,8 @@ def test_what_is_broken_is_named(
 
 
 def test_a_model_of_another_tree_or_with_other_weights_is_found(project: Path) -> None:
-    from training.models import ModelDescription, RetrievalModel, save_model
-    from training.recipes import load_recipe
+    from cairnhub.training.models import ModelDescription, RetrievalModel, save_model
+    from cairnhub.training.recipes import load_recipe
 
     network = load_recipe("small").network
     folder = project / "models" / SCALE / DATASET

@@ -18,11 +18,11 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from tqdm import tqdm
 
-from hierarchies.errors import CairnError
-from pipelines.sources import download
-from pipelines.sources.download import fetch_all, fetch_file
-from pipelines.sources.pieces import Part
-from pipelines.sources.registry import RegistryRow, read_registry
+from cairnhub.core.errors import CairnError
+from cairnhub.pipelines.sources import download
+from cairnhub.pipelines.sources.download import fetch_all, fetch_file
+from cairnhub.pipelines.sources.partial_file import Part
+from cairnhub.pipelines.sources.registry import RegistryRow, read_registry
 from tests.datasets_hub.hub_toy import die_at
 from tests.pipelines.misbehaving_server import Misbehaviour, misbehaving_server
 
@@ -412,7 +412,7 @@ def fetch_in_child(base: str, folder: Path) -> None:
 def test_killed_at_random_moments_it_goes_on_where_it_was(server: Misbehaviour, tmp_path: Path) -> None:
     server.bytes_per_second = 150_000
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pipelines.sources.download"])
+    context.set_forkserver_preload(["cairnhub.pipelines.sources.download"])
     rng, n_kills = random.Random("kills"), 0
     for _ in range(60):
         child = context.Process(target=fetch_in_child, args=(server.url, tmp_path))

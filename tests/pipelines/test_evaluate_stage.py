@@ -7,14 +7,14 @@ import pandas as pd
 import pytest
 import torch
 
-from pipelines.stages.evaluate import (
+from cairnhub.pipelines.stages.evaluate import (
     h_ap_histogram,
     metrics_table,
     official_metrics,
     precision_per_recall,
     values_per_level,
 )
-from training.evaluate import Embedded, Measured
+from cairnhub.training.evaluation import Embedded, Measured
 
 
 def measured(levels: tuple[str, ...], h_ap: list[float]) -> Measured:

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from hierarchies import CairnError
-from pipelines.executor import LocalExecutor
+from cairnhub.core.errors import CairnError
+from cairnhub.pipelines.executors.local import LocalExecutor
 
 
 def square(number: int) -> int:

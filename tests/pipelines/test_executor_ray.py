@@ -11,15 +11,15 @@ from ray_tasks import Noise, die_once
 from test_executor import fail, square
 from tiny import tiny_context, write_tree
 
-from hierarchies import CairnError
-from hierarchies.build import embed
-from pipelines.config import Executor, PerScale
-from pipelines.executor import LocalExecutor
-from pipelines.executor_ray import RayExecutor
-from pipelines.sources.download import fetch_all
-from pipelines.sources.registry import RegistryRow
-from pipelines.stages import check, index, publish
-from training.blocks import embed_blocks, untrained_encoder
+from cairnhub.core.errors import CairnError
+from cairnhub.hierarchies.proposal import text_vectors as embed
+from cairnhub.pipelines.executors.local import LocalExecutor
+from cairnhub.pipelines.executors.ray import RayExecutor
+from cairnhub.pipelines.params import Executor, PerScale
+from cairnhub.pipelines.sources.download import fetch_all
+from cairnhub.pipelines.sources.registry import RegistryRow
+from cairnhub.pipelines.stages import check, index, publish
+from cairnhub.training.embedding import embed_blocks, untrained_encoder
 
 ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]

@@ -8,15 +8,15 @@ import pandas as pd
 import pytest
 import yaml
 
-from hierarchies import CairnError
-from pipelines.config import GLDv2Source, INat2018Source, load_params
-from pipelines.paths import Paths
-from pipelines.samples.generate import SAMPLES, generate
-from pipelines.sources import reader
-from pipelines.sources.expected import COUNTS, check_counts, expected_counts
-from pipelines.sources.gldv2 import UNLABELLED, GLDv2, read_name
-from pipelines.sources.inat2018 import INat2018
-from pipelines.stages import Context, index
+from cairnhub.core.errors import CairnError
+from cairnhub.pipelines.params import GLDv2Source, INat2018Source, load_params
+from cairnhub.pipelines.paths import Paths
+from cairnhub.pipelines.samples.generate import SAMPLES, generate
+from cairnhub.pipelines.sources import reader
+from cairnhub.pipelines.sources.gldv2 import UNLABELLED, GLDv2, read_name
+from cairnhub.pipelines.sources.inat2018 import INat2018
+from cairnhub.pipelines.sources.registered_counts import COUNTS, check_counts, expected_counts
+from cairnhub.pipelines.stages import Context, index
 from tests.project import ROOT
 
 PARAMS = load_params(ROOT / "params.yaml")
@@ -80,7 +80,7 @@ def test_what_differs_is_said_with_expected_and_found():
 
 def test_an_index_that_is_not_whole_is_refused(tmp_path, monkeypatch):
     context = Context("cub", "sample", PARAMS, Paths(tmp_path, "sample", "cub"))
-    importlib.import_module("pipelines.stages.fetch").run(context)
+    importlib.import_module("cairnhub.pipelines.stages.fetch").run(context)
     shorter = {"sample": {"cub": {"train": {"images": 31}}}}
     counts = tmp_path / "counts.yaml"
     counts.write_text(yaml.safe_dump(shorter), encoding="utf-8")
@@ -161,7 +161,7 @@ def test_what_was_changed_in_a_name_is_said(name, readable, changes):
 
 def test_names_keep_the_original_and_queries_their_answers(tmp_path, capsys):
     context = Context("gldv2", "sample", PARAMS, Paths(tmp_path, "sample", "gldv2"))
-    importlib.import_module("pipelines.stages.fetch").run(context)
+    importlib.import_module("cairnhub.pipelines.stages.fetch").run(context)
     index.run(context)
     names = pd.read_parquet(context.paths.index / index.NAMES)
     images = pd.read_parquet(context.paths.index / "images.parquet")
@@ -185,8 +185,8 @@ def test_names_keep_the_original_and_queries_their_answers(tmp_path, capsys):
 
 @pytest.mark.shared
 def test_the_index_landmarks_of_gldv2_hang_under_78_labels_and_2_kinds(shared_dir, tmp_path):
-    from hierarchies import LabelTree
-    from pipelines.samples.archives import write_csv, write_tar
+    from cairnhub.hierarchies.tree import LabelTree
+    from cairnhub.pipelines.samples.packing import write_csv, write_tar
 
     labels = pd.read_csv(shared_dir / "reference/gldv2_index_label_to_hierarchical.csv", dtype=str)
     labels = labels.assign(
@@ -214,9 +214,9 @@ def test_the_index_landmarks_of_gldv2_hang_under_78_labels_and_2_kinds(shared_di
 
 @pytest.mark.shared
 def test_the_species_of_inat_2018_have_one_place_each(shared_dir, tmp_path):
-    from hierarchies import LabelTree
-    from pipelines.samples.archives import write_bytes, write_tar_gz
-    from pipelines.samples.inat2018 import _write_json
+    from cairnhub.hierarchies.tree import LabelTree
+    from cairnhub.pipelines.samples.inat2018 import _write_json
+    from cairnhub.pipelines.samples.packing import write_bytes, write_tar_gz
 
     species = pd.read_csv(shared_dir / "reference/inat2018_categories.csv", dtype=str)
     _write_json(tmp_path, "categories", species.assign(id=species["id"].astype(int)).to_dict("records"))

@@ -6,12 +6,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from hierarchies import CairnError
-from hierarchies.build.proposal import Proposal
-from pipelines.config import Params, Wikimedia, load_params
-from pipelines.paths import Paths
-from pipelines.sources.mined import FILE, mined_types
-from pipelines.stages import Context, cluster, embed, fetch, index
+from cairnhub.core.errors import CairnError
+from cairnhub.hierarchies.proposal.proposal import Proposal
+from cairnhub.pipelines.params import Params, Wikimedia, load_params
+from cairnhub.pipelines.paths import Paths
+from cairnhub.pipelines.sources.mined_types import FILE, mined_types
+from cairnhub.pipelines.stages import Context, cluster, embed, fetch, index
 from tests.pipelines.wikimedia_server import Wiki, item, serving
 from tests.project import ROOT
 

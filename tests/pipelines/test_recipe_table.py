@@ -2,8 +2,8 @@
 
 import json
 
-from pipelines.config import load_params
-from pipelines.recipe_table import recipe_table
+from cairnhub.pipelines.params import load_params
+from cairnhub.pipelines.recipe_table import recipe_table
 from tests.project import ROOT
 
 

@@ -12,24 +12,25 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from datasets_hub.rows import Quarantined
-from hierarchies import CairnError
-from pipelines.archives import MemberReader, stream_tar_gz
-from pipelines.config import Subset, Subsets, load_params
-from pipelines.parts import Index, cut_parts
-from pipelines.paths import Paths
-from pipelines.samples.archives import write_tar_gz, write_zip
-from pipelines.samples.generate import generate
-from pipelines.sources import fetched, reader
-from pipelines.sources.cub import CUB
-from pipelines.sources.dyml import DyML, parse_glued_csv
-from pipelines.sources.expected import expected_counts
-from pipelines.sources.members import locate
-from pipelines.sources.registry import read_registry
-from pipelines.sources.sop import SOP
-from pipelines.sources.vehicleid import VehicleID
-from pipelines.sources.zips import scan_zip
-from pipelines.stages import Context
+from cairnhub.core.errors import CairnError
+from cairnhub.datasets_hub.records import Quarantined
+from cairnhub.pipelines.archives import MemberReader, stream_tar_gz
+from cairnhub.pipelines.index_parts import Index, cut_parts
+from cairnhub.pipelines.params import Subset, Subsets, load_params
+from cairnhub.pipelines.paths import Paths
+from cairnhub.pipelines.samples.generate import generate
+from cairnhub.pipelines.samples.packing import write_tar_gz, write_zip
+from cairnhub.pipelines.sources import fetching as fetched
+from cairnhub.pipelines.sources import reader
+from cairnhub.pipelines.sources.cub import CUB
+from cairnhub.pipelines.sources.dyml import DyML, parse_glued_csv
+from cairnhub.pipelines.sources.match_members import locate
+from cairnhub.pipelines.sources.registered_counts import expected_counts
+from cairnhub.pipelines.sources.registry import read_registry
+from cairnhub.pipelines.sources.sop import SOP
+from cairnhub.pipelines.sources.vehicleid import VehicleID
+from cairnhub.pipelines.sources.zips import scan_zip
+from cairnhub.pipelines.stages import Context
 from tests.project import ROOT
 
 READERS = {"sop": SOP(), "cub": CUB(), "vehicleid": VehicleID()}
@@ -114,7 +115,7 @@ def test_the_images_of_cub_are_read_once(drawn, monkeypatch):
             read.append(member.name)
             yield member
 
-    monkeypatch.setattr("pipelines.sources.cub.stream_tar_gz", watched)
+    monkeypatch.setattr("cairnhub.pipelines.sources.cub.stream_tar_gz", watched)
     assert len(CUB().list_images(drawn / "cub").images) == 48
     assert not [name for name in read if name.endswith(".jpg")]
 

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from hierarchies import CairnError
-from pipelines import cli
-from pipelines.photos import N_PER_LANDMARK, THUMBNAIL_PX, SamplePhotos
+from cairnhub.core.errors import CairnError
+from cairnhub.pipelines import cli
+from cairnhub.pipelines.landmark_photos import N_PER_LANDMARK, THUMBNAIL_PX, SamplePhotos
 
 
 def picture(width: int, height: int) -> bytes:
@@ -71,6 +71,6 @@ def test_a_dataset_without_a_proposal_is_told_what_to_run(face, tmp_path: Path, 
 
 def test_without_its_packages_the_app_says_what_to_install(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "uvicorn", None)
-    monkeypatch.delitem(sys.modules, "hierarchies.review.app.server", raising=False)
+    monkeypatch.delitem(sys.modules, "cairnhub.hierarchies.review.app.server", raising=False)
     with pytest.raises(CairnError, match=r"cairn\[review\]"):
         CliRunner().invoke(cli.app, ["review", "gldv2", "--app"], catch_exceptions=False)

@@ -16,9 +16,9 @@ from urllib.parse import unquote
 import pytest
 from PIL import Image
 
-from hierarchies.errors import CairnError
-from pipelines.samples import generate as samples
-from pipelines.samples.generate import SAMPLES, generate
+from cairnhub.core.errors import CairnError
+from cairnhub.pipelines.samples import generate as samples
+from cairnhub.pipelines.samples.generate import SAMPLES, generate
 
 PINNED = {
     "gldv2": "62062b04fdaf98f1f487ce39be664a1cad8b79027895bd05d56c0eeb2a5360e5",

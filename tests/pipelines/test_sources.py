@@ -9,13 +9,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from hierarchies import CairnError, LabelTree
-from pipelines.archives import MemberReader, Tar, refused_name, scan_tar, stream_tar_gz
-from pipelines.config import GLDv2Source, GLDv2Subset, TableSource
-from pipelines.samples.generate import generate
-from pipelines.sources import base
-from pipelines.sources.gldv2 import GLDv2, landmark_table, readable_name
-from pipelines.sources.table import Table
+from cairnhub.core.errors import CairnError
+from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.pipelines.archives import MemberReader, Tar, refused_name, scan_tar, stream_tar_gz
+from cairnhub.pipelines.params import GLDv2Source, GLDv2Subset, TableSource
+from cairnhub.pipelines.samples.generate import generate
+from cairnhub.pipelines.sources import listing as base
+from cairnhub.pipelines.sources.gldv2 import GLDv2, landmark_table, readable_name
+from cairnhub.pipelines.sources.table import Table
 
 
 def jpeg(shade: int) -> bytes:
@@ -104,9 +105,9 @@ def test_hostile_members_are_refused_by_name(tmp_path):
 
 def test_absurd_sizes_and_counts_are_refused(tmp_path, monkeypatch):
     write_tar(tmp_path / "x.tar", {f"{n}.jpg": jpeg(n) for n in range(4)})
-    monkeypatch.setattr("pipelines.archives.MAX_MEMBER_BYTES", 10)
+    monkeypatch.setattr("cairnhub.pipelines.archives.MAX_MEMBER_BYTES", 10)
     assert {entry.refused for entry in scan_tar(Tar(tmp_path, "x.tar"))} == {"refused: absurdly large"}
-    monkeypatch.setattr("pipelines.archives.MAX_MEMBERS", 3)
+    monkeypatch.setattr("cairnhub.pipelines.archives.MAX_MEMBERS", 3)
     with pytest.raises(CairnError, match=r"x\.tar: more than 3 members"):
         scan_tar(Tar(tmp_path, "x.tar"))
 

@@ -14,18 +14,18 @@ from pathlib import Path
 import pytest
 from tiny import tiny_context, write_tree
 
-from hierarchies import CairnError
-from pipelines.config import Executor, PerScale
-from pipelines.embedder import Embedder
-from pipelines.sources.download import fetch_all
-from pipelines.sources.registry import RegistryRow
-from pipelines.sources.verified import LEDGER
-from pipelines.stages import Context, check, index, publish
-from pipelines.storage import Changes, Storage, put_all, run_with_files
+from cairnhub.core.errors import CairnError
+from cairnhub.pipelines.executors.storage import Changes, Storage, put_all, run_with_files
+from cairnhub.pipelines.image_vectors import Embedder
+from cairnhub.pipelines.params import Executor, PerScale
+from cairnhub.pipelines.sources.download import fetch_all
+from cairnhub.pipelines.sources.ledger import LEDGER
+from cairnhub.pipelines.sources.registry import RegistryRow
+from cairnhub.pipelines.stages import Context, check, index, publish
+from cairnhub.training.loop import untrained_model
+from cairnhub.training.models import ModelDescription, save_model
+from cairnhub.training.recipes import load_recipe
 from tests.project import ROOT
-from training.loop import untrained_model
-from training.models import ModelDescription, save_model
-from training.recipes import load_recipe
 
 START_S = 60
 

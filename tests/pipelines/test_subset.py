@@ -12,16 +12,16 @@ import pandas as pd
 import pytest
 import yaml
 
-from hierarchies import CairnError
-from pipelines.config import GLDv2Source, GLDv2Subset, Params, Subset, validate
-from pipelines.paths import Paths
-from pipelines.samples.generate import generate
-from pipelines.sources import subset_of
-from pipelines.sources.fetched import fetch
-from pipelines.sources.gldv2 import GLDv2
-from pipelines.sources.sop import SOP
-from pipelines.sources.subset import kept_protocols, reduce
-from pipelines.stages import Context, index
+from cairnhub.core.errors import CairnError
+from cairnhub.pipelines.params import GLDv2Source, GLDv2Subset, Params, Subset, validate
+from cairnhub.pipelines.paths import Paths
+from cairnhub.pipelines.samples.generate import generate
+from cairnhub.pipelines.sources import subset_of
+from cairnhub.pipelines.sources.fetching import fetch
+from cairnhub.pipelines.sources.gldv2 import GLDv2
+from cairnhub.pipelines.sources.sop import SOP
+from cairnhub.pipelines.sources.subset import kept_protocols, reduce
+from cairnhub.pipelines.stages import Context, index
 from tests.project import ROOT
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from hierarchies import CairnError
-from pipelines.charts import interval_chart, line_chart, share_bar
-from pipelines.stages.summary import report_page, run
+from cairnhub.core.errors import CairnError
+from cairnhub.pipelines.charts import interval_chart, line_chart, share_bar
+from cairnhub.pipelines.stages.summary import report_page, run
 from tests.pipelines.toy_summary import INTERVAL, summary_of
 from tests.project import ROOT
 

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from hierarchies import CairnError
-from pipelines.command import make_context
-from pipelines.stages import train
+from cairnhub.core.errors import CairnError
+from cairnhub.pipelines.command import make_context
+from cairnhub.pipelines.stages import train
 from tests.project import ROOT
 
 

@@ -6,16 +6,16 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from hierarchies import CairnError
-from pipelines.config import Params, validate
-from pipelines.paths import Paths
-from pipelines.samples.generate import generate
-from pipelines.sources import fetched
-from pipelines.sources.download import fetch_all
-from pipelines.sources.fetched import REGISTRIES
-from pipelines.sources.registry import read_registry, write_registry
-from pipelines.sources.upstream import hash_files, with_published_hashes
-from pipelines.stages import Context
+from cairnhub.core.errors import CairnError
+from cairnhub.pipelines.params import Params, validate
+from cairnhub.pipelines.paths import Paths
+from cairnhub.pipelines.samples.generate import generate
+from cairnhub.pipelines.sources import fetching as fetched
+from cairnhub.pipelines.sources.download import fetch_all
+from cairnhub.pipelines.sources.fetching import REGISTRIES
+from cairnhub.pipelines.sources.published_hashes import hash_files, with_published_hashes
+from cairnhub.pipelines.sources.registry import read_registry, write_registry
+from cairnhub.pipelines.stages import Context
 from tests.project import ROOT
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hierarchies import CairnError
-from pipelines.sources.wikimedia import Api, Mining, category_title, mine
+from cairnhub.core.errors import CairnError
+from cairnhub.pipelines.sources.wikimedia import Api, Mining, category_title, mine
 from tests.pipelines.wikimedia_server import Server, Wiki, item, serving
 
 ENTITIES = {

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hierarchies import LabelTree
-from pipelines.config import Executor, PerScale, Publish, Subset, Subsets, load_params
-from pipelines.paths import Paths
-from pipelines.stages import Context
+from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.pipelines.params import Executor, PerScale, Publish, Subset, Subsets, load_params
+from cairnhub.pipelines.paths import Paths
+from cairnhub.pipelines.stages import Context
 from tests.project import ROOT
 
 N_IMAGES = 60

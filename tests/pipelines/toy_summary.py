@@ -1,8 +1,16 @@
 """A small summary, as if one dataset had been built."""
 
-from hierarchies.compare import Agreement
-from hierarchies.pages.found import Found, Picture
-from pipelines.summary import Effort, Evaluated, Protocol, Published, Reviewed, SplitCount, Summary
+from cairnhub.hierarchies.agreement import Agreement
+from cairnhub.pipelines.report_data import (
+    Effort,
+    Evaluated,
+    Protocol,
+    Published,
+    Reviewed,
+    SplitCount,
+    Summary,
+)
+from cairnhub.training.retrieved import Found, Picture
 
 INTERVAL = {"trained": (80.0, 75.0, 85.0), "untrained": (20.0, 15.0, 25.0)}
 

@@ -1,4 +1,4 @@
-"""Every definition of `training.losses` and `training.metrics`, from its formula, one query and one item at a time.
+"""Every definition of losses and metrics, from its formula, one query and one item at a time.
 
 Slow on purpose: nothing here is shared with the code under test.
 """

@@ -5,14 +5,14 @@ import pytest
 import torch
 from PIL import Image
 
-import training
-from hierarchies import CairnError
-from training.data import to_tensor
-from training.evaluate import Embedded, evaluate, model_encoder
-from training.metrics import retrieval_metrics
-from training.metrics.bootstrap import bootstrap_intervals
-from training.models import ModelDescription, RetrievalModel, save_model
-from training.recipes import Network
+from cairnhub.core.errors import CairnError
+from cairnhub.training.data import to_tensor
+from cairnhub.training.evaluation import Embedded, evaluate, model_encoder
+from cairnhub.training.inference import encode
+from cairnhub.training.metrics import retrieval_metrics
+from cairnhub.training.metrics.bootstrap import bootstrap_intervals
+from cairnhub.training.models import ModelDescription, RetrievalModel, load_model, save_model
+from cairnhub.training.recipes import Network
 
 
 def test_intervals_are_as_wide_as_the_standard_error_says():
@@ -61,11 +61,11 @@ def test_pictures_and_files_are_embedded(model_folder, tmp_path):
     paths = [tmp_path / f"{i}.png" for i in range(5)]
     for picture, path in zip(pictures, paths, strict=True):
         picture.save(path)
-    embeddings = training.encode(pictures, model_folder, batch_size=2)
+    embeddings = encode(pictures, model_folder, batch_size=2)
     assert embeddings.shape == (5, 8)
     assert torch.allclose(embeddings.norm(dim=1), torch.ones(5), atol=1e-6)
-    assert torch.allclose(training.encode(paths, model_folder), embeddings, atol=1e-6)
-    model = training.models.load_model(model_folder)[0]
+    assert torch.allclose(encode(paths, model_folder), embeddings, atol=1e-6)
+    model = load_model(model_folder)[0]
     with torch.inference_mode():
         alone = model_encoder(model)(to_tensor(pictures[3], 20)[None])
     assert torch.allclose(alone[0], embeddings[3], atol=1e-6)
@@ -74,6 +74,6 @@ def test_pictures_and_files_are_embedded(model_folder, tmp_path):
 def test_what_is_no_image_is_named(model_folder, tmp_path):
     (tmp_path / "notes.txt").write_text("no image")
     with pytest.raises(CairnError, match=r"notes\.txt: holds no image"):
-        training.encode([tmp_path / "notes.txt"], model_folder)
+        encode([tmp_path / "notes.txt"], model_folder)
     with pytest.raises(CairnError, match="images must be a list"):
-        training.encode([], model_folder)
+        encode([], model_folder)

@@ -13,17 +13,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from training.losses import (
-    SmoothAP,
-    SmoothHAP,
-    SmoothNDCG,
-    SupAP,
-    SupHAP,
-    SupNDCG,
-    SupRecall,
-    engine,
-)
-from training.losses.steps import Sigmoid
+from cairnhub.training.losses import SmoothAP, SmoothHAP, SmoothNDCG, SupAP, SupHAP, SupNDCG, SupRecall
+from cairnhub.training.losses import ranking as engine
+from cairnhub.training.losses.surrogates import Sigmoid
 
 if find_spec("triton") is None:
     reason = "no triton: after `pip install triton==3.9.0` its interpreter runs the kernels without a GPU"
@@ -55,7 +47,7 @@ def kernels_on_any_device(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let the engine choose the kernels, also on a CPU where they are interpreted."""
     monkeypatch.setattr(engine, "FUSED_ON", (DEVICE,))
     if INTERPRETED:  # many small tiles for few items: the interpreter is slow
-        from training.losses import fused
+        from cairnhub.training.losses.backends import triton as fused
 
         monkeypatch.setattr(fused, "TILE", 32)
         monkeypatch.setattr(fused, "PUSH_POSITIVES", 4)
@@ -112,7 +104,7 @@ def test_single_precision(loss: torch.nn.Module, monkeypatch: pytest.MonkeyPatch
 
 @needs_kernels
 def test_torch_takes_over_where_triton_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    from training.losses import fused
+    from cairnhub.training.losses.backends import triton as fused
 
     def fail(device: torch.device) -> None:
         raise RuntimeError("Failed to find C compiler")
@@ -152,7 +144,7 @@ def test_kernels_compile_without_a_gpu(capability: int, everywhere: bool, scores
     from triton.compiler import ASTSource
     from triton.compiler import compile as compile_for
 
-    from training.losses import fused
+    from cairnhub.training.losses.backends import triton as fused
 
     constants = {"LEVEL": 1, "EVERYWHERE": everywhere, "POSITIVES": 2, "ITEMS": 512}
     constants |= dict(

@@ -10,14 +10,14 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from hierarchies import CairnError
+from cairnhub.core.errors import CairnError
+from cairnhub.training.build_loss import make_loss
+from cairnhub.training.distributed import Ranks, process_group, reduce_gradients
+from cairnhub.training.grad_cache import accumulate_gradients
+from cairnhub.training.loop import train
+from cairnhub.training.recipes import Loss, Method
 from tests.project import ROOT
 from tests.training.tiny import FROZEN, TinyImages, recipe
-from training.distributed import Ranks, process_group, reduce_gradients
-from training.gradients import accumulate_gradients
-from training.loop import train
-from training.methods import make_loss
-from training.recipes import Loss, Method
 
 METHODS = get_args(Method)
 WITH_MEMORY = {"size": 8, "images_per_class": 2, "memory": 16}

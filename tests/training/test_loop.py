@@ -12,11 +12,11 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from hierarchies import CairnError
+from cairnhub.core.errors import CairnError
+from cairnhub.training.loop import Training, train
+from cairnhub.training.models import ModelDescription, save_model
 from tests.project import ROOT
 from tests.training.tiny import N_EPOCHS, TinyImages, recipe
-from training.loop import Training, train
-from training.models import ModelDescription, save_model
 
 STEPS_PER_EPOCH = 4  # of the tiny run: 6 classes, 4 a batch, twice
 

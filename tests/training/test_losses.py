@@ -11,9 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hierarchies.errors import CairnError
-from tests.training import oracle
-from training.losses import (
+from cairnhub.core.errors import CairnError
+from cairnhub.training.losses import (
     HAPPIER,
     HAPPIER_F,
     ROADMAP,
@@ -28,8 +27,9 @@ from training.losses import (
     SupNDCG,
     SupRecall,
     combine,
-    engine,
 )
+from cairnhub.training.losses import ranking as engine
+from tests.training import oracle
 
 RANK_LOSSES = [SmoothAP, SmoothHAP, SmoothNDCG, SupAP, SupHAP, SupNDCG, SupRecall]
 
@@ -144,7 +144,7 @@ def test_chunks_do_not_change_the_result(loss_type: type, monkeypatch: pytest.Mo
 
     whole = result()
     monkeypatch.setattr(engine, "CHUNK_ELEMENTS", {"cpu": 90})  # splits a query's positives too
-    monkeypatch.setattr("training.losses.autograd.BLOCK_ELEMENTS", {"cpu": 200})
+    monkeypatch.setattr("cairnhub.training.losses.autograd.BLOCK_ELEMENTS", {"cpu": 200})
     for one, other in zip(whole, result(), strict=True):
         torch.testing.assert_close(one, other)
 

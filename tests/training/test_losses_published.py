@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from training.losses import (
+from cairnhub.training.losses import (
     Calibration,
     Cluster,
     LeakyStep,

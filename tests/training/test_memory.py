@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from cairnhub.training.cross_batch_memory import CrossBatchMemory
+from cairnhub.training.losses import HAPPIER, SupAP
 from tests.training.tiny import recipe
-from training.losses import HAPPIER, SupAP
-from training.memory import CrossBatchMemory
 
 
 def batch(seed: int, n: int = 6, dim: int = 5):

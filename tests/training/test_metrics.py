@@ -11,10 +11,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hierarchies.errors import CairnError
+from cairnhub.core.errors import CairnError
+from cairnhub.training.metrics import full_ranking as ranking
+from cairnhub.training.metrics import ground_truth_metrics, retrieval_metrics
+from cairnhub.training.metrics.curves import RECALLS, precision_recall
 from tests.training import oracle
-from training.metrics import ground_truth_metrics, ranking, retrieval_metrics
-from training.metrics.curves import RECALLS, precision_recall
 
 EXCERPT = Path(__file__).parents[1] / "data" / "published_metrics.npz"
 KS = (1, 2, 4, 8, 10)

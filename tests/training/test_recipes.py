@@ -8,12 +8,12 @@ import pytest
 import torch
 import yaml
 
-from hierarchies import CairnError
-from pipelines.config import load_params
+from cairnhub.core.errors import CairnError
+from cairnhub.pipelines.params import load_params
+from cairnhub.training.build_loss import METHODS, make_loss
+from cairnhub.training.losses import HAPPIER, HAPPIER_F, ROADMAP, SmoothAP, SupAP, SupHAP, SupNDCG, SupRecall
+from cairnhub.training.recipes import FOLDER, Loss, Method, load_recipe, recipe_names
 from tests.project import ROOT
-from training.losses import HAPPIER, HAPPIER_F, ROADMAP, SmoothAP, SupAP, SupHAP, SupNDCG, SupRecall
-from training.methods import METHODS, make_loss
-from training.recipes import FOLDER, Loss, Method, load_recipe, recipe_names
 
 DATASETS = {
     *("gldv2", "inat2018", "inat2018_base", "dyml_animal", "dyml_vehicle", "dyml_product"),

@@ -8,9 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from hierarchies import LabelTree
-from training.evaluate import Embedded, Measured, evaluate
-from training.retrieval_page import Side, found_for, instructive_queries, nearest, render_page
+from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.training.evaluation import Embedded, Measured, evaluate
+from cairnhub.training.retrieval_page import Side, found_for, instructive_queries, nearest, render_page
 
 NAMES = [("oak & co", "tree"), ("pine", "tree"), ("<rose>", "flower")]
 

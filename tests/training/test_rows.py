@@ -10,11 +10,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 
+from cairnhub.training.losses import LeakyStep, SmoothAP, SupAP, SupHAP, SupNDCG, SupRecall
+from cairnhub.training.losses.backends import sorted as rows
+from cairnhub.training.losses.ranking import Block
+from cairnhub.training.losses.sigmoid_sums import PRECISION, Grid, Nodes
+from cairnhub.training.losses.surrogates import SupStep
 from tests.training.test_losses import batches, hierarchy, toy
-from training.losses import LeakyStep, SmoothAP, SupAP, SupHAP, SupNDCG, SupRecall, rows
-from training.losses.engine import Block
-from training.losses.grid import PRECISION, Grid, Nodes
-from training.losses.steps import SupStep
 
 LOSSES = [
     SupAP(level=1),

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hierarchies import CairnError
-from training.recipes import Batch
-from training.samplers import ClassSampler
+from cairnhub.core.errors import CairnError
+from cairnhub.training.recipes import Batch
+from cairnhub.training.samplers import ClassSampler
 
 SIZES = st.lists(st.integers(1, 9), min_size=4, max_size=30).filter(lambda sizes: max(sizes) > 1)
 

@@ -10,8 +10,9 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from hierarchies import CairnError
-from training.metrics import gallery_rows, ranking, retrieval_metrics, sharded_retrieval_metrics
+from cairnhub.core.errors import CairnError
+from cairnhub.training.metrics import full_ranking as ranking
+from cairnhub.training.metrics import gallery_rows, retrieval_metrics, sharded_retrieval_metrics
 
 TILE = 16
 KS = (1, 3, 10)

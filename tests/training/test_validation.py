@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from hierarchies import CairnError
+from cairnhub.core.errors import CairnError
+from cairnhub.training import early_stopping as validation
+from cairnhub.training import loop
+from cairnhub.training.loop import train
+from cairnhub.training.recipes import Validation
 from tests.training.tiny import N_PER_CLASS, TinyImages, recipe
-from training import loop, validation
-from training.loop import train
-from training.recipes import Validation
 
 VALIDATION = {"share": 0.3, "patience": 2}
 SMALL = {"batch": {"size": 4, "images_per_class": 2}}

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from training.distributed import process_group
-from training.loop import train
-from training.recipes import Recipe
+from cairnhub.training.distributed import process_group
+from cairnhub.training.loop import train
+from cairnhub.training.recipes import Recipe
 
 N_CLASSES, N_PER_CLASS, SIDE = 6, 5, 16
 N_EPOCHS = 12  # of the run that is killed

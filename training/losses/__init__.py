@@ -1,8 +1,9 @@
 """Rank losses for hierarchical retrieval, and the terms that the published recipes add to them."""
 
-from training.losses.calibration import Calibration
-from training.losses.cluster import Cluster
-from training.losses.rank import (
+from cairnhub.training.losses.calibration import Calibration
+from cairnhub.training.losses.cluster import Cluster
+from cairnhub.training.losses.presets import HAPPIER, HAPPIER_F, ROADMAP, Combined, combine
+from cairnhub.training.losses.rank_losses import (
     RankLoss,
     SmoothAP,
     SmoothHAP,
@@ -12,8 +13,7 @@ from training.losses.rank import (
     SupNDCG,
     SupRecall,
 )
-from training.losses.recipes import HAPPIER, HAPPIER_F, ROADMAP, Combined, combine
-from training.losses.steps import LeakyStep
+from cairnhub.training.losses.surrogates import LeakyStep
 
 __all__ = [
     "HAPPIER",

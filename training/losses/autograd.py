@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from training.losses.engine import Block, Objective, Ranking
-from training.losses.inputs import count_by_depth, match_depth
+from cairnhub.training.losses.inputs import count_by_depth, match_depth
+from cairnhub.training.losses.ranking import Block, Objective, Ranking
 
 BLOCK_ELEMENTS = {"cpu": 1 << 22, "cuda": 1 << 26}  # (query, item) scores held at once
 

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hierarchies.errors import CairnError
-from training.losses.inputs import check_batch, check_level
+from cairnhub.core.errors import CairnError
+from cairnhub.training.losses.inputs import check_batch, check_level
 
 
 class Calibration(nn.Module):
@@ -27,7 +27,7 @@ class Calibration(nn.Module):
 
     Example:
         >>> import torch
-        >>> from training.losses import Calibration
+        >>> from cairnhub.training.losses import Calibration
         >>> embeddings = torch.tensor([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]])
         >>> Calibration()(embeddings, torch.tensor([0, 0, 1]))
         tensor(0.1000)

@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hierarchies.errors import CairnError
-from training.losses.inputs import check_level, checked_embeddings, checked_labels
-from training.losses.steps import require_positive
+from cairnhub.core.errors import CairnError
+from cairnhub.training.losses.inputs import check_level, checked_embeddings, checked_labels
+from cairnhub.training.losses.surrogates import require_positive
 
 
 class Cluster(nn.Module):
@@ -32,7 +32,7 @@ class Cluster(nn.Module):
 
     Example:
         >>> import torch
-        >>> from training.losses import Cluster
+        >>> from cairnhub.training.losses import Cluster
         >>> loss = Cluster(n_classes=3, dim=2)
         >>> loss.weight.data = torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
         >>> loss(torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 0])).round()

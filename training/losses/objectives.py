@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hierarchies.errors import CairnError
-from training.losses.engine import Terms
-from training.losses.inputs import depth_relevance
-from training.losses.steps import require_positive
+from cairnhub.core.errors import CairnError
+from cairnhub.training.losses.inputs import depth_relevance
+from cairnhub.training.losses.ranking import Terms
+from cairnhub.training.losses.surrogates import require_positive
 
 
 @dataclass(frozen=True)

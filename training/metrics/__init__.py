@@ -1,7 +1,7 @@
 """Exact retrieval metrics over hierarchical labels."""
 
-from training.metrics.retrieval import RetrievalMetrics, ground_truth_metrics, retrieval_metrics
-from training.metrics.sharded import gallery_rows, sharded_retrieval_metrics
+from cairnhub.training.metrics.retrieval import RetrievalMetrics, ground_truth_metrics, retrieval_metrics
+from cairnhub.training.metrics.sharded import gallery_rows, sharded_retrieval_metrics
 
 __all__ = [
     "RetrievalMetrics",

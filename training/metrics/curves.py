@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.losses.inputs import check_batch
-from training.metrics.measures import Ranked
-from training.metrics.ranking import LabelMatches, Search
+from cairnhub.training.losses.inputs import check_batch
+from cairnhub.training.metrics.full_ranking import LabelMatches, Search
+from cairnhub.training.metrics.ranked_list import Ranked
 
 RECALLS = tuple(round(0.05 * step, 2) for step in range(21))
 
@@ -42,7 +42,7 @@ def precision_recall(
 
     Example:
         >>> import torch
-        >>> from training.metrics.curves import precision_recall
+        >>> from cairnhub.training.metrics.curves import precision_recall
         >>> gallery, labels = torch.tensor([[0.9], [0.8], [0.7]]), torch.tensor([[0], [1], [0]])
         >>> curve = precision_recall(torch.ones(1, 1), labels[:1], gallery, labels, levels=["a"], recalls=(0.5, 1))
         >>> curve["a"].round(3).tolist()

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from hierarchies.errors import CairnError
-from training.losses.inputs import check_batch, checked_embeddings, depth_relevance
-from training.metrics import measures
-from training.metrics.measures import Hits, Ranked
-from training.metrics.ranking import LabelMatches, ListMatches, Search
+from cairnhub.core.errors import CairnError
+from cairnhub.training.losses.inputs import check_batch, checked_embeddings, depth_relevance
+from cairnhub.training.metrics import ranked_list as measures
+from cairnhub.training.metrics.full_ranking import LabelMatches, ListMatches, Search
+from cairnhub.training.metrics.ranked_list import Hits, Ranked
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def retrieval_metrics(
 
     Example:
         >>> import torch
-        >>> from training.metrics import retrieval_metrics
+        >>> from cairnhub.training.metrics import retrieval_metrics
         >>> embeddings = torch.tensor([[1.0, 0.0], [0.8, 0.6], [0.9, 0.4], [0.0, 1.0]])
         >>> species_and_genus = torch.tensor([[0, 0], [0, 0], [1, 0], [2, 1]])
         >>> result = retrieval_metrics(embeddings, species_and_genus, levels=("species", "genus"), ks=(1,))
@@ -223,7 +223,7 @@ def ground_truth_metrics(
 
     Example:
         >>> import torch
-        >>> from training.metrics import ground_truth_metrics
+        >>> from cairnhub.training.metrics import ground_truth_metrics
         >>> gallery = torch.tensor([[0.9], [0.8], [0.7]])
         >>> result = ground_truth_metrics(torch.tensor([[1.0]]), gallery, [[0, 2]])
         >>> round(result.values["map_at_100"], 4)

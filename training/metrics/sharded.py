@@ -14,19 +14,26 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from hierarchies.errors import CairnError
-from training.losses.inputs import check_batch, depth_relevance
-from training.metrics import ranking
-from training.metrics.measures import Ranked
-from training.metrics.ranking import DEPTH_BITS, LAST_KEY, Blocks, LabelMatches, sort_keys, sort_rows
-from training.metrics.retrieval import Definition, RetrievalMetrics, check_cut_offs, summary
+from cairnhub.core.errors import CairnError
+from cairnhub.training.losses.inputs import check_batch, depth_relevance
+from cairnhub.training.metrics import full_ranking as ranking
+from cairnhub.training.metrics.full_ranking import (
+    DEPTH_BITS,
+    LAST_KEY,
+    Blocks,
+    LabelMatches,
+    sort_keys,
+    sort_rows,
+)
+from cairnhub.training.metrics.ranked_list import Ranked
+from cairnhub.training.metrics.retrieval import Definition, RetrievalMetrics, check_cut_offs, summary
 
 
 def gallery_rows(n_items: int, rank: int, n_ranks: int) -> slice:
     """Which rows of a gallery a process holds: whole tiles, so that scores are the same to the last bit.
 
     Example:
-        >>> from training.metrics import gallery_rows
+        >>> from cairnhub.training.metrics import gallery_rows
         >>> [gallery_rows(40_000, rank, n_ranks=2) for rank in (0, 1)]
         [slice(0, 16384, None), slice(16384, 40000, None)]
     """

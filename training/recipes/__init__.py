@@ -10,9 +10,9 @@ from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from hierarchies import CairnError
-from hierarchies.names import did_you_mean
-from hierarchies.parse import parse_yaml, read_text, typed
+from cairnhub.core.errors import CairnError
+from cairnhub.core.parse import parse_yaml, read_text, typed
+from cairnhub.core.text import did_you_mean
 
 FOLDER = Path(__file__).parent
 

@@ -8,13 +8,13 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from hierarchies.errors import CairnError
-from hierarchies.names import label_key, quoted
-from hierarchies.review.decisions import Decision
-from hierarchies.review.effect import holdings
-from hierarchies.review.queue import Question, ask, landmarks_of, settles
-from hierarchies.review.reasons import Reasoner
-from hierarchies.review.session import Session
+from cairnhub.core.errors import CairnError
+from cairnhub.core.text import label_key, quoted
+from cairnhub.hierarchies.review.decisions import Decision
+from cairnhub.hierarchies.review.evidence import Reasoner
+from cairnhub.hierarchies.review.preview import holdings
+from cairnhub.hierarchies.review.queue import Question, ask, landmarks_of, settles
+from cairnhub.hierarchies.review.session import Session
 
 Json = dict[str, object]
 Photos = Callable[[str, int], bytes | None]

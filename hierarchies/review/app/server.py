@@ -21,8 +21,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hierarchies.errors import CairnError
-from hierarchies.review.app.api import Api
+from cairnhub.core.errors import CairnError
+from cairnhub.hierarchies.review.app.api import Api
 
 HOST = "127.0.0.1"
 MAX_BODY_BYTES = 4_000_000
@@ -67,7 +67,7 @@ def create_app(api: Api, token: str, port: int) -> ASGIApp:
 
 def _page_file(name: str) -> Callable[[Request], Response]:
     def serve_file(request: Request) -> Response:
-        content = (files("hierarchies.review.app") / "page" / name).read_bytes()
+        content = (files("cairnhub.hierarchies.review.app") / "page" / name).read_bytes()
         return Response(content, media_type=_PAGE_FILES[name])
 
     return serve_file

@@ -1,0 +1,1 @@
+"""Cairn: hierarchical image-retrieval datasets, their label trees, losses and metrics."""

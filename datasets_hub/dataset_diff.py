@@ -1,0 +1,155 @@
+"""What changed between two published datasets: images and labels, per level."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fsspec.core import url_to_fs
+
+from cairnhub.core.errors import printable
+from cairnhub.datasets_hub.loader import describe
+from cairnhub.datasets_hub.location import PublishedDataset
+from cairnhub.datasets_hub.schema import label_values
+from cairnhub.datasets_hub.storage_errors import explained
+from cairnhub.hierarchies.tree import LabelTree
+
+_N_EXAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Change:
+    """How many things changed in one way, with the first examples."""
+
+    kind: str
+    count: int
+    examples: tuple[str, ...]
+
+    def __str__(self) -> str:
+        more = "; ..." if self.count > len(self.examples) else ""
+        return printable(f"{self.kind}: {self.count:,} ({'; '.join(self.examples)}{more})")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The changes from one dataset to another; only those that happened are listed."""
+
+    changes: tuple[Change, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.changes)
+
+    def __str__(self) -> str:
+        return "\n".join(str(change) for change in self.changes) or "no difference"
+
+
+def diff_datasets(
+    before: str | Path,
+    after: str | Path,
+    scale: str = "sample",
+    *,
+    hub: str | Path | None = None,
+    revision_before: str | None = None,
+    revision_after: str | None = None,
+    storage_options: Mapping[str, object] | None = None,
+) -> Difference:
+    """Compare two datasets, or two versions of one; names, folders and URIs as for `load_dataset`.
+
+    Raises:
+        CairnError: one of them is not there.
+    """
+    old = describe(before, scale, revision_before, hub=hub, storage_options=storage_options)
+    new = describe(after, scale, revision_after, hub=hub, storage_options=storage_options)
+    return difference(old, new)
+
+
+def difference(old: PublishedDataset, new: PublishedDataset) -> Difference:
+    """Compare two datasets: ids, splits and label columns are read, images are not."""
+    trees = old.tree(), new.tree()
+    levels = [level for level in trees[0].levels if level in trees[1].levels]
+    images = _compare_images(_image_table(old, trees[0]), _image_table(new, trees[1]), levels)
+    changes = [*_compare_levels(*trees), *_compare_labels(*trees, levels), *images]
+    return Difference(tuple(change for change in changes if change.count))
+
+
+def _change(kind: str, examples: Iterable[str]) -> Change:
+    listed = list(examples)
+    return Change(kind, len(listed), tuple(listed[:_N_EXAMPLES]))
+
+
+def _compare_levels(old: LabelTree, new: LabelTree) -> list[Change]:
+    return [
+        _change("levels added", (level for level in new.levels if level not in old.levels)),
+        _change("levels removed", (level for level in old.levels if level not in new.levels)),
+    ]
+
+
+def _compare_labels(old: LabelTree, new: LabelTree, levels: list[str]) -> list[Change]:
+    changes = []
+    for level in levels:
+        before, after = _parents(old, level), _parents(new, level)
+        moved = [name for name in before if name in after and before[name] != after[name]]
+        changes += [
+            _change(f"{level} labels added", (name for name in after if name not in before)),
+            _change(f"{level} labels removed", (name for name in before if name not in after)),
+            _change(f"{level} labels moved", (f"{name}: {before[name]} -> {after[name]}" for name in moved)),
+        ]
+    return changes
+
+
+def _parents(tree: LabelTree, level: str) -> dict[str, str]:
+    rank = tree.levels.index(level)
+    if rank == len(tree.levels) - 1:
+        return dict.fromkeys(tree.names[rank], tree.root)
+    above = tree.names[rank + 1]
+    return {name: above[code] for name, code in zip(tree.names[rank], tree.parents[rank], strict=True)}
+
+
+def _compare_images(old: pd.DataFrame, new: pd.DataFrame, levels: list[str]) -> list[Change]:
+    both = old.index.intersection(new.index, sort=False)
+    before, after = old.loc[both], new.loc[both]
+
+    def differing(column: str) -> Change:
+        first, second = before[column].astype(object), after[column].astype(object)
+        changed = both[(first != second) & ~(first.isna() & second.isna())]
+        kind = "images moved to another split" if column == "split" else f"images with another {column}"
+        moves = zip(changed, first[changed], second[changed], strict=True)
+        return _change(
+            kind, (f"{image_id}: {old_name} -> {new_name}" for image_id, old_name, new_name in moves)
+        )
+
+    return [
+        _change("images added", new.index.difference(old.index)),
+        _change("images removed", old.index.difference(new.index)),
+        differing("split"),
+        *(differing(level) for level in levels),
+    ]
+
+
+def _image_table(dataset: PublishedDataset, tree: LabelTree) -> pd.DataFrame:
+    """One row per image id: its split and its name on every level."""
+    values = label_values(tree)
+    parts = []
+    for split, stats in dataset.stats.splits.items():
+        for shard in stats.shards:
+            table = _read_columns(dataset, shard.path, ["image_id", *tree.levels])
+            columns: dict[str, object] = {"image_id": table["image_id"].to_pylist(), "split": split}
+            for rank, level in enumerate(tree.levels):
+                names = dict(
+                    zip(values[:, rank], (tree.names[rank][c] for c in tree.codes[:, rank]), strict=True)
+                )
+                columns[level] = pd.Categorical(
+                    [names.get(value) for value in table[level].to_pylist()], tree.names[rank]
+                )
+            parts.append(pd.DataFrame(columns))
+    return pd.concat(parts).drop_duplicates("image_id").set_index("image_id")
+
+
+def _read_columns(dataset: PublishedDataset, path: str, columns: list[str]) -> pa.Table:
+    uri = dataset.location.file(path)
+    with explained(dataset.location.uri):
+        filesystem, where = url_to_fs(uri, **dataset.location.options)
+        with filesystem.open(where, "rb") as file:
+            return pq.read_table(file, columns=columns)

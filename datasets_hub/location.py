@@ -1,0 +1,247 @@
+"""Where a published dataset lies: a name in a hub, a folder, or a URI."""
+
+import os
+import posixpath
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from fsspec.core import url_to_fs
+
+from cairnhub.core.errors import CairnError
+from cairnhub.core.files import read_steadily
+from cairnhub.core.parse import decode
+from cairnhub.core.text import did_you_mean
+from cairnhub.datasets_hub.card import Card, front_matter, read_card
+from cairnhub.datasets_hub.stats import Stats
+from cairnhub.datasets_hub.storage_errors import explained
+from cairnhub.hierarchies.tree import LabelTree
+
+HUB_VARIABLE = "CAIRN_HUB"
+T = TypeVar("T")
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True)
+class Location:
+    """A dataset's folder, here or elsewhere.
+
+    Attributes:
+        uri: an absolute path, or `scheme://...`, without a slash at the end.
+        revision: a version published before; None for the present one.
+        storage_options: passed to fsspec, such as `{"endpoint_url": ...}` for S3.
+    """
+
+    uri: str
+    revision: str | None = None
+    storage_options: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a folder of this machine."""
+        return "://" not in self.uri
+
+    @property
+    def options(self) -> dict[str, object]:
+        """Options for fsspec; the hub and DVC know revisions of their own."""
+        own = {"dvc": "rev"}.get(self.uri.split("://")[0])
+        return {**self.storage_options, **({own: self.revision} if own and self.revision else {})}
+
+    def file(self, path: str) -> str:
+        """URI of a file below the folder.
+
+        Raises:
+            CairnError: the path leads out of the folder.
+        """
+        if posixpath.isabs(path) or "://" in path or ".." in path.split("/"):
+            raise CairnError(
+                f"{self.uri}: {path[:200]!r} leads out of the dataset; do not trust this dataset"
+            )
+        return f"{self._root}/{path}"
+
+    def read_text(self, path: str) -> str:
+        """Content of a small file.
+
+        Raises:
+            CairnError: there is no such file, or it may not be read.
+        """
+        try:
+            with explained(self.uri):
+                filesystem, where = url_to_fs(self.file(path), **self.options)
+                return decode(filesystem.cat_file(where), f"{self.uri}/{path}")
+        except FileNotFoundError:
+            version = f" in version {self.revision!r}" if self.revision else ""
+            raise CairnError(
+                f"{self.uri}: no {path}{version}; is it the folder of a published dataset?"
+            ) from None
+
+    @property
+    def _root(self) -> str:
+        if not self.uri.startswith("hf://"):
+            return self.uri
+        return f"hf://datasets/{self.uri.removeprefix('hf://').removeprefix('datasets/')}" + (
+            f"@{self.revision}" if self.revision else ""
+        )
+
+    @property
+    def readme(self) -> str:
+        """Path of the README; earlier ones lie in folders of their own, except where revisions are native."""
+        keeps_versions = self.revision and not self.uri.startswith(("hf://", "dvc://"))
+        return f"versions/{safe_name(str(self.revision))}/README.md" if keeps_versions else "README.md"
+
+
+@dataclass(frozen=True)
+class PublishedDataset:
+    """A published dataset.
+
+    Attributes:
+        location: where it lies.
+        card: its description.
+        stats: its numbers and files.
+        version: such as `v2` where it was published to others; None in the hub of `dvc repro`.
+    """
+
+    location: Location
+    card: Card
+    stats: Stats
+    version: str | None
+
+    @property
+    def data_files(self) -> dict[str, dict[str, tuple[str, ...]]]:
+        """URIs of the Parquet files, per config and split."""
+        images: dict[str, tuple[str, ...]] = {
+            name: tuple(self.location.file(shard.path) for shard in split.shards)
+            for name, split in self.stats.splits.items()
+        }
+        files = {"default": images}
+        for name, file in self.stats.tables.items():
+            files[name] = {"train": (self.location.file(file.path),)}
+        return files
+
+    def tree(self) -> LabelTree:
+        """The label tree.
+
+        Raises:
+            CairnError: it is not the tree that the images were published with.
+        """
+        path = f"{_folder_of(self.version)}tree.json"
+        origin = f"{self.location.uri}/{path}"
+        tree = LabelTree.from_json(self.location.read_text(path), origin)
+        if tree.fingerprint != self.stats.tree_fingerprint:
+            raise CairnError(
+                f"{origin}: another tree than the images were published with ({tree.fingerprint[:12]}, "
+                f"expected {self.stats.tree_fingerprint[:12]}); publish the dataset again"
+            )
+        return tree
+
+
+def open_dataset(location: Location) -> PublishedDataset:
+    """Read card, numbers and the list of files; no image is read.
+
+    The README decides which version is read: it is replaced last, in one step; what it leads to stays.
+
+    Raises:
+        CairnError: there is no published dataset, or its card is not valid.
+    """
+    origin = f"{location.uri}/{location.readme}"
+    readme = location.read_text(location.readme)
+    version = front_matter(readme, origin).get("cairn_version")
+    if version is not None:
+        version = safe_name(str(version))
+    path = f"{_folder_of(version)}stats.json"
+    stats = Stats.from_json(location.read_text(path), f"{location.uri}/{path}")
+    return PublishedDataset(location, read_card(readme, origin), stats, version)
+
+
+def steadily(location: Location, read: Callable[[], T]) -> T:
+    """Read one state of a dataset: a folder of this machine may be replaced meanwhile; elsewhere versions stay.
+
+    Listings that this process remembers of elsewhere are forgotten: they may be those of an earlier version.
+    """
+    if location.is_local:
+        return read_steadily(Path(location.uri), read)
+    with explained(location.uri):
+        filesystem, _ = url_to_fs(location.uri, **location.options)
+        type(filesystem).clear_instance_cache()
+    return read()
+
+
+def _folder_of(version: str | None) -> str:
+    return f"versions/{version}/" if version else ""
+
+
+def find_hub(hub: str | Path | None = None) -> str:
+    """The hub: the argument, else the environment variable `CAIRN_HUB`, else the nearest `data/hub` upwards.
+
+    Raises:
+        CairnError: none of them is there.
+    """
+    chosen = str(hub) if hub is not None else os.environ.get(HUB_VARIABLE)
+    if chosen and "://" in chosen:
+        return chosen.rstrip("/")
+    if chosen:
+        path = Path(chosen).expanduser().resolve()
+        if not path.is_dir():
+            raise CairnError(f"{path}: there is no such hub; correct `hub=...` or {HUB_VARIABLE}")
+        return str(path)
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "data" / "hub").is_dir():
+            return str(folder / "data" / "hub")
+    raise CairnError(
+        f"no hub: {here} and the folders above have no data/hub. Build one with `dvc repro`, give `hub=...`, "
+        f"or set {HUB_VARIABLE} to a folder or a URI"
+    )
+
+
+def locate(
+    name_or_uri: str | Path,
+    scale: str = "sample",
+    hub: str | Path | None = None,
+    revision: str | None = None,
+    storage_options: Mapping[str, object] | None = None,
+) -> Location:
+    """Find a dataset by its name in the hub, its folder, or its URI.
+
+    Raises:
+        CairnError: there is no such dataset; the message says what to run.
+    """
+    options = dict(storage_options or {})
+    text = str(name_or_uri)
+    if "://" in text:
+        return Location(text.rstrip("/"), revision, options)
+    if isinstance(name_or_uri, Path) or "/" in text or text.startswith("."):
+        folder = Path(text).expanduser().resolve()
+        if not (folder / "README.md").is_file():
+            raise CairnError(
+                f"{folder}: no published dataset there (no README.md); give its folder or its name"
+            )
+        return Location(str(folder), revision, options)
+    where = find_hub(hub)
+    uri = f"{where}/{safe_name(scale)}/{safe_name(text)}"
+    if "://" not in where and not (Path(uri) / "README.md").is_file():
+        present = _present(Path(where))
+        hint = f"; write ./{text} for the folder of that name" if Path(text).is_dir() else ""
+        near = did_you_mean(f"{scale}/{text}", present)
+        raise CairnError(
+            f"no dataset {text!r} of scale {scale!r} in {where}{near}; there are: {', '.join(present) or 'none'}. "
+            f"`dvc repro` builds those that params.yaml lists under datasets{hint}"
+        )
+    return Location(uri, revision, options)
+
+
+def safe_name(name: str) -> str:
+    """The name itself, if it can be no path.
+
+    Raises:
+        CairnError: it has a slash, `..` or anything else that a folder of the hub does not have.
+    """
+    if not _SAFE_NAME.fullmatch(name) or ".." in name:
+        raise CairnError(f"{name[:100]!r} is no name: use letters, digits, `.`, `_` and `-`")
+    return name
+
+
+def _present(hub: Path) -> list[str]:
+    return sorted(str(readme.parent.relative_to(hub)) for readme in hub.glob("[!.]*/[!.]*/README.md"))

@@ -1,0 +1,251 @@
+"""A split as training reads it: encoded images at random, in place, from memory-mapped Parquet shards.
+
+The writer stores image bytes uncompressed and unencoded (Parquet's PLAIN), so that an image is a slice of its file. A
+shard's page headers say where each page of images begins; within a page the images follow one another, each behind
+its length. Nothing is copied on disk, and no row group is read to get one image.
+"""
+
+import mmap
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.parquet as pq
+
+from cairnhub.core.errors import CairnError
+from cairnhub.datasets_hub.loader import class_indices, describe, load_dataset
+from cairnhub.datasets_hub.location import PublishedDataset
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from pyarrow import Table
+
+COLUMN = "image.bytes"
+N_MAPS = 256  # files mapped at once by a process: each holds a file descriptor
+_PLAIN, _DATA_PAGE = 0, 0
+_TYPE, _UNCOMPRESSED, _COMPRESSED, _DATA_PAGE_HEADER = 1, 2, 3, 5  # fields of a PageHeader, parquet.thrift
+_N_VALUES, _ENCODING = 1, 2  # of a DataPageHeader
+
+
+class EncodedImages(Protocol):
+    """Images as they were published: JPEG, PNG, ..."""
+
+    def files(self, start: int, stop: int) -> Sequence[Path]:
+        """Where rows `start` to `stop` (exclusive) lie, as far as they are in files of the hub."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, row: int, /) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class OpenSplit:
+    """A split without its decoder.
+
+    Attributes:
+        images: N encoded images.
+        labels: (N, L) class indices, fine -> coarse; -1 without a label.
+    """
+
+    images: EncodedImages
+    labels: npt.NDArray[np.int64]
+
+
+def open_split(name_or_uri: str | Path, split: str, scale: str = "sample") -> OpenSplit:
+    """Open a split for reading at random; one that lies elsewhere is downloaded first, by `datasets`.
+
+    Args:
+        name_or_uri: as for `load_dataset`.
+        split: its name.
+        scale: `sample` or `full`, for names.
+
+    Raises:
+        CairnError: no such dataset or split, a shard is missing, or a shard's images cannot be read in place.
+    """
+    found = describe(name_or_uri, scale)
+    tree, files = found.tree(), _local_files(found, split)
+    labels = class_indices(read_columns(name_or_uri, split, tree.levels, scale), tree)
+    if files:
+        return OpenSplit(MappedImages(files), labels)
+    return OpenSplit(_Downloaded(load_dataset(name_or_uri, split=split, scale=scale)), labels)
+
+
+def read_columns(
+    name_or_uri: str | Path, split: str, columns: Sequence[str], scale: str = "sample"
+) -> "Table":
+    """Some columns of a split, in its order; arguments and errors as for `open_split`."""
+    files = _local_files(describe(name_or_uri, scale), split)
+    if files:
+        return pq.read_table(list(files), columns=list(columns))
+    loaded = load_dataset(name_or_uri, split=split, scale=scale)  # or says what is missing
+    return loaded.select_columns(list(columns)).with_format("arrow")[:]
+
+
+def _local_files(found: PublishedDataset, split: str) -> Sequence[str]:
+    """A split's shards where all of them lie on this machine."""
+    files = found.data_files["default"].get(split, ())
+    is_here = found.location.is_local and all(Path(path).is_file() for path in files)
+    return files if is_here else ()
+
+
+class MappedImages:
+    """Images of local Parquet shards, in their order.
+
+    Args:
+        paths: the shards.
+
+    Raises:
+        CairnError: the images are compressed or encoded.
+    """
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self._pages = [page for path in paths for page in _pages(path)]
+        self._starts = [0, *accumulate(page.n_images for page in self._pages)]
+        self._offsets: dict[int, list[int]] = {}  # per page that was used: where its images begin
+
+    def __len__(self) -> int:
+        return self._starts[-1]
+
+    def files(self, start: int, stop: int) -> list[Path]:
+        """The shards of rows `start` to `stop` (exclusive)."""
+        first, last = (bisect_right(self._starts, row) - 1 for row in (start, stop - 1))
+        return [Path(path) for path in sorted({page.path for page in self._pages[first : last + 1]})]
+
+    def __getitem__(self, row: int) -> bytes:
+        """The image as it was published."""
+        if not 0 <= row < len(self):
+            raise IndexError(row)
+        number = bisect_right(self._starts, row) - 1
+        page = self._pages[number]
+        data = _mapped(page.path)
+        if number not in self._offsets:
+            self._offsets[number] = list(_image_offsets(data, page))
+        offset = self._offsets[number][row - self._starts[number]]
+        return data[offset : offset + _length(data, offset - 4)]
+
+
+class _Downloaded:
+    """Images of a split that `datasets` has prepared."""
+
+    def __init__(self, loaded: "Dataset") -> None:
+        import datasets
+
+        self._rows = loaded.select_columns(["image"]).cast_column("image", datasets.Image(decode=False))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def files(self, start: int, stop: int) -> tuple[Path, ...]:
+        return ()
+
+    def __getitem__(self, row: int) -> bytes:
+        return bytes(self._rows[row]["image"]["bytes"])
+
+
+@dataclass(frozen=True)
+class _Page:
+    path: str
+    start: int
+    end: int
+    n_images: int
+
+
+@lru_cache(N_MAPS)
+def _mapped(path: str) -> mmap.mmap:
+    with Path(path).open("rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+def _pages(path: str) -> Iterator[_Page]:
+    """The pages of a shard's images, from the headers before them."""
+    metadata, data = pq.read_metadata(path), _mapped(path)
+    columns = [metadata.schema.column(i).path for i in range(metadata.num_columns)]
+    if COLUMN not in columns:
+        raise CairnError(f"{path}: no column {COLUMN}; an edition without images cannot be trained on")
+    for group in range(metadata.num_row_groups):
+        chunk = metadata.row_group(group).column(columns.index(COLUMN))
+        position = chunk.data_page_offset
+        end = position + chunk.total_compressed_size
+        while position < end:
+            header, start = _thrift_struct(data, position)
+            position = start + _number(header, _COMPRESSED)
+            page = header.get(_DATA_PAGE_HEADER)
+            is_plain = isinstance(page, dict) and _number(page, _ENCODING) == _PLAIN
+            if not is_plain or header[_TYPE] != _DATA_PAGE or header[_COMPRESSED] != header[_UNCOMPRESSED]:
+                raise CairnError(f"{path}: its images are encoded or compressed; publish the dataset again")
+            assert isinstance(page, dict)
+            yield _Page(path, start, position, _number(page, _N_VALUES))
+
+
+def _image_offsets(data: mmap.mmap, page: _Page) -> Iterator[int]:
+    """Where each image of a page begins: behind the definition levels, each behind its length of four bytes."""
+    position = page.start + 4 + _length(data, page.start)
+    for _ in range(page.n_images):
+        position += 4
+        yield position
+        position += _length(data, position - 4)
+        if position > page.end:
+            raise CairnError(f"{page.path}: an image is missing or the file is damaged; check the dataset")
+
+
+def _length(data: mmap.mmap, position: int) -> int:
+    return int.from_bytes(data[position : position + 4], "little")
+
+
+# ---- Thrift's compact protocol, as far as page headers use it ---------------------------------------------------
+
+
+def _number(struct: Mapping[int, object], field: int) -> int:
+    value = struct.get(field)
+    if not isinstance(value, int):
+        raise CairnError(f"a page header without field {field}: the shard is damaged; check the dataset")
+    return value
+
+
+def _thrift_struct(data: mmap.mmap, position: int) -> tuple[dict[int, object], int]:
+    """Fields by number, and the position behind the struct."""
+    fields: dict[int, object] = {}
+    number = 0
+    while kind := data[position]:
+        position += 1
+        if kind >> 4:
+            number += kind >> 4
+        else:
+            number, position = _zigzag(data, position)
+        fields[number], position = _thrift_value(data, position, kind & 15)
+    return fields, position + 1
+
+
+def _thrift_value(data: mmap.mmap, position: int, kind: int) -> tuple[object, int]:
+    match kind:
+        case 1 | 2:  # a boolean is its own type
+            return kind == 1, position
+        case 4 | 5 | 6:
+            return _zigzag(data, position)
+        case 8:
+            length, position = _varint(data, position)
+            return data[position : position + length], position + length
+        case 12:
+            return _thrift_struct(data, position)
+    raise CairnError(f"a page header holds a value of type {kind}: the shard is damaged; check the dataset")
+
+
+def _varint(data: mmap.mmap, position: int) -> tuple[int, int]:
+    value, shift = 0, 0
+    while True:
+        byte = data[position]
+        value |= (byte & 127) << shift
+        position, shift = position + 1, shift + 7
+        if byte < 128:
+            return value, position
+
+
+def _zigzag(data: mmap.mmap, position: int) -> tuple[int, int]:
+    value, position = _varint(data, position)
+    return (value >> 1) ^ -(value & 1), position

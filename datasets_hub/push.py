@@ -1,0 +1,267 @@
+"""Publish a dataset to others: data first, then the version's own folder, the README last."""
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from cairnhub.core.errors import CairnError
+from cairnhub.core.hashing import blake2b_of, hash_in_name
+from cairnhub.core.parse import FORBID, parse_json, typed
+from cairnhub.datasets_hub.card import escape
+from cairnhub.datasets_hub.dataset_diff import difference
+from cairnhub.datasets_hub.destinations import Target, open_target
+from cairnhub.datasets_hub.labels_only import write_labels_only
+from cairnhub.datasets_hub.loader import describe
+from cairnhub.datasets_hub.location import Location, PublishedDataset, open_dataset, safe_name
+from cairnhub.datasets_hub.stats import Stats
+
+_HISTORY = "versions.json"
+
+
+@dataclass(frozen=True)
+class Version:
+    """One publication.
+
+    Attributes:
+        name: `v1`, `v2` ..
+        content: SHA-256 over the names of its files and the content of those without a hash in their name.
+        fingerprint: `Stats.fingerprint` of its data.
+        n_images: images in it.
+        message: why it was published.
+        changes: what changed since the version before.
+    """
+
+    __pydantic_config__ = FORBID
+
+    name: str
+    content: str
+    fingerprint: str
+    n_images: int
+    message: str
+    changes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What a publication did, or (dry run) would do.
+
+    Attributes:
+        target: URI of the dataset's folder or repository.
+        version: the version that readers now see.
+        sent: files that travelled, with their sizes in bytes.
+        n_kept: files that were there already.
+        with_images: False if the licence gate left the images at home.
+        changes: what changed since the version before.
+        switched: False if readers saw this version before, or in a dry run.
+    """
+
+    target: str
+    version: str
+    sent: Mapping[str, int]
+    n_kept: int
+    with_images: bool
+    changes: tuple[str, ...]
+    switched: bool
+
+    def __str__(self) -> str:
+        size = sum(self.sent.values()) / 1e6
+        files = f"{len(self.sent)} files {'sent' if self.switched else 'to send'} ({size:,.1f} MB), {self.n_kept} there"
+        lines = [f"{self.target} {self.version}: {files}"]
+        if not self.with_images:
+            lines.append("  the licence forbids passing the images on: labels and splits only")
+        return "\n".join([*lines, *(f"  {change}" for change in self.changes)])
+
+
+def publish(
+    name_or_path: str | Path,
+    to: str | Path,
+    *,
+    scale: str = "sample",
+    hub: str | Path | None = None,
+    message: str = "",
+    dry_run: bool = False,
+    storage_options: Mapping[str, object] | None = None,
+) -> Publication:
+    """Publish a dataset of this machine's hub to a folder, an object store or the Hugging Face hub.
+
+    Only files that are not there travel. Readers see the version before until the README is replaced, the
+    last step; a killed publication is finished by running it again.
+
+    Args:
+        name_or_path: a name in the hub, or the dataset's folder.
+        to: the dataset's place: `/path/of/dataset`, `s3://bucket/prefix`, `gs://..` or `hf://org/name`.
+        scale: `sample` or `full`, for names.
+        hub: where names are looked up.
+        message: a line for the changelog.
+        dry_run: only say what would travel.
+        storage_options: passed to fsspec, such as `{"endpoint_url": ...}` for S3.
+
+    Raises:
+        CairnError: a file of the dataset is missing or altered (nothing is published), something else lies at
+            the target, or the target refuses.
+    """
+    source = describe(name_or_path, scale, hub=hub)
+    target = open_target(to, storage_options)
+    history = read_history(target)
+    _check_place(source, target, history)
+    verify_files(source)
+    with _edition(source, target.is_local) as (edition, folder):
+        before = _present(target, history, storage_options)
+        version = _next_version(history, before, edition, folder, message)
+        there = target.sizes_bytes()
+        named = {path: size for path, size in _sizes(folder).items() if hash_in_name(path)}
+        missing = {path: size for path, size in named.items() if there.get(path) != size}
+        current = not missing and before is not None and before.version == version.name
+        if not dry_run and not current:
+            target.upload(folder, sorted(missing))
+            _switch(target, folder, version, [*(v for v in history if v.name != version.name), version])
+        return Publication(
+            target.uri,
+            version.name,
+            missing,
+            len(named) - len(missing),
+            edition.stats.with_images,
+            version.changes,
+            switched=not dry_run and not current,
+        )
+
+
+def rollback(to: str | Path, version: str, *, storage_options: Mapping[str, object] | None = None) -> None:
+    """Let readers see an earlier version again; nothing is deleted.
+
+    Raises:
+        CairnError: there is no such version, or one of its files is gone.
+    """
+    target = open_target(to, storage_options)
+    history = read_history(target)
+    folder = f"versions/{safe_name(version)}"
+    if version not in {known.name for known in history}:
+        names = ", ".join(known.name for known in history) or "none"
+        raise CairnError(f"{target.uri}: no version {version!r}; there are: {names}")
+    there = target.sizes_bytes()
+    texts = {}
+    for path in sorted(there):
+        if path.startswith(f"{folder}/"):
+            texts[path.removeprefix(f"{folder}/")] = target.read_text(path) or ""
+    stats = Stats.from_json(texts.get("stats.json", ""), f"{target.uri}/{folder}/stats.json")
+    gone = [file.path for file in stats.files if there.get(file.path) != file.size_bytes]
+    if gone:
+        raise CairnError(f"{target.uri}: {version} cannot come back, {len(gone)} files are gone: {gone[0]}")
+    if "README.md" not in texts:
+        raise CairnError(f"{target.uri}: {version} cannot come back, {folder}/README.md is gone")
+    readme = texts.pop("README.md")
+    target.switch({**texts, "README.md": readme}, version)
+
+
+def read_history(target: Target) -> list[Version]:
+    """Every version published there, oldest first.
+
+    Raises:
+        CairnError: the history cannot be read.
+    """
+    text = target.read_text(_HISTORY)
+    origin = f"{target.uri}/{_HISTORY}"
+    return typed(list[Version], parse_json(text, origin), origin) if text else []
+
+
+def verify_files(dataset: PublishedDataset) -> None:
+    """Every file is there and unaltered, and the tree is the one that the images were published with.
+
+    Raises:
+        CairnError: naming the file.
+    """
+    if not dataset.location.is_local:
+        raise CairnError(f"{dataset.location.uri}: publish from a folder of this machine")
+    dataset.tree()
+    for file in dataset.stats.files:
+        path = Path(dataset.location.file(file.path))
+        if not path.is_file():
+            raise CairnError(f"{path} is missing; build the dataset again before you publish it")
+        if blake2b_of(path) != file.blake2b:
+            raise CairnError(f"{path} was altered since it was built; build the dataset again")
+
+
+def _check_place(source: PublishedDataset, target: Target, history: list[Version]) -> None:
+    """Refuse the dataset's own folder, and a place whose README is of something else: it would be overwritten."""
+    if target.is_local and Path(target.uri).resolve().is_relative_to(Path(source.location.uri).resolve()):
+        raise CairnError(f"{target.uri} is the folder of the dataset itself: give another place")
+    readme = None if history else target.read_text("README.md")
+    if readme is not None and "\ncairn:\n" not in readme:
+        raise CairnError(f"{target.uri} has a README.md of something else: give a place of the dataset's own")
+
+
+@contextmanager
+def _edition(source: PublishedDataset, stays: bool) -> Iterator[tuple[PublishedDataset, Path]]:
+    """The licence gate: what leaves this machine has images only if they may be passed on."""
+    if source.card.redistributable or stays:
+        yield source, Path(source.location.uri)
+        return
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / source.card.name
+        write_labels_only(source, folder)
+        yield open_dataset(Location(str(folder))), folder
+
+
+def _present(
+    target: Target, history: list[Version], storage_options: Mapping[str, object] | None
+) -> PublishedDataset | None:
+    """What readers see there now."""
+    if not history or target.read_text("README.md") is None:
+        return None
+    return open_dataset(Location(target.uri, None, dict(storage_options or {})))
+
+
+def _next_version(
+    history: list[Version],
+    before: PublishedDataset | None,
+    edition: PublishedDataset,
+    folder: Path,
+    message: str,
+) -> Version:
+    lines = [
+        path if hash_in_name(path) else f"{path} {blake2b_of(folder / path)}"
+        for path in sorted(_sizes(folder))
+    ]
+    content = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    if history and history[-1].content == content:
+        return history[-1]
+    changes = tuple(str(change) for change in difference(before, edition).changes) if before else ()
+    name = f"v{len(history) + 1}"
+    return Version(name, content, edition.stats.fingerprint, edition.stats.n_images, message, changes)
+
+
+def _switch(target: Target, folder: Path, version: Version, history: list[Version]) -> None:
+    """The version's own folder first, then the same files at the top, the README last."""
+    texts = {
+        path: (folder / path).read_text(encoding="utf-8")
+        for path in sorted(_sizes(folder))
+        if not hash_in_name(path)
+    }
+    readme = texts.pop("README.md").replace("---\n", f"---\ncairn_version: {version.name}\n", 1)
+    own = {f"versions/{version.name}/{path}": text for path, text in {**texts, "README.md": readme}.items()}
+    records = json.dumps([asdict(entry) for entry in history], indent=1, ensure_ascii=False) + "\n"
+    shared = {"CHANGELOG.md": _changelog(history), _HISTORY: records}
+    target.switch({**own, **texts, **shared, "README.md": readme}, version.name)
+
+
+def _changelog(history: list[Version]) -> str:
+    parts = ["# Changes\n"]
+    for version in reversed(history):
+        lines = [f"## {version.name}\n", f"{version.n_images:,} images, data `{version.fingerprint[:16]}`."]
+        if version.message:
+            lines.append(f"\n{escape(version.message)}")
+        lines += ["", *(f"- {escape(change)}" for change in version.changes)] if version.changes else []
+        parts.append("\n".join(lines) + "\n")
+    return "\n".join(parts)
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    return {
+        path.relative_to(folder).as_posix(): path.stat().st_size
+        for path in folder.rglob("*")
+        if path.is_file()
+    }

@@ -1,0 +1,207 @@
+"""What one worker does: read a part once and cut its rows into shards, split by split."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cairnhub.core.files import write_text_atomic
+from cairnhub.core.hashing import blake2b_of
+from cairnhub.datasets_hub.image_check import ImageCheck
+from cairnhub.datasets_hub.records import ImageRow, Part, Quarantined
+from cairnhub.datasets_hub.shards import ImageTable, ShardWriter
+from cairnhub.datasets_hub.stats import ShardFile
+
+
+@dataclass(frozen=True)
+class PartJob:
+    """One part and how it is written; travels to a worker.
+
+    Attributes:
+        number: place of the part among all.
+        part: its rows.
+        staging: folder with `data` and `markers`.
+        table: schema and labels.
+        check: which images are let in.
+        shard_size_bytes: a shard ends before the image that would lift it above.
+        rows_per_group: rows in a Parquet row group.
+    """
+
+    number: int
+    part: Part
+    staging: Path
+    table: ImageTable
+    check: ImageCheck
+    shard_size_bytes: int
+    rows_per_group: int
+
+    def __str__(self) -> str:
+        return self.part.name
+
+    def reads(self) -> Iterator[Path]:
+        """Files that a worker needs: those of the rows, and the shards that a killed run has finished."""
+        yield from self.part.reads()
+        yield from self.writes()
+
+    def writes(self) -> Iterator[Path]:
+        """The shards and their markers, as far as they are there; also one that was cut short."""
+        patterns = (
+            "data/{:05d}-*.parquet",
+            "data/.{:05d}-*.tmp",
+            "markers/{:05d}-*.json",
+            "markers/{:05d}.json",
+        )
+        for pattern in patterns:
+            yield from self.staging.glob(pattern.format(self.number))
+
+
+@dataclass(frozen=True)
+class WrittenShard:
+    """A finished shard, as its marker remembers it.
+
+    Attributes:
+        file: name, size and hash; named by part, split and place until the whole dataset is written.
+        n_unlabelled: rows without a label.
+        leaves: class indices that occur.
+        n_taken: rows of the part and split that it disposes of, the quarantined ones included.
+        quarantined: what was set aside among them.
+    """
+
+    file: ShardFile
+    n_unlabelled: int
+    leaves: tuple[int, ...]
+    n_taken: int
+    quarantined: tuple[Quarantined, ...]
+
+    @classmethod
+    def load(cls, marker: Path) -> "WrittenShard":
+        """Read a marker."""
+        entry = json.loads(marker.read_text())
+        return cls(
+            ShardFile(**entry["file"]),
+            entry["n_unlabelled"],
+            tuple(entry["leaves"]),
+            entry["n_taken"],
+            tuple(Quarantined(**row) for row in entry["quarantined"]),
+        )
+
+
+@dataclass(frozen=True)
+class WrittenPart:
+    """All that came of a part: its shards per split in order, and what was set aside beside them."""
+
+    shards: dict[str, tuple[WrittenShard, ...]]
+    quarantined: tuple[Quarantined, ...]
+
+
+def write_part(job: PartJob) -> WrittenPart:
+    """Write the shards of a part, but for those that a killed run has finished.
+
+    Raises:
+        CairnError: a label is not in the tree, or the part cannot be read.
+    """
+    lanes = {split: _Lane(job, split) for split in job.part.splits}
+    marker = job.staging / "markers" / f"{job.number:05d}.json"
+    if marker.exists():
+        found = json.loads(marker.read_text())
+        if all(len(lane.shards) == found["n_shards"][split] for split, lane in lanes.items()):
+            return _written(lanes, tuple(Quarantined(**row) for row in found["quarantined"]))
+    refused: list[Quarantined] = []
+    try:
+        for row in job.part.read():
+            if row.split is None:
+                refused.append(row)
+            else:
+                lanes[row.split].take(row)
+        for lane in lanes.values():
+            lane.close()
+    finally:
+        for lane in lanes.values():
+            lane.abandon()
+    rest = (*(row for lane in lanes.values() for row in lane.quarantined), *refused)
+    end = {"n_shards": {split: len(lane.shards) for split, lane in lanes.items()}}
+    write_text_atomic(marker, json.dumps(end | {"quarantined": [asdict(row) for row in rest]}))
+    return _written(lanes, rest)
+
+
+class _Lane:
+    """What one part writes of one split."""
+
+    def __init__(self, job: PartJob, split: str) -> None:
+        self._job = job
+        self._split = split
+        self.shards: list[WrittenShard] = []
+        self._continue()
+        self.quarantined: list[Quarantined] = []  # since the last shard ended
+        self._n_taken = 0  # likewise
+        self._n_behind = sum(shard.n_taken for shard in self.shards)
+        self._open: ShardWriter | None = None
+
+    def take(self, row: ImageRow | Quarantined) -> None:
+        """Dispose of the next row: written already, set aside, or written now."""
+        if self._n_behind:
+            self._n_behind -= 1
+            return
+        if isinstance(row, ImageRow) and (fault := self._job.check.fault(row.image)):
+            row = Quarantined(row.image_id, row.split, row.path, fault)
+        if isinstance(row, Quarantined):
+            self.quarantined.append(row)
+        else:
+            self._write(row)
+        self._n_taken += 1
+
+    def _write(self, row: ImageRow) -> None:
+        if self._open and self._open.image_bytes + len(row.image) > self._job.shard_size_bytes:
+            self.close()
+        if self._open is None:
+            partial = self._job.staging / "data" / f".{self._stem}.{os.getpid()}.tmp"
+            partial.parent.mkdir(parents=True, exist_ok=True)
+            self._open = ShardWriter(partial, self._job.table, self._job.rows_per_group)
+        self._open.add(row)
+
+    def close(self) -> None:
+        """End the shard that is being written, if any, and remember that it is whole."""
+        if self._open is None:
+            return
+        leaves = np.array(self._open.leaves)
+        stem, file = self._stem, self._open.finish(self._stem)
+        written = WrittenShard(
+            file,
+            n_unlabelled=int((leaves < 0).sum()),
+            leaves=tuple(np.unique(leaves[leaves >= 0]).tolist()),
+            n_taken=self._n_taken,
+            quarantined=tuple(self.quarantined),
+        )
+        write_text_atomic(self._job.staging / "markers" / f"{stem}.json", json.dumps(asdict(written)))
+        self.shards.append(written)
+        self.quarantined, self._n_taken, self._open = [], 0, None
+
+    def abandon(self) -> None:
+        """After a failure: leave the unfinished file behind."""
+        if self._open is not None:
+            self._open.abandon()
+
+    @property
+    def _stem(self) -> str:
+        return f"{self._job.number:05d}-{self._split}-{len(self.shards):05d}"
+
+    def _continue(self) -> None:
+        """Take over the shards of a killed run, up to the first that is missing or altered."""
+        while (marker := self._job.staging / "markers" / f"{self._stem}.json").exists():
+            shard = WrittenShard.load(marker)
+            path = staged(self._job.staging, shard.file)
+            if path is None or blake2b_of(path) != shard.file.blake2b:
+                return
+            self.shards.append(shard)
+
+
+def staged(staging: Path, file: ShardFile) -> Path | None:
+    """Where a finished shard lies, by its hash: it is renamed once all shards are counted."""
+    return next((staging / "data").glob(f"*-{file.blake2b[:16]}.parquet"), None)
+
+
+def _written(lanes: Mapping[str, _Lane], rest: tuple[Quarantined, ...]) -> WrittenPart:
+    return WrittenPart({split: tuple(lane.shards) for split, lane in lanes.items()}, rest)

@@ -1,0 +1,108 @@
+"""What the embed and cluster stages call: a table of landmarks in, one proposal for all of them out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+from cairnhub.core.errors import CairnError
+from cairnhub.core.text import label_key
+from cairnhub.hierarchies.label_rules import check_names
+from cairnhub.hierarchies.proposal.concepts import HUMAN_MADE, NATURAL, load_concepts
+from cairnhub.hierarchies.proposal.name_model import Assignment, Votes, fit
+from cairnhub.hierarchies.proposal.proposal import CategoryEntry, LandmarkEntry, Proposal
+from cairnhub.hierarchies.proposal.propose import Chains, anchor_texts, propose, text_to_embed
+from cairnhub.hierarchies.proposal.text_vectors import Embedder, SentenceEmbedder
+
+UNCLEAR = {NATURAL: "unclear natural", HUMAN_MADE: "unclear human-made"}
+_N_EXAMPLES = 20  # names shown to the proposal per type
+
+
+def texts_to_embed(landmarks: pd.DataFrame) -> list[str]:
+    """Every text that `propose_landmarks` embeds, sorted: distinct types, category descriptions."""
+    types = {text_to_embed(text) for text in _table(landmarks)["type"].dropna()}
+    return sorted(types | set(anchor_texts(load_concepts())))
+
+
+def propose_landmarks(
+    landmarks: pd.DataFrame,
+    embedder: Embedder | None = None,
+    chains: Chains | None = None,
+    votes: Votes | None = None,
+) -> Proposal:
+    """Propose a category for every landmark: by its type, or where it has none by its name.
+
+    Where the name is not clear either, the landmark goes to `unclear natural` or `unclear human-made`,
+    whichever is likelier, at the head of the review queue: no landmark, and so no image, is lost.
+
+    Args:
+        landmarks: columns `landmark` (names, unique but for case), `type` (text or null), and if wanted
+            `n_images`.
+        embedder: for the types; by default the pinned model of the installed wheel.
+        chains: per type, labels of its superclasses, nearest first.
+        votes: per landmark, further votes for categories, such as from images.
+
+    Raises:
+        CairnError: a column is missing, a name is empty or repeats (see `disambiguate`).
+    """
+    table = _table(landmarks)
+    typed = table[table["type"].notna()]
+    if len(typed):
+        per_type = typed.groupby("type", sort=True)
+        examples = {str(text): sorted(group["landmark"])[:_N_EXAMPLES] for text, group in per_type}
+        weights = per_type["n_images"].sum()
+        texts = [str(text) for text in weights.index]
+        proposal = propose(texts, weights.tolist(), embedder, chains=chains, examples=examples)
+    else:
+        proposal = Proposal("anchored", (embedder or SentenceEmbedder()).model, (), ())
+    category_of = proposal.category_of
+    model = fit(typed["landmark"].tolist(), [category_of[text] for text in typed["type"]])
+    untyped = table[table["type"].isna()]
+    assigned = dict(zip(untyped["landmark"], model.assign(untyped["landmark"].tolist(), votes), strict=True))
+    return _with_landmarks(proposal, table, assigned)
+
+
+def _table(landmarks: pd.DataFrame) -> pd.DataFrame:
+    """The columns in use, checked, in the order of the names."""
+    missing = {"landmark", "type"} - set(landmarks.columns)
+    if missing:
+        raise CairnError(f"the table of landmarks lacks the column(s) {sorted(missing)}")
+    table = pd.DataFrame({"landmark": landmarks["landmark"], "type": landmarks["type"].astype("object")})
+    table["n_images"] = landmarks.get("n_images", 1)
+    blank = table["type"].isna() | (table["type"].astype(str).str.strip() == "")
+    table["type"] = table["type"].where(~blank, None)
+    if table["landmark"].isna().any():
+        raise CairnError("a landmark has no name; use its id as its name")
+    names = table["landmark"].astype(str).tolist()
+    if len(set(names)) != len(names):
+        repeated = table["landmark"][table["landmark"].duplicated()].iloc[0]
+        raise CairnError(
+            f"landmark {repeated!r} repeats; cairnhub.hierarchies.disambiguate makes names unique"
+        )
+    check_names(names, "landmark")
+    return table.sort_values("landmark", ignore_index=True)
+
+
+def _with_landmarks(proposal: Proposal, table: pd.DataFrame, assigned: Mapping[str, Assignment]) -> Proposal:
+    concepts = load_concepts()
+    kinds = {entry.name: entry.kind for entry in proposal.categories}
+    added: dict[str, CategoryEntry] = {}
+    source_of = {text: entry.source for entry in proposal.types for text in entry.spellings}
+    entries: list[LandmarkEntry] = []
+    rows: Sequence[tuple[str, str | None, int]] = list(table.itertuples(index=False, name=None))
+    for name, type_, n_images in rows:
+        if type_ is not None:
+            confidence = proposal.confidence_of[type_]
+            entries.append(LandmarkEntry(name, type_, None, confidence, source_of[type_], "", int(n_images)))
+            continue
+        guess = assigned[name]
+        kind = kinds.get(guess.best) or concepts.by_name[guess.best].kind
+        category = guess.category or UNCLEAR[kind]
+        second = guess.second if guess.category else guess.best
+        if category not in kinds:
+            added[category] = CategoryEntry(category, kind, 0.98 if guess.category else 0.5)
+        entries.append(
+            LandmarkEntry(name, None, category, guess.confidence, "assigned", second, int(n_images))
+        )
+    categories = sorted([*proposal.categories, *added.values()], key=lambda entry: label_key(entry.name))
+    return replace(proposal, categories=tuple(categories), landmarks=tuple(entries))

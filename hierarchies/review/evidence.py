@@ -1,0 +1,111 @@
+"""Why a thing was proposed where it is: similar types, similar categories, facts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from cairnhub.core.text import label_key
+from cairnhub.hierarchies.proposal.concepts import load_concepts
+from cairnhub.hierarchies.proposal.propose import Anchors, anchors, text_to_embed
+from cairnhub.hierarchies.proposal.text_vectors import Embedder, FloatArray
+from cairnhub.hierarchies.review.queue import Question
+from cairnhub.hierarchies.review.state import Places
+
+_N_NEAREST = 5
+
+
+@dataclass(frozen=True)
+class Similar:
+    """A type or a category that is like the thing in question.
+
+    Attributes:
+        name: the type or category.
+        similarity: cosine with the type; for a category the mean of those with its center and its nearest text.
+            None where no embeddings are at hand.
+        category: where a type stands now; empty for a category.
+    """
+
+    name: str
+    similarity: float | None
+    category: str = ""
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """What speaks for and against a place.
+
+    Attributes:
+        types: the nearest other types.
+        categories: the nearest everyday categories, in the tree or not.
+        facts: what was mined or what the words say.
+    """
+
+    types: tuple[Similar, ...]
+    categories: tuple[Similar, ...]
+    facts: tuple[str, ...]
+
+
+class Reasoner:
+    """Finds reasons; without embeddings it knows only the neighbours that the proposal kept.
+
+    Args:
+        embedder: the stored vectors that the proposal was made with.
+        chains: per type, its superclasses, nearest first, where they were mined.
+    """
+
+    def __init__(
+        self, embedder: Embedder | None = None, chains: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
+        self._embedder = embedder
+        self._chains = {label_key(text): chain for text, chain in (chains or {}).items()}
+        self._vectors: FloatArray | None = None
+
+    def of(self, question: Question, places: Places) -> Reasons:
+        """Reasons for the place of what is asked."""
+        if question.level == "landmark":
+            return Reasons((), (), self._landmark_facts(question))
+        if question.level == "category":
+            concept = load_concepts().by_name.get(label_key(question.label))
+            return Reasons((), (), (concept.description,) if concept else ())
+        return Reasons(
+            self._types(question, places), self._categories(question.label), self._type_facts(question)
+        )
+
+    def _types(self, question: Question, places: Places) -> tuple[Similar, ...]:
+        def similar(text: str, similarity: float | None) -> Similar:
+            return Similar(text, similarity, places.work.category_of(("type", label_key(text))))
+
+        if self._embedder is None:
+            return tuple(similar(text, None) for text in question.neighbours)
+        texts = [entry.text for entry in places.layout.proposal.types]
+        if self._vectors is None:
+            self._vectors = self._embedder.encode([text_to_embed(text) for text in texts])
+        own = places.layout.row_of["type", label_key(question.label)]
+        cosines = self._vectors @ self._vectors[own]
+        cosines[own] = -np.inf
+        nearest = np.argsort(-cosines, kind="stable")[: min(_N_NEAREST, len(texts) - 1)]
+        return tuple(similar(texts[row], round(float(cosines[row]), 2)) for row in nearest)
+
+    @cached_property
+    def _anchors(self) -> Anchors | None:
+        return anchors(load_concepts(), self._embedder) if self._embedder else None
+
+    def _categories(self, text: str) -> tuple[Similar, ...]:
+        if self._embedder is None or self._anchors is None:
+            return ()
+        vector = np.asarray(self._embedder.encode([text_to_embed(text)]), dtype=np.float64)
+        found = self._anchors.similarities(vector)[0]
+        nearest = np.argsort(-found, kind="stable")[:_N_NEAREST]
+        return tuple(Similar(self._anchors.names[i], round(float(found[i]), 2)) for i in nearest)
+
+    def _type_facts(self, question: Question) -> tuple[str, ...]:
+        chain = self._chains.get(label_key(question.label), ())
+        return tuple(f"subclass of {label}" for label in chain)
+
+    @staticmethod
+    def _landmark_facts(question: Question) -> tuple[str, ...]:
+        votes = load_concepts().of_name(question.label)
+        ranked = sorted(votes.items(), key=lambda vote: (-vote[1], vote[0]))[:_N_NEAREST]
+        return tuple(f"words of its name say {category} ({strength:.1f})" for category, strength in ranked)

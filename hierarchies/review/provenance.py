@@ -1,0 +1,91 @@
+"""Which places of the reviewed tree each decision shaped."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from cairnhub.core.files import write_text_atomic
+from cairnhub.core.parse import read_json
+from cairnhub.core.text import label_key
+from cairnhub.hierarchies.node import Node
+from cairnhub.hierarchies.proposal.proposal import Proposal
+from cairnhub.hierarchies.review.apply import Resolution, Slot, resolve
+from cairnhub.hierarchies.review.decisions import Decision
+from cairnhub.hierarchies.tree import LabelTree
+
+
+@dataclass(frozen=True)
+class Touch:
+    """A decision that holds, and the nodes of the reviewed tree that it is about."""
+
+    decision: Decision
+    nodes: tuple[Node, ...]
+
+
+def trace(proposal: Proposal, decisions: Iterable[Decision], tree: LabelTree) -> tuple[Touch, ...]:
+    """Decisions that hold, by date, with what they touched.
+
+    A decision on a type touches its landmarks and the category they stand in; one that is stale, conflicting
+    or taken back touches nothing and is left out.
+
+    Args:
+        proposal: what was decided on.
+        decisions: as for `apply_decisions`.
+        tree: what `apply_decisions` made of them.
+    """
+    work = resolve(proposal, decisions)
+    leaves = _leaves(work)
+    standing = [
+        outcome.decision
+        for outcome in (*work.outcomes["applied"], *work.outcomes["no_op"])
+        if outcome.decision.act != "undo"
+    ]
+    touches = []
+    for decision in sorted(standing, key=lambda d: (d.date, d.id)):
+        nodes = dict.fromkeys(node for node in _about(work, decision, leaves) if tree.has(node))
+        touches.append(Touch(decision, tuple(nodes)))
+    return tuple(touches)
+
+
+def _leaves(work: Resolution) -> dict[Slot, list[Node]]:
+    """The leaves that stand where they stand because of a thing: a landmark itself, or its type."""
+    if not work.proposal.landmarks:
+        return {("type", label_key(e.text)): [Node("type", e.text)] for e in work.proposal.types}
+    leaves: dict[Slot, list[Node]] = {}
+    for landmark in work.proposal.landmarks:
+        slot = ("landmark", label_key(landmark.name))
+        if slot not in work.home_of and landmark.type is not None:
+            slot = ("type", label_key(landmark.type))
+        leaves.setdefault(slot, []).append(Node("landmark", landmark.name))
+    return leaves
+
+
+def _about(work: Resolution, decision: Decision, leaves: Mapping[Slot, Sequence[Node]]) -> Iterator[Node]:
+    slots: list[Slot] = [("type", label_key(member)) for member in decision.members]
+    if decision.level == "category":
+        key = label_key(decision.label)
+        category = work.final(key if key in work.name_of else f"\0{key}")
+        yield Node("category", work.name_of[category])
+        if decision.act in ("accept", "move"):
+            yield Node("kind", work.kind_of[category])
+    else:
+        slots.append((decision.level, label_key(decision.label)))
+    for slot in slots:
+        yield from leaves.get(slot, ())
+        if slot in work.home_of:
+            yield Node("category", work.category_of(slot))
+
+
+def write_touches(path: Path, touches: Iterable[Touch]) -> None:
+    """Write touches as JSON."""
+    write_text_atomic(path, json.dumps([asdict(touch) for touch in touches], ensure_ascii=False) + "\n")
+
+
+def read_touches(path: Path) -> tuple[Touch, ...]:
+    """Read what `write_touches` wrote; a tree that nobody reviews has no such file, and no touches.
+
+    Raises:
+        CairnError: it is another file, or not whole.
+    """
+    return read_json(path, tuple[Touch, ...]) if path.is_file() else ()

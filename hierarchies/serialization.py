@@ -1,0 +1,160 @@
+"""Trees as tables of nodes and as JSON, and back to links."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from cairnhub.core.errors import CairnError
+from cairnhub.core.parse import FORBID, parse_json, typed
+from cairnhub.core.text import quoted
+from cairnhub.hierarchies.node import Node, NodeInfo
+from cairnhub.hierarchies.tree_rules import ROOT, IntArray, Links
+
+SCHEMA = 1
+Names = Sequence[tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One line of a tree file; see `Node` and `NodeInfo`."""
+
+    __pydantic_config__ = FORBID
+
+    level: str
+    name: str
+    parent: str
+    n_images: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    confidence: Annotated[float, Field(ge=0, le=1)] | None = None
+    source: str | None = None
+    status: str | None = None
+
+    @property
+    def info(self) -> NodeInfo:
+        return NodeInfo(self.n_images, self.confidence, self.source, self.status)
+
+
+@dataclass(frozen=True)
+class _File:
+    __pydantic_config__ = FORBID
+
+    format: str
+    schema: int
+    levels: tuple[str, ...]
+    nodes: list[_Entry]
+
+
+def node_table(levels: Sequence[str], names: Names, parents: Sequence[IntArray]) -> pd.DataFrame:
+    """The table that `LabelTree.nodes` describes."""
+    rows: list[pd.DataFrame] = []
+    start, above = 0, np.array([-1], dtype=np.int64)
+    all_levels = [*levels, ROOT]
+    all_names = [*names, (ROOT,)]
+    all_parents = [*parents, np.zeros(len(names[-1]), np.int64), np.zeros(1, np.int64)]
+    for depth in range(len(all_levels)):
+        level, here, parent = all_levels[-1 - depth], all_names[-1 - depth], all_parents[-1 - depth]
+        ids = np.arange(start, start + len(here), dtype=np.int64)
+        parent_ids = above[parent]
+        above, start = ids, start + len(here)
+        rows.append(
+            pd.DataFrame(
+                {
+                    "node_id": ids,
+                    "level": level,
+                    "depth": np.int64(depth),
+                    "name": pd.array(here, dtype="str"),
+                    "class_index": np.arange(len(here), dtype=np.int64),
+                    "parent_id": pd.array(parent_ids, dtype="Int64"),
+                }
+            )
+        )
+    frame = pd.concat(rows, ignore_index=True)
+    frame.loc[0, "parent_id"] = pd.NA
+    return frame
+
+
+def links_of_nodes(frame: pd.DataFrame) -> tuple[tuple[str, ...], list[list[tuple[str, str]]]]:
+    """Levels, and (label, parent) pairs per level, of a table of nodes; raises where it is no such table."""
+    missing = {"node_id", "level", "depth", "name", "parent_id"} - set(frame.columns)
+    if missing:
+        raise CairnError(f"the node table lacks the columns {quoted(sorted(missing))}")
+    for column in ("node_id", "depth"):
+        if not pd.api.types.is_integer_dtype(frame[column]) or frame[column].isna().any():
+            raise CairnError(
+                f"the node table's column {column!r} must hold a whole number in every row; mend it"
+            )
+    if frame[["level", "name"]].isna().any(axis=None):
+        raise CairnError("the node table has a row without level or name; give it one, or leave the row out")
+    if frame["node_id"].duplicated().any():
+        raise CairnError("the node table repeats a node_id; each node needs its own")
+    if frame.empty or (frame["depth"] == 0).sum() != 1:
+        raise CairnError("the node table needs exactly one row of depth 0, the root")
+    by_depth = frame[frame["depth"] > 0].groupby("depth")["level"].unique()
+    if [len(found) for found in by_depth] != [1] * len(by_depth) or list(by_depth.index) != list(
+        range(1, len(by_depth) + 1)
+    ):
+        raise CairnError("the node table needs one level name per depth, from 1 on")
+    levels = tuple(str(found[0]) for found in reversed(list(by_depth)))
+    place = {
+        i: (d, n) for i, d, n in zip(frame["node_id"], frame["depth"], frame["name"].astype(str), strict=True)
+    }
+    links: list[list[tuple[str, str]]] = [[] for _ in levels]
+    for child, above in zip(
+        frame["node_id"], pd.to_numeric(frame["parent_id"], errors="coerce"), strict=True
+    ):
+        depth, name = place[child]
+        if depth == 0:
+            continue
+        if pd.isna(above) or place.get(above, (-1, ""))[0] != depth - 1:
+            raise CairnError(f"the parent of {name!r} is not on the level above; check its parent_id")
+        links[len(levels) - depth].append((name, ROOT if depth == 1 else place[above][1]))
+    return levels, links
+
+
+def write_json(
+    levels: Sequence[str], names: Names, parents: Sequence[IntArray], info: Mapping[Node, NodeInfo]
+) -> str:
+    """The text that `LabelTree.to_json` describes."""
+    lines = [json.dumps(entry, ensure_ascii=False) for entry in _entries(levels, names, parents, info)]
+    head = {"format": "cairn-tree", "schema": SCHEMA, "levels": list(levels)}
+    start = json.dumps(head, ensure_ascii=False)[:-1] + ', "nodes": [\n'
+    return start + ",\n".join(lines) + "\n]}\n"
+
+
+def _entries(
+    levels: Sequence[str], names: Names, parents: Sequence[IntArray], info: Mapping[Node, NodeInfo]
+) -> Iterator[dict[str, str | int | float]]:
+    for rank in range(len(levels) - 1, -1, -1):
+        level, top = levels[rank], rank == len(levels) - 1
+        for i, name in enumerate(names[rank]):
+            parent = ROOT if top else names[rank + 1][parents[rank][i]]
+            known = asdict(info[Node(level, name)]) if Node(level, name) in info else {}
+            yield {"level": level, "name": name, "parent": parent} | {
+                key: value for key, value in known.items() if value is not None
+            }
+
+
+def parse_tree(text: str, origin: str) -> tuple[tuple[str, ...], list[Links], dict[Node, NodeInfo]]:
+    """Levels, (label, parent) pairs per level and info; raises `CairnError` where the text is no tree file."""
+    content = parse_json(text, origin)
+    if not isinstance(content, dict) or content.get("format") != "cairn-tree":
+        raise CairnError(f"{origin}: not a label tree (no format 'cairn-tree'); give a tree.json")
+    if content.get("schema") != SCHEMA:
+        raise CairnError(f"{origin}: schema {content.get('schema')!r} is not {SCHEMA}; rebuild the tree")
+    file = typed(_File, content, origin)
+    links: dict[str, list[tuple[str, str]]] = {level: [] for level in file.levels}
+    info: dict[Node, NodeInfo] = {}
+    for entry in file.nodes:
+        if entry.level not in links:
+            raise CairnError(
+                f"{origin}: {quoted([entry.name])} is on level {quoted([entry.level])}; the levels are "
+                f"{quoted(links)}: correct its level"
+            )
+        links[entry.level].append((entry.name, entry.parent))
+        if (known := entry.info) != NodeInfo():
+            info[Node(entry.level, entry.name)] = known
+    return file.levels, [links[level] for level in links], info

@@ -1,0 +1,258 @@
+"""What the project's report shows, read from tracked results: nothing is computed anew."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cairnhub.core.errors import CairnError
+from cairnhub.core.parse import read_json
+from cairnhub.hierarchies.agreement import Agreement
+from cairnhub.pipelines.params import SCALES
+from cairnhub.training.retrieved import Found
+
+Interval = tuple[float, float, float]  # value and both ends, percent
+SYSTEMS = {"trained": "trained", "untrained": "untrained", "colour_histogram": "colour histogram"}
+
+
+@dataclass(frozen=True)
+class SplitCount:
+    """A split: what the source lists, and what became of it."""
+
+    name: str
+    listed: int
+    published: int
+    quarantined: int
+    excluded: int
+
+
+@dataclass(frozen=True)
+class Published:
+    """A dataset that was published and checked.
+
+    Attributes:
+        levels: names per level, fine to coarse.
+        quarantine: what was set aside, by reason.
+        warnings: what the check warns of: the rule, and how often.
+        tree_page: where the explorer lies, seen from the report.
+    """
+
+    name: str
+    scale: str
+    title: str
+    licence: str
+    redistributable: bool
+    annotation_origin: str
+    ok: bool
+    n_images: int
+    size_bytes: int
+    levels: Mapping[str, int]
+    splits: tuple[SplitCount, ...]
+    quarantine: Mapping[str, int]
+    warnings: tuple[tuple[str, int], ...]
+    fingerprint: str
+    tree_page: str
+
+    @property
+    def n_lost(self) -> int:
+        """Images listed and not published, for either reason."""
+        return sum(split.quarantined + split.excluded for split in self.splits)
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """A tree that was proposed from texts: its agreement with published labels, and its decisions.
+
+    Attributes:
+        agreement: measures by level and weighting, such as `category by images`.
+        decisions: how many were applied, are stale, ...; empty before any review.
+        pending: what waits for a person.
+    """
+
+    name: str
+    scale: str
+    agreement: Mapping[str, Agreement]
+    decisions: Mapping[str, int]
+    pending: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One way to evaluate: by metric (H-AP, then AP and R@1 per level) and system, in percent with intervals."""
+
+    name: str
+    levels: tuple[str, ...]
+    values: Mapping[str, Mapping[str, Interval]]
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A trained model beside its baselines, with its training curve (epoch, loss) and some queries."""
+
+    name: str
+    scale: str
+    loss: tuple[tuple[float, float], ...]
+    protocols: tuple[Protocol, ...]
+    levels: tuple[str, ...]
+    found: tuple[Found, ...]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """Review effort on published landmark types, by method.
+
+    Attributes:
+        n_types: how many types.
+        target: a share of images rightly placed.
+        decisions_to_target: decisions made until it is reached.
+        accuracy_after_decisions: that share after 0, 1, 2 ... decisions.
+    """
+
+    n_types: int
+    target: float
+    decisions_to_target: dict[str, int]
+    accuracy_after_decisions: dict[str, tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All that was built."""
+
+    datasets: tuple[Published, ...]
+    reviewed: tuple[Reviewed, ...]
+    evaluated: tuple[Evaluated, ...]
+    effort: Effort
+
+
+def read_summary(root: Path) -> Summary:
+    """Read `results` and the benchmark of the review; datasets by scale and name.
+
+    Raises:
+        CairnError: a result is not what this version writes; the message names file and key.
+    """
+    results = root / "results"
+    datasets = tuple(_published(file) for file in _files(results, "check", "report.json"))
+    levels = {(found.scale, found.name): tuple(found.levels) for found in datasets}
+    return Summary(
+        datasets,
+        tuple(_reviewed(file) for file in _files(results, "cluster", "agreement.json")),
+        tuple(_evaluated(file, levels) for file in _files(results, "evaluate", "metrics.json")),
+        read_json(root / "benchmarks/results/review_effort.json", Effort),
+    )
+
+
+def _files(results: Path, stage: str, name: str) -> list[Path]:
+    return [file for scale in SCALES for file in sorted((results / stage / scale).glob(f"*/{name}"))]
+
+
+def _key(file: Path) -> tuple[str, str]:
+    return file.parent.parent.name, file.parent.name
+
+
+# ---- files as the stages write them ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Warning:
+    rule: str
+    count: int
+
+
+@dataclass(frozen=True)
+class _Count:
+    listed: int
+    published: int
+    quarantined: int
+    excluded: int
+
+
+@dataclass(frozen=True)
+class _Card:
+    title: str
+    licence: str
+    redistributable: bool
+    annotation_origin: str
+    n_names: dict[str, int]
+    quarantine: dict[str, int]
+    size_bytes: int
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class _Check:
+    ok: bool
+    n_images: int
+    warnings: tuple[_Warning, ...]
+    counts: dict[str, _Count]
+    published: _Card
+
+
+@dataclass(frozen=True)
+class _Review:
+    counts: dict[str, int]
+    pending: tuple[str, ...]
+
+
+def _published(file: Path) -> Published:
+    scale, name = _key(file)
+    check = read_json(file, _Check)
+    card = check.published
+    return Published(
+        name=name,
+        scale=scale,
+        title=card.title,
+        licence=card.licence,
+        redistributable=card.redistributable,
+        annotation_origin=card.annotation_origin,
+        ok=check.ok,
+        n_images=check.n_images,
+        size_bytes=card.size_bytes,
+        levels=card.n_names,
+        splits=tuple(SplitCount(split, **vars(count)) for split, count in check.counts.items()),
+        quarantine=card.quarantine,
+        warnings=tuple((found.rule, found.count) for found in check.warnings),
+        fingerprint=card.fingerprint,
+        tree_page=f"../../data/report/{scale}/{name}/tree.html",
+    )
+
+
+def _reviewed(file: Path) -> Reviewed:
+    scale, name = _key(file)
+    path = file.parents[3] / "review" / scale / name / "report.json"
+    review = read_json(path, _Review) if path.is_file() else _Review({}, ())
+    return Reviewed(name, scale, read_json(file, dict[str, Agreement]), review.counts, review.pending)
+
+
+def _evaluated(file: Path, levels: Mapping[tuple[str, str], tuple[str, ...]]) -> Evaluated:
+    scale, name = _key(file)
+    if (scale, name) not in levels:
+        raise CairnError(
+            f"{file.parent}: no such dataset in results/check; remove this folder, or run `check`"
+        )
+    metrics = read_json(file, dict[str, dict[str, dict[str, float]]])
+    with (file.parent / "loss.csv").open(encoding="utf-8", newline="") as lines:
+        loss = tuple((float(row["epoch"]), float(row["loss"])) for row in csv.DictReader(lines))
+    protocols = tuple(
+        _protocol(protocol, {system: metrics[system][protocol] for system in SYSTEMS}, levels[scale, name])
+        for protocol in metrics["trained"]
+    )
+    found = read_json(file.parent / "examples.json", tuple[Found, ...])
+    return Evaluated(name, scale, loss, protocols, levels[scale, name], found)
+
+
+def _protocol(name: str, metrics: Mapping[str, Mapping[str, float]], levels: Sequence[str]) -> Protocol:
+    measured = tuple(level for level in levels if f"ap_{level}" in metrics["trained"])
+    headlines = {"h_ap": "H-AP"}
+    for metric, words in (("ap", "AP"), ("r_at_1", "R@1")):
+        headlines |= {f"{metric}_{level}": f"{words} {level}" for level in measured}
+    values = {
+        words: {
+            SYSTEMS[system]: _interval(found, metric) for system, found in metrics.items() if metric in found
+        }
+        for metric, words in headlines.items()
+    }
+    return Protocol(name, measured, values)
+
+
+def _interval(values: Mapping[str, float], metric: str) -> Interval:
+    return 100 * values[metric], 100 * values[f"{metric}_low"], 100 * values[f"{metric}_high"]

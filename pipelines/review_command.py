@@ -1,0 +1,76 @@
+"""What `cairn review` does: a session over the proposal, in the terminal or in the browser."""
+
+import webbrowser
+
+from rich.console import Console
+from rich.text import Text
+
+from cairnhub.core.errors import CairnError
+from cairnhub.core.files import write_text_atomic
+from cairnhub.hierarchies.proposal.proposal import Proposal
+from cairnhub.hierarchies.proposal.text_vectors import Embeddings
+from cairnhub.hierarchies.review.evidence import Reasoner
+from cairnhub.hierarchies.review.session import Session
+from cairnhub.hierarchies.review.terminal import Review, terminal_key
+from cairnhub.pipelines.landmark_photos import SamplePhotos
+from cairnhub.pipelines.landmarks import chains_of
+from cairnhub.pipelines.params import check_scale, load_params
+from cairnhub.pipelines.paths import Paths, project_root
+from cairnhub.pipelines.stages.embed import VECTORS
+
+
+def review_in_terminal(dataset: str, scale: str, author: str, limit: int | None, console: Console) -> int:
+    """Ask in the terminal; gives the number of decisions written."""
+
+    def read_line(prompt: str) -> str:
+        return console.input(Text(prompt))  # as text: a label may hold what rich takes for markup
+
+    session = _session(_paths(dataset, scale), author)
+    return Review(session, console, terminal_key, read_line).run(limit)
+
+
+def review_in_browser(
+    dataset: str, scale: str, author: str, port: int, open_browser: bool, console: Console
+) -> int:
+    """Serve the app until interrupted; gives the number of decisions written.
+
+    Raises:
+        CairnError: the server's packages are missing.
+    """
+    try:
+        from cairnhub.hierarchies.review.app.api import Api
+        from cairnhub.hierarchies.review.app.server import listen, serve
+    except ModuleNotFoundError as error:
+        raise CairnError(f"the app needs {error.name}: pip install 'cairn[review]'") from None
+    paths = _paths(dataset, scale)
+    photos = SamplePhotos(paths.index, paths.store)
+    session = _session(paths, author)
+    vectors = paths.embeddings / VECTORS
+    reasoner = Reasoner(Embeddings.load(vectors) if vectors.is_file() else None, chains_of(paths.index))
+    address = listen(port)
+    console.print(
+        Text(f"Review of {dataset}: {address.url}\nCtrl-C ends it; every decision is saved at once.")
+    )
+    if open_browser:
+        webbrowser.open(address.url)
+    serve(Api(session, dataset, reasoner, photos), address)
+    console.print(Text(f"{len(session.made)} decision(s) written to {session.path}"))
+    return len(session.made)
+
+
+def _paths(dataset: str, scale: str) -> Paths:
+    root = project_root()
+    check_scale(scale)
+    params = load_params(root / "params.yaml")
+    params.require_tree_from_text(dataset)
+    return Paths(root, scale, dataset, params.files_of(dataset))
+
+
+def _session(paths: Paths, author: str) -> Session:
+    if not paths.proposal.is_file():
+        raise CairnError(
+            f"no proposal for {paths.dataset!r}: run `dvc repro cluster@{paths.scale}-{paths.dataset}` first"
+        )
+    if not paths.decisions.exists():
+        write_text_atomic(paths.decisions, "")
+    return Session(Proposal.load(paths.proposal), paths.decisions, author)

@@ -1,0 +1,104 @@
+"""The bytes of one download: what they hash to, and where they gather until they are complete."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from cairnhub.pipelines.sources.ledger import FetchedFile
+from cairnhub.pipelines.sources.registry import RegistryRow, split_hash
+
+ENDINGS = (".part", ".part.validator", ".damaged")
+"""Of the files beside a download: its bytes so far, the source's word for their version, bytes that were not right."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """Size and hashes of some bytes; `found` is in the algorithm that the registry uses."""
+
+    size_bytes: int
+    sha256: str
+    found: str
+
+    def matches(self, row: RegistryRow) -> bool:
+        """Whether these are the bytes that the registry promises, as far as it does."""
+        return row.size_bytes in (None, self.size_bytes) and (
+            row.hash is None or self.found == ":".join(split_hash(row.hash))
+        )
+
+    def file(self, name: str, digest: str | None) -> FetchedFile:
+        """The same as a verified file."""
+        return FetchedFile(name, self.size_bytes, self.sha256, digest)
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 (hex) of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class Hasher:
+    """sha256 and, where the registry uses another algorithm, that one, in a single pass."""
+
+    def __init__(self, digest: str | None) -> None:
+        self._algorithm = split_hash(digest)[0] if digest else "sha256"
+        self._sha256 = hashlib.sha256()
+        self._other = self._sha256 if self._algorithm == "sha256" else hashlib.new(self._algorithm)
+        self.size_bytes = 0
+
+    def update(self, chunk: bytes) -> None:
+        """Go on with the next bytes."""
+        self.size_bytes += len(chunk)
+        self._sha256.update(chunk)
+        if self._other is not self._sha256:
+            self._other.update(chunk)
+
+    def content(self) -> Content:
+        """What all bytes so far amount to."""
+        found = f"{self._algorithm}:{self._other.hexdigest()}"
+        return Content(self.size_bytes, self._sha256.hexdigest(), found)
+
+
+class Part:
+    """The bytes of a file so far, and what tells whether the source still has the same file."""
+
+    def __init__(self, target: Path, is_hashed: bool) -> None:
+        self.path, self.validator_path, self.damaged_path = (
+            target.with_name(f"{target.name}{ending}") for ending in ENDINGS
+        )
+        if not is_hashed and not self.validator_path.is_file():
+            self.clear()  # nothing could tell a splice of two versions
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of what is there."""
+        return self.path.stat().st_size if self.path.is_file() else 0
+
+    @property
+    def validator(self) -> str | None:
+        """What the source said of its version when the first byte came."""
+        return self.validator_path.read_text(encoding="utf-8") if self.validator_path.is_file() else None
+
+    def begin(self, validator: str | None) -> None:
+        """Start over with a file of this version."""
+        self.clear()
+        if validator:
+            self.validator_path.write_text(validator, encoding="utf-8")
+
+    def finish(self, target: Path) -> None:
+        """Put the complete file in place, in one step."""
+        with self.path.open("rb") as written:
+            os.fsync(written.fileno())
+        # First: a kill after the renaming would leave it there for ever.
+        self.validator_path.unlink(missing_ok=True)
+        self.path.replace(target)
+
+    def set_aside(self) -> None:
+        """Keep bytes that do not match where somebody can look at them."""
+        self.validator_path.unlink(missing_ok=True)
+        self.path.replace(self.damaged_path)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.path.unlink(missing_ok=True)
+        self.validator_path.unlink(missing_ok=True)

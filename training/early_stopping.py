@@ -1,0 +1,56 @@
+"""Early stopping: part of the training split is held out, and its H-AP says when to end."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from cairnhub.core.errors import CairnError
+from cairnhub.training.data import LabelledImages
+from cairnhub.training.distributed import from_first_rank
+from cairnhub.training.evaluation import embed_split, model_encoder
+from cairnhub.training.metrics import retrieval_metrics
+from cairnhub.training.models import RetrievalModel
+from cairnhub.training.recipes import Validation
+
+
+class Part(LabelledImages):
+    """Some rows of a dataset."""
+
+    def __init__(self, images: LabelledImages, rows: npt.NDArray[np.int64]) -> None:
+        self.images, self.rows, self.labels = images, rows, images.labels[rows]
+
+    def __getitem__(self, index: int) -> Tensor:
+        return self.images[int(self.rows[index])]
+
+
+def hold_out(images: LabelledImages, validation: Validation, seed: int) -> tuple[Part, Part]:
+    """Part whole classes of the finest level: those to train on, and those held out.
+
+    Raises:
+        CairnError: fewer than two classes would be held out.
+    """
+    finest = images.labels[:, 0]
+    classes, counts = np.unique(finest, return_counts=True)
+    candidates = np.random.default_rng(seed).permutation(classes[counts > 1])
+    n_held_out = math.ceil(validation.share * len(candidates))
+    if n_held_out < 2:
+        raise CairnError(
+            f"validation.share {validation.share} of {len(candidates)} classes with two images or more holds out "
+            f"{n_held_out}; H-AP needs 2: raise it, or take validation out of the recipe"
+        )
+    is_held_out = np.isin(finest, candidates[:n_held_out])
+    return Part(images, np.flatnonzero(~is_held_out)), Part(images, np.flatnonzero(is_held_out))
+
+
+def held_out_h_ap(model: RetrievalModel, held_out: Part, batch_size: int, n_workers: int) -> float:
+    """H-AP of a part searched in itself; the model is left in evaluation mode.
+
+    Every rank measures, and the first one's value counts, so that all decide alike.
+    """
+    encoder = model_encoder(model.eval())
+    embedded = embed_split(held_out, encoder, batch_size, n_workers)
+    found = retrieval_metrics(embedded.embeddings, torch.from_numpy(held_out.labels))
+    return from_first_rank(found.values["h_ap"])

@@ -1,0 +1,187 @@
+"""Exact full rankings, reduced at once to what metrics need: the match depth at every rank."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cairnhub.core.errors import CairnError
+from cairnhub.training.losses.inputs import count_by_depth
+
+DEPTH_BITS = 4  # a key holds score (32 bits), gallery index (28), depth (4)
+MAX_LEVELS = (1 << DEPTH_BITS) - 1
+MAX_ITEMS = 1 << (32 - DEPTH_BITS)
+LAST_KEY = (1 << 63) - (1 << DEPTH_BITS)
+SORT_ELEMENTS = {"cpu": 1 << 20, "cuda": 1 << 26}  # (query, item) pairs ranked at once
+SCORE_ELEMENTS = {"cpu": 1 << 24, "cuda": 1 << 28}  # (query, item) scores held at once
+TILE = 1 << 14  # items scored by one product: the last bits depend on its shape, so shards keep to tiles
+
+
+class Matches(Protocol):
+    """Which gallery items match which queries, and how deeply."""
+
+    counts: Tensor  # gallery items at each depth, (Q, L + 1)
+
+    def depth(self, rows: slice) -> Tensor:
+        """Match depths of some queries, (q, N) uint8."""
+
+
+class LabelMatches:
+    """Depths from labels (Q, L) and (N, L): the number of levels shared.
+
+    Raises:
+        CairnError: more levels than a key of the ranking has room for.
+    """
+
+    def __init__(self, labels: Tensor, gallery_labels: Tensor) -> None:
+        if labels.shape[1] > MAX_LEVELS:
+            raise CairnError(
+                f"labels have {labels.shape[1]} levels; metrics are made for {MAX_LEVELS} at most"
+            )
+        coded = [
+            torch.unique(torch.cat(columns), return_inverse=True)[1].int()
+            for columns in zip(labels.T, gallery_labels.T, strict=True)
+        ]
+        codes = torch.stack(coded)  # (L, Q + N): a level's codes lie together, they are read once per query
+        self.query_codes, self.gallery_codes = codes[:, : len(labels)], codes[:, len(labels) :]
+        self.counts = count_by_depth(labels, gallery_labels)
+
+    def depth(self, rows: slice) -> Tensor:
+        """Match depths of some queries, (q, N) uint8."""
+        mine = self.query_codes[:, rows, None]
+        depth: Tensor = (mine[0] == self.gallery_codes[0]).to(torch.uint8)
+        for level in range(1, len(mine)):
+            depth += mine[level] == self.gallery_codes[level]
+        return depth
+
+
+class ListMatches:
+    """Depth 1 for the items that a query's list names."""
+
+    def __init__(self, relevant: Sequence[Tensor], n_items: int) -> None:
+        self.relevant, self.n_items = relevant, n_items
+        n = torch.tensor([len(items) for items in relevant], device=relevant[0].device)
+        self.counts = torch.stack([n_items - n, n], 1)
+
+    def depth(self, rows: slice) -> Tensor:
+        """Match depths of some queries, (q, N) uint8."""
+        lists = self.relevant[rows]
+        depth = torch.zeros(len(lists), self.n_items, dtype=torch.uint8, device=lists[0].device)
+        for row, items in zip(depth, lists, strict=True):
+            row[items] = 1
+        return depth
+
+
+@dataclass(frozen=True)
+class Search:
+    """Queries (Q, d) against a gallery (N, d).
+
+    Attributes:
+        query: (Q, d).
+        gallery: (N, d).
+        matches: what is a positive.
+        own: index in the gallery of each query itself, -1 where it is not there, (Q,).
+    """
+
+    query: Tensor
+    gallery: Tensor
+    matches: Matches
+    own: Tensor
+
+    def ranked_depths(self, exclude_own: bool) -> Iterator[tuple[Tensor, Tensor]]:
+        """Match depths in order of rank: higher score first, then lower gallery index.
+
+        Args:
+            exclude_own: put the query itself last, with depth 0.
+
+        Yields:
+            For a few queries at a time, the depths (q, N) uint8, and how many items have each, (q, L + 1).
+        """
+        blocks = Blocks.of(self.query, len(self.gallery))
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+            for rows, scores in blocks.scores(self.query, self.gallery):
+                yield self._rank(scores, rows, exclude_own, pool)
+
+    def _rank(
+        self, scores: Tensor, rows: slice, exclude_own: bool, pool: ThreadPoolExecutor
+    ) -> tuple[Tensor, Tensor]:
+        depth, counts, own = self.matches.depth(rows), self.matches.counts[rows].clone(), self.own[rows]
+        inside = (own >= 0).nonzero()[:, 0] if exclude_own else own.new_zeros(0)
+        column = own[inside]
+        counts[inside, depth[inside, column].long()] -= 1
+        counts[inside, 0] += 1
+        depth[inside, column] = 0
+        if scores.dtype == torch.float64:
+            scores[inside, column] = -torch.inf
+            return depth.gather(1, scores.sort(dim=1, descending=True, stable=True).indices), counts
+        keys = sort_keys(scores, depth)
+        keys[inside, column] = LAST_KEY
+        return sort_rows(keys, pool).bitwise_and_((1 << DEPTH_BITS) - 1).to(torch.uint8), counts
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """How many queries are scored, and of these ranked, at once, so that memory stays bounded.
+
+    Attributes:
+        n_scored: a multiple of `n_ranked`.
+        n_ranked: queries.
+    """
+
+    n_scored: int
+    n_ranked: int
+
+    @classmethod
+    def of(cls, query: Tensor, n_items: int) -> Blocks:
+        """For a gallery of `n_items`."""
+        kind = "cuda" if query.is_cuda else "cpu"
+        n_ranked = max(1, SORT_ELEMENTS[kind] // n_items)
+        return cls(max(n_ranked, SCORE_ELEMENTS[kind] // n_items // n_ranked * n_ranked), n_ranked)
+
+    def scores(self, query: Tensor, gallery: Tensor) -> Iterator[tuple[slice, Tensor]]:
+        """Rows of a few queries, and their scores (q, N)."""
+        for first in range(0, len(query), self.n_scored):
+            some = query[first : first + self.n_scored]
+            scores = some.new_empty(len(some), len(gallery))
+            for column in range(0, len(gallery), TILE):
+                scores[:, column : column + TILE] = some @ gallery[column : column + TILE].T
+            for start in range(0, len(some), self.n_ranked):
+                block = scores[start : start + self.n_ranked]
+                yield slice(first + start, first + start + len(block)), block
+
+
+def sort_rows(keys: Tensor, pool: ThreadPoolExecutor) -> Tensor:
+    """Each row sorted; on the CPU in place and by numpy, whose vector instructions are many times faster."""
+    if keys.is_cuda:
+        return keys.sort(dim=1).values
+    list(pool.map(np.ndarray.sort, keys.numpy()))
+    return keys
+
+
+def sort_keys(scores: Tensor, depth: Tensor, first: int = 0, n_items: int | None = None) -> Tensor:
+    """One integer per pair that sorts by falling score, then rising gallery index, and carries the depth.
+
+    Args:
+        scores: of items `first`, `first + 1`, .. of the gallery, (q, n).
+        depth: match depths, (q, n).
+        first: index of the first.
+        n_items: of the whole gallery; n by default.
+
+    Raises:
+        CairnError: the gallery is too large for these keys.
+    """
+    n_items = n_items or scores.shape[1]
+    if n_items > MAX_ITEMS:
+        raise CairnError(
+            f"gallery has {n_items} items; rankings in float32 hold {MAX_ITEMS}: pass float64 embeddings"
+        )
+    bits = (scores + 0.0).view(torch.int32)  # + 0.0: -0.0 becomes 0.0, so that the two tie
+    falling = bits.bitwise_xor_((bits >> 31).bitwise_and_(0x7FFFFFFF)).bitwise_not_()
+    low = torch.arange(first, first + scores.shape[1], device=scores.device) << DEPTH_BITS
+    return torch.add(low, depth).add_(falling, alpha=1 << 32)
