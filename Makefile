@@ -24,7 +24,7 @@ repro: $(READY) ## rebuild datasets, trees, models and results of params.yaml
 
 grocery: $(READY) ## MIRROR=folder with images.tar and labels.csv: the same graph on real photographs
 	@test -n "$(MIRROR)" || { echo "error: say where the photographs are: make grocery MIRROR=<folder>"; exit 2; }
-	@$(BIN)/python -m pipelines include grocery --mirror "$(MIRROR)"
+	@$(BIN)/cairn include grocery --mirror "$(MIRROR)"
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc repro
 
 lint: $(READY) ## style, types, layers

@@ -80,7 +80,7 @@ class Paths:
     @property
     def decisions(self) -> Path:
         """Human decisions; the same file serves every scale."""
-        return self.root / "hierarchies/decisions" / f"{self.dataset}.jsonl"
+        return self.root / "decisions" / f"{self.dataset}.jsonl"
 
     @property
     def hub(self) -> Path:

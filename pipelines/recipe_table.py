@@ -12,7 +12,7 @@ from cairnhub.training.recipes import load_recipe, recipe_names
 NOT_RUN = "not run"
 HEAD = """# Reported and reproduced
 
-Written by `python -m pipelines recipes`; values in percent. A recipe counts as run once `train.full.recipes` in
+Written by `cairn recipes`; values in percent. A recipe counts as run once `train.full.recipes` in
 `params.yaml` names it for a dataset and `dvc repro` has evaluated that dataset at full scale.
 
 | recipe | paper of the method | metric | reported | reproduced |

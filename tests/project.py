@@ -54,9 +54,9 @@ def copy_repository(target: Path) -> Project:
         ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, check=True
     )
     for name in filter(None, listed.stdout.decode().split("\0")):
-        if (ROOT / name).is_file():
+        if (ROOT / name).is_file() or (ROOT / name).is_symlink():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, target / name)
+            shutil.copy2(ROOT / name, target / name, follow_symlinks=False)
     for scale in (target / "results").glob("*/*/"):
         shutil.rmtree(scale)
     (target / "results/report/index.html").unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Small deeds on files that writer and publisher share."""
+"""Hashes that files are known by."""
 
 import hashlib
 import re
@@ -26,3 +26,9 @@ def blake2b_of(path: Path) -> str:
     """The content hash (hex) of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, content_hash).hexdigest()
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 (hex) of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

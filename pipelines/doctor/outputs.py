@@ -21,7 +21,7 @@ from cairnhub.pipelines.doctor.findings import DAY_S, Finding, Repair, age_s
 from cairnhub.pipelines.executors.local import Executor
 
 _LEFTOVERS = (".*.tmp", ".*.partial", ".*.old", ".cairn-doctor-*")
-_BUILT = ("data", "models", "results", "hierarchies/decisions")
+_BUILT = ("data", "models", "results", "decisions")
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def cache_fault(cached: CacheFile) -> str:
 
 def examine_decisions(root: Path) -> Iterator[Finding]:
     """Every line can be understood. Nothing here is ever repaired: it is people's work."""
-    for path in sorted((root / "hierarchies/decisions").glob("*.jsonl")):
+    for path in sorted((root / "decisions").glob("*.jsonl")):
         try:
             yield Finding(f"decisions {path.stem}", f"{len(read_decisions(path)):,}", "ok")
         except CairnError as error:

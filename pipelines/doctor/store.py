@@ -93,7 +93,7 @@ def _blobs(manifest: Manifest, faults: dict[Path, str]) -> Iterator[Finding]:
         )
         return
     if n_missing:
-        verdict = f"problem: run `python -m pipelines fetch {dataset} {scale}`"
+        verdict = f"problem: run `cairn stage fetch {dataset} {scale}`"
         yield Finding(f"store {scale}/{dataset}", f"{n_missing:,} files are missing", verdict)
     for blob in bad:
         if faults[blob.path] == "damaged":

@@ -31,12 +31,6 @@ class Content:
         return FetchedFile(name, self.size_bytes, self.sha256, digest)
 
 
-def sha256_of(path: Path) -> str:
-    """SHA-256 (hex) of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 class Hasher:
     """sha256 and, where the registry uses another algorithm, that one, in a single pass."""
 

@@ -77,7 +77,7 @@ def run_stage(
     mirror: str | None = None,
     executor: Executor = ALONE,
 ) -> None:
-    """Run one stage as `python -m pipelines` would, with a network that trains in a second."""
+    """Run one stage as `cairn stage` would, with a network that trains in a second."""
     module = importlib.import_module(f"cairnhub.pipelines.stages.{stage}")
     if stage == "train":
         _hurry(module)

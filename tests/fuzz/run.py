@@ -25,10 +25,7 @@ ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "build/fuzz"
 SUMMARY = ROOT / "results/fuzz/summary.json"
 PACKAGES = [
-    "hierarchies",
-    "datasets_hub",
-    "pipelines",
-    "training",
+    "cairnhub",
     "yaml",
     "tarfile",
     "zipfile",

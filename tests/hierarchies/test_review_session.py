@@ -253,11 +253,11 @@ def test_git_keeps_the_lines_of_both(tmp_path: Path) -> None:
         who = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=main")
         subprocess.run(["git", *who, *command], cwd=tmp_path, check=True, capture_output=True)
 
-    path = tmp_path / "hierarchies/decisions/toy.jsonl"
+    path = tmp_path / "decisions/toy.jsonl"
     git("init")
     (tmp_path / ".gitattributes").write_bytes((ROOT / ".gitattributes").read_bytes())
     append_decision(path, Decision("accept", "type", "fort", "castle"))
-    git("add", ".gitattributes", "hierarchies/decisions/toy.jsonl")
+    git("add", ".gitattributes", "decisions/toy.jsonl")
     git("commit", "-m", "start")
     for branch, decision in (
         ("ada", Decision("move", "type", "keep", "bridge")),

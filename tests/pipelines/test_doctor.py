@@ -44,8 +44,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     publish.run(context)
     for name in ("params.yaml", "dvc.yaml", "constraints.txt"):
         shutil.copy(ROOT / name, root / name)
-    (root / "hierarchies/decisions").mkdir(parents=True)
-    (root / "hierarchies/decisions/toy.jsonl").write_text("")
+    (root / "decisions").mkdir(parents=True)
+    (root / "decisions/toy.jsonl").write_text("")
     (root / ".dvc").mkdir()
     shutil.copy(ROOT / ".dvc/config", root / ".dvc/config")
     return root
@@ -206,7 +206,7 @@ def of_another_tree(root: Path) -> None:
 
 
 def with_a_cut_decision(root: Path) -> None:
-    (root / "hierarchies/decisions/toy.jsonl").write_text('{"act": "acc')
+    (root / "decisions/toy.jsonl").write_text('{"act": "acc')
 
 
 def with_a_cut_manifest(root: Path) -> None:
@@ -237,9 +237,9 @@ def test_what_is_broken_is_named(
     (problem,) = problems(project)
     assert found in problem.found
     assert todo in problem.verdict
-    before = (project / "hierarchies/decisions/toy.jsonl").read_bytes()
+    before = (project / "decisions/toy.jsonl").read_bytes()
     assert doctor("--repair").exit_code == (0 if problem.repair else 1)
-    assert (project / "hierarchies/decisions/toy.jsonl").read_bytes() == before
+    assert (project / "decisions/toy.jsonl").read_bytes() == before
 
 
 def test_a_model_of_another_tree_or_with_other_weights_is_found(project: Path) -> None:

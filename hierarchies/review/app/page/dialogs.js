@@ -218,7 +218,7 @@ export function openHelp(state) {
   const box = document.getElementById("help-dialog");
   box.replaceChildren(el("h2", { id: "help-title" }, "Keys"),
     el("dl", { class: "keys" }, KEYS.map(([name, does]) => [el("dt", {}, el("kbd", {}, name)), el("dd", {}, does)])),
-    el("p", { class: "quiet" }, "Each act adds one line to ", el("code", {}, `hierarchies/decisions/${state.file}`),
+    el("p", { class: "quiet" }, "Each act adds one line to ", el("code", {}, `decisions/${state.file}`),
       " at once. Close the page whenever you like; then commit the file and run ", el("code", {}, "dvc repro"), "."),
     closeButton(box));
   box.showModal();

@@ -1,0 +1,31 @@
+"""`cairn`, also `cairnhub`: the command line. Each command imports what it needs when it runs."""
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from cairnhub.pipelines.cli import datasets, models, project, review, trees
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(datasets.app, name="datasets")
+app.add_typer(trees.app, name="tree")
+for commands in (datasets.sharing, models.app, review.app, project.app):
+    app.add_typer(commands)  # without a name of its own: its commands are ours
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"cairn {version('cairnhub')}")
+        raise typer.Exit
+
+
+@app.callback()
+def cairn(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print it and end.")
+    ] = False,
+) -> None:
+    """Hierarchical image-retrieval datasets: build, check and share them, review their label trees, train, search."""

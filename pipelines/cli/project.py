@@ -1,0 +1,119 @@
+"""`cairn stage`, `include`, `register`, `recipes`, `doctor`: commands on a project."""
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from cairnhub.core.errors import CairnError
+from cairnhub.core.files import write_text_atomic
+from cairnhub.pipelines.cli.options import Declared, console
+
+app = typer.Typer()
+
+
+@app.command()
+def stage(
+    name: Annotated[str, typer.Argument(help="A stage of dvc.yaml, such as index.")],
+    dataset: Annotated[str, typer.Argument(help="A dataset of params.yaml; none for `summary`.")] = "",
+    scale: Annotated[str, typer.Argument(help="sample or full.")] = "sample",
+) -> None:
+    """Run one stage for one dataset; `dvc repro` runs all that is stale, in order.
+
+    Example: cairn stage index gldv2
+    """
+    from cairnhub.pipelines.stages import run_stage
+
+    run_stage(name, dataset, scale)
+
+
+@app.command()
+def include(
+    dataset: Annotated[str, typer.Argument(help="A dataset declared under sources, such as cub or grocery.")],
+    mirror: Annotated[
+        str | None, typer.Option(help="The folder or URL that holds its files, where it has one.")
+    ] = None,
+    scale: Annotated[str, typer.Option(help="sample or full.")] = "sample",
+) -> None:
+    """Add a declared dataset to the lists of params.yaml, so that `dvc repro` builds it.
+
+    Example: cairn include mine --mirror /photos
+    """
+    from cairnhub.pipelines.include import include_dataset
+    from cairnhub.pipelines.paths import project_root
+
+    lists = include_dataset(project_root() / "params.yaml", dataset, mirror, scale)
+    console.print(f"params.yaml: {dataset} is listed under {', '.join(lists)}; `dvc repro` builds it")
+    if "train_on" not in lists:
+        console.print(f"It is not trained on: it has no recipe under train.{scale}.recipes")
+
+
+@app.command()
+def register(
+    dataset: Declared,
+    scale: Annotated[str, typer.Argument(help="The scale whose mirror and timeouts are used.")] = "full",
+) -> None:
+    """Record the hashes that the authors publish into the registry, for review and commit.
+
+    Example: cairn register gldv2
+    """
+    from cairnhub.pipelines.paths import project_root
+    from cairnhub.pipelines.sources.fetching import register as record_hashes
+    from cairnhub.pipelines.stages import make_context
+
+    n_recorded = record_hashes(make_context(dataset, scale, project_root()))
+    console.print(f"{dataset}: {n_recorded:,} hashes recorded")
+
+
+@app.command()
+def recipes() -> None:
+    """Write results/recipes.md: what each recipe's paper reports beside what was reproduced here.
+
+    Example: cairn recipes
+    """
+    from cairnhub.pipelines.params import load_params
+    from cairnhub.pipelines.paths import project_root
+    from cairnhub.pipelines.recipe_table import recipe_table
+
+    root = project_root()
+    table = recipe_table(load_params(root / "params.yaml"), root / "results")
+    write_text_atomic(root / "results/recipes.md", table)
+    console.print(str(root / "results/recipes.md"))
+
+
+@app.command()
+def doctor(
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read the store, published datasets, models and caches too.")
+    ] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="With --deep: mend what can safely be mended.")
+    ] = False,
+) -> None:
+    """Check this machine: Python, packages, free disk, cache links, GPU.
+
+    With --deep, everything that was fetched and built is read and held against its hashes: files of the store,
+    shards and schemas, models and their trees, DVC's cache, decisions; leftovers of killed runs are listed, versions
+    compared with constraints.txt, free space with what is still to come. Nothing is changed, unless --repair is given:
+    then leftovers older than a day are removed, and damaged files are moved to a folder `.quarantine`, so that
+    `dvc repro` makes them anew. Decisions are never touched. Exits with 1 when a problem is left.
+    """
+    from cairnhub.pipelines.doctor import examine, examine_deep
+    from cairnhub.pipelines.paths import project_root
+
+    if repair and not deep:
+        raise CairnError("--repair goes with --deep: `cairn doctor --deep --repair`")
+    findings = [*examine(), *(examine_deep(project_root()) if deep else ())]
+    table = Table("what", "found", "verdict")
+    for finding in findings:
+        table.add_row(*map(Text, (finding.what, finding.found, finding.verdict)))
+    console.print(table)
+    problems = [finding for finding in findings if finding.is_problem]
+    repairs = [finding.repair for finding in problems if finding.repair]
+    for mend in repairs if repair else ():
+        console.print(Text(mend.apply()))
+    if repairs and not repair:
+        console.print(f"`cairn doctor --deep --repair` mends {len(repairs)} of {len(problems)} problems.")
+    if len(problems) > (len(repairs) if repair else 0):
+        raise typer.Exit(1)
