@@ -30,8 +30,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cairnhub.pipelines.params import Executor
-    from cairnhub.pipelines.stages import Context
+    from cairnhub.pipelines.context import Context
+    from cairnhub.pipelines.settings.executor import Executor
 
 ROOT = Path(__file__).parents[1]
 TAR_IMAGES = 500
@@ -159,16 +159,12 @@ def tars(store: Path) -> list[Path]:
 
 def context_of(store: Path, out: Path, executor: "Executor") -> "Context":
     """A project in `out` whose files, in `store`, count as fetched."""
-    from cairnhub.pipelines.params import (
-        Executor,
-        GLDv2Source,
-        GLDv2Subset,
-        GLDv2Subsets,
-        PerScale,
-        load_params,
-    )
+    from cairnhub.pipelines.context import Context
+    from cairnhub.pipelines.params import PerScale, load_params
     from cairnhub.pipelines.paths import Paths
-    from cairnhub.pipelines.stages import Context, index, publish
+    from cairnhub.pipelines.settings.executor import Executor
+    from cairnhub.pipelines.settings.sources import GLDv2Source, GLDv2Subset, GLDv2Subsets
+    from cairnhub.pipelines.stages import index, publish
 
     splits = GLDv2Subset(splits=("train", "index", "test"))  # a subset is not held against registered counts
     source = GLDv2Source(format="gldv2", subset=GLDv2Subsets(full=splits))
@@ -192,7 +188,7 @@ def context_of(store: Path, out: Path, executor: "Executor") -> "Context":
 
 
 def cairn(store: Path, out: Path, n_workers: int) -> Callable[[], None]:
-    from cairnhub.pipelines.params import Executor
+    from cairnhub.pipelines.settings.executor import Executor
 
     return build_with(context_of(store, out, Executor(n_workers=n_workers)))
 

@@ -30,7 +30,7 @@ KILL_AFTER_S = 1.0
 
 def run(kind: str, store: Path, out: Path, n_workers: int) -> dict[str, Any]:
     """Inside a run's own process."""
-    from cairnhub.pipelines.params import Executor
+    from cairnhub.pipelines.settings.executor import Executor
 
     build = build_with(context_of(store, out, Executor(kind=kind, n_workers=n_workers)))
     start = time.perf_counter()

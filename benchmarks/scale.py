@@ -133,8 +133,10 @@ def run_stage(stage: str, case: Case, work: Path, n_workers: int) -> dict[str, A
     sys.path.insert(0, str(ROOT))
     import importlib
 
-    from cairnhub.pipelines.params import Executor, PerScale, Publish
-    from cairnhub.pipelines.stages import Context
+    from cairnhub.pipelines.context import Context
+    from cairnhub.pipelines.params import PerScale
+    from cairnhub.pipelines.settings.executor import Executor
+    from cairnhub.pipelines.settings.publish import Publish
 
     timed = TimedExecutor()
     if n_workers == 1:

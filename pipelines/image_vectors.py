@@ -42,7 +42,7 @@ def model_folder(model: str, scale: str) -> Path:
 
 
 class Embedder:
-    """Inside a checkout embeddings are kept in `data/embeddings`, by the content of model and dataset.
+    """Inside a checkout embeddings are kept in `data/image_vectors`, by the content of model and dataset.
 
     Attributes:
         network: the model, in evaluation mode.
@@ -98,6 +98,6 @@ class Embedder:
 
     def _kept(self, split: str) -> Path | None:
         try:
-            return project_root() / "data/embeddings" / f"{self.key}-{split}.safetensors"
+            return project_root() / "data/image_vectors" / f"{self.key}-{split}.safetensors"
         except CairnError:  # not in a checkout
             return None

@@ -44,28 +44,53 @@ class Paths:
 
     @property
     def manifest(self) -> Path:
-        """What was fetched and verified."""
+        """What was fetched and verified; in git."""
         return self.results("fetch") / "manifest.json"
 
     @property
     def index(self) -> Path:
-        """Folder: `images.parquet`, `quarantine.parquet`, `counts.json`, `card.json`; some sources add more."""
+        """Folder of the index: see `artifacts.index`."""
         return self._at("data/index")
 
     @property
-    def embeddings(self) -> Path:
-        """Embeddings of the label texts."""
-        return self._at("data/embed")
+    def protocols(self) -> Path:
+        """Folder: how the dataset is evaluated, apart from the index, so that a card's prose retrains nothing."""
+        return self._at("data/protocols")
+
+    @property
+    def text_vectors(self) -> Path:
+        """Vectors of the label texts."""
+        return self._at("data/text_vectors") / "vectors.parquet"
+
+    @property
+    def image_vectors(self) -> Path:
+        """Folder of image vectors that models made, kept by content, outside DVC."""
+        return self.root / "data/image_vectors"
 
     @property
     def proposal(self) -> Path:
         """The machine-made tree with a confidence per edge."""
-        return self._at("data/cluster") / "proposal.json"
+        return self._at("data/proposal") / "proposal.json"
+
+    @property
+    def agreement(self) -> Path:
+        """How far the proposal agrees with labels that others published; in git."""
+        return self.results("cluster") / "agreement.json"
+
+    @property
+    def decisions(self) -> Path:
+        """Human decisions; the same file serves every scale."""
+        return self.root / "decisions" / f"{self.dataset}.jsonl"
+
+    @property
+    def tree_folder(self) -> Path:
+        """Folder of the label tree, and of what the review tells of it."""
+        return self._at("data/tree")
 
     @property
     def tree(self) -> Path:
         """The label tree that is published, made by `taxonomy` or by `review`."""
-        return self._at("data/tree") / "tree.json"
+        return self.tree_folder / "tree.json"
 
     @property
     def reviewed(self) -> Path:
@@ -78,14 +103,29 @@ class Paths:
         return self.tree.with_name("touches.json")
 
     @property
-    def decisions(self) -> Path:
-        """Human decisions; the same file serves every scale."""
-        return self.root / "decisions" / f"{self.dataset}.jsonl"
+    def review_report(self) -> Path:
+        """What became of each decision; in git."""
+        return self.results("review") / "report.json"
 
     @property
     def hub(self) -> Path:
         """The published dataset."""
         return self._at("data/hub")
+
+    @property
+    def shards(self) -> Path:
+        """Its images and labels."""
+        return self.hub / "data"
+
+    @property
+    def hub_tree(self) -> Path:
+        """Its tree."""
+        return self.hub / "tree.json"
+
+    @property
+    def check_report(self) -> Path:
+        """What the check of the published dataset found; in git."""
+        return self.results("check") / "report.json"
 
     @property
     def look_alikes(self) -> Path:

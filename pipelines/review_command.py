@@ -12,11 +12,10 @@ from cairnhub.hierarchies.proposal.text_vectors import Embeddings
 from cairnhub.hierarchies.review.evidence import Reasoner
 from cairnhub.hierarchies.review.session import Session
 from cairnhub.hierarchies.review.terminal import Review, terminal_key
+from cairnhub.pipelines.artifacts.index import IndexFolder
 from cairnhub.pipelines.landmark_photos import SamplePhotos
-from cairnhub.pipelines.landmarks import chains_of
 from cairnhub.pipelines.params import check_scale, load_params
 from cairnhub.pipelines.paths import Paths, project_root
-from cairnhub.pipelines.stages.embed import VECTORS
 
 
 def review_in_terminal(dataset: str, scale: str, author: str, limit: int | None, console: Console) -> int:
@@ -45,8 +44,10 @@ def review_in_browser(
     paths = _paths(dataset, scale)
     photos = SamplePhotos(paths.index, paths.store)
     session = _session(paths, author)
-    vectors = paths.embeddings / VECTORS
-    reasoner = Reasoner(Embeddings.load(vectors) if vectors.is_file() else None, chains_of(paths.index))
+    vectors = paths.text_vectors
+    reasoner = Reasoner(
+        Embeddings.load(vectors) if vectors.is_file() else None, IndexFolder(paths.index).superclasses()
+    )
     address = listen(port)
     console.print(
         Text(f"Review of {dataset}: {address.url}\nCtrl-C ends it; every decision is saved at once.")

@@ -1,4 +1,4 @@
-"""`cairn stage`, `include`, `register`, `recipes`, `doctor`: commands on a project."""
+"""`cairn stage`, `graph`, `include`, `register`, `recipes`, `doctor`: commands on a project."""
 
 from typing import Annotated
 
@@ -23,9 +23,29 @@ def stage(
 
     Example: cairn stage index gldv2
     """
-    from cairnhub.pipelines.stages import run_stage
+    from cairnhub.pipelines.run_stage import run_stage
 
     run_stage(name, dataset, scale)
+
+
+@app.command()
+def graph(
+    check: Annotated[
+        bool, typer.Option("--check", help="Only say whether dvc.yaml is as it would be made.")
+    ] = False,
+) -> None:
+    """Make dvc.yaml from the declared stages, params.yaml and the imports of the code.
+
+    Example: cairn graph && dvc repro
+    """
+    from cairnhub.pipelines.graph import is_current, write_graph
+    from cairnhub.pipelines.paths import project_root
+
+    root = project_root()
+    if not check:
+        console.print(f"{write_graph(root)}: made")
+    elif not is_current(root):
+        raise CairnError("dvc.yaml is not what the code and params.yaml give: run `cairn graph`")
 
 
 @app.command()
@@ -58,9 +78,9 @@ def register(
 
     Example: cairn register gldv2
     """
+    from cairnhub.pipelines.context import make_context
     from cairnhub.pipelines.paths import project_root
     from cairnhub.pipelines.sources.fetching import register as record_hashes
-    from cairnhub.pipelines.stages import make_context
 
     n_recorded = record_hashes(make_context(dataset, scale, project_root()))
     console.print(f"{dataset}: {n_recorded:,} hashes recorded")

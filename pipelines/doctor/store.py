@@ -8,8 +8,9 @@ from cairnhub.core.errors import CairnError
 from cairnhub.core.hashing import sha256_of
 from cairnhub.pipelines.doctor.findings import DAY_S, Finding, Repair, age_s
 from cairnhub.pipelines.executors.local import Executor
-from cairnhub.pipelines.params import Params, TableSource
+from cairnhub.pipelines.params import Params
 from cairnhub.pipelines.paths import Paths
+from cairnhub.pipelines.settings.sources import TableSource
 from cairnhub.pipelines.sources.fetching import REGISTRIES, read_manifest
 from cairnhub.pipelines.sources.ledger import LEDGER
 from cairnhub.pipelines.sources.registry import read_registry

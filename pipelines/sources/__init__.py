@@ -1,12 +1,12 @@
 """Raw data as its authors publish it: which files, and one row per image out of them."""
 
 from cairnhub.pipelines.executors.local import HERE, Executor
-from cairnhub.pipelines.params import (
+from cairnhub.pipelines.params import Params
+from cairnhub.pipelines.settings.sources import (
     CUBSource,
     DyMLSource,
     GLDv2Source,
     INat2018Source,
-    Params,
     SOPSource,
     Source,
     Subset,

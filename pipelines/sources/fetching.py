@@ -8,16 +8,16 @@ from cairnhub.core.errors import CairnError
 from cairnhub.core.files import write_text_atomic
 from cairnhub.core.hashing import sha256_of
 from cairnhub.core.parse import read_json
+from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.executors.local import HERE
-from cairnhub.pipelines.params import TableSource
 from cairnhub.pipelines.samples.generate import SAMPLES, generate
+from cairnhub.pipelines.settings.sources import TableSource
 from cairnhub.pipelines.sources import SourceReader, reader, subset_of
 from cairnhub.pipelines.sources.download import MANUAL, FetchedFile, fetch_all
 from cairnhub.pipelines.sources.mined_types import forget_types, mine_types
 from cairnhub.pipelines.sources.published_hashes import hash_files, with_published_hashes
 from cairnhub.pipelines.sources.registered_counts import check_counts, expected_counts
 from cairnhub.pipelines.sources.registry import RegistryRow, read_registry, write_registry
-from cairnhub.pipelines.stages import Context
 
 REGISTRIES = Path(__file__).parent / "registries"
 

@@ -13,7 +13,7 @@ from cairnhub.core.text import without_controls
 from cairnhub.datasets_hub.card import Card, EvaluationProtocol
 from cairnhub.hierarchies.label_rules import disambiguate
 from cairnhub.pipelines.executors.local import HERE, Executor
-from cairnhub.pipelines.params import GLDv2Source, GLDv2Subset
+from cairnhub.pipelines.settings.sources import GLDv2Source, GLDv2Subset
 from cairnhub.pipelines.sources.listing import (
     ATTRIBUTION,
     LOCATION,

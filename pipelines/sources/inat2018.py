@@ -11,7 +11,7 @@ from cairnhub.core.parse import decode, parse_json, read_text, typed
 from cairnhub.core.text import quoted
 from cairnhub.datasets_hub.card import Card, EvaluationProtocol
 from cairnhub.pipelines.archives import stream_tar_gz
-from cairnhub.pipelines.params import INat2018Source
+from cairnhub.pipelines.settings.sources import INat2018Source
 from cairnhub.pipelines.sources.listing import (
     ATTRIBUTION,
     LOCATION,

@@ -10,7 +10,7 @@ from pathlib import Path
 from cairnhub.core.errors import CairnError
 from cairnhub.core.files import write_text_atomic
 from cairnhub.core.parse import FORBID, read_json
-from cairnhub.pipelines.params import Wikimedia
+from cairnhub.pipelines.settings.fetch import Wikimedia
 from cairnhub.pipelines.sources.ledger import FetchedFile
 from cairnhub.pipelines.sources.wikimedia import Api, mine
 

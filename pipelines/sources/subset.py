@@ -9,7 +9,7 @@ import pandas as pd
 
 from cairnhub.core.errors import CairnError
 from cairnhub.datasets_hub.card import EvaluationProtocol
-from cairnhub.pipelines.params import Subset
+from cairnhub.pipelines.settings.sources import Subset
 from cairnhub.pipelines.sources.listing import ATTRIBUTION, LOCATION, Listing, leave_out
 
 

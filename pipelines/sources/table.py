@@ -8,7 +8,7 @@ import pandas as pd
 from cairnhub.core.errors import CairnError
 from cairnhub.datasets_hub.card import Card, EvaluationProtocol
 from cairnhub.pipelines.executors.local import HERE, Executor
-from cairnhub.pipelines.params import TableSource
+from cairnhub.pipelines.settings.sources import TableSource
 from cairnhub.pipelines.sources.listing import (
     LOCATION,
     Listing,

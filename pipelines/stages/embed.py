@@ -2,24 +2,21 @@
 
 from functools import partial
 
-from cairnhub.core.files import replace_folder
 from cairnhub.hierarchies.proposal.landmarks import texts_to_embed
 from cairnhub.hierarchies.proposal.text_vectors import Embeddings, ModelRecord, SentenceEmbedder
-from cairnhub.pipelines.landmarks import landmarks_of
-from cairnhub.pipelines.stages import Context
-
-VECTORS = "embeddings.parquet"
+from cairnhub.pipelines.artifacts.index import IndexFolder
+from cairnhub.pipelines.context import Context
+from cairnhub.pipelines.settings.embed import Embed
 
 
 def run(context: Context) -> None:
     """Embed every distinct text that the proposal needs."""
-    settings = getattr(context.params.embed, context.scale)
+    settings = context.settings(Embed)
     model = ModelRecord(settings.model, settings.revision, settings.sha256)
-    texts = texts_to_embed(landmarks_of(context.paths.index))
+    texts = texts_to_embed(IndexFolder(context.paths.index).landmarks())
     embedder = SentenceEmbedder(model=model, batch_size=settings.batch_size)
     embeddings = Embeddings.of(texts, embedder, partial(context.executor.map, title="embedding texts"))
-    with replace_folder(context.paths.embeddings) as folder:
-        embeddings.save(folder / VECTORS)
+    embeddings.save(context.paths.text_vectors)
     print(
         f"{context.dataset}: {len(embeddings.texts):,} texts by {model.name}, weights {model.sha256[:12]} verified"
     )

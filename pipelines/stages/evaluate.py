@@ -12,10 +12,10 @@ import pandas as pd
 from cairnhub.core.files import atomic_write, write_text_atomic
 from cairnhub.datasets_hub.card import EvaluationProtocol
 from cairnhub.datasets_hub.mmap_images import read_columns
+from cairnhub.pipelines.artifacts.protocols import ProtocolsFolder
+from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.image_vectors import Embedder
 from cairnhub.pipelines.retrieval_examples import write_examples
-from cairnhub.pipelines.stages import Context
-from cairnhub.pipelines.stages.index import GROUND_TRUTH
 from cairnhub.training.embedding import LoadEncoder, colour_encoder, embed_blocks, untrained_encoder
 from cairnhub.training.evaluation import Embedded, Measured, evaluate, precision_recall_curves
 from cairnhub.training.metrics import ground_truth_metrics
@@ -70,10 +70,10 @@ def _official(
     protocols: Sequence[EvaluationProtocol],
 ) -> Official:
     """What the benchmark's own answers say of its protocol, the first, where it has some."""
-    path = context.paths.index / GROUND_TRUTH
-    if not protocols or not path.is_file():
+    answers = ProtocolsFolder(context.paths.protocols).ground_truth()
+    if not protocols or answers is None:
         return {}
-    answers, sides = pd.read_parquet(path), (protocols[0].query, protocols[0].gallery)
+    sides = (protocols[0].query, protocols[0].gallery)
     ids = [read_columns(context.paths.hub, side, ["image_id"])["image_id"].to_pylist() for side in sides]
     return {
         system: {"benchmark": official_metrics(answers, *ids, *(points[side] for side in sides))}

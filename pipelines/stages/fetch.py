@@ -1,7 +1,7 @@
 """fetch: every file of a source, verified, in the store."""
 
+from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.sources.fetching import fetch
-from cairnhub.pipelines.stages import Context
 
 
 def run(context: Context) -> None:

@@ -11,23 +11,24 @@ from cairnhub.datasets_hub.image_check import ImageCheck
 from cairnhub.datasets_hub.records import Quarantined
 from cairnhub.datasets_hub.writer import SetAside, write_dataset
 from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.pipelines.artifacts.index import IndexFolder
+from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.index_parts import Index, cut_parts
+from cairnhub.pipelines.settings.publish import Publish
 from cairnhub.pipelines.sources.fetching import require_fetched
-from cairnhub.pipelines.stages import Context
-from cairnhub.pipelines.stages.index import IndexCounts
 
 
 def run(context: Context) -> None:
     """Write the hub folder of one dataset."""
     require_fetched(context)
-    settings = getattr(context.params.publish, context.scale)
+    settings = context.settings(Publish)
     executor = context.executor  # its workers begin to import while this process reads
-    folder = context.paths.index
+    folder = IndexFolder(context.paths.index)
     tree = LabelTree.load(context.paths.tree)
-    card = read_json(folder / "card.json", Card)
-    counts = read_json(folder / "counts.json", IndexCounts)
-    rows = blake2b_of(folder / "images.parquet")
-    index = Index(folder / "images.parquet", context.paths.store, tree.levels[0], f"{rows} {counts.fetched}")
+    card = folder.card()
+    counts = folder.counts()
+    rows = blake2b_of(folder.images)
+    index = Index(folder.images, context.paths.store, tree.levels[0], f"{rows} {counts.fetched}")
     shard_size_bytes = settings.shard_size_mb * 1_000_000
     stats = write_dataset(
         context.paths.hub,
@@ -38,7 +39,7 @@ def run(context: Context) -> None:
         rows_per_group=settings.rows_per_group,
         check=ImageCheck(settings.max_image_pixels, settings.decode_images),
         set_aside=SetAside(
-            [Quarantined(**row) for row in pq.read_table(folder / "quarantine.parquet").to_pylist()],
+            [Quarantined(**row) for row in pq.read_table(folder.quarantine).to_pylist()],
             {split: count["excluded"] for split, count in counts.splits.items()},
         ),
         run_all=executor.map,

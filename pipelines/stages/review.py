@@ -1,15 +1,15 @@
 """review: human decisions applied to the proposal; the result is the label tree."""
 
 import hashlib
-import json
 
-from cairnhub.core.files import replace_folder, write_text_atomic
+from cairnhub.core.files import replace_folder
 from cairnhub.datasets_hub.card import Decisions
 from cairnhub.hierarchies.proposal.proposal import Proposal
 from cairnhub.hierarchies.review.apply import Report, apply_decisions
 from cairnhub.hierarchies.review.decisions import read_decisions
 from cairnhub.hierarchies.review.provenance import trace, write_touches
-from cairnhub.pipelines.stages import Context
+from cairnhub.pipelines.artifacts.review_report import ReviewReport, StaleDecision
+from cairnhub.pipelines.context import Context
 
 
 def run(context: Context) -> None:
@@ -23,13 +23,11 @@ def run(context: Context) -> None:
         reviewed = _reviewed(report, context).model_dump_json(indent=1)
         (folder / context.paths.reviewed.name).write_text(reviewed + "\n", encoding="utf-8")
         write_touches(folder / context.paths.touches.name, trace(proposal, decisions, tree))
-    record = {
-        "counts": report.counts(),
-        "pending": [f"{item.level} {item.label} -> {item.category}" for item in report.pending],
-        "stale": [{"decision": outcome.decision.to_line(), "why": outcome.why} for outcome in report.stale],
-    }
-    text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
-    write_text_atomic(context.paths.results("review") / "report.json", text)
+    ReviewReport(
+        counts=report.counts(),
+        pending=tuple(f"{item.level} {item.label} -> {item.category}" for item in report.pending),
+        stale=tuple(StaleDecision(outcome.decision.to_line(), outcome.why) for outcome in report.stale),
+    ).save(context.paths.review_report)
     print(f"{context.dataset}: " + ", ".join(f"{n:,} {what}" for what, n in report.counts().items()))
     for outcome in report.stale:
         print(f"stale, kept in {context.paths.decisions.name}: {outcome.decision.to_line()}: {outcome.why}")

@@ -4,8 +4,8 @@ import pandas as pd
 
 from cairnhub.core.errors import CairnError
 from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.sources import reader
-from cairnhub.pipelines.stages import Context
 
 
 def run(context: Context) -> None:

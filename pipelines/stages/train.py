@@ -9,7 +9,7 @@ from cairnhub.core.errors import CairnError
 from cairnhub.core.files import replace_folder
 from cairnhub.datasets_hub.loader import load_tree
 from cairnhub.datasets_hub.mmap_images import open_split
-from cairnhub.pipelines.stages import Context
+from cairnhub.pipelines.context import Context
 from cairnhub.training.data import ImageDataset
 from cairnhub.training.distributed import process_group
 from cairnhub.training.loop import train

@@ -26,7 +26,7 @@ import cairnhub.pipelines.stages.publish
 import cairnhub.pipelines.stages.review  # noqa: F401
 from cairnhub.core.files import write_text_atomic
 from cairnhub.hierarchies.review.decisions import append_decision, read_decisions
-from cairnhub.pipelines.params import Executor
+from cairnhub.pipelines.settings.executor import Executor
 from tests.chaos.children import Child, Death, Ended, in_child
 from tests.chaos.remote import Remote
 from tests.chaos.repro import two_at_once_and_killed

@@ -17,20 +17,14 @@ from cairnhub.hierarchies.proposal.text_vectors import Embeddings
 from cairnhub.hierarchies.review.decisions import Decision, append_decision, read_decisions
 from cairnhub.hierarchies.review.queue import queue
 from cairnhub.hierarchies.tree import LabelTree
-from cairnhub.pipelines.landmarks import landmarks_of
-from cairnhub.pipelines.params import (
-    Executor,
-    Fetch,
-    GLDv2Subset,
-    GLDv2Subsets,
-    Params,
-    PerScale,
-    Publish,
-    load_params,
-)
+from cairnhub.pipelines.artifacts.index import IndexFolder
+from cairnhub.pipelines.context import Context
+from cairnhub.pipelines.params import Params, PerScale, load_params
 from cairnhub.pipelines.paths import Paths
-from cairnhub.pipelines.stages import Context
-from cairnhub.pipelines.stages.embed import VECTORS
+from cairnhub.pipelines.settings.executor import Executor
+from cairnhub.pipelines.settings.fetch import Fetch
+from cairnhub.pipelines.settings.publish import Publish
+from cairnhub.pipelines.settings.sources import GLDv2Subset, GLDv2Subsets
 from tests.chaos.settings import DATASET
 from tests.hierarchies.toy import ToyEmbedder
 from tests.project import ROOT
@@ -101,9 +95,8 @@ def _hurry(module: object) -> None:
 def embed(root: Path) -> None:
     """Vectors without a text model."""
     paths = context(root).paths
-    embeddings = Embeddings.of(texts_to_embed(landmarks_of(paths.index)), ToyEmbedder())
-    with replace_folder(paths.embeddings) as folder:
-        embeddings.save(folder / VECTORS)
+    embeddings = Embeddings.of(texts_to_embed(IndexFolder(paths.index).landmarks()), ToyEmbedder())
+    embeddings.save(paths.text_vectors)
 
 
 def decide(root: Path, n: int = N_DECISIONS) -> None:

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from cairnhub.datasets_hub.loader import describe, label_array, load_dataset, load_tree
+from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.params import load_params
 from cairnhub.pipelines.paths import Paths
 from cairnhub.pipelines.samples.generate import SAMPLES
-from cairnhub.pipelines.stages import Context
 from tests.project import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("project"), pytest.mark.timeout(900)]

@@ -10,8 +10,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from cairnhub.pipelines.stage_graph import STAGES
 
-from cairnhub.pipelines.stages import OVER_ALL, STAGES
+from cairnhub.pipelines.stages import OVER_ALL
 from tests.project import ROOT, Project, copy_repository
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("project"), pytest.mark.timeout(900)]

@@ -35,8 +35,9 @@ from cairnhub.hierarchies.review.apply import apply_decisions
 from cairnhub.hierarchies.review.decisions import read_decisions
 from cairnhub.hierarchies.tree import LabelTree
 from cairnhub.pipelines.archives import MemberReader, Tar, scan_tar, stream_tar_gz
-from cairnhub.pipelines.params import GLDv2Source, INat2018Source, TableSource, load_params
+from cairnhub.pipelines.params import load_params
 from cairnhub.pipelines.samples.generate import generate
+from cairnhub.pipelines.settings.sources import GLDv2Source, INat2018Source, TableSource
 from cairnhub.pipelines.sources.cub import CUB
 from cairnhub.pipelines.sources.dyml import DyML
 from cairnhub.pipelines.sources.gldv2 import GLDv2

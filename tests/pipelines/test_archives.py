@@ -15,8 +15,9 @@ from tiny import inat_names, member, photograph, tiny_context, write_tree
 from cairnhub.core.errors import CairnError
 from cairnhub.datasets_hub.check import check_dataset
 from cairnhub.datasets_hub.loader import describe
+from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.index_parts import cut_runs
-from cairnhub.pipelines.stages import Context, index, publish
+from cairnhub.pipelines.stages import index, publish
 
 OPENED: list[str] = []
 """Every file that is opened while `watching` says so."""

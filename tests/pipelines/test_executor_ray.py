@@ -15,7 +15,8 @@ from cairnhub.core.errors import CairnError
 from cairnhub.hierarchies.proposal import text_vectors as embed
 from cairnhub.pipelines.executors.local import LocalExecutor
 from cairnhub.pipelines.executors.ray import RayExecutor
-from cairnhub.pipelines.params import Executor, PerScale
+from cairnhub.pipelines.params import PerScale
+from cairnhub.pipelines.settings.executor import Executor
 from cairnhub.pipelines.sources.download import fetch_all
 from cairnhub.pipelines.sources.registry import RegistryRow
 from cairnhub.pipelines.stages import check, index, publish

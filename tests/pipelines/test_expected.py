@@ -9,14 +9,16 @@ import pytest
 import yaml
 
 from cairnhub.core.errors import CairnError
-from cairnhub.pipelines.params import GLDv2Source, INat2018Source, load_params
+from cairnhub.pipelines.context import Context
+from cairnhub.pipelines.params import load_params
 from cairnhub.pipelines.paths import Paths
 from cairnhub.pipelines.samples.generate import SAMPLES, generate
+from cairnhub.pipelines.settings.sources import GLDv2Source, INat2018Source
 from cairnhub.pipelines.sources import reader
 from cairnhub.pipelines.sources.gldv2 import UNLABELLED, GLDv2, read_name
 from cairnhub.pipelines.sources.inat2018 import INat2018
 from cairnhub.pipelines.sources.registered_counts import COUNTS, check_counts, expected_counts
-from cairnhub.pipelines.stages import Context, index
+from cairnhub.pipelines.stages import index
 from tests.project import ROOT
 
 PARAMS = load_params(ROOT / "params.yaml")
@@ -163,7 +165,7 @@ def test_names_keep_the_original_and_queries_their_answers(tmp_path, capsys):
     context = Context("gldv2", "sample", PARAMS, Paths(tmp_path, "sample", "gldv2"))
     importlib.import_module("cairnhub.pipelines.stages.fetch").run(context)
     index.run(context)
-    names = pd.read_parquet(context.paths.index / index.NAMES)
+    names = pd.read_parquet(context.paths.index / "names.parquet")
     images = pd.read_parquet(context.paths.index / "images.parquet")
     assert list(names.columns) == ["label", "original", "changes"]
     assert set(names["label"]) == set(images["landmark"])
@@ -174,7 +176,7 @@ def test_names_keep_the_original_and_queries_their_answers(tmp_path, capsys):
     assert told_apart["original"].nunique() == 2
     assert re.search(r"89 queries have \d+ answers .*, 0 of them with another label", capsys.readouterr().out)
     solution = pd.read_csv(context.paths.store / "ground_truth/retrieval_solution_v2.1.csv").set_index("id")
-    truth = pd.read_parquet(context.paths.index / index.GROUND_TRUTH)
+    truth = pd.read_parquet(context.paths.protocols / "ground_truth.parquet")
     answers = truth.groupby("query_id")["image_id"].agg(set)
     assert set(answers.index) == set(images.loc[images["split"] == "test", "image_id"])
     assert all(found == set(solution.loc[query, "images"].split()) for query, found in answers.items())

@@ -15,11 +15,13 @@ import pytest
 from cairnhub.core.errors import CairnError
 from cairnhub.datasets_hub.records import Quarantined
 from cairnhub.pipelines.archives import MemberReader, stream_tar_gz
+from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.index_parts import Index, cut_parts
-from cairnhub.pipelines.params import Subset, Subsets, load_params
+from cairnhub.pipelines.params import load_params
 from cairnhub.pipelines.paths import Paths
 from cairnhub.pipelines.samples.generate import generate
 from cairnhub.pipelines.samples.packing import write_tar_gz, write_zip
+from cairnhub.pipelines.settings.sources import Subset, Subsets
 from cairnhub.pipelines.sources import fetching as fetched
 from cairnhub.pipelines.sources import reader
 from cairnhub.pipelines.sources.cub import CUB
@@ -30,7 +32,6 @@ from cairnhub.pipelines.sources.registry import read_registry
 from cairnhub.pipelines.sources.sop import SOP
 from cairnhub.pipelines.sources.vehicleid import VehicleID
 from cairnhub.pipelines.sources.zips import scan_zip
-from cairnhub.pipelines.stages import Context
 from tests.project import ROOT
 
 READERS = {"sop": SOP(), "cub": CUB(), "vehicleid": VehicleID()}

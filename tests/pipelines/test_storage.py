@@ -15,13 +15,15 @@ import pytest
 from tiny import tiny_context, write_tree
 
 from cairnhub.core.errors import CairnError
+from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.executors.storage import Changes, Storage, put_all, run_with_files
 from cairnhub.pipelines.image_vectors import Embedder
-from cairnhub.pipelines.params import Executor, PerScale
+from cairnhub.pipelines.params import PerScale
+from cairnhub.pipelines.settings.executor import Executor
 from cairnhub.pipelines.sources.download import fetch_all
 from cairnhub.pipelines.sources.ledger import LEDGER
 from cairnhub.pipelines.sources.registry import RegistryRow
-from cairnhub.pipelines.stages import Context, check, index, publish
+from cairnhub.pipelines.stages import check, index, publish
 from cairnhub.training.loop import untrained_model
 from cairnhub.training.models import ModelDescription, save_model
 from cairnhub.training.recipes import load_recipe

@@ -13,15 +13,17 @@ import pytest
 import yaml
 
 from cairnhub.core.errors import CairnError
-from cairnhub.pipelines.params import GLDv2Source, GLDv2Subset, Params, Subset, validate
+from cairnhub.pipelines.context import Context
+from cairnhub.pipelines.params import Params, validate
 from cairnhub.pipelines.paths import Paths
 from cairnhub.pipelines.samples.generate import generate
+from cairnhub.pipelines.settings.sources import GLDv2Source, GLDv2Subset, Subset
 from cairnhub.pipelines.sources import subset_of
 from cairnhub.pipelines.sources.fetching import fetch
 from cairnhub.pipelines.sources.gldv2 import GLDv2
 from cairnhub.pipelines.sources.sop import SOP
 from cairnhub.pipelines.sources.subset import kept_protocols, reduce
-from cairnhub.pipelines.stages import Context, index
+from cairnhub.pipelines.stages import index
 from tests.project import ROOT
 
 

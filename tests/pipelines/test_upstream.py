@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from cairnhub.core.errors import CairnError
+from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.params import Params, validate
 from cairnhub.pipelines.paths import Paths
 from cairnhub.pipelines.samples.generate import generate
@@ -15,7 +16,6 @@ from cairnhub.pipelines.sources.download import fetch_all
 from cairnhub.pipelines.sources.fetching import REGISTRIES
 from cairnhub.pipelines.sources.published_hashes import hash_files, with_published_hashes
 from cairnhub.pipelines.sources.registry import read_registry, write_registry
-from cairnhub.pipelines.stages import Context
 from tests.project import ROOT
 
 

@@ -11,9 +11,12 @@ import numpy as np
 from PIL import Image
 
 from cairnhub.hierarchies.tree import LabelTree
-from cairnhub.pipelines.params import Executor, PerScale, Publish, Subset, Subsets, load_params
+from cairnhub.pipelines.context import Context
+from cairnhub.pipelines.params import PerScale, load_params
 from cairnhub.pipelines.paths import Paths
-from cairnhub.pipelines.stages import Context
+from cairnhub.pipelines.settings.executor import Executor
+from cairnhub.pipelines.settings.publish import Publish
+from cairnhub.pipelines.settings.sources import Subset, Subsets
 from tests.project import ROOT
 
 N_IMAGES = 60

@@ -1,0 +1,130 @@
+"""The index: one row per image, what became of the listed images, the card, and what else a source tells."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cairnhub.core.parse import FORBID, read_json
+from cairnhub.datasets_hub.card import Card
+
+ROWS_PER_GROUP = 10_000
+"""Row groups of the index: a part of it reads those that it needs."""
+_TEXT = pa.string()
+_QUARANTINE = pa.schema([("image_id", _TEXT), ("split", _TEXT), ("path", _TEXT), ("reason", _TEXT)])
+
+
+@dataclass(frozen=True)
+class IndexCounts:
+    """What became of the listed images.
+
+    Attributes:
+        splits: per split `listed`, `indexed`, `quarantined`, `excluded`.
+        excluded: split -> reason -> count.
+        fetched: hash of the manifest: a streamed archive may change while the rows stay; then what is published is
+            stale.
+    """
+
+    __pydantic_config__ = FORBID
+
+    splits: dict[str, dict[str, int]]
+    excluded: dict[str, dict[str, int]]
+    fetched: str
+
+
+@dataclass(frozen=True)
+class IndexFolder:
+    """The folder of an index.
+
+    Attributes:
+        folder: with `images.parquet` (rows of a split stand together), `quarantine.parquet`, `counts.json`, `card.json`;
+            some sources add `names.parquet`, `published_labels.parquet`, `superclasses.json`.
+    """
+
+    folder: Path
+
+    @property
+    def images(self) -> Path:
+        """One row per image: id, split, archive, member, offset, size, labels, attribution."""
+        return self.folder / "images.parquet"
+
+    @property
+    def names(self) -> Path:
+        """How names were made readable, where they were."""
+        return self.folder / "names.parquet"
+
+    @property
+    def quarantine(self) -> Path:
+        """Listed images that cannot be had, then members that must not be read; `reason` says why."""
+        return self.folder / "quarantine.parquet"
+
+    def counts(self) -> IndexCounts:
+        """What became of the listed images."""
+        return read_json(self.folder / "counts.json", IndexCounts)
+
+    def card(self) -> Card:
+        """The dataset's card, before publication."""
+        return read_json(self.folder / "card.json", Card)
+
+    def landmarks(self) -> pd.DataFrame:
+        """One row per landmark.
+
+        Returns:
+            Columns `landmark` (unique name), `type` (mined text, empty where none was found) and `n_images`, sorted
+            by name.
+        """
+        images = pd.read_parquet(self.images, columns=["landmark", "type"])
+        grouped = images.groupby("landmark", sort=True)["type"]
+        return grouped.agg(type="first", n_images="size").reset_index()
+
+    def published_labels(self) -> pd.DataFrame:
+        """Labels that others published for the same landmarks: a yardstick for the proposal, never its input.
+
+        Returns:
+            Columns `landmark`, `category`, `kind`; no row where nobody published any.
+        """
+        path = self.folder / "published_labels.parquet"
+        return (
+            pd.read_parquet(path)
+            if path.is_file()
+            else pd.DataFrame(columns=["landmark", "category", "kind"])
+        )
+
+    def superclasses(self) -> dict[str, list[str]]:
+        """Superclasses of each type, nearest first, where they were mined."""
+        path = self.folder / "superclasses.json"
+        return read_json(path, dict[str, list[str]]) if path.is_file() else {}
+
+    def save_images(self, images: pd.DataFrame) -> None:
+        """Write the rows split by split, a row group at a time: a sorted copy of all would double the memory."""
+        order = np.argsort(images["split"].factorize(sort=True)[0], kind="stable")
+        schema = pa.Schema.from_pandas(images, preserve_index=False)
+        with pq.ParquetWriter(self.images, schema) as file:
+            for start in range(0, len(order), ROWS_PER_GROUP):
+                rows = images.iloc[order[start : start + ROWS_PER_GROUP]]
+                file.write_table(pa.Table.from_pandas(rows, schema, preserve_index=False))
+
+    def save_quarantine(self, rows: pd.DataFrame) -> None:
+        """Write rows with the columns of `quarantine`; refused members have neither id nor split."""
+        pq.write_table(pa.Table.from_pandas(rows, _QUARANTINE, preserve_index=False), self.quarantine)
+
+    def save_accounts(self, counts: IndexCounts, card: Card) -> None:
+        """Write counts and card."""
+        _write_json(self.folder / "counts.json", asdict(counts))
+        (self.folder / "card.json").write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+    def save_labels(self, published: pd.DataFrame | None, superclasses: dict[str, list[str]]) -> None:
+        """Write what others know of the labels, as far as there is any."""
+        if published is not None:
+            published.to_parquet(self.folder / "published_labels.parquet", index=False)
+        if superclasses:
+            _write_json(self.folder / "superclasses.json", superclasses)
+
+
+def _write_json(path: Path, content: object) -> None:
+    text = json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True)
+    path.write_text(text + "\n", encoding="utf-8")

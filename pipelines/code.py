@@ -1,0 +1,100 @@
+"""Which files of our own a module's results depend on: its static import closure, and the data files it names."""
+
+import ast
+import hashlib
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+import grimp
+
+PACKAGE = "cairnhub"
+ROOT = Path(__file__).resolve().parents[1]
+"""The folder that holds the rooms."""
+NEUTRAL = (
+    "core.errors",  # messages
+    "core.files",  # atomic writes and locks: bytes go through as they are
+    "core.lazy",
+    "core.logs",
+    "datasets_hub.progress",
+    "datasets_hub.storage_errors",  # messages
+    "pipelines.code",  # keys of caches
+    "pipelines.context",
+    "pipelines.executors.local",  # where work runs
+    "pipelines.executors.ray",
+    "pipelines.executors.storage",
+    "pipelines.params",  # reads and explains; the values are parameters of DVC, the defaults lie in `settings`
+    "pipelines.paths",  # where files lie: `dvc.yaml` says it too
+)
+"""Modules that cannot change the bytes of any result; what only they import does not count either."""
+_DATA = (".css", ".html", ".js", ".svg", ".tsv")
+_FOLDERS = ("", "pages", "facts")
+_SHARED_PAGES = ROOT / PACKAGE / "core/pages"
+
+
+def closure(module: str, neutral: Iterable[str] = ()) -> tuple[Path, ...]:
+    """Files that decide what a module computes, sorted: its own, those that it imports, and their data files.
+
+    Args:
+        module: a name below `cairnhub`, such as `pipelines.stages.index`.
+        neutral: modules to leave out beside `NEUTRAL`.
+    """
+    left_out = {*NEUTRAL, *neutral}
+    graph, seen, waiting = _imports(), set[str](), [module]
+    while waiting:
+        name = waiting.pop()
+        if name not in seen and name not in left_out:
+            seen.add(name)
+            waiting += [
+                found.removeprefix(f"{PACKAGE}.")
+                for found in graph.find_modules_directly_imported_by(f"{PACKAGE}.{name}")
+            ]
+    files = {source_of(name) for name in seen}
+    return tuple(sorted(files.union(*map(data_files, files))))
+
+
+def fingerprint(module: str, neutral: Iterable[str] = ()) -> str:
+    """SHA-256 (hex) of all that `closure` names: a key for what a module made and a cache keeps."""
+    digest = hashlib.sha256()
+    for path in closure(module, neutral):
+        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def source_of(module: str) -> Path:
+    """The file of a module below `cairnhub`; the rooms lie beside the package, not only inside it."""
+    room = module.split(".")[0]
+    base = (ROOT if (ROOT / room).is_dir() else ROOT / PACKAGE).joinpath(*module.split("."))
+    return base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
+
+
+def data_files(source: Path) -> set[Path]:
+    """Files that a module or a page template names: beside it, in a folder of pages or facts, or among shared pages."""
+    text = source.read_text(encoding="utf-8")
+    names = _strings(text) if source.suffix == ".py" else _quoted(text)
+    places = [*(source.parent / folder for folder in _FOLDERS), *_pages_above(source), _SHARED_PAGES]
+    found = {
+        place / name for name in names if name.endswith(_DATA) for place in places if (place / name).is_file()
+    }
+    return found.union(*(data_files(path) for path in found if path.suffix == ".html"))
+
+
+def _pages_above(source: Path) -> list[Path]:
+    return [source.parents[1] / "pages"] if ROOT in source.parents[1].parents else []
+
+
+def _strings(text: str) -> set[str]:
+    return {
+        node.value
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and "\n" not in node.value
+    }
+
+
+def _quoted(text: str) -> set[str]:
+    return {part for part in text.split('"') if "\n" not in part}
+
+
+@cache
+def _imports() -> grimp.ImportGraph:
+    return grimp.build_graph(PACKAGE, exclude_type_checking_imports=True, cache_dir=None)

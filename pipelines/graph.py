@@ -1,0 +1,175 @@
+"""Make `dvc.yaml`: stages as `stage_graph` declares them, for the datasets that `params.yaml` lists.
+
+Code dependencies are the import closure of a stage's module (`pipelines.code`); what differs between datasets (the
+source's format, its registry or drawing, its registered counts, the recipe) is one dependency each.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cairnhub.core.files import write_text_atomic
+from cairnhub.pipelines.code import ROOT, closure
+from cairnhub.pipelines.params import Params, load_params
+from cairnhub.pipelines.paths import Paths
+from cairnhub.pipelines.samples.generate import SAMPLES
+from cairnhub.pipelines.sources import reader
+from cairnhub.pipelines.stage_graph import STAGES, Out, Stage
+
+HEAD = """# The stage graph, made by `cairn graph` (`make graph`) from pipelines/stage_graph.py, params.yaml and the imports of the code.
+# Do not edit: change those, then make it again. `dvc repro` builds what is stale; a stage replaces its outputs itself,
+# whole, at its end (persist), so that one that fails leaves the earlier ones untouched.
+"""
+Item = dict[str, str]
+SUFFIXES = {".py", ".css", ".html", ".js", ".svg", ".tsv", ".yaml"}
+
+
+def write_graph(root: Path) -> Path:
+    """Write `dvc.yaml` of a project."""
+    path = root / "dvc.yaml"
+    write_text_atomic(path, render(load_params(root / "params.yaml")))
+    return path
+
+
+def is_current(root: Path) -> bool:
+    """Whether `dvc.yaml` is what `write_graph` would write."""
+    return (root / "dvc.yaml").read_text(encoding="utf-8") == render(load_params(root / "params.yaml"))
+
+
+def render(params: Params) -> str:
+    """The text of `dvc.yaml`."""
+    stages = {stage.name: entry for stage in STAGES if (entry := _entry(stage, params))}
+    return HEAD + yaml.dump({"stages": stages}, Dumper=_Dumper, sort_keys=False, width=1000)
+
+
+def _entry(stage: Stage, params: Params) -> dict[str, Any]:
+    """A stage as `dvc.yaml` has it; empty where no dataset asks for it."""
+    if not stage.over:
+        return {
+            "desc": stage.does,
+            "cmd": f"cairn stage {stage.name}",
+            **_definition(stage, [], lambda name: name),
+        }
+    datasets: Sequence[str] = getattr(params, stage.over)
+    items = {
+        f"{scale}-{dataset}": _Inline(
+            {"dataset": dataset, "scale": scale, **_facts(stage, params, scale, dataset)}
+        )
+        for scale in params.scales
+        for dataset in datasets
+    }
+    if not items:
+        return {}
+    paths = Paths(Path(), "${item.scale}", "${item.dataset}")
+
+    def place(name: str) -> str:
+        if "/" in name:
+            return name
+        found: Path = getattr(paths, name) if hasattr(paths, name) else paths.results(stage.name) / name
+        return found.as_posix()
+
+    per_dataset = [f"${{item.{key}}}" for key in stage.per_dataset]
+    return {
+        "desc": stage.does,
+        "foreach": items,
+        "do": {
+            "cmd": f"cairn stage {stage.name} ${{item.dataset}} ${{item.scale}}",
+            **_definition(stage, per_dataset, place),
+        },
+    }
+
+
+def _definition(stage: Stage, per_dataset: list[str], place: Callable[[str], str]) -> dict[str, Any]:
+    """Dependencies, parameters and outputs; `place` turns an artifact's name into its path."""
+    code = together(closure(f"pipelines.stages.{stage.name}", stage.neutral))
+    deps = [*(path.relative_to(ROOT).as_posix() for path in code), *per_dataset, *map(place, stage.reads)]
+    kinds = {
+        "outs": [out for out in stage.writes if not out.metric and not out.plot],
+        "metrics": [out for out in stage.writes if out.metric],
+        "plots": [out for out in stage.writes if out.plot],
+    }
+    written = {kind: [_out(out, place(out.path)) for out in outs] for kind, outs in kinds.items() if outs}
+    params: list[Any] = [{key.removesuffix(":"): None} if key.endswith(":") else key for key in stage.params]
+    return {"deps": deps, **({"params": params} if params else {}), **written}
+
+
+def _out(out: Out, path: str) -> dict[str, Any]:
+    in_git = out.in_git or out.metric
+    return {path: {**({"cache": False} if in_git else {}), "persist": True, **out.plot}}
+
+
+def _facts(stage: Stage, params: Params, scale: str, dataset: str) -> Item:
+    """What differs between datasets, as paths below the root."""
+    every = {
+        "format": lambda: _format(params, dataset),
+        "origin": lambda: _origin(params, scale, dataset),
+        "counts": lambda: _counts(params, scale, dataset),
+        "recipe": lambda: (
+            f"training/recipes/{getattr(params.train, scale).recipes[dataset].split('/')[0]}.yaml"
+        ),
+    }
+    used = [key for key in every if f"${{item.{key}}}" in "".join(stage.params) or key in stage.per_dataset]
+    return {key: every[key]() for key in used}
+
+
+def _format(params: Params, dataset: str) -> str:
+    """The code of the source's format: a module or a folder."""
+    module = Path("pipelines/sources/formats") / params.source(dataset).format
+    return (module if (ROOT / module).is_dir() else module.with_suffix(".py")).as_posix()
+
+
+def _origin(params: Params, scale: str, dataset: str) -> str:
+    """What says which files there are: the code that draws the sample, or the registry; a table has neither."""
+    owner = params.files_of(dataset)
+    if scale == "sample" and owner in SAMPLES:
+        return f"pipelines/samples/{SAMPLES[owner]}.py"
+    return _registered(owner, ".tsv")
+
+
+def _counts(params: Params, scale: str, dataset: str) -> str:
+    """The counts that a whole dataset is held against."""
+    return _registered(reader(params, dataset, scale).edition, ".counts.yaml")
+
+
+def _registered(name: str, ending: str) -> str:
+    path = Path("pipelines/sources/registries") / f"{name}{ending}"
+    return (path if (ROOT / path).is_file() else path.with_name(f"none{ending}")).as_posix()
+
+
+def together(files: Iterable[Path]) -> list[Path]:
+    """Files, and in place of files that are all of a folder, the folder; sorted.
+
+    A package's `__init__.py` that nothing imports is no part of it: it holds a docstring or lazy names.
+    """
+    left = set(files)
+    folders = {folder for path in left for folder in path.parents if ROOT in folder.parents}
+    for folder in sorted(folders, key=lambda path: -len(path.parts)):
+        held = {path for path in folder.rglob("*") if path.is_file() and path.suffix in SUFFIXES}
+        inside = {path for path in left if folder in path.parents or path == folder}
+        covered = {path for path in held if any(part in left for part in (path, *path.parents))}
+        if len(inside) > 1 and covered >= {path for path in held if path.name != "__init__.py"}:
+            left = (left - inside) | {folder}
+    return sorted(left)
+
+
+class _Inline(dict[str, str]):
+    """Written on one line."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Lists are indented, nothing is aliased, what differs between datasets stands on one line."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+_Dumper.add_representer(
+    _Inline,
+    lambda dumper, data: dumper.represent_mapping("tag:yaml.org,2002:map", data.items(), flow_style=True),
+)
+_Dumper.add_representer(type(None), lambda dumper, _: dumper.represent_scalar("tag:yaml.org,2002:null", ""))
