@@ -18,9 +18,10 @@ from cairnhub.pipelines.samples.generate import SAMPLES
 from cairnhub.pipelines.sources import reader
 from cairnhub.pipelines.stage_graph import STAGES, Out, Stage
 
-HEAD = """# The stage graph, made by `cairn graph` (`make graph`) from pipelines/stage_graph.py, params.yaml and the imports of the code.
-# Do not edit: change those, then make it again. `dvc repro` builds what is stale; a stage replaces its outputs itself,
-# whole, at its end (persist), so that one that fails leaves the earlier ones untouched.
+HEAD = """\
+# The stage graph, made by `cairn graph` from pipelines/stage_graph.py, params.yaml and the imports of the code:
+# change those, then make it again. A stage replaces its outputs itself, whole, at its end (persist), so that one that
+# fails leaves the earlier ones untouched.
 """
 Item = dict[str, str]
 SUFFIXES = {".py", ".css", ".html", ".js", ".svg", ".tsv", ".yaml"}

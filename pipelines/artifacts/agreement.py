@@ -9,6 +9,7 @@ from cairnhub.hierarchies.agreement import Agreement
 from cairnhub.pipelines.artifacts.results import write_result
 
 N_DIGITS = 4
+BY_IMAGES = " by images"
 
 
 def write_agreement(path: Path, agreement: Mapping[str, Agreement]) -> None:
@@ -18,6 +19,20 @@ def write_agreement(path: Path, agreement: Mapping[str, Agreement]) -> None:
         for name, found in agreement.items()
     }
     write_result(path, rounded)
+
+
+def write_headline(path: Path, agreement: Mapping[str, Agreement]) -> None:
+    """Write what `dvc metrics` shows: V-measure and ARI of each level, weighted by images."""
+    by_level = {
+        name.removesuffix(BY_IMAGES): found for name, found in agreement.items() if name.endswith(BY_IMAGES)
+    }
+    write_result(
+        path,
+        {
+            level: {"v_measure": round(found.v_measure, N_DIGITS), "ari": round(found.ari, N_DIGITS)}
+            for level, found in by_level.items()
+        },
+    )
 
 
 def read_agreement(path: Path) -> dict[str, Agreement]:

@@ -1,6 +1,7 @@
 """The index: one row per image, what became of the listed images, the card, and what else a source tells."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -10,7 +11,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cairnhub.core.parse import FORBID, read_json
-from cairnhub.datasets_hub.card import Card
 
 ROWS_PER_GROUP = 10_000
 """Row groups of the index: a part of it reads those that it needs."""
@@ -41,8 +41,8 @@ class IndexFolder:
     """The folder of an index.
 
     Attributes:
-        folder: with `images.parquet` (rows of a split stand together), `quarantine.parquet`, `counts.json`, `card.json`;
-            some sources add `names.parquet`, `published_labels.parquet`, `superclasses.json`.
+        folder: with `images.parquet` (rows of a split stand together), `quarantine.parquet`, `counts.json` and
+            `card.json`; some sources add `names.parquet`, `published_labels.parquet`, `superclasses.json`.
     """
 
     folder: Path
@@ -66,9 +66,10 @@ class IndexFolder:
         """What became of the listed images."""
         return read_json(self.folder / "counts.json", IndexCounts)
 
-    def card(self) -> Card:
+    @property
+    def card(self) -> Path:
         """The dataset's card, before publication."""
-        return read_json(self.folder / "card.json", Card)
+        return self.folder / "card.json"
 
     def landmarks(self) -> pd.DataFrame:
         """One row per landmark.
@@ -112,17 +113,16 @@ class IndexFolder:
         """Write rows with the columns of `quarantine`; refused members have neither id nor split."""
         pq.write_table(pa.Table.from_pandas(rows, _QUARANTINE, preserve_index=False), self.quarantine)
 
-    def save_accounts(self, counts: IndexCounts, card: Card) -> None:
-        """Write counts and card."""
+    def save_counts(self, counts: IndexCounts) -> None:
+        """Write what became of the listed images."""
         _write_json(self.folder / "counts.json", asdict(counts))
-        (self.folder / "card.json").write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
-    def save_labels(self, published: pd.DataFrame | None, superclasses: dict[str, list[str]]) -> None:
+    def save_labels(self, published: pd.DataFrame | None, superclasses: Mapping[str, Sequence[str]]) -> None:
         """Write what others know of the labels, as far as there is any."""
         if published is not None:
             published.to_parquet(self.folder / "published_labels.parquet", index=False)
         if superclasses:
-            _write_json(self.folder / "superclasses.json", superclasses)
+            _write_json(self.folder / "superclasses.json", dict(superclasses))
 
 
 def _write_json(path: Path, content: object) -> None:

@@ -7,7 +7,7 @@ from cairnhub.hierarchies.proposal.landmarks import propose_landmarks
 from cairnhub.hierarchies.proposal.proposal import Proposal
 from cairnhub.hierarchies.proposal.text_vectors import Embeddings
 from cairnhub.hierarchies.review.apply import apply_decisions
-from cairnhub.pipelines.artifacts.agreement import write_agreement
+from cairnhub.pipelines.artifacts.agreement import BY_IMAGES, write_agreement, write_headline
 from cairnhub.pipelines.artifacts.index import IndexFolder
 from cairnhub.pipelines.context import Context
 
@@ -25,6 +25,7 @@ def run(context: Context) -> None:
     )
     measured = _agreement(proposal, landmarks, index.published_labels())
     write_agreement(context.paths.agreement, measured)
+    write_headline(context.paths.results("cluster") / "headline.json", measured)
     for name, found in measured.items():
         print(f"{name}: V-measure {found.v_measure:.3f}, ARI {found.ari:.3f} against the published labels")
 
@@ -43,5 +44,5 @@ def _agreement(proposal: Proposal, landmarks: pd.DataFrame, published: pd.DataFr
     for level in tree.levels[1:]:
         ours, theirs = both[level].tolist(), both[f"{level}_published"].tolist()
         measured[f"{level} by landmarks"] = agreement(ours, theirs)
-        measured[f"{level} by images"] = agreement(ours, theirs, both["n_images"].tolist())
+        measured[f"{level}{BY_IMAGES}"] = agreement(ours, theirs, both["n_images"].tolist())
     return measured

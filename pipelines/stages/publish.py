@@ -25,7 +25,7 @@ def run(context: Context) -> None:
     executor = context.executor  # its workers begin to import while this process reads
     folder = IndexFolder(context.paths.index)
     tree = LabelTree.load(context.paths.tree)
-    card = folder.card()
+    card = read_json(folder.card, Card)
     counts = folder.counts()
     rows = blake2b_of(folder.images)
     index = Index(folder.images, context.paths.store, tree.levels[0], f"{rows} {counts.fetched}")
