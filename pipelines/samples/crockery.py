@@ -6,8 +6,8 @@ and test show the same makes in other photographs.
 
 from pathlib import Path
 
-from cairnhub.pipelines.samples.packing import write_bytes, write_csv
-from cairnhub.pipelines.samples.scenes import draw
+from cairnhub.pipelines.samples.shapes.packing import write_bytes, write_csv
+from cairnhub.pipelines.samples.shapes.scenes import draw
 
 # coarse -> middle (also the scene) -> fine
 TREE: dict[str, dict[str, tuple[str, ...]]] = {

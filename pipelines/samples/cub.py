@@ -11,8 +11,8 @@ Retrieval trains on classes 1 to 100 and tests on the others.
 
 from pathlib import Path
 
-from cairnhub.pipelines.samples.packing import hex_id, write_tar_gz
-from cairnhub.pipelines.samples.scenes import draw
+from cairnhub.pipelines.samples.shapes.packing import hex_id, write_tar_gz
+from cairnhub.pipelines.samples.shapes.scenes import draw
 
 FOLDER = "CUB_200_2011"
 SCENES = {

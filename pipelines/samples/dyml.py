@@ -22,8 +22,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cairnhub.pipelines.samples.packing import write_bytes
-from cairnhub.pipelines.samples.scenes import draw
+from cairnhub.pipelines.samples.shapes.packing import write_bytes
+from cairnhub.pipelines.samples.shapes.scenes import draw
 
 TREES: dict[str, dict[str, tuple[str, ...]]] = {
     "animal": {

@@ -2,29 +2,30 @@
 
 import csv
 import hashlib
-from collections.abc import Callable
+import importlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import PIL
 
 from cairnhub.core.errors import CairnError
 from cairnhub.core.files import replace_folder
-from cairnhub.pipelines.samples import crockery, cub, dyml, gldv2, inat2018, sop, vehicleid
 
 REGISTRY = "registry.tsv"
 RECIPE = ".recipe"  # what the folder was drawn with: a folder of older code is drawn anew
-WRITERS: dict[str, Callable[[Path], None]] = {
-    "gldv2": gldv2.write,
-    "inat2018": inat2018.write,
-    "dyml_animal": dyml.write_animal,
-    "dyml_vehicle": dyml.write_vehicle,
-    "dyml_product": dyml.write_product,
-    "sop": sop.write,
-    "cub": cub.write,
-    "vehicleid": vehicleid.write,
-    "crockery": crockery.write,
+SAMPLES: Mapping[str, str] = {
+    "gldv2": "gldv2:write",
+    "inat2018": "inat2018:write",
+    "dyml_animal": "dyml:write_animal",
+    "dyml_vehicle": "dyml:write_vehicle",
+    "dyml_product": "dyml:write_product",
+    "sop": "sop:write",
+    "cub": "cub:write",
+    "vehicleid": "vehicleid:write",
+    "crockery": "crockery:write",
 }
-SAMPLES: tuple[str, ...] = tuple(WRITERS)
+"""Dataset -> `<module beside this one>:<function that writes it into a folder>`; only that module is imported."""
+HERE = Path(__file__).parent
 
 
 def generate(dataset: str, folder: Path) -> None:
@@ -41,15 +42,15 @@ def generate(dataset: str, folder: Path) -> None:
     Raises:
         CairnError: no such dataset, or `folder` holds something that this function did not write.
     """
-    if dataset not in WRITERS:
+    if dataset not in SAMPLES:
         raise CairnError(f"There is no embedded dataset {dataset!r}; there are {', '.join(SAMPLES)}.")
-    recipe = f"{dataset} {_fingerprint()}\n"
+    recipe = f"{dataset} {_fingerprint(dataset)}\n"
     if _is_complete(folder, recipe):
         return
     if folder.exists() and not (folder / RECIPE).is_file() and any(folder.iterdir()):
         raise CairnError(f"{folder} holds other files; name a new or an empty folder for sample {dataset!r}.")
     with replace_folder(folder) as new:
-        WRITERS[dataset](new)
+        _writer(dataset)(new)
         _write_registry(new)
         (new / RECIPE).write_text(recipe, encoding="utf-8")
 
@@ -74,9 +75,17 @@ def _is_complete(folder: Path, recipe: str) -> bool:
     return all(path.is_file() and path.stat().st_size == size for path, size in paths)
 
 
-def _fingerprint() -> str:
+def _writer(dataset: str) -> Callable[[Path], None]:
+    name, _, function = SAMPLES[dataset].partition(":")
+    module = importlib.import_module(f"cairnhub.pipelines.samples.{name}")
+    write: Callable[[Path], None] = getattr(module, function)
+    return write
+
+
+def _fingerprint(dataset: str) -> str:
+    """Of all that the bytes depend on: Pillow, the code that every sample shares, the dataset's module, the facts."""
+    module = HERE / f"{SAMPLES[dataset].partition(':')[0]}.py"
     digest = hashlib.sha256(PIL.__version__.encode())
-    here = Path(__file__).parent
-    for path in sorted([*here.glob("*.py"), *here.glob("facts/*")]):
+    for path in [Path(__file__), module, *sorted(HERE.glob("shapes/*.py")), *sorted(HERE.glob("facts/*"))]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()

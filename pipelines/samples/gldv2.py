@@ -15,8 +15,8 @@ from pathlib import Path
 from random import Random
 from urllib.parse import quote
 
-from cairnhub.pipelines.samples.packing import hex_id, write_bytes, write_csv, write_tar
-from cairnhub.pipelines.samples.scenes import draw
+from cairnhub.pipelines.samples.shapes.packing import hex_id, write_bytes, write_csv, write_tar
+from cairnhub.pipelines.samples.shapes.scenes import draw
 
 FACTS = Path(__file__).with_name("facts") / "landmarks.tsv"
 N_TARS = {"train": 4, "index": 3, "test": 2}

@@ -15,9 +15,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from cairnhub.pipelines.samples.canvas import IMAGE_SIDE_PX
-from cairnhub.pipelines.samples.packing import hex_id, write_bytes, write_tar_gz
-from cairnhub.pipelines.samples.scenes import draw
+from cairnhub.pipelines.samples.shapes.canvas import IMAGE_SIDE_PX
+from cairnhub.pipelines.samples.shapes.packing import hex_id, write_bytes, write_tar_gz
+from cairnhub.pipelines.samples.shapes.scenes import draw
 
 FACTS = Path(__file__).with_name("facts") / "species.tsv"
 N_IMAGES = 8  # per species, of which

@@ -8,8 +8,8 @@ Numbers of images and classes run through train, then test.
 
 from pathlib import Path
 
-from cairnhub.pipelines.samples.packing import hex_id, write_zip
-from cairnhub.pipelines.samples.scenes import draw
+from cairnhub.pipelines.samples.shapes.packing import hex_id, write_zip
+from cairnhub.pipelines.samples.shapes.scenes import draw
 
 FOLDER = "Stanford_Online_Products"
 SCENES = {"bicycle": "bicycle", "chair": "chair", "kettle": "teapot", "lamp": "lamp", "mug": "mug"}

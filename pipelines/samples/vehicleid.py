@@ -8,8 +8,8 @@ The smaller test lists are parts of the larger ones.
 
 from pathlib import Path
 
-from cairnhub.pipelines.samples.packing import hex_id, write_zip
-from cairnhub.pipelines.samples.scenes import draw
+from cairnhub.pipelines.samples.shapes.packing import hex_id, write_zip
+from cairnhub.pipelines.samples.shapes.scenes import draw
 
 FOLDER = "VehicleID_V1.0"
 SCENES = ("car", "van")

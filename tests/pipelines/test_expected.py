@@ -188,7 +188,7 @@ def test_names_keep_the_original_and_queries_their_answers(tmp_path, capsys):
 @pytest.mark.shared
 def test_the_index_landmarks_of_gldv2_hang_under_78_labels_and_2_kinds(shared_dir, tmp_path):
     from cairnhub.hierarchies.tree import LabelTree
-    from cairnhub.pipelines.samples.packing import write_csv, write_tar
+    from cairnhub.pipelines.samples.shapes.packing import write_csv, write_tar
 
     labels = pd.read_csv(shared_dir / "reference/gldv2_index_label_to_hierarchical.csv", dtype=str)
     labels = labels.assign(
@@ -218,7 +218,7 @@ def test_the_index_landmarks_of_gldv2_hang_under_78_labels_and_2_kinds(shared_di
 def test_the_species_of_inat_2018_have_one_place_each(shared_dir, tmp_path):
     from cairnhub.hierarchies.tree import LabelTree
     from cairnhub.pipelines.samples.inat2018 import _write_json
-    from cairnhub.pipelines.samples.packing import write_bytes, write_tar_gz
+    from cairnhub.pipelines.samples.shapes.packing import write_bytes, write_tar_gz
 
     species = pd.read_csv(shared_dir / "reference/inat2018_categories.csv", dtype=str)
     _write_json(tmp_path, "categories", species.assign(id=species["id"].astype(int)).to_dict("records"))

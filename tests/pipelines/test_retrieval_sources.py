@@ -20,8 +20,8 @@ from cairnhub.pipelines.index_parts import Index, cut_parts
 from cairnhub.pipelines.params import load_params
 from cairnhub.pipelines.paths import Paths
 from cairnhub.pipelines.samples.generate import generate
-from cairnhub.pipelines.samples.packing import write_tar_gz, write_zip
 from cairnhub.pipelines.settings.sources import Subset, Subsets
+from cairnhub.pipelines.samples.shapes.packing import write_tar_gz, write_zip
 from cairnhub.pipelines.sources import fetching as fetched
 from cairnhub.pipelines.sources import reader
 from cairnhub.pipelines.sources.cub import CUB

@@ -6,6 +6,7 @@ import io
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import tarfile
 import time
@@ -124,9 +125,29 @@ def test_an_unknown_dataset_is_named(tmp_path: Path) -> None:
 def test_a_folder_of_older_code_is_drawn_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     generate("crockery", tmp_path / "c")
     first = (tmp_path / "c/labels.csv").stat().st_ino
-    monkeypatch.setattr(samples, "_fingerprint", lambda: "newer")
+    monkeypatch.setattr(samples, "_fingerprint", lambda _: "newer")
     generate("crockery", tmp_path / "c")
     assert (tmp_path / "c/labels.csv").stat().st_ino != first
+
+
+def test_an_edit_of_one_module_draws_its_own_samples_anew_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(samples.HERE, tmp_path / "samples")
+    monkeypatch.setattr(samples, "HERE", tmp_path / "samples")
+    before = {dataset: samples._fingerprint(dataset) for dataset in SAMPLES}
+
+    def redrawn(edited: str) -> set[str]:
+        path = tmp_path / "samples" / edited
+        path.write_bytes(path.read_bytes() + b"\n")
+        now = {dataset: samples._fingerprint(dataset) for dataset in SAMPLES}
+        path.write_bytes(path.read_bytes()[:-1])
+        return {dataset for dataset in SAMPLES if now[dataset] != before[dataset]}
+
+    assert redrawn("cub.py") == {"cub"}
+    assert redrawn("dyml.py") == {"dyml_animal", "dyml_vehicle", "dyml_product"}
+    assert redrawn("shapes/canvas.py") == redrawn("shapes/packing.py") == set(SAMPLES)
+    assert "gldv2" in redrawn("facts/landmarks.tsv")
 
 
 # --- GLDv2

@@ -2,7 +2,7 @@
 
 from random import Random
 
-from cairnhub.pipelines.samples.canvas import BASE, STONE, Canvas, Colour, shade, tone
+from cairnhub.pipelines.samples.shapes.canvas import BASE, STONE, Canvas, Colour, shade, tone
 
 ROCK: tuple[Colour, ...] = ((0.08, 0.2, 0.5), (0.62, 0.12, 0.55), (0.05, 0.35, 0.5), (0.11, 0.3, 0.62))
 GRASS: tuple[Colour, ...] = ((0.25, 0.5, 0.55), (0.32, 0.5, 0.45), (0.18, 0.45, 0.6))

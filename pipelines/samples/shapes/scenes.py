@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from cairnhub.pipelines.samples import backdrops, built, living, nature, vehicles, wares
-from cairnhub.pipelines.samples.canvas import Canvas
+from cairnhub.pipelines.samples.shapes import backdrops, built, living, nature, vehicles, wares
+from cairnhub.pipelines.samples.shapes.canvas import Canvas
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from random import Random
 
-from cairnhub.pipelines.samples.canvas import (
+from cairnhub.pipelines.samples.shapes.canvas import (
     BASE,
     BRICK,
     DARK,

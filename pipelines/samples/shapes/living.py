@@ -2,7 +2,7 @@
 
 from random import Random
 
-from cairnhub.pipelines.samples.canvas import Canvas, Colour, arc, shade, tone
+from cairnhub.pipelines.samples.shapes.canvas import Canvas, Colour, arc, shade, tone
 
 FUR: tuple[Colour, ...] = (
     (0.06, 0.75, 0.75),

@@ -1,6 +1,6 @@
 """What lies behind and before an object: drawn from the image's generator, it tells nothing of a class."""
 
-from cairnhub.pipelines.samples.canvas import Canvas, Colour
+from cairnhub.pipelines.samples.shapes.canvas import Canvas, Colour
 
 SKIES: tuple[tuple[Colour, Colour], ...] = (
     ((0.58, 0.55, 0.88), (0.55, 0.15, 0.98)),

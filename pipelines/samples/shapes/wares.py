@@ -2,7 +2,17 @@
 
 from random import Random
 
-from cairnhub.pipelines.samples.canvas import BASE, STONE, VIVID, WOOD, Canvas, Colour, arc, shade, tone
+from cairnhub.pipelines.samples.shapes.canvas import (
+    BASE,
+    STONE,
+    VIVID,
+    WOOD,
+    Canvas,
+    Colour,
+    arc,
+    shade,
+    tone,
+)
 
 GLAZE: tuple[Colour, ...] = (*VIVID, (0.1, 0.12, 0.95), (0.08, 0.45, 0.65))
 

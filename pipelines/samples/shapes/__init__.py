@@ -1,0 +1,1 @@
+"""Drawing and packing that every sample shares: equal calls give equal bytes."""
