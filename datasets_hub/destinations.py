@@ -9,7 +9,7 @@ from typing import Protocol
 from fsspec.core import url_to_fs
 from tqdm import tqdm
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput
 from cairnhub.core.files import atomic_write, remove_leftovers, write_text_atomic
 from cairnhub.core.hashing import content_hash, hash_in_name
 from cairnhub.datasets_hub.storage_errors import explained
@@ -73,7 +73,7 @@ class FolderTarget:
                 self._put(folder / path, where)
                 if not self._blake2b(where).startswith(hash_in_name(path) or "-"):
                     self._filesystem.rm_file(where)
-                    raise CairnError(f"{self.uri}/{path} arrived altered and was removed; publish again")
+                    raise BadInput(f"{self.uri}/{path} arrived altered and was removed; publish again")
 
     def switch(self, texts: Mapping[str, str], version: str) -> None:
         """Write small files in order."""
@@ -92,7 +92,7 @@ class FolderTarget:
             else:
                 self._filesystem.put_file(str(source), where)
         except FileNotFoundError as error:
-            raise CairnError(
+            raise BadInput(
                 f"{self.uri}: {error}; does the bucket exist, may folders be made there?"
             ) from None
 
@@ -114,7 +114,7 @@ class HubTarget:
         self.is_local = False
         self._repo = uri.removeprefix("hf://").removeprefix("datasets/")
         if self._repo.count("/") != 1:
-            raise CairnError(f"{uri}: give an organisation and a name, as in hf://org/name")
+            raise BadInput(f"{uri}: give an organisation and a name, as in hf://org/name")
         self._api = HfApi()
 
     def sizes_bytes(self) -> dict[str, int]:
@@ -141,7 +141,7 @@ class HubTarget:
             try:
                 local = self._api.hf_hub_download(self._repo, path, repo_type="dataset", cache_dir=cache)
             except LocalEntryNotFoundError as error:  # also raised where nothing answers
-                raise CairnError(f"{self.uri}: {error}; check the network") from None
+                raise BadInput(f"{self.uri}: {error}; check the network") from None
             except (EntryNotFoundError, RepositoryNotFoundError):
                 return None
             return Path(local).read_text(encoding="utf-8")
@@ -187,11 +187,9 @@ def open_target(to: str | Path, storage_options: Mapping[str, object] | None = N
     """
     uri = str(to).removeprefix("file://").rstrip("/")
     if not uri:
-        raise CairnError(
-            f"{str(to)!r}: give a folder, s3://bucket/prefix, gs://bucket/prefix or hf://org/name"
-        )
+        raise BadInput(f"{str(to)!r}: give a folder, s3://bucket/prefix, gs://bucket/prefix or hf://org/name")
     if ".." in uri.split("/"):
-        raise CairnError(f"{uri}: write the target without `..`")
+        raise BadInput(f"{uri}: write the target without `..`")
     if uri.startswith("hf://"):
         return HubTarget(uri)
     return FolderTarget(

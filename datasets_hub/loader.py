@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from fsspec.core import url_to_fs
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import NotFound
 from cairnhub.core.text import quoted
 from cairnhub.datasets_hub.location import (
     Location,
@@ -79,7 +79,7 @@ def _load(
     found = open_dataset(location)
     files = found.data_files.get(config)
     if files is None:
-        raise CairnError(f"{found.location.uri}: no config {config!r}; there are {quoted(found.data_files)}")
+        raise NotFound(f"{found.location.uri}: no config {config!r}; there are {quoted(found.data_files)}")
     _check_split(split, files, streaming, found.location.uri)
     _check_present(found, files)
     loaded = datasets.load_dataset(
@@ -158,12 +158,12 @@ def label_array(dataset: "Dataset", tree: LabelTree) -> npt.NDArray[np.int64]:
     from datasets import Dataset
 
     if not isinstance(dataset, Dataset):
-        raise CairnError(
+        raise NotFound(
             f"label_array needs one split, got {type(dataset).__name__}: load it with `split=...`, without streaming"
         )
     missing = [level for level in tree.levels if level not in dataset.column_names]
     if missing:
-        raise CairnError(f"the dataset has no column {quoted(missing)}; load it without `levels=`")
+        raise NotFound(f"the dataset has no column {quoted(missing)}; load it without `levels=`")
     return class_indices(dataset.select_columns(list(tree.levels)).with_format("arrow")[:], tree)
 
 
@@ -182,12 +182,12 @@ def _check_split(split: str | None, files: Mapping[str, Sequence[str]], streamin
     if split is None:
         return
     if not isinstance(split, str):
-        raise CairnError(f"split must be a name such as 'train' or 'train[:10%]', got {split!r}")
+        raise NotFound(f"split must be a name such as 'train' or 'train[:10%]', got {split!r}")
     unknown = [name for part in split.split("+") if (name := part.split("[")[0]) not in files]
     if unknown:
-        raise CairnError(f"{uri}: no split {quoted(unknown)}; there are {quoted(files)}")
+        raise NotFound(f"{uri}: no split {quoted(unknown)}; there are {quoted(files)}")
     if streaming and split not in files:
-        raise CairnError(f"split {split!r} cannot be streamed: stream a whole split, then take(n) or skip(n)")
+        raise NotFound(f"split {split!r} cannot be streamed: stream a whole split, then take(n) or skip(n)")
 
 
 def _check_present(found: PublishedDataset, files: Mapping[str, Sequence[str]]) -> None:
@@ -196,7 +196,7 @@ def _check_present(found: PublishedDataset, files: Mapping[str, Sequence[str]]) 
         return
     missing = [path for paths in files.values() for path in paths if not Path(path).is_file()]
     if missing:
-        raise CairnError(f"missing {quoted(missing)}; the dataset is not whole: fetch or publish it again")
+        raise NotFound(f"missing {quoted(missing)}; the dataset is not whole: fetch or publish it again")
 
 
 def _with_levels(
@@ -205,10 +205,10 @@ def _with_levels(
     from datasets import DatasetDict, IterableDatasetDict
 
     if isinstance(levels, str):
-        raise CairnError(f"levels must be a list, such as [{levels!r}]")
+        raise NotFound(f"levels must be a list, such as [{levels!r}]")
     unknown = sorted(set(levels or ()) - set(found.card.levels))
     if unknown:
-        raise CairnError(f"no level {quoted(unknown)}; {found.card.name} has {quoted(found.card.levels)}")
+        raise NotFound(f"no level {quoted(unknown)}; {found.card.name} has {quoted(found.card.levels)}")
     kept = [level for level in found.card.levels if levels is None or level in levels]
     dropped = [level for level in found.card.levels if level not in kept]
     if dropped:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from fsspec.core import url_to_fs
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import NotFound
 from cairnhub.core.files import read_steadily
 from cairnhub.core.parse import decode
 from cairnhub.core.text import did_you_mean
@@ -56,9 +56,7 @@ class Location:
             CairnError: the path leads out of the folder.
         """
         if posixpath.isabs(path) or "://" in path or ".." in path.split("/"):
-            raise CairnError(
-                f"{self.uri}: {path[:200]!r} leads out of the dataset; do not trust this dataset"
-            )
+            raise NotFound(f"{self.uri}: {path[:200]!r} leads out of the dataset; do not trust this dataset")
         return f"{self._root}/{path}"
 
     def read_text(self, path: str) -> str:
@@ -73,7 +71,7 @@ class Location:
                 return decode(filesystem.cat_file(where), f"{self.uri}/{path}")
         except FileNotFoundError:
             version = f" in version {self.revision!r}" if self.revision else ""
-            raise CairnError(
+            raise NotFound(
                 f"{self.uri}: no {path}{version}; is it the folder of a published dataset?"
             ) from None
 
@@ -130,7 +128,7 @@ class PublishedDataset:
         origin = f"{self.location.uri}/{path}"
         tree = LabelTree.from_json(self.location.read_text(path), origin)
         if tree.fingerprint != self.stats.tree_fingerprint:
-            raise CairnError(
+            raise NotFound(
                 f"{origin}: another tree than the images were published with ({tree.fingerprint[:12]}, "
                 f"expected {self.stats.tree_fingerprint[:12]}); publish the dataset again"
             )
@@ -184,13 +182,13 @@ def find_hub(hub: str | Path | None = None) -> str:
     if chosen:
         path = Path(chosen).expanduser().resolve()
         if not path.is_dir():
-            raise CairnError(f"{path}: there is no such hub; correct `hub=...` or {HUB_VARIABLE}")
+            raise NotFound(f"{path}: there is no such hub; correct `hub=...` or {HUB_VARIABLE}")
         return str(path)
     here = Path.cwd()
     for folder in (here, *here.parents):
         if (folder / "data" / "hub").is_dir():
             return str(folder / "data" / "hub")
-    raise CairnError(
+    raise NotFound(
         f"no hub: {here} and the folders above have no data/hub. Build one with `dvc repro`, give `hub=...`, "
         f"or set {HUB_VARIABLE} to a folder or a URI"
     )
@@ -215,7 +213,7 @@ def locate(
     if isinstance(name_or_uri, Path) or "/" in text or text.startswith("."):
         folder = Path(text).expanduser().resolve()
         if not (folder / "README.md").is_file():
-            raise CairnError(
+            raise NotFound(
                 f"{folder}: no published dataset there (no README.md); give its folder or its name"
             )
         return Location(str(folder), revision, options)
@@ -225,7 +223,7 @@ def locate(
         present = _present(Path(where))
         hint = f"; write ./{text} for the folder of that name" if Path(text).is_dir() else ""
         near = did_you_mean(f"{scale}/{text}", present)
-        raise CairnError(
+        raise NotFound(
             f"no dataset {text!r} of scale {scale!r} in {where}{near}; there are: {', '.join(present) or 'none'}. "
             f"`dvc repro` builds those that params.yaml lists under datasets{hint}"
         )
@@ -239,7 +237,7 @@ def safe_name(name: str) -> str:
         CairnError: it has a slash, `..` or anything else that a folder of the hub does not have.
     """
     if not _SAFE_NAME.fullmatch(name) or ".." in name:
-        raise CairnError(f"{name[:100]!r} is no name: use letters, digits, `.`, `_` and `-`")
+        raise NotFound(f"{name[:100]!r} is no name: use letters, digits, `.`, `_` and `-`")
     return name
 
 

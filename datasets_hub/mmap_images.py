@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BrokenData
 from cairnhub.datasets_hub.loader import class_indices, describe, load_dataset
 from cairnhub.datasets_hub.location import PublishedDataset
 
@@ -167,7 +167,7 @@ def _pages(path: str) -> Iterator[_Page]:
     metadata, data = pq.read_metadata(path), _mapped(path)
     columns = [metadata.schema.column(i).path for i in range(metadata.num_columns)]
     if COLUMN not in columns:
-        raise CairnError(f"{path}: no column {COLUMN}; an edition without images cannot be trained on")
+        raise BrokenData(f"{path}: no column {COLUMN}; an edition without images cannot be trained on")
     for group in range(metadata.num_row_groups):
         chunk = metadata.row_group(group).column(columns.index(COLUMN))
         position = chunk.data_page_offset
@@ -178,7 +178,7 @@ def _pages(path: str) -> Iterator[_Page]:
             page = header.get(_DATA_PAGE_HEADER)
             is_plain = isinstance(page, dict) and _number(page, _ENCODING) == _PLAIN
             if not is_plain or header[_TYPE] != _DATA_PAGE or header[_COMPRESSED] != header[_UNCOMPRESSED]:
-                raise CairnError(f"{path}: its images are encoded or compressed; publish the dataset again")
+                raise BrokenData(f"{path}: its images are encoded or compressed; publish the dataset again")
             assert isinstance(page, dict)
             yield _Page(path, start, position, _number(page, _N_VALUES))
 
@@ -191,7 +191,7 @@ def _image_offsets(data: mmap.mmap, page: _Page) -> Iterator[int]:
         yield position
         position += _length(data, position - 4)
         if position > page.end:
-            raise CairnError(f"{page.path}: an image is missing or the file is damaged; check the dataset")
+            raise BrokenData(f"{page.path}: an image is missing or the file is damaged; check the dataset")
 
 
 def _length(data: mmap.mmap, position: int) -> int:
@@ -204,7 +204,7 @@ def _length(data: mmap.mmap, position: int) -> int:
 def _number(struct: Mapping[int, object], field: int) -> int:
     value = struct.get(field)
     if not isinstance(value, int):
-        raise CairnError(f"a page header without field {field}: the shard is damaged; check the dataset")
+        raise BrokenData(f"a page header without field {field}: the shard is damaged; check the dataset")
     return value
 
 
@@ -233,7 +233,7 @@ def _thrift_value(data: mmap.mmap, position: int, kind: int) -> tuple[object, in
             return data[position : position + length], position + length
         case 12:
             return _thrift_struct(data, position)
-    raise CairnError(f"a page header holds a value of type {kind}: the shard is damaged; check the dataset")
+    raise BrokenData(f"a page header holds a value of type {kind}: the shard is damaged; check the dataset")
 
 
 def _varint(data: mmap.mmap, position: int) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput
 from cairnhub.core.hashing import blake2b_of, hash_in_name
 from cairnhub.core.parse import FORBID, parse_json, typed
 from cairnhub.datasets_hub.card import escape
@@ -141,7 +141,7 @@ def rollback(to: str | Path, version: str, *, storage_options: Mapping[str, obje
     folder = f"versions/{safe_name(version)}"
     if version not in {known.name for known in history}:
         names = ", ".join(known.name for known in history) or "none"
-        raise CairnError(f"{target.uri}: no version {version!r}; there are: {names}")
+        raise BadInput(f"{target.uri}: no version {version!r}; there are: {names}")
     there = target.sizes_bytes()
     texts = {}
     for path in sorted(there):
@@ -150,9 +150,9 @@ def rollback(to: str | Path, version: str, *, storage_options: Mapping[str, obje
     stats = Stats.from_json(texts.get("stats.json", ""), f"{target.uri}/{folder}/stats.json")
     gone = [file.path for file in stats.files if there.get(file.path) != file.size_bytes]
     if gone:
-        raise CairnError(f"{target.uri}: {version} cannot come back, {len(gone)} files are gone: {gone[0]}")
+        raise BadInput(f"{target.uri}: {version} cannot come back, {len(gone)} files are gone: {gone[0]}")
     if "README.md" not in texts:
-        raise CairnError(f"{target.uri}: {version} cannot come back, {folder}/README.md is gone")
+        raise BadInput(f"{target.uri}: {version} cannot come back, {folder}/README.md is gone")
     readme = texts.pop("README.md")
     target.switch({**texts, "README.md": readme}, version)
 
@@ -175,23 +175,23 @@ def verify_files(dataset: PublishedDataset) -> None:
         CairnError: naming the file.
     """
     if not dataset.location.is_local:
-        raise CairnError(f"{dataset.location.uri}: publish from a folder of this machine")
+        raise BadInput(f"{dataset.location.uri}: publish from a folder of this machine")
     dataset.tree()
     for file in dataset.stats.files:
         path = Path(dataset.location.file(file.path))
         if not path.is_file():
-            raise CairnError(f"{path} is missing; build the dataset again before you publish it")
+            raise BadInput(f"{path} is missing; build the dataset again before you publish it")
         if blake2b_of(path) != file.blake2b:
-            raise CairnError(f"{path} was altered since it was built; build the dataset again")
+            raise BadInput(f"{path} was altered since it was built; build the dataset again")
 
 
 def _check_place(source: PublishedDataset, target: Target, history: list[Version]) -> None:
     """Refuse the dataset's own folder, and a place whose README is of something else: it would be overwritten."""
     if target.is_local and Path(target.uri).resolve().is_relative_to(Path(source.location.uri).resolve()):
-        raise CairnError(f"{target.uri} is the folder of the dataset itself: give another place")
+        raise BadInput(f"{target.uri} is the folder of the dataset itself: give another place")
     readme = None if history else target.read_text("README.md")
     if readme is not None and "\ncairn:\n" not in readme:
-        raise CairnError(f"{target.uri} has a README.md of something else: give a place of the dataset's own")
+        raise BadInput(f"{target.uri} has a README.md of something else: give a place of the dataset's own")
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BrokenData
 from cairnhub.core.files import write_text_atomic
 from cairnhub.core.parse import FORBID, parse_json, typed
 
@@ -113,7 +113,7 @@ class Stats:
         """
         content = parse_json(text, origin)
         if not isinstance(content, dict) or content.pop("schema", None) != SCHEMA:
-            raise CairnError(f"{origin}: another schema; this Cairn reads schema {SCHEMA}: publish again")
+            raise BrokenData(f"{origin}: another schema; this Cairn reads schema {SCHEMA}: publish again")
         return typed(cls, content, origin)
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 import PIL
 import pyarrow as pa
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput
 from cairnhub.core.files import remove_leftovers, switch_folder, write_text_atomic
 from cairnhub.datasets_hub.card import Card, render_readme
 from cairnhub.datasets_hub.card_images import write_pictures
@@ -110,7 +110,7 @@ def write_dataset(
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise CairnError(
+        raise BadInput(
             f"the disk of {staging} is full: free some of the {size_bytes / 1e9:.1f} GB that {card.name} "
             "needs and run again; finished shards are kept"
         ) from None
@@ -121,22 +121,20 @@ def write_dataset(
 def _check_plan(card: Card, tree: LabelTree, parts: Sequence[Part], shard_size_bytes: int) -> list[str]:
     """The splits in order of publication, if card, tree and parts agree."""
     if card.levels != tree.levels:
-        raise CairnError(
+        raise BadInput(
             f"card {card.name!r} has the levels {', '.join(card.levels)}, its tree {', '.join(tree.levels)}"
         )
     splits = list(dict.fromkeys(split for part in parts for split in part.splits))
     unknown = {split for p in card.protocols for split in (p.query, p.gallery)} - set(splits)
     if unknown:
-        raise CairnError(
-            f"card {card.name!r}: a protocol names {sorted(unknown)}; splits: {', '.join(splits)}"
-        )
+        raise BadInput(f"card {card.name!r}: a protocol names {sorted(unknown)}; splits: {', '.join(splits)}")
     if shard_size_bytes < 1:
-        raise CairnError(f"shard_size_bytes is {shard_size_bytes}; it must be positive")
+        raise BadInput(f"shard_size_bytes is {shard_size_bytes}; it must be positive")
     if not splits:
-        raise CairnError(f"{card.name!r} has no image; check the index")
+        raise BadInput(f"{card.name!r} has no image; check the index")
     for split in splits:
         if not split.isidentifier():
-            raise CairnError(f"split {split!r}: a split's name has letters, digits and _ only")
+            raise BadInput(f"split {split!r}: a split's name has letters, digits and _ only")
     return splits
 
 
@@ -176,13 +174,13 @@ def _name_shards(
     for split in splits:
         shards = [shard for part in written for shard in part.shards.get(split, ())]
         if not shards:
-            raise CairnError(f"split {split!r} has no image to publish: see the quarantine of the index")
+            raise BadInput(f"split {split!r} has no image to publish: see the quarantine of the index")
         named[split] = []
         for i, shard in enumerate(shards):
             path = f"data/{split}-{i:05d}-of-{len(shards):05d}-{shard.file.blake2b[:16]}.parquet"
             present = staged(staging, shard.file)
             if present is None:
-                raise CairnError(f"{staging}: a finished shard is gone: run again")
+                raise BadInput(f"{staging}: a finished shard is gone: run again")
             present.replace(staging / path)
             named[split].append(replace(shard, file=replace(shard.file, path=path)))
     final = {shard.file.path for shards in named.values() for shard in shards}

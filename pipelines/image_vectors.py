@@ -7,7 +7,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import CairnError, NotFound
 from cairnhub.core.files import atomic_write
 from cairnhub.core.text import did_you_mean
 from cairnhub.datasets_hub.loader import describe
@@ -34,7 +34,7 @@ def model_folder(model: str, scale: str) -> Path:
     folder = Paths(project_root(), scale, model).model
     if not folder.is_dir():
         known = sorted(path.name for path in folder.parent.glob("[!.]*") if path.is_dir())
-        raise CairnError(
+        raise NotFound(
             f"no model {model!r} of scale {scale!r}{did_you_mean(model, known)}; there are: "
             f"{', '.join(known) or 'none'}. What train_on in params.yaml lists is trained by `dvc repro`"
         )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import NotFound
 from cairnhub.datasets_hub.mmap_images import read_columns
 from cairnhub.pipelines.image_vectors import Embedder, model_folder
 from cairnhub.training.evaluation import evaluate
@@ -34,7 +34,7 @@ def retrieval_page(model: str, dataset: str, scale: str, protocol: str, n_querie
     protocols = {found.name: found for found in embedder.published.card.protocols}
     if not protocols or (protocol and protocol not in protocols):
         known = ", ".join(protocols) or "none"
-        raise CairnError(f"{dataset} has no protocol {protocol!r}; it has {known}")
+        raise NotFound(f"{dataset} has no protocol {protocol!r}; it has {known}")
     chosen = protocols[protocol or next(iter(protocols))]
     query = _side(embedder, chosen.query)
     gallery = None if chosen.gallery == chosen.query else _side(embedder, chosen.gallery)
@@ -51,7 +51,7 @@ def search(model: str, picture: Path, dataset: str, scale: str, k: int) -> list[
         CairnError: no such model, dataset or picture, or the file holds no image.
     """
     if not picture.is_file():
-        raise CairnError(f"{picture}: there is no such picture")
+        raise NotFound(f"{picture}: there is no such picture")
     embedder = Embedder(model_folder(model, scale), dataset, scale)
     wanted = encode([picture], embedder.network)
     neighbours = []

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput
 from cairnhub.pipelines.cli.options import Scale, console
 
 app = typer.Typer()
@@ -44,4 +44,4 @@ def _login() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError) as error:  # a container's user may have no name
-        raise CairnError("your login has no name here: say who decides with --author") from error
+        raise BadInput("your login has no name here: say who decides with --author") from error

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import PIL
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput, NotFound
 from cairnhub.core.files import replace_folder
 from cairnhub.pipelines.samples import crockery, cub, dyml, gldv2, inat2018, sop, vehicleid
 
@@ -42,12 +42,12 @@ def generate(dataset: str, folder: Path) -> None:
         CairnError: no such dataset, or `folder` holds something that this function did not write.
     """
     if dataset not in WRITERS:
-        raise CairnError(f"There is no embedded dataset {dataset!r}; there are {', '.join(SAMPLES)}.")
+        raise NotFound(f"There is no embedded dataset {dataset!r}; there are {', '.join(SAMPLES)}.")
     recipe = f"{dataset} {_fingerprint()}\n"
     if _is_complete(folder, recipe):
         return
     if folder.exists() and not (folder / RECIPE).is_file() and any(folder.iterdir()):
-        raise CairnError(f"{folder} holds other files; name a new or an empty folder for sample {dataset!r}.")
+        raise BadInput(f"{folder} holds other files; name a new or an empty folder for sample {dataset!r}.")
     with replace_folder(folder) as new:
         WRITERS[dataset](new)
         _write_registry(new)
