@@ -153,9 +153,11 @@ def _front_matter(card: Card, tree: LabelTree, stats: Stats) -> dict[str, object
     from huggingface_hub import DatasetCardData
 
     def info(features: object, splits: list[tuple[str, int, int]]) -> DatasetInfo:
-        found = SplitDict({name: SplitInfo(name, size, rows) for name, size, rows in splits})
+        listed = SplitDict({name: SplitInfo(name, size, rows) for name, size, rows in splits})
         size_bytes = sum(size for _, size, _ in splits)
-        return DatasetInfo(features=features, splits=found, download_size=size_bytes, dataset_size=size_bytes)
+        return DatasetInfo(
+            features=features, splits=listed, download_size=size_bytes, dataset_size=size_bytes
+        )
 
     images = [
         (name, sum(shard.size_bytes for shard in split.shards), split.n_images)
@@ -237,7 +239,7 @@ def _counts(tree: LabelTree, stats: Stats) -> str:
     ]
     if stats.quarantine:
         reasons = ", ".join(f"{escape(reason)} ({count:,})" for reason, count in stats.quarantine.items())
-        lines += ["", f"Set aside before publishing: {reasons}."]
+        lines += ["", f"Quarantined: {reasons}."]
     return "\n".join(lines)
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class TorchView:
+class TorchDataset:
     """A map-style dataset for `torch.utils.data.DataLoader`.
 
     Args:
