@@ -99,7 +99,7 @@ def kill_a_worker(driver: int) -> bool:
     """SIGKILL a Ray worker that has been writing for a while; whether there was one."""
     try:
         for process in psutil.Process(driver).children(recursive=True):
-            if process.name().startswith("ray::write_part") or "ray::write_part" in " ".join(
+            if process.name().startswith("ray::write_partition") or "ray::write_partition" in " ".join(
                 process.cmdline()
             ):
                 time.sleep(KILL_AFTER_S)

@@ -9,10 +9,11 @@ from cairnhub.datasets_hub.loader import describe
 
 
 def write_arrow(
-    name_or_uri: str | Path,
+    name: str | Path,
     folder: Path,
     *,
-    scale: str = "sample",
+    scale: str | None = None,
+    revision: str | None = None,
     hub: str | Path | None = None,
     storage_options: Mapping[str, object] | None = None,
 ) -> None:
@@ -21,24 +22,25 @@ def write_arrow(
     Needs about twice the dataset's size on the disk of `folder` while it runs.
 
     Args:
-        name_or_uri: as for `load_dataset`.
+        name: as for `load_dataset`, and so the last four.
         folder: replaced, once everything is written.
         scale: `sample` or `full`, for names.
+        revision: a version published before.
         hub: where names are looked up.
         storage_options: passed to fsspec for URIs.
 
     Raises:
-        CairnError: no such dataset.
+        NotFound: no such dataset.
     """
     import datasets
 
-    found = describe(name_or_uri, scale, hub=hub, storage_options=storage_options)
+    published = describe(name, scale=scale, revision=revision, hub=hub, storage_options=storage_options)
     with (
         replace_folder(folder) as fresh,
         tempfile.TemporaryDirectory(dir=fresh.parent, prefix=f".{folder.name}.", suffix=".tmp") as cache,
     ):
-        files = {split: list(paths) for split, paths in found.data_files["default"].items()}
-        options = found.location.options or None
+        files = {split: list(paths) for split, paths in published.data_files["default"].items()}
+        options = published.location.options or None
         loaded = datasets.load_dataset("parquet", data_files=files, cache_dir=cache, storage_options=options)
         # What `datasets` notes of its cache (paths, times) would make equal data unequal files.
         plain = {
@@ -46,7 +48,7 @@ def write_arrow(
                 part.data,
                 info=datasets.DatasetInfo(features=part.features),
                 split=datasets.NamedSplit(split),
-                fingerprint=found.stats.fingerprint[:16],
+                fingerprint=published.stats.fingerprint[:16],
             )
             for split, part in loaded.items()
         }

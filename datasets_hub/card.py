@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from cairnhub.core.errors import UNPRINTABLE, CairnError
+from cairnhub.core.errors import UNPRINTABLE, BrokenData
 from cairnhub.core.parse import parse_yaml, typed
 from cairnhub.datasets_hub.schema import image_features, table_features
 from cairnhub.datasets_hub.stats import Stats
@@ -128,7 +128,7 @@ def read_card(text: str, origin: str) -> Card:
     """
     head = front_matter(text, origin)
     if "cairn" not in head:
-        raise CairnError(f"{origin}: its YAML head has no key `cairn`: give a dataset that Cairn published")
+        raise BrokenData(f"{origin}: its YAML head has no key `cairn`: give a dataset that Cairn published")
     return typed(Card, head["cairn"], f"{origin}: the card is not valid")
 
 
@@ -140,10 +140,10 @@ def front_matter(text: str, origin: str) -> dict[str, object]:
     """
     match = re.match(r"---\n(.*?\n)---\n", text, re.DOTALL)
     if not match:
-        raise CairnError(f"{origin}: no YAML head between `---` lines; is the file whole?")
+        raise BrokenData(f"{origin}: no YAML head between `---` lines; is the file whole?")
     content = parse_yaml(f"\n{match[1]}", origin)  # so that its lines count as those of the file
     if not isinstance(content, dict):
-        raise CairnError(f"{origin}: the YAML head is no mapping; is the file whole?")
+        raise BrokenData(f"{origin}: the YAML head is no mapping; is the file whole?")
     return content
 
 
@@ -153,9 +153,11 @@ def _front_matter(card: Card, tree: LabelTree, stats: Stats) -> dict[str, object
     from huggingface_hub import DatasetCardData
 
     def info(features: object, splits: list[tuple[str, int, int]]) -> DatasetInfo:
-        found = SplitDict({name: SplitInfo(name, size, rows) for name, size, rows in splits})
+        listed = SplitDict({name: SplitInfo(name, size, rows) for name, size, rows in splits})
         size_bytes = sum(size for _, size, _ in splits)
-        return DatasetInfo(features=features, splits=found, download_size=size_bytes, dataset_size=size_bytes)
+        return DatasetInfo(
+            features=features, splits=listed, download_size=size_bytes, dataset_size=size_bytes
+        )
 
     images = [
         (name, sum(shard.size_bytes for shard in split.shards), split.n_images)
@@ -237,7 +239,7 @@ def _counts(tree: LabelTree, stats: Stats) -> str:
     ]
     if stats.quarantine:
         reasons = ", ".join(f"{escape(reason)} ({count:,})" for reason, count in stats.quarantine.items())
-        lines += ["", f"Set aside before publishing: {reasons}."]
+        lines += ["", f"Quarantined: {reasons}."]
     return "\n".join(lines)
 
 

@@ -24,8 +24,8 @@ from cairnhub.datasets_hub.location import PublishedDataset
 from cairnhub.datasets_hub.schema import table_features, tree_tables
 from cairnhub.datasets_hub.shard_scan import (
     Findings,
-    ScanJob,
     ScannedGroup,
+    ScanTask,
     ShardScan,
     altered,
     local_copy,
@@ -36,14 +36,15 @@ from cairnhub.hierarchies.tree import LabelTree
 _N_PICTURES = 20
 _MAX_PAIRS = 10_000
 
-RunAll = Callable[[Callable[[ScanJob], ShardScan], Sequence[ScanJob]], Iterable[ShardScan]]
-"""Applies a function to every job and gives the results in their order, as the built-in `map` does."""
+RunAll = Callable[[Callable[[ScanTask], ShardScan], Sequence[ScanTask]], Iterable[ShardScan]]
+"""Applies a function to every task and gives the results in their order, as the built-in `map` does."""
 
 
 def check_dataset(
-    name_or_uri: str | Path,
-    scale: str = "sample",
+    name: str | Path,
     *,
+    scale: str | None = None,
+    revision: str | None = None,
     hub: str | Path | None = None,
     storage_options: Mapping[str, object] | None = None,
     expected_listed: Mapping[str, int] | None = None,
@@ -57,8 +58,9 @@ def check_dataset(
     them.
 
     Args:
-        name_or_uri: a name in the hub, a folder or a URI.
+        name: a name in the hub, a folder or a URI; as for `load_dataset`, and so the next four.
         scale: `sample` or `full`, for names.
+        revision: a version published before.
         hub: where names are looked up.
         storage_options: passed to fsspec for URIs.
         expected_listed: images per split that the source lists: published, quarantined and excluded.
@@ -66,19 +68,20 @@ def check_dataset(
             do, one per CPU.
 
     Raises:
-        CairnError: there is no published dataset, or its card, numbers or tree cannot be read at all.
+        NotFound: there is no such dataset or version.
+        BrokenData: its card, numbers or tree cannot be read at all.
     """
-    dataset = describe(name_or_uri, scale, hub=hub, storage_options=storage_options)
+    dataset = describe(name, scale=scale, revision=revision, hub=hub, storage_options=storage_options)
     tree = dataset.tree()
     violations, warnings = Findings(), Findings()
     _check_card(dataset, tree, violations)
     _check_tree_tables(dataset, tree, violations)
-    jobs = [
-        ScanJob(dataset.location, dataset.card, tree, dataset.stats.with_images, name, shard)
+    tasks = [
+        ScanTask(dataset.location, dataset.card, tree, dataset.stats.with_images, name, shard)
         for name, split in dataset.stats.splits.items()
         for shard in split.shards
     ]
-    whole = _Whole.of(list((run_all or _in_threads)(scan_shard, jobs)), violations)
+    whole = _Whole.of(list((run_all or _in_threads)(scan_shard, tasks)), violations)
     _check_counts(dataset, tree, whole, violations)
     _check_ids(whole, violations)
     _check_accounts(dataset, whole, expected_listed, violations)
@@ -86,9 +89,9 @@ def check_dataset(
     return Report(dataset.card.name, len(whole.ids), violations.listed(), warnings.listed(), look_alikes)
 
 
-def _in_threads(scan: Callable[[ScanJob], ShardScan], jobs: Sequence[ScanJob]) -> list[ShardScan]:
+def _in_threads(scan: Callable[[ScanTask], ShardScan], tasks: Sequence[ScanTask]) -> list[ShardScan]:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(scan, jobs))
+        return list(pool.map(scan, tasks))
 
 
 @dataclass(frozen=True)
@@ -114,10 +117,10 @@ class _Whole:
     hashes: npt.NDArray[np.uint64]
 
     @classmethod
-    def of(cls, scans: Sequence[ShardScan], found: Findings) -> "_Whole":
+    def of(cls, scans: Sequence[ShardScan], findings: Findings) -> "_Whole":
         """Join what was found in the shards; findings are added to `found`."""
         for scan in scans:
-            found.merge(scan.findings)
+            findings.merge(scan.findings)
         groups = [group for scan in scans for group in scan.groups]
         names = list(dict.fromkeys(group.split for group in groups))
         splits = np.array([names.index(group.split) for group in groups], np.int64)
@@ -137,32 +140,33 @@ class _Whole:
         return f"{self.names[self.splits[row]]}/{self.ids[row]}"
 
 
-def _check_card(dataset: PublishedDataset, tree: LabelTree, found: Findings) -> None:
-    head = front_matter(dataset.location.read_text("README.md"), f"{dataset.location.uri}/README.md")
+def _check_card(dataset: PublishedDataset, tree: LabelTree, findings: Findings) -> None:
+    readme = dataset.location.readme
+    head = front_matter(dataset.location.read_text(readme), f"{dataset.location.uri}/{readme}")
     if head.get("configs") != configs(dataset.stats):
-        found.add("the README lists other files than stats.json", ["configs"])
+        findings.add("the README lists other files than stats.json", ["configs"])
     if dataset.card.levels != tree.levels:
-        found.add("the card has other levels than the tree", [", ".join(dataset.card.levels)])
+        findings.add("the card has other levels than the tree", [", ".join(dataset.card.levels)])
     sizes = {level: len(names) for level, names in zip(tree.levels, tree.names, strict=True)}
     if dict(dataset.stats.n_names) != sizes:
-        found.add("stats.json counts other names than the tree has", [str(dict(dataset.stats.n_names))])
+        findings.add("stats.json counts other names than the tree has", [str(dict(dataset.stats.n_names))])
 
 
-def _check_tree_tables(dataset: PublishedDataset, tree: LabelTree, found: Findings) -> None:
+def _check_tree_tables(dataset: PublishedDataset, tree: LabelTree, findings: Findings) -> None:
     for config, frame in tree_tables(tree).items():
         schema = table_features(config).arrow_schema
-        published = _read_table(dataset, config, found)
+        published = _read_table(dataset, config, findings)
         if published is None:
             continue
         if not published.equals(pa.Table.from_pandas(frame, schema, preserve_index=False)):
-            found.add("the tree's table differs from tree.json", [dataset.stats.tables[config].path])
+            findings.add("the tree's table differs from tree.json", [dataset.stats.tables[config].path])
 
 
 def _check_counts(
     dataset: PublishedDataset,
     tree: LabelTree,
     whole: _Whole,
-    found: Findings,
+    findings: Findings,
 ) -> None:
     if len(whole.leaves) != len(whole.splits):
         return  # a shard broke off in the middle, which is noted already
@@ -173,60 +177,62 @@ def _check_counts(
         counted = (len(here), int((here < 0).sum()), labels)
         stated = (stats.n_images, stats.n_unlabelled, dict(stats.n_labels))
         if counted != stated:
-            found.add("counts differ from stats.json", [f"{name}: found {counted}, stated {stated}"])
+            findings.add("counts differ from stats.json", [f"{name}: found {counted}, stated {stated}"])
 
 
 def _check_accounts(
     dataset: PublishedDataset,
     whole: _Whole,
     expected_listed: Mapping[str, int] | None,
-    found: Findings,
+    findings: Findings,
 ) -> None:
     """Every listed image is published, quarantined with a reason, or excluded."""
-    set_aside = _quarantine(dataset, found)
-    n_quarantined = set_aside["split"].value_counts().to_dict()
+    quarantined = _quarantine(dataset, findings)
+    n_quarantined = quarantined["split"].value_counts().to_dict()
     for name, split in dataset.stats.splits.items():
         if split.n_listed != split.n_images + split.n_quarantined + split.n_excluded:
-            found.add("listed is not published + quarantined + excluded", [name])
+            findings.add("listed is not published + quarantined + excluded", [name])
         if split.n_quarantined != n_quarantined.get(name, 0):
-            found.add("quarantine has other rows than stats.json counts", [name])
+            findings.add("quarantine has other rows than stats.json counts", [name])
     listed = {name: split.n_listed for name, split in dataset.stats.splits.items()}
     if expected_listed is not None and listed != dict(expected_listed):
-        found.add("other images are listed than the source lists", [f"{listed}, not {dict(expected_listed)}"])
-    twice = pc.is_in(whole.ids, pa.array(set_aside["image_id"], pa.large_string()))
-    found.add("image both published and quarantined", sorted(set(whole.ids.filter(twice).to_pylist())))
+        findings.add(
+            "other images are listed than the source lists", [f"{listed}, not {dict(expected_listed)}"]
+        )
+    twice = pc.is_in(whole.ids, pa.array(quarantined["image_id"], pa.large_string()))
+    findings.add("image both published and quarantined", sorted(set(whole.ids.filter(twice).to_pylist())))
 
 
-def _quarantine(dataset: PublishedDataset, found: Findings) -> pd.DataFrame:
-    """The table `quarantine`; empty where nothing was set aside or the file cannot be read."""
-    table = _read_table(dataset, "quarantine", found) if "quarantine" in dataset.stats.tables else None
+def _quarantine(dataset: PublishedDataset, findings: Findings) -> pd.DataFrame:
+    """The table `quarantine`; empty where nothing was quarantined or the file cannot be read."""
+    table = _read_table(dataset, "quarantine", findings) if "quarantine" in dataset.stats.tables else None
     if table is None:
         return pd.DataFrame(columns=table_features("quarantine"))
     return pd.DataFrame(table.to_pydict())
 
 
-def _read_table(dataset: PublishedDataset, config: str, found: Findings) -> pa.Table | None:
+def _read_table(dataset: PublishedDataset, config: str, findings: Findings) -> pa.Table | None:
     """A table beside the images; None, and a finding, where it cannot be read."""
     file = dataset.stats.tables.get(config)
     if file is None:
-        found.add("stats.json lists no such table", [config])
+        findings.add("stats.json lists no such table", [config])
         return None
     try:
         with local_copy(dataset.location, file.path) as path:
-            found.add("file altered since publication", altered(path, file))
+            findings.add("file altered since publication", altered(path, file))
             table = pq.read_table(path)
     except FileNotFoundError:
-        found.add("file missing", [file.path])
+        findings.add("file missing", [file.path])
     except (pa.ArrowException, OSError) as error:
-        found.add("file cannot be read", [f"{file.path} ({error})"])
+        findings.add("file cannot be read", [f"{file.path} ({error})"])
     else:
         if table.column_names == list(table_features(config)):
             return table
-        found.add("a table has other columns than it should", [file.path])
+        findings.add("a table has other columns than it should", [file.path])
     return None
 
 
-def _check_ids(whole: _Whole, found: Findings) -> None:
+def _check_ids(whole: _Whole, findings: Findings) -> None:
     codes = whole.ids.dictionary_encode().indices.to_numpy()
     repeated = np.flatnonzero(np.bincount(codes)[codes] > 1)
     splits: dict[str, list[str]] = {}
@@ -234,10 +240,10 @@ def _check_ids(whole: _Whole, found: Findings) -> None:
         splits.setdefault(whole.ids[row].as_py(), []).append(whole.names[whole.splits[row]])
     for image_id, names in sorted(splits.items()):
         rule = "image id in two splits" if len(set(names)) > 1 else "image id twice in a split"
-        found.add(rule, [f"{image_id} in {', '.join(sorted(set(names)))}"])
+        findings.add(rule, [f"{image_id} in {', '.join(sorted(set(names)))}"])
 
 
-def _look_alikes(dataset: PublishedDataset, whole: _Whole, found: Findings) -> tuple[LookAlike, ...]:
+def _look_alikes(dataset: PublishedDataset, whole: _Whole, findings: Findings) -> tuple[LookAlike, ...]:
     """Pairs across splits: the same file first, then near ones; the first are returned with pictures."""
     if len(whole.hashes) != len(whole.splits):
         return ()
@@ -252,7 +258,7 @@ def _look_alikes(dataset: PublishedDataset, whole: _Whole, found: Findings) -> t
     pairs += [(p.first, p.second, p.distance) for p in near if (p.first, p.second) not in same]
     for a, b, distance in pairs:
         rule = "same file in two splits" if distance is None else "look-alikes in two splits"
-        found.add(rule, [f"{whole.name(a)} = {whole.name(b)}"])
+        findings.add(rule, [f"{whole.name(a)} = {whole.name(b)}"])
     return tuple(
         LookAlike(
             whole.name(a),

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from cairnhub.core.errors import CairnError, printable
+from cairnhub.core.errors import BrokenData, printable
 from cairnhub.core.files import write_text_atomic
 
 
@@ -70,7 +70,7 @@ class Report:
         """
         if self.violations:
             listed = "\n".join(f"  - {finding}" for finding in self.violations)
-            raise CairnError(f"{self.dataset}: the published dataset breaks its contract:\n{listed}")
+            raise BrokenData(f"{self.dataset}: the published dataset breaks its contract:\n{listed}")
 
     def __str__(self) -> str:
         state = "the contract holds" if self.ok else f"{len(self.violations)} rule(s) broken"

@@ -48,20 +48,20 @@ class Difference:
 def diff_datasets(
     before: str | Path,
     after: str | Path,
-    scale: str = "sample",
     *,
-    hub: str | Path | None = None,
+    scale: str | None = None,
     revision_before: str | None = None,
     revision_after: str | None = None,
+    hub: str | Path | None = None,
     storage_options: Mapping[str, object] | None = None,
 ) -> Difference:
     """Compare two datasets, or two versions of one; names, folders and URIs as for `load_dataset`.
 
     Raises:
-        CairnError: one of them is not there.
+        NotFound: one of them is not there.
     """
-    old = describe(before, scale, revision_before, hub=hub, storage_options=storage_options)
-    new = describe(after, scale, revision_after, hub=hub, storage_options=storage_options)
+    old = describe(before, scale=scale, revision=revision_before, hub=hub, storage_options=storage_options)
+    new = describe(after, scale=scale, revision=revision_after, hub=hub, storage_options=storage_options)
     return difference(old, new)
 
 

@@ -1,4 +1,4 @@
-"""Places to publish to: a folder or an object store through fsspec, or the Hugging Face hub."""
+"""Places to push to: a folder or an object store through fsspec, or the Hugging Face hub."""
 
 import shutil
 import tempfile
@@ -9,7 +9,7 @@ from typing import Protocol
 from fsspec.core import url_to_fs
 from tqdm import tqdm
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput, NotFound, Unreachable
 from cairnhub.core.files import atomic_write, remove_leftovers, write_text_atomic
 from cairnhub.core.hashing import content_hash, hash_in_name
 from cairnhub.datasets_hub.storage_errors import explained
@@ -17,7 +17,7 @@ from cairnhub.datasets_hub.storage_errors import explained
 _BLOCK_BYTES = 8 * 2**20
 
 
-class Target(Protocol):
+class Destination(Protocol):
     """Where a dataset goes. Files appear whole or not at all; `is_local` says that they stay on this machine."""
 
     uri: str
@@ -36,7 +36,7 @@ class Target(Protocol):
         """Write small files in the given order, the README last: from then on readers see this version."""
 
 
-class FolderTarget:
+class FolderDestination:
     """A folder, here or in an object store."""
 
     def __init__(self, uri: str, storage_options: Mapping[str, object]) -> None:
@@ -50,10 +50,10 @@ class FolderTarget:
         with explained(self.uri):
             self._filesystem.invalidate_cache()
             try:
-                found = self._filesystem.find(self._root, detail=True)
+                entries = self._filesystem.find(self._root, detail=True)
             except FileNotFoundError:
                 return {}
-        return {path[len(self._root) :].lstrip("/"): int(info["size"]) for path, info in found.items()}
+        return {path[len(self._root) :].lstrip("/"): int(info["size"]) for path, info in entries.items()}
 
     def read_text(self, path: str) -> str | None:
         """Content of a small file; None if it is not there."""
@@ -73,7 +73,7 @@ class FolderTarget:
                 self._put(folder / path, where)
                 if not self._blake2b(where).startswith(hash_in_name(path) or "-"):
                     self._filesystem.rm_file(where)
-                    raise CairnError(f"{self.uri}/{path} arrived altered and was removed; publish again")
+                    raise Unreachable(f"{self.uri}/{path} arrived altered and was removed; push again")
 
     def switch(self, texts: Mapping[str, str], version: str) -> None:
         """Write small files in order."""
@@ -92,7 +92,7 @@ class FolderTarget:
             else:
                 self._filesystem.put_file(str(source), where)
         except FileNotFoundError as error:
-            raise CairnError(
+            raise NotFound(
                 f"{self.uri}: {error}; does the bucket exist, may folders be made there?"
             ) from None
 
@@ -104,7 +104,7 @@ class FolderTarget:
         return digest.hexdigest()
 
 
-class HubTarget:
+class HuggingFaceDestination:
     """A dataset repository on the Hugging Face hub (or a server that speaks its protocol)."""
 
     def __init__(self, uri: str) -> None:
@@ -114,7 +114,7 @@ class HubTarget:
         self.is_local = False
         self._repo = uri.removeprefix("hf://").removeprefix("datasets/")
         if self._repo.count("/") != 1:
-            raise CairnError(f"{uri}: give an organisation and a name, as in hf://org/name")
+            raise BadInput(f"{uri}: give an organisation and a name, as in hf://org/name")
         self._api = HfApi()
 
     def sizes_bytes(self) -> dict[str, int]:
@@ -141,7 +141,7 @@ class HubTarget:
             try:
                 local = self._api.hf_hub_download(self._repo, path, repo_type="dataset", cache_dir=cache)
             except LocalEntryNotFoundError as error:  # also raised where nothing answers
-                raise CairnError(f"{self.uri}: {error}; check the network") from None
+                raise Unreachable(f"{self.uri}: {error}; check the network") from None
             except (EntryNotFoundError, RepositoryNotFoundError):
                 return None
             return Path(local).read_text(encoding="utf-8")
@@ -179,21 +179,19 @@ def _copy_whole(source: Path, where: Path) -> None:
         shutil.copyfileobj(content, copy, _BLOCK_BYTES)
 
 
-def open_target(to: str | Path, storage_options: Mapping[str, object] | None = None) -> Target:
+def open_destination(to: str | Path, storage_options: Mapping[str, object] | None = None) -> Destination:
     """The place that `--to` names.
 
     Raises:
-        CairnError: the scheme is unknown or the name is not valid.
+        BadInput: the scheme is unknown or the name is not valid.
     """
     uri = str(to).removeprefix("file://").rstrip("/")
     if not uri:
-        raise CairnError(
-            f"{str(to)!r}: give a folder, s3://bucket/prefix, gs://bucket/prefix or hf://org/name"
-        )
+        raise BadInput(f"{str(to)!r}: give a folder, s3://bucket/prefix, gs://bucket/prefix or hf://org/name")
     if ".." in uri.split("/"):
-        raise CairnError(f"{uri}: write the target without `..`")
+        raise BadInput(f"{uri}: write the destination without `..`")
     if uri.startswith("hf://"):
-        return HubTarget(uri)
-    return FolderTarget(
+        return HuggingFaceDestination(uri)
+    return FolderDestination(
         uri if "://" in uri else str(Path(uri).expanduser().absolute()), storage_options or {}
     )

@@ -56,17 +56,17 @@ def near_pairs(hashes: Bits, groups: npt.NDArray[np.int64], limit: int) -> list[
         Pairs with `first < second`, sorted.
     """
     known = np.flatnonzero(hashes != 0)
-    found: dict[tuple[int, int], int] = {}
+    distances: dict[tuple[int, int], int] = {}
     for band in range(_BANDS):
         for left, right in _same_band(hashes[known], band):
             first, second = known[np.minimum(left, right)], known[np.maximum(left, right)]
             distance = np.bitwise_count(hashes[first] ^ hashes[second])
             near = (distance <= MAX_DISTANCE) & (groups[first] != groups[second])
             for a, b, d in zip(first[near], second[near], distance[near], strict=True):
-                found[int(a), int(b)] = int(d)
-            if len(found) >= limit:
+                distances[int(a), int(b)] = int(d)
+            if len(distances) >= limit:
                 break
-    return [DuplicatePair(a, b, d) for (a, b), d in sorted(found.items())][:limit]
+    return [DuplicatePair(a, b, d) for (a, b), d in sorted(distances.items())][:limit]
 
 
 def _same_band(hashes: Bits, band: int) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:

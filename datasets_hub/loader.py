@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
 from fsspec.core import url_to_fs
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput, BrokenData, NotFound
 from cairnhub.core.text import quoted
 from cairnhub.datasets_hub.location import (
     Location,
@@ -29,40 +29,101 @@ if TYPE_CHECKING:
     Loaded: TypeAlias = Dataset | DatasetDict | IterableDataset | IterableDatasetDict
 
 
+@overload
 def load_dataset(
-    name_or_uri: str | Path,
-    split: str | None = None,
+    name: str | Path,
+    split: str,
     levels: Sequence[str] | None = None,
-    streaming: bool = False,
-    scale: str = "sample",
-    revision: str | None = None,
     *,
+    streaming: Literal[False] = False,
     config: str = "default",
     names: bool = False,
+    scale: str | None = None,
+    revision: str | None = None,
+    hub: str | Path | None = None,
+    storage_options: Mapping[str, object] | None = None,
+) -> "Dataset": ...
+@overload
+def load_dataset(
+    name: str | Path,
+    split: None = None,
+    levels: Sequence[str] | None = None,
+    *,
+    streaming: Literal[False] = False,
+    config: str = "default",
+    names: bool = False,
+    scale: str | None = None,
+    revision: str | None = None,
+    hub: str | Path | None = None,
+    storage_options: Mapping[str, object] | None = None,
+) -> "DatasetDict": ...
+@overload
+def load_dataset(
+    name: str | Path,
+    split: str,
+    levels: Sequence[str] | None = None,
+    *,
+    streaming: Literal[True],
+    config: str = "default",
+    names: bool = False,
+    scale: str | None = None,
+    revision: str | None = None,
+    hub: str | Path | None = None,
+    storage_options: Mapping[str, object] | None = None,
+) -> "IterableDataset": ...
+@overload
+def load_dataset(
+    name: str | Path,
+    split: None = None,
+    levels: Sequence[str] | None = None,
+    *,
+    streaming: Literal[True],
+    config: str = "default",
+    names: bool = False,
+    scale: str | None = None,
+    revision: str | None = None,
+    hub: str | Path | None = None,
+    storage_options: Mapping[str, object] | None = None,
+) -> "IterableDatasetDict": ...
+def load_dataset(
+    name: str | Path,
+    split: str | None = None,
+    levels: Sequence[str] | None = None,
+    *,
+    streaming: bool = False,
+    config: str = "default",
+    names: bool = False,
+    scale: str | None = None,
+    revision: str | None = None,
     hub: str | Path | None = None,
     storage_options: Mapping[str, object] | None = None,
 ) -> "Loaded":
     """Load a published dataset with Hugging Face `datasets`.
 
     Args:
-        name_or_uri: a name in the hub, a folder, or `s3://`, `gs://`, `hf://`, `dvc://`.
+        name: a name in the hub, a folder, or a URI: `s3://`, `gs://`, `hf://`, `dvc://`.
         split: one split (`"train"`, `"train[:10%]"`); all of them by default.
         levels: the level columns to keep; all by default.
         streaming: read while iterating instead of preparing a local copy first.
-        scale: `sample` or `full`, for names.
-        revision: a version published before.
         config: `default` (images), `nodes` or `edges` (the label tree).
         names: add a column `<level>_name` for every kept level that is too large for a ClassLabel.
+        scale: `sample` or `full`, for names; by default full where it is published, else the sample, and which of
+            them is said once.
+        revision: a version published before.
         hub: where names are looked up; by default `CAIRN_HUB`, else the nearest `data/hub` upwards.
         storage_options: passed to fsspec for URIs.
 
     Returns:
-        What `datasets.load_dataset` returns.
+        What `datasets.load_dataset` returns: a `Dataset`, or a `DatasetDict` without `split`; of the iterable kind
+        with `streaming`.
 
     Raises:
-        CairnError: no such dataset, split, level or file; the message says what to do.
+        NotFound: no such dataset, version, split or level; the message says what there is.
+        BadInput: an argument does not fit.
+        BrokenData: a file is missing or damaged.
+        Unreachable: the storage does not answer or does not let us in.
     """
-    location = locate(name_or_uri, scale, hub, revision, storage_options)
+    location = locate(name, scale=scale, revision=revision, hub=hub, storage_options=storage_options)
     return steadily(location, lambda: _load(location, split, levels, streaming, config, names))
 
 
@@ -76,53 +137,55 @@ def _load(
 ) -> "Loaded":
     import datasets
 
-    found = open_dataset(location)
-    files = found.data_files.get(config)
+    published = open_dataset(location)
+    files = published.data_files.get(config)
     if files is None:
-        raise CairnError(f"{found.location.uri}: no config {config!r}; there are {quoted(found.data_files)}")
-    _check_split(split, files, streaming, found.location.uri)
-    _check_present(found, files)
+        raise NotFound(
+            f"{published.location.uri}: no config {config!r}; there are {quoted(published.data_files)}"
+        )
+    _check_split(split, files, streaming, published.location.uri)
+    _check_present(published, files)
     loaded = datasets.load_dataset(
         "parquet",
         data_files={name: list(paths) for name, paths in files.items()},
         split=split,
         streaming=streaming,
-        storage_options=found.location.options or None,
+        storage_options=published.location.options or None,
     )
     if config != "default":
         return loaded
-    return _with_levels(loaded, found, levels, names)
+    return _with_levels(loaded, published, levels, names)
 
 
 def load_tree(
-    name_or_uri: str | Path,
-    scale: str = "sample",
-    revision: str | None = None,
+    name: str | Path,
     *,
+    scale: str | None = None,
+    revision: str | None = None,
     hub: str | Path | None = None,
     storage_options: Mapping[str, object] | None = None,
 ) -> LabelTree:
-    """Load the label tree of a published dataset; arguments as for `load_dataset`."""
-    location = locate(name_or_uri, scale, hub, revision, storage_options)
+    """Load the label tree of a published dataset; arguments and errors as for `load_dataset`."""
+    location = locate(name, scale=scale, revision=revision, hub=hub, storage_options=storage_options)
     return steadily(location, lambda: open_dataset(location).tree())
 
 
 def describe(
-    name_or_uri: str | Path,
-    scale: str = "sample",
-    revision: str | None = None,
+    name: str | Path,
     *,
+    scale: str | None = None,
+    revision: str | None = None,
     hub: str | Path | None = None,
     storage_options: Mapping[str, object] | None = None,
 ) -> PublishedDataset:
-    """Card, numbers and files of a published dataset; no image is read."""
-    location = locate(name_or_uri, scale, hub, revision, storage_options)
+    """Card, numbers and files of a published dataset; no image is read. Arguments and errors as for `load_dataset`."""
+    location = locate(name, scale=scale, revision=revision, hub=hub, storage_options=storage_options)
     return steadily(location, lambda: open_dataset(location))
 
 
 def list_datasets(
-    scale: str | None = None,
     *,
+    scale: str | None = None,
     hub: str | Path | None = None,
     storage_options: Mapping[str, object] | None = None,
 ) -> list[PublishedDataset]:
@@ -132,6 +195,10 @@ def list_datasets(
         scale: only this one; all by default.
         hub: as for `load_dataset`; a folder or a URI.
         storage_options: passed to fsspec for URIs.
+
+    Raises:
+        NotFound: there is no hub.
+        Unreachable: the storage does not answer or does not let us in.
     """
     where = find_hub(hub)
     options = dict(storage_options or {})
@@ -153,17 +220,18 @@ def label_array(dataset: "Dataset", tree: LabelTree) -> npt.NDArray[np.int64]:
         Shape (n_images, L), column 0 the finest level; -1 for an image without a label.
 
     Raises:
-        CairnError: not one split that can be read at random, or a level column is missing.
+        BadInput: not one split that can be read at random.
+        NotFound: a level column is missing.
     """
     from datasets import Dataset
 
     if not isinstance(dataset, Dataset):
-        raise CairnError(
+        raise BadInput(
             f"label_array needs one split, got {type(dataset).__name__}: load it with `split=...`, without streaming"
         )
     missing = [level for level in tree.levels if level not in dataset.column_names]
     if missing:
-        raise CairnError(f"the dataset has no column {quoted(missing)}; load it without `levels=`")
+        raise NotFound(f"the dataset has no column {quoted(missing)}; load it without `levels=`")
     return class_indices(dataset.select_columns(list(tree.levels)).with_format("arrow")[:], tree)
 
 
@@ -182,40 +250,42 @@ def _check_split(split: str | None, files: Mapping[str, Sequence[str]], streamin
     if split is None:
         return
     if not isinstance(split, str):
-        raise CairnError(f"split must be a name such as 'train' or 'train[:10%]', got {split!r}")
+        raise BadInput(f"split must be a name such as 'train' or 'train[:10%]', got {split!r}")
     unknown = [name for part in split.split("+") if (name := part.split("[")[0]) not in files]
     if unknown:
-        raise CairnError(f"{uri}: no split {quoted(unknown)}; there are {quoted(files)}")
+        raise NotFound(f"{uri}: no split {quoted(unknown)}; there are {quoted(files)}")
     if streaming and split not in files:
-        raise CairnError(f"split {split!r} cannot be streamed: stream a whole split, then take(n) or skip(n)")
+        raise BadInput(f"split {split!r} cannot be streamed: stream a whole split, then take(n) or skip(n)")
 
 
-def _check_present(found: PublishedDataset, files: Mapping[str, Sequence[str]]) -> None:
+def _check_present(published: PublishedDataset, files: Mapping[str, Sequence[str]]) -> None:
     """A missing shard is named here; `datasets` would only say that some pattern matched nothing."""
-    if not found.location.is_local:
+    if not published.location.is_local:
         return
     missing = [path for paths in files.values() for path in paths if not Path(path).is_file()]
     if missing:
-        raise CairnError(f"missing {quoted(missing)}; the dataset is not whole: fetch or publish it again")
+        raise BrokenData(f"missing {quoted(missing)}; the dataset is not whole: fetch or publish it again")
 
 
 def _with_levels(
-    loaded: "Loaded", found: PublishedDataset, levels: Sequence[str] | None, names: bool
+    loaded: "Loaded", published: PublishedDataset, levels: Sequence[str] | None, names: bool
 ) -> "Loaded":
     from datasets import DatasetDict, IterableDatasetDict
 
     if isinstance(levels, str):
-        raise CairnError(f"levels must be a list, such as [{levels!r}]")
-    unknown = sorted(set(levels or ()) - set(found.card.levels))
+        raise BadInput(f"levels must be a list, such as [{levels!r}]")
+    unknown = sorted(set(levels or ()) - set(published.card.levels))
     if unknown:
-        raise CairnError(f"no level {quoted(unknown)}; {found.card.name} has {quoted(found.card.levels)}")
-    kept = [level for level in found.card.levels if levels is None or level in levels]
-    dropped = [level for level in found.card.levels if level not in kept]
+        raise NotFound(
+            f"no level {quoted(unknown)}; {published.card.name} has {quoted(published.card.levels)}"
+        )
+    kept = [level for level in published.card.levels if levels is None or level in levels]
+    dropped = [level for level in published.card.levels if level not in kept]
     if dropped:
         loaded = loaded.remove_columns(dropped)
     if not names:
         return loaded
-    tree = found.tree()
+    tree = published.tree()
     for level in kept:
         if is_class_label(tree, level):
             continue

@@ -1,16 +1,18 @@
 """Where a published dataset lies: a name in a hub, a folder, or a URI."""
 
+import logging
 import os
 import posixpath
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
 from fsspec.core import url_to_fs
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput, BrokenData, NotFound
 from cairnhub.core.files import read_steadily
 from cairnhub.core.parse import decode
 from cairnhub.core.text import did_you_mean
@@ -20,7 +22,9 @@ from cairnhub.datasets_hub.storage_errors import explained
 from cairnhub.hierarchies.tree import LabelTree
 
 HUB_VARIABLE = "CAIRN_HUB"
+SCALES = ("full", "sample")  # the first that is published is read where none is named
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -56,7 +60,7 @@ class Location:
             CairnError: the path leads out of the folder.
         """
         if posixpath.isabs(path) or "://" in path or ".." in path.split("/"):
-            raise CairnError(
+            raise BrokenData(
                 f"{self.uri}: {path[:200]!r} leads out of the dataset; do not trust this dataset"
             )
         return f"{self._root}/{path}"
@@ -73,7 +77,7 @@ class Location:
                 return decode(filesystem.cat_file(where), f"{self.uri}/{path}")
         except FileNotFoundError:
             version = f" in version {self.revision!r}" if self.revision else ""
-            raise CairnError(
+            raise NotFound(
                 f"{self.uri}: no {path}{version}; is it the folder of a published dataset?"
             ) from None
 
@@ -130,7 +134,7 @@ class PublishedDataset:
         origin = f"{self.location.uri}/{path}"
         tree = LabelTree.from_json(self.location.read_text(path), origin)
         if tree.fingerprint != self.stats.tree_fingerprint:
-            raise CairnError(
+            raise BrokenData(
                 f"{origin}: another tree than the images were published with ({tree.fingerprint[:12]}, "
                 f"expected {self.stats.tree_fingerprint[:12]}); publish the dataset again"
             )
@@ -184,52 +188,86 @@ def find_hub(hub: str | Path | None = None) -> str:
     if chosen:
         path = Path(chosen).expanduser().resolve()
         if not path.is_dir():
-            raise CairnError(f"{path}: there is no such hub; correct `hub=...` or {HUB_VARIABLE}")
+            raise NotFound(f"{path}: there is no such hub; correct `hub=...` or {HUB_VARIABLE}")
         return str(path)
     here = Path.cwd()
     for folder in (here, *here.parents):
         if (folder / "data" / "hub").is_dir():
             return str(folder / "data" / "hub")
-    raise CairnError(
+    raise NotFound(
         f"no hub: {here} and the folders above have no data/hub. Build one with `dvc repro`, give `hub=...`, "
         f"or set {HUB_VARIABLE} to a folder or a URI"
     )
 
 
 def locate(
-    name_or_uri: str | Path,
-    scale: str = "sample",
-    hub: str | Path | None = None,
+    name: str | Path,
+    *,
+    scale: str | None = None,
     revision: str | None = None,
+    hub: str | Path | None = None,
     storage_options: Mapping[str, object] | None = None,
 ) -> Location:
-    """Find a dataset by its name in the hub, its folder, or its URI.
+    """Find a dataset by its name in the hub, its folder, or its URI; arguments as for `load_dataset`.
 
     Raises:
-        CairnError: there is no such dataset; the message says what to run.
+        NotFound: there is no such dataset; the message says what to run.
+        BadInput: the name cannot be one.
     """
     options = dict(storage_options or {})
-    text = str(name_or_uri)
+    text = str(name)
     if "://" in text:
         return Location(text.rstrip("/"), revision, options)
-    if isinstance(name_or_uri, Path) or "/" in text or text.startswith("."):
+    if isinstance(name, Path) or "/" in text or text.startswith("."):
         folder = Path(text).expanduser().resolve()
         if not (folder / "README.md").is_file():
-            raise CairnError(
+            raise NotFound(
                 f"{folder}: no published dataset there (no README.md); give its folder or its name"
             )
         return Location(str(folder), revision, options)
-    where = find_hub(hub)
-    uri = f"{where}/{safe_name(scale)}/{safe_name(text)}"
-    if "://" not in where and not (Path(uri) / "README.md").is_file():
-        present = _present(Path(where))
-        hint = f"; write ./{text} for the folder of that name" if Path(text).is_dir() else ""
-        near = did_you_mean(f"{scale}/{text}", present)
-        raise CairnError(
-            f"no dataset {text!r} of scale {scale!r} in {where}{near}; there are: {', '.join(present) or 'none'}. "
-            f"`dvc repro` builds those that params.yaml lists under datasets{hint}"
-        )
-    return Location(uri, revision, options)
+    return Location(_find_in_hub(find_hub(hub), safe_name(text), scale, options), revision, options)
+
+
+def _find_in_hub(hub: str, name: str, scale: str | None, options: Mapping[str, object]) -> str:
+    """Path or URI of a named dataset; without a scale the full one where it is published, else the sample."""
+    folders = {each: f"{hub}/{each}/{name}" for each in ((safe_name(scale),) if scale else SCALES)}
+    if "://" in hub:  # whether the last one is there, its reader will see
+        present = [
+            each for each in folders if each == list(folders)[-1] or _is_published(folders[each], options)
+        ]
+    else:
+        present = [each for each in folders if (Path(folders[each]) / "README.md").is_file()]
+    if not present:
+        raise _absent(hub, name, scale)
+    if scale is None:
+        _say_scale(hub, name, present[0])
+    return folders[present[0]]
+
+
+def _is_published(uri: str, options: Mapping[str, object]) -> bool:
+    with explained(uri):
+        filesystem, folder = url_to_fs(uri, **options)
+        return bool(filesystem.exists(f"{folder}/README.md"))
+
+
+@cache
+def _say_scale(hub: str, name: str, scale: str) -> None:
+    """Once per process and dataset: nobody should take the sample for the whole."""
+    reason = "the whole dataset" if scale == "full" else f"for the full one is not published in {hub}"
+    _log.warning("%s: reading scale %r, %s; `scale` chooses", name, scale, reason)
+
+
+def _absent(hub: str, name: str, scale: str | None) -> NotFound:
+    present = sorted(
+        str(readme.parent.relative_to(hub)) for readme in Path(hub).glob("[!.]*/[!.]*/README.md")
+    )
+    of_scale = f" of scale {scale!r}" if scale else ""
+    near = did_you_mean(f"{scale or 'sample'}/{name}", present)
+    hint = f"; write ./{name} for the folder of that name" if Path(name).is_dir() else ""
+    return NotFound(
+        f"no dataset {name!r}{of_scale} in {hub}{near}; there are: {', '.join(present) or 'none'}. "
+        f"`dvc repro` builds those that params.yaml lists under datasets{hint}"
+    )
 
 
 def safe_name(name: str) -> str:
@@ -239,9 +277,5 @@ def safe_name(name: str) -> str:
         CairnError: it has a slash, `..` or anything else that a folder of the hub does not have.
     """
     if not _SAFE_NAME.fullmatch(name) or ".." in name:
-        raise CairnError(f"{name[:100]!r} is no name: use letters, digits, `.`, `_` and `-`")
+        raise BadInput(f"{name[:100]!r} is no name: use letters, digits, `.`, `_` and `-`")
     return name
-
-
-def _present(hub: Path) -> list[str]:
-    return sorted(str(readme.parent.relative_to(hub)) for readme in hub.glob("[!.]*/[!.]*/README.md"))

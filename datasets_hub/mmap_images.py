@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BrokenData
 from cairnhub.datasets_hub.loader import class_indices, describe, load_dataset
 from cairnhub.datasets_hub.location import PublishedDataset
 
@@ -57,51 +57,80 @@ class OpenSplit:
     labels: npt.NDArray[np.int64]
 
 
-def open_split(name_or_uri: str | Path, split: str, scale: str = "sample") -> OpenSplit:
+def open_split(
+    name: str | Path,
+    split: str,
+    *,
+    scale: str | None = None,
+    revision: str | None = None,
+    hub: str | Path | None = None,
+    storage_options: Mapping[str, object] | None = None,
+) -> OpenSplit:
     """Open a split for reading at random; one that lies elsewhere is downloaded first, by `datasets`.
 
     Args:
-        name_or_uri: as for `load_dataset`.
+        name: as for `load_dataset`, and so the others.
         split: its name.
         scale: `sample` or `full`, for names.
+        revision: a version published before.
+        hub: where names are looked up.
+        storage_options: passed to fsspec for URIs.
 
     Raises:
-        CairnError: no such dataset or split, a shard is missing, or a shard's images cannot be read in place.
+        NotFound: no such dataset or split.
+        BrokenData: a shard is missing, or its images cannot be read in place.
     """
-    found = describe(name_or_uri, scale)
-    tree, files = found.tree(), _local_files(found, split)
-    labels = class_indices(read_columns(name_or_uri, split, tree.levels, scale), tree)
-    if files:
-        return OpenSplit(MappedImages(files), labels)
-    return OpenSplit(_Downloaded(load_dataset(name_or_uri, split=split, scale=scale)), labels)
+    published = describe(name, scale=scale, revision=revision, hub=hub, storage_options=storage_options)
+    tree, files = published.tree(), _local_files(published, split)
+    labels = class_indices(_columns(published, split, tree.levels), tree)
+    return OpenSplit(MmapImages(files) if files else _PreparedImages(_prepared(published, split)), labels)
 
 
 def read_columns(
-    name_or_uri: str | Path, split: str, columns: Sequence[str], scale: str = "sample"
+    name: str | Path,
+    split: str,
+    columns: Sequence[str],
+    *,
+    scale: str | None = None,
+    revision: str | None = None,
+    hub: str | Path | None = None,
+    storage_options: Mapping[str, object] | None = None,
 ) -> "Table":
     """Some columns of a split, in its order; arguments and errors as for `open_split`."""
-    files = _local_files(describe(name_or_uri, scale), split)
+    published = describe(name, scale=scale, revision=revision, hub=hub, storage_options=storage_options)
+    return _columns(published, split, columns)
+
+
+def _columns(published: PublishedDataset, split: str, columns: Sequence[str]) -> "Table":
+    files = _local_files(published, split)
     if files:
         return pq.read_table(list(files), columns=list(columns))
-    loaded = load_dataset(name_or_uri, split=split, scale=scale)  # or says what is missing
-    return loaded.select_columns(list(columns)).with_format("arrow")[:]
+    return _prepared(published, split).select_columns(list(columns)).with_format("arrow")[:]
 
 
-def _local_files(found: PublishedDataset, split: str) -> Sequence[str]:
+def _prepared(published: PublishedDataset, split: str) -> "Dataset":
+    """A split as `datasets` prepares it; or the error that says what is missing."""
+    location = published.location
+    return load_dataset(
+        location.uri, split, revision=location.revision, storage_options=location.storage_options
+    )
+
+
+def _local_files(published: PublishedDataset, split: str) -> Sequence[str]:
     """A split's shards where all of them lie on this machine."""
-    files = found.data_files["default"].get(split, ())
-    is_here = found.location.is_local and all(Path(path).is_file() for path in files)
+    files = published.data_files["default"].get(split, ())
+    is_here = published.location.is_local and all(Path(path).is_file() for path in files)
     return files if is_here else ()
 
 
-class MappedImages:
+class MmapImages:
     """Images of local Parquet shards, in their order.
 
     Args:
         paths: the shards.
 
     Raises:
-        CairnError: the images are compressed or encoded.
+        BrokenData: the images are compressed or encoded.
     """
 
     def __init__(self, paths: Sequence[str]) -> None:
@@ -130,7 +159,7 @@ class MappedImages:
         return data[offset : offset + _length(data, offset - 4)]
 
 
-class _Downloaded:
+class _PreparedImages:
     """Images of a split that `datasets` has prepared."""
 
     def __init__(self, loaded: "Dataset") -> None:
@@ -167,7 +196,7 @@ def _pages(path: str) -> Iterator[_Page]:
     metadata, data = pq.read_metadata(path), _mapped(path)
     columns = [metadata.schema.column(i).path for i in range(metadata.num_columns)]
     if COLUMN not in columns:
-        raise CairnError(f"{path}: no column {COLUMN}; an edition without images cannot be trained on")
+        raise BrokenData(f"{path}: no column {COLUMN}; an edition without images cannot be trained on")
     for group in range(metadata.num_row_groups):
         chunk = metadata.row_group(group).column(columns.index(COLUMN))
         position = chunk.data_page_offset
@@ -178,7 +207,7 @@ def _pages(path: str) -> Iterator[_Page]:
             page = header.get(_DATA_PAGE_HEADER)
             is_plain = isinstance(page, dict) and _number(page, _ENCODING) == _PLAIN
             if not is_plain or header[_TYPE] != _DATA_PAGE or header[_COMPRESSED] != header[_UNCOMPRESSED]:
-                raise CairnError(f"{path}: its images are encoded or compressed; publish the dataset again")
+                raise BrokenData(f"{path}: its images are encoded or compressed; publish the dataset again")
             assert isinstance(page, dict)
             yield _Page(path, start, position, _number(page, _N_VALUES))
 
@@ -191,7 +220,7 @@ def _image_offsets(data: mmap.mmap, page: _Page) -> Iterator[int]:
         yield position
         position += _length(data, position - 4)
         if position > page.end:
-            raise CairnError(f"{page.path}: an image is missing or the file is damaged; check the dataset")
+            raise BrokenData(f"{page.path}: an image is missing or the file is damaged; check the dataset")
 
 
 def _length(data: mmap.mmap, position: int) -> int:
@@ -204,7 +233,7 @@ def _length(data: mmap.mmap, position: int) -> int:
 def _number(struct: Mapping[int, object], field: int) -> int:
     value = struct.get(field)
     if not isinstance(value, int):
-        raise CairnError(f"a page header without field {field}: the shard is damaged; check the dataset")
+        raise BrokenData(f"a page header without field {field}: the shard is damaged; check the dataset")
     return value
 
 
@@ -233,7 +262,7 @@ def _thrift_value(data: mmap.mmap, position: int, kind: int) -> tuple[object, in
             return data[position : position + length], position + length
         case 12:
             return _thrift_struct(data, position)
-    raise CairnError(f"a page header holds a value of type {kind}: the shard is damaged; check the dataset")
+    raise BrokenData(f"a page header holds a value of type {kind}: the shard is damaged; check the dataset")
 
 
 def _varint(data: mmap.mmap, position: int) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Publish a dataset to others: data first, then the version's own folder, the README last."""
+"""Push a published dataset to others: data first, then the version's own folder, the README last."""
 
 import hashlib
 import json
@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput, BrokenData, NotFound
 from cairnhub.core.hashing import blake2b_of, hash_in_name
 from cairnhub.core.parse import FORBID, parse_json, typed
 from cairnhub.datasets_hub.card import escape
 from cairnhub.datasets_hub.dataset_diff import difference
-from cairnhub.datasets_hub.destinations import Target, open_target
+from cairnhub.datasets_hub.destinations import Destination, open_destination
 from cairnhub.datasets_hub.labels_only import write_labels_only
 from cairnhub.datasets_hub.loader import describe
 from cairnhub.datasets_hub.location import Location, PublishedDataset, open_dataset, safe_name
@@ -24,14 +24,14 @@ _HISTORY = "versions.json"
 
 @dataclass(frozen=True)
 class Version:
-    """One publication.
+    """One state of a dataset that was pushed.
 
     Attributes:
         name: `v1`, `v2` ..
         content: SHA-256 over the names of its files and the content of those without a hash in their name.
         fingerprint: `Stats.fingerprint` of its data.
         n_images: images in it.
-        message: why it was published.
+        message: why it was pushed.
         changes: what changed since the version before.
     """
 
@@ -46,11 +46,11 @@ class Version:
 
 
 @dataclass(frozen=True)
-class Publication:
-    """What a publication did, or (dry run) would do.
+class PushResult:
+    """What a push did, or (dry run) would do.
 
     Attributes:
-        target: URI of the dataset's folder or repository.
+        destination: URI of the dataset's folder or repository.
         version: the version that readers now see.
         sent: files that travelled, with their sizes in bytes.
         n_kept: files that were there already.
@@ -59,7 +59,7 @@ class Publication:
         switched: False if readers saw this version before, or in a dry run.
     """
 
-    target: str
+    destination: str
     version: str
     sent: Mapping[str, int]
     n_kept: int
@@ -70,57 +70,59 @@ class Publication:
     def __str__(self) -> str:
         size = sum(self.sent.values()) / 1e6
         files = f"{len(self.sent)} files {'sent' if self.switched else 'to send'} ({size:,.1f} MB), {self.n_kept} there"
-        lines = [f"{self.target} {self.version}: {files}"]
+        lines = [f"{self.destination} {self.version}: {files}"]
         if not self.with_images:
             lines.append("  the licence forbids passing the images on: labels and splits only")
         return "\n".join([*lines, *(f"  {change}" for change in self.changes)])
 
 
-def publish(
-    name_or_path: str | Path,
+def push(
+    name: str | Path,
     to: str | Path,
     *,
-    scale: str = "sample",
-    hub: str | Path | None = None,
     message: str = "",
     dry_run: bool = False,
+    scale: str | None = None,
+    hub: str | Path | None = None,
     storage_options: Mapping[str, object] | None = None,
-) -> Publication:
-    """Publish a dataset of this machine's hub to a folder, an object store or the Hugging Face hub.
+) -> PushResult:
+    """Push a dataset of this machine's hub to a folder, an object store or the Hugging Face hub.
 
     Only files that are not there travel. Readers see the version before until the README is replaced, the
-    last step; a killed publication is finished by running it again.
+    last step; a killed push is finished by running it again.
 
     Args:
-        name_or_path: a name in the hub, or the dataset's folder.
+        name: a name in the hub, or the dataset's folder.
         to: the dataset's place: `/path/of/dataset`, `s3://bucket/prefix`, `gs://..` or `hf://org/name`.
-        scale: `sample` or `full`, for names.
-        hub: where names are looked up.
         message: a line for the changelog.
         dry_run: only say what would travel.
+        scale: `sample` or `full`, for names; as for `load_dataset`.
+        hub: where names are looked up.
         storage_options: passed to fsspec, such as `{"endpoint_url": ...}` for S3.
 
     Raises:
-        CairnError: a file of the dataset is missing or altered (nothing is published), something else lies at
-            the target, or the target refuses.
+        NotFound: no such dataset.
+        BrokenData: a file of the dataset is missing or altered; nothing is pushed.
+        BadInput: something else lies at the destination.
+        Unreachable: the destination does not answer or does not let us in.
     """
-    source = describe(name_or_path, scale, hub=hub)
-    target = open_target(to, storage_options)
-    history = read_history(target)
-    _check_place(source, target, history)
+    source = describe(name, scale=scale, hub=hub)
+    destination = open_destination(to, storage_options)
+    history = read_history(destination)
+    _check_place(source, destination, history)
     verify_files(source)
-    with _edition(source, target.is_local) as (edition, folder):
-        before = _present(target, history, storage_options)
+    with _edition(source, destination.is_local) as (edition, folder):
+        before = _present(destination, history, storage_options)
         version = _next_version(history, before, edition, folder, message)
-        there = target.sizes_bytes()
+        there = destination.sizes_bytes()
         named = {path: size for path, size in _sizes(folder).items() if hash_in_name(path)}
         missing = {path: size for path, size in named.items() if there.get(path) != size}
         current = not missing and before is not None and before.version == version.name
         if not dry_run and not current:
-            target.upload(folder, sorted(missing))
-            _switch(target, folder, version, [*(v for v in history if v.name != version.name), version])
-        return Publication(
-            target.uri,
+            destination.upload(folder, sorted(missing))
+            _switch(destination, folder, version, [*(v for v in history if v.name != version.name), version])
+        return PushResult(
+            destination.uri,
             version.name,
             missing,
             len(named) - len(missing),
@@ -134,37 +136,40 @@ def rollback(to: str | Path, version: str, *, storage_options: Mapping[str, obje
     """Let readers see an earlier version again; nothing is deleted.
 
     Raises:
-        CairnError: there is no such version, or one of its files is gone.
+        NotFound: there is no such version.
+        BrokenData: one of its files is gone.
     """
-    target = open_target(to, storage_options)
-    history = read_history(target)
+    destination = open_destination(to, storage_options)
+    history = read_history(destination)
     folder = f"versions/{safe_name(version)}"
     if version not in {known.name for known in history}:
         names = ", ".join(known.name for known in history) or "none"
-        raise CairnError(f"{target.uri}: no version {version!r}; there are: {names}")
-    there = target.sizes_bytes()
+        raise NotFound(f"{destination.uri}: no version {version!r}; there are: {names}")
+    there = destination.sizes_bytes()
     texts = {}
     for path in sorted(there):
         if path.startswith(f"{folder}/"):
-            texts[path.removeprefix(f"{folder}/")] = target.read_text(path) or ""
-    stats = Stats.from_json(texts.get("stats.json", ""), f"{target.uri}/{folder}/stats.json")
+            texts[path.removeprefix(f"{folder}/")] = destination.read_text(path) or ""
+    stats = Stats.from_json(texts.get("stats.json", ""), f"{destination.uri}/{folder}/stats.json")
     gone = [file.path for file in stats.files if there.get(file.path) != file.size_bytes]
     if gone:
-        raise CairnError(f"{target.uri}: {version} cannot come back, {len(gone)} files are gone: {gone[0]}")
+        raise BrokenData(
+            f"{destination.uri}: {version} cannot come back, {len(gone)} files are gone: {gone[0]}"
+        )
     if "README.md" not in texts:
-        raise CairnError(f"{target.uri}: {version} cannot come back, {folder}/README.md is gone")
+        raise BrokenData(f"{destination.uri}: {version} cannot come back, {folder}/README.md is gone")
     readme = texts.pop("README.md")
-    target.switch({**texts, "README.md": readme}, version)
+    destination.switch({**texts, "README.md": readme}, version)
 
 
-def read_history(target: Target) -> list[Version]:
-    """Every version published there, oldest first.
+def read_history(destination: Destination) -> list[Version]:
+    """Every version that was pushed there, oldest first.
 
     Raises:
-        CairnError: the history cannot be read.
+        BrokenData: the history cannot be read.
     """
-    text = target.read_text(_HISTORY)
-    origin = f"{target.uri}/{_HISTORY}"
+    text = destination.read_text(_HISTORY)
+    origin = f"{destination.uri}/{_HISTORY}"
     return typed(list[Version], parse_json(text, origin), origin) if text else []
 
 
@@ -172,26 +177,31 @@ def verify_files(dataset: PublishedDataset) -> None:
     """Every file is there and unaltered, and the tree is the one that the images were published with.
 
     Raises:
-        CairnError: naming the file.
+        BrokenData: naming the file.
+        BadInput: the dataset is not on this machine.
     """
     if not dataset.location.is_local:
-        raise CairnError(f"{dataset.location.uri}: publish from a folder of this machine")
+        raise BadInput(f"{dataset.location.uri}: push from a folder of this machine")
     dataset.tree()
     for file in dataset.stats.files:
         path = Path(dataset.location.file(file.path))
         if not path.is_file():
-            raise CairnError(f"{path} is missing; build the dataset again before you publish it")
+            raise BrokenData(f"{path} is missing; build the dataset again before you push it")
         if blake2b_of(path) != file.blake2b:
-            raise CairnError(f"{path} was altered since it was built; build the dataset again")
+            raise BrokenData(f"{path} was altered since it was built; build the dataset again")
 
 
-def _check_place(source: PublishedDataset, target: Target, history: list[Version]) -> None:
+def _check_place(source: PublishedDataset, destination: Destination, history: list[Version]) -> None:
     """Refuse the dataset's own folder, and a place whose README is of something else: it would be overwritten."""
-    if target.is_local and Path(target.uri).resolve().is_relative_to(Path(source.location.uri).resolve()):
-        raise CairnError(f"{target.uri} is the folder of the dataset itself: give another place")
-    readme = None if history else target.read_text("README.md")
+    if destination.is_local and Path(destination.uri).resolve().is_relative_to(
+        Path(source.location.uri).resolve()
+    ):
+        raise BadInput(f"{destination.uri} is the folder of the dataset itself: give another place")
+    readme = None if history else destination.read_text("README.md")
     if readme is not None and "\ncairn:\n" not in readme:
-        raise CairnError(f"{target.uri} has a README.md of something else: give a place of the dataset's own")
+        raise BadInput(
+            f"{destination.uri} has a README.md of something else: give a place of the dataset's own"
+        )
 
 
 @contextmanager
@@ -207,12 +217,12 @@ def _edition(source: PublishedDataset, stays: bool) -> Iterator[tuple[PublishedD
 
 
 def _present(
-    target: Target, history: list[Version], storage_options: Mapping[str, object] | None
+    destination: Destination, history: list[Version], storage_options: Mapping[str, object] | None
 ) -> PublishedDataset | None:
     """What readers see there now."""
-    if not history or target.read_text("README.md") is None:
+    if not history or destination.read_text("README.md") is None:
         return None
-    return open_dataset(Location(target.uri, None, dict(storage_options or {})))
+    return open_dataset(Location(destination.uri, None, dict(storage_options or {})))
 
 
 def _next_version(
@@ -234,7 +244,7 @@ def _next_version(
     return Version(name, content, edition.stats.fingerprint, edition.stats.n_images, message, changes)
 
 
-def _switch(target: Target, folder: Path, version: Version, history: list[Version]) -> None:
+def _switch(destination: Destination, folder: Path, version: Version, history: list[Version]) -> None:
     """The version's own folder first, then the same files at the top, the README last."""
     texts = {
         path: (folder / path).read_text(encoding="utf-8")
@@ -245,7 +255,7 @@ def _switch(target: Target, folder: Path, version: Version, history: list[Versio
     own = {f"versions/{version.name}/{path}": text for path, text in {**texts, "README.md": readme}.items()}
     records = json.dumps([asdict(entry) for entry in history], indent=1, ensure_ascii=False) + "\n"
     shared = {"CHANGELOG.md": _changelog(history), _HISTORY: records}
-    target.switch({**own, **texts, **shared, "README.md": readme}, version.name)
+    destination.switch({**own, **texts, **shared, "README.md": readme}, version.name)
 
 
 def _changelog(history: list[Version]) -> str:

@@ -39,11 +39,11 @@ class ImageRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Quarantined:
+class QuarantineRow:
     """What is not published, and why.
 
     Attributes:
-        image_id: of a listed image; None for a member of an archive that is refused and that no list asks for.
+        image_id: of a listed image; None for a member of an archive that no list asks for.
         split: of a listed image; None with `image_id`.
         path: its name, where one is known.
         reason: one of few texts, so that they can be counted.
@@ -55,7 +55,7 @@ class Quarantined:
     reason: str
 
 
-class Part(Protocol):
+class Partition(Protocol):
     """Rows that one worker reads once, from first to last: a run of an index, or a whole streamed archive.
 
     It travels to the worker, so it holds names rather than data.
@@ -80,14 +80,14 @@ class Part(Protocol):
     def reads(self) -> Iterable[Path]:
         """The files that its rows come from."""
 
-    def read(self) -> Iterator[ImageRow | Quarantined]:
+    def read(self) -> Iterator[ImageRow | QuarantineRow]:
         """Its rows, one at a time; their order is that of publication within each split."""
 
 
 class RowList:
-    """A part that is in memory already."""
+    """A partition that is in memory already."""
 
-    def __init__(self, rows: Sequence[ImageRow | Quarantined], name: str = "rows") -> None:
+    def __init__(self, rows: Sequence[ImageRow | QuarantineRow], name: str = "rows") -> None:
         self.name = name
         self._rows = rows
 
@@ -110,6 +110,6 @@ class RowList:
         """None."""
         return ()
 
-    def read(self) -> Iterator[ImageRow | Quarantined]:
+    def read(self) -> Iterator[ImageRow | QuarantineRow]:
         """Every row."""
         return iter(self._rows)

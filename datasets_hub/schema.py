@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput
 from cairnhub.hierarchies.tree import LabelTree
 
 if TYPE_CHECKING:
@@ -41,10 +41,10 @@ def image_features(tree: LabelTree, attribution: Sequence[str] = (), with_images
 
     unknown = set(attribution) - set(ATTRIBUTION)
     if unknown:
-        raise CairnError(f"attribution has {sorted(unknown)}; it may have {', '.join(ATTRIBUTION)}")
+        raise BadInput(f"attribution has {sorted(unknown)}; it may have {', '.join(ATTRIBUTION)}")
     for level in tree.levels:
         if level in _RESERVED or not _NAME.fullmatch(level):
-            raise CairnError(
+            raise BadInput(
                 f"level {level[:100]!r} cannot be a column: use letters, digits and _, and none of "
                 + ", ".join(sorted(_RESERVED))
             )

@@ -90,7 +90,7 @@ class ShardScan:
 
 
 @dataclass(frozen=True)
-class ScanJob:
+class ScanTask:
     """A shard to look through; travels to a worker."""
 
     location: Location
@@ -108,19 +108,21 @@ class ScanJob:
         return (Path(self.location.file(self.shard.path)),) if self.location.is_local else ()
 
 
-def scan_shard(job: ScanJob) -> ShardScan:
+def scan_shard(task: ScanTask) -> ShardScan:
     """Read a shard from the first byte to the last image."""
-    return _Scanner(job).scan(job.split, job.shard)
+    return _Scanner(task).scan(task.split, task.shard)
 
 
 class _Scanner:
-    def __init__(self, job: ScanJob) -> None:
-        self._location = job.location
-        self._card = job.card
-        self._with_images = job.with_images
-        self._schema: pa.Schema = image_features(job.tree, job.card.attribution, job.with_images).arrow_schema
-        self._values = label_values(job.tree)
-        self._levels = job.tree.levels
+    def __init__(self, task: ScanTask) -> None:
+        self._location = task.location
+        self._card = task.card
+        self._with_images = task.with_images
+        self._schema: pa.Schema = image_features(
+            task.tree, task.card.attribution, task.with_images
+        ).arrow_schema
+        self._values = label_values(task.tree)
+        self._levels = task.tree.levels
         self._first = int(self._values[0, 0])
 
     def scan(self, split: str, shard: ShardFile) -> ShardScan:
@@ -199,9 +201,9 @@ class _Scanner:
 
 def altered(path: Path, file: ShardFile) -> Iterator[str]:
     """The file's path and hash, if it is not the file that was published under that name."""
-    found = blake2b_of(path)
-    if found != file.blake2b or not file.path.endswith(f"-{found[:16]}.parquet"):
-        yield f"{file.path} has blake2b {found[:16]}..., expected {file.blake2b[:16]}..."
+    digest = blake2b_of(path)
+    if digest != file.blake2b or not file.path.endswith(f"-{digest[:16]}.parquet"):
+        yield f"{file.path} has blake2b {digest[:16]}..., expected {file.blake2b[:16]}..."
 
 
 @contextmanager

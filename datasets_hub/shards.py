@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput
 from cairnhub.core.hashing import content_hash
 from cairnhub.datasets_hub.records import Attribution, ImageRow
 from cairnhub.datasets_hub.stats import ShardFile
@@ -51,7 +51,7 @@ class ImageTable:
         try:
             return self.leaf_index[row.leaf]
         except KeyError as error:
-            raise CairnError(
+            raise BadInput(
                 f"image {row.image_id!r}: the tree has no {self.finest} {error}; "
                 "build the tree from the same index as the images"
             ) from None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BrokenData
 from cairnhub.core.files import write_text_atomic
 from cairnhub.core.parse import FORBID, parse_json, typed
 
@@ -48,8 +48,8 @@ class SplitStats:
     Attributes:
         n_listed: images that the source lists.
         n_images: rows: images published.
-        n_quarantined: listed, but missing, damaged or refused: rows of the table `quarantine`.
-        n_excluded: left out on purpose.
+        n_quarantined: listed, but missing, damaged or unreadable: rows of the table `quarantine`.
+        n_excluded: not published by a rule.
         n_unlabelled: rows without a label.
         n_labels: per level, how many names have at least one image in the split.
         shards: its files, in row order.
@@ -75,8 +75,8 @@ class Stats:
         tree_fingerprint: `LabelTree.fingerprint`.
         n_names: per level, fine to coarse, how many names the tree has.
         splits: per split, in order of publication.
-        tables: files of the configs `nodes` and `edges`, and of `quarantine` where something was set aside.
-        quarantine: what was set aside, by reason; refused members of archives that no list asks for too.
+        tables: files of the configs `nodes` and `edges`, and of `quarantine` where something was quarantined.
+        quarantine: how many, by reason; members of archives that no list asks for too.
         with_images: False where only labels and splits are published.
     """
 
@@ -113,7 +113,7 @@ class Stats:
         """
         content = parse_json(text, origin)
         if not isinstance(content, dict) or content.pop("schema", None) != SCHEMA:
-            raise CairnError(f"{origin}: another schema; this Cairn reads schema {SCHEMA}: publish again")
+            raise BrokenData(f"{origin}: another schema; this Cairn reads schema {SCHEMA}: publish again")
         return typed(cls, content, origin)
 
 

@@ -4,7 +4,7 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput, NoSpace, NotFound, Unreachable, how_to_install
 
 _EXTRA_PACKAGE = {"s3": "s3fs", "gs": "gcsfs", "dvc": "dvc"}
 _HINT = {
@@ -21,25 +21,25 @@ _KNOWN_SCHEMES = ("s3", "gs", "hf", "dvc", "file", "memory", "https", "http")
 
 @contextmanager
 def explained(uri: str) -> Iterator[None]:
-    """Turn what storage raises (no rights, credentials, space, network, package) into `CairnError`.
+    """Turn what storage raises (no rights, credentials, space, network, package) into a `CairnError` of its kind.
 
     `FileNotFoundError` passes: only the caller knows what its absence means.
     """
     scheme = uri.split("://")[0] if "://" in uri else "file"
     if scheme not in _KNOWN_SCHEMES:
-        raise CairnError(f"{uri}: {scheme}:// is not known; use a path, s3://, gs://, hf:// or dvc://")
+        raise BadInput(f"{uri}: {scheme}:// is not known; use a path, s3://, gs://, hf:// or dvc://")
     try:
         yield
     except PermissionError as error:
-        raise CairnError(f"{uri}: no permission ({error}); check your credentials and rights") from None
+        raise Unreachable(f"{uri}: no permission ({error}); check your credentials and rights") from None
     except ImportError:
         package = _EXTRA_PACKAGE.get(scheme, scheme)
-        raise CairnError(f"{uri}: {scheme}:// needs one more package: pip install {package}") from None
+        raise NotFound(f"{uri}: {scheme}:// needs a package: {how_to_install(package)}") from None
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise CairnError(f"{uri}: the disk is full; free some space and run again") from None
+            raise NoSpace(f"{uri}: the disk is full; free some space and run again") from None
         if _status(error) in (401, 403):
-            raise CairnError(f"{uri}: no permission ({error}); log in with `hf auth login`") from None
+            raise Unreachable(f"{uri}: no permission ({error}); log in with `hf auth login`") from None
         if isinstance(error, FileNotFoundError):
             raise
         raise _other(uri, scheme, error) from None
@@ -49,9 +49,9 @@ def explained(uri: str) -> Iterator[None]:
         raise
 
 
-def _other(uri: str, scheme: str, error: Exception) -> CairnError:
+def _other(uri: str, scheme: str, error: Exception) -> Unreachable:
     said = " ".join(str(error).split()) or type(error).__name__
-    return CairnError(f"{uri}: {said}; {_HINT.get(scheme, 'check the address')}")
+    return Unreachable(f"{uri}: {said}; {_HINT.get(scheme, 'check the address')}")
 
 
 def _status(error: OSError) -> int | None:

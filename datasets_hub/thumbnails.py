@@ -21,21 +21,21 @@ BUDGET_BYTES = 5_000_000  # of JPEG; in a page they take a third more
 _TYPICAL_BYTES = 2_600
 
 
-def leaf_codes(found: PublishedDataset, tree: LabelTree) -> dict[str, list[IntArray]]:
+def leaf_codes(published: PublishedDataset, tree: LabelTree) -> dict[str, list[IntArray]]:
     """Class indices on the finest level, per split and file, in row order; -1 for an image without a label."""
     finest = tree.levels[0]
     first = 0 if is_class_label(tree, finest) else first_node_id(tree, finest)
 
     def read(uri: str) -> IntArray:
-        filesystem, path = url_to_fs(uri, **found.location.options)
+        filesystem, path = url_to_fs(uri, **published.location.options)
         column = pq.read_table(path, columns=[finest], filesystem=filesystem)[finest]
         return np.asarray(column.fill_null(first - 1).to_numpy(), dtype=np.int64) - first
 
-    return {split: [read(uri) for uri in uris] for split, uris in found.data_files["default"].items()}
+    return {split: [read(uri) for uri in uris] for split, uris in published.data_files["default"].items()}
 
 
 def photos_per_leaf(
-    found: PublishedDataset, tree: LabelTree, budget_bytes: int = BUDGET_BYTES
+    published: PublishedDataset, tree: LabelTree, budget_bytes: int = BUDGET_BYTES
 ) -> dict[str, list[bytes]]:
     """Square JPEG files of `SIDE_PX` per leaf name, the same for the same dataset.
 
@@ -43,14 +43,14 @@ def photos_per_leaf(
     round by round, until the budget is spent: the upper levels are well shown however many leaves there are.
 
     Args:
-        found: the dataset. One whose images may not be passed on, or which is not on this machine, gives none.
+        published: the dataset. One whose images may not be passed on, or which is not on this machine, gives none.
         tree: its label tree.
         budget_bytes: of all files together.
     """
-    if not (found.card.redistributable and found.stats.with_images and found.location.is_local):
+    if not (published.card.redistributable and published.stats.with_images and published.location.is_local):
         return {}
-    files = [Path(uri) for uris in found.data_files["default"].values() for uri in uris]
-    columns = [codes for shards in leaf_codes(found, tree).values() for codes in shards]
+    files = [Path(uri) for uris in published.data_files["default"].values() for uri in uris]
+    columns = [codes for shards in leaf_codes(published, tree).values() for codes in shards]
     rows, leaves = _chosen(np.concatenate(columns), tree, budget_bytes // _TYPICAL_BYTES)
     jpegs = _jpegs(files, [len(codes) for codes in columns], np.sort(rows).tolist())
     photos: dict[str, list[bytes]] = {}

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput
 from cairnhub.datasets_hub.loader import label_array
 from cairnhub.hierarchies.tree import LabelTree
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class TorchView:
+class TorchDataset:
     """A map-style dataset for `torch.utils.data.DataLoader`.
 
     Args:
@@ -30,7 +30,7 @@ class TorchView:
     ) -> None:
         self._labels = label_array(dataset, tree)
         if "image" not in dataset.column_names:
-            raise CairnError("the dataset has no images: its licence lets only labels and splits travel")
+            raise BadInput("the dataset has no images: its licence lets only labels and splits travel")
         self._images = dataset.select_columns(["image"])
         self._transform = transform
 

@@ -1,4 +1,4 @@
-"""What one worker does: read a part once and cut its rows into shards, split by split."""
+"""What one worker does: read a partition once and cut its rows into shards, split by split."""
 
 import json
 import os
@@ -11,18 +11,18 @@ import numpy as np
 from cairnhub.core.files import write_text_atomic
 from cairnhub.core.hashing import blake2b_of
 from cairnhub.datasets_hub.image_check import ImageCheck
-from cairnhub.datasets_hub.records import ImageRow, Part, Quarantined
+from cairnhub.datasets_hub.records import ImageRow, Partition, QuarantineRow
 from cairnhub.datasets_hub.shards import ImageTable, ShardWriter
 from cairnhub.datasets_hub.stats import ShardFile
 
 
 @dataclass(frozen=True)
-class PartJob:
-    """One part and how it is written; travels to a worker.
+class WriteTask:
+    """One partition and how it is written; travels to a worker.
 
     Attributes:
-        number: place of the part among all.
-        part: its rows.
+        number: place of the partition among all.
+        partition: its rows.
         staging: folder with `data` and `markers`.
         table: schema and labels.
         check: which images are let in.
@@ -31,7 +31,7 @@ class PartJob:
     """
 
     number: int
-    part: Part
+    partition: Partition
     staging: Path
     table: ImageTable
     check: ImageCheck
@@ -39,11 +39,11 @@ class PartJob:
     rows_per_group: int
 
     def __str__(self) -> str:
-        return self.part.name
+        return self.partition.name
 
     def reads(self) -> Iterator[Path]:
         """Files that a worker needs: those of the rows, and the shards that a killed run has finished."""
-        yield from self.part.reads()
+        yield from self.partition.reads()
         yield from self.writes()
 
     def writes(self) -> Iterator[Path]:
@@ -59,25 +59,25 @@ class PartJob:
 
 
 @dataclass(frozen=True)
-class WrittenShard:
+class ShardMarker:
     """A finished shard, as its marker remembers it.
 
     Attributes:
-        file: name, size and hash; named by part, split and place until the whole dataset is written.
+        file: name, size and hash; named by partition, split and place until the whole dataset is written.
         n_unlabelled: rows without a label.
         leaves: class indices that occur.
-        n_taken: rows of the part and split that it disposes of, the quarantined ones included.
-        quarantined: what was set aside among them.
+        n_taken: rows of the partition and split that it disposes of, the quarantined ones included.
+        quarantined: the images quarantined among them.
     """
 
     file: ShardFile
     n_unlabelled: int
     leaves: tuple[int, ...]
     n_taken: int
-    quarantined: tuple[Quarantined, ...]
+    quarantined: tuple[QuarantineRow, ...]
 
     @classmethod
-    def load(cls, marker: Path) -> "WrittenShard":
+    def load(cls, marker: Path) -> "ShardMarker":
         """Read a marker."""
         entry = json.loads(marker.read_text())
         return cls(
@@ -85,35 +85,35 @@ class WrittenShard:
             entry["n_unlabelled"],
             tuple(entry["leaves"]),
             entry["n_taken"],
-            tuple(Quarantined(**row) for row in entry["quarantined"]),
+            tuple(QuarantineRow(**row) for row in entry["quarantined"]),
         )
 
 
 @dataclass(frozen=True)
-class WrittenPart:
-    """All that came of a part: its shards per split in order, and what was set aside beside them."""
+class WriteResult:
+    """All that came of a partition: its shards per split in order, and what was quarantined beside them."""
 
-    shards: dict[str, tuple[WrittenShard, ...]]
-    quarantined: tuple[Quarantined, ...]
+    shards: dict[str, tuple[ShardMarker, ...]]
+    quarantined: tuple[QuarantineRow, ...]
 
 
-def write_part(job: PartJob) -> WrittenPart:
-    """Write the shards of a part, but for those that a killed run has finished.
+def write_partition(task: WriteTask) -> WriteResult:
+    """Write the shards of a partition, but for those that a killed run has finished.
 
     Raises:
-        CairnError: a label is not in the tree, or the part cannot be read.
+        CairnError: a label is not in the tree, or the partition cannot be read.
     """
-    lanes = {split: _Lane(job, split) for split in job.part.splits}
-    marker = job.staging / "markers" / f"{job.number:05d}.json"
+    lanes = {split: _Lane(task, split) for split in task.partition.splits}
+    marker = task.staging / "markers" / f"{task.number:05d}.json"
     if marker.exists():
-        found = json.loads(marker.read_text())
-        if all(len(lane.shards) == found["n_shards"][split] for split, lane in lanes.items()):
-            return _written(lanes, tuple(Quarantined(**row) for row in found["quarantined"]))
-    refused: list[Quarantined] = []
+        end = json.loads(marker.read_text())
+        if all(len(lane.shards) == end["n_shards"][split] for split, lane in lanes.items()):
+            return _written(lanes, tuple(QuarantineRow(**row) for row in end["quarantined"]))
+    unlisted: list[QuarantineRow] = []
     try:
-        for row in job.part.read():
+        for row in task.partition.read():
             if row.split is None:
-                refused.append(row)
+                unlisted.append(row)
             else:
                 lanes[row.split].take(row)
         for lane in lanes.values():
@@ -121,45 +121,45 @@ def write_part(job: PartJob) -> WrittenPart:
     finally:
         for lane in lanes.values():
             lane.abandon()
-    rest = (*(row for lane in lanes.values() for row in lane.quarantined), *refused)
+    rest = (*(row for lane in lanes.values() for row in lane.quarantined), *unlisted)
     end = {"n_shards": {split: len(lane.shards) for split, lane in lanes.items()}}
     write_text_atomic(marker, json.dumps(end | {"quarantined": [asdict(row) for row in rest]}))
     return _written(lanes, rest)
 
 
 class _Lane:
-    """What one part writes of one split."""
+    """What one partition writes of one split."""
 
-    def __init__(self, job: PartJob, split: str) -> None:
-        self._job = job
+    def __init__(self, task: WriteTask, split: str) -> None:
+        self._task = task
         self._split = split
-        self.shards: list[WrittenShard] = []
+        self.shards: list[ShardMarker] = []
         self._continue()
-        self.quarantined: list[Quarantined] = []  # since the last shard ended
+        self.quarantined: list[QuarantineRow] = []  # since the last shard ended
         self._n_taken = 0  # likewise
         self._n_behind = sum(shard.n_taken for shard in self.shards)
         self._open: ShardWriter | None = None
 
-    def take(self, row: ImageRow | Quarantined) -> None:
-        """Dispose of the next row: written already, set aside, or written now."""
+    def take(self, row: ImageRow | QuarantineRow) -> None:
+        """Dispose of the next row: written already, quarantined, or written now."""
         if self._n_behind:
             self._n_behind -= 1
             return
-        if isinstance(row, ImageRow) and (fault := self._job.check.fault(row.image)):
-            row = Quarantined(row.image_id, row.split, row.path, fault)
-        if isinstance(row, Quarantined):
+        if isinstance(row, ImageRow) and (fault := self._task.check.fault(row.image)):
+            row = QuarantineRow(row.image_id, row.split, row.path, fault)
+        if isinstance(row, QuarantineRow):
             self.quarantined.append(row)
         else:
             self._write(row)
         self._n_taken += 1
 
     def _write(self, row: ImageRow) -> None:
-        if self._open and self._open.image_bytes + len(row.image) > self._job.shard_size_bytes:
+        if self._open and self._open.image_bytes + len(row.image) > self._task.shard_size_bytes:
             self.close()
         if self._open is None:
-            partial = self._job.staging / "data" / f".{self._stem}.{os.getpid()}.tmp"
+            partial = self._task.staging / "data" / f".{self._stem}.{os.getpid()}.tmp"
             partial.parent.mkdir(parents=True, exist_ok=True)
-            self._open = ShardWriter(partial, self._job.table, self._job.rows_per_group)
+            self._open = ShardWriter(partial, self._task.table, self._task.rows_per_group)
         self._open.add(row)
 
     def close(self) -> None:
@@ -168,14 +168,14 @@ class _Lane:
             return
         leaves = np.array(self._open.leaves)
         stem, file = self._stem, self._open.finish(self._stem)
-        written = WrittenShard(
+        written = ShardMarker(
             file,
             n_unlabelled=int((leaves < 0).sum()),
             leaves=tuple(np.unique(leaves[leaves >= 0]).tolist()),
             n_taken=self._n_taken,
             quarantined=tuple(self.quarantined),
         )
-        write_text_atomic(self._job.staging / "markers" / f"{stem}.json", json.dumps(asdict(written)))
+        write_text_atomic(self._task.staging / "markers" / f"{stem}.json", json.dumps(asdict(written)))
         self.shards.append(written)
         self.quarantined, self._n_taken, self._open = [], 0, None
 
@@ -186,13 +186,13 @@ class _Lane:
 
     @property
     def _stem(self) -> str:
-        return f"{self._job.number:05d}-{self._split}-{len(self.shards):05d}"
+        return f"{self._task.number:05d}-{self._split}-{len(self.shards):05d}"
 
     def _continue(self) -> None:
         """Take over the shards of a killed run, up to the first that is missing or altered."""
-        while (marker := self._job.staging / "markers" / f"{self._stem}.json").exists():
-            shard = WrittenShard.load(marker)
-            path = staged(self._job.staging, shard.file)
+        while (marker := self._task.staging / "markers" / f"{self._stem}.json").exists():
+            shard = ShardMarker.load(marker)
+            path = staged(self._task.staging, shard.file)
             if path is None or blake2b_of(path) != shard.file.blake2b:
                 return
             self.shards.append(shard)
@@ -203,5 +203,5 @@ def staged(staging: Path, file: ShardFile) -> Path | None:
     return next((staging / "data").glob(f"*-{file.blake2b[:16]}.parquet"), None)
 
 
-def _written(lanes: Mapping[str, _Lane], rest: tuple[Quarantined, ...]) -> WrittenPart:
-    return WrittenPart({split: tuple(lane.shards) for split, lane in lanes.items()}, rest)
+def _written(lanes: Mapping[str, _Lane], rest: tuple[QuarantineRow, ...]) -> WriteResult:
+    return WriteResult({split: tuple(lane.shards) for split, lane in lanes.items()}, rest)

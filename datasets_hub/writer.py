@@ -1,4 +1,4 @@
-"""Write a dataset: parts side by side, then names, tree, numbers and card; switch folders."""
+"""Write a dataset: partitions side by side, then names, tree, numbers and card; switch folders."""
 
 import errno
 import hashlib
@@ -15,58 +15,55 @@ import pandas as pd
 import PIL
 import pyarrow as pa
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput, BrokenData, NoSpace
 from cairnhub.core.files import remove_leftovers, switch_folder, write_text_atomic
 from cairnhub.datasets_hub.card import Card, render_readme
 from cairnhub.datasets_hub.card_images import write_pictures
 from cairnhub.datasets_hub.croissant import croissant_json
 from cairnhub.datasets_hub.image_check import USUAL, ImageCheck
 from cairnhub.datasets_hub.progress import follow_folder
-from cairnhub.datasets_hub.records import Part, Quarantined
+from cairnhub.datasets_hub.records import Partition, QuarantineRow
 from cairnhub.datasets_hub.schema import tree_tables
 from cairnhub.datasets_hub.stats import ShardFile, SplitStats, Stats, data_fingerprint
 from cairnhub.datasets_hub.tables import image_table, write_table
-from cairnhub.datasets_hub.write_task import PartJob, WrittenPart, WrittenShard, staged, write_part
+from cairnhub.datasets_hub.write_task import ShardMarker, WriteResult, WriteTask, staged, write_partition
 from cairnhub.hierarchies.tree import LabelTree
 
 _LAYOUT = 3  # raise when the same input gives other bytes, so that no half-written dataset is continued
 
-RunAll = Callable[[Callable[[PartJob], WrittenPart], Sequence[PartJob]], Iterable[WrittenPart]]
-"""Applies a function to every job and gives the results in their order, as the built-in `map` does."""
+RunAll = Callable[[Callable[[WriteTask], WriteResult], Sequence[WriteTask]], Iterable[WriteResult]]
+"""Applies a function to every task and gives the results in their order, as the built-in `map` does."""
 
 
 @dataclass(frozen=True)
-class SetAside:
+class Unpublished:
     """What a source lists and does not hand on, so that the counts add up.
 
     Attributes:
-        quarantined: images that are missing, damaged or refused.
-        excluded: images left out on purpose: `split -> how many`.
+        quarantined: images that are missing, damaged or unreadable.
+        excluded: images that a rule excludes: `split -> how many`.
     """
 
-    quarantined: Sequence[Quarantined] = ()
+    quarantined: Sequence[QuarantineRow] = ()
     excluded: Mapping[str, int] | None = None
-
-
-NOTHING = SetAside()
 
 
 def write_dataset(
     folder: Path,
     card: Card,
     tree: LabelTree,
-    parts: Sequence[Part],
+    partitions: Sequence[Partition],
     *,
     shard_size_bytes: int = 400_000_000,
     rows_per_group: int = 100,
     check: ImageCheck = USUAL,
-    set_aside: SetAside = NOTHING,
+    unpublished: Unpublished = Unpublished(),
     run_all: RunAll = map,
     progress: bool = False,
 ) -> Stats:
     """Write a published dataset; readers see the old folder or the new one, whole.
 
-    Each part is read once. Memory is bounded by a row group per worker and split. The bytes depend on the
+    Each partition is read once. Memory is bounded by a row group per worker and split. The bytes depend on the
     arguments but not on `run_all`. What a killed run has finished waits in `.<name>.partial` beside the folder
     and is used again.
 
@@ -74,12 +71,12 @@ def write_dataset(
         folder: `<hub>/<scale>/<name>`; replaced.
         card: description; its levels must be the tree's.
         tree: the label tree.
-        parts: the rows; splits are published in the order in which parts name them.
+        partitions: the rows; splits are published in the order in which partitions name them.
         shard_size_bytes: how large a file becomes at most, but for its tables.
         rows_per_group: rows in a Parquet row group.
         check: which images are let in; the others go to the table `quarantine`.
-        set_aside: what the source lists beside the rows.
-        run_all: runs the jobs, for instance `concurrent.futures.ProcessPoolExecutor().map`; by default one
+        unpublished: what the source lists beside the rows.
+        run_all: runs the tasks, for instance `concurrent.futures.ProcessPoolExecutor().map`; by default one
             after the other.
         progress: show a bar.
 
@@ -87,30 +84,31 @@ def write_dataset(
         The counts and files, as saved in `stats.json`.
 
     Raises:
-        CairnError: card, tree and rows do not fit each other, a split is empty, or the disk is full.
+        BadInput: card, tree and rows do not fit each other, or a split is empty.
+        NoSpace: the disk is full; finished shards are kept.
     """
-    splits = _check_plan(card, tree, parts, shard_size_bytes)
+    splits = _check_plan(card, tree, partitions, shard_size_bytes)
     table = image_table(tree, card.attribution)
     staging = folder.with_name(f".{folder.name}.partial")
-    size_bytes = sum(part.size_bytes for part in parts)
-    jobs = [
-        PartJob(number, part, staging, table, check, shard_size_bytes, rows_per_group)
-        for number, part in enumerate(parts)
+    size_bytes = sum(partition.size_bytes for partition in partitions)
+    tasks = [
+        WriteTask(number, partition, staging, table, check, shard_size_bytes, rows_per_group)
+        for number, partition in enumerate(partitions)
     ]
     try:
-        _open_staging(staging, _plan_hash(card, tree, jobs))
+        _open_staging(staging, _plan_hash(card, tree, tasks))
         _check_space(staging, size_bytes)
         with follow_folder(staging / "data", size_bytes, f"writing {card.name}", shown=progress):
-            written = list(run_all(write_part, jobs))
-        shards = _name_shards(staging, splits, written)
-        quarantined = [*set_aside.quarantined, *_quarantined(written)]
+            results = list(run_all(write_partition, tasks))
+        shards = _name_shards(staging, splits, results)
+        quarantined = [*unpublished.quarantined, *_quarantined(results)]
         tables = _write_tables(tree, quarantined, staging)
-        stats = _stats(tree, shards, tables, quarantined, set_aside.excluded or {})
+        stats = _stats(tree, shards, tables, quarantined, unpublished.excluded or {})
         _describe(staging, card, tree, stats)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise CairnError(
+        raise NoSpace(
             f"the disk of {staging} is full: free some of the {size_bytes / 1e9:.1f} GB that {card.name} "
             "needs and run again; finished shards are kept"
         ) from None
@@ -118,33 +116,33 @@ def write_dataset(
     return stats
 
 
-def _check_plan(card: Card, tree: LabelTree, parts: Sequence[Part], shard_size_bytes: int) -> list[str]:
-    """The splits in order of publication, if card, tree and parts agree."""
+def _check_plan(
+    card: Card, tree: LabelTree, partitions: Sequence[Partition], shard_size_bytes: int
+) -> list[str]:
+    """The splits in order of publication, if card, tree and partitions agree."""
     if card.levels != tree.levels:
-        raise CairnError(
+        raise BadInput(
             f"card {card.name!r} has the levels {', '.join(card.levels)}, its tree {', '.join(tree.levels)}"
         )
-    splits = list(dict.fromkeys(split for part in parts for split in part.splits))
+    splits = list(dict.fromkeys(split for partition in partitions for split in partition.splits))
     unknown = {split for p in card.protocols for split in (p.query, p.gallery)} - set(splits)
     if unknown:
-        raise CairnError(
-            f"card {card.name!r}: a protocol names {sorted(unknown)}; splits: {', '.join(splits)}"
-        )
+        raise BadInput(f"card {card.name!r}: a protocol names {sorted(unknown)}; splits: {', '.join(splits)}")
     if shard_size_bytes < 1:
-        raise CairnError(f"shard_size_bytes is {shard_size_bytes}; it must be positive")
+        raise BadInput(f"shard_size_bytes is {shard_size_bytes}; it must be positive")
     if not splits:
-        raise CairnError(f"{card.name!r} has no image; check the index")
+        raise BadInput(f"{card.name!r} has no image; check the index")
     for split in splits:
         if not split.isidentifier():
-            raise CairnError(f"split {split!r}: a split's name has letters, digits and _ only")
+            raise BadInput(f"split {split!r}: a split's name has letters, digits and _ only")
     return splits
 
 
-def _plan_hash(card: Card, tree: LabelTree, jobs: Sequence[PartJob]) -> str:
+def _plan_hash(card: Card, tree: LabelTree, tasks: Sequence[WriteTask]) -> str:
     """Equal for two runs exactly if a shard of the one may serve the other."""
     versions = [_LAYOUT, pa.__version__, datasets.__version__, PIL.__version__]
-    shape = [(job.shard_size_bytes, job.rows_per_group, asdict(job.check)) for job in jobs[:1]]
-    rows = [(job.part.name, job.part.fingerprint, list(job.part.splits)) for job in jobs]
+    shape = [(task.shard_size_bytes, task.rows_per_group, asdict(task.check)) for task in tasks[:1]]
+    rows = [(task.partition.name, task.partition.fingerprint, list(task.partition.splits)) for task in tasks]
     content = [versions, shape, tree.fingerprint, sorted(card.attribution), rows]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -169,20 +167,20 @@ def _check_space(staging: Path, size_bytes: int) -> None:
 
 
 def _name_shards(
-    staging: Path, splits: Sequence[str], written: Sequence[WrittenPart]
-) -> dict[str, list[WrittenShard]]:
+    staging: Path, splits: Sequence[str], results: Sequence[WriteResult]
+) -> dict[str, list[ShardMarker]]:
     """Give every shard its final name, now that they are counted; what else lies there goes."""
-    named: dict[str, list[WrittenShard]] = {}
+    named: dict[str, list[ShardMarker]] = {}
     for split in splits:
-        shards = [shard for part in written for shard in part.shards.get(split, ())]
+        shards = [shard for result in results for shard in result.shards.get(split, ())]
         if not shards:
-            raise CairnError(f"split {split!r} has no image to publish: see the quarantine of the index")
+            raise BadInput(f"split {split!r} has no image to publish: see the quarantine of the index")
         named[split] = []
         for i, shard in enumerate(shards):
             path = f"data/{split}-{i:05d}-of-{len(shards):05d}-{shard.file.blake2b[:16]}.parquet"
             present = staged(staging, shard.file)
             if present is None:
-                raise CairnError(f"{staging}: a finished shard is gone: run again")
+                raise BrokenData(f"{staging}: a finished shard is gone: run again")
             present.replace(staging / path)
             named[split].append(replace(shard, file=replace(shard.file, path=path)))
     final = {shard.file.path for shards in named.values() for shard in shards}
@@ -192,17 +190,22 @@ def _name_shards(
     return named
 
 
-def _quarantined(written: Sequence[WrittenPart]) -> list[Quarantined]:
-    """What the workers set aside, part by part."""
+def _quarantined(results: Sequence[WriteResult]) -> list[QuarantineRow]:
+    """What the workers quarantined, partition by partition."""
     return [
         row
-        for part in written
-        for rows in (*(s.quarantined for shards in part.shards.values() for s in shards), part.quarantined)
+        for result in results
+        for rows in (
+            *(s.quarantined for shards in result.shards.values() for s in shards),
+            result.quarantined,
+        )
         for row in rows
     ]
 
 
-def _write_tables(tree: LabelTree, quarantined: Sequence[Quarantined], staging: Path) -> dict[str, ShardFile]:
+def _write_tables(
+    tree: LabelTree, quarantined: Sequence[QuarantineRow], staging: Path
+) -> dict[str, ShardFile]:
     tree.save(staging / "tree.json")
     (staging / "tree").mkdir()
     tables = {
@@ -217,23 +220,23 @@ def _write_tables(tree: LabelTree, quarantined: Sequence[Quarantined], staging: 
 
 def _stats(
     tree: LabelTree,
-    shards: Mapping[str, Sequence[WrittenShard]],
+    shards: Mapping[str, Sequence[ShardMarker]],
     tables: dict[str, ShardFile],
-    quarantined: Sequence[Quarantined],
+    quarantined: Sequence[QuarantineRow],
     excluded: Mapping[str, int],
 ) -> Stats:
     n_quarantined = Counter(row.split for row in quarantined)
     splits = {}
-    for split, parts in shards.items():
-        n_images = sum(part.file.n_rows for part in parts)
+    for split, markers in shards.items():
+        n_images = sum(marker.file.n_rows for marker in markers)
         splits[split] = SplitStats(
             n_listed=n_images + n_quarantined[split] + excluded.get(split, 0),
             n_images=n_images,
             n_quarantined=n_quarantined[split],
             n_excluded=excluded.get(split, 0),
-            n_unlabelled=sum(part.n_unlabelled for part in parts),
-            n_labels=_n_labels(tree, parts),
-            shards=tuple(part.file for part in parts),
+            n_unlabelled=sum(marker.n_unlabelled for marker in markers),
+            n_labels=_n_labels(tree, markers),
+            shards=tuple(marker.file for marker in markers),
         )
     return Stats(
         fingerprint=data_fingerprint(tree, splits, tables),
@@ -245,8 +248,8 @@ def _stats(
     )
 
 
-def _n_labels(tree: LabelTree, parts: Sequence[WrittenShard]) -> dict[str, int]:
-    leaves = np.unique(np.concatenate([np.array(part.leaves, dtype=np.int64) for part in parts]))
+def _n_labels(tree: LabelTree, markers: Sequence[ShardMarker]) -> dict[str, int]:
+    leaves = np.unique(np.concatenate([np.array(marker.leaves, dtype=np.int64) for marker in markers]))
     codes = tree.codes[leaves]
     return {level: len(np.unique(codes[:, rank])) for rank, level in enumerate(tree.levels)}
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput
 from cairnhub.core.text import quoted
 from cairnhub.hierarchies.tree import LabelTree
 
@@ -96,11 +96,11 @@ def contingency(
     """Weight per (group, reference label), with the names of rows and columns in sorted order."""
     amounts = np.ones(len(groups)) if weights is None else np.asarray(weights, dtype=np.float64)
     if not len(groups) == len(reference) == len(amounts):
-        raise CairnError(
+        raise BadInput(
             f"{len(groups)} groups, {len(reference)} labels, {len(amounts)} weights: must be as many"
         )
     if not len(groups) or not np.isfinite(amounts).all() or amounts.min() < 0 or amounts.sum() <= 0:
-        raise CairnError("nothing to compare: weights must be finite, >= 0 and not all 0")
+        raise BadInput("nothing to compare: weights must be finite, >= 0 and not all 0")
     rows, row = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
     columns, column = np.unique(np.asarray(reference, dtype=str), return_inverse=True)
     table = np.zeros((len(rows), len(columns)))
@@ -152,11 +152,11 @@ def _common(
 ) -> tuple[list[list[str]], list[list[str]], list[float]]:
     """Names per level for the common leaves in both trees, and their weights."""
     if len(tree.levels) != len(reference.levels):
-        raise CairnError(f"levels {quoted(tree.levels)} cannot be compared with {quoted(reference.levels)}")
+        raise BadInput(f"levels {quoted(tree.levels)} cannot be compared with {quoted(reference.levels)}")
     known = set(reference.names[0])
     leaves = [name for name in tree.names[0] if name in known]
     if not leaves:
-        raise CairnError("the trees have no leaf in common; are they of the same dataset?")
+        raise BadInput("the trees have no leaf in common; are they of the same dataset?")
     columns = []
     for side in (tree, reference):
         table = side.table().set_index(side.levels[0], drop=False).loc[leaves]

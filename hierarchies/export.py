@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import networkx as nx
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput
 from cairnhub.core.text import quoted
 from cairnhub.hierarchies.node import Node
 from cairnhub.hierarchies.tree import LabelTree
@@ -24,7 +24,7 @@ def export(tree: LabelTree, form: str) -> str:
         CairnError: another form.
     """
     if form not in FORMATS:
-        raise CairnError(f"no export to {form!r}; choose one of {quoted(FORMATS, 9)}")
+        raise BadInput(f"no export to {form!r}; choose one of {quoted(FORMATS, 9)}")
     return FORMATS[form](tree)
 
 

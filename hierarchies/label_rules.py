@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput
 from cairnhub.core.text import CONTROL, label_key, quoted
 
 MAX_NAME_LENGTH = 1_000
@@ -13,16 +13,16 @@ def check_names(names: Sequence[str], level: str) -> None:
     keys = [label_key(name) for name in names]
     empty = keys.count("")
     if empty:
-        raise CairnError(f"level {level!r} has an empty label; give each row a label or leave the row out")
+        raise BadInput(f"level {level!r} has an empty label; give each row a label or leave the row out")
     too_long = [name for name in names if len(name) > MAX_NAME_LENGTH]
     if too_long:
-        raise CairnError(
+        raise BadInput(
             f"level {level!r}: label {quoted(too_long)} has {len(too_long[0]):,} characters, "
             f"more than {MAX_NAME_LENGTH:,}; is a whole text in the label column?"
         )
     unprintable = [name for name in names if CONTROL.search(name)]
     if unprintable:
-        raise CairnError(
+        raise BadInput(
             f"level {level!r}: line breaks, control characters or wrongly decoded ones in {quoted(unprintable)}; "
             "remove them"
         )
@@ -30,7 +30,7 @@ def check_names(names: Sequence[str], level: str) -> None:
     for key, name in zip(keys, names, strict=True):
         twin = seen.setdefault(key, name)
         if twin != name:
-            raise CairnError(
+            raise BadInput(
                 f"level {level!r}: {twin!r} and {name!r} differ only in case, spaces or Unicode form; "
                 "spell them alike if they are one label, tell them apart if not"
             )
@@ -50,12 +50,12 @@ def disambiguate(names: Sequence[str], ids: Sequence[str]) -> list[str]:
         CairnError: two things share an id, or no unique name can be made.
     """
     if len(set(ids)) != len(ids):
-        raise CairnError("ids repeat; give each landmark its own id")
+        raise BadInput("ids repeat; give each landmark its own id")
     keys = [label_key(name) for name in names]
     count: dict[str, int] = {}
     for key in keys:
         count[key] = count.get(key, 0) + 1
     unique = [f"{n} ({i})" if count[k] > 1 else n for n, k, i in zip(names, keys, ids, strict=True)]
     if len({label_key(name) for name in unique}) != len(unique):
-        raise CairnError("a name already ends in another's id; rename one of them")
+        raise BadInput("a name already ends in another's id; rename one of them")
     return unique

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -42,9 +42,9 @@ def relevance(
     """
     depths = np.asarray(match_depth)
     if not np.issubdtype(depths.dtype, np.integer) or n_levels < 1:
-        raise CairnError(f"match depths must be integers and levels >= 1, not {depths.dtype} and {n_levels}")
+        raise BadInput(f"match depths must be integers and levels >= 1, not {depths.dtype} and {n_levels}")
     if depths.size and (depths.min() < 0 or depths.max() > n_levels):
-        raise CairnError(f"match depths run from 0 to {n_levels}; found {depths.min()}..{depths.max()}")
+        raise BadInput(f"match depths run from 0 to {n_levels}; found {depths.min()}..{depths.max()}")
     share = _map_weights(weights, n_levels)
     result = np.zeros(depths.shape, dtype=np.float64)
     for depth in range(1, n_levels + 1):
@@ -57,5 +57,5 @@ def relevance(
 def _map_weights(weights: Sequence[float] | None, n_levels: int) -> FloatArray:
     share = np.ones(n_levels) if weights is None else np.asarray(weights, dtype=np.float64)
     if share.shape != (n_levels,) or not np.isfinite(share).all() or share.min() < 0 or share.sum() <= 0:
-        raise CairnError(f"weights must be {n_levels} finite numbers >= 0, not all 0")
+        raise BadInput(f"weights must be {n_levels} finite numbers >= 0, not all 0")
     return np.asarray(share / share.sum())

@@ -6,7 +6,7 @@ import numpy as np
 from rich.text import Text
 from rich.tree import Tree
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput
 from cairnhub.core.text import fold
 from cairnhub.hierarchies.node import Node, NodeInfo
 from cairnhub.hierarchies.tree import LabelTree
@@ -35,7 +35,7 @@ def images_per_node(tree: LabelTree, counts: Counts | None) -> list[IntArray]:
         leaf = np.ones(len(tree), dtype=np.int64)
     else:
         if unknown := sorted(set(counts) - set(tree.names[0]))[:3]:
-            raise CairnError(f"counts for labels that are no leaves of the tree: {unknown}")
+            raise BadInput(f"counts for labels that are no leaves of the tree: {unknown}")
         leaf = np.array([counts.get(name, 0) for name in tree.names[0]], dtype=np.int64)
     totals = []
     for rank, names in enumerate(tree.names):

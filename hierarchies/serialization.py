@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput, BrokenData
 from cairnhub.core.parse import FORBID, parse_json, typed
 from cairnhub.core.text import quoted
 from cairnhub.hierarchies.node import Node, NodeInfo
@@ -81,23 +81,23 @@ def links_of_nodes(frame: pd.DataFrame) -> tuple[tuple[str, ...], list[list[tupl
     """Levels, and (label, parent) pairs per level, of a table of nodes; raises where it is no such table."""
     missing = {"node_id", "level", "depth", "name", "parent_id"} - set(frame.columns)
     if missing:
-        raise CairnError(f"the node table lacks the columns {quoted(sorted(missing))}")
+        raise BadInput(f"the node table lacks the columns {quoted(sorted(missing))}")
     for column in ("node_id", "depth"):
         if not pd.api.types.is_integer_dtype(frame[column]) or frame[column].isna().any():
-            raise CairnError(
+            raise BadInput(
                 f"the node table's column {column!r} must hold a whole number in every row; mend it"
             )
     if frame[["level", "name"]].isna().any(axis=None):
-        raise CairnError("the node table has a row without level or name; give it one, or leave the row out")
+        raise BadInput("the node table has a row without level or name; give it one, or leave the row out")
     if frame["node_id"].duplicated().any():
-        raise CairnError("the node table repeats a node_id; each node needs its own")
+        raise BadInput("the node table repeats a node_id; each node needs its own")
     if frame.empty or (frame["depth"] == 0).sum() != 1:
-        raise CairnError("the node table needs exactly one row of depth 0, the root")
+        raise BadInput("the node table needs exactly one row of depth 0, the root")
     by_depth = frame[frame["depth"] > 0].groupby("depth")["level"].unique()
     if [len(found) for found in by_depth] != [1] * len(by_depth) or list(by_depth.index) != list(
         range(1, len(by_depth) + 1)
     ):
-        raise CairnError("the node table needs one level name per depth, from 1 on")
+        raise BadInput("the node table needs one level name per depth, from 1 on")
     levels = tuple(str(found[0]) for found in reversed(list(by_depth)))
     place = {
         i: (d, n) for i, d, n in zip(frame["node_id"], frame["depth"], frame["name"].astype(str), strict=True)
@@ -110,7 +110,7 @@ def links_of_nodes(frame: pd.DataFrame) -> tuple[tuple[str, ...], list[list[tupl
         if depth == 0:
             continue
         if pd.isna(above) or place.get(above, (-1, ""))[0] != depth - 1:
-            raise CairnError(f"the parent of {name!r} is not on the level above; check its parent_id")
+            raise BadInput(f"the parent of {name!r} is not on the level above; check its parent_id")
         links[len(levels) - depth].append((name, ROOT if depth == 1 else place[above][1]))
     return levels, links
 
@@ -142,15 +142,15 @@ def parse_tree(text: str, origin: str) -> tuple[tuple[str, ...], list[Links], di
     """Levels, (label, parent) pairs per level and info; raises `CairnError` where the text is no tree file."""
     content = parse_json(text, origin)
     if not isinstance(content, dict) or content.get("format") != "cairn-tree":
-        raise CairnError(f"{origin}: not a label tree (no format 'cairn-tree'); give a tree.json")
+        raise BrokenData(f"{origin}: not a label tree (no format 'cairn-tree'); give a tree.json")
     if content.get("schema") != SCHEMA:
-        raise CairnError(f"{origin}: schema {content.get('schema')!r} is not {SCHEMA}; rebuild the tree")
+        raise BrokenData(f"{origin}: schema {content.get('schema')!r} is not {SCHEMA}; rebuild the tree")
     file = typed(_File, content, origin)
     links: dict[str, list[tuple[str, str]]] = {level: [] for level in file.levels}
     info: dict[Node, NodeInfo] = {}
     for entry in file.nodes:
         if entry.level not in links:
-            raise CairnError(
+            raise BrokenData(
                 f"{origin}: {quoted([entry.name])} is on level {quoted([entry.level])}; the levels are "
                 f"{quoted(links)}: correct its level"
             )

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput, CairnError, NotFound
 from cairnhub.core.files import write_text_atomic
 from cairnhub.core.parse import read_text
 from cairnhub.core.text import fold, quoted
@@ -60,12 +60,12 @@ class LabelTree:
         """
         missing = [level for level in levels if level not in frame.columns]
         if missing:
-            raise CairnError(
+            raise NotFound(
                 f"no column for level {quoted(missing)}; the table has {quoted(map(str, frame.columns))}"
             )
         check_levels(levels)
         if frame.empty:
-            raise CairnError("the table has no row, so no tree; check the file it was read from")
+            raise BadInput("the table has no row, so no tree; check the file it was read from")
         links: list[list[tuple[str, str]]] = []
         columns = [labels(frame[level], level) for level in levels] + [pd.Series(ROOT, index=frame.index)]
         for fine, coarse in pairwise(columns):
@@ -90,13 +90,13 @@ class LabelTree:
         parent: dict[str, str] = {}
         for child, above in links.items() if isinstance(links, Mapping) else links:
             if parent.setdefault(child, above) != above:
-                raise CairnError(f"{child!r} has two parents, {parent[child]!r} and {above!r}; keep one")
+                raise BadInput(f"{child!r} has two parents, {parent[child]!r} and {above!r}; keep one")
         depth_of = depths(parent)
         by_level: list[list[tuple[str, str]]] = [[] for _ in levels]
         inner = set(parent.values())
         for child, above in parent.items():
             if depth_of[child] > len(levels) or (child not in inner and depth_of[child] < len(levels)):
-                raise CairnError(
+                raise BadInput(
                     f"{child!r} is {depth_of[child]} below the root, but the tree has {len(levels)} levels "
                     f"({', '.join(levels)}): every leaf must be at full depth"
                 )
@@ -132,7 +132,7 @@ class LabelTree:
         known = {level: set(names) for level, names in zip(self.levels, self.names, strict=True)}
         unknown = [node.name for node in info if node.name not in known.get(node.level, ())]
         if unknown:
-            raise CairnError(f"info on labels that the tree does not have: {quoted(unknown)}")
+            raise BadInput(f"info on labels that the tree does not have: {quoted(unknown)}")
         return LabelTree(self.levels, self.names, self.parents, dict(info))
 
     # ---- questions ----------------------------------------------------------------------------------------
@@ -162,7 +162,7 @@ class LabelTree:
         except KeyError:
             self._rank(node.level)
             near = quoted((found.name for found in self.find(node.name, limit=3)), 3) or "nothing like it"
-            raise CairnError(f"no {node.level} is called {node.name[:100]!r}; the tree has {near}") from None
+            raise NotFound(f"no {node.level} is called {node.name[:100]!r}; the tree has {near}") from None
 
     def has(self, node: Node) -> bool:
         """Whether the tree has such a node."""
@@ -172,12 +172,12 @@ class LabelTree:
         """The node of that name; `level` is needed where the name occurs on several levels."""
         found = [at for at in (self.levels if level is None else [level]) if name in self._index.get(at, {})]
         if len(found) > 1:
-            raise CairnError(f"{name!r} is on the levels {quoted(found)}; say which")
+            raise BadInput(f"{name!r} is on the levels {quoted(found)}; say which")
         return Node(found[0], name) if found else self._unknown(name, level)
 
     def _unknown(self, name: str, level: str | None) -> Node:
         self.class_index(Node(level or self.levels[0], name))
-        raise CairnError(f"no label is called {name!r}")
+        raise NotFound(f"no label is called {name!r}")
 
     def ancestors(self, name: str, level: str | None = None) -> tuple[Node, ...]:
         """Nodes above the named one, nearest first, without the root."""
@@ -288,7 +288,7 @@ class LabelTree:
         try:
             return cls._from_links(levels, links, info)
         except CairnError as error:
-            raise CairnError(f"{origin}: {error}") from None
+            raise error.within(origin) from None
 
     def save(self, path: Path) -> None:
         """Write `to_json` to a file, whole or not at all."""
@@ -304,7 +304,7 @@ class LabelTree:
         try:
             return cls.from_json(read_text(Path(path)), str(path))
         except FileNotFoundError:
-            raise CairnError(f"{path}: no such tree; give the path of a tree.json") from None
+            raise NotFound(f"{path}: no such tree; give the path of a tree.json") from None
 
     @cached_property
     def fingerprint(self) -> str:
@@ -372,15 +372,15 @@ class LabelTree:
 
     def _rank(self, level: str) -> int:
         if level not in self.levels:
-            raise CairnError(f"no level is called {level!r}; the tree has {quoted(self.levels)}")
+            raise NotFound(f"no level is called {level!r}; the tree has {quoted(self.levels)}")
         return self.levels.index(level)
 
     def _leaf_codes(self, values: npt.ArrayLike) -> IntArray:
         codes = np.asarray(values)
         if not np.issubdtype(codes.dtype, np.integer):
-            raise CairnError(f"leaf class indices must be integers, not {codes.dtype}")
+            raise BadInput(f"leaf class indices must be integers, not {codes.dtype}")
         if codes.size and (codes.min() < 0 or codes.max() >= len(self)):
-            raise CairnError(
+            raise BadInput(
                 f"leaf class indices run from 0 to {len(self) - 1}; found {codes.min()}..{codes.max()}"
             )
         return codes.astype(np.int64, copy=False)

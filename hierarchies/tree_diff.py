@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput
 from cairnhub.core.text import quoted
 from cairnhub.hierarchies.tree import LabelTree
 
@@ -58,7 +58,7 @@ def diff(before: LabelTree, after: LabelTree, counts: Mapping[str, int] | None =
         CairnError: the levels differ.
     """
     if before.levels != after.levels:
-        raise CairnError(
+        raise BadInput(
             f"levels {quoted(before.levels)} and {quoted(after.levels)} differ: nothing to compare"
         )
     known = set(after.names[0])

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput
 from cairnhub.core.text import quoted
 from cairnhub.hierarchies.label_rules import check_names
 
@@ -35,15 +35,15 @@ def strict_levels(
     parent_of = [_one_parent(level, pairs) for level, pairs in zip(levels, links, strict=True)]
     names = tuple(tuple(sorted(parent)) for parent in parent_of)
     if not names[0]:
-        raise CairnError("a tree needs at least one leaf; check the file it was read from")
+        raise BadInput("a tree needs at least one leaf; check the file it was read from")
     parents = []
     for depth, (fine, coarse) in enumerate(pairwise(names)):
         index = {name: i for i, name in enumerate(coarse)}
         used = set(parent_of[depth].values())
         if homeless := sorted(used - set(coarse)):
-            raise CairnError(f"level {levels[depth + 1]!r} lacks the parent(s) {quoted(homeless)}; add them")
+            raise BadInput(f"level {levels[depth + 1]!r} lacks the parent(s) {quoted(homeless)}; add them")
         if barren := sorted(set(coarse) - used):
-            raise CairnError(
+            raise BadInput(
                 f"level {levels[depth + 1]!r}: no leaf below {quoted(barren)}; leaves must be at full depth"
             )
         parents.append(np.array([index[parent_of[depth][name]] for name in fine], dtype=np.int64))
@@ -58,7 +58,7 @@ def _one_parent(level: str, pairs: Links) -> dict[str, str]:
             twice.setdefault(name, {parent[name]}).add(above)
     if twice:
         listed = "; ".join(f"{n!r} under {quoted(sorted(p))}" for n, p in sorted(twice.items())[:5])
-        raise CairnError(f"level {level!r}: {len(twice)} label(s) with two parents: {listed}; keep one each")
+        raise BadInput(f"level {level!r}: {len(twice)} label(s) with two parents: {listed}; keep one each")
     check_names(list(parent), level)
     return parent
 
@@ -66,9 +66,7 @@ def _one_parent(level: str, pairs: Links) -> dict[str, str]:
 def check_levels(levels: Sequence[str]) -> None:
     """Raise `CairnError` unless the level names are different, not blank and none is the root's."""
     if not levels or len(set(levels)) != len(levels) or ROOT in levels or not all(map(str.strip, levels)):
-        raise CairnError(
-            f"levels need at least one name, each different and none {ROOT!r}; got {list(levels)}"
-        )
+        raise BadInput(f"levels need at least one name, each different and none {ROOT!r}; got {list(levels)}")
 
 
 def labels(column: "pd.Series[str]", level: str) -> "pd.Series[str]":
@@ -78,7 +76,7 @@ def labels(column: "pd.Series[str]", level: str) -> "pd.Series[str]":
     blank |= text.str.strip() == ""
     if blank.any():
         rows = ", ".join(str(i) for i in np.flatnonzero(blank.to_numpy())[:5])
-        raise CairnError(
+        raise BadInput(
             f"column {level!r}: {int(blank.sum())} empty label(s), first in row(s) {rows} (from 0)"
         )
     return text
@@ -93,12 +91,12 @@ def depths(parent: Mapping[str, str]) -> dict[str, int]:
         while label not in depth:
             if label in chain:
                 loop = [*list(chain)[list(chain).index(label) :], label]
-                raise CairnError(
+                raise BadInput(
                     f"a cycle: {' -> '.join(repr(name) for name in loop[:10])}; cut one of these links"
                 )
             chain[label] = None
             if label not in parent:
-                raise CairnError(f"{label!r} has no parent; give the coarsest labels the parent {ROOT!r}")
+                raise BadInput(f"{label!r} has no parent; give the coarsest labels the parent {ROOT!r}")
             label = parent[label]
         for name in reversed(chain):
             depth[name] = depth[parent[name]] + 1

@@ -7,10 +7,11 @@ from pathlib import Path
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import NotFound
 from cairnhub.core.files import atomic_write
 from cairnhub.core.text import did_you_mean
 from cairnhub.datasets_hub.loader import describe
+from cairnhub.datasets_hub.location import SCALES
 from cairnhub.datasets_hub.mmap_images import open_split
 from cairnhub.pipelines.executors.local import HERE
 from cairnhub.pipelines.paths import Paths, project_root
@@ -23,22 +24,32 @@ BATCH_SIZE = 256
 HERE_WITH_BAR: RunAll = partial(HERE.map, title="embed")
 
 
-def model_folder(model: str, scale: str) -> Path:
-    """A folder as it is; a dataset's name stands for the model that the train stage made for it.
+def find_model(model: str, scale: str | None) -> tuple[Path, str | None]:
+    """Its folder and scale; a dataset's name stands for the model that the train stage made for it.
+
+    Args:
+        model: a folder, or a dataset's name.
+        scale: `sample` or `full`; by default the full model where there is one, else the sample's.
 
     Raises:
-        CairnError: there is none; names the models that there are.
+        NotFound: there is none; names the models that there are.
     """
     if Path(model).is_dir():
-        return Path(model)
-    folder = Paths(project_root(), scale, model).model
-    if not folder.is_dir():
-        known = sorted(path.name for path in folder.parent.glob("[!.]*") if path.is_dir())
-        raise CairnError(
-            f"no model {model!r} of scale {scale!r}{did_you_mean(model, known)}; there are: "
-            f"{', '.join(known) or 'none'}. What train_on in params.yaml lists is trained by `dvc repro`"
-        )
-    return folder
+        return Path(model), scale
+    root = project_root()
+    for each in (scale,) if scale else SCALES:
+        folder = Paths(root, each, model).model
+        if folder.is_dir():
+            return folder, each
+    known = sorted(
+        f"{path.parent.name}/{path.name}" for path in (root / "models").glob("[!.]*/[!.]*") if path.is_dir()
+    )
+    near = did_you_mean(f"{scale or 'sample'}/{model}", known)
+    of_scale = f" of scale {scale!r}" if scale else ""
+    raise NotFound(
+        f"no model {model!r}{of_scale}{near}; there are: {', '.join(known) or 'none'}. "
+        "What train_on in params.yaml lists is trained by `dvc repro`"
+    )
 
 
 class Embedder:
@@ -58,14 +69,14 @@ class Embedder:
         self,
         folder: Path,
         dataset: str | Path,
-        scale: str,
+        scale: str | None,
         batch_size: int = BATCH_SIZE,
         run_all: RunAll = HERE_WITH_BAR,
     ) -> None:
         self.folder, self.run_all = folder, run_all
         self.network, self.description = load_model(folder)
         self.dataset, self.scale, self.batch_size = dataset, scale, batch_size
-        self.published = describe(dataset, scale)
+        self.published = describe(dataset, scale=scale)
         self.tree = self.published.tree()
         contents = [path.read_bytes() for path in model_files(folder)]
         contents.append(self.published.stats.fingerprint.encode())
@@ -73,7 +84,9 @@ class Embedder:
 
     def images(self, split: str) -> ImageDataset:
         """Images of a split, as the network sees them."""
-        return ImageDataset(open_split(self.dataset, split, self.scale), self.network.network.decoded_side_px)
+        return ImageDataset(
+            open_split(self.dataset, split, scale=self.scale), self.network.network.decoded_side_px
+        )
 
     def embedded(self, split: str) -> Embedded:
         """Embeddings of a split."""
@@ -99,5 +112,5 @@ class Embedder:
     def _kept(self, split: str) -> Path | None:
         try:
             return project_root() / "data/image_vectors" / f"{self.key}-{split}.safetensors"
-        except CairnError:  # not in a checkout
+        except NotFound:  # not in a checkout
             return None

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import NotFound
 from cairnhub.core.files import write_text_atomic
 from cairnhub.core.parse import parse_yaml, read_text
 from cairnhub.pipelines.params import Params, check_scale, load_params, validate
@@ -30,7 +30,7 @@ def include_dataset(path: Path, dataset: str, mirror: str | None, scale: str) ->
     params = load_params(path)
     params.source(dataset)
     if mirror and "://" not in mirror and not Path(mirror).is_dir():
-        raise CairnError(f"no folder {mirror}: give the folder or URL that holds the files of {dataset}")
+        raise NotFound(f"no folder {mirror}: give the folder or URL that holds the files of {dataset}")
     yaml = YAML()
     yaml.width = 160
     yaml.preserve_quotes = True

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from cairnhub.datasets_hub.records import Attribution, ImageRow, Part, Quarantined
+from cairnhub.datasets_hub.records import Attribution, ImageRow, Partition, QuarantineRow
 from cairnhub.pipelines.archives import REPEATED, MemberReader, is_streamed, stream_tar_gz
 
 Record = dict[str, Any]
@@ -123,7 +123,7 @@ class StreamPart:
         """The index and the archive."""
         return (self.index.path, self.index.store / self.archive)
 
-    def read(self) -> Iterator[ImageRow | Quarantined]:
+    def read(self) -> Iterator[ImageRow | QuarantineRow]:
         """The images that the index asks for; last, the ones that the archive does not hold."""
         table = pq.read_table(self.index.path, filters=pc.field("archive") == self.archive)
         places = {member: place for place, member in enumerate(table["member"].to_pylist())}
@@ -133,7 +133,7 @@ class StreamPart:
             reason = REPEATED if place is not None and taken[place] else member.refused
             if place is None or taken[place]:
                 if reason:
-                    yield Quarantined(None, None, member.name, reason)
+                    yield QuarantineRow(None, None, member.name, reason)
                 continue
             taken[place] = True
             record = _record(table, place)
@@ -142,7 +142,7 @@ class StreamPart:
             yield _set_aside(_record(table, place), f"not in {self.archive}")
 
 
-def cut_parts(index: Index, shard_size_bytes: int) -> list[Part]:
+def cut_parts(index: Index, shard_size_bytes: int) -> list[Partition]:
     """All rows of an index as parts, each of one shard or one archive.
 
     Args:
@@ -153,7 +153,7 @@ def cut_parts(index: Index, shard_size_bytes: int) -> list[Part]:
     archive = table["archive"].combine_chunks().dictionary_encode()
     streamed = np.array([is_streamed(name) for name in archive.dictionary.to_pylist()])
     sizes = np.where(streamed[archive.indices.to_numpy()], 0, table["size_bytes"].to_numpy())
-    parts: list[Part] = []
+    parts: list[Partition] = []
     splits = sorted(pc.unique(table["split"]).to_pylist(), key=lambda split: (split != "train", split))
     for split in splits:
         rows = np.flatnonzero(pc.equal(table["split"], split).to_numpy(zero_copy_only=False))
@@ -192,5 +192,5 @@ def _record(table: pa.Table, place: int) -> Record:
     return record
 
 
-def _set_aside(record: Record, reason: str) -> Quarantined:
-    return Quarantined(record["image_id"], record["split"], record["member"], reason)
+def _set_aside(record: Record, reason: str) -> QuarantineRow:
+    return QuarantineRow(record["image_id"], record["split"], record["member"], reason)

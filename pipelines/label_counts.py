@@ -9,19 +9,19 @@ from cairnhub.datasets_hub.thumbnails import IntArray, leaf_codes
 from cairnhub.hierarchies.render import total_counts
 
 
-def images_per_split(name_or_uri: str | Path, scale: str = "sample") -> dict[str, dict[str, int]]:
+def images_per_split(name: str | Path, *, scale: str | None = None) -> dict[str, dict[str, int]]:
     """Per split, images per leaf of the tree; only the column of the finest level is read."""
-    found = describe(name_or_uri, scale)
-    tree = found.tree()
+    published = describe(name, scale=scale)
+    tree = published.tree()
     return {
         split: dict(zip(tree.leaves, _counts(np.concatenate(shards), len(tree)), strict=True))
-        for split, shards in leaf_codes(found, tree).items()
+        for split, shards in leaf_codes(published, tree).items()
     }
 
 
-def images_per_leaf(name_or_uri: str | Path, scale: str = "sample") -> dict[str, int]:
+def images_per_leaf(name: str | Path, *, scale: str | None = None) -> dict[str, int]:
     """Images of all splits per leaf of the tree."""
-    return total_counts(images_per_split(name_or_uri, scale))
+    return total_counts(images_per_split(name, scale=scale))
 
 
 def _counts(codes: IntArray, n_leaves: int) -> list[int]:

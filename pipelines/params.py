@@ -5,7 +5,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput, NotFound
 from cairnhub.core.parse import parse_yaml, read_text
 from cairnhub.core.text import did_you_mean
 from cairnhub.datasets_hub.card import Slug
@@ -86,7 +86,7 @@ class Params(Strict):
         """
         self.source(dataset)
         if dataset not in self.tree_from_text:
-            raise CairnError(
+            raise BadInput(
                 f"the tree of {dataset!r} comes from its labels (the stage `taxonomy`), there is nothing to propose or "
                 f"to review; trees from texts have: {', '.join(self.tree_from_text)}"
             )
@@ -99,7 +99,7 @@ class Params(Strict):
         """
         if dataset not in self.sources:
             known = ", ".join(sorted(self.sources))
-            raise CairnError(
+            raise NotFound(
                 f"params.yaml: no dataset {dataset!r} under sources{did_you_mean(dataset, self.sources)}; "
                 f"declared are: {known}"
             )
@@ -118,7 +118,7 @@ class Params(Strict):
 def check_scale(scale: str) -> None:
     """Raise CairnError for a scale that there is not."""
     if scale not in SCALES:
-        raise CairnError(f"no scale {scale!r}; choose one of {', '.join(SCALES)}")
+        raise BadInput(f"no scale {scale!r}; choose one of {', '.join(SCALES)}")
 
 
 def load_params(path: Path) -> Params:
@@ -131,7 +131,7 @@ def load_params(path: Path) -> Params:
     try:
         text = read_text(path)
     except FileNotFoundError as error:
-        raise CairnError(f"{path} is missing: run this inside a Cairn checkout") from error
+        raise NotFound(f"{path} is missing: run this inside a Cairn checkout") from error
     return validate(Params, parse_yaml(text, path.name), path.name)
 
 
@@ -148,7 +148,7 @@ def validate(model: type[Model], raw: Any, where: str) -> Model:
         return model.model_validate(raw)
     except ValidationError as error:
         lines = [_explain(fault, where, raw) for fault in error.errors()]
-        raise CairnError("\n".join(dict.fromkeys(lines))) from error
+        raise BadInput("\n".join(dict.fromkeys(lines))) from error
 
 
 def _explain(fault: Any, where: str, raw: Any) -> str:

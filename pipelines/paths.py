@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import NotFound
 
 
 @dataclass(frozen=True)
@@ -162,4 +162,4 @@ def project_root() -> Path:
     for folder in (here, *here.parents):
         if (folder / "dvc.yaml").is_file() and (folder / "params.yaml").is_file():
             return folder
-    raise CairnError(f"no dvc.yaml and params.yaml in {here} or above it: run this inside a Cairn checkout")
+    raise NotFound(f"no dvc.yaml and params.yaml in {here} or above it: run this inside a Cairn checkout")

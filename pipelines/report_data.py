@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import NotFound
 from cairnhub.core.parse import read_json
 from cairnhub.hierarchies.agreement import Agreement
 from cairnhub.pipelines.params import SCALES
@@ -226,9 +226,7 @@ def _reviewed(file: Path) -> Reviewed:
 def _evaluated(file: Path, levels: Mapping[tuple[str, str], tuple[str, ...]]) -> Evaluated:
     scale, name = _key(file)
     if (scale, name) not in levels:
-        raise CairnError(
-            f"{file.parent}: no such dataset in results/check; remove this folder, or run `check`"
-        )
+        raise NotFound(f"{file.parent}: no such dataset in results/check; remove this folder, or run `check`")
     metrics = read_json(file, dict[str, dict[str, dict[str, float]]])
     with (file.parent / "loss.csv").open(encoding="utf-8", newline="") as lines:
         loss = tuple((float(row["epoch"]), float(row["loss"])) for row in csv.DictReader(lines))

@@ -5,7 +5,7 @@ import webbrowser
 from rich.console import Console
 from rich.text import Text
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import NotFound
 from cairnhub.core.files import write_text_atomic
 from cairnhub.hierarchies.proposal.proposal import Proposal
 from cairnhub.hierarchies.proposal.text_vectors import Embeddings
@@ -40,7 +40,7 @@ def review_in_browser(
         from cairnhub.hierarchies.review.app.api import Api
         from cairnhub.hierarchies.review.app.server import listen, serve
     except ModuleNotFoundError as error:
-        raise CairnError(f"the app needs {error.name}: pip install 'cairn[review]'") from None
+        raise NotFound(f"the app needs {error.name}: pip install 'cairn[review]'") from None
     paths = _paths(dataset, scale)
     photos = SamplePhotos(paths.index, paths.store)
     session = _session(paths, author)
@@ -69,7 +69,7 @@ def _paths(dataset: str, scale: str) -> Paths:
 
 def _session(paths: Paths, author: str) -> Session:
     if not paths.proposal.is_file():
-        raise CairnError(
+        raise NotFound(
             f"no proposal for {paths.dataset!r}: run `dvc repro cluster@{paths.scale}-{paths.dataset}` first"
         )
     if not paths.decisions.exists():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput, BrokenData, NotFound
 from cairnhub.training.recipes import Network
 
 if TYPE_CHECKING:
@@ -95,9 +95,7 @@ class PublishedBackbone(nn.Module):
         resized = config.model_type == "vit" and config.image_size != network.image_side_px
         self.options = {"interpolate_pos_encoding": True} if resized else {}
         if is_cnn and self.takes_class_token:
-            raise CairnError(
-                f"network.pooling: {network.backbone} has no class token; use average, max or gem"
-            )
+            raise BadInput(f"network.pooling: {network.backbone} has no class token; use average, max or gem")
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, side, side) -> (B, C, H, W); of a vision transformer (B, C, tokens, 1)."""
@@ -123,7 +121,7 @@ def make_backbone(network: Network, config: Mapping[str, Any] | None = None) -> 
     """
     if network.backbone == "small_cnn":
         if network.weights or network.pooling == "cls":
-            raise CairnError("network: small_cnn has neither pretrained weights nor a class token")
+            raise BadInput("network: small_cnn has neither pretrained weights nor a class token")
         return SmallCNN(network.width)
     from transformers import AutoConfig, AutoModel  # takes seconds: only where it is needed
 
@@ -133,7 +131,7 @@ def make_backbone(network: Network, config: Mapping[str, Any] | None = None) -> 
         return _load(where, network)
     family = config.get("model_type") if config else architecture.model_type
     if family != architecture.model_type:
-        raise CairnError(f"{network.backbone} is of the family {architecture.model_type!r}, not {family!r}; get the "
+        raise BrokenData(f"{network.backbone} is of the family {architecture.model_type!r}, not {family!r}; get the "
                          "whole model folder again")  # fmt: skip
     shape = dict(config or {**architecture.shape, "image_size": network.image_side_px})
     shape.pop("model_type", None)
@@ -151,7 +149,7 @@ def _load(where: str, network: Network) -> PublishedBackbone:
         options = _without_pooler(config.model_type)
         model = AutoModel.from_pretrained(where, config=config, use_safetensors=True, **options)
     except (OSError, ValueError, LookupError, TypeError, RuntimeError, SafetensorError) as error:
-        raise CairnError(
+        raise NotFound(
             f"network.weights: nothing to load at {where!r}: {str(error).splitlines()[0]}\nName a folder with "
             "config.json and model.safetensors, download it where there is a network, or leave weights empty"
         ) from error

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BrokenData, NoSpace
 from cairnhub.core.files import atomic_write, remove_leftovers
 from cairnhub.training.optimisation import Optimisation, below
 from cairnhub.training.rng import rng_states, set_rng_states
@@ -111,7 +111,7 @@ class Checkpoints:
                 save_file({name: value.contiguous() for name, value in tensors.items()}, temporary, header)
         except (OSError, SafetensorError) as error:
             kept = [path.name for path in self._files()]
-            raise CairnError(
+            raise NoSpace(
                 f"{self.folder}: the checkpoint of step {step} cannot be written: {error}. Free some space and run "
                 f"this again: training goes on from {kept[-1] if kept else 'the start'}"
             ) from error
@@ -135,7 +135,7 @@ class Checkpoints:
             try:
                 state.unpack(tensors, json.loads(header["state"]))
             except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-                raise CairnError(
+                raise BrokenData(
                     f"{path}: not a whole checkpoint ({error}): delete {self.folder} and run this again"
                 ) from error
             return True

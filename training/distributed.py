@@ -15,7 +15,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Ranks:
             CairnError: the batch does not divide by the number of ranks.
         """
         if n_images % self.size:
-            raise CairnError(f"batch.size {n_images} is no multiple of {self.size} ranks: change one of them")
+            raise BadInput(f"batch.size {n_images} is no multiple of {self.size} ranks: change one of them")
         share = n_images // self.size
         return slice(self.rank * share, (self.rank + 1) * share)
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput
 from cairnhub.training.data import LabelledImages
 from cairnhub.training.distributed import from_first_rank
 from cairnhub.training.evaluation import embed_split, model_encoder
@@ -37,7 +37,7 @@ def hold_out(images: LabelledImages, validation: Validation, seed: int) -> tuple
     candidates = np.random.default_rng(seed).permutation(classes[counts > 1])
     n_held_out = math.ceil(validation.share * len(candidates))
     if n_held_out < 2:
-        raise CairnError(
+        raise BadInput(
             f"validation.share {validation.share} of {len(candidates)} classes with two images or more holds out "
             f"{n_held_out}; H-AP needs 2: raise it, or take validation out of the recipe"
         )

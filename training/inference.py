@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput
 from cairnhub.datasets_hub.image_check import DECODING_FAULTS, open_image
 from cairnhub.training.data import to_tensor
 from cairnhub.training.evaluation import model_encoder
@@ -32,7 +32,7 @@ def encode(
         CairnError: no list of images is given, a file holds none, or the folder holds no model.
     """
     if isinstance(images, str) or not images:
-        raise CairnError("images must be a list of one or more pictures")
+        raise BadInput("images must be a list of one or more pictures")
     network = model if isinstance(model, RetrievalModel) else load_model(Path(model))[0]
     encoder, side_px = model_encoder(network), network.network.decoded_side_px
     return torch.cat(
@@ -49,6 +49,4 @@ def _opened(image: Image.Image | Path | str) -> Image.Image:
     try:
         return open_image(Path(image))
     except DECODING_FAULTS as error:
-        raise CairnError(
-            f"{image}: holds no image that can be read: {error}; give another picture"
-        ) from error
+        raise BadInput(f"{image}: holds no image that can be read: {error}; give another picture") from error

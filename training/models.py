@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BrokenData, NoSpace, NotFound
 from cairnhub.core.files import read_steadily
 from cairnhub.core.parse import FORBID, read_json
 from cairnhub.training.backbones import PublishedBackbone, make_backbone
@@ -137,7 +137,7 @@ def save_model(folder: Path, model: RetrievalModel, description: ModelDescriptio
         save_file(weights, folder / WEIGHTS)
         (folder / DESCRIPTION).write_text(text, encoding="utf-8", newline="\n")
     except (OSError, SafetensorError) as error:
-        raise CairnError(
+        raise NoSpace(
             f"{folder}: the model cannot be written: {error}. Free some space and run this again: training goes on "
             "from its last checkpoint"
         ) from error
@@ -166,7 +166,7 @@ def _load_model(folder: Path) -> tuple[RetrievalModel, ModelDescription]:
         }
         model.load_state_dict(weights)
     except FileNotFoundError as error:
-        raise CairnError(
+        raise NotFound(
             f"{folder}: no trained model ({error.filename} is missing): run the train stage"
         ) from error
     except (
@@ -178,7 +178,7 @@ def _load_model(folder: Path) -> tuple[RetrievalModel, ModelDescription]:
         ValueError,
         AttributeError,
     ) as error:
-        raise CairnError(
+        raise BrokenData(
             f"{folder}: weights and {DESCRIPTION} do not fit together: {error}; get the whole folder again, or run "
             "the train stage"
         ) from error

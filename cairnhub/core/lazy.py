@@ -11,13 +11,14 @@ def lazy_names(
 
     Args:
         package: its `__name__`.
-        home: public name -> module that defines it.
+        home: public name -> module that defines it; `module:name` where it is called otherwise there.
     """
 
     def get(name: str) -> object:
         if name not in home:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(import_module(home[name]), name)
+        module, _, name_there = home[name].partition(":")
+        return getattr(import_module(module), name_there or name)
 
     def listed() -> list[str]:
         return sorted(home)

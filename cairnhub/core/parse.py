@@ -11,7 +11,7 @@ from typing import TypeVar
 import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput, BrokenData, NotFound
 
 MAX_TEXT_BYTES = 2**29
 """Larger than any table or tree of a source; what is larger would fill the memory."""
@@ -32,12 +32,12 @@ def read_text(path: Path) -> str:
     """
     try:
         if path.stat().st_size > MAX_TEXT_BYTES:
-            raise CairnError(f"{path}: larger than {MAX_TEXT_BYTES:,} bytes: not a file of text; remove it")
+            raise BrokenData(f"{path}: larger than {MAX_TEXT_BYTES:,} bytes: not a file of text; remove it")
         return decode(path.read_bytes(), str(path))
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise CairnError(
+        raise BadInput(
             f"{path}: cannot be read ({error.strerror}); is it a file that you may read?"
         ) from None
 
@@ -56,7 +56,7 @@ def decode(content: bytes, origin: str) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise CairnError(f"{origin}:{line}: not UTF-8 text ({error.reason}); save it as UTF-8") from None
+        raise BadInput(f"{origin}:{line}: not UTF-8 text ({error.reason}); save it as UTF-8") from None
 
 
 def read_json(path: Path, shape: type[T]) -> T:
@@ -68,7 +68,7 @@ def read_json(path: Path, shape: type[T]) -> T:
     try:
         return typed(shape, parse_json(read_text(path), str(path)), str(path))
     except FileNotFoundError:
-        raise CairnError(f"{path} is missing: run the stage that writes it again") from None
+        raise NotFound(f"{path} is missing: run the stage that writes it again") from None
 
 
 def parse_json(text: str, origin: str) -> object:
@@ -86,13 +86,13 @@ def parse_json(text: str, origin: str) -> object:
         return value
     except json.JSONDecodeError as error:
         where = f"{origin}:{error.lineno}" if "\n" in text else origin
-        raise CairnError(f"{where}: not JSON ({error.msg}); is it cut? Mend or remove it") from None
+        raise BrokenData(f"{where}: not JSON ({error.msg}); is it cut? Mend or remove it") from None
     except UnicodeEncodeError:
-        raise CairnError(f"{origin}: holds half of a surrogate pair, which is no text; mend it") from None
+        raise BrokenData(f"{origin}: holds half of a surrogate pair, which is no text; mend it") from None
     except RecursionError:
-        raise CairnError(f"{origin}: nested too deeply to be read; is it a file of Cairn?") from None
+        raise BrokenData(f"{origin}: nested too deeply to be read; is it a file of Cairn?") from None
     except ValueError as error:
-        raise CairnError(f"{origin}: {error}; mend the file") from None
+        raise BrokenData(f"{origin}: {error}; mend the file") from None
 
 
 def parse_yaml(text: str, origin: str) -> object:
@@ -103,7 +103,7 @@ def parse_yaml(text: str, origin: str) -> object:
             aliases that multiply; names file and line.
     """
     if len(text) > MAX_YAML_CHARACTERS:
-        raise CairnError(f"{origin}: longer than {MAX_YAML_CHARACTERS:,} characters: is it YAML? Remove it")
+        raise BadInput(f"{origin}: longer than {MAX_YAML_CHARACTERS:,} characters: is it YAML? Remove it")
     try:
         loader = _PlainLoader(text)
         try:
@@ -113,14 +113,12 @@ def parse_yaml(text: str, origin: str) -> object:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{origin}:{mark.line + 1}" if mark else origin
-        raise CairnError(
-            f"{where}: not valid YAML: {error.problem or error.context}; mend that line"
-        ) from None
+        raise BadInput(f"{where}: not valid YAML: {error.problem or error.context}; mend that line") from None
     except RecursionError:
-        raise CairnError(f"{origin}: not valid YAML: nested too deeply to be read") from None
+        raise BadInput(f"{origin}: not valid YAML: nested too deeply to be read") from None
     except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError) as error:
         # What PyYAML lets pass where a value is not what its form or tag promises, as 2026-99-99.
-        raise CairnError(f"{origin}: not valid YAML: {error}; quote values that are text") from None
+        raise BadInput(f"{origin}: not valid YAML: {error}; quote values that are text") from None
 
 
 def typed(shape: type[T], value: object, origin: str) -> T:
@@ -137,7 +135,7 @@ def typed(shape: type[T], value: object, origin: str) -> T:
     try:
         return TypeAdapter(shape).validate_python(value)
     except ValidationError as error:
-        raise CairnError(explain(error, origin)) from None
+        raise BrokenData(explain(error, origin)) from None
 
 
 def explain(error: ValidationError, origin: str) -> str:

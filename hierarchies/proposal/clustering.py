@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -48,7 +48,7 @@ def k_means(vectors: FloatArray, n_groups: int | None) -> IntArray:
     from sklearn.cluster import KMeans
 
     if n_groups is None or not 1 <= n_groups <= len(vectors):
-        raise CairnError(f"k-means needs n_categories between 1 and {len(vectors)}, not {n_groups}")
+        raise BadInput(f"k-means needs n_categories between 1 and {len(vectors)}, not {n_groups}")
     return _renumbered(KMeans(n_groups, n_init=10, random_state=0).fit_predict(vectors))
 
 

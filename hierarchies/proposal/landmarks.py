@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput
 from cairnhub.core.text import label_key
 from cairnhub.hierarchies.label_rules import check_names
 from cairnhub.hierarchies.proposal.concepts import HUMAN_MADE, NATURAL, load_concepts
@@ -66,19 +66,17 @@ def _table(landmarks: pd.DataFrame) -> pd.DataFrame:
     """The columns in use, checked, in the order of the names."""
     missing = {"landmark", "type"} - set(landmarks.columns)
     if missing:
-        raise CairnError(f"the table of landmarks lacks the column(s) {sorted(missing)}")
+        raise BadInput(f"the table of landmarks lacks the column(s) {sorted(missing)}")
     table = pd.DataFrame({"landmark": landmarks["landmark"], "type": landmarks["type"].astype("object")})
     table["n_images"] = landmarks.get("n_images", 1)
     blank = table["type"].isna() | (table["type"].astype(str).str.strip() == "")
     table["type"] = table["type"].where(~blank, None)
     if table["landmark"].isna().any():
-        raise CairnError("a landmark has no name; use its id as its name")
+        raise BadInput("a landmark has no name; use its id as its name")
     names = table["landmark"].astype(str).tolist()
     if len(set(names)) != len(names):
         repeated = table["landmark"][table["landmark"].duplicated()].iloc[0]
-        raise CairnError(
-            f"landmark {repeated!r} repeats; cairnhub.hierarchies.disambiguate makes names unique"
-        )
+        raise BadInput(f"landmark {repeated!r} repeats; cairnhub.hierarchies.disambiguate makes names unique")
     check_names(names, "landmark")
     return table.sort_values("landmark", ignore_index=True)
 

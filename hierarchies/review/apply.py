@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput
 from cairnhub.core.text import label_key
 from cairnhub.hierarchies.node import Node, NodeInfo
 from cairnhub.hierarchies.proposal.concepts import HUMAN_MADE, NATURAL
@@ -62,7 +62,7 @@ class Report:
         """Raise `CairnError` if decisions conflict, naming them."""
         if self.conflicting:
             lines = [f"  {o.decision.id} {o.decision.to_line()}: {o.why}" for o in self.conflicting]
-            raise CairnError("decisions conflict; undo all but one of each:\n" + "\n".join(lines))
+            raise BadInput("decisions conflict; undo all but one of each:\n" + "\n".join(lines))
 
 
 @dataclass

@@ -26,7 +26,7 @@ from typing import Literal, get_args
 
 from filelock import FileLock, Timeout
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput, Unreachable
 from cairnhub.core.files import write_text_atomic
 from cairnhub.core.parse import FORBID, parse_json, read_text, typed
 from cairnhub.core.text import label_key
@@ -81,17 +81,17 @@ class Decision:
 
     def __post_init__(self) -> None:
         if self.act not in get_args(Act):
-            raise CairnError(f"unknown act {self.act!r}; the acts are {', '.join(get_args(Act))}")
+            raise BadInput(f"unknown act {self.act!r}; the acts are {', '.join(get_args(Act))}")
         for text in filter(None, (self.label, self.to, self.kind, *self.members)):
             check_names([text], self.level)
         if self.level not in _LEVELS_OF[self.act]:
-            raise CairnError(
+            raise BadInput(
                 f"{self.act} needs level {' or '.join(map(repr, _LEVELS_OF[self.act]))}, not {self.level!r}"
             )
         needed = ("of",) if self.act == "undo" else ("label", "to")
         for field in (*needed, *(("members",) if self.act == "split" else ())):
             if not getattr(self, field):
-                raise CairnError(f"{self.act} needs {field!r}")
+                raise BadInput(f"{self.act} needs {field!r}")
 
     @cached_property
     def id(self) -> str:
@@ -110,7 +110,7 @@ class Decision:
             CairnError: not JSON (cut in half?), an unknown key, or a field that does not fit.
         """
         if line.startswith(_MERGE_MARKS):
-            raise CairnError(
+            raise BadInput(
                 f"{where}: a mark of an unfinished git merge; keep the decisions of both sides, remove the marks"
             )
         return typed(cls, parse_json(line, where), where)
@@ -168,4 +168,4 @@ def append_decision(
             write_text_atomic(path, f"{text}{end}{decision.to_line()}\n")
             return [*others, decision]
     except Timeout:
-        raise CairnError(f"{path}: another process holds its lock; try again") from None
+        raise Unreachable(f"{path}: another process holds its lock; try again") from None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import NotFound
 from cairnhub.core.text import label_key, quoted
 from cairnhub.hierarchies.proposal.concepts import HUMAN_MADE, NATURAL
 from cairnhub.hierarchies.proposal.proposal import LandmarkEntry, Proposal, TypeEntry
@@ -84,7 +84,7 @@ def ask(places: Places, level: str, label: str) -> Question:
         return _of_type(places, proposal.types[places.layout.row_of["type", key]])
     if level == "landmark" and proposal.landmarks and key in places.layout.leaf_of:
         return _of_landmark(places, proposal.landmarks[places.layout.leaf_of[key]])
-    raise CairnError(f"there is no {level} {quoted([label])} (any more)")
+    raise NotFound(f"there is no {level} {quoted([label])} (any more)")
 
 
 def settles(decision: Decision) -> list[tuple[str, str]]:

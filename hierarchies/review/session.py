@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Literal
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput, NotFound
 from cairnhub.core.text import fold, label_key
 from cairnhub.hierarchies.label_rules import check_names
 from cairnhub.hierarchies.node import Node
@@ -223,9 +223,7 @@ class Session:
         target = question.category if act == "accept" else self._spelt(act, question, to)
         makes = act == "move" and question.level != "category" and self.is_new(target)
         if makes and kind not in self.kinds:
-            raise CairnError(
-                f"{target!r} would be a new category: say whether it is {' or '.join(self.kinds)}"
-            )
+            raise BadInput(f"{target!r} would be a new category: say whether it is {' or '.join(self.kinds)}")
         untyped = ("landmark", label_key(label)) in self.layout.row_of
         final: Act = "assign" if act == "move" and question.level == "landmark" and untyped else act
         return Decision(
@@ -276,7 +274,7 @@ class Session:
             before = self.places if same else self.layout.places(others)
             after = self.layout.places([*others, decision])
             if why := refusal(decision, before, after):
-                raise CairnError(f"not written: {why}")
+                raise BadInput(f"not written: {why}")
 
         self._decisions = append_decision(self.path, decision, fits)
         self._places, self._undecided = after, None
@@ -302,7 +300,7 @@ class Session:
         if not chosen:
             return None
         if chosen not in standing:
-            raise CairnError(f"there is no decision {chosen} to take back (any more)")
+            raise NotFound(f"there is no decision {chosen} to take back (any more)")
         self.save(Decision("undo", of=chosen, author=self.author, date=self.now()), answers=False)
         return standing[chosen]
 

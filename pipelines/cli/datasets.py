@@ -1,5 +1,6 @@
 """`cairn datasets ...`: what is published; `push` and `rollback`: what is sent elsewhere."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -14,35 +15,45 @@ app = typer.Typer(
 )
 sharing = typer.Typer()
 
+To = Annotated[str, typer.Option(help="/path, s3://bucket/prefix, gs://... or hf://org/name.")]
+Message = Annotated[str, typer.Option(help="A line for its changelog.")]
+DryRun = Annotated[bool, typer.Option(help="Only say what would travel.")]
+
 
 @app.callback()
 def datasets(context: typer.Context) -> None:
-    """List the published datasets of the hub."""
+    """List the published datasets of the hub.
+
+    Example: cairn datasets
+    """
     if context.invoked_subcommand:
         return
     from cairnhub.datasets_hub.loader import list_datasets
 
     table = Table("dataset", "scale", "images", "splits", "levels (fine to coarse)", "licence")
-    published = list_datasets()
-    for found in published:
-        stats, card = found.stats, found.card
+    listed = list_datasets()
+    for published in listed:
+        stats, card = published.stats, published.card
         splits = ", ".join(f"{name} {split.n_images:,}" for name, split in stats.splits.items())
         levels = ", ".join(f"{level} {stats.n_names[level]:,}" for level in card.levels)
-        scale = Path(found.location.uri).parent.name
+        scale = Path(published.location.uri).parent.name
         table.add_row(card.name, scale, f"{stats.n_images:,}", splits, levels, card.licence)
-    console.print(table if published else "The hub is empty: run `dvc repro` first.")
+    console.print(table if listed else "The hub is empty: run `dvc repro` first.")
 
 
 @app.command()
 def check(
     dataset: Dataset,
-    scale: Scale = "sample",
+    scale: Scale = None,
     page: Annotated[Path | None, typer.Option(help="Write look-alikes of different splits, as HTML.")] = None,
 ) -> None:
-    """Hold a published dataset, anybody's, against the contract; exit with 1 if it is broken."""
+    """Hold a published dataset, anybody's, against the contract; exit with 1 if it is broken.
+
+    Example: cairn datasets check s3://bucket/gldv2 --page look_alikes.html
+    """
     from cairnhub.datasets_hub.check import check_dataset
 
-    report = check_dataset(dataset, scale)
+    report = check_dataset(dataset, scale=scale)
     console.print(str(report), soft_wrap=True)
     if page:
         report.save_page(page)
@@ -52,43 +63,61 @@ def check(
 
 
 @app.command("diff")
-def diff_datasets(
+def diff(
     before: Dataset,
     after: Dataset,
-    scale: Scale = "sample",
+    scale: Scale = None,
     revision_before: Annotated[str | None, typer.Option(help="An earlier version, such as v1.")] = None,
     revision_after: Annotated[str | None, typer.Option(help="Likewise; the present one by default.")] = None,
 ) -> None:
-    """Say what changed between two datasets, or versions of one: images and labels added, removed, moved."""
-    from cairnhub.datasets_hub import dataset_diff as diff
+    """Say what changed between two datasets, or versions of one: images and labels added, removed, moved.
 
-    found = diff.diff_datasets(
-        before, after, scale, revision_before=revision_before, revision_after=revision_after
+    Example: cairn datasets diff s3://bucket/gldv2 gldv2 --revision-before v1
+    """
+    from cairnhub.datasets_hub.dataset_diff import diff_datasets
+
+    difference = diff_datasets(
+        before, after, scale=scale, revision_before=revision_before, revision_after=revision_after
     )
-    console.print(str(found), soft_wrap=True)
+    console.print(str(difference), soft_wrap=True)
 
 
 @sharing.command()
-def publish(
-    dataset: Dataset,
-    to: Annotated[str, typer.Option(help="/path, s3://bucket/prefix, gs://... or hf://org/name.")],
-    scale: Scale = "sample",
-    message: Annotated[str, typer.Option(help="A line for its changelog.")] = "",
-    dry_run: Annotated[bool, typer.Option(help="Only say what would travel.")] = False,
+def push(
+    dataset: Dataset, to: To, scale: Scale = None, message: Message = "", dry_run: DryRun = False
 ) -> None:
-    """Publish a dataset of this hub elsewhere; only changed files travel, readers switch at the end."""
-    from cairnhub.datasets_hub.push import publish as send
+    """Push a dataset of this hub elsewhere; only changed files travel, readers switch at the end.
 
-    done = send(dataset, to, scale=scale, message=message, dry_run=dry_run)
-    console.print(str(done), soft_wrap=True)
+    Example: cairn push gldv2 --to s3://bucket/gldv2 --message "Bridges reviewed"
+    """
+    from cairnhub.datasets_hub.push import push as push_dataset
+
+    console.print(
+        str(push_dataset(dataset, to, scale=scale, message=message, dry_run=dry_run)), soft_wrap=True
+    )
+
+
+@sharing.command(hidden=True)
+def publish(
+    dataset: Dataset, to: To, scale: Scale = None, message: Message = "", dry_run: DryRun = False
+) -> None:
+    """Former name of `push`, until the next release.
+
+    Example: cairn push gldv2 --to s3://bucket/gldv2
+    """
+    print("`cairn publish` is now `cairn push`; the old name goes with the next release", file=sys.stderr)
+    push(dataset, to, scale, message, dry_run)
 
 
 @sharing.command()
 def rollback(
-    to: Annotated[str, typer.Argument(help="Where the dataset was published.")],
+    to: Annotated[str, typer.Argument(help="Where the dataset was pushed.")],
     version: Annotated[str, typer.Argument(help="The version to show again, such as v2.")],
 ) -> None:
-    """Let readers see an earlier version again; nothing is deleted."""
+    """Let readers see an earlier version again; nothing is deleted.
+
+    Example: cairn rollback s3://bucket/gldv2 v1
+    """
     from cairnhub.datasets_hub.push import rollback as switch_back
 
     switch_back(to, version)

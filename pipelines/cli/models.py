@@ -21,13 +21,16 @@ Nearest = Annotated[int, typer.Option("-k", min=1, help="How many nearest images
 def retrieve(
     model: Model,
     dataset: Dataset,
-    scale: Scale = "sample",
+    scale: Scale = None,
     protocol: Annotated[str, typer.Option(help="Of the dataset's card; the first by default.")] = "",
     output: Page = Path("retrieval.html"),
     n_queries: Annotated[int, typer.Option(min=1, help="Queries of each kind.")] = 4,
     k: Nearest = 10,
 ) -> None:
-    """Write one self-contained page: what a model finds for its worst, median and best queries."""
+    """Write one self-contained page: what a model finds for its worst, median and best queries.
+
+    Example: cairn retrieve gldv2 gldv2
+    """
     from cairnhub.pipelines.retrieval_commands import retrieval_page
 
     write_text_atomic(output, retrieval_page(model, dataset, scale, protocol, n_queries, k))
@@ -39,13 +42,18 @@ def search(
     model: Model,
     image: Annotated[Path, typer.Argument(help="The picture to search with.")],
     dataset: Annotated[str, typer.Option(help="Where to search; by default the model's dataset.")] = "",
-    scale: Scale = "sample",
+    scale: Scale = None,
     k: Nearest = 10,
 ) -> None:
-    """List the images of a dataset that are nearest to a picture, with their paths in the tree."""
+    """List the images of a dataset that are nearest to a picture, with their paths in the tree.
+
+    Example: cairn search gldv2 bridge.jpg
+    """
     from cairnhub.pipelines.retrieval_commands import search as neighbours
 
     table = Table("score", "image", "labels (fine to coarse)")
-    for found in neighbours(model, image, dataset or Path(model).name, scale, k):
-        table.add_row(f"{found.score:.3f}", printable(found.image_id), Text(" < ".join(found.path)))
+    for neighbour in neighbours(model, image, dataset or Path(model).name, scale, k):
+        table.add_row(
+            f"{neighbour.score:.3f}", printable(neighbour.image_id), Text(" < ".join(neighbour.path))
+        )
     console.print(table)

@@ -11,6 +11,9 @@ console = Console(markup=False)  # what a dataset or label says is text, whateve
 Dataset = Annotated[str, typer.Argument(help="A name in the hub, a folder, or a URI.")]
 Declared = Annotated[str, typer.Argument(help="A dataset of params.yaml, such as gldv2.")]
 Tree = Annotated[str, typer.Argument(help="A dataset (name, folder, URI) or a tree.json.")]
-Scale = Annotated[str, typer.Option(help="sample or full.")]
+Scale = Annotated[
+    str | None, typer.Option(help="sample or full; by default full where it is published, else sample.")
+]
+BuiltScale = Annotated[str, typer.Option(help="sample or full.")]
 Limit = Annotated[int, typer.Option(min=1, help="How many at most.")]
 Page = Annotated[Path, typer.Option(help="The page to write.")]

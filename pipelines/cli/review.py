@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from cairnhub.core.errors import CairnError
-from cairnhub.pipelines.cli.options import Scale, console
+from cairnhub.core.errors import BadInput
+from cairnhub.pipelines.cli.options import BuiltScale, console
 
 app = typer.Typer()
 
@@ -16,7 +16,7 @@ def review(
     dataset: Annotated[
         str, typer.Argument(help="A dataset of params.yaml whose tree is proposed from texts.")
     ],
-    scale: Scale = "sample",
+    scale: BuiltScale = "sample",
     author: Annotated[str, typer.Option(help="Written into each decision; your login by default.")] = "",
     limit: Annotated[int | None, typer.Option(help="In the terminal: stop after so many answers.")] = None,
     in_browser: Annotated[bool, typer.Option("--app", help="Review in the browser, with photos.")] = False,
@@ -28,6 +28,8 @@ def review(
     In the terminal, or with --app on a page with photos and a live tree, served on this machine only until Ctrl-C. Both
     ask the same questions and write the same lines to decisions/<dataset>.jsonl, which git keeps and
     merges. Afterwards `dvc repro` runs review and what depends on it. docs/review.md tells more.
+
+    Example: cairn review gldv2 --app
     """
     from cairnhub.pipelines.review_command import review_in_browser, review_in_terminal
 
@@ -44,4 +46,4 @@ def _login() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError) as error:  # a container's user may have no name
-        raise CairnError("your login has no name here: say who decides with --author") from error
+        raise BadInput("your login has no name here: say who decides with --author") from error

@@ -126,7 +126,7 @@ def in_order(
         try:
             done = result(pending)
         except CairnError as error:
-            raise CairnError(f"{task}: {error}") from error
+            raise error.within(str(task)) from error
         except Exception as error:
             error.add_note(f"while working on {task}")
             raise

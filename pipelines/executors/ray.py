@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import CairnError, Unreachable, packages_explained
 from cairnhub.pipelines.executors.local import PRELOADED, Result, Task, in_order, with_bar
 from cairnhub.pipelines.executors.storage import Changes, SharedFile, Storage, put_all, run_with_files
 
@@ -94,10 +94,8 @@ class RayExecutor:
 
     def connect(self) -> None:
         """Join the cluster or start Ray; once per process."""
-        try:
+        with packages_explained():
             import ray
-        except ImportError as error:
-            raise CairnError("executor: ray is not installed: pip install 'cairn[ray]'") from error
         if ray.is_initialized():
             return
         logging.getLogger("ray").setLevel(logging.ERROR)
@@ -159,8 +157,8 @@ def _check_answers(address: str) -> None:
         raise _no_cluster(address, error) from error
 
 
-def _no_cluster(address: str, error: Exception) -> CairnError:
-    return CairnError(
+def _no_cluster(address: str, error: Exception) -> Unreachable:
+    return Unreachable(
         f"no Ray cluster answers at executor.address {address!r} ({error}): `ray start --head` starts one, "
         "`ray start --address=host:port` lets this machine join it; a cluster that asks for a token needs "
         "RAY_AUTH_MODE=token"

@@ -19,7 +19,7 @@ from typing import Protocol, runtime_checkable
 from filelock import FileLock
 from fsspec.core import url_to_fs
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BrokenData, NoSpace, NotFound, Unreachable
 from cairnhub.core.files import atomic_write
 from cairnhub.datasets_hub.storage_errors import explained
 from cairnhub.pipelines.executors.local import Result, Task
@@ -97,7 +97,7 @@ class Storage:
             try:
                 filesystem.put_file(str(path), where)
             except FileNotFoundError as error:
-                raise CairnError(f"executor.storage {self.uri}: {error}; does the bucket exist?") from None
+                raise Unreachable(f"executor.storage {self.uri}: {error}; does the bucket exist?") from None
         return file
 
     def get(self, file: SharedFile) -> None:
@@ -119,10 +119,10 @@ class Storage:
             with atomic_write(file.path) as temporary:
                 self._download(file, temporary)
                 if temporary.stat().st_size != file.size_bytes:
-                    raise CairnError(f"{self.uri}: {file.path} arrived in part; run again")
+                    raise BrokenData(f"{self.uri}: {file.path} arrived in part; run again")
                 os.utime(temporary, ns=(file.mtime_ns, file.mtime_ns))
         except PermissionError as error:
-            raise CairnError(
+            raise Unreachable(
                 f"{gethostname()}: {error}; let the user of the Ray worker write there"
             ) from None
 
@@ -137,11 +137,11 @@ class Storage:
                 except OSError as error:
                     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                         raise
-                    raise CairnError(
+                    raise NoSpace(
                         f"{gethostname()}: the disk of {file.path} is full; free some space"
                     ) from None
         except FileNotFoundError:
-            raise CairnError(
+            raise NotFound(
                 f"{self.uri}: {file.path} is not there for {gethostname()}. Every machine must reach the same storage, "
                 "and it may be emptied only between stages; then run again"
             ) from None

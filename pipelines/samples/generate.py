@@ -8,7 +8,7 @@ from pathlib import Path
 
 import PIL
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput, NotFound
 from cairnhub.core.files import replace_folder
 
 REGISTRY = "registry.tsv"
@@ -43,12 +43,12 @@ def generate(dataset: str, folder: Path) -> None:
         CairnError: no such dataset, or `folder` holds something that this function did not write.
     """
     if dataset not in SAMPLES:
-        raise CairnError(f"There is no embedded dataset {dataset!r}; there are {', '.join(SAMPLES)}.")
+        raise NotFound(f"There is no embedded dataset {dataset!r}; there are {', '.join(SAMPLES)}.")
     recipe = f"{dataset} {_fingerprint(dataset)}\n"
     if _is_complete(folder, recipe):
         return
     if folder.exists() and not (folder / RECIPE).is_file() and any(folder.iterdir()):
-        raise CairnError(f"{folder} holds other files; name a new or an empty folder for sample {dataset!r}.")
+        raise BadInput(f"{folder} holds other files; name a new or an empty folder for sample {dataset!r}.")
     with replace_folder(folder) as new:
         _writer(dataset)(new)
         _write_registry(new)

@@ -21,7 +21,7 @@ from cairnhub.pipelines.sources.registry import RegistryRow
 from cairnhub.pipelines.sources.transport import (
     CHUNK_BYTES,
     Interrupted,
-    Unreachable,
+    NoAnswer,
     announced_bytes,
     open_body,
 )
@@ -306,7 +306,7 @@ def _gather(row: RegistryRow, url: str, part: Part, policy: _Policy) -> Content:
         except Interrupted as reason:
             has_progressed, furthest = part.size_bytes > furthest, max(furthest, part.size_bytes)
             failures = 1 if has_progressed else failures + 1
-            if has_progressed or not isinstance(reason, Unreachable):
+            if has_progressed or not isinstance(reason, NoAnswer):
                 last_answer = time.monotonic()
             is_spliced = part.size_bytes > 0
             _wait_or_give_up(row, url, reason, failures, time.monotonic() - last_answer, policy)
@@ -386,7 +386,7 @@ def _wait_or_give_up(
     """
     kept = "what was fetched so far is kept: run the command again to continue"
     if failures > policy.n_retries or unreachable_s > UNREACHABLE_S:
-        if isinstance(reason, Unreachable):
+        if isinstance(reason, NoAnswer):
             raise _NoNetwork(
                 f"{row.name}: {url} cannot be reached ({reason}). Check the network and the proxy, or name a "
                 f"mirror of this dataset under fetch in params.yaml; {kept}"

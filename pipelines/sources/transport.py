@@ -37,7 +37,7 @@ class Interrupted(Exception):
         self.wait_s = wait_s
 
 
-class Unreachable(Interrupted):
+class NoAnswer(Interrupted):
     """Nothing answered at all."""
 
 
@@ -146,7 +146,7 @@ def _connection_failure(error: requests.ConnectionError) -> Interrupted:
     if isinstance(inner, urllib3.exceptions.ProtocolError):
         return Interrupted("the server closed the connection without an answer")
     reason = getattr(inner, "reason", inner)
-    return Unreachable(str(reason).rsplit(": ", 1)[-1])
+    return NoAnswer(str(reason).rsplit(": ", 1)[-1])
 
 
 def _check_status(url: str, response: requests.Response) -> None:

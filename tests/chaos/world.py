@@ -119,9 +119,9 @@ def planned_decisions(proposal: Path, author: str = "ada") -> list[Decision]:
 
 def upload(root: Path, to: str = "", **options: object) -> None:
     """Publish the dataset of the hub to others."""
-    from cairnhub.datasets_hub.push import publish
+    from cairnhub.datasets_hub.push import push
 
-    publish(context(root).paths.hub, to or root / "public" / DATASET, storage_options=options or None)
+    push(context(root).paths.hub, to or root / "public" / DATASET, storage_options=options or None)
 
 
 def build_old(root: Path) -> None:

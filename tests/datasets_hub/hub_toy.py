@@ -58,8 +58,8 @@ def toy_row(split: str, i: int) -> ImageRow:
     return ImageRow(out.getvalue(), f"{split}/{i:04d}.jpg", f"{split}-{i:04d}", split, leaf, credit)
 
 
-def toy_parts(**changes: ImageRow) -> list[RowList]:
-    """All splits, 80 rows in a part; `train_3=row` puts another row in place of the third of `train`."""
+def toy_partitions(**changes: ImageRow) -> list[RowList]:
+    """All splits, 80 rows in a partition; `train_3=row` puts another row in place of the third of `train`."""
     splits = {split: [toy_row(split, i) for i in range(n)] for split, n in N_IMAGES.items()}
     for place, row in changes.items():
         split, i = place.rsplit("_", 1)
@@ -72,7 +72,12 @@ def toy_parts(**changes: ImageRow) -> list[RowList]:
 
 
 def write_toy(folder: Path, **options: object) -> Stats:
-    given = {"card": toy_card(), "tree": toy_tree(), "parts": toy_parts(), "shard_size_bytes": 120_000}
+    given = {
+        "card": toy_card(),
+        "tree": toy_tree(),
+        "partitions": toy_partitions(),
+        "shard_size_bytes": 120_000,
+    }
     return write_dataset(folder, **(given | {"rows_per_group": 50} | options))
 
 
@@ -93,7 +98,7 @@ def write_few(folder: Path) -> None:
         for split in N_IMAGES
         if i < N_IMAGES[split] // 10
     ]
-    write_toy(folder, parts=[RowList(rows[:20]), RowList(rows[20:])], shard_size_bytes=9_000)
+    write_toy(folder, partitions=[RowList(rows[:20]), RowList(rows[20:])], shard_size_bytes=9_000)
 
 
 def write_killed(folder: Path, step: int) -> None:
@@ -120,7 +125,7 @@ def publish_to_s3_killed(source: Path, to: str, options: dict[str, object], call
     """Publish to S3 and be killed before the `call`-th request."""
     from s3fs import S3FileSystem
 
-    from cairnhub.datasets_hub.push import publish
+    from cairnhub.datasets_hub.push import push
 
     seen, send = 0, S3FileSystem._call_s3
 
@@ -132,12 +137,12 @@ def publish_to_s3_killed(source: Path, to: str, options: dict[str, object], call
         return await send(*arguments, **options)
 
     S3FileSystem._call_s3 = counted
-    publish(source, to, storage_options=options)
+    push(source, to, storage_options=options)
 
 
 def publish_killed(source: Path, target: Path, step: int) -> None:
     """Publish and be killed on the way."""
-    from cairnhub.datasets_hub.push import publish
+    from cairnhub.datasets_hub.push import push
 
     die_at(step)
-    publish(source, target)
+    push(source, target)

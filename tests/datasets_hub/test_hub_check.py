@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from hub_toy import N_IMAGES, toy_card, toy_parts, toy_row, write_toy
+from hub_toy import N_IMAGES, toy_card, toy_partitions, toy_row, write_toy
 
 from cairnhub.core.errors import CairnError
 from cairnhub.datasets_hub.check import check_dataset
@@ -152,8 +152,8 @@ def test_bad_rows_are_found(
     example: str,
 ) -> None:
     monkeypatch.setattr("cairnhub.datasets_hub.image_check.ImageCheck.fault", lambda *_: None)
-    parts = toy_parts(**{place: replace(toy_row("test", 3), **changes)})
-    write_toy(tmp_path / "toy", parts=parts, card=toy_card(attribution_required=("test",)))
+    parts = toy_partitions(**{place: replace(toy_row("test", 3), **changes)})
+    write_toy(tmp_path / "toy", partitions=parts, card=toy_card(attribution_required=("test",)))
     found = rules(tmp_path / "toy")
     assert set(found) == {rule}
     assert found[rule].startswith(example)
@@ -161,7 +161,9 @@ def test_bad_rows_are_found(
 
 def test_the_public_domain_needs_no_author(tmp_path: Path) -> None:
     row = replace(toy_row("test", 3), attribution=Attribution("u", "", "Public domain"))
-    write_toy(tmp_path / "toy", parts=toy_parts(test_3=row), card=toy_card(attribution_required=("test",)))
+    write_toy(
+        tmp_path / "toy", partitions=toy_partitions(test_3=row), card=toy_card(attribution_required=("test",))
+    )
     assert rules(tmp_path / "toy") == {}
 
 
@@ -170,7 +172,7 @@ def test_look_alikes_across_splits_are_warnings_with_pictures(tmp_path: Path) ->
     near = replace(
         toy_row("train", 9), image_id="near", split="test", image=recompressed(toy_row("train", 9).image)
     )
-    write_toy(tmp_path / "toy", parts=[*toy_parts(), RowList([same, near])])
+    write_toy(tmp_path / "toy", partitions=[*toy_partitions(), RowList([same, near])])
     report = check_dataset(tmp_path / "toy")
     assert report.ok
     assert [(pair.first, pair.second) for pair in report.look_alikes] == [

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from hub_toy import N_IMAGES
 
-from cairnhub.datasets_hub.push import publish
+from cairnhub.datasets_hub.push import push
 
 ROOT = Path(__file__).parents[2]
 CACHE = Path(os.environ.get("CAIRN_TEST_ENVIRONMENTS", Path.home() / ".cache" / "cairn" / "environments"))
@@ -100,7 +100,7 @@ print(json.dumps(result))
 def test_every_version_of_datasets_reads_the_same(
     hub: Path, tmp_path: Path, s3: dict[str, object], environment: Environment
 ) -> None:
-    publish("toy", "s3://hub/matrix/toy", hub=hub, storage_options=s3)
+    push("toy", "s3://hub/matrix/toy", hub=hub, storage_options=s3)
     folder = str(hub / "sample" / "toy")
     results = []
     for version in ("3.6.0", "4.8.0", "5.2.0"):

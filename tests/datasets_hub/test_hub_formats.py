@@ -14,7 +14,7 @@ from cairnhub.datasets_hub.arrow import write_arrow
 from cairnhub.datasets_hub.card import Card, read_card, render_readme
 from cairnhub.datasets_hub.card_images import tree_svg
 from cairnhub.datasets_hub.loader import describe, load_dataset
-from cairnhub.datasets_hub.torch_dataset import TorchView
+from cairnhub.datasets_hub.torch_dataset import TorchDataset
 
 
 def test_arrow_holds_the_same_and_is_mapped(hub: Path, tmp_path: Path) -> None:
@@ -33,7 +33,7 @@ def test_arrow_holds_the_same_and_is_mapped(hub: Path, tmp_path: Path) -> None:
 
 def test_torch_view(hub: Path) -> None:
     torch = pytest.importorskip("torch")
-    view = TorchView(load_dataset("toy", "test", hub=hub), toy_tree())
+    view = TorchDataset(load_dataset("toy", "test", hub=hub), toy_tree())
     pixels, labels = view[7]
     assert pixels.shape == (3, 36, 48)
     assert labels.tolist() == toy_tree().codes[toy_tree().leaves.index(toy_row("test", 7).leaf)].tolist()

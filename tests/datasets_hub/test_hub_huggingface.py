@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 from hub_server import FakeHub
-from hub_toy import toy_card, toy_parts, toy_row, write_toy
+from hub_toy import toy_card, toy_partitions, toy_row, write_toy
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,7 +46,7 @@ def run(server: FakeHub, tmp_path: Path) -> Run:
     }
 
     def run_code(code: str) -> Finished:
-        imports = "from cairnhub.datasets_hub import *\nfrom cairnhub.datasets_hub.push import *\n"
+        imports = "from cairnhub import *\n"
         with subprocess.Popen(
             [sys.executable, "-c", imports + code],
             env=environment,
@@ -62,7 +62,7 @@ def run(server: FakeHub, tmp_path: Path) -> Run:
 
 
 def test_publish_load_and_roll_back(server: FakeHub, run: Run, hub: Path, tmp_path: Path) -> None:
-    first = run(f"print(publish({str(hub / 'sample' / 'toy')!r}, 'hf://org/toy'))")
+    first = run(f"print(push({str(hub / 'sample' / 'toy')!r}, 'hf://org/toy'))")
     assert first.returncode == 0, first.stderr
     repository = server.repositories["org/toy"]
     assert "v1" in repository.references
@@ -71,7 +71,7 @@ def test_publish_load_and_roll_back(server: FakeHub, run: Run, hub: Path, tmp_pa
 
     sent = len(server.uploads)
     write_toy(tmp_path / "toy", card=toy_card(title="Another title"))
-    second = run(f"print(publish({str(tmp_path / 'toy')!r}, 'hf://org/toy'))")
+    second = run(f"print(push({str(tmp_path / 'toy')!r}, 'hf://org/toy'))")
     assert "hf://org/toy v2: 0 files sent (0.0 MB), 8 there" in second.stdout, second.stderr
     assert len(server.uploads) == sent
 
@@ -84,7 +84,7 @@ assert ours[3]["image"].tobytes() == plain[3]["image"].tobytes()
 assert datasets.load_dataset("org/toy", "nodes", split="train").num_rows == len(load_tree("hf://org/toy").nodes())
 assert next(iter(load_dataset("hf://org/toy", "test", streaming=True)))["image_id"] == "test-0000"
 old = describe("hf://org/toy", revision="v1")
-print(describe("hf://org/toy").card.title, old.version, check_dataset("hf://org/toy").ok)
+print(describe("hf://org/toy").card.title, old.version, check("hf://org/toy").ok)
 rollback("hf://org/toy", "v1")
 print(describe("hf://org/toy").version)
 """
@@ -95,7 +95,7 @@ print(describe("hf://org/toy").version)
 
 def test_a_killed_upload_shows_nothing_and_is_continued(server: FakeHub, run: Run, hub: Path) -> None:
     server.kill_after = 3
-    code = f"publish({str(hub / 'sample' / 'toy')!r}, 'hf://org/toy')"
+    code = f"push({str(hub / 'sample' / 'toy')!r}, 'hf://org/toy')"
     assert run(code).returncode == -9
     assert all("README.md" not in tree for tree in server.repositories["org/toy"].commits.values())
     server.kill_after = None
@@ -106,13 +106,13 @@ def test_a_killed_upload_shows_nothing_and_is_continued(server: FakeHub, run: Ru
 
 def test_no_permission_is_said_plainly(server: FakeHub, run: Run, hub: Path) -> None:
     server.refuse = True
-    refused = run(f"publish({str(hub / 'sample' / 'toy')!r}, 'hf://org/toy')")
+    refused = run(f"push({str(hub / 'sample' / 'toy')!r}, 'hf://org/toy')")
     assert "CairnError: hf://org/toy: no permission" in refused.stderr
 
 
 def test_images_that_may_not_travel_do_not(server: FakeHub, run: Run, tmp_path: Path) -> None:
     write_toy(tmp_path / "toy", card=toy_card(redistributable=False))
-    done = run(f"print(publish({str(tmp_path / 'toy')!r}, 'hf://org/toy'))")
+    done = run(f"print(push({str(tmp_path / 'toy')!r}, 'hf://org/toy'))")
     assert "labels and splits only" in done.stdout, done.stderr
     assert not any(b"\xff\xd8\xff" in raw for raw in server.objects.values()), "a JPEG travelled"
 
@@ -121,11 +121,11 @@ def test_a_process_that_has_read_one_version_reads_the_next(
     server: FakeHub, run: Run, hub: Path, tmp_path: Path
 ) -> None:
     changed = replace(toy_row("test", 0), image_id="changed")
-    write_toy(tmp_path / "toy", parts=toy_parts(test_0=changed))
+    write_toy(tmp_path / "toy", partitions=toy_partitions(test_0=changed))
     done = run(f"""
-publish({str(hub / "sample" / "toy")!r}, "hf://org/toy")
+push({str(hub / "sample" / "toy")!r}, "hf://org/toy")
 print(load_dataset("hf://org/toy", "test")["image_id"][0])
-publish({str(tmp_path / "toy")!r}, "hf://org/toy")
+push({str(tmp_path / "toy")!r}, "hf://org/toy")
 print(load_dataset("hf://org/toy", "test")["image_id"][0])
 """)
     assert done.stdout.split() == ["test-0000", "changed"], done.stderr

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import datasets
 import pytest
-from hub_toy import LEAVES, N_IMAGES, toy_parts, toy_row, toy_tree, write_toy
+from hub_toy import LEAVES, N_IMAGES, toy_partitions, toy_row, toy_tree, write_toy
 
 import cairnhub.datasets_hub
 from cairnhub.core.errors import CairnError
 from cairnhub.datasets_hub.loader import describe, label_array, list_datasets, load_dataset, load_tree
 from cairnhub.datasets_hub.location import Location, find_hub
-from cairnhub.datasets_hub.torch_dataset import TorchView
+from cairnhub.datasets_hub.torch_dataset import TorchDataset
 
 IDS = [toy_row("test", i).image_id for i in range(N_IMAGES["test"])]
 
@@ -59,7 +59,7 @@ def test_tree_card_and_list(hub: Path) -> None:
     assert load_tree("toy", hub=hub) == toy_tree()
     (found,) = list_datasets(hub=hub)
     assert (found.card.name, found.stats.n_images) == ("toy", sum(N_IMAGES.values()))
-    assert list_datasets("full", hub=hub) == []
+    assert list_datasets(scale="full", hub=hub) == []
     assert describe("toy", hub=hub).stats.n_names == {"fine": len(LEAVES), "middle": 60, "coarse": 6}
 
 
@@ -110,10 +110,10 @@ def test_labels_are_taken_from_one_split_that_is_there(hub: Path) -> None:
         with pytest.raises(CairnError, match=f"one split, got {type(loaded).__name__}"):
             label_array(loaded, toy_tree())
         with pytest.raises(CairnError, match="one split"):
-            TorchView(loaded, toy_tree())
+            TorchDataset(loaded, toy_tree())
     labels_only = load_dataset("toy", "test", hub=hub).remove_columns("image")
     with pytest.raises(CairnError, match="has no images"):
-        TorchView(labels_only, toy_tree())
+        TorchDataset(labels_only, toy_tree())
 
 
 def test_dvc_repository(hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,7 +194,7 @@ def test_a_dataset_replaced_while_it_is_read_is_read_again(
 
     def load_late(*arguments: object, **options: object) -> object:
         monkeypatch.setattr(datasets, "load_dataset", load)
-        write_toy(folder, parts=toy_parts(test_0=changed))
+        write_toy(folder, partitions=toy_partitions(test_0=changed))
         return load(*arguments, **options)
 
     monkeypatch.setattr(datasets, "load_dataset", load_late)

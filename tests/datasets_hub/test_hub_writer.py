@@ -18,7 +18,7 @@ from hub_toy import (
     N_IMAGES,
     content,
     toy_card,
-    toy_parts,
+    toy_partitions,
     toy_row,
     toy_tree,
     write_few,
@@ -29,8 +29,8 @@ from hub_toy import (
 from cairnhub.core.errors import CairnError
 from cairnhub.datasets_hub.check import check_dataset
 from cairnhub.datasets_hub.loader import describe, label_array
-from cairnhub.datasets_hub.records import Quarantined, RowList
-from cairnhub.datasets_hub.writer import SetAside, write_dataset
+from cairnhub.datasets_hub.records import QuarantineRow, RowList
+from cairnhub.datasets_hub.writer import Unpublished, write_dataset
 from cairnhub.hierarchies.tree import LabelTree
 
 
@@ -104,14 +104,14 @@ def test_shards_are_cut_by_the_bytes_that_arrive(hub: Path) -> None:
 
 def test_bad_images_go_to_the_quarantine_and_the_counts_add_up(tmp_path: Path) -> None:
     whole = toy_row("train", 5).image
-    parts = toy_parts(
+    parts = toy_partitions(
         train_5=replace(toy_row("train", 5), image=whole[:-200]),
         train_79=replace(toy_row("train", 79), image=b"<html>"),
-        test_0=Quarantined("test-0000", "test", "test/0000.jpg", "not in the archive"),
+        test_0=QuarantineRow("test-0000", "test", "test/0000.jpg", "not in the archive"),
     )
-    missing = SetAside([Quarantined("lost", "train", None, "in no tar")], {"train": 7})
-    strange = RowList([Quarantined(None, None, "../../etc/passwd", "refused: its name leaves the archive")])
-    stats = write_toy(tmp_path / "toy", parts=[*parts, strange], set_aside=missing)
+    missing = Unpublished([QuarantineRow("lost", "train", None, "in no tar")], {"train": 7})
+    strange = RowList([QuarantineRow(None, None, "../../etc/passwd", "refused: its name leaves the archive")])
+    stats = write_toy(tmp_path / "toy", partitions=[*parts, strange], unpublished=missing)
     train, test = stats.splits["train"], stats.splits["test"]
     assert (train.n_listed, train.n_images, train.n_quarantined, train.n_excluded) == (248, 238, 3, 7)
     assert (test.n_listed, test.n_images, test.n_quarantined, test.n_excluded) == (60, 59, 1, 0)
@@ -136,7 +136,7 @@ def test_killed_anywhere_then_again_gives_the_same_bytes(
     tmp_path: Path, run_killed: Callable[..., bool]
 ) -> None:
     folder, old, new = tmp_path / "hub" / "toy", tmp_path / "old", tmp_path / "new"
-    write_toy(old, parts=[RowList([toy_row(split, 1)]) for split in N_IMAGES])
+    write_toy(old, partitions=[RowList([toy_row(split, 1)]) for split in N_IMAGES])
     write_few(new)
     before, after = content(old), content(new)
     for step in count(1):
@@ -173,22 +173,25 @@ def test_another_input_does_not_continue_a_killed_run(
 ) -> None:
     assert run_killed(write_killed, tmp_path / "toy", 24)
     row = replace(toy_row("train", 0), image_id="changed")
-    write_toy(tmp_path / "toy", parts=toy_parts(train_0=row))
+    write_toy(tmp_path / "toy", partitions=toy_partitions(train_0=row))
     assert datasets.load_dataset(str(tmp_path / "toy"), split="train")[0]["image_id"] == "changed"
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"parts": toy_parts(train_5=replace(toy_row("train", 5), leaf="nowhere"))}, "train-0005.*'nowhere'"),
-        ({"parts": [RowList([])], "card": toy_card(protocols=())}, "no image"),
         (
-            {"parts": [*toy_parts()[:3], RowList([Quarantined("a", "test", "a", "gone")])]},
+            {"partitions": toy_partitions(train_5=replace(toy_row("train", 5), leaf="nowhere"))},
+            "train-0005.*'nowhere'",
+        ),
+        ({"partitions": [RowList([])], "card": toy_card(protocols=())}, "no image"),
+        (
+            {"partitions": [*toy_partitions()[:3], RowList([QuarantineRow("a", "test", "a", "gone")])]},
             "'test' has no image",
         ),
-        ({"parts": [*toy_parts(), RowList([toy_row("a-b", 1)])]}, "'a-b'"),
+        ({"partitions": [*toy_partitions(), RowList([toy_row("a-b", 1)])]}, "'a-b'"),
         ({"card": toy_card(levels=("coarse", "middle", "fine"))}, "levels coarse"),
-        ({"parts": toy_parts()[:3]}, "protocol.*'test'"),
+        ({"partitions": toy_partitions()[:3]}, "protocol.*'test'"),
     ],
 )
 def test_bad_input_is_named_and_changes_nothing(

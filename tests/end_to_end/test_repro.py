@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from cairnhub.pipelines.stage_graph import STAGES
 
+from cairnhub.pipelines.stage_graph import STAGES
 from cairnhub.pipelines.stages import OVER_ALL
 from tests.project import ROOT, Project, copy_repository
 
@@ -91,7 +91,7 @@ def test_another_project_loads_it_with_datasets_alone(project: Project, tmp_path
 
 def test_a_project_with_cairn_loads_by_name(project: Project):
     code = (
-        "from cairnhub.datasets_hub import load_dataset, load_tree, list_datasets\n"
+        "from cairnhub import load_dataset, load_tree, list_datasets\n"
         "print(sorted(found.card.name for found in list_datasets()))\n"
         "print(load_tree('crockery').levels, load_dataset('crockery', split='train').num_rows)"
     )
@@ -146,7 +146,7 @@ def test_a_model_is_looked_at_and_searched_with(project: Project):
     project.run("cairn", "retrieve", "gldv2", "gldv2", "--output", "page.html", "-k", "5")
     assert (project.root / "page.html").read_text(encoding="utf-8").count("<img") == 4 * 4 * 6
     save = (
-        "from cairnhub.datasets_hub import load_dataset\n"
+        "from cairnhub import load_dataset\n"
         "load_dataset('gldv2', split='train')[0]['image'].convert('RGB').save('q.png')"
     )
     project.run(sys.executable, "-c", save)

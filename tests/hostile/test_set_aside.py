@@ -36,7 +36,7 @@ from cairnhub.pipelines.sources.registry import RegistryRow, read_registry
 from cairnhub.pipelines.sources.zips import open_zip, read_zip_member, scan_zip
 from cairnhub.pipelines.stages import index
 from cairnhub.training.checkpoint import Checkpoints
-from tests.datasets_hub.hub_toy import toy_parts, toy_row, write_toy
+from tests.datasets_hub.hub_toy import toy_partitions, toy_row, write_toy
 from tests.fuzz.targets import NODES, tar_of, write, zip_of
 from tests.hierarchies.toy import PROPOSAL
 from tests.hostile.test_kinds import bomb
@@ -168,7 +168,7 @@ def test_a_check_reports_what_it_cannot_decode_and_shows_ids_as_text(tmp_path):
         f"{split}_3": replace(toy_row(split, 3), image=image, image_id=f"{split}\x1b[2J")
         for split in ("train", "test")
     }
-    write_toy(tmp_path / "toy", parts=toy_parts(**rows))
+    write_toy(tmp_path / "toy", partitions=toy_partitions(**rows))
     report = check_dataset(tmp_path / "toy")
     assert [found.rule for found in report.violations] == ["image cannot be decoded"]
     assert "same file in two splits: 1, such as train/train\\x1b[2J = test/test\\x1b[2J" in str(report)

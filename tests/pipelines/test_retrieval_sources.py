@@ -13,15 +13,15 @@ import pandas as pd
 import pytest
 
 from cairnhub.core.errors import CairnError
-from cairnhub.datasets_hub.records import Quarantined
+from cairnhub.datasets_hub.records import QuarantineRow
 from cairnhub.pipelines.archives import MemberReader, stream_tar_gz
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.index_parts import Index, cut_parts
 from cairnhub.pipelines.params import load_params
 from cairnhub.pipelines.paths import Paths
 from cairnhub.pipelines.samples.generate import generate
-from cairnhub.pipelines.settings.sources import Subset, Subsets
 from cairnhub.pipelines.samples.shapes.packing import write_tar_gz, write_zip
+from cairnhub.pipelines.settings.sources import Subset, Subsets
 from cairnhub.pipelines.sources import fetching as fetched
 from cairnhub.pipelines.sources import reader
 from cairnhub.pipelines.sources.cub import CUB
@@ -102,7 +102,7 @@ def test_a_missing_image_is_quarantined(drawn, tmp_path, dataset):
     if dataset == "cub":  # streamed: what it holds is seen when it is published
         listing.images.to_parquet(tmp_path / "images.parquet", index=False)
         (part,) = cut_parts(Index(tmp_path / "images.parquet", store, "species", ""), 10**9)
-        absent += [row.reason for row in part.read() if isinstance(row, Quarantined)]
+        absent += [row.reason for row in part.read() if isinstance(row, QuarantineRow)]
     assert [reason.startswith("not in ") for reason in absent] == [True]
     whole = READERS[dataset].list_images(drawn / dataset)
     assert sum(c["listed"] for c in listing.counts().values()) == len(whole.images)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput, CairnError
 from cairnhub.core.text import label_key, quoted
 from cairnhub.hierarchies.review.decisions import Decision
 from cairnhub.hierarchies.review.evidence import Reasoner
@@ -228,7 +228,7 @@ class Api:
     def _draft(self, request: ActOn) -> Decision:
         question = ask(self.session.places, request.level, request.label)
         if request.seen != question.seen:
-            raise CairnError(
+            raise BadInput(
                 f"{quoted([request.label])} has changed since you saw it (another decision): look again"
             )
         return self.session.draft(

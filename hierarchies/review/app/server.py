@@ -21,7 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import Unreachable
 from cairnhub.hierarchies.review.app.api import Api
 
 HOST = "127.0.0.1"
@@ -175,7 +175,7 @@ def listen(port: int = 0) -> Address:
         bound.listen()  # a browser may knock before the server answers
     except (OSError, OverflowError) as error:
         bound.close()
-        raise CairnError(
+        raise Unreachable(
             f"port {port} of {HOST} cannot be taken ({error}); leave --port out to get a free one"
         ) from None
     return Address(bound, secrets.token_urlsafe(16))

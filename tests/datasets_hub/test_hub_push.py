@@ -15,7 +15,7 @@ from hub_toy import (
     publish_killed,
     publish_to_s3_killed,
     toy_card,
-    toy_parts,
+    toy_partitions,
     toy_row,
     toy_tree,
     write_toy,
@@ -27,10 +27,10 @@ from typer.testing import CliRunner
 from cairnhub.core.errors import CairnError
 from cairnhub.datasets_hub.check import check_dataset
 from cairnhub.datasets_hub.dataset_diff import diff_datasets
-from cairnhub.datasets_hub.destinations import FolderTarget, open_target
+from cairnhub.datasets_hub.destinations import FolderDestination, open_destination
 from cairnhub.datasets_hub.loader import describe, list_datasets, load_dataset, load_tree
 from cairnhub.datasets_hub.location import Location
-from cairnhub.datasets_hub.push import publish, read_history, rollback
+from cairnhub.datasets_hub.push import push, read_history, rollback
 from cairnhub.datasets_hub.storage_errors import explained
 from cairnhub.hierarchies.tree import LabelTree
 from cairnhub.pipelines.cli import app
@@ -41,7 +41,7 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The toy dataset with one image replaced by another, at the end of the last split."""
     folder = tmp_path_factory.mktemp("changed") / "toy"
     row = replace(toy_row("test", 59), image_id="new", leaf="leaf 5: Škocjan <b>5</b>")
-    write_toy(folder, parts=toy_parts(test_59=row))
+    write_toy(folder, partitions=toy_partitions(test_59=row))
     return folder
 
 
@@ -51,16 +51,16 @@ def test_versions_travel_by_difference_and_come_back(
 ) -> None:
     options = request.getfixturevalue("s3") if place == "s3" else None
     to = "s3://hub/versions/toy" if place == "s3" else str(tmp_path / "public" / "toy")
-    plan = publish("toy", to, hub=hub, dry_run=True, storage_options=options)
+    plan = push("toy", to, hub=hub, dry_run=True, storage_options=options)
     assert len(plan.sent) == len(describe("toy", hub=hub).stats.files) + 2  # and two pictures
-    assert open_target(to, options).sizes_bytes() == {}
+    assert open_destination(to, options).sizes_bytes() == {}
 
-    first = publish("toy", to, hub=hub, message="First | <b>", storage_options=options)
+    first = push("toy", to, hub=hub, message="First | <b>", storage_options=options)
     assert (first.version, first.switched, first.sent) == ("v1", True, plan.sent)
-    again = publish("toy", to, hub=hub, storage_options=options)
+    again = push("toy", to, hub=hub, storage_options=options)
     assert (again.version, again.switched, again.sent) == ("v1", False, {})
 
-    second = publish(changed, to, storage_options=options)
+    second = push(changed, to, storage_options=options)
     assert second.version == "v2"
     assert {path.split("-")[0] for path in second.sent} == {"data/test"}
     assert second.changes == (
@@ -75,9 +75,9 @@ def test_versions_travel_by_difference_and_come_back(
     rollback(to, "v1", storage_options=options)
     assert describe(to, storage_options=options).version == "v1"
     assert load_dataset(to, "test", storage_options=options)[-1]["image_id"] == "test-0059"
-    third = publish(changed, to, storage_options=options)
+    third = push(changed, to, storage_options=options)
     assert (third.version, third.switched, third.sent) == ("v2", True, {})
-    changelog = open_target(to, options).read_text("CHANGELOG.md") or ""
+    changelog = open_destination(to, options).read_text("CHANGELOG.md") or ""
     assert "## v2" in changelog
     assert "First \\| &lt;b&gt;" in changelog
     if place == "folder":
@@ -92,9 +92,9 @@ def test_killed_anywhere_then_again_gives_the_same_bytes(
     hub: Path, changed: Path, tmp_path: Path, run_killed: Callable[..., bool]
 ) -> None:
     before, after = tmp_path / "before", tmp_path / "after"
-    publish("toy", before, hub=hub)
+    push("toy", before, hub=hub)
     shutil.copytree(before, after)
-    publish(changed, after)
+    push(changed, after)
     for step in count(1):
         target = tmp_path / f"target-{step}"
         shutil.copytree(before, target)
@@ -105,7 +105,7 @@ def test_killed_anywhere_then_again_gives_the_same_bytes(
         assert seen.tree() == toy_tree()
         last = list(load_dataset(target, "test", streaming=True))[-1]
         assert last["image_id"] == ("test-0059" if seen.version == "v1" else "new")
-        publish(changed, target)
+        push(changed, target)
         assert content(target) == content(after), f"other bytes after step {step}"
     assert step > 10
 
@@ -115,28 +115,28 @@ def test_killed_on_the_way_to_s3_then_again_gives_the_same_files(
     hub: Path, changed: Path, s3: dict[str, object], run_killed: Callable[..., bool]
 ) -> None:
     def files(to: str) -> dict[str, str | None]:
-        target = open_target(to, s3)
+        target = open_destination(to, s3)
         sizes = target.sizes_bytes()
         return {path: str(sizes[path]) if "." in path[-8:] else target.read_text(path) for path in sizes}
 
-    publish("toy", "s3://hub/killed/after", hub=hub, storage_options=s3)
-    publish(changed, "s3://hub/killed/after", storage_options=s3)
+    push("toy", "s3://hub/killed/after", hub=hub, storage_options=s3)
+    push(changed, "s3://hub/killed/after", storage_options=s3)
     for call in count(2, 6):
         to = f"s3://hub/killed/{call}"
-        publish("toy", to, hub=hub, storage_options=s3)
+        push("toy", to, hub=hub, storage_options=s3)
         if not run_killed(publish_to_s3_killed, changed, to, s3, call):
             break
         seen = describe(to, storage_options=s3)
         last = list(load_dataset(to, "test", streaming=True, storage_options=s3))[-1]
         assert (seen.version, last["image_id"]) in (("v1", "test-0059"), ("v2", "new"))
         assert seen.tree() == toy_tree()
-        publish(changed, to, storage_options=s3)
+        push(changed, to, storage_options=s3)
         assert files(to) == files("s3://hub/killed/after")
     assert call > 15
 
 
 def test_a_hub_in_the_cloud_is_listed(hub: Path, s3: dict[str, object]) -> None:
-    publish("toy", "s3://hub/whole/sample/toy", hub=hub, storage_options=s3)
+    push("toy", "s3://hub/whole/sample/toy", hub=hub, storage_options=s3)
     (found,) = list_datasets(hub="s3://hub/whole", storage_options=s3)
     assert found.card.name == "toy"
     assert load_tree("toy", hub="s3://hub/whole", storage_options=s3) == toy_tree()
@@ -145,9 +145,9 @@ def test_a_hub_in_the_cloud_is_listed(hub: Path, s3: dict[str, object]) -> None:
 def test_an_upload_that_arrives_altered_is_removed(
     hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(FolderTarget, "_blake2b", lambda *_: "0" * 64)
+    monkeypatch.setattr(FolderDestination, "_blake2b", lambda *_: "0" * 64)
     with pytest.raises(CairnError, match="arrived altered"):
-        publish("toy", tmp_path / "toy", hub=hub)
+        push("toy", tmp_path / "toy", hub=hub)
     assert content(tmp_path / "toy") == {}
 
 
@@ -187,15 +187,15 @@ def test_a_broken_dataset_is_not_published(
     shutil.copytree(hub / "sample" / "toy", tmp_path / "toy")
     damage(tmp_path / "toy")
     with pytest.raises(CairnError, match=message):
-        publish(tmp_path / "toy", tmp_path / "public")
+        push(tmp_path / "toy", tmp_path / "public")
     assert not (tmp_path / "public").exists()
 
 
 def test_the_licence_gate_keeps_images_at_home(tmp_path: Path, s3: dict[str, object]) -> None:
     write_toy(tmp_path / "toy", card=toy_card(redistributable=False, licence="Research only"))
-    outside = publish(tmp_path / "toy", "s3://hub/gate/toy", storage_options=s3)
+    outside = push(tmp_path / "toy", "s3://hub/gate/toy", storage_options=s3)
     assert not outside.with_images
-    there = open_target("s3://hub/gate/toy", s3)
+    there = open_destination("s3://hub/gate/toy", s3)
     assert sum(there.sizes_bytes().values()) < 0.5 * sum(
         len(raw) for raw in content(tmp_path / "toy").values()
     )
@@ -206,7 +206,7 @@ def test_the_licence_gate_keeps_images_at_home(tmp_path: Path, s3: dict[str, obj
     assert "image" not in test.column_names
     assert load_tree("s3://hub/gate/toy", storage_options=s3) == toy_tree()
     assert check_dataset("s3://hub/gate/toy", storage_options=s3).ok
-    inside = publish(tmp_path / "toy", tmp_path / "local")
+    inside = push(tmp_path / "toy", tmp_path / "local")
     assert inside.with_images
 
 
@@ -222,20 +222,20 @@ def test_the_licence_gate_keeps_images_at_home(tmp_path: Path, s3: dict[str, obj
 )
 def test_bad_targets_are_named(hub: Path, s3: dict[str, object], to: str, message: str) -> None:
     with pytest.raises(CairnError, match=message):
-        publish("toy", to, hub=hub, storage_options=s3)
+        push("toy", to, hub=hub, storage_options=s3)
 
 
 def test_what_lies_at_the_target_is_not_overwritten(hub: Path, tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("# My project\n")
     with pytest.raises(CairnError, match=r"README\.md of something else"):
-        publish("toy", tmp_path, hub=hub)
+        push("toy", tmp_path, hub=hub)
     assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
     own = hub / "sample" / "toy"
     for inside in (own, own / "deeper"):
         with pytest.raises(CairnError, match="the folder of the dataset itself"):
-            publish("toy", inside, hub=hub)
+            push("toy", inside, hub=hub)
     shutil.copytree(own, tmp_path / "copied")
-    assert publish("toy", tmp_path / "copied", hub=hub).version == "v1"
+    assert push("toy", tmp_path / "copied", hub=hub).version == "v1"
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ def test_a_history_that_cannot_be_read_is_not_an_empty_one(
 
     monkeypatch.setattr(HfApi, "hf_hub_download", unplugged)
     with pytest.raises(CairnError, match=r"hf://org/toy: cannot find the file.*check the network"):
-        publish("toy", "hf://org/toy", hub=hub)
+        push("toy", "hf://org/toy", hub=hub)
 
 
 def test_no_permission_on_the_bucket(hub: Path, s3: dict[str, object]) -> None:
@@ -272,7 +272,7 @@ def test_no_permission_on_the_bucket(hub: Path, s3: dict[str, object]) -> None:
     requests.post(f"{url}/moto-api/reset-auth", data="0", timeout=10)
     try:
         with pytest.raises(CairnError, match="no permission"):
-            publish("toy", "s3://hub/forbidden/toy", hub=hub, storage_options=s3)
+            push("toy", "s3://hub/forbidden/toy", hub=hub, storage_options=s3)
         with pytest.raises(CairnError, match="no permission"):
             load_dataset("s3://hub/forbidden/toy", storage_options=s3)
     finally:
@@ -283,7 +283,7 @@ def test_no_server_at_all(hub: Path) -> None:
     options = {"key": "k", "secret": "s", "endpoint_url": "http://127.0.0.1:9", "max_concurrency": 1}
     options["config_kwargs"] = {"retries": {"max_attempts": 0}}
     with pytest.raises(CairnError, match="endpoint"):
-        publish("toy", "s3://hub/toy", hub=hub, storage_options=options)
+        push("toy", "s3://hub/toy", hub=hub, storage_options=options)
 
 
 def test_a_full_disk_at_the_target(hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -292,7 +292,7 @@ def test_a_full_disk_at_the_target(hub: Path, tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr("cairnhub.datasets_hub.destinations.shutil.copyfileobj", full)
     with pytest.raises(CairnError, match="disk is full"):
-        publish("toy", tmp_path / "toy", hub=hub)
+        push("toy", tmp_path / "toy", hub=hub)
     assert content(tmp_path / "toy") == {}
 
 
@@ -311,5 +311,5 @@ def test_difference_per_level(hub: Path, tmp_path: Path) -> None:
 def test_history_that_is_no_history(tmp_path: Path) -> None:
     (tmp_path / "versions.json").write_text('[{"name": "v1"}]')
     with pytest.raises(CairnError, match=r"versions\.json"):
-        read_history(open_target(tmp_path))
+        read_history(open_destination(tmp_path))
     assert Location(str(tmp_path)).is_local
