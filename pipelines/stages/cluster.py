@@ -6,6 +6,7 @@ from dataclasses import asdict
 import pandas as pd
 
 from cairnhub.core.files import write_text_atomic
+from cairnhub.core.portable import run_portable
 from cairnhub.hierarchies.agreement import agreement
 from cairnhub.hierarchies.proposal.landmarks import propose_landmarks
 from cairnhub.hierarchies.proposal.proposal import Proposal
@@ -20,6 +21,13 @@ N_DIGITS = 4
 
 def run(context: Context) -> None:
     """Write `proposal.json`, and how far it agrees with labels that others published."""
+    if context.scale == "sample":
+        run_portable(_cluster, context)  # with the same bits on every machine
+    else:
+        _cluster(context)
+
+
+def _cluster(context: Context) -> None:
     landmarks = landmarks_of(context.paths.index)
     embeddings = Embeddings.load(context.paths.embeddings / VECTORS)
     proposal = propose_landmarks(landmarks, embeddings, chains_of(context.paths.index))

@@ -3,6 +3,7 @@
 from functools import partial
 
 from cairnhub.core.files import replace_folder
+from cairnhub.core.portable import run_portable
 from cairnhub.hierarchies.proposal.landmarks import texts_to_embed
 from cairnhub.hierarchies.proposal.text_vectors import Embeddings, ModelRecord, SentenceEmbedder
 from cairnhub.pipelines.landmarks import landmarks_of
@@ -12,7 +13,14 @@ VECTORS = "embeddings.parquet"
 
 
 def run(context: Context) -> None:
-    """Embed every distinct text that the proposal needs."""
+    """Embed every distinct text that the proposal needs; of the sample, with the same bits on every machine."""
+    if context.scale == "sample":
+        run_portable(_embed, context)
+    else:
+        _embed(context)
+
+
+def _embed(context: Context) -> None:
     settings = getattr(context.params.embed, context.scale)
     model = ModelRecord(settings.model, settings.revision, settings.sha256)
     texts = texts_to_embed(landmarks_of(context.paths.index))
