@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from cairnhub.core.errors import NotFound
 from cairnhub.core.files import atomic_write
+from cairnhub.core.portable import is_portable
 from cairnhub.core.text import did_you_mean
 from cairnhub.datasets_hub.loader import describe
 from cairnhub.datasets_hub.location import SCALES
@@ -80,6 +81,7 @@ class Embedder:
         self.tree = self.published.tree()
         contents = [path.read_bytes() for path in model_files(folder)]
         contents.append(self.published.stats.fingerprint.encode())
+        contents.append(b"portable" if is_portable() else b"")
         self.key = hashlib.sha256(b"".join(contents)).hexdigest()[:20]
 
     def images(self, split: str) -> ImageDataset:

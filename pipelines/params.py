@@ -46,6 +46,10 @@ class Params(Strict):
     train: PerScale[Train]
     evaluate: PerScale[Evaluate]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travels to another process as its values: classes such as `PerScale[Train]` have no name there."""
+        return Params.model_validate, (self.model_dump(),)
+
     @model_validator(mode="after")
     def _lists_agree(self) -> "Params":
         for name in self.datasets:

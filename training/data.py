@@ -113,7 +113,8 @@ def draw_views(n_images: int, settings: Augment, generator: torch.Generator) -> 
     def uniform(low: float, high: float) -> Tensor:
         return low + (high - low) * torch.rand(n_images, generator=generator)
 
-    width = height = uniform(settings.min_area, 1).sqrt()
+    area = uniform(settings.min_area, 1)
+    width = height = torch.from_numpy(np.sqrt(area.numpy()))  # torch's own root depends on the processor
     if settings.max_aspect > 1:
         stretch = (uniform(-1, 1) * math.log(settings.max_aspect) / 2).exp()
         width, height = (width * stretch).clamp(max=1), (height / stretch).clamp(max=1)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 
+from cairnhub.core.portable import settle_torch
 from cairnhub.training.evaluation import Embedded, Encoder, colour_histogram, model_encoder
 from cairnhub.training.loop import untrained_model
 from cairnhub.training.models import load_model
@@ -78,6 +79,7 @@ RunAll = Callable[[Callable[[EmbedBlock], FloatArray], Sequence[EmbedBlock]], It
 @torch.inference_mode()
 def embed_block(block: EmbedBlock) -> FloatArray:
     """Unit vectors (stop - start, d), computed on one thread: several add up in another order."""
+    settle_torch()
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

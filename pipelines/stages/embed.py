@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from cairnhub.core.portable import run_portable
 from cairnhub.hierarchies.proposal.landmarks import texts_to_embed
 from cairnhub.hierarchies.proposal.text_vectors import Embeddings, ModelRecord, SentenceEmbedder
 from cairnhub.pipelines.artifacts.index import IndexFolder
@@ -10,7 +11,14 @@ from cairnhub.pipelines.settings.embed import Embed
 
 
 def run(context: Context) -> None:
-    """Embed every distinct text that the proposal needs."""
+    """Embed every distinct text that the proposal needs; of the sample, with the same bits on every machine."""
+    if context.scale == "sample":
+        run_portable(_embed, context)
+    else:
+        _embed(context)
+
+
+def _embed(context: Context) -> None:
     settings = context.settings(Embed)
     model = ModelRecord(settings.model, settings.revision, settings.sha256)
     texts = texts_to_embed(IndexFolder(context.paths.index).landmarks())

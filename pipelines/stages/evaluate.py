@@ -4,12 +4,15 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from cairnhub.core.files import atomic_write, write_text_atomic
+from cairnhub.core.parse import read_json
+from cairnhub.core.portable import run_portable
 from cairnhub.datasets_hub.card import EvaluationProtocol
 from cairnhub.datasets_hub.mmap_images import read_columns
 from cairnhub.pipelines.artifacts.protocols import ProtocolsFolder
@@ -20,6 +23,8 @@ from cairnhub.training.embedding import LoadEncoder, colour_encoder, embed_block
 from cairnhub.training.evaluation import Embedded, Measured, evaluate, precision_recall_curves
 from cairnhub.training.metrics import ground_truth_metrics
 from cairnhub.training.metrics.curves import RECALLS
+from cairnhub.training.models import DESCRIPTION
+from cairnhub.training.recipes import load_recipe
 
 N_BINS = 20
 Results = dict[str, dict[str, Measured]]  # by system and protocol
@@ -29,6 +34,14 @@ Curves = Mapping[str, Mapping[str, npt.NDArray[np.float64]]]  # by protocol and 
 
 def run(context: Context) -> None:
     """Measure every protocol of the card; write `metrics.json`, `table.md`, examples, and what `dvc plots` draws."""
+    recipe = read_json(context.paths.model / DESCRIPTION, dict[str, Any])["recipe"]
+    if load_recipe(recipe).portable:
+        run_portable(_evaluate, context)
+    else:
+        _evaluate(context)
+
+
+def _evaluate(context: Context) -> None:
     settings = getattr(context.params.evaluate, context.scale)
     run_all = partial(context.executor.map, title="embed", on_gpu=True)
     embedder = Embedder(context.paths.model, context.paths.hub, context.scale, settings.batch_size, run_all)

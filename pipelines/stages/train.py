@@ -7,6 +7,7 @@ import torch
 
 from cairnhub.core.errors import CairnError
 from cairnhub.core.files import replace_folder
+from cairnhub.core.portable import run_portable
 from cairnhub.datasets_hub.loader import load_tree
 from cairnhub.datasets_hub.mmap_images import open_split
 from cairnhub.pipelines.context import Context
@@ -16,7 +17,7 @@ from cairnhub.training.loop import train
 from cairnhub.training.models import ModelDescription, save_model
 from cairnhub.training.recipes import load_recipe
 
-N_THREADS = 2  # fixed, so that sums are added in the same order on every machine
+N_THREADS = 2  # fixed, so that sums are added in the same order; a portable process has one
 
 
 def run(context: Context) -> None:
@@ -25,20 +26,30 @@ def run(context: Context) -> None:
     Raises:
         CairnError: no recipe, scale `full` without a GPU, or what `train` raises.
     """
-    settings = getattr(context.params.train, context.scale)
-    if context.dataset not in settings.recipes:
-        raise CairnError(
-            f"params.yaml: {context.dataset!r} has no recipe under train.{context.scale}.recipes"
-        )
-    name = settings.recipes[context.dataset]
-    recipe = load_recipe(name)
     if context.scale == "full" and not torch.cuda.is_available():
         raise CairnError(
             f"train {context.dataset} full: no CUDA device here, and a CPU would take weeks. Run it where there "
             "is a GPU, or take the scale out of params.yaml"
         )
-    torch.set_num_threads(N_THREADS)
-    tree = load_tree(context.paths.hub)
+    if load_recipe(_recipe_name(context)).portable:
+        run_portable(_train, context)
+    else:
+        torch.set_num_threads(N_THREADS)
+        _train(context)
+
+
+def _recipe_name(context: Context) -> str:
+    recipes: dict[str, str] = getattr(context.params.train, context.scale).recipes
+    if context.dataset not in recipes:
+        raise CairnError(
+            f"params.yaml: {context.dataset!r} has no recipe under train.{context.scale}.recipes"
+        )
+    return recipes[context.dataset]
+
+
+def _train(context: Context) -> None:
+    settings, name = getattr(context.params.train, context.scale), _recipe_name(context)
+    recipe, tree = load_recipe(name), load_tree(context.paths.hub)
     images = ImageDataset(open_split(context.paths.hub, "train"), recipe.network.decoded_side_px)
     n_alone = int((np.unique(images.labels[:, 0], return_counts=True)[1] == 1).sum())
     with process_group() as group:

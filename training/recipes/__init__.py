@@ -159,6 +159,8 @@ class Recipe(Strict):
     n_epochs: int = Field(ge=1)
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     """Of the network; ranks are computed in float32 always. float16 scales the loss."""
+    portable: bool = False
+    """The stages compute the same bits on every x86-64 machine, in some three times the CPU time."""
     validation: Validation | None = None
     """Early stopping; by default all epochs are made, on all images."""
 
