@@ -32,15 +32,15 @@ _FOLDERS = ("", "pages", "facts")
 _SHARED_PAGES = ROOT / PACKAGE / "core/pages"
 
 
-def closure(module: str, neutral: Iterable[str] = ()) -> tuple[Path, ...]:
-    """Files that decide what a module computes, sorted: its own, those that it imports, and their data files.
+def closure(modules: Iterable[str], neutral: Iterable[str] = ()) -> tuple[Path, ...]:
+    """Files that decide what modules compute, sorted: their own, those that they import, and their data files.
 
     Args:
-        module: a name below `cairnhub`, such as `pipelines.stages.index`.
+        modules: names below `cairnhub`, such as `pipelines.stages.index`.
         neutral: modules to leave out beside `NEUTRAL`.
     """
     left_out = {*NEUTRAL, *neutral}
-    graph, seen, waiting = _imports(), set[str](), [module]
+    graph, seen, waiting = _imports(), set[str](), [*modules]
     while waiting:
         name = waiting.pop()
         if name not in seen and name not in left_out:
@@ -53,10 +53,10 @@ def closure(module: str, neutral: Iterable[str] = ()) -> tuple[Path, ...]:
     return tuple(sorted(files.union(*map(data_files, files))))
 
 
-def fingerprint(module: str, neutral: Iterable[str] = ()) -> str:
+def fingerprint(modules: Iterable[str], neutral: Iterable[str] = ()) -> str:
     """SHA-256 (hex) of all that `closure` names: a key for what a module made and a cache keeps."""
     digest = hashlib.sha256()
-    for path in closure(module, neutral):
+    for path in closure(modules, neutral):
         digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from cairnhub.core.files import write_text_atomic
-from cairnhub.pipelines.code import ROOT, closure
+from cairnhub.pipelines.code import ROOT, closure, source_of
 from cairnhub.pipelines.params import Params, load_params
 from cairnhub.pipelines.paths import Paths
 from cairnhub.pipelines.samples.generate import SAMPLES
@@ -84,8 +84,11 @@ def _entry(stage: Stage, params: Params) -> dict[str, Any]:
 
 def _definition(stage: Stage, per_dataset: list[str], place: Callable[[str], str]) -> dict[str, Any]:
     """Dependencies, parameters and outputs; `place` turns an artifact's name into its path."""
-    code = together(closure(f"pipelines.stages.{stage.name}", stage.neutral))
-    deps = [*(path.relative_to(ROOT).as_posix() for path in code), *per_dataset, *map(place, stage.reads)]
+    chosen = [module for key in stage.per_dataset for module in _chosen(key)]
+    reached = closure([f"pipelines.stages.{stage.name}", *chosen], stage.neutral)
+    own = {_home(module) for module in chosen}
+    code = together(path for path in reached if not own & {path, *path.parents})
+    deps = [*(_below_root(path) for path in code), *per_dataset, *map(place, stage.reads)]
     kinds = {
         "outs": [out for out in stage.writes if not out.metric and not out.plot],
         "metrics": [out for out in stage.writes if out.metric],
@@ -115,17 +118,46 @@ def _facts(stage: Stage, params: Params, scale: str, dataset: str) -> Item:
     return {key: every[key]() for key in used}
 
 
+def _below_root(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def _chosen(key: str) -> list[str]:
+    """Modules of which a stage loads one by name: that one is a dependency per dataset, what they import of all."""
+    if key == "format":
+        return [
+            f"pipelines.sources.formats.{path.stem}" for path in _modules(ROOT / "pipelines/sources/formats")
+        ]
+    if key == "origin":
+        return [
+            f"pipelines.samples.{name}"
+            for name in sorted({found.split(":")[0] for found in SAMPLES.values()})
+        ]
+    return []
+
+
+def _modules(package: Path) -> list[Path]:
+    return sorted(
+        path for path in package.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()
+    )
+
+
+def _home(module: str) -> Path:
+    """A module's file, or the folder that it is."""
+    source = source_of(module)
+    return source.parent if source.name == "__init__.py" else source
+
+
 def _format(params: Params, dataset: str) -> str:
     """The code of the source's format: a module or a folder."""
-    module = Path("pipelines/sources/formats") / params.source(dataset).format
-    return (module if (ROOT / module).is_dir() else module.with_suffix(".py")).as_posix()
+    return _below_root(_home(f"pipelines.sources.formats.{params.source(dataset).format}"))
 
 
 def _origin(params: Params, scale: str, dataset: str) -> str:
     """What says which files there are: the code that draws the sample, or the registry; a table has neither."""
     owner = params.files_of(dataset)
     if scale == "sample" and owner in SAMPLES:
-        return f"pipelines/samples/{SAMPLES[owner]}.py"
+        return _below_root(_home(f"pipelines.samples.{SAMPLES[owner].split(':')[0]}"))
     return _registered(owner, ".tsv")
 
 

@@ -41,7 +41,7 @@ def environment() -> dict[str, str]:
     """What a portable process needs, given the processor at hand."""
     import numpy as np
 
-    extensions = np.show_config(mode="dicts")["SIMD Extensions"]  # type: ignore[index]
+    extensions = np.show_config(mode="dicts")["SIMD Extensions"]
     found = [] if is_portable() else extensions["found"]
     return {**KERNELS, "NPY_DISABLE_CPU_FEATURES": " ".join(found)} if found else dict(KERNELS)
 

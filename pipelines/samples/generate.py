@@ -10,6 +10,7 @@ import PIL
 
 from cairnhub.core.errors import BadInput, NotFound
 from cairnhub.core.files import replace_folder
+from cairnhub.pipelines.code import fingerprint
 
 REGISTRY = "registry.tsv"
 RECIPE = ".recipe"  # what the folder was drawn with: a folder of older code is drawn anew
@@ -25,7 +26,6 @@ SAMPLES: Mapping[str, str] = {
     "crockery": "crockery:write",
 }
 """Dataset -> `<module beside this one>:<function that writes it into a folder>`; only that module is imported."""
-HERE = Path(__file__).parent
 
 
 def generate(dataset: str, folder: Path) -> None:
@@ -83,9 +83,7 @@ def _writer(dataset: str) -> Callable[[Path], None]:
 
 
 def _fingerprint(dataset: str) -> str:
-    """Of all that the bytes depend on: Pillow, the code that every sample shares, the dataset's module, the facts."""
-    module = HERE / f"{SAMPLES[dataset].partition(':')[0]}.py"
-    digest = hashlib.sha256(PIL.__version__.encode())
-    for path in [Path(__file__), module, *sorted(HERE.glob("shapes/*.py")), *sorted(HERE.glob("facts/*"))]:
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
+    """Of all that the bytes depend on: Pillow, and the code and facts that the dataset's module uses."""
+    name = SAMPLES[dataset].partition(":")[0]
+    code = fingerprint([__name__.removeprefix("cairnhub."), f"pipelines.samples.{name}"])
+    return hashlib.sha256(f"{PIL.__version__} {code}".encode()).hexdigest()

@@ -19,7 +19,7 @@ from cairnhub.pipelines.samples.shapes.canvas import IMAGE_SIDE_PX
 from cairnhub.pipelines.samples.shapes.packing import hex_id, write_bytes, write_tar_gz
 from cairnhub.pipelines.samples.shapes.scenes import draw
 
-FACTS = Path(__file__).with_name("facts") / "species.tsv"
+FACTS = Path(__file__).with_name("species.tsv")
 N_IMAGES = 8  # per species, of which
 N_VAL = 2  # are listed in val2018.json
 RIGHTS_HOLDERS = ("Ana Peña", "J. O'Neill", "Łukasz Żak", "中村 葵", "Mary-Ann Smith")

@@ -18,7 +18,7 @@ from urllib.parse import quote
 from cairnhub.pipelines.samples.shapes.packing import hex_id, write_bytes, write_csv, write_tar
 from cairnhub.pipelines.samples.shapes.scenes import draw
 
-FACTS = Path(__file__).with_name("facts") / "landmarks.tsv"
+FACTS = Path(__file__).with_name("landmarks.tsv")
 N_TARS = {"train": 4, "index": 3, "test": 2}
 N_UNKNOWN = 6  # test photographs of what is neither in train nor in index
 CLEAN_SHARE = 0.85
