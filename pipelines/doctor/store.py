@@ -10,9 +10,9 @@ from cairnhub.pipelines.doctor.findings import DAY_S, Finding, Repair, age_s
 from cairnhub.pipelines.executors.local import Executor
 from cairnhub.pipelines.params import Params, TableSource
 from cairnhub.pipelines.paths import Paths
-from cairnhub.pipelines.sources.fetching import REGISTRIES, read_manifest
+from cairnhub.pipelines.sources.fetching import read_manifest
 from cairnhub.pipelines.sources.ledger import LEDGER
-from cairnhub.pipelines.sources.registry import read_registry
+from cairnhub.pipelines.sources.registry import REGISTRIES, read_registry
 
 QUARANTINE = ".quarantine"
 _UNFINISHED = (".part", ".part.validator")

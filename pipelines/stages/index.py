@@ -16,10 +16,12 @@ from cairnhub.core.parse import FORBID
 from cairnhub.datasets_hub.card import Source
 from cairnhub.pipelines.index_parts import ROWS_PER_GROUP
 from cairnhub.pipelines.landmarks import CHAINS, PUBLISHED_LABELS
-from cairnhub.pipelines.sources import Listing, SourceReader, reader, subset_of
+from cairnhub.pipelines.sources.csv_tables import is_in
 from cairnhub.pipelines.sources.fetching import require_fetched
-from cairnhub.pipelines.sources.listing import is_in
+from cairnhub.pipelines.sources.listing import Listing
+from cairnhub.pipelines.sources.readers import reader, subset_of
 from cairnhub.pipelines.sources.registered_counts import check_counts, expected_counts
+from cairnhub.pipelines.sources.source_reader import SourceReader
 from cairnhub.pipelines.sources.subset import kept_protocols, reduce
 from cairnhub.pipelines.stages import Context
 
@@ -90,7 +92,7 @@ def run(context: Context) -> None:
         )
     for reason, number in listing.quarantine["reason"].value_counts().items():
         print(f"{context.dataset}: {number:,} in quarantine.parquet: {reason}")
-    for reason, number in listing.refused["reason"].value_counts().items():
+    for reason, number in listing.refused_members["reason"].value_counts().items():
         print(f"{context.dataset}: {number:,} members of archives {reason}")
 
 
@@ -107,7 +109,7 @@ def _write_images(images: pd.DataFrame, path: Path) -> None:
 def _quarantine(listing: Listing) -> pa.Table:
     """Listed images first, then refused members, which have neither id nor split."""
     listed = listing.quarantine.reindex(columns=["image_id", "split", "path", "reason"])
-    refused = listing.refused.rename(columns={"member": "path"})
+    refused = listing.refused_members.rename(columns={"member": "path"})
     text = pa.string()
     schema = pa.schema([("image_id", text), ("split", text), ("path", text), ("reason", text)])
     return pa.Table.from_pandas(pd.concat([listed, refused]), schema, preserve_index=False)

@@ -4,7 +4,7 @@ import pandas as pd
 
 from cairnhub.core.errors import CairnError
 from cairnhub.hierarchies.tree import LabelTree
-from cairnhub.pipelines.sources import reader
+from cairnhub.pipelines.sources.readers import reader
 from cairnhub.pipelines.stages import Context
 
 
