@@ -15,7 +15,7 @@ from cairnhub.pipelines.code import ROOT, closure, source_of
 from cairnhub.pipelines.params import Params, load_params
 from cairnhub.pipelines.paths import Paths
 from cairnhub.pipelines.samples.generate import SAMPLES
-from cairnhub.pipelines.sources import reader
+from cairnhub.pipelines.sources.readers import reader
 from cairnhub.pipelines.stage_graph import STAGES, Out, Stage
 
 HEAD = """\

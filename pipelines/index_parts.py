@@ -12,12 +12,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cairnhub.datasets_hub.records import Attribution, ImageRow, Partition, QuarantineRow
-from cairnhub.pipelines.archives import REPEATED, MemberReader, is_streamed, stream_tar_gz
+from cairnhub.pipelines.archives.entry import REPEATED, Entry
+from cairnhub.pipelines.archives.kinds import archive_at
+from cairnhub.pipelines.archives.member_reader import MemberReader
+from cairnhub.pipelines.archives.targz import TarGz
 
 Record = dict[str, Any]
 """One row of the index, as Arrow gives it."""
-ROWS_PER_GROUP = 10_000
-"""Row groups of the index: a part reads those that it needs."""
 _ATTRIBUTION = Attribution.__slots__
 
 
@@ -86,18 +87,15 @@ class SeekPart:
         """The index, and the archives and loose files of its rows."""
         yield self.index.path
         rows = self.index.rows(self.start, self.stop, ["archive", "member"])
-        for name in sorted({row["archive"] or row["member"] for row in rows}):
-            if not is_streamed(name):
-                yield self.index.store / name
+        places = [(archive_at(self.index.store, row["archive"]), row["member"]) for row in rows]
+        yield from sorted({archive.path_of(member) for archive, member in places if not archive.is_streamed})
 
     def read(self) -> Iterator[ImageRow]:
         """The images in the order of the index."""
         with MemberReader(self.index.store) as reader:
             for record in self.index.rows(self.start, self.stop):
-                archive, member = record["archive"], record["member"]
-                if not is_streamed(archive):
-                    content = reader.read(archive, member, record["offset"], record["size_bytes"])
-                    yield self.index.image(record, content)
+                if not archive_at(self.index.store, record["archive"]).is_streamed:
+                    yield self.index.image(record, reader.read(_entry(record)))
 
 
 @dataclass(frozen=True)
@@ -105,14 +103,14 @@ class StreamPart:
     """A whole streamed archive; the images of all its splits come in its own order."""
 
     index: Index
-    archive: str
+    archive: TarGz
     splits: tuple[str, ...]
     size_bytes: int
 
     @property
     def name(self) -> str:
         """The archive."""
-        return self.archive
+        return str(self.archive)
 
     @property
     def fingerprint(self) -> str:
@@ -121,25 +119,25 @@ class StreamPart:
 
     def reads(self) -> tuple[Path, ...]:
         """The index and the archive."""
-        return (self.index.path, self.index.store / self.archive)
+        return (self.index.path, *self.archive.reads())
 
     def read(self) -> Iterator[ImageRow | QuarantineRow]:
         """The images that the index asks for; last, the ones that the archive does not hold."""
-        table = pq.read_table(self.index.path, filters=pc.field("archive") == self.archive)
+        table = pq.read_table(self.index.path, filters=pc.field("archive") == self.archive.name)
         places = {member: place for place, member in enumerate(table["member"].to_pylist())}
         taken = np.zeros(len(places), dtype=bool)
-        for member in stream_tar_gz(self.index.store / self.archive):
+        for member in self.archive.members():
             place = places.get(member.name)
-            reason = REPEATED if place is not None and taken[place] else member.refused
+            reason = REPEATED if place is not None and taken[place] else member.refusal
             if place is None or taken[place]:
                 if reason:
                     yield QuarantineRow(None, None, member.name, reason)
                 continue
             taken[place] = True
             record = _record(table, place)
-            yield _set_aside(record, reason) if reason else self.index.image(record, member.content)
+            yield _quarantined(record, reason) if reason else self.index.image(record, member.content)
         for place in np.flatnonzero(~taken).tolist():
-            yield _set_aside(_record(table, place), f"not in {self.archive}")
+            yield _quarantined(_record(table, place), f"not in {self.archive}")
 
 
 def cut_parts(index: Index, shard_size_bytes: int) -> list[Partition]:
@@ -150,9 +148,10 @@ def cut_parts(index: Index, shard_size_bytes: int) -> list[Partition]:
         shard_size_bytes: the most that a shard may hold.
     """
     table = pq.read_table(index.path, columns=["split", "archive", "size_bytes"])
-    archive = table["archive"].combine_chunks().dictionary_encode()
-    streamed = np.array([is_streamed(name) for name in archive.dictionary.to_pylist()])
-    sizes = np.where(streamed[archive.indices.to_numpy()], 0, table["size_bytes"].to_numpy())
+    archives = [archive_at(index.store, name) for name in pc.unique(table["archive"]).to_pylist()]
+    streamed = [archive for archive in archives if isinstance(archive, TarGz)]
+    is_streamed = pc.is_in(table["archive"], pa.array([archive.name for archive in streamed], pa.string()))
+    sizes = pc.if_else(is_streamed, 0, table["size_bytes"]).to_numpy()
     parts: list[Partition] = []
     splits = sorted(pc.unique(table["split"]).to_pylist(), key=lambda split: (split != "train", split))
     for split in splits:
@@ -162,10 +161,12 @@ def cut_parts(index: Index, shard_size_bytes: int) -> list[Partition]:
             size_bytes = int(sizes[first + start : first + stop].sum())
             if size_bytes:
                 parts.append(SeekPart(index, split, first + start, first + stop, size_bytes))
-    for name in sorted(name for name in archive.dictionary.to_pylist() if is_streamed(name)):
-        here = set(table.filter(pc.field("archive") == name)["split"].to_pylist())
-        size_bytes = (index.store / name).stat().st_size
-        parts.append(StreamPart(index, name, tuple(split for split in splits if split in here), size_bytes))
+    for archive in sorted(streamed, key=str):
+        here = set(table.filter(pc.field("archive") == archive.name)["split"].to_pylist())
+        size_bytes = archive.path_of("").stat().st_size
+        parts.append(
+            StreamPart(index, archive, tuple(split for split in splits if split in here), size_bytes)
+        )
     return parts
 
 
@@ -187,10 +188,14 @@ def cut_runs(sizes_bytes: Sequence[int] | npt.NDArray[np.int64], limit_bytes: in
     return list(zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True))
 
 
+def _entry(record: Record) -> Entry:
+    return Entry(record["archive"], record["member"], record["offset"], record["size_bytes"])
+
+
 def _record(table: pa.Table, place: int) -> Record:
     record: Record = table.slice(place, 1).to_pylist()[0]
     return record
 
 
-def _set_aside(record: Record, reason: str) -> QuarantineRow:
+def _quarantined(record: Record, reason: str) -> QuarantineRow:
     return QuarantineRow(record["image_id"], record["split"], record["member"], reason)

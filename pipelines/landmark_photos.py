@@ -11,13 +11,14 @@ from PIL import Image
 
 from cairnhub.core.errors import CairnError
 from cairnhub.datasets_hub.image_check import USUAL
-from cairnhub.pipelines.archives import MemberReader, is_streamed
+from cairnhub.pipelines.archives.entry import Entry
+from cairnhub.pipelines.archives.kinds import archive_at
+from cairnhub.pipelines.archives.member_reader import MemberReader
 
 N_PER_LANDMARK = 8
 THUMBNAIL_PX = 320
 _KEPT = 2_000  # thumbnails of about 15 KB
 _COLUMNS = ["landmark", "archive", "member", "offset", "size_bytes"]
-Place = tuple[str, str, int, int]
 
 
 class SamplePhotos:
@@ -32,9 +33,10 @@ class SamplePhotos:
 
     def __init__(self, index: Path, store: Path) -> None:
         self._index = index
+        self._store = store
         self._reader = MemberReader(store)
         self._reading = threading.Lock()
-        self._places: dict[str, list[Place]] = {}
+        self._entries: dict[str, list[Entry]] = {}
         self._loading = threading.Thread(target=self._load, daemon=True)
         self._loading.start()
         self._thumbnail = lru_cache(_KEPT)(self._make)
@@ -42,8 +44,8 @@ class SamplePhotos:
     def __call__(self, landmark: str, nth: int) -> bytes | None:
         """The n-th photo, at most `THUMBNAIL_PX` on a side."""
         self._loading.join()
-        places = self._places.get(landmark, [])
-        return self._thumbnail(places[nth]) if nth < len(places) else None
+        entries = self._entries.get(landmark, [])
+        return self._thumbnail(entries[nth]) if nth < len(entries) else None
 
     def _load(self) -> None:
         path = self._index / "images.parquet"
@@ -56,18 +58,19 @@ class SamplePhotos:
         starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
         rank = np.arange(len(order)) - np.repeat(starts, np.diff([*starts, len(order)]))
         chosen = np.sort(order[rank < N_PER_LANDMARK])
-        places: dict[str, list[Place]] = {}
-        for landmark, archive, member, offset, size in zip(
+        entries: dict[str, list[Entry]] = {}
+        for landmark, *place in zip(
             *(column.to_pylist() for column in table.take(chosen).columns), strict=True
         ):
-            if not is_streamed(archive):
-                places.setdefault(landmark, []).append((archive, member, offset, size))
-        self._places = places
+            entry = Entry(*place)
+            if not archive_at(self._store, entry.archive).is_streamed:
+                entries.setdefault(landmark, []).append(entry)
+        self._entries = entries
 
-    def _make(self, place: Place) -> bytes | None:
+    def _make(self, entry: Entry) -> bytes | None:
         try:
             with self._reading:
-                content = self._reader.read(*place)
+                content = self._reader.read(entry)
             if USUAL.fault(content):
                 return None
             with Image.open(io.BytesIO(content)) as image:

@@ -17,8 +17,7 @@ from packaging.version import Version
 from cairnhub.pipelines.doctor.findings import Finding
 from cairnhub.pipelines.params import Params
 from cairnhub.pipelines.paths import Paths
-from cairnhub.pipelines.sources.fetching import REGISTRIES
-from cairnhub.pipelines.sources.registry import RegistryRow, read_registry
+from cairnhub.pipelines.sources.registry import REGISTRIES, RegistryRow, read_registry
 
 MIN_FREE_GB = 5
 _EXTRAS = ("", "build", "train", "review", "s3", "ray")

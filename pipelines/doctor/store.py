@@ -11,9 +11,9 @@ from cairnhub.pipelines.executors.local import Executor
 from cairnhub.pipelines.params import Params
 from cairnhub.pipelines.paths import Paths
 from cairnhub.pipelines.settings.sources import TableSource
-from cairnhub.pipelines.sources.fetching import REGISTRIES, read_manifest
+from cairnhub.pipelines.sources.fetching import read_manifest
 from cairnhub.pipelines.sources.ledger import LEDGER
-from cairnhub.pipelines.sources.registry import read_registry
+from cairnhub.pipelines.sources.registry import REGISTRIES, read_registry
 
 QUARANTINE = ".quarantine"
 _UNFINISHED = (".part", ".part.validator")

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from cairnhub.core.errors import CairnError
 from cairnhub.pipelines.executors.local import HERE, Executor
 from cairnhub.pipelines.sources.ledger import FetchedFile, Ledger
-from cairnhub.pipelines.sources.partial_file import ENDINGS, Content, Hasher, Part
+from cairnhub.pipelines.sources.partial_file import ENDINGS, Content, Hasher, PartialFile
 from cairnhub.pipelines.sources.registry import RegistryRow
 from cairnhub.pipelines.sources.transport import (
     CHUNK_BYTES,
@@ -127,11 +127,11 @@ def fetch_all(
     _check_space(folder, sum(size or 0 for size in sizes) - have)
     jobs = [FetchJob(row, _address(row, base), folder, timeout_s, n_retries) for row in wanted]
     if executor.spans_machines:
-        found = _run_elsewhere(jobs, ledger, executor, title)
+        arrived = _run_elsewhere(jobs, ledger, executor, title)
     else:
         total = None if None in sizes else sum(size or 0 for size in sizes)
-        found = _run_here(jobs, total, ledger, n_connections, title)
-    return [file for row in rows if (file := fetched[row.name] or found[row.name])]
+        arrived = _run_here(jobs, total, ledger, n_connections, title)
+    return [file for row in rows if (file := fetched[row.name] or arrived[row.name])]
 
 
 def _announce_manual(rows: Sequence[RegistryRow], folder: Path, base: str) -> None:
@@ -203,19 +203,19 @@ def _run_elsewhere(
     jobs: Sequence[FetchJob], ledger: Ledger, executor: Executor, title: str
 ) -> dict[str, FetchedFile]:
     """Bring every file by a task; one error for all that failed."""
-    found: dict[str, FetchedFile] = {}
+    arrived: dict[str, FetchedFile] = {}
     failures: list[CairnError] = []
     for outcome in executor.map(try_to_bring, jobs, title):
         if isinstance(outcome, FetchedFile):
             ledger.add(outcome)
-            found[outcome.name] = outcome
+            arrived[outcome.name] = outcome
             continue
         failures.append(outcome)
         if isinstance(outcome, _NoNetwork):
             break
     if failures:
         raise _together(failures)
-    return found
+    return arrived
 
 
 def _run_here(
@@ -290,13 +290,13 @@ def _fetch(row: RegistryRow, url: str, target: Path, policy: _Policy) -> Fetched
     if url.startswith(MANUAL):
         raise _manual(row, target, present)
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = Part(target, row.hash is not None)
+    part = PartialFile(target, row.hash is not None)
     content = _gather(row, url, part, policy)
     part.finish(target)
     return content.file(target.name, row.hash)
 
 
-def _gather(row: RegistryRow, url: str, part: Part, policy: _Policy) -> Content:
+def _gather(row: RegistryRow, url: str, part: PartialFile, policy: _Policy) -> Content:
     """Try until the part is complete and right, or until trying is pointless."""
     furthest, failures, last_answer = part.size_bytes, 0, time.monotonic()
     is_spliced, may_restart = part.size_bytes > 0, True
@@ -315,13 +315,13 @@ def _gather(row: RegistryRow, url: str, part: Part, policy: _Policy) -> Content:
             return content
         policy.progress(-content.size_bytes)
         if not (is_spliced and may_restart):
-            part.set_aside()
+            part.keep_damaged()
             raise _mismatch(row, url, content, part.damaged_path)
         part.clear()  # a crash may have torn an earlier piece: begin anew, once
         is_spliced, may_restart = False, False
 
 
-def _continue(row: RegistryRow, url: str, part: Part, policy: _Policy) -> Content:
+def _continue(row: RegistryRow, url: str, part: PartialFile, policy: _Policy) -> Content:
     """Append what is missing, hashing on the way."""
     hasher = Hasher(row.hash)
     if row.size_bytes is not None and part.size_bytes > row.size_bytes:
@@ -417,7 +417,7 @@ def _disk_error(error: OSError, path: Path) -> CairnError:
 def _mismatch(row: RegistryRow, url: str, content: Content, damaged: Path) -> CairnError:
     return CairnError(
         f"{row.name}: {url} gives other bytes than registered: expected {_expected(row)}, found "
-        f"{content.size_bytes:,} bytes, {content.found}; they were moved to {damaged}. Try another "
+        f"{content.size_bytes:,} bytes, {content.digest}; they were moved to {damaged}. Try another "
         "mirror, or correct the registry if the authors published a new version"
     )
 
@@ -425,7 +425,7 @@ def _mismatch(row: RegistryRow, url: str, content: Content, damaged: Path) -> Ca
 def _manual(row: RegistryRow, target: Path, present: Content | None) -> CairnError:
     """Say what to get, from where, how to name it and where to put it."""
     what = row.url.removeprefix(MANUAL).strip()
-    wrong = f" (the file there has {present.size_bytes:,} bytes, {present.found})" if present else ""
+    wrong = f" (the file there has {present.size_bytes:,} bytes, {present.digest})" if present else ""
     is_known = row.size_bytes is not None or row.hash is not None
     expected = f"expected: {_expected(row)}" if is_known else "its structure and counts are checked then"
     return CairnError(

@@ -6,20 +6,16 @@ from pathlib import Path
 
 from cairnhub.core.errors import CairnError
 from cairnhub.core.files import write_text_atomic
-from cairnhub.core.hashing import sha256_of
 from cairnhub.core.parse import read_json
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.executors.local import HERE
 from cairnhub.pipelines.samples.generate import SAMPLES, generate
-from cairnhub.pipelines.settings.sources import TableSource
-from cairnhub.pipelines.sources import SourceReader, reader, subset_of
-from cairnhub.pipelines.sources.download import MANUAL, FetchedFile, fetch_all
-from cairnhub.pipelines.sources.mined_types import forget_types, mine_types
-from cairnhub.pipelines.sources.published_hashes import hash_files, with_published_hashes
+from cairnhub.pipelines.sources.download import MANUAL, fetch_all
+from cairnhub.pipelines.sources.ledger import FetchedFile
+from cairnhub.pipelines.sources.readers import reader, subset_of
 from cairnhub.pipelines.sources.registered_counts import check_counts, expected_counts
-from cairnhub.pipelines.sources.registry import RegistryRow, read_registry, write_registry
-
-REGISTRIES = Path(__file__).parent / "registries"
+from cairnhub.pipelines.sources.registry import REGISTRIES, RegistryRow, read_registry, write_registry
+from cairnhub.pipelines.sources.source_reader import SourceReader
 
 
 @dataclass(frozen=True)
@@ -60,29 +56,18 @@ def fetch(context: Context) -> list[FetchedFile]:
     Raises:
         CairnError: a file cannot be had, does not match its hash, or came by hand and is something else.
     """
-    origin = _needed(context)
-    source = reader(context.params, context.dataset, context.scale)
-    rows = _hashed_rows(context, origin)
+    source = _source(context)
+    origin = _needed(context, source)
+    rows = _hashed_rows(context, source, origin)
     fetched = _fetch_rows(context, origin, rows)
     by_hand = [row.name for row in rows if row.url.startswith(MANUAL) and row.hash is None]
     if by_hand:
         _accept(context, source, by_hand)
-    fetched += _mine(context, source)
+    fetched += source.fetch_more(context.paths.store, getattr(context.params.fetch, context.scale))
     files = sorted((asdict(file) for file in fetched), key=lambda file: str(file["name"]))
     manifest = {"dataset": context.dataset, "files": files, "scale": context.scale}
     write_text_atomic(context.paths.manifest, json.dumps(manifest, indent=1, sort_keys=True) + "\n")
     return fetched
-
-
-def _mine(context: Context, source: SourceReader) -> list[FetchedFile]:
-    """The types of landmarks that the source gives none, where the parameters ask for them."""
-    settings = getattr(context.params.fetch, context.scale).wikimedia
-    categories = source.untyped(context.paths.store)
-    if categories and settings is not None:
-        return [mine_types(categories, context.paths.store, settings)]
-    if categories:
-        forget_types(context.paths.store)
-    return []
 
 
 def register(context: Context) -> int:
@@ -99,21 +84,21 @@ def register(context: Context) -> int:
     """
     path = REGISTRIES / f"{context.paths.owner}.tsv"
     rows = read_registry(path)
-    hashed = _hashed_rows(context, Origin(rows, _mirror(context) or ""))
+    hashed = _hashed_rows(context, _source(context), Origin(rows, _mirror(context) or ""))
     write_registry(path, hashed)
     return sum(before.hash != after.hash for before, after in zip(rows, hashed, strict=True))
 
 
-def _hashed_rows(context: Context, origin: Origin) -> list[RegistryRow]:
+def _hashed_rows(context: Context, source: SourceReader, origin: Origin) -> list[RegistryRow]:
     """The rows with the hashes of files by hand that were accepted, and with those that the authors publish.
 
     The latter stand in files of their own, which are fetched first.
     """
     rows = _with_accepted(origin.rows, context.paths.manifest)
-    wanted = hash_files(rows)
-    if wanted:
-        _fetch_rows(context, origin, wanted)
-    return with_published_hashes(rows, context.paths.store)
+    hash_files = source.hash_files(rows)
+    if hash_files:
+        _fetch_rows(context, origin, hash_files)
+    return source.with_published_hashes(rows, context.paths.store)
 
 
 def _with_accepted(rows: list[RegistryRow], manifest: Path) -> list[RegistryRow]:
@@ -134,9 +119,9 @@ def _accept(context: Context, source: SourceReader, names: list[str]) -> None:
         CairnError: they are not what they should be.
     """
     try:
-        found = source.summary(context.paths.store)
+        counted = source.summary(context.paths.store)
         if subset_of(context.params, context.dataset, context.scale).is_whole:
-            check_counts(context.dataset, expected_counts(source.edition, context.scale), found)
+            check_counts(context.dataset, expected_counts(source.edition, context.scale), counted)
     except CairnError as error:
         raise CairnError(
             f"{', '.join(names)}: came by hand into {context.paths.store}, but not as expected. {error}"
@@ -171,10 +156,9 @@ def require_fetched(context: Context) -> None:
 
 
 def _needed_names(context: Context) -> list[str]:
-    """The registered files that the subset needs; a table has no registry."""
-    if isinstance(context.params.source(context.dataset), TableSource):
-        return []
-    return [row.name for row in _needed(context).rows]
+    """The registered files that the subset needs; what has no registry would have to be hashed to be named."""
+    source = _source(context)
+    return [row.name for row in _needed(context, source).rows] if source.has_registry else []
 
 
 def _has_size(path: Path, size_bytes: int) -> bool:
@@ -189,58 +173,29 @@ def _mirror(context: Context) -> str | None:
     return str((context.paths.root / mirror).resolve()) if mirror and "://" not in mirror else mirror
 
 
-def _needed(context: Context) -> Origin:
+def _source(context: Context) -> SourceReader:
+    return reader(context.params, context.dataset, context.scale)
+
+
+def _needed(context: Context, source: SourceReader) -> Origin:
     """The files that the subset needs."""
-    origin = _origin(context)
-    source = reader(context.params, context.dataset, context.scale)
+    origin = _origin(context, source)
     return replace(origin, rows=[row for row in origin.rows if source.needs(row.name)])
 
 
-def _origin(context: Context) -> Origin:
-    """Where the files come from: the mirror of `params.yaml`, the drawn sample, or the authors' server."""
-    source = context.params.source(context.dataset)
+def _origin(context: Context, source: SourceReader) -> Origin:
+    """Where the files come from: the drawn sample, the source's own mirror, or the authors' server."""
     mirror = _mirror(context)
     owner = context.paths.owner
     if context.scale == "sample" and owner in SAMPLES:
         generate(owner, context.paths.generated)
         registry = read_registry(context.paths.generated / "registry.tsv")
         return Origin(registry, mirror or str(context.paths.generated))
-    if isinstance(source, TableSource):
-        if mirror is None:
-            raise CairnError(
-                f"params.yaml: fetch.{context.scale}.mirrors.{context.dataset}: missing; give the folder or URL that "
-                f"holds {source.labels} and {', '.join(source.images)}"
-            )
-        return Origin(_table_rows(source, mirror), mirror)
-    return Origin(read_registry(REGISTRIES / f"{owner}.tsv"), mirror or "")
-
-
-def _table_rows(source: TableSource, base: str) -> list[RegistryRow]:
-    """The files of a table; a local file without a declared hash is held against its own present content."""
-    names = [source.labels]
-    for name in source.images:
-        folder = Path(base) / name
-        if name.endswith(".tar"):
-            names.append(name)
-        elif folder.is_dir():
-            names.extend(sorted(p.relative_to(base).as_posix() for p in folder.rglob("*") if p.is_file()))
-        else:
-            raise CairnError(
-                f"{folder}: no such folder; name a folder of a local mirror or a .tar under images"
-            )
-    unknown = sorted(set(source.hashes) - set(names))
-    if unknown:
-        raise CairnError(f"params.yaml: hashes names {unknown[0]!r}, which is not among labels and images")
-    if "://" in base:
-        return [RegistryRow(name, name, None, source.hashes.get(name)) for name in names]
-    return [_local_row(name, source.hashes.get(name), Path(base)) for name in names]
-
-
-def _local_row(name: str, declared: str | None, base: Path) -> RegistryRow:
-    path = base / name
-    if not path.is_file():
+    if source.has_registry:
+        return Origin(read_registry(REGISTRIES / f"{owner}.tsv"), mirror or "")
+    if mirror is None:
         raise CairnError(
-            f"{path} is missing: put it there, or correct labels, images or the mirror in params.yaml"
+            f"params.yaml: fetch.{context.scale}.mirrors.{context.dataset}: missing; give the folder or URL that "
+            "holds the files named under sources"
         )
-    present = declared or f"sha256:{sha256_of(path)}"
-    return RegistryRow(name=name, url=name, size_bytes=path.stat().st_size, hash=present)
+    return Origin(source.own_files(mirror), mirror)

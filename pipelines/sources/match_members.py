@@ -1,53 +1,55 @@
 """Which member of which archive is which listed image."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
-from cairnhub.pipelines.archives import REPEATED, Tar, scan_tar
-from cairnhub.pipelines.executors.local import Executor
-from cairnhub.pipelines.sources.listing import as_frame, split_off
+from cairnhub.pipelines.archives.entry import REPEATED
+from cairnhub.pipelines.archives.folder import Folder
+from cairnhub.pipelines.archives.kinds import Archive, entries_of
+from cairnhub.pipelines.executors.local import HERE, Executor
+from cairnhub.pipelines.sources.listing import as_frame, quarantine
 
 
-def scan_tars(store: Path, names: Sequence[str], executor: Executor) -> pd.DataFrame:
-    """The members of several tars, one after the other; columns as in `Entry`.
+def list_members(archives: Sequence[Archive], executor: Executor = HERE) -> pd.DataFrame:
+    """The members of archives, one archive after the other, folders last; columns as in `Entry`.
 
     Raises:
-        CairnError: missing, damaged or truncated tar.
+        CairnError: a missing, damaged or truncated archive.
     """
-    tars = [Tar(store, name) for name in names]
-    found = executor.map(scan_tar, tars, title="scanning tars")
-    return pd.concat([as_frame([]), *map(as_frame, found)], ignore_index=True)
+    packed = [archive for archive in archives if not isinstance(archive, Folder)]
+    folders = [archive for archive in archives if isinstance(archive, Folder)]
+    entries = executor.map(entries_of, packed, title="scanning archives") if packed else ()
+    frames = [as_frame([]), *map(as_frame, entries), *(as_frame(folder.entries()) for folder in folders)]
+    return pd.concat(frames, ignore_index=True)
 
 
-class Located(NamedTuple):
-    """Listed images and where they lie, as `locate` finds them; `Listing` says what the tables hold."""
+class Matches(NamedTuple):
+    """Listed images with their places, and what has no match; `Listing` says what the tables hold."""
 
     images: pd.DataFrame
     quarantine: pd.DataFrame
-    refused: pd.DataFrame
+    refused_members: pd.DataFrame
 
 
-def locate(images: pd.DataFrame, members: pd.DataFrame, keys: list[str], absent: str) -> Located:
+def match_members(images: pd.DataFrame, members: pd.DataFrame, keys: list[str], absent: str) -> Matches:
     """Join listed images with the members of archives.
 
     Args:
         images: one row per listed image, with the columns `keys`.
-        members: as `scan_tars` or `scan_zip` lists them, with the columns `keys`; of several good ones the first
-            counts.
+        members: as `list_members` gives them, with the columns `keys`; of several good ones the first counts.
         keys: columns that say which member is which image's.
         absent: the reason for an image without a member, unless its member is refused for a reason of its own.
     """
-    good = members["refused"] == ""
-    repeated = good & members.loc[good, keys].duplicated().reindex(members.index, fill_value=False)
-    reasons = members["refused"].mask(repeated, REPEATED)
-    bad = members[keys].assign(member=members["member"], reason=reasons)[reasons != ""]
-    images = images.merge(members[reasons == ""].drop(columns="refused"), on=keys, how="left")
-    explained = images[keys].merge(bad.drop_duplicates(keys), on=keys, how="left")
-    found = images["archive"].notna()
-    located, quarantine = split_off(images, ~found, explained["reason"].fillna(absent)[~found])
-    located = located.astype({"offset": "int64", "size_bytes": "int64"})
-    unasked = bad[~bad["member"].isin(explained.loc[~found, "member"])]
-    return Located(located, quarantine, unasked[["member", "reason"]].reset_index(drop=True))
+    is_good = members["refusal"].isna()
+    is_repeated = is_good & members.loc[is_good, keys].duplicated().reindex(members.index, fill_value=False)
+    refusals = members["refusal"].mask(is_repeated, REPEATED)
+    refused = members[keys].assign(member=members["member"], reason=refusals)[refusals.notna()]
+    good = members[refusals.isna()].drop(columns="refusal")
+    images = images.merge(good, on=keys, how="left", indicator="match")
+    reasons = images[keys].merge(refused.drop_duplicates(keys), on=keys, how="left")
+    is_matched = images.pop("match") == "both"
+    matched, unmatched = quarantine(images, ~is_matched, reasons["reason"].fillna(absent)[~is_matched])
+    unasked = refused[~refused["member"].isin(reasons.loc[~is_matched, "member"])]
+    return Matches(matched, unmatched, unasked[["member", "reason"]].reset_index(drop=True))

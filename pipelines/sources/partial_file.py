@@ -14,16 +14,16 @@ ENDINGS = (".part", ".part.validator", ".damaged")
 
 @dataclass(frozen=True)
 class Content:
-    """Size and hashes of some bytes; `found` is in the algorithm that the registry uses."""
+    """Size and hashes of some bytes; `digest` is in the algorithm that the registry uses."""
 
     size_bytes: int
     sha256: str
-    found: str
+    digest: str
 
     def matches(self, row: RegistryRow) -> bool:
         """Whether these are the bytes that the registry promises, as far as it does."""
         return row.size_bytes in (None, self.size_bytes) and (
-            row.hash is None or self.found == ":".join(split_hash(row.hash))
+            row.hash is None or self.digest == ":".join(split_hash(row.hash))
         )
 
     def file(self, name: str, digest: str | None) -> FetchedFile:
@@ -49,11 +49,11 @@ class Hasher:
 
     def content(self) -> Content:
         """What all bytes so far amount to."""
-        found = f"{self._algorithm}:{self._other.hexdigest()}"
-        return Content(self.size_bytes, self._sha256.hexdigest(), found)
+        digest = f"{self._algorithm}:{self._other.hexdigest()}"
+        return Content(self.size_bytes, self._sha256.hexdigest(), digest)
 
 
-class Part:
+class PartialFile:
     """The bytes of a file so far, and what tells whether the source still has the same file."""
 
     def __init__(self, target: Path, is_hashed: bool) -> None:
@@ -87,7 +87,7 @@ class Part:
         self.validator_path.unlink(missing_ok=True)
         self.path.replace(target)
 
-    def set_aside(self) -> None:
+    def keep_damaged(self) -> None:
         """Keep bytes that do not match where somebody can look at them."""
         self.validator_path.unlink(missing_ok=True)
         self.path.replace(self.damaged_path)

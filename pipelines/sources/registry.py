@@ -11,6 +11,8 @@ from cairnhub.core.files import stays_below, write_text_atomic
 from cairnhub.core.parse import read_text
 from cairnhub.core.text import quoted
 
+REGISTRIES = Path(__file__).parent / "registries"
+"""Of the datasets known here: `<dataset>.tsv` lists files, `<edition>.counts.yaml` says how much they hold."""
 COLUMNS = ("name", "url", "bytes", "hash")
 HEX_DIGITS = {"md5": 32, "sha1": 40, "sha256": 64}
 

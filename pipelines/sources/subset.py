@@ -10,16 +10,16 @@ import pandas as pd
 from cairnhub.core.errors import CairnError
 from cairnhub.datasets_hub.card import EvaluationProtocol
 from cairnhub.pipelines.settings.sources import Subset
-from cairnhub.pipelines.sources.listing import ATTRIBUTION, LOCATION, Listing, leave_out
+from cairnhub.pipelines.sources.listing import ATTRIBUTION, PLACE, Listing, exclude
 
 
 def reduce(
     listing: Listing, subset: Subset, leaf_level: str, protocols: Sequence[EvaluationProtocol]
 ) -> Listing:
-    """Leave out what `subset` does not ask for, counted by split and reason.
+    """Exclude what `subset` does not ask for, counted by split and reason.
 
     A split that is not asked for vanishes altogether. A query that finds nothing in the reduced gallery is
-    left out as well.
+    excluded as well.
 
     Raises:
         CairnError: no such split, column or label, or nothing remains of a split; names what there is.
@@ -40,10 +40,10 @@ def reduce(
             _check_labels(listing.images, column, labels)
             has_one = images[column].isin(labels)
             reason = f"its {column} is {'not included' if wanted else 'excluded'}"
-            images = leave_out(images, has_one != wanted, reason, excluded)
+            images = exclude(images, has_one != wanted, reason, excluded)
     if subset.max_images_per_label is not None:
         beyond = _rank(images, leaf_level) >= subset.max_images_per_label
-        images = leave_out(
+        images = exclude(
             images, beyond, f"more than {subset.max_images_per_label} of its {leaf_level}", excluded
         )
     for protocol in protocols:
@@ -72,7 +72,7 @@ def kept_protocols(
 
 def _check_labels(images: pd.DataFrame, column: str, wanted: Sequence[str]) -> None:
     """Refuse a column that is none of labels, and labels that no image has."""
-    columns = [name for name in images.columns if name not in (*LOCATION, *ATTRIBUTION)]
+    columns = [name for name in images.columns if name not in (*PLACE, *ATTRIBUTION)]
     if column not in columns:
         raise CairnError(f"params.yaml: subset: no labels {column!r} here; there are {', '.join(columns)}")
     known = set(images[column])
@@ -96,12 +96,12 @@ def _answerable(
     leaf_level: str,
     excluded: dict[str, dict[str, int]],
 ) -> pd.DataFrame:
-    """Leave out queries with nothing to find on the finest level that counts."""
+    """Exclude queries with nothing to find on the finest level that counts."""
     is_query = images["split"] == protocol.query
     gallery = images[images["split"] == protocol.gallery]
     if gallery.empty:
         return images
     level = protocol.levels[0] if protocol.levels else leaf_level
-    n_found = images[level].map(gallery[level].value_counts()).fillna(0)
+    n_answers = images[level].map(gallery[level].value_counts()).fillna(0)
     needed = 2 if protocol.query == protocol.gallery else 1
-    return leave_out(images, is_query & (n_found < needed), "nothing to find in the subset", excluded)
+    return exclude(images, is_query & (n_answers < needed), "nothing to find in the subset", excluded)

@@ -131,13 +131,13 @@ def _http_body(url: str, start: int, validator: str | None, timeout_s: float) ->
             return
         _check_status(url, response)
         first, total = _extent(response, start)
-        found = _validator(response)
-        if first not in (0, start) or (first and validator and found and found != validator):
+        current = _validator(response)
+        if first not in (0, start) or (first and validator and current and current != validator):
             response.close()
             with _http_body(url, 0, None, timeout_s) as body:
                 yield body
             return
-        yield Body(first, total, found, _refuse_page(url, response, first, timeout_s))
+        yield Body(first, total, current, _refuse_page(url, response, first, timeout_s))
 
 
 def _connection_failure(error: requests.ConnectionError) -> Interrupted:
@@ -176,10 +176,10 @@ def _retry_after_s(response: requests.Response) -> float | None:
 def _extent(response: requests.Response, start: int) -> tuple[int, int | None]:
     """First byte and total size that the answer claims, RFC 9110 section 14.4."""
     if response.status_code == 206:
-        found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "").strip())
-        if not found:
+        match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "").strip())
+        if not match:
             return start, None
-        return int(found[1]), None if found[2] == "*" else int(found[2])
+        return int(match[1]), None if match[2] == "*" else int(match[2])
     length = response.headers.get("Content-Length", "")
     return 0, int(length) if length.isdecimal() else None
 
@@ -221,7 +221,7 @@ def _http_chunks(response: requests.Response, timeout_s: float) -> Iterator[byte
 def _file_body(url: str, start: int, validator: str | None) -> Iterator[Body]:
     try:
         system, path = fsspec.core.url_to_fs(url)
-        total, found = int(system.size(path)), str(system.ukey(path))
+        total, current = int(system.size(path)), str(system.ukey(path))
         file = system.open(path, "rb")
     except (ImportError, ValueError) as error:
         raise CairnError(f"{url}: {error}") from error
@@ -234,9 +234,9 @@ def _file_body(url: str, start: int, validator: str | None) -> Iterator[Body]:
     except Exception as error:  # every fsspec backend has errors of its own: credentials, buckets, regions
         raise CairnError(f"{url}: cannot be opened ({type(error).__name__}: {error})") from error
     with file:
-        first = start if start <= total and validator in (None, found) else 0
+        first = start if start <= total and validator in (None, current) else 0
         file.seek(first)
-        yield Body(first, total, found, _file_chunks(file))
+        yield Body(first, total, current, _file_chunks(file))
 
 
 def _file_chunks(file: fsspec.spec.AbstractBufferedFile) -> Iterator[bytes]:

@@ -10,10 +10,12 @@ from cairnhub.datasets_hub.card import Source
 from cairnhub.pipelines.artifacts.index import IndexCounts, IndexFolder
 from cairnhub.pipelines.artifacts.protocols import ProtocolsFolder
 from cairnhub.pipelines.context import Context
-from cairnhub.pipelines.sources import Listing, SourceReader, reader, subset_of
+from cairnhub.pipelines.sources.csv_tables import is_in
 from cairnhub.pipelines.sources.fetching import require_fetched
-from cairnhub.pipelines.sources.listing import is_in
+from cairnhub.pipelines.sources.listing import Listing
+from cairnhub.pipelines.sources.readers import reader, subset_of
 from cairnhub.pipelines.sources.registered_counts import check_counts, expected_counts
+from cairnhub.pipelines.sources.source_reader import SourceReader
 from cairnhub.pipelines.sources.subset import kept_protocols, reduce
 
 
@@ -56,14 +58,14 @@ def run(context: Context) -> None:
         )
     for reason, number in listing.quarantine["reason"].value_counts().items():
         print(f"{context.dataset}: {number:,} in quarantine.parquet: {reason}")
-    for reason, number in listing.refused["reason"].value_counts().items():
+    for reason, number in listing.refused_members["reason"].value_counts().items():
         print(f"{context.dataset}: {number:,} members of archives {reason}")
 
 
 def _quarantine(listing: Listing) -> pd.DataFrame:
     """Listed images first, then refused members, which have neither id nor split."""
     listed = listing.quarantine.reindex(columns=["image_id", "split", "path", "reason"])
-    return pd.concat([listed, listing.refused.rename(columns={"member": "path"})])
+    return pd.concat([listed, listing.refused_members.rename(columns={"member": "path"})])
 
 
 def _compare(context: Context, source: SourceReader, whole: Listing) -> str:

@@ -5,7 +5,7 @@ import pandas as pd
 from cairnhub.core.errors import CairnError
 from cairnhub.hierarchies.tree import LabelTree
 from cairnhub.pipelines.context import Context
-from cairnhub.pipelines.sources import reader
+from cairnhub.pipelines.sources.readers import reader
 
 
 def run(context: Context) -> None:

@@ -11,8 +11,8 @@ from cairnhub.core.errors import CairnError
 from cairnhub.core.files import write_text_atomic
 from cairnhub.core.parse import FORBID, read_json
 from cairnhub.pipelines.settings.fetch import Wikimedia
+from cairnhub.pipelines.sources.formats.gldv2.wikimedia import Api, mine
 from cairnhub.pipelines.sources.ledger import FetchedFile
-from cairnhub.pipelines.sources.wikimedia import Api, mine
 
 FOLDER = "wikimedia"
 FILE = f"{FOLDER}/mined.json"
@@ -51,7 +51,7 @@ def mine_types(categories: Sequence[str], store: Path, settings: Wikimedia) -> F
     commons = Api(settings.commons, answers / "commons", settings.contact)
     wikidata = Api(settings.wikidata, answers / "wikidata", settings.contact)
     mining = mine(sorted(set(categories)), commons, wikidata, settings.depth)
-    types = {category: _readable(found.types) for category, found in mining.landmarks.items()}
+    types = {category: _readable(landmark.types) for category, landmark in mining.landmarks.items()}
     content = {"types": {category: name for category, name in types.items() if name}, "chains": mining.chains}
     write_text_atomic(store / FILE, json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
     print(f"{len(content['types']):,} of {len(types):,} Commons categories have a type on Wikidata")

@@ -1,31 +1,26 @@
 """Google Landmarks v2 (Weyand et al., CVPR 2020): tars by id prefix, landmarks named by Commons categories."""
 
 import re
-import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import unquote
 
 import pandas as pd
 
 from cairnhub.core.errors import CairnError
-from cairnhub.core.text import without_controls
 from cairnhub.datasets_hub.card import Card, EvaluationProtocol
-from cairnhub.hierarchies.label_rules import disambiguate
+from cairnhub.pipelines.archives.tar import Tar
 from cairnhub.pipelines.executors.local import HERE, Executor
+from cairnhub.pipelines.settings.fetch import Fetch
 from cairnhub.pipelines.settings.sources import GLDv2Source, GLDv2Subset
-from cairnhub.pipelines.sources.listing import (
-    ATTRIBUTION,
-    LOCATION,
-    Listing,
-    SourceReader,
-    is_in,
-    leave_out,
-    read_csv,
-    split_off,
-)
-from cairnhub.pipelines.sources.match_members import locate, scan_tars
-from cairnhub.pipelines.sources.mined_types import mined_types
+from cairnhub.pipelines.sources.csv_tables import is_in, read_csv
+from cairnhub.pipelines.sources.formats.gldv2.landmark_table import keyed, landmark_table, published_labels
+from cairnhub.pipelines.sources.formats.gldv2.mined_types import forget_types, mine_types, mined_types
+from cairnhub.pipelines.sources.formats.gldv2.published_hashes import hash_files, with_published_hashes
+from cairnhub.pipelines.sources.ledger import FetchedFile
+from cairnhub.pipelines.sources.listing import ATTRIBUTION, PLACE, Listing, exclude, quarantine
+from cairnhub.pipelines.sources.match_members import list_members, match_members
+from cairnhub.pipelines.sources.registry import RegistryRow
+from cairnhub.pipelines.sources.source_reader import SourceReader
 
 FOLDERS = {"train": "train", "index": "index", "test": "test"}
 """Folder of the tars -> split of the published dataset."""
@@ -37,7 +32,6 @@ TABLES = {
     "test": ("metadata/test.csv", "ground_truth/"),
 }
 """Files, or beginnings of their names, that only one folder's split needs."""
-COMMONS_PREFIX = "Category:"
 UNLABELLED = "unlabelled"
 CITATION = (
     "T. Weyand, A. Araujo, B. Cao, J. Sim. Google Landmarks Dataset v2: A Large-Scale Benchmark for Instance-Level "
@@ -51,41 +45,13 @@ ABSENT = "in no tar"
 _ARCHIVE = re.compile(
     r"(md5sum/)?(?P<folder>train|index|test)/(md5\.)?images_(?P<number>[0-9]{1,9})\.(tar|txt)"
 )
-_STEPS: dict[str, Callable[[str], str]] = {
-    "percent-decoded": unquote,
-    "control characters": without_controls,
-    "composed (NFC)": lambda text: unicodedata.normalize("NFC", text),
-    "underscores": lambda text: text.replace("_", " "),
-    "stray spaces": lambda text: " ".join(text.split()),
-}
-
-
-def read_name(commons_url: str) -> tuple[str, str]:
-    """The name inside a Commons category URL, and what had to be changed to make it readable.
-
-    >>> read_name("http://commons.wikimedia.org/wiki/Category:Caf%C3%A9__de_Flore_")
-    ('Café de Flore', 'percent-decoded, underscores, stray spaces')
-    """
-    _, _, name = commons_url.partition(COMMONS_PREFIX)
-    name = name or commons_url
-    changes = []
-    for change, step in _STEPS.items():
-        before, name = name, step(name)
-        if name != before:
-            changes.append(change)
-    return name, ", ".join(changes)
-
-
-def readable_name(commons_url: str) -> str:
-    """The name inside a Commons category URL: decoded, NFC, single spaces."""
-    return read_name(commons_url)[0]
 
 
 class GLDv2(SourceReader):
     """Reads the official layout: `metadata/`, `ground_truth/`, `{train,index,test}/images_NNN.tar`.
 
     With `hierarchy: published` it is H-GLDv2 (Ramzi et al., SupRank): the labels that GLDv2 publishes give
-    category and kind, images of landmarks without a label are left out, test images query the index's.
+    category and kind, images of landmarks without a label are excluded, test images query the index's.
     """
 
     levels = ("landmark", "category", "kind")
@@ -116,7 +82,7 @@ class GLDv2(SourceReader):
         return "gldv2_clean" if self.source.clean else "gldv2"
 
     def needs(self, name: str) -> bool:
-        """Leave out tars, their hash files and tables that the subset has no use for."""
+        """All but the tars, their hash files and tables that the subset has no use for."""
         if archive := _ARCHIVE.fullmatch(name):
             folder, number = archive["folder"], int(archive["number"])
             return folder in self.folders and self._is_chosen(folder, number)
@@ -134,36 +100,50 @@ class GLDv2(SourceReader):
         images = self._annotations(store, excluded)
         keys = ["space", "landmark_id"]
         images = images.merge(landmarks[[*keys, "landmark", "type"]], on=keys, how="left").drop(columns=keys)
-        images, unnamed = split_off(images, images["landmark"].isna(), "its landmark has no category")
-        images, absent, refused = locate(images, self._members(store), ["image_id", "split"], ABSENT)
+        images, unnamed = quarantine(images, images["landmark"].isna(), "its landmark has no category")
+        matches = match_members(images, self._members(store), ["image_id", "split"], ABSENT)
+        images, absent = matches.images, matches.quarantine
         cut = {self.folders[folder] for folder in self.subset.n_archives if folder in self.folders}
         outside = (absent["reason"] == ABSENT) & absent["split"].isin(cut)
-        absent = leave_out(absent, outside, "in none of the tars of the subset", excluded)
+        absent = exclude(absent, outside, "in none of the tars of the subset", excluded)
         if self.subset.only_typed:
-            images = leave_out(images, images["type"] == "", "its landmark has no type", excluded)
-        labels = _published_labels(store / "metadata", landmarks)
+            images = exclude(images, images["type"] == "", "its landmark has no type", excluded)
+        labels = published_labels(store / "metadata", landmarks)
         if self.is_published:
             images = self._labelled(images, labels, excluded)
         images = self._credited(images.sort_values(["split", "archive", "offset"], ignore_index=True), store)
         named = self.levels if self.is_published else ("landmark", "type")
         names = landmarks[["landmark", "original", "changes"]].rename(columns={"landmark": "label"})
         return Listing(
-            images[[*LOCATION, *named, *ATTRIBUTION]],
+            images[[*PLACE, *named, *ATTRIBUTION]],
             pd.concat([unnamed, absent], ignore_index=True),
             excluded,
             published_labels=None if self.is_published else labels,
             names=names,
             chains=mined.chains,
             ground_truth=_ground_truth(store) if "test" in self.folders else None,
-            refused=refused,
+            refused_members=matches.refused_members,
         )
 
-    def untyped(self, store: Path) -> list[str]:
-        """Commons categories of the landmarks for which GLDv2 gives no supercategory."""
+    def hash_files(self, rows: Sequence[RegistryRow]) -> list[RegistryRow]:
+        """See `SourceReader`."""
+        return hash_files(rows)
+
+    def with_published_hashes(self, rows: Sequence[RegistryRow], store: Path) -> list[RegistryRow]:
+        """See `SourceReader`."""
+        return with_published_hashes(rows, store)
+
+    def fetch_more(self, store: Path, settings: Fetch) -> list[FetchedFile]:
+        """Mine the types of landmarks for which GLDv2 gives no supercategory, where the parameters ask for them."""
         if self.is_published:
             return []
         landmarks = landmark_table(store / "metadata", {})
-        return landmarks.loc[landmarks["type"] == "", "original"].tolist()
+        categories = landmarks.loc[landmarks["type"] == "", "original"].tolist()
+        if categories and settings.wikimedia is not None:
+            return [mine_types(categories, store, settings.wikimedia)]
+        if categories:
+            forget_types(store)
+        return []
 
     def _annotations(self, store: Path, excluded: dict[str, dict[str, int]]) -> pd.DataFrame:
         """The listed images of the chosen splits: ids and what they show, in the id space of the labels."""
@@ -185,7 +165,7 @@ class GLDv2(SourceReader):
         if self.source.clean:
             clean = read_csv(metadata / "train_clean.csv", ["landmark_id", "images"])
             kept = is_in(train["image_id"], pd.Index(clean["images"].str.split().explode().unique()))
-            train = leave_out(train, ~kept, "not in train_clean", excluded)
+            train = exclude(train, ~kept, "not in train_clean", excluded)
         return train
 
     def _credited(self, images: pd.DataFrame, store: Path) -> pd.DataFrame:
@@ -193,34 +173,34 @@ class GLDv2(SourceReader):
         columns = ["id", "author", "license", "title"]
         credit = pd.DataFrame(columns=columns, dtype="str")
         if "train" in self.folders:
-            credit = _keyed(store / "metadata/train_attribution.csv", "id", columns[1:])
+            credit = keyed(store / "metadata/train_attribution.csv", "id", columns[1:])
         credit = credit.rename(columns={"id": "image_id"}).assign(split=self.folders.get("train", ""))
         return images.merge(credit, on=["image_id", "split"], how="left")
 
     def _labelled(
         self, images: pd.DataFrame, labels: pd.DataFrame, excluded: dict[str, dict[str, int]]
     ) -> pd.DataFrame:
-        """Join category and kind; what has none is left out, or kept under a name that says so."""
+        """Join category and kind; what has none is excluded, or kept under a name that says so."""
         images = images.merge(labels, on="landmark", how="left")
         bare = images["category"].isna()
         if self.source.keep_unlabelled:
             bare &= images["split"] == self.folders.get("test", "")
-        images = leave_out(images, bare, "its landmark has no published label", excluded)
+        images = exclude(images, bare, "its landmark has no published label", excluded)
         return images.fillna({"category": UNLABELLED, "kind": UNLABELLED})
 
     def _members(self, store: Path) -> pd.DataFrame:
         """Where each image lies: one scan over the chosen tars of every split."""
         tars = [
-            f"{folder}/{tar.name}"
+            Tar(store, f"{folder}/{path.name}")
             for folder in self.folders
-            for tar in sorted((store / folder).glob("images_*.tar"))
-            if (archive := _ARCHIVE.fullmatch(f"{folder}/{tar.name}"))
+            for path in sorted((store / folder).glob("images_*.tar"))
+            if (archive := _ARCHIVE.fullmatch(f"{folder}/{path.name}"))
             and self._is_chosen(folder, int(archive["number"]))
         ]
         if not tars:
             folders = ", ".join(f"{folder}/" for folder in self.folders)
             raise CairnError(f"{store}: no images_NNN.tar under {folders}: run the fetch stage")
-        members = scan_tars(store, tars, self.executor)
+        members = list_members(tars, self.executor)
         if members.empty:
             raise CairnError(f"{store}: its {len(tars)} tars hold no image; run the fetch stage again")
         members["split"] = members["archive"].str.replace(r"/.*", "", regex=True).map(self.folders)
@@ -251,81 +231,12 @@ class GLDv2(SourceReader):
         )
 
 
-def landmark_table(metadata: Path, mined: Mapping[str, str]) -> pd.DataFrame:
-    """Every landmark of both id spaces with a unique readable name.
-
-    Args:
-        metadata: folder of the CSVs.
-        mined: types by Commons category, for landmarks without a supercategory.
-
-    Returns:
-        Columns `space` (`train` or `index`), `landmark_id`, `landmark` (unique: a name that occurs twice gets
-        its space and id), `type` (supercategory or mined type, empty where there is neither), `original` (the URL)
-        and `changes` (what made the URL a name).
-    """
-    spaces = []
-    for space in ("train", "index"):
-        names = _keyed(metadata / f"{space}_label_to_category.csv", "landmark_id", ["category"])
-        types = read_csv(metadata / f"{space}_label_to_hierarchical.csv", ["landmark_id", "supercategory"])
-        types = types[["landmark_id", "supercategory"]].drop_duplicates()
-        _one_row_each(types, metadata / f"{space}_label_to_hierarchical.csv")
-        spaces.append(names.merge(types, on="landmark_id", how="left").assign(space=space))
-    table = pd.concat(spaces, ignore_index=True)
-    table = table.rename(columns={"category": "original"})
-    read = [read_name(url) for url in table["original"]]
-    table["landmark"] = [name for name, _ in read]
-    given = table["supercategory"].fillna("").str.split().str.join(" ")
-    table["type"] = given.where(given != "", [mined.get(url, "") for url in table["original"]])
-    ids = table["space"] + " " + table["landmark_id"]
-    unique = disambiguate(table["landmark"].tolist(), ids.tolist())
-    table["changes"] = [
-        ", ".join(filter(None, (changes, "id appended" if name != label else "")))
-        for (name, changes), label in zip(read, unique, strict=True)
-    ]
-    table["landmark"] = unique
-    return table[["space", "landmark_id", "landmark", "type", "original", "changes"]]
-
-
-def _published_labels(metadata: Path, landmarks: pd.DataFrame) -> pd.DataFrame:
-    """The labels that GLDv2 itself publishes, for the landmarks that have one."""
-    columns = ["landmark_id", "hierarchical_label", "natural_or_human_made"]
-    spaces = [
-        read_csv(metadata / f"{space}_label_to_hierarchical.csv", columns)[columns].assign(space=space)
-        for space in ("train", "index")
-    ]
-    labels = pd.concat(spaces, ignore_index=True).drop_duplicates(["space", "landmark_id"])
-    labels = landmarks.merge(labels, on=["space", "landmark_id"])
-    labels = labels.rename(columns={"hierarchical_label": "category", "natural_or_human_made": "kind"})
-    is_labelled = (labels["category"] != "") & (labels["kind"] != "")
-    return labels.loc[is_labelled, ["landmark", "category", "kind"]]
-
-
-def _one_row_each(types: pd.DataFrame, path: Path) -> None:
-    repeated = types[types["landmark_id"].duplicated(keep=False)]
-    if len(repeated):
-        example = repeated["landmark_id"].iloc[0]
-        parents = sorted(repeated.loc[repeated["landmark_id"] == example, "supercategory"])
-        raise CairnError(
-            f"{path}: landmark {example} has two supercategories: {', '.join(map(repr, parents))}"
-        )
-
-
-def _keyed(path: Path, key: str, columns: list[str]) -> pd.DataFrame:
-    """Text columns of a CSV that speaks of each key once: a second row would make images of nothing."""
-    frame = read_csv(path, [key, *columns])[[key, *columns]]
-    if (repeated := frame[key].duplicated()).any():
-        raise CairnError(
-            f"{path}: {key} {frame.loc[repeated, key].iloc[0][:100]!r} is listed twice; fetch it again"
-        )
-    return frame
-
-
 def _index(store: Path, excluded: dict[str, dict[str, int]], split: str) -> pd.DataFrame:
     index = read_csv(store / "metadata/index.csv", ["id"])[["id"]]
-    shown = _keyed(store / "metadata/index_image_to_landmark.csv", "id", ["landmark_id"])
+    shown = keyed(store / "metadata/index_image_to_landmark.csv", "id", ["landmark_id"])
     index = index.merge(shown, on="id", how="left")
     index = index.rename(columns={"id": "image_id"}).assign(split=split, space="index")
-    return leave_out(index, index["landmark_id"].isna(), "shows no known landmark", excluded)
+    return exclude(index, index["landmark_id"].isna(), "shows no known landmark", excluded)
 
 
 def _test(store: Path, excluded: dict[str, dict[str, int]], split: str) -> pd.DataFrame:
@@ -339,7 +250,7 @@ def _test(store: Path, excluded: dict[str, dict[str, int]], split: str) -> pd.Da
     test = test.merge(votes[["id", "landmark_id"]], on="id", how="left")
     test = test.rename(columns={"id": "image_id"}).assign(split=split, space="index")
     ignored = "no ground truth (ignored by the benchmark)"
-    return leave_out(test, test["landmark_id"].isna(), ignored, excluded)
+    return exclude(test, test["landmark_id"].isna(), ignored, excluded)
 
 
 def _ground_truth(store: Path) -> pd.DataFrame:

@@ -6,9 +6,12 @@ import pandas as pd
 
 from cairnhub.core.errors import CairnError
 from cairnhub.datasets_hub.card import Card, EvaluationProtocol
-from cairnhub.pipelines.sources.listing import LOCATION, Listing, SourceReader
-from cairnhub.pipelines.sources.match_members import locate
-from cairnhub.pipelines.sources.zips import open_zip, read_zip_member, scan_zip
+from cairnhub.pipelines.archives.zip import Zip
+from cairnhub.pipelines.executors.local import Executor
+from cairnhub.pipelines.settings.sources import Subset, VehicleIDSource
+from cairnhub.pipelines.sources.listing import PLACE, Listing
+from cairnhub.pipelines.sources.match_members import list_members, match_members
+from cairnhub.pipelines.sources.source_reader import SourceReader
 
 ARCHIVE = "VehicleID_V1.0.zip"
 FOLDER = "VehicleID_V1.0"
@@ -28,11 +31,11 @@ class VehicleID(SourceReader):
 
     def list_images(self, store: Path) -> Listing:
         """List the images of both splits."""
-        path = store / ARCHIVE
-        images = pd.concat([_read_split(path, split) for split in SPLIT_FILES], ignore_index=True)
-        located = locate(images, scan_zip(path), ["member"], f"not in {ARCHIVE}")
-        images = located.images.sort_values(["split", "offset"], ignore_index=True)
-        return Listing(images[[*LOCATION, *LEVELS]], located.quarantine, refused=located.refused)
+        archive = Zip(store, ARCHIVE)
+        images = pd.concat([_read_split(archive, split) for split in SPLIT_FILES], ignore_index=True)
+        matches = match_members(images, list_members([archive]), ["member"], f"not in {ARCHIVE}")
+        images = matches.images.sort_values(["split", "offset"], ignore_index=True)
+        return Listing(images[[*PLACE, *LEVELS]], matches.quarantine, refused_members=matches.refused_members)
 
     def card(self) -> Card:
         """What the published dataset says of itself."""
@@ -56,10 +59,16 @@ class VehicleID(SourceReader):
         )
 
 
-def _read_split(path: Path, split: str) -> pd.DataFrame:
+def make(dataset: str, source: VehicleIDSource, subset: Subset, executor: Executor) -> VehicleID:
+    """See `formats`."""
+    return VehicleID()
+
+
+def _read_split(archive: Zip, split: str) -> pd.DataFrame:
+    """One list of images: columns `image_id`, `vehicle`, `split`, `member`."""
+    path = archive.path_of(ARCHIVE)
     name = f"{FOLDER}/train_test_split/{SPLIT_FILES[split]}"
-    with open_zip(path) as archive:
-        lines = read_zip_member(archive, name).decode("utf-8", errors="replace").splitlines()
+    lines = archive.read_file(name).decode("utf-8", errors="replace").splitlines()
     pairs = [line.split() for line in lines if line.strip()]
     if not pairs:
         raise CairnError(f"{path}: {name}: lists no image; fetch it again")

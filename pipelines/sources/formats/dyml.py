@@ -8,9 +8,13 @@ import pandas as pd
 
 from cairnhub.core.errors import CairnError
 from cairnhub.datasets_hub.card import Card, EvaluationProtocol
-from cairnhub.pipelines.sources.listing import LOCATION, Listing, SourceReader, scan_folder
-from cairnhub.pipelines.sources.match_members import locate
-from cairnhub.pipelines.sources.zips import open_zip, read_zip_member, scan_zip
+from cairnhub.pipelines.archives.folder import Folder
+from cairnhub.pipelines.archives.zip import Zip
+from cairnhub.pipelines.executors.local import Executor
+from cairnhub.pipelines.settings.sources import DyMLSource, Subset
+from cairnhub.pipelines.sources.listing import PLACE, Listing
+from cairnhub.pipelines.sources.match_members import list_members, match_members
+from cairnhub.pipelines.sources.source_reader import SourceReader
 
 LEVELS = ("fine", "middle", "coarse")
 ALL_IN_ONE = "mini-bmk_all_in_one"
@@ -21,7 +25,7 @@ _HEADERS = {("fname", "coarse_id", "middle_id", "fine_id"), ("fname", "labels")}
 
 
 @dataclass(frozen=True)
-class Part:
+class LabelFile:
     """One CSV, the folder of its images and the split that they become."""
 
     csv: str
@@ -44,16 +48,19 @@ class DyML(SourceReader):
     def __init__(self, dataset: str) -> None:
         self.dataset = dataset
         self.edition = dataset
-        self.parts = [Part("train/label.csv", "train/imgs", "train", None), *_benchmarks(dataset)]
+        self.label_files = [
+            LabelFile("train/label.csv", "train/imgs", "train", None),
+            *_benchmarks(dataset),
+        ]
 
     def list_images(self, store: Path) -> Listing:
         """List the images of training and benchmarks."""
         files = _files(store, f"{self.dataset}.zip")
-        images = pd.concat([_list_part(files, part) for part in self.parts], ignore_index=True)
+        images = pd.concat([_read_labels(files, file) for file in self.label_files], ignore_index=True)
         images["member"] = files.root + images["image_id"]
-        located = locate(images, files.members, ["member"], "listed, but not in its folder")
-        images = located.images[[*LOCATION, *LEVELS]].reset_index(drop=True)
-        return Listing(images, located.quarantine, refused=located.refused)
+        matches = match_members(images, files.members, ["member"], "listed, but not in its folder")
+        images = matches.images[[*PLACE, *LEVELS]].reset_index(drop=True)
+        return Listing(images, matches.quarantine, refused_members=matches.refused_members)
 
     def card(self) -> Card:
         """What the published dataset says of itself."""
@@ -64,7 +71,7 @@ class DyML(SourceReader):
             )
             for level in LEVELS
         )
-        if any(part.images.startswith(ALL_IN_ONE) for part in self.parts):
+        if any(file.images.startswith(ALL_IN_ONE) for file in self.label_files):
             protocols = (EvaluationProtocol(name="all-in-one", query="test", gallery="test"),)
         return Card(
             name=self.dataset,
@@ -85,11 +92,16 @@ class DyML(SourceReader):
         )
 
 
-def _benchmarks(dataset: str) -> list[Part]:
+def make(dataset: str, source: DyMLSource, subset: Subset, executor: Executor) -> DyML:
+    """See `formats`."""
+    return DyML(dataset)
+
+
+def _benchmarks(dataset: str) -> list[LabelFile]:
     if dataset.endswith("product"):
-        return [Part(f"{ALL_IN_ONE}/label.csv", f"{ALL_IN_ONE}/imgs", "test", None)]
+        return [LabelFile(f"{ALL_IN_ONE}/label.csv", f"{ALL_IN_ONE}/imgs", "test", None)]
     return [
-        Part(f"bmk_{level}/{side}.csv", f"bmk_{level}/{side}", f"{side}_{level}", level)
+        LabelFile(f"bmk_{level}/{side}.csv", f"bmk_{level}/{side}", f"{side}_{level}", level)
         for level in LEVELS
         for side in ("query", "gallery")
     ]
@@ -97,66 +109,58 @@ def _benchmarks(dataset: str) -> list[Part]:
 
 @dataclass(frozen=True)
 class Files:
-    """Where a part's files lie: inside the zip of the authors, or unpacked in the store.
+    """Where the files lie: inside the zip of the authors, or unpacked in the store.
 
     Attributes:
-        path: the zip, or the folder.
+        archive: the zip, or the folder.
         root: what stands before `train/label.csv` in the zip: its top folder, or nothing.
-        members: every file, as `scan_zip` lists them.
+        members: every file, as `list_members` gives them.
     """
 
-    path: Path
+    archive: Zip | Folder
     root: str
     members: pd.DataFrame
 
-    def read(self, name: str) -> bytes:
-        """The bytes of one file.
-
-        Raises:
-            CairnError: it is not there.
-        """
-        if self.path.is_dir():
-            try:
-                return (self.path / name).read_bytes()
-            except FileNotFoundError as error:
-                raise CairnError(f"{self.path / name} is missing: run the fetch stage again") from error
-        with open_zip(self.path) as archive:
-            return read_zip_member(archive, self.root + name)
+    def where(self, name: str) -> Path:
+        """A file's name for messages."""
+        path = self.archive.path_of(name)
+        return path / name if isinstance(self.archive, Zip) else path
 
 
-def _files(store: Path, archive: str) -> Files:
+def _files(store: Path, name: str) -> Files:
     """The files of the zip if there is one, those of the folder otherwise.
 
     Raises:
         CairnError: the zip is damaged or is not of DyML.
     """
-    path = store / archive
-    if not path.is_file():
-        return Files(store, "", scan_folder(store, ""))
-    members = scan_zip(path)
+    if not (store / name).is_file():
+        return Files(Folder(store), "", list_members([Folder(store)]))
+    archive = Zip(store, name)
+    members = list_members([archive])
     labels = members.loc[members["member"].str.fullmatch(r"([^/]+/)?train/label\.csv"), "member"]
     if len(labels) != 1:
         raise CairnError(
-            f"{path}: holds no train/label.csv, at the top or in one folder; is it a zip of DyML?"
+            f"{store / name}: holds no train/label.csv, at the top or in one folder; is it a zip of DyML?"
         )
-    return Files(path, labels.iloc[0].removesuffix("train/label.csv"), members)
+    return Files(archive, labels.iloc[0].removesuffix("train/label.csv"), members)
 
 
-def _list_part(files: Files, part: Part) -> pd.DataFrame:
-    where = files.path / part.csv
-    rows = parse_glued_csv(files.read(part.csv).decode("utf-8", errors="replace"), where)
-    prefix = "" if part.split == "train" else f"{part.csv.partition('/')[0]} "
-    if part.level is None:
+def _read_labels(files: Files, file: LabelFile) -> pd.DataFrame:
+    where = files.where(file.csv)
+    text = files.archive.read_file(files.root + file.csv).decode("utf-8", errors="replace")
+    rows = parse_glued_csv(text, where)
+    prefix = "" if file.split == "train" else f"{file.csv.partition('/')[0]} "
+    if file.level is None:
         _require(rows, ["fname", *(f"{level}_id" for level in LEVELS)], where)
         labels = {level: prefix + rows[f"{level}_id"] for level in LEVELS}
     else:
         _require(rows, ["fname", "labels"], where)
-        known = LEVELS.index(part.level)
+        known = LEVELS.index(file.level)
         given = prefix + rows["labels"]
         unknown = pd.Series(prefix + UNKNOWN, index=rows.index)
         labels = {level: given if rank <= known else unknown for rank, level in enumerate(LEVELS)}
-    image_id = part.images + "/" + rows["fname"]
-    return pd.DataFrame({"image_id": image_id, "split": part.split, **labels})
+    image_id = file.images + "/" + rows["fname"]
+    return pd.DataFrame({"image_id": image_id, "split": file.split, **labels})
 
 
 def _require(rows: pd.DataFrame, columns: list[str], path: Path) -> None:

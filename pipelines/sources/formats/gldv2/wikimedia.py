@@ -30,11 +30,11 @@ _AGAIN = frozenset(
 )
 _INSTANCE_OF, _SUBCLASS_OF, _MAIN_TOPIC = "P31", "P279", "P301"
 Json = Mapping[str, object]
-Entry = Mapping[str, Mapping[str, Mapping[str, str]]]  # one entity as Wikidata writes it
+RawEntity = Mapping[str, Mapping[str, Mapping[str, str]]]  # one entity as Wikidata writes it
 
 
 @dataclass(frozen=True)
-class Mined:
+class LandmarkItem:
     """What Wikimedia says of one landmark.
 
     Attributes:
@@ -52,7 +52,7 @@ class Mined:
 class Mining:
     """Types per Commons category, and superclass labels per type, nearest first (`propose(chains=...)`)."""
 
-    landmarks: Mapping[str, Mined]
+    landmarks: Mapping[str, LandmarkItem]
     chains: Mapping[str, tuple[str, ...]]
 
 
@@ -220,7 +220,7 @@ def _mine(categories: Sequence[str], commons: Api, wikidata: Api, depth: int) ->
     item_of = _items(commons, set(titles.values()))
     entities = _entities(wikidata, {item for item in item_of.values() if item})
     topics = {item: entity.links[_MAIN_TOPIC][:1] for item, entity in entities.items()}
-    entities |= _entities(wikidata, {topic for found in topics.values() for topic in found})
+    entities |= _entities(wikidata, {topic for main in topics.values() for topic in main})
     type_ids = {t for entity in entities.values() for t in entity.links[_INSTANCE_OF]}
     classes = _superclasses(wikidata, type_ids, depth)
     landmarks = {}
@@ -230,7 +230,7 @@ def _mine(categories: Sequence[str], commons: Api, wikidata: Api, depth: int) ->
         ids = entities[item].links[_INSTANCE_OF] if item in entities else ()
         labels = dict.fromkeys(classes[i].label if i in classes else i for i in ids)
         known = entities[item].id if item in entities else item
-        landmarks[category] = Mined(title.removeprefix("Category:"), known, tuple(labels))
+        landmarks[category] = LandmarkItem(title.removeprefix("Category:"), known, tuple(labels))
     chains = {
         classes[i].label: _chain(i, classes, depth) for i in sorted(type_ids, key=_number) if i in classes
     }
@@ -251,13 +251,13 @@ def _items(commons: Api, titles: set[str]) -> dict[str, str]:
     for answer in commons.ask(
         titles, parameters, "titles", lambda a: _pages(a)[0].keys() | _pages(a)[1].keys()
     ):
-        found, became = _pages(answer)
-        for title in item_of.keys() & (found.keys() | became.keys()):
+        item_ids, became = _pages(answer)
+        for title in item_of.keys() & (item_ids.keys() | became.keys()):
             end, met = title, {title}
             while became.get(end, title) not in met:
                 end = became[end]
                 met.add(end)
-            item_of[title] = found.get(end, "") or item_of[title]
+            item_of[title] = item_ids.get(end, "") or item_of[title]
     return item_of
 
 
@@ -266,16 +266,16 @@ def _pages(answer: Json) -> tuple[dict[str, str], dict[str, str]]:
     query = answer.get("query")
     if not isinstance(query, dict):
         return {}, {}
-    found = {
+    item_ids = {
         page["title"]: page.get("pageprops", {}).get("wikibase_item", "") for page in query.get("pages", [])
     }
     steps = (step for key in ("normalized", "redirects") for step in query.get(key, []))
-    return found, {step["from"]: step["to"] for step in steps}
+    return item_ids, {step["from"]: step["to"] for step in steps}
 
 
 def _entities(wikidata: Api, ids: set[str]) -> dict[str, _Entity]:
     """Entities by the ids asked for; an id that was merged into another gives the other."""
-    found: dict[str, _Entity] = {}
+    entities: dict[str, _Entity] = {}
     parameters = {
         "action": "wbgetentities",
         "props": "labels|claims",
@@ -284,11 +284,13 @@ def _entities(wikidata: Api, ids: set[str]) -> dict[str, _Entity]:
     }
     for answer in wikidata.ask(ids, parameters, "ids", lambda a: _named(a).keys()):
         named = _named(answer)
-        found |= {name: _entity(named[name]) for name in ids & named.keys() if "missing" not in named[name]}
-    return found
+        entities |= {
+            name: _entity(named[name]) for name in ids & named.keys() if "missing" not in named[name]
+        }
+    return entities
 
 
-def _named(answer: Json) -> dict[str, Entry]:
+def _named(answer: Json) -> dict[str, RawEntity]:
     """Raw entities by every id that leads to them."""
     listed = answer.get("entities")
     named = {}
@@ -298,7 +300,7 @@ def _named(answer: Json) -> dict[str, Entry]:
     return named
 
 
-def _entity(raw: Entry) -> _Entity:
+def _entity(raw: RawEntity) -> _Entity:
     labels = raw.get("labels", {})
     label = next(
         (labels[language]["value"] for language in ("en", "mul") if language in labels), str(raw["id"])
@@ -322,15 +324,15 @@ def _targets(statements: Iterable[object]) -> tuple[str, ...]:
 
 def _superclasses(wikidata: Api, ids: set[str], depth: int) -> dict[str, _Entity]:
     """The classes and everything above them, level by level."""
-    found: dict[str, _Entity] = {}
+    classes: dict[str, _Entity] = {}
     wanted = set(ids)
     for _ in range(depth + 1):
-        new = _entities(wikidata, wanted - found.keys())
-        found |= new
-        wanted = {above for entity in new.values() for above in entity.links[_SUBCLASS_OF]} - found.keys()
+        new = _entities(wikidata, wanted - classes.keys())
+        classes |= new
+        wanted = {above for entity in new.values() for above in entity.links[_SUBCLASS_OF]} - classes.keys()
         if not wanted:
             break
-    return found
+    return classes
 
 
 def _chain(start: str, classes: Mapping[str, _Entity], depth: int) -> tuple[str, ...]:

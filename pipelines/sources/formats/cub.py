@@ -7,8 +7,11 @@ import pandas as pd
 
 from cairnhub.core.errors import CairnError
 from cairnhub.datasets_hub.card import Card, EvaluationProtocol
-from cairnhub.pipelines.archives import stream_tar_gz
-from cairnhub.pipelines.sources.listing import LOCATION, Listing, SourceReader, split_off
+from cairnhub.pipelines.archives.targz import TarGz
+from cairnhub.pipelines.executors.local import Executor
+from cairnhub.pipelines.settings.sources import CUBSource, Subset
+from cairnhub.pipelines.sources.listing import PLACE, Listing, in_streamed, quarantine
+from cairnhub.pipelines.sources.source_reader import SourceReader
 
 ARCHIVE = "CUB_200_2011.tgz"
 FOLDER = "CUB_200_2011"
@@ -30,7 +33,7 @@ class CUB(SourceReader):
 
     def list_images(self, store: Path) -> Listing:
         """List the images of both splits."""
-        texts = _read_tables(store / ARCHIVE)
+        texts = _read_tables(TarGz(store, ARCHIVE))
         tables = {name: _numbered(texts, name, store / ARCHIVE) for name in TABLES}
         images = tables["images.txt"].join(tables["image_class_labels.txt"])
         images = images.join(tables["classes.txt"], on="class_id")
@@ -42,10 +45,9 @@ class CUB(SourceReader):
         )
         number = pd.to_numeric(images["class_id"], errors="coerce")
         images["split"] = (number <= LAST_TRAIN_CLASS).map({True: "train", False: "test"})
-        images, unnamed = split_off(images, images["species"].isna(), "its class is not in classes.txt")
-        images = images.assign(archive=ARCHIVE, offset=-1, size_bytes=-1)
-        images = images.sort_values(["split", "member"], ignore_index=True)
-        return Listing(images[[*LOCATION, *LEVELS]], unnamed)
+        images, unnamed = quarantine(images, images["species"].isna(), "its class is not in classes.txt")
+        images = in_streamed(images, ARCHIVE).sort_values(["split", "member"], ignore_index=True)
+        return Listing(images[[*PLACE, *LEVELS]], unnamed)
 
     def card(self) -> Card:
         """What the published dataset says of itself."""
@@ -69,10 +71,15 @@ class CUB(SourceReader):
         )
 
 
-def _read_tables(path: Path) -> dict[str, str]:
+def make(dataset: str, source: CUBSource, subset: Subset, executor: Executor) -> CUB:
+    """See `formats`."""
+    return CUB()
+
+
+def _read_tables(archive: TarGz) -> dict[str, str]:
     """The tables' texts by name; the rest of the archive is not read."""
     texts: dict[str, str] = {}
-    for member in stream_tar_gz(path):
+    for member in archive.members():
         name = member.name.removeprefix(f"{FOLDER}/")
         if name in TABLES:
             texts[name] = member.content.decode("utf-8", errors="replace")

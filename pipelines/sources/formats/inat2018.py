@@ -10,16 +10,12 @@ from cairnhub.core.errors import CairnError
 from cairnhub.core.parse import decode, parse_json, read_text, typed
 from cairnhub.core.text import quoted
 from cairnhub.datasets_hub.card import Card, EvaluationProtocol
-from cairnhub.pipelines.archives import stream_tar_gz
-from cairnhub.pipelines.settings.sources import INat2018Source
-from cairnhub.pipelines.sources.listing import (
-    ATTRIBUTION,
-    LOCATION,
-    Listing,
-    SourceReader,
-    require_columns,
-    split_off,
-)
+from cairnhub.pipelines.archives.targz import TarGz
+from cairnhub.pipelines.executors.local import Executor
+from cairnhub.pipelines.settings.sources import INat2018Source, Subset
+from cairnhub.pipelines.sources.csv_tables import require_columns
+from cairnhub.pipelines.sources.listing import ATTRIBUTION, PLACE, Listing, in_streamed, quarantine
+from cairnhub.pipelines.sources.source_reader import SourceReader
 
 T = TypeVar("T")
 ARCHIVE = "train_val2018.tar.gz"
@@ -63,16 +59,14 @@ class INat2018(SourceReader):
         species = _categories(store)
         require_columns(species, self.levels, store / "categories.json.tar.gz")
         images = images.merge(species, on="category_id", how="left", suffixes=("", "_category"))
-        images, unknown = split_off(
+        images, unknown = quarantine(
             images, images["species"].isna(), "its category is not in categories.json"
         )
         images = images.merge(_credits(store), on="file_name", how="left")
         # The annotations alone: what the archive holds is seen when it is streamed into shards, once.
-        images = images.rename(columns={"file_name": "member"}).assign(
-            archive=ARCHIVE, offset=-1, size_bytes=-1
-        )
+        images = in_streamed(images.rename(columns={"file_name": "member"}), ARCHIVE)
         images = images.sort_values(["split", "member"], ignore_index=True)
-        return Listing(images[[*LOCATION, *self.levels, *ATTRIBUTION]], unknown)
+        return Listing(images[[*PLACE, *self.levels, *ATTRIBUTION]], unknown)
 
     def summary(self, store: Path) -> dict[str, dict[str, int]]:
         """What the split files count; the archive is not read."""
@@ -106,6 +100,11 @@ class INat2018(SourceReader):
         )
 
 
+def make(dataset: str, source: INat2018Source, subset: Subset, executor: Executor) -> INat2018:
+    """See `formats`."""
+    return INat2018(source)
+
+
 def _read_split(path: Path, split: str) -> pd.DataFrame:
     try:
         names = [line.strip() for line in read_text(path).split("\n") if line.strip()]
@@ -123,18 +122,19 @@ def _read_split(path: Path, split: str) -> pd.DataFrame:
     return frame
 
 
-def read_json_tar_gz(path: Path, shape: type[T]) -> T:
+def _read_json(archive: TarGz, shape: type[T]) -> T:
     """Parse the one JSON file inside a `.tar.gz`.
 
     Args:
-        path: the archive.
+        archive: the `.tar.gz`.
         shape: what the file must hold; keys that it does not name are left out.
 
     Raises:
         CairnError: missing archive, no JSON in it, broken JSON, or JSON of another shape.
     """
-    for member in stream_tar_gz(path):
-        if member.name.endswith(".json") and not member.refused:
+    path = archive.path_of("")
+    for member in archive.members():
+        if member.name.endswith(".json") and not member.refusal:
             where = f"{path}: {member.name}"
             return typed(shape, parse_json(decode(member.content, where), where), where)
     raise CairnError(f"{path}: holds no .json file; fetch it again")
@@ -142,8 +142,9 @@ def read_json_tar_gz(path: Path, shape: type[T]) -> T:
 
 def _categories(store: Path) -> pd.DataFrame:
     """One row per species: `category_id`, `species`, its ranks and `supercategory`."""
-    path = store / "categories.json.tar.gz"
-    frame = pd.DataFrame(read_json_tar_gz(path, list[dict[str, str | int]])).fillna("").astype(str)
+    archive = TarGz(store, "categories.json.tar.gz")
+    path = archive.path_of("categories.json")
+    frame = pd.DataFrame(_read_json(archive, list[dict[str, str | int]])).fillna("").astype(str)
     require_columns(frame, ["id", "name"], path)
     if (repeated := frame["id"].duplicated()).any():
         example = frame.loc[repeated, "id"].iloc[0]
@@ -155,7 +156,7 @@ def _credits(store: Path) -> pd.DataFrame:
     """Author and licence of every image, from the COCO-style annotation files."""
     frames = []
     for name in ("train2018.json.tar.gz", "val2018.json.tar.gz"):
-        annotations = read_json_tar_gz(store / name, _Annotations)
+        annotations = _read_json(TarGz(store, name), _Annotations)
         licenses = {entry["id"]: entry["name"] for entry in annotations.get("licenses", [])}
         images = pd.DataFrame(annotations["images"], columns=list(_Image.__annotations__))
         frames.append(

@@ -1,0 +1,1 @@
+"""Archives read in place: one module per kind, chosen by a file's name in `kinds`."""

@@ -1,0 +1,147 @@
+"""Tars: scanned once for offsets, then read by seek."""
+
+import os
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Self
+
+from cairnhub.core.errors import CairnError
+from cairnhub.pipelines.archives.entry import (
+    DAMAGED,
+    MAX_MEMBER_BYTES,
+    MAX_MEMBERS,
+    REPEATED,
+    TOO_LARGE,
+    Entry,
+    refusal_of_name,
+)
+
+MAX_HEADER_BYTES = 2**20
+"""Of a long name or of extended attributes: `tarfile` reads them at once."""
+_EXTENSIONS = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE,
+               tarfile.SOLARIS_XHDTYPE)  # fmt: skip
+_NO_FILES = {
+    tarfile.SYMTYPE: "a symbolic link",
+    tarfile.LNKTYPE: "a hard link",
+    tarfile.CHRTYPE: "a device",
+    tarfile.BLKTYPE: "a device",
+    tarfile.FIFOTYPE: "a pipe",
+    tarfile.GNUTYPE_SPARSE: "a sparse file",
+}
+
+
+@dataclass(frozen=True)
+class Tar:
+    """A tar of the store: `name` is its path below `store`."""
+
+    is_streamed: ClassVar[bool] = False
+    store: Path
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+    def path_of(self, member: str) -> Path:
+        """The tar, whatever the member."""
+        return self.store / self.name
+
+    def reads(self) -> tuple[Path, ...]:
+        """The tar."""
+        return (self.store / self.name,)
+
+    def entries(self) -> list[Entry]:
+        """The members in the tar's order, without folders.
+
+        Raises:
+            CairnError: missing, damaged or truncated tar.
+        """
+        path = self.store / self.name
+        entries: list[Entry] = []
+        seen: set[str] = set()
+        try:
+            file_bytes = path.stat().st_size
+            with tarfile.open(path, "r:", tarinfo=Header, encoding="utf-8", errors="replace") as tar:
+                for info in infos(tar, path):
+                    refusal = refusal_of(info) or (REPEATED if info.name in seen else None)
+                    seen.add(info.name)
+                    if not refusal and info.offset_data + info.size > file_bytes:
+                        raise tarfile.ReadError(f"{info.name} ends beyond it")
+                    entries.append(Entry(self.name, info.name, info.offset_data, info.size, refusal))
+        except FileNotFoundError as error:
+            raise CairnError(f"{path} is missing: run the fetch stage again") from error
+        except CairnError:
+            raise
+        except DAMAGED as error:
+            raise CairnError(
+                f"{path}: damaged tar ({error}): delete it and run the fetch stage again"
+            ) from error
+        return entries
+
+    def open(self) -> "OpenTar":
+        """The tar, to read members by seek."""
+        return OpenTar(self.store / self.name)
+
+
+class OpenTar:
+    """A tar that is being read."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_RDONLY)
+
+    def read(self, entry: Entry) -> bytes:
+        """The bytes at the entry's offset, fewer where the tar ends before."""
+        return os.pread(self._descriptor, entry.size_bytes or 0, entry.offset or 0)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self._descriptor)
+
+
+class Header(tarfile.TarInfo):
+    """A damaged header is an error; `tarfile` would take it for the end of the archive, or obey it."""
+
+    @classmethod
+    def fromtarfile(cls, tarfile_: tarfile.TarFile) -> Self:
+        """See `tarfile.TarInfo`."""
+        try:
+            info = super().fromtarfile(tarfile_)
+        except (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError) as error:  # type: ignore[attr-defined]
+            raise tarfile.ReadError(f"damaged header: {error}") from error
+        if info.size < 0:  # of extended attributes; reading would go round in circles
+            raise tarfile.ReadError(f"{info.name} has a negative size")
+        return info
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """See `tarfile.TarInfo`."""
+        info = super().frombuf(buf, encoding, errors)
+        if info.size < 0 or (info.type in _EXTENSIONS and info.size > MAX_HEADER_BYTES):
+            raise tarfile.ReadError(f"a header of {info.size:,} bytes")
+        return info
+
+
+def refusal_of(info: tarfile.TarInfo) -> str | None:
+    """Why a member is refused; None for a good one. Nothing is ever written by a member's name."""
+    if reason := refusal_of_name(info.name):
+        return reason
+    if info.issparse() or not info.isreg():
+        return f"refused: {_NO_FILES.get(info.type, 'a member of unknown type')}"
+    if info.size > MAX_MEMBER_BYTES:
+        return TOO_LARGE
+    return None
+
+
+def infos(tar: tarfile.TarFile, path: Path) -> Iterator[tarfile.TarInfo]:
+    """Every member but folders; a tar does not keep them in memory.
+
+    Raises:
+        CairnError: more than `MAX_MEMBERS`.
+    """
+    for number, info in enumerate(tar, start=1):
+        if number > MAX_MEMBERS:
+            raise CairnError(f"{path}: more than {MAX_MEMBERS:,} members: not an archive of images")
+        tar.members = []  # type: ignore[attr-defined]
+        if not info.isdir():
+            yield info

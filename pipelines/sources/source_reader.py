@@ -1,0 +1,63 @@
+"""What every source format tells the stages; its module in `formats/` makes one by `make`."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+
+from cairnhub.datasets_hub.card import Card
+from cairnhub.pipelines.settings.fetch import Fetch
+from cairnhub.pipelines.sources.ledger import FetchedFile
+from cairnhub.pipelines.sources.listing import Listing
+from cairnhub.pipelines.sources.registry import RegistryRow
+
+
+class SourceReader(ABC):
+    """One source's conventions: two methods must be written, the others say what is usual.
+
+    Attributes:
+        levels: names of the levels of its published tree, fine -> coarse.
+        version: what its authors call this version of it; empty where there is one only.
+        edition: its counts are held against `registries/<edition>.counts.yaml`, if there is one; empty for none.
+        has_registry: whether `registries/<dataset>.tsv` lists its files; if not, `own_files` does.
+    """
+
+    levels: tuple[str, ...]
+    version: str = ""
+    edition: str = ""
+    has_registry: bool = True
+
+    @abstractmethod
+    def list_images(self, store: Path) -> Listing:
+        """Read annotations and archive members in place; nothing is unpacked."""
+
+    @abstractmethod
+    def card(self) -> Card:
+        """Licence, citation, protocols: what the published dataset says of itself."""
+
+    def summary(self, store: Path) -> dict[str, dict[str, int]]:
+        """Per split what the annotations count, to judge files that came by hand; see `Listing.summary`."""
+        return self.list_images(store).summary(self.levels)
+
+    def needs(self, name: str) -> bool:
+        """Whether the subset that is built needs this file of the registry."""
+        return True
+
+    def own_files(self, mirror: str) -> list[RegistryRow]:
+        """The files of a source without a registry, in the folder or URL that holds them.
+
+        Raises:
+            CairnError: one of them is not there.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has a registry")
+
+    def hash_files(self, rows: Sequence[RegistryRow]) -> list[RegistryRow]:
+        """The files that hold hashes of other files; they are fetched first."""
+        return []
+
+    def with_published_hashes(self, rows: Sequence[RegistryRow], store: Path) -> list[RegistryRow]:
+        """The registry with the hashes that the fetched hash files give."""
+        return list(rows)
+
+    def fetch_more(self, store: Path, settings: Fetch) -> list[FetchedFile]:
+        """Fetch into the store what no registry lists, once the files are there."""
+        return []
