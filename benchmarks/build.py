@@ -197,7 +197,7 @@ def build_with(context: "Context") -> Callable[[], None]:
     """Index and publish, with a tree that the index gives."""
     import pandas as pd
 
-    from cairnhub.hierarchies.tree import LabelTree
+    from cairnhub.hierarchies.label_tree.tree import LabelTree
     from cairnhub.pipelines.stages import index, publish
 
     def build() -> None:

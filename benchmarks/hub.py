@@ -84,7 +84,7 @@ def write_cairn(folder: Path, out: Path, n_workers: int) -> None:
 
     from cairnhub.datasets_hub.card import Card
     from cairnhub.datasets_hub.writer import write_dataset
-    from cairnhub.hierarchies.tree import LabelTree
+    from cairnhub.hierarchies.label_tree.tree import LabelTree
     from cairnhub.pipelines.executors.local import LocalExecutor
     from cairnhub.pipelines.index_parts import cut_runs
 

@@ -30,7 +30,7 @@ from cairnhub.datasets_hub.card import Card
 from cairnhub.datasets_hub.mmap_images import open_split
 from cairnhub.datasets_hub.records import ImageRow, RowList
 from cairnhub.datasets_hub.writer import write_dataset
-from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.pipelines.stages.train import N_THREADS
 from cairnhub.training.data import ImageDataset
 from cairnhub.training.loop import Training

@@ -22,8 +22,8 @@ from selenium.webdriver.chrome.service import Service
 
 from cairnhub.datasets_hub.thumbnails import BUDGET_BYTES
 from cairnhub.hierarchies.explorer import View, write_explorer
-from cairnhub.hierarchies.node import Node, NodeInfo
-from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.hierarchies.label_tree.node import Node, NodeInfo
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 
 ROOT = Path(__file__).parents[1]
 LEVELS = ["landmark", "category", "kind"]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cairnhub.datasets_hub.loader import describe, label_array, list_datasets, load_dataset, load_tree
     from cairnhub.datasets_hub.push import push, rollback
     from cairnhub.datasets_hub.writer import write_dataset
-    from cairnhub.hierarchies.tree import LabelTree
+    from cairnhub.hierarchies.label_tree.tree import LabelTree
 
 __all__ = [
     "BadInput",
@@ -50,7 +50,7 @@ __getattr__, __dir__ = lazy_names(
         "BadInput": "cairnhub.core.errors",
         "BrokenData": "cairnhub.core.errors",
         "CairnError": "cairnhub.core.errors",
-        "LabelTree": "cairnhub.hierarchies.tree",
+        "LabelTree": "cairnhub.hierarchies.label_tree.tree",
         "NoSpace": "cairnhub.core.errors",
         "NotFound": "cairnhub.core.errors",
         "Unreachable": "cairnhub.core.errors",

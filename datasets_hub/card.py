@@ -12,7 +12,7 @@ from cairnhub.core.errors import UNPRINTABLE, BrokenData
 from cairnhub.core.parse import parse_yaml, typed
 from cairnhub.datasets_hub.schema import image_features, table_features
 from cairnhub.datasets_hub.stats import Stats
-from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 SplitName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]\w{0,63}$")]

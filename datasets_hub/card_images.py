@@ -12,7 +12,7 @@ from PIL import Image
 from cairnhub.core.hashing import content_hash
 from cairnhub.datasets_hub.image_check import DECODING_FAULTS, open_image
 from cairnhub.datasets_hub.stats import ShardFile
-from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 
 _TILE_PX = 96
 _COLUMNS, _ROWS = 8, 3

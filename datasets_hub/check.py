@@ -31,7 +31,7 @@ from cairnhub.datasets_hub.shard_scan import (
     local_copy,
     scan_shard,
 )
-from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 
 _N_PICTURES = 20
 _MAX_PAIRS = 10_000

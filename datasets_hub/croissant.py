@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from cairnhub.datasets_hub.card import Card
 from cairnhub.datasets_hub.schema import ATTRIBUTION, is_class_label
 from cairnhub.datasets_hub.stats import ShardFile, Stats
-from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 
 Json = dict[str, object]
 _CONTEXT: Json = {

@@ -14,7 +14,7 @@ from cairnhub.datasets_hub.loader import describe
 from cairnhub.datasets_hub.location import PublishedDataset
 from cairnhub.datasets_hub.schema import label_values
 from cairnhub.datasets_hub.storage_errors import explained
-from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 
 _N_EXAMPLES = 5
 

@@ -20,7 +20,7 @@ from cairnhub.datasets_hub.location import (
 )
 from cairnhub.datasets_hub.schema import first_node_id, is_class_label
 from cairnhub.datasets_hub.storage_errors import explained
-from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict

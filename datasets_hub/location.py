@@ -19,7 +19,7 @@ from cairnhub.core.text import did_you_mean
 from cairnhub.datasets_hub.card import Card, front_matter, read_card
 from cairnhub.datasets_hub.stats import Stats
 from cairnhub.datasets_hub.storage_errors import explained
-from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 
 HUB_VARIABLE = "CAIRN_HUB"
 SCALES = ("full", "sample")  # the first that is published is read where none is named

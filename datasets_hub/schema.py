@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from cairnhub.core.errors import BadInput
-from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 
 if TYPE_CHECKING:
     from datasets import Features

@@ -22,7 +22,7 @@ from cairnhub.datasets_hub.image_check import DECODING_FAULTS
 from cairnhub.datasets_hub.location import Location
 from cairnhub.datasets_hub.schema import image_features, label_values
 from cairnhub.datasets_hub.stats import ShardFile
-from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 
 _N_EXAMPLES = 5
 _PUBLIC_DOMAIN = re.compile(

@@ -14,7 +14,7 @@ from cairnhub.core.files import write_text_atomic
 from cairnhub.core.parse import FORBID, parse_json, typed
 
 if TYPE_CHECKING:
-    from cairnhub.hierarchies.tree import LabelTree
+    from cairnhub.hierarchies.label_tree.tree import LabelTree
 
 SCHEMA = 3
 Count = Annotated[int, Field(ge=0, lt=2**63)]

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from cairnhub.datasets_hub.schema import ATTRIBUTION, image_features, label_values, table_features
 from cairnhub.datasets_hub.shards import HashedFile, ImageTable, finish
 from cairnhub.datasets_hub.stats import ShardFile
-from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 
 
 def image_table(tree: LabelTree, attribution: Sequence[str]) -> ImageTable:

@@ -13,7 +13,7 @@ from PIL import Image
 from cairnhub.datasets_hub.card_images import open_small, read_images, square
 from cairnhub.datasets_hub.location import PublishedDataset
 from cairnhub.datasets_hub.schema import first_node_id, is_class_label
-from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 
 IntArray = npt.NDArray[np.int64]
 SIDE_PX, PER_LEAF = 96, 6

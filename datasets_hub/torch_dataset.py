@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from cairnhub.core.errors import BadInput
 from cairnhub.datasets_hub.loader import label_array
-from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 
 if TYPE_CHECKING:
     from datasets import Dataset

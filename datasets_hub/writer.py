@@ -27,7 +27,7 @@ from cairnhub.datasets_hub.schema import tree_tables
 from cairnhub.datasets_hub.stats import ShardFile, SplitStats, Stats, data_fingerprint
 from cairnhub.datasets_hub.tables import image_table, write_table
 from cairnhub.datasets_hub.write_task import ShardMarker, WriteResult, WriteTask, staged, write_partition
-from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 
 _LAYOUT = 3  # raise when the same input gives other bytes, so that no half-written dataset is continued
 

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 from cairnhub.core.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from cairnhub.hierarchies.label_rules import disambiguate
-    from cairnhub.hierarchies.node import Node, NodeInfo
-    from cairnhub.hierarchies.tree import LabelTree
-    from cairnhub.hierarchies.tree_rules import ROOT
+    from cairnhub.hierarchies.label_tree.label_rules import disambiguate
+    from cairnhub.hierarchies.label_tree.node import Node, NodeInfo
+    from cairnhub.hierarchies.label_tree.tree import LabelTree
+    from cairnhub.hierarchies.label_tree.tree_rules import ROOT
 
 __all__ = ["ROOT", "LabelTree", "Node", "NodeInfo", "disambiguate"]
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "LabelTree": "cairnhub.hierarchies.tree",
-        "Node": "cairnhub.hierarchies.node",
-        "NodeInfo": "cairnhub.hierarchies.node",
-        "ROOT": "cairnhub.hierarchies.tree_rules",
-        "disambiguate": "cairnhub.hierarchies.label_rules",
+        "LabelTree": "cairnhub.hierarchies.label_tree.tree",
+        "Node": "cairnhub.hierarchies.label_tree.node",
+        "NodeInfo": "cairnhub.hierarchies.label_tree.node",
+        "ROOT": "cairnhub.hierarchies.label_tree.tree_rules",
+        "disambiguate": "cairnhub.hierarchies.label_tree.label_rules",
     },
 )

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from cairnhub.core.errors import BadInput
 from cairnhub.core.text import quoted
-from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 
 FloatArray = npt.NDArray[np.float64]
 

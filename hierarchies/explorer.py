@@ -11,11 +11,11 @@ from pathlib import Path
 from cairnhub.core.files import write_text_atomic
 from cairnhub.core.html import data_uri, fill
 from cairnhub.hierarchies.agreement import Agreement, compare
-from cairnhub.hierarchies.node import Node, NodeInfo
+from cairnhub.hierarchies.label_tree.node import Node, NodeInfo
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.hierarchies.render import total_counts
 from cairnhub.hierarchies.review.decisions import Decision
 from cairnhub.hierarchies.review.provenance import Touch
-from cairnhub.hierarchies.tree import LabelTree
 from cairnhub.hierarchies.tree_diff import Change, diff
 
 Photos = Mapping[str, Sequence[bytes]]

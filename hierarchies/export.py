@@ -9,8 +9,8 @@ import networkx as nx
 
 from cairnhub.core.errors import BadInput
 from cairnhub.core.text import quoted
-from cairnhub.hierarchies.node import Node
-from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.hierarchies.label_tree.node import Node
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 
 
 def export(tree: LabelTree, form: str) -> str:

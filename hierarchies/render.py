@@ -8,9 +8,9 @@ from rich.tree import Tree
 
 from cairnhub.core.errors import BadInput
 from cairnhub.core.text import fold
-from cairnhub.hierarchies.node import Node, NodeInfo
-from cairnhub.hierarchies.tree import LabelTree
-from cairnhub.hierarchies.tree_rules import IntArray
+from cairnhub.hierarchies.label_tree.node import Node, NodeInfo
+from cairnhub.hierarchies.label_tree.tree import LabelTree
+from cairnhub.hierarchies.label_tree.tree_rules import IntArray
 
 Counts = Mapping[str, int]
 _COLOURS = ("bold", "cyan", "green", "yellow", "magenta", "blue", "red", "white")

@@ -7,7 +7,7 @@ from typing import Literal
 
 from cairnhub.core.errors import BadInput
 from cairnhub.core.text import quoted
-from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 
 What = Literal["renamed", "merged", "split", "moved", "added", "removed"]
 _ORDER: tuple[What, ...] = ("renamed", "merged", "split", "moved", "added", "removed")

@@ -68,6 +68,7 @@ def source_of(module: str) -> Path:
     return base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
 
 
+@cache
 def data_files(source: Path) -> set[Path]:
     """Files that a module or a page template names: beside it, in a folder of pages or facts, or among shared pages."""
     text = source.read_text(encoding="utf-8")

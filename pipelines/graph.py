@@ -125,9 +125,8 @@ def _below_root(path: Path) -> str:
 def _chosen(key: str) -> list[str]:
     """Modules of which a stage loads one by name: that one is a dependency per dataset, what they import of all."""
     if key == "format":
-        return [
-            f"pipelines.sources.formats.{path.stem}" for path in _modules(ROOT / "pipelines/sources/formats")
-        ]
+        folder = ROOT / "pipelines/sources/formats"
+        return [f"pipelines.sources.formats.{name}" for name in _modules(folder)]
     if key == "origin":
         return [
             f"pipelines.samples.{name}"
@@ -136,9 +135,12 @@ def _chosen(key: str) -> list[str]:
     return []
 
 
-def _modules(package: Path) -> list[Path]:
+def _modules(package: Path) -> list[str]:
+    """Names of the modules and packages in a package."""
     return sorted(
-        path for path in package.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()
+        path.stem
+        for path in package.iterdir()
+        if (path.suffix == ".py" and path.name != "__init__.py") or (path / "__init__.py").is_file()
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cairnhub.core.files import write_text_atomic
 from cairnhub.datasets_hub.card import Card
-from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.training.data import ImageDataset
 from cairnhub.training.evaluation import Embedded, Measured
 from cairnhub.training.retrieval_page import Side, found_for

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from cairnhub.core.html import PAGES, data_uri, fill
 from cairnhub.datasets_hub.card_images import square
-from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.training.data import ImageDataset
 from cairnhub.training.evaluation import Embedded, Measured
 from cairnhub.training.retrieved import Found, Grade, Picture

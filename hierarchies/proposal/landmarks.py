@@ -7,7 +7,7 @@ import pandas as pd
 
 from cairnhub.core.errors import BadInput
 from cairnhub.core.text import label_key
-from cairnhub.hierarchies.label_rules import check_names
+from cairnhub.hierarchies.label_tree.label_rules import check_names
 from cairnhub.hierarchies.proposal.concepts import HUMAN_MADE, NATURAL, load_concepts
 from cairnhub.hierarchies.proposal.name_model import Assignment, Votes, fit
 from cairnhub.hierarchies.proposal.proposal import CategoryEntry, LandmarkEntry, Proposal

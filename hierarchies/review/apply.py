@@ -13,11 +13,11 @@ import pandas as pd
 
 from cairnhub.core.errors import BadInput
 from cairnhub.core.text import label_key
-from cairnhub.hierarchies.node import Node, NodeInfo
+from cairnhub.hierarchies.label_tree.node import Node, NodeInfo
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.hierarchies.proposal.concepts import HUMAN_MADE, NATURAL
 from cairnhub.hierarchies.proposal.proposal import Proposal
 from cairnhub.hierarchies.review.decisions import Decision
-from cairnhub.hierarchies.tree import LabelTree
 
 PENDING_BELOW = 0.8  # confidence below which an undecided thing waits for a person
 Slot = tuple[str, str]

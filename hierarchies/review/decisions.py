@@ -30,7 +30,7 @@ from cairnhub.core.errors import BadInput, Unreachable
 from cairnhub.core.files import write_text_atomic
 from cairnhub.core.parse import FORBID, parse_json, read_text, typed
 from cairnhub.core.text import label_key
-from cairnhub.hierarchies.label_rules import check_names
+from cairnhub.hierarchies.label_tree.label_rules import check_names
 
 Act = Literal["rename", "move", "merge", "split", "assign", "accept", "undo"]
 Level = Literal["", "type", "landmark", "category"]

@@ -8,11 +8,11 @@ from pathlib import Path
 from cairnhub.core.files import write_text_atomic
 from cairnhub.core.parse import read_json
 from cairnhub.core.text import label_key
-from cairnhub.hierarchies.node import Node
+from cairnhub.hierarchies.label_tree.node import Node
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.hierarchies.proposal.proposal import Proposal
 from cairnhub.hierarchies.review.apply import Resolution, Slot, resolve
 from cairnhub.hierarchies.review.decisions import Decision
-from cairnhub.hierarchies.tree import LabelTree
 
 
 @dataclass(frozen=True)

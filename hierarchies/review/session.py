@@ -10,8 +10,9 @@ from typing import Literal
 
 from cairnhub.core.errors import BadInput, NotFound
 from cairnhub.core.text import fold, label_key
-from cairnhub.hierarchies.label_rules import check_names
-from cairnhub.hierarchies.node import Node
+from cairnhub.hierarchies.label_tree.label_rules import check_names
+from cairnhub.hierarchies.label_tree.node import Node
+from cairnhub.hierarchies.label_tree.search import search
 from cairnhub.hierarchies.proposal.concepts import load_concepts
 from cairnhub.hierarchies.proposal.proposal import Proposal
 from cairnhub.hierarchies.review.apply import PENDING_BELOW, Outcome
@@ -19,7 +20,6 @@ from cairnhub.hierarchies.review.decisions import Act, Decision, append_decision
 from cairnhub.hierarchies.review.preview import Effect, effect_of, refusal
 from cairnhub.hierarchies.review.queue import Question, ask, waiting
 from cairnhub.hierarchies.review.state import Layout, Places, Thing
-from cairnhub.hierarchies.search import search
 
 SessionAct = Literal["accept", "move", "rename", "merge", "split"]
 _PAUSE_S = 300.0  # a longer gap between two answers is a break, no thinking

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from cairnhub.core.text import label_key
+from cairnhub.hierarchies.label_tree.tree_rules import IntArray
 from cairnhub.hierarchies.proposal.proposal import Proposal
 from cairnhub.hierarchies.review.apply import Resolution, Slot, resolve
 from cairnhub.hierarchies.review.decisions import Decision, Level
-from cairnhub.hierarchies.tree_rules import IntArray
 
 
 class Thing(NamedTuple):

@@ -12,7 +12,7 @@ from cairnhub.pipelines.cli.options import Limit, Page, Scale, Tree, console
 
 if TYPE_CHECKING:
     from cairnhub.hierarchies.explorer import View
-    from cairnhub.hierarchies.tree import LabelTree
+    from cairnhub.hierarchies.label_tree.tree import LabelTree
 
 app = typer.Typer(help="Look at label trees.", no_args_is_help=True)
 
@@ -139,7 +139,7 @@ def html(
 
 def _load(name: str, scale: str | None) -> "LabelTree":
     from cairnhub.datasets_hub.loader import load_tree
-    from cairnhub.hierarchies.tree import LabelTree
+    from cairnhub.hierarchies.label_tree.tree import LabelTree
 
     return LabelTree.load(Path(name)) if name.endswith(".json") else load_tree(name, scale=scale)
 

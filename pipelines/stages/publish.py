@@ -10,7 +10,7 @@ from cairnhub.datasets_hub.card import Card, Decisions
 from cairnhub.datasets_hub.image_check import ImageCheck
 from cairnhub.datasets_hub.records import QuarantineRow
 from cairnhub.datasets_hub.writer import Unpublished, write_dataset
-from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.pipelines.artifacts.index import IndexFolder
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.index_parts import Index, cut_parts

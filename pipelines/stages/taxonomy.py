@@ -3,7 +3,7 @@
 import pandas as pd
 
 from cairnhub.core.errors import CairnError
-from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.sources.readers import reader
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cairnhub.hierarchies.label_rules import MAX_NAME_LENGTH
+from cairnhub.hierarchies.label_tree.label_rules import MAX_NAME_LENGTH
 from cairnhub.hierarchies.proposal.proposal import CategoryEntry, LandmarkEntry, Proposal
 from cairnhub.hierarchies.review.app.api import Api
 from cairnhub.hierarchies.review.app.server import listen, make_server

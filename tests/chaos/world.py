@@ -11,12 +11,12 @@ from functools import partial
 from pathlib import Path
 
 from cairnhub.core.files import atomic_write, read_steadily, replace_folder
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.hierarchies.proposal.landmarks import texts_to_embed
 from cairnhub.hierarchies.proposal.proposal import Proposal
 from cairnhub.hierarchies.proposal.text_vectors import Embeddings
 from cairnhub.hierarchies.review.decisions import Decision, append_decision, read_decisions
 from cairnhub.hierarchies.review.queue import queue
-from cairnhub.hierarchies.tree import LabelTree
 from cairnhub.pipelines.artifacts.index import IndexFolder
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.params import Params, PerScale, load_params

@@ -13,7 +13,7 @@ from cairnhub.datasets_hub.card import Card, EvaluationProtocol
 from cairnhub.datasets_hub.records import Attribution, ImageRow, RowList
 from cairnhub.datasets_hub.stats import Stats
 from cairnhub.datasets_hub.writer import write_dataset
-from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 
 N_LEAVES = 600
 N_IMAGES = {"train": 240, "test": 60}

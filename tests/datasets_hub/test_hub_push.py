@@ -32,7 +32,7 @@ from cairnhub.datasets_hub.loader import describe, list_datasets, load_dataset, 
 from cairnhub.datasets_hub.location import Location
 from cairnhub.datasets_hub.push import push, read_history, rollback
 from cairnhub.datasets_hub.storage_errors import explained
-from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.pipelines.cli import app
 
 

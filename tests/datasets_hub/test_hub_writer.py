@@ -31,7 +31,7 @@ from cairnhub.datasets_hub.check import check_dataset
 from cairnhub.datasets_hub.loader import describe, label_array
 from cairnhub.datasets_hub.records import QuarantineRow, RowList
 from cairnhub.datasets_hub.writer import Unpublished, write_dataset
-from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 
 
 def test_plain_datasets_reads_rows_labels_and_tree(hub: Path) -> None:

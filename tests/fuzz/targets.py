@@ -18,6 +18,17 @@ from types import ModuleType
 from typing import TypeVar
 
 import pandas as pd
+from cairnhub.pipelines.sources.cub import CUB
+from cairnhub.pipelines.sources.dyml import DyML
+from cairnhub.pipelines.sources.gldv2 import GLDv2
+from cairnhub.pipelines.sources.inat2018 import INat2018
+from cairnhub.pipelines.sources.mined_types import FILE, mined_types
+from cairnhub.pipelines.sources.published_hashes import with_published_hashes
+from cairnhub.pipelines.sources.sop import SOP
+from cairnhub.pipelines.sources.table import Table
+from cairnhub.pipelines.sources.vehicleid import VehicleID
+from cairnhub.pipelines.sources.wikimedia import Api, mine
+from cairnhub.pipelines.sources.zips import open_zip, read_zip_member, scan_zip
 from PIL import Image
 from requests import Response
 
@@ -28,31 +39,20 @@ from cairnhub.datasets_hub.image_check import ImageCheck
 from cairnhub.datasets_hub.location import Location, open_dataset
 from cairnhub.datasets_hub.stats import Stats
 from cairnhub.hierarchies.export import FORMATS, export
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.hierarchies.proposal.proposal import Proposal
 from cairnhub.hierarchies.proposal.text_vectors import Embeddings
 from cairnhub.hierarchies.render import render_text
 from cairnhub.hierarchies.review.apply import apply_decisions
 from cairnhub.hierarchies.review.decisions import read_decisions
-from cairnhub.hierarchies.tree import LabelTree
 from cairnhub.pipelines.archives import MemberReader, Tar, scan_tar, stream_tar_gz
 from cairnhub.pipelines.params import load_params
 from cairnhub.pipelines.samples.generate import generate
 from cairnhub.pipelines.settings.sources import GLDv2Source, INat2018Source, TableSource
-from cairnhub.pipelines.sources.cub import CUB
-from cairnhub.pipelines.sources.dyml import DyML
-from cairnhub.pipelines.sources.gldv2 import GLDv2
-from cairnhub.pipelines.sources.inat2018 import INat2018
 from cairnhub.pipelines.sources.ledger import LEDGER, Ledger
 from cairnhub.pipelines.sources.listing import SourceReader
-from cairnhub.pipelines.sources.mined_types import FILE, mined_types
-from cairnhub.pipelines.sources.published_hashes import with_published_hashes
 from cairnhub.pipelines.sources.registered_counts import COUNTS, expected_counts
 from cairnhub.pipelines.sources.registry import RegistryRow, read_registry
-from cairnhub.pipelines.sources.sop import SOP
-from cairnhub.pipelines.sources.table import Table
-from cairnhub.pipelines.sources.vehicleid import VehicleID
-from cairnhub.pipelines.sources.wikimedia import Api, mine
-from cairnhub.pipelines.sources.zips import open_zip, read_zip_member, scan_zip
 from cairnhub.training.recipes import FOLDER, load_recipe
 from tests.hierarchies.toy import PROPOSAL
 from tests.project import ROOT

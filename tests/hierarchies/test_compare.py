@@ -9,7 +9,7 @@ from sklearn import metrics
 
 from cairnhub.core.errors import CairnError
 from cairnhub.hierarchies.agreement import agreement, compare, disagreements
-from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 
 LEVELS = ["landmark", "category", "kind"]
 things = st.lists(

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from cairnhub.hierarchies.node import Node
+from cairnhub.hierarchies.label_tree.node import Node
 from cairnhub.hierarchies.review.decisions import Decision
 
 PAGE = (Path(__file__).parents[2] / "docs" / "trees.md").read_text(encoding="utf-8")

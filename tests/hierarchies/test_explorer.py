@@ -11,10 +11,10 @@ import pytest
 
 from cairnhub.core.errors import CairnError
 from cairnhub.hierarchies.explorer import View, write_explorer
-from cairnhub.hierarchies.node import Node, NodeInfo
+from cairnhub.hierarchies.label_tree.node import Node, NodeInfo
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.hierarchies.review.decisions import Decision
 from cairnhub.hierarchies.review.provenance import Touch
-from cairnhub.hierarchies.tree import LabelTree
 
 LEVELS = ["landmark", "category", "kind"]
 EVIL = "</script><script>alert(1)</script>{{ title }}"

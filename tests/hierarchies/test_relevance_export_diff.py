@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from cairnhub.core.errors import CairnError
 from cairnhub.hierarchies.export import export
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.hierarchies.relevance import relevance
-from cairnhub.hierarchies.tree import LabelTree
 from cairnhub.hierarchies.tree_diff import Change, diff
 
 LEVELS = ["landmark", "category", "kind"]

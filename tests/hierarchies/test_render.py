@@ -6,9 +6,9 @@ from rich.console import Console
 from rich.tree import Tree
 
 from cairnhub.core.errors import CairnError
-from cairnhub.hierarchies.node import Node, NodeInfo
+from cairnhub.hierarchies.label_tree.node import Node, NodeInfo
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.hierarchies.render import render_text
-from cairnhub.hierarchies.tree import LabelTree
 
 EVIL = "</script><script>alert(1)</script>@@LIST@@"
 TREE = LabelTree.from_table(

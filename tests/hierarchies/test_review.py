@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from cairnhub.core.errors import CairnError
-from cairnhub.hierarchies.node import Node
+from cairnhub.hierarchies.label_tree.node import Node
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.hierarchies.review.apply import apply_decisions
 from cairnhub.hierarchies.review.decisions import Decision, append_decision, read_decisions
 from cairnhub.hierarchies.review.queue import queue
 from cairnhub.hierarchies.review.session import Session
 from cairnhub.hierarchies.review.terminal import Review
-from cairnhub.hierarchies.tree import LabelTree
 from tests.hierarchies.toy import PROPOSAL
 
 UNTOUCHED = apply_decisions(PROPOSAL, [])[0]

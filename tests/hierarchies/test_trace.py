@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cairnhub.core.errors import CairnError
-from cairnhub.hierarchies.node import Node
+from cairnhub.hierarchies.label_tree.node import Node
 from cairnhub.hierarchies.review.apply import apply_decisions
 from cairnhub.hierarchies.review.decisions import Decision
 from cairnhub.hierarchies.review.provenance import read_touches, trace, write_touches

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from cairnhub.core.errors import CairnError
 from cairnhub.core.text import label_key
-from cairnhub.hierarchies.label_rules import disambiguate
-from cairnhub.hierarchies.node import Node, NodeInfo
-from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.hierarchies.label_tree.label_rules import disambiguate
+from cairnhub.hierarchies.label_tree.node import Node, NodeInfo
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 
 LEVELS = ("landmark", "category", "kind")
 TABLE = pd.DataFrame(

@@ -14,30 +14,30 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
-
-from cairnhub.core.errors import CairnError
-from cairnhub.datasets_hub.location import Location, open_dataset
-from cairnhub.hierarchies.proposal.proposal import Proposal
-from cairnhub.hierarchies.proposal.text_vectors import Embeddings
-from cairnhub.hierarchies.review.decisions import read_decisions
-from cairnhub.hierarchies.tree import LabelTree
-from cairnhub.pipelines.archives import MemberReader, Tar, scan_tar, stream_tar_gz
-from cairnhub.pipelines.params import load_params
-from cairnhub.pipelines.settings.sources import GLDv2Source, INat2018Source, TableSource
 from cairnhub.pipelines.sources.cub import CUB
 from cairnhub.pipelines.sources.dyml import DyML
-from cairnhub.pipelines.sources.fetching import read_manifest
 from cairnhub.pipelines.sources.gldv2 import GLDv2, landmark_table
 from cairnhub.pipelines.sources.inat2018 import INat2018
 from cairnhub.pipelines.sources.mined_types import mined_types
 from cairnhub.pipelines.sources.published_hashes import with_published_hashes
-from cairnhub.pipelines.sources.registered_counts import expected_counts
-from cairnhub.pipelines.sources.registry import RegistryRow, read_registry
 from cairnhub.pipelines.sources.sop import SOP
 from cairnhub.pipelines.sources.table import Table
 from cairnhub.pipelines.sources.vehicleid import VehicleID
 from cairnhub.pipelines.sources.zips import open_zip, read_zip_member, scan_zip
+from PIL import Image
+
+from cairnhub.core.errors import CairnError
+from cairnhub.datasets_hub.location import Location, open_dataset
+from cairnhub.hierarchies.label_tree.tree import LabelTree
+from cairnhub.hierarchies.proposal.proposal import Proposal
+from cairnhub.hierarchies.proposal.text_vectors import Embeddings
+from cairnhub.hierarchies.review.decisions import read_decisions
+from cairnhub.pipelines.archives import MemberReader, Tar, scan_tar, stream_tar_gz
+from cairnhub.pipelines.params import load_params
+from cairnhub.pipelines.settings.sources import GLDv2Source, INat2018Source, TableSource
+from cairnhub.pipelines.sources.fetching import read_manifest
+from cairnhub.pipelines.sources.registered_counts import expected_counts
+from cairnhub.pipelines.sources.registry import RegistryRow, read_registry
 from cairnhub.training.checkpoint import Checkpoints
 from cairnhub.training.inference import encode
 from cairnhub.training.models import RetrievalModel, load_model

@@ -17,7 +17,7 @@ from cairnhub.core.errors import CairnError
 from cairnhub.core.files import stays_below
 from cairnhub.core.parse import parse_json
 from cairnhub.core.text import label_key
-from cairnhub.hierarchies.label_rules import check_names
+from cairnhub.hierarchies.label_tree.label_rules import check_names
 from cairnhub.pipelines.archives import refused_name
 from tests.fuzz.targets import TARGETS
 

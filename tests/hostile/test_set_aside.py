@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+from cairnhub.pipelines.sources.zips import open_zip, read_zip_member, scan_zip
 from PIL import Image
 
 import cairnhub.pipelines.archives
@@ -25,15 +26,14 @@ from cairnhub.datasets_hub.duplicates import decode
 from cairnhub.datasets_hub.image_check import DECODING_FAULTS, ImageCheck
 from cairnhub.hierarchies.explorer import View, write_explorer
 from cairnhub.hierarchies.export import export
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.hierarchies.review.apply import apply_decisions
 from cairnhub.hierarchies.review.decisions import Decision, read_decisions
-from cairnhub.hierarchies.tree import LabelTree
 from cairnhub.pipelines.archives import Tar, scan_tar, stream_tar_gz
 from cairnhub.pipelines.params import load_params
 from cairnhub.pipelines.sources.ledger import LEDGER, Ledger
 from cairnhub.pipelines.sources.listing import read_csv
 from cairnhub.pipelines.sources.registry import RegistryRow, read_registry
-from cairnhub.pipelines.sources.zips import open_zip, read_zip_member, scan_zip
 from cairnhub.pipelines.stages import index
 from cairnhub.training.checkpoint import Checkpoints
 from tests.datasets_hub.hub_toy import toy_partitions, toy_row, write_toy

@@ -12,7 +12,7 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from cairnhub import __main__ as program
-from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.pipelines import cli
 from cairnhub.pipelines.cli import review
 from cairnhub.pipelines.cli import trees as tree_commands

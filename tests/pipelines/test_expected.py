@@ -7,6 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from cairnhub.pipelines.sources.gldv2 import UNLABELLED, GLDv2, read_name
+from cairnhub.pipelines.sources.inat2018 import INat2018
 
 from cairnhub.core.errors import CairnError
 from cairnhub.pipelines.context import Context
@@ -15,8 +17,6 @@ from cairnhub.pipelines.paths import Paths
 from cairnhub.pipelines.samples.generate import SAMPLES, generate
 from cairnhub.pipelines.settings.sources import GLDv2Source, INat2018Source
 from cairnhub.pipelines.sources import reader
-from cairnhub.pipelines.sources.gldv2 import UNLABELLED, GLDv2, read_name
-from cairnhub.pipelines.sources.inat2018 import INat2018
 from cairnhub.pipelines.sources.registered_counts import COUNTS, check_counts, expected_counts
 from cairnhub.pipelines.stages import index
 from tests.project import ROOT
@@ -187,7 +187,7 @@ def test_names_keep_the_original_and_queries_their_answers(tmp_path, capsys):
 
 @pytest.mark.shared
 def test_the_index_landmarks_of_gldv2_hang_under_78_labels_and_2_kinds(shared_dir, tmp_path):
-    from cairnhub.hierarchies.tree import LabelTree
+    from cairnhub.hierarchies.label_tree.tree import LabelTree
     from cairnhub.pipelines.samples.shapes.packing import write_csv, write_tar
 
     labels = pd.read_csv(shared_dir / "reference/gldv2_index_label_to_hierarchical.csv", dtype=str)
@@ -216,7 +216,7 @@ def test_the_index_landmarks_of_gldv2_hang_under_78_labels_and_2_kinds(shared_di
 
 @pytest.mark.shared
 def test_the_species_of_inat_2018_have_one_place_each(shared_dir, tmp_path):
-    from cairnhub.hierarchies.tree import LabelTree
+    from cairnhub.hierarchies.label_tree.tree import LabelTree
     from cairnhub.pipelines.samples.inat2018 import _write_json
     from cairnhub.pipelines.samples.shapes.packing import write_bytes, write_tar_gz
 

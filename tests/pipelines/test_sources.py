@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from cairnhub.pipelines.sources.gldv2 import GLDv2, landmark_table, readable_name
+from cairnhub.pipelines.sources.table import Table
 from PIL import Image
 
 from cairnhub.core.errors import CairnError
-from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.pipelines.archives import MemberReader, Tar, refused_name, scan_tar, stream_tar_gz
 from cairnhub.pipelines.samples.generate import generate
 from cairnhub.pipelines.settings.sources import GLDv2Source, GLDv2Subset, TableSource
 from cairnhub.pipelines.sources import listing as base
-from cairnhub.pipelines.sources.gldv2 import GLDv2, landmark_table, readable_name
-from cairnhub.pipelines.sources.table import Table
 
 
 def jpeg(shade: int) -> bytes:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.params import PerScale, load_params
 from cairnhub.pipelines.paths import Paths

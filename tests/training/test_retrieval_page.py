@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cairnhub.hierarchies.tree import LabelTree
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.training.evaluation import Embedded, Measured, evaluate
 from cairnhub.training.retrieval_page import Side, found_for, instructive_queries, nearest, render_page
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from cairnhub.core.errors import CairnError
 from cairnhub.core.text import without_controls
-from cairnhub.hierarchies.label_rules import disambiguate
+from cairnhub.hierarchies.label_tree.label_rules import disambiguate
 from cairnhub.pipelines.sources.csv_tables import read_csv
 
 COMMONS_PREFIX = "Category:"

@@ -17,10 +17,18 @@ from cairnhub.core.errors import BadInput, CairnError, NotFound
 from cairnhub.core.files import write_text_atomic
 from cairnhub.core.parse import read_text
 from cairnhub.core.text import fold, quoted
-from cairnhub.hierarchies.node import Node, NodeInfo
-from cairnhub.hierarchies.search import search
-from cairnhub.hierarchies.serialization import links_of_nodes, node_table, parse_tree, write_json
-from cairnhub.hierarchies.tree_rules import ROOT, IntArray, Links, check_levels, depths, labels, strict_levels
+from cairnhub.hierarchies.label_tree.node import Node, NodeInfo
+from cairnhub.hierarchies.label_tree.search import search
+from cairnhub.hierarchies.label_tree.serialization import links_of_nodes, node_table, parse_tree, write_json
+from cairnhub.hierarchies.label_tree.tree_rules import (
+    ROOT,
+    IntArray,
+    Links,
+    check_levels,
+    depths,
+    labels,
+    strict_levels,
+)
 
 INAT_LEVELS = ("species", "genus", "family", "order", "class", "phylum", "kingdom")
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from cairnhub.core.errors import BadInput
 from cairnhub.core.text import quoted
-from cairnhub.hierarchies.label_rules import check_names
+from cairnhub.hierarchies.label_tree.label_rules import check_names
 
 ROOT = "root"
 IntArray = npt.NDArray[np.int64]

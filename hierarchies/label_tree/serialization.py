@@ -12,8 +12,8 @@ from pydantic import Field
 from cairnhub.core.errors import BadInput, BrokenData
 from cairnhub.core.parse import FORBID, parse_json, typed
 from cairnhub.core.text import quoted
-from cairnhub.hierarchies.node import Node, NodeInfo
-from cairnhub.hierarchies.tree_rules import ROOT, IntArray, Links
+from cairnhub.hierarchies.label_tree.node import Node, NodeInfo
+from cairnhub.hierarchies.label_tree.tree_rules import ROOT, IntArray, Links
 
 SCHEMA = 1
 Names = Sequence[tuple[str, ...]]
