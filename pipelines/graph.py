@@ -73,9 +73,9 @@ def _entry(stage: Stage, params: Params) -> dict[str, Any]:
 
     per_dataset = [f"${{item.{key}}}" for key in stage.per_dataset]
     return {
-        "desc": stage.does,
         "foreach": items,
         "do": {
+            "desc": stage.does,
             "cmd": f"cairn stage {stage.name} ${{item.dataset}} ${{item.scale}}",
             **_definition(stage, per_dataset, place),
         },
