@@ -10,7 +10,7 @@ from cairnhub.core.errors import CairnError
 from cairnhub.hierarchies.proposal.proposal import Proposal
 from cairnhub.pipelines.params import Params, Wikimedia, load_params
 from cairnhub.pipelines.paths import Paths
-from cairnhub.pipelines.sources.mined_types import FILE, mined_types
+from cairnhub.pipelines.sources.formats.gldv2.mined_types import FILE, mined_types
 from cairnhub.pipelines.stages import Context, cluster, embed, fetch, index
 from tests.pipelines.wikimedia_server import Wiki, item, serving
 from tests.project import ROOT
