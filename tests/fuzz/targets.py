@@ -4,6 +4,7 @@ A target calls its parser and uses what comes out as the product would: what is 
 `CairnError` is the contract; the harness counts any other exception as a finding.
 """
 
+import contextlib
 import gzip
 import io
 import json
@@ -18,17 +19,6 @@ from types import ModuleType
 from typing import TypeVar
 
 import pandas as pd
-from cairnhub.pipelines.sources.cub import CUB
-from cairnhub.pipelines.sources.dyml import DyML
-from cairnhub.pipelines.sources.gldv2 import GLDv2
-from cairnhub.pipelines.sources.inat2018 import INat2018
-from cairnhub.pipelines.sources.mined_types import FILE, mined_types
-from cairnhub.pipelines.sources.published_hashes import with_published_hashes
-from cairnhub.pipelines.sources.sop import SOP
-from cairnhub.pipelines.sources.table import Table
-from cairnhub.pipelines.sources.vehicleid import VehicleID
-from cairnhub.pipelines.sources.wikimedia import Api, mine
-from cairnhub.pipelines.sources.zips import open_zip, read_zip_member, scan_zip
 from PIL import Image
 from requests import Response
 
@@ -45,14 +35,27 @@ from cairnhub.hierarchies.proposal.text_vectors import Embeddings
 from cairnhub.hierarchies.render import render_text
 from cairnhub.hierarchies.review.apply import apply_decisions
 from cairnhub.hierarchies.review.decisions import read_decisions
-from cairnhub.pipelines.archives import MemberReader, Tar, scan_tar, stream_tar_gz
+from cairnhub.pipelines.archives.member_reader import MemberReader
+from cairnhub.pipelines.archives.tar import Tar
+from cairnhub.pipelines.archives.targz import TarGz
+from cairnhub.pipelines.archives.zip import Zip
 from cairnhub.pipelines.params import load_params
 from cairnhub.pipelines.samples.generate import generate
 from cairnhub.pipelines.settings.sources import GLDv2Source, INat2018Source, TableSource
+from cairnhub.pipelines.sources.formats.cub import CUB
+from cairnhub.pipelines.sources.formats.dyml import DyML
+from cairnhub.pipelines.sources.formats.gldv2.mined_types import FILE, mined_types
+from cairnhub.pipelines.sources.formats.gldv2.published_hashes import with_published_hashes
+from cairnhub.pipelines.sources.formats.gldv2.reader import GLDv2
+from cairnhub.pipelines.sources.formats.gldv2.wikimedia import Api, mine
+from cairnhub.pipelines.sources.formats.inat2018 import INat2018
+from cairnhub.pipelines.sources.formats.sop import SOP
+from cairnhub.pipelines.sources.formats.table import Table
+from cairnhub.pipelines.sources.formats.vehicleid import VehicleID
 from cairnhub.pipelines.sources.ledger import LEDGER, Ledger
-from cairnhub.pipelines.sources.listing import SourceReader
-from cairnhub.pipelines.sources.registered_counts import COUNTS, expected_counts
-from cairnhub.pipelines.sources.registry import RegistryRow, read_registry
+from cairnhub.pipelines.sources.registered_counts import expected_counts
+from cairnhub.pipelines.sources.registry import REGISTRIES, RegistryRow, read_registry
+from cairnhub.pipelines.sources.source_reader import SourceReader
 from cairnhub.training.recipes import FOLDER, load_recipe
 from tests.hierarchies.toy import PROPOSAL
 from tests.project import ROOT
@@ -317,29 +320,28 @@ def _table(content: bytes, folder: Path) -> None:
 def _tar(content: bytes, folder: Path) -> None:
     write(folder, {"x.tar": content})
     with MemberReader(folder) as reader:
-        for entry in scan_tar(Tar(folder, "x.tar")):
+        for entry in Tar(folder, "x.tar").entries():
             entry.member.encode()
-            if not entry.refused:
-                reader.read(*entry[:4])
+            if not entry.refusal:
+                reader.read(entry)
 
 
 def _tar_gz(content: bytes, folder: Path) -> None:
     is_raw, rest = content[:1] == b"\0", content[1:]
     write(folder, {"x.tar.gz": rest if is_raw else gzip.compress(rest, 1)})
-    for member in stream_tar_gz(folder / "x.tar.gz"):
+    for member in TarGz(folder, "x.tar.gz").members():
         member.name.encode()
 
 
 def _zip(content: bytes, folder: Path) -> None:
     write(folder, {"x.zip": content})
-    members = scan_zip(folder / "x.zip")
-    with open_zip(folder / "x.zip") as archive:
-        for member in members.loc[members["refused"] == "", "member"]:
-            member.encode()
-            try:
-                read_zip_member(archive, member)
-            except CairnError:
-                continue
+    archive = Zip(folder, "x.zip")
+    with contextlib.closing(archive.open()) as opened:
+        for entry in archive.entries():
+            entry.member.encode()
+            if not entry.refusal:
+                with contextlib.suppress(CairnError):
+                    opened.read(entry)
 
 
 def _image(content: bytes, folder: Path) -> None:
@@ -473,8 +475,8 @@ def _recipe(content: bytes, folder: Path) -> None:
 
 
 def _counts(content: bytes, folder: Path) -> None:
-    write(folder, {"counts.yaml": content})
-    expected_counts("gldv2", "full", folder / "counts.yaml")
+    write(folder, {"gldv2.counts.yaml": content})
+    expected_counts("gldv2", "full", folder)
 
 
 # ---- models and vectors -------------------------------------------------------------------------------------
@@ -534,7 +536,7 @@ TARGETS: Mapping[str, Target] = {
     "stats": Target(_stats, lambda: [json.dumps(STATS).encode()]),
     "params": Target(_params, _text(ROOT / "params.yaml")),
     "recipe": Target(_recipe, lambda: [path.read_bytes() for path in sorted(FOLDER.glob("*.yaml"))]),
-    "counts": Target(_counts, _text(COUNTS)),
+    "counts": Target(_counts, _text(REGISTRIES / "gldv2.counts.yaml")),
     "model": Target(lambda *given: _models().model(*given), lambda: _chosen(_models().model_files())),
     "checkpoint": Target(lambda *given: _models().checkpoint(*given), lambda: [_models().checkpoint_file()]),
     "embeddings": Target(_embeddings, lambda: [embeddings()]),

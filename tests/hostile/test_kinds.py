@@ -14,16 +14,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from cairnhub.pipelines.sources.cub import CUB
-from cairnhub.pipelines.sources.dyml import DyML
-from cairnhub.pipelines.sources.gldv2 import GLDv2, landmark_table
-from cairnhub.pipelines.sources.inat2018 import INat2018
-from cairnhub.pipelines.sources.mined_types import mined_types
-from cairnhub.pipelines.sources.published_hashes import with_published_hashes
-from cairnhub.pipelines.sources.sop import SOP
-from cairnhub.pipelines.sources.table import Table
-from cairnhub.pipelines.sources.vehicleid import VehicleID
-from cairnhub.pipelines.sources.zips import open_zip, read_zip_member, scan_zip
 from PIL import Image
 
 from cairnhub.core.errors import CairnError
@@ -32,10 +22,24 @@ from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.hierarchies.proposal.proposal import Proposal
 from cairnhub.hierarchies.proposal.text_vectors import Embeddings
 from cairnhub.hierarchies.review.decisions import read_decisions
-from cairnhub.pipelines.archives import MemberReader, Tar, scan_tar, stream_tar_gz
+from cairnhub.pipelines.archives.entry import Entry
+from cairnhub.pipelines.archives.member_reader import MemberReader
+from cairnhub.pipelines.archives.tar import Tar
+from cairnhub.pipelines.archives.targz import TarGz
+from cairnhub.pipelines.archives.zip import Zip
 from cairnhub.pipelines.params import load_params
 from cairnhub.pipelines.settings.sources import GLDv2Source, INat2018Source, TableSource
 from cairnhub.pipelines.sources.fetching import read_manifest
+from cairnhub.pipelines.sources.formats.cub import CUB
+from cairnhub.pipelines.sources.formats.dyml import DyML
+from cairnhub.pipelines.sources.formats.gldv2.landmark_table import landmark_table
+from cairnhub.pipelines.sources.formats.gldv2.mined_types import mined_types
+from cairnhub.pipelines.sources.formats.gldv2.published_hashes import with_published_hashes
+from cairnhub.pipelines.sources.formats.gldv2.reader import GLDv2
+from cairnhub.pipelines.sources.formats.inat2018 import INat2018
+from cairnhub.pipelines.sources.formats.sop import SOP
+from cairnhub.pipelines.sources.formats.table import Table
+from cairnhub.pipelines.sources.formats.vehicleid import VehicleID
 from cairnhub.pipelines.sources.registered_counts import expected_counts
 from cairnhub.pipelines.sources.registry import RegistryRow, read_registry
 from cairnhub.training.checkpoint import Checkpoints
@@ -106,7 +110,7 @@ params = of(lambda folder: load_params(folder / "params.yaml"), "params.yaml")
 PARAMS = (ROOT / "params.yaml").read_text(encoding="utf-8")
 recipe = of(lambda folder: load_recipe("mine", folder), "mine.yaml")
 RECIPE = (ROOT / "training/recipes/small.yaml").read_text(encoding="utf-8")
-counts = of(lambda folder: expected_counts("gldv2", "full", folder / "counts.yaml"), "counts.yaml")
+counts = of(lambda folder: expected_counts("gldv2", "full", folder), "gldv2.counts.yaml")
 
 
 def list_table(folder: Path) -> None:
@@ -204,14 +208,13 @@ def cub(name: str, path: str, content: bytes | None, said: str) -> Kind:
     return Kind(name, CUB().list_images, {f"{CUB_ROOT}.tgz": tgz}, said)
 
 
-tar = of(lambda folder: scan_tar(Tar(folder, "x.tar")), "x.tar")
-tar_gz = of(lambda folder: list(stream_tar_gz(folder / "x.tar.gz")), "x.tar.gz")
-zip_list = of(lambda folder: scan_zip(folder / "x.zip"), "x.zip")
+tar = of(lambda folder: Tar(folder, "x.tar").entries(), "x.tar")
+tar_gz = of(lambda folder: list(TarGz(folder, "x.tar.gz").members()), "x.tar.gz")
+zip_list = of(lambda folder: Zip(folder, "x.zip").entries(), "x.zip")
 
 
 def read_a(folder: Path) -> bytes:
-    with open_zip(folder / "x.zip") as archive:
-        return read_zip_member(archive, "a.txt")
+    return Zip(folder, "x.zip").read_file("a.txt")
 
 
 zip_read = of(read_a, "x.zip")
@@ -220,7 +223,7 @@ zip_read = of(read_a, "x.zip")
 def at(offset: int, size_bytes: int) -> Callable[[Path], bytes]:
     def read(folder: Path) -> bytes:
         with MemberReader(folder) as reader:
-            return reader.read("x.tar", "a.jpg", offset, size_bytes)
+            return reader.read(Entry("x.tar", "a.jpg", offset, size_bytes))
 
     return read
 
@@ -473,7 +476,7 @@ KINDS = (
     recipe("recipe: NaN", RECIPE.replace("n_epochs:", "precision: .nan\nn_epochs:"), r"mine\.yaml: precision: .*mend it"),
     recipe("recipe: learning rate .inf", re.sub(r"learning_rate: [^,}\n]+", "learning_rate: .inf", RECIPE, count=1),
            r"mine\.yaml: optimizer\.learning_rate: Input should be a finite number"),
-    counts("counts: another shape", "full: {gldv2: 3}", r"counts\.yaml: not scale -> dataset -> split -> counts"),
+    counts("counts: another shape", "full: {train: 3}", r"gldv2\.counts\.yaml: not scale -> split -> counts"),
     # annotations
     table("table: empty", "", r"labels\.csv: not a readable CSV: .*; fetch it again, or save it as a CSV"),
     table("table: a column is missing", "path,fine,split\n", r"labels\.csv: no column 'coarse'; its columns are 'path'"),

@@ -18,7 +18,7 @@ from cairnhub.core.files import stays_below
 from cairnhub.core.parse import parse_json
 from cairnhub.core.text import label_key
 from cairnhub.hierarchies.label_tree.label_rules import check_names
-from cairnhub.pipelines.archives import refused_name
+from cairnhub.pipelines.archives.entry import refusal_of_name
 from tests.fuzz.targets import TARGETS
 
 # Those that need no drawn sample and take milliseconds.
@@ -97,7 +97,7 @@ def test_json_comes_back_as_it_was_or_is_refused(value: object) -> None:
 def test_a_name_that_is_let_in_stays_below_its_folder(name: str) -> None:
     if stays_below(name):
         assert (Path("/a/b") / name).resolve().is_relative_to("/a/b")
-    assert (refused_name(name) is None) <= stays_below(name)
+    assert (refusal_of_name(name) is None) <= stays_below(name)
 
 
 @quick

@@ -13,10 +13,8 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from cairnhub.pipelines.sources.zips import open_zip, read_zip_member, scan_zip
 from PIL import Image
 
-import cairnhub.pipelines.archives
 from cairnhub.core.errors import CairnError
 from cairnhub.core.files import replace_folder, write_text_atomic
 from cairnhub.datasets_hub.card import escape
@@ -29,10 +27,13 @@ from cairnhub.hierarchies.export import export
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.hierarchies.review.apply import apply_decisions
 from cairnhub.hierarchies.review.decisions import Decision, read_decisions
-from cairnhub.pipelines.archives import Tar, scan_tar, stream_tar_gz
+from cairnhub.pipelines.archives import targz
+from cairnhub.pipelines.archives.tar import Tar
+from cairnhub.pipelines.archives.targz import TarGz
+from cairnhub.pipelines.archives.zip import Zip
 from cairnhub.pipelines.params import load_params
+from cairnhub.pipelines.sources.csv_tables import read_csv
 from cairnhub.pipelines.sources.ledger import LEDGER, Ledger
-from cairnhub.pipelines.sources.listing import read_csv
 from cairnhub.pipelines.sources.registry import RegistryRow, read_registry
 from cairnhub.pipelines.stages import index
 from cairnhub.training.checkpoint import Checkpoints
@@ -69,8 +70,8 @@ REFUSED = {
 def test_a_bad_member_is_refused_and_the_others_are_read(tmp_path, kind):
     bad, reason = REFUSED[kind]
     write_archive(tmp_path / "x.tar", [member("good.jpg", b"x"), bad])
-    good, refused = scan_tar(Tar(tmp_path, "x.tar"))
-    assert (good.member, good.refused, refused.refused) == ("good.jpg", "", reason)
+    good, refused = Tar(tmp_path, "x.tar").entries()
+    assert (good.member, good.refusal, refused.refusal) == ("good.jpg", None, reason)
 
 
 def test_an_absurd_size_and_a_name_in_another_encoding(tmp_path):
@@ -79,10 +80,10 @@ def test_an_absurd_size_and_a_name_in_another_encoding(tmp_path):
     with (tmp_path / "x.tar").open("wb") as file:
         file.write(info.tobuf(tarfile.GNU_FORMAT))
         file.truncate(2**33 + 20 * 512)  # takes no place on the disk
-    assert scan_tar(Tar(tmp_path, "x.tar"))[0].refused == "refused: absurdly large"
+    assert Tar(tmp_path, "x.tar").entries()[0].refusal == "refused: absurdly large"
     latin = tarfile.TarInfo("caf\udce9.jpg").tobuf(tarfile.USTAR_FORMAT, "utf-8", "surrogateescape")
     (tmp_path / "y.tar").write_bytes(latin + b"\0" * 10240)
-    assert scan_tar(Tar(tmp_path, "y.tar"))[0].member == "caf\ufffd.jpg"
+    assert Tar(tmp_path, "y.tar").entries()[0].member == "caf\ufffd.jpg"
 
 
 ZIPPED = {"": OUTSIDE, "/etc/x": OUTSIDE, "../x": OUTSIDE, "a\\..\\x": OUTSIDE, "a\nb": CONTROL}
@@ -92,7 +93,7 @@ ZIPPED = {"": OUTSIDE, "/etc/x": OUTSIDE, "../x": OUTSIDE, "a\\..\\x": OUTSIDE, 
 def test_a_bad_name_in_a_zip_is_refused(tmp_path, name):
     content = zip_of({name or "EMPTY": b"x"}).replace(b"EMPTY", b"\0MPTY")  # a name is read up to its NUL
     (tmp_path / "x.zip").write_bytes(content)
-    assert scan_zip(tmp_path / "x.zip")["refused"].tolist() == [ZIPPED[name]]
+    assert [entry.refusal for entry in Zip(tmp_path, "x.zip").entries()] == [ZIPPED[name]]
 
 
 def test_a_link_in_a_zip_is_refused_and_the_first_of_two_members_is_read(tmp_path):
@@ -103,22 +104,21 @@ def test_a_link_in_a_zip_is_refused_and_the_first_of_two_members_is_read(tmp_pat
         archive.writestr("a", b"first")
         with pytest.warns(UserWarning, match="Duplicate"):
             archive.writestr("a", b"other")
-    assert scan_zip(tmp_path / "x.zip")["refused"].tolist() == [
+    assert [entry.refusal for entry in Zip(tmp_path, "x.zip").entries()] == [
         "refused: a symbolic link",
-        "",
+        None,
         "refused: its name occurs twice in the archive",
     ]
-    with open_zip(tmp_path / "x.zip") as archive:
-        assert read_zip_member(archive, "a") == b"first"
+    assert Zip(tmp_path, "x.zip").read_file("a") == b"first"
 
 
 def test_a_gzip_bomb_behind_the_last_member_is_not_unpacked_for_ever(tmp_path, monkeypatch):
-    monkeypatch.setattr(cairnhub.pipelines.archives, "MAX_MEMBER_BYTES", 2**20)
+    monkeypatch.setattr(targz, "MAX_MEMBER_BYTES", 2**20)
     import gzip
 
     (tmp_path / "x.tar.gz").write_bytes(gzip.compress(tar_of({"a": b"x"}) + bytes(2**23)))
     with pytest.raises(CairnError, match="no end behind the last member"):
-        list(stream_tar_gz(tmp_path / "x.tar.gz"))
+        list(TarGz(tmp_path, "x.tar.gz").members())
 
 
 # ---- images -------------------------------------------------------------------------------------------------

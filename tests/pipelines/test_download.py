@@ -21,7 +21,7 @@ from tqdm import tqdm
 from cairnhub.core.errors import CairnError
 from cairnhub.pipelines.sources import download
 from cairnhub.pipelines.sources.download import fetch_all, fetch_file
-from cairnhub.pipelines.sources.partial_file import Part
+from cairnhub.pipelines.sources.partial_file import PartialFile
 from cairnhub.pipelines.sources.registry import RegistryRow, read_registry
 from tests.datasets_hub.hub_toy import die_at
 from tests.pipelines.misbehaving_server import Misbehaviour, misbehaving_server
@@ -488,7 +488,7 @@ def test_a_registry_without_a_column_or_a_line_is_refused(tmp_path: Path) -> Non
 
 
 def finish_and_die(target: Path, step: int) -> None:
-    part = Part(target, is_hashed=True)
+    part = PartialFile(target, is_hashed=True)
     part.begin("v1")
     part.path.write_bytes(CONTENT)
     die_at(step)

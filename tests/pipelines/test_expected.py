@@ -7,8 +7,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from cairnhub.pipelines.sources.gldv2 import UNLABELLED, GLDv2, read_name
-from cairnhub.pipelines.sources.inat2018 import INat2018
 
 from cairnhub.core.errors import CairnError
 from cairnhub.pipelines.context import Context
@@ -16,13 +14,20 @@ from cairnhub.pipelines.params import load_params
 from cairnhub.pipelines.paths import Paths
 from cairnhub.pipelines.samples.generate import SAMPLES, generate
 from cairnhub.pipelines.settings.sources import GLDv2Source, INat2018Source
-from cairnhub.pipelines.sources import reader
-from cairnhub.pipelines.sources.registered_counts import COUNTS, check_counts, expected_counts
+from cairnhub.pipelines.sources.formats.gldv2.landmark_table import read_name
+from cairnhub.pipelines.sources.formats.gldv2.reader import UNLABELLED, GLDv2
+from cairnhub.pipelines.sources.formats.inat2018 import INat2018
+from cairnhub.pipelines.sources.readers import reader
+from cairnhub.pipelines.sources.registered_counts import check_counts, expected_counts
+from cairnhub.pipelines.sources.registry import REGISTRIES
 from cairnhub.pipelines.stages import index
 from tests.project import ROOT
 
 PARAMS = load_params(ROOT / "params.yaml")
-FULL = yaml.safe_load(COUNTS.read_text(encoding="utf-8"))["full"]
+FULL = {
+    path.name.removesuffix(".counts.yaml"): yaml.safe_load(path.read_text(encoding="utf-8")).get("full", {})
+    for path in REGISTRIES.glob("*.counts.yaml")
+}
 
 
 @pytest.fixture(scope="module")
@@ -83,17 +88,16 @@ def test_what_differs_is_said_with_expected_and_found():
 def test_an_index_that_is_not_whole_is_refused(tmp_path, monkeypatch):
     context = Context("cub", "sample", PARAMS, Paths(tmp_path, "sample", "cub"))
     importlib.import_module("cairnhub.pipelines.stages.fetch").run(context)
-    shorter = {"sample": {"cub": {"train": {"images": 31}}}}
-    counts = tmp_path / "counts.yaml"
-    counts.write_text(yaml.safe_dump(shorter), encoding="utf-8")
-    monkeypatch.setattr(index, "expected_counts", lambda *key: expected_counts(*key, path=counts))
+    counts = tmp_path / "cub.counts.yaml"
+    counts.write_text("sample: {train: {images: 31}}\n", encoding="utf-8")
+    monkeypatch.setattr(index, "expected_counts", lambda *key: expected_counts(*key, folder=tmp_path))
     with pytest.raises(
         CairnError, match=r"cub: not the whole dataset.*\n- split train: expected 31 images, found 30"
     ):
         index.run(context)
     assert not context.paths.index.exists()
     counts.write_text("sample: [1]", encoding="utf-8")
-    with pytest.raises(CairnError, match=r"counts\.yaml: not scale -> dataset -> split -> counts"):
+    with pytest.raises(CairnError, match=r"cub\.counts\.yaml: not scale -> split -> counts"):
         index.run(context)
 
 

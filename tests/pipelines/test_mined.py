@@ -12,7 +12,7 @@ from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.params import Params, load_params
 from cairnhub.pipelines.paths import Paths
 from cairnhub.pipelines.settings.fetch import Wikimedia
-from cairnhub.pipelines.sources.mined_types import FILE, mined_types
+from cairnhub.pipelines.sources.formats.gldv2.mined_types import FILE, mined_types
 from cairnhub.pipelines.stages import cluster, embed, fetch, index
 from tests.pipelines.wikimedia_server import Wiki, item, serving
 from tests.project import ROOT

@@ -10,11 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from cairnhub.core.errors import CairnError
 from cairnhub.datasets_hub.records import QuarantineRow
-from cairnhub.pipelines.archives import MemberReader, stream_tar_gz
+from cairnhub.pipelines.archives.entry import Entry
+from cairnhub.pipelines.archives.member_reader import MemberReader
+from cairnhub.pipelines.archives.targz import TarGz
+from cairnhub.pipelines.archives.zip import Zip
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.index_parts import Index, cut_parts
 from cairnhub.pipelines.params import load_params
@@ -23,15 +27,14 @@ from cairnhub.pipelines.samples.generate import generate
 from cairnhub.pipelines.samples.shapes.packing import write_tar_gz, write_zip
 from cairnhub.pipelines.settings.sources import Subset, Subsets
 from cairnhub.pipelines.sources import fetching as fetched
-from cairnhub.pipelines.sources import reader
-from cairnhub.pipelines.sources.cub import CUB
-from cairnhub.pipelines.sources.dyml import DyML, parse_glued_csv
-from cairnhub.pipelines.sources.match_members import locate
+from cairnhub.pipelines.sources.formats.cub import CUB
+from cairnhub.pipelines.sources.formats.dyml import DyML, parse_glued_csv
+from cairnhub.pipelines.sources.formats.sop import SOP
+from cairnhub.pipelines.sources.formats.vehicleid import VehicleID
+from cairnhub.pipelines.sources.match_members import list_members, match_members
+from cairnhub.pipelines.sources.readers import reader
 from cairnhub.pipelines.sources.registered_counts import expected_counts
 from cairnhub.pipelines.sources.registry import read_registry
-from cairnhub.pipelines.sources.sop import SOP
-from cairnhub.pipelines.sources.vehicleid import VehicleID
-from cairnhub.pipelines.sources.zips import scan_zip
 from tests.project import ROOT
 
 READERS = {"sop": SOP(), "cub": CUB(), "vehicleid": VehicleID()}
@@ -43,6 +46,12 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for dataset in READERS:
         generate(dataset, folder / dataset)
     return folder
+
+
+def entries(images: pd.DataFrame) -> list[Entry]:
+    """Where images lie, as the index will say."""
+    columns = ["archive", "member", "offset", "size_bytes"]
+    return [Entry(**row) for row in pa.Table.from_pandas(images[columns], preserve_index=False).to_pylist()]
 
 
 def contents(path: Path) -> dict[str, bytes]:
@@ -111,12 +120,14 @@ def test_a_missing_image_is_quarantined(drawn, tmp_path, dataset):
 def test_the_images_of_cub_are_read_once(drawn, monkeypatch):
     read = []
 
-    def watched(path):
-        for member in stream_tar_gz(path):
+    members = TarGz.members
+
+    def watched(archive):
+        for member in members(archive):
             read.append(member.name)
             yield member
 
-    monkeypatch.setattr("cairnhub.pipelines.sources.cub.stream_tar_gz", watched)
+    monkeypatch.setattr(TarGz, "members", watched)
     assert len(CUB().list_images(drawn / "cub").images) == 48
     assert not [name for name in read if name.endswith(".jpg")]
 
@@ -157,7 +168,7 @@ def test_a_damaged_zip_member_is_named(drawn, tmp_path):
     content[int(row["offset"].iloc[0]) + 300] ^= 255
     (tmp_path / "Stanford_Online_Products.zip").write_bytes(content)
     with pytest.raises(CairnError, match=r"\.JPG cannot be read"), MemberReader(tmp_path) as reader:
-        reader.read(*row.iloc[0][["archive", "member", "offset", "size_bytes"]])
+        reader.read(*entries(row))
 
 
 def test_a_zip_is_the_same_bytes_whatever_the_order(tmp_path):
@@ -178,12 +189,12 @@ def test_hostile_members_of_a_zip_are_refused(tmp_path):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             archive.writestr("good.jpg", b"3")
-    members = scan_zip(tmp_path / "x.zip")
+    members = list_members([Zip(tmp_path, "x.zip")])
     listed = pd.DataFrame({"image_id": ["a", "b"], "split": "train", "member": ["good.jpg", "link.jpg"]})
-    located = locate(listed, members, ["member"], "not in x.zip")
-    assert located.images["image_id"].tolist() == ["a"]
-    assert located.quarantine[["image_id", "reason"]].values.tolist() == [["b", "refused: a symbolic link"]]
-    assert located.refused.values.tolist() == [
+    matches = match_members(listed, members, ["member"], "not in x.zip")
+    assert matches.images["image_id"].tolist() == ["a"]
+    assert matches.quarantine[["image_id", "reason"]].values.tolist() == [["b", "refused: a symbolic link"]]
+    assert matches.refused_members.values.tolist() == [
         ["../up.jpg", "refused: its name leaves the archive"],
         ["good.jpg", "refused: its name occurs twice in the archive"],
     ]
@@ -210,9 +221,8 @@ def test_dyml_is_the_same_zipped_or_unpacked(tmp_path, top):
         MemberReader(tmp_path / "zipped") as zip_reader,
         MemberReader(tmp_path / "unpacked") as folder_reader,
     ):
-        where = ["archive", "member", "offset", "size_bytes"]
-        for first, second in zip(packed[where].to_numpy(), unpacked[where].to_numpy(), strict=True):
-            assert zip_reader.read(*first) == folder_reader.read(*second)
+        for first, second in zip(entries(packed), entries(unpacked), strict=True):
+            assert zip_reader.read(first) == folder_reader.read(second)
 
 
 def test_a_zip_without_labels_is_refused(tmp_path):

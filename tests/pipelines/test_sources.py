@@ -6,17 +6,27 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
-from cairnhub.pipelines.sources.gldv2 import GLDv2, landmark_table, readable_name
-from cairnhub.pipelines.sources.table import Table
 from PIL import Image
 
 from cairnhub.core.errors import CairnError
 from cairnhub.hierarchies.label_tree.tree import LabelTree
-from cairnhub.pipelines.archives import MemberReader, Tar, refused_name, scan_tar, stream_tar_gz
+from cairnhub.pipelines.archives.entry import Entry, refusal_of_name
+from cairnhub.pipelines.archives.folder import Folder
+from cairnhub.pipelines.archives.kinds import archive_at
+from cairnhub.pipelines.archives.member_reader import MemberReader
+from cairnhub.pipelines.archives.tar import Tar
+from cairnhub.pipelines.archives.targz import TarGz
+from cairnhub.pipelines.archives.zip import Zip
+from cairnhub.pipelines.index_parts import Index, cut_parts
 from cairnhub.pipelines.samples.generate import generate
+from cairnhub.pipelines.samples.shapes.packing import write_bytes, write_zip
 from cairnhub.pipelines.settings.sources import GLDv2Source, GLDv2Subset, TableSource
-from cairnhub.pipelines.sources import listing as base
+from cairnhub.pipelines.sources import csv_tables
+from cairnhub.pipelines.sources.formats.gldv2.landmark_table import landmark_table, readable_name
+from cairnhub.pipelines.sources.formats.gldv2.reader import GLDv2
+from cairnhub.pipelines.sources.formats.table import Table
 
 
 def jpeg(shade: int) -> bytes:
@@ -52,25 +62,64 @@ def write_table(folder: Path, rows: list[str], header: str = "path,fine,coarse")
 
 
 def test_a_csv_of_several_pieces_is_one_table(tmp_path, monkeypatch):
-    monkeypatch.setattr(base, "ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(csv_tables, "ROWS_AT_ONCE", 2)
     (tmp_path / "x.csv").write_text("id,name\n" + "".join(f"{i},{'' if i == 3 else 'n'}\n" for i in range(5)))
-    found = base.read_csv(tmp_path / "x.csv", ["id", "name"])
+    found = csv_tables.read_csv(tmp_path / "x.csv", ["id", "name"])
     assert found.to_dict("list") == {"id": list("01234"), "name": ["n", "n", "n", "", "n"]}
     (tmp_path / "x.csv").write_text("id,name\n1,a\n2,b\n3,c,d\n")
     with pytest.raises(CairnError, match=r"x.csv: not a readable CSV: .*line 4"):
-        base.read_csv(tmp_path / "x.csv", ["id", "name"])
+        csv_tables.read_csv(tmp_path / "x.csv", ["id", "name"])
 
 
 def test_tar_members_are_read_in_place(tmp_path):
     members = {f"d/{n}.jpg": jpeg(n) for n in range(5)}
     write_tar(tmp_path / "x.tar", members)
-    found = scan_tar(Tar(tmp_path, "x.tar"))
+    found = Tar(tmp_path, "x.tar").entries()
     assert [entry.member for entry in found] == list(members)
     with MemberReader(tmp_path) as reader:
-        read = [reader.read(*entry[:4]) for entry in reversed(found)]
+        read = [reader.read(entry) for entry in reversed(found)]
         assert read == list(members.values())[::-1]
         with pytest.raises(CairnError, match=r"x\.tar: d/4\.jpg has 0 bytes"):
-            reader.read("x.tar", "d/4.jpg", 1_000_000, 5)
+            reader.read(Entry("x.tar", "d/4.jpg", 1_000_000, 5))
+
+
+KINDS = {
+    "train/images_000.tar": Tar,
+    "a.tar.gz": TarGz,
+    "CUB.tgz": TarGz,
+    "sop.zip": Zip,
+    "photos": Folder,
+    "photos.tar.d": Folder,
+    None: Folder,
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_kind_of_an_archive_follows_from_its_name(tmp_path, name):
+    archive = archive_at(tmp_path, name)
+    assert type(archive) is KINDS[name]
+    assert archive.is_streamed == (KINDS[name] is TarGz)
+    inside = tmp_path / "x.jpg" if KINDS[name] is Folder else tmp_path / str(name)
+    assert archive.path_of("x.jpg") == inside
+
+
+def test_every_kind_lists_the_same_members_and_reads_the_same_bytes(tmp_path):
+    members = {f"photos/{n}.jpg": jpeg(n) for n in range(3)}
+    write_tar(tmp_path / "x.tar", members)
+    write_tar(tmp_path / "x.tgz", members, "w:gz")
+    write_zip(tmp_path / "x.zip", members.items())
+    for name, content in members.items():
+        write_bytes(tmp_path / name, content)
+    with MemberReader(tmp_path) as reader:
+        for name in ("x.tar", "x.zip", "photos"):
+            listed = archive_at(tmp_path, name).entries()
+            assert {entry.member: reader.read(entry) for entry in listed} == members
+            assert {entry.archive for entry in listed} == {None if name == "photos" else name}
+        streamed = archive_at(tmp_path, "x.tgz")
+        assert {member.name: member.content for member in streamed.members()} == members
+        assert [entry.member for entry in streamed.entries()] == list(members)
+        with pytest.raises(CairnError, match=r"x\.tgz: is read from end to end only"):
+            reader.read(streamed.entries()[0])
 
 
 def hostile_members() -> Iterator[tuple[tarfile.TarInfo, bytes]]:
@@ -97,19 +146,19 @@ REFUSALS += ["a symbolic link", "a hard link", "a device", "a pipe"]
 
 def test_hostile_members_are_refused_by_name(tmp_path):
     write_hostile(tmp_path / "x.tar", "w")
-    first, *others = scan_tar(Tar(tmp_path, "x.tar"))
-    assert (first.member, first.refused) == ("good.jpg", "")
-    assert [entry.refused for entry in others] == [f"refused: {why}" for why in REFUSALS]
-    assert refused_name("..\\up.jpg")
+    first, *others = Tar(tmp_path, "x.tar").entries()
+    assert (first.member, first.refusal) == ("good.jpg", None)
+    assert [entry.refusal for entry in others] == [f"refused: {why}" for why in REFUSALS]
+    assert refusal_of_name("..\\up.jpg")
 
 
 def test_absurd_sizes_and_counts_are_refused(tmp_path, monkeypatch):
     write_tar(tmp_path / "x.tar", {f"{n}.jpg": jpeg(n) for n in range(4)})
-    monkeypatch.setattr("cairnhub.pipelines.archives.MAX_MEMBER_BYTES", 10)
-    assert {entry.refused for entry in scan_tar(Tar(tmp_path, "x.tar"))} == {"refused: absurdly large"}
-    monkeypatch.setattr("cairnhub.pipelines.archives.MAX_MEMBERS", 3)
+    monkeypatch.setattr("cairnhub.pipelines.archives.tar.MAX_MEMBER_BYTES", 10)
+    assert {entry.refusal for entry in Tar(tmp_path, "x.tar").entries()} == {"refused: absurdly large"}
+    monkeypatch.setattr("cairnhub.pipelines.archives.tar.MAX_MEMBERS", 3)
     with pytest.raises(CairnError, match=r"x\.tar: more than 3 members"):
-        scan_tar(Tar(tmp_path, "x.tar"))
+        Tar(tmp_path, "x.tar").entries()
 
 
 def test_a_tar_with_a_damaged_header_is_no_shorter_tar(tmp_path):
@@ -118,7 +167,7 @@ def test_a_tar_with_a_damaged_header_is_no_shorter_tar(tmp_path):
     raw[2 * 1024 + 3] ^= 255
     (tmp_path / "x.tar").write_bytes(raw)
     with pytest.raises(CairnError, match="damaged header"):
-        scan_tar(Tar(tmp_path, "x.tar"))
+        Tar(tmp_path, "x.tar").entries()
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:700], lambda data: b"<html>not found</html>"])
@@ -126,16 +175,16 @@ def test_a_damaged_tar_is_named(tmp_path, damage):
     write_tar(tmp_path / "x.tar", {"a.jpg": jpeg(1) * 3})
     (tmp_path / "x.tar").write_bytes(damage((tmp_path / "x.tar").read_bytes()))
     with pytest.raises(CairnError, match=r"x\.tar"):
-        scan_tar(Tar(tmp_path, "x.tar"))
+        Tar(tmp_path, "x.tar").entries()
 
 
 def test_a_truncated_gzip_is_named(tmp_path):
     write_tar(tmp_path / "x.tar.gz", {"a.jpg": bytes(range(256)) * 99}, "w:gz")
     whole = (tmp_path / "x.tar.gz").read_bytes()
-    assert [member.name for member in stream_tar_gz(tmp_path / "x.tar.gz")] == ["a.jpg"]
+    assert [member.name for member in TarGz(tmp_path, "x.tar.gz").members()] == ["a.jpg"]
     (tmp_path / "x.tar.gz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(CairnError, match="damaged archive"):
-        list(stream_tar_gz(tmp_path / "x.tar.gz"))
+        list(TarGz(tmp_path, "x.tar.gz").members())
 
 
 # ---- table ------------------------------------------------------------------------------------------------
@@ -187,6 +236,35 @@ def test_a_label_with_two_parents_is_refused(tmp_path):
         LabelTree.from_table(images, ["fine", "coarse"])
 
 
+def test_a_table_takes_folders_and_every_kind_of_archive(tmp_path):
+    contents = {
+        f"{kind}/{n}.jpg": jpeg(50 * n + len(kind)) for kind in ("tar", "tgz", "zip", "own") for n in range(3)
+    }
+    part = {
+        kind: {name: data for name, data in contents.items() if name.startswith(kind)}
+        for kind in ("tar", "tgz", "zip")
+    }
+    write_table(tmp_path, [f"{name},f{i % 2},c" for i, name in enumerate(contents)])
+    write_tar(tmp_path / "x.tar", part["tar"])
+    write_tar(tmp_path / "x.tgz", part["tgz"], "w:gz")
+    write_zip(tmp_path / "x.zip", part["zip"].items())
+    for n in range(3):
+        write_bytes(tmp_path / f"own/{n}.jpg", contents[f"own/{n}.jpg"])
+    source = table_source(images=["x.zip", "own", "x.tgz", "x.tar"])
+    listing = Table("mine", source).list_images(tmp_path)
+    assert listing.quarantine.empty
+    listing.images.to_parquet(tmp_path / "images.parquet", index=False)
+    rows = pq.read_table(tmp_path / "images.parquet").to_pylist()
+    assert [row["archive"] for row in rows if row["image_id"].startswith("own")] == [None] * 3
+    assert {row["image_id"][:3] for row in rows if row["offset"] is None} == {"own", "tgz"}
+    parts = cut_parts(Index(tmp_path / "images.parquet", tmp_path, "fine", ""), 10**9)
+    assert {row.image_id: row.image for part in parts for row in part.read()} == contents
+    read = {path.name for part in parts for path in part.reads()}
+    assert read == {"images.parquet", "x.tar", "x.tgz", "x.zip", "0.jpg", "1.jpg", "2.jpg"}
+    mirrored = {row.name for row in Table("mine", source).own_files(str(tmp_path))}
+    assert mirrored == {"labels.csv", "x.tar", "x.tgz", "x.zip", *(f"own/{n}.jpg" for n in range(3))}
+
+
 # ---- GLDv2 ------------------------------------------------------------------------------------------------
 
 
@@ -220,7 +298,7 @@ def test_gldv2_lists_every_image_once(gldv2):
     assert {count["quarantined"] for count in listing.counts().values()} == {0}
     assert len(images[images["split"] == "train"]) == len(pd.read_csv(gldv2 / "metadata/train.csv"))
     with MemberReader(gldv2) as reader:
-        content = reader.read(*images.loc[0, ["archive", "member", "offset", "size_bytes"]])
+        content = reader.read(Entry(*images.loc[0, ["archive", "member", "offset", "size_bytes"]]))
     assert content.startswith(b"\xff\xd8")
 
 

@@ -18,10 +18,10 @@ from cairnhub.pipelines.params import Params, validate
 from cairnhub.pipelines.paths import Paths
 from cairnhub.pipelines.samples.generate import generate
 from cairnhub.pipelines.settings.sources import GLDv2Source, GLDv2Subset, Subset
-from cairnhub.pipelines.sources import subset_of
 from cairnhub.pipelines.sources.fetching import fetch
-from cairnhub.pipelines.sources.gldv2 import GLDv2
-from cairnhub.pipelines.sources.sop import SOP
+from cairnhub.pipelines.sources.formats.gldv2.reader import GLDv2
+from cairnhub.pipelines.sources.formats.sop import SOP
+from cairnhub.pipelines.sources.readers import subset_of
 from cairnhub.pipelines.sources.subset import kept_protocols, reduce
 from cairnhub.pipelines.stages import index
 from tests.project import ROOT

@@ -13,9 +13,8 @@ from cairnhub.pipelines.paths import Paths
 from cairnhub.pipelines.samples.generate import generate
 from cairnhub.pipelines.sources import fetching as fetched
 from cairnhub.pipelines.sources.download import fetch_all
-from cairnhub.pipelines.sources.fetching import REGISTRIES
-from cairnhub.pipelines.sources.published_hashes import hash_files, with_published_hashes
-from cairnhub.pipelines.sources.registry import read_registry, write_registry
+from cairnhub.pipelines.sources.formats.gldv2.published_hashes import hash_files, with_published_hashes
+from cairnhub.pipelines.sources.registry import REGISTRIES, read_registry, write_registry
 from tests.project import ROOT
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cairnhub.core.errors import CairnError
-from cairnhub.pipelines.sources.wikimedia import Api, Mining, category_title, mine
+from cairnhub.pipelines.sources.formats.gldv2.wikimedia import Api, Mining, category_title, mine
 from tests.pipelines.wikimedia_server import Server, Wiki, item, serving
 
 ENTITIES = {
