@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cairnhub.training.evaluation import Embedded, evaluate, headlines
@@ -18,6 +18,7 @@ names = st.sampled_from(HOSTILE) | st.text(max_size=4)
 N = 12
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(names, min_size=3, max_size=3, unique=True))
 def test_no_level_name_hides_a_metric(levels):
     generator = torch.Generator().manual_seed(0)
