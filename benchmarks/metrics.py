@@ -58,7 +58,8 @@ def inputs(queries: int, gallery: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 def cairn(query: Tensor, query_labels: Tensor, gallery: Tensor, labels: Tensor) -> dict[str, float]:
     """Everything in one call."""
-    return retrieval_metrics(query, query_labels, gallery, labels, exclude_self=True, ks=(1, 10, 100)).values
+    found = retrieval_metrics(query, query_labels, gallery, labels, exclude_self=True, ks=(1, 10, 100))
+    return {str(key): value for key, value in found.values.items()}
 
 
 def published(query: Tensor, query_labels: Tensor, gallery: Tensor, labels: Tensor) -> dict[str, float]:

@@ -1,12 +1,14 @@
 """`results/recipes.md`: what each paper reports, and beside it what was reproduced here."""
 
-import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from cairnhub.core.parse import read_json
 from cairnhub.pipelines.params import Params
 from cairnhub.training.build_loss import PAPERS
+from cairnhub.training.metrics.keys import H_AP, ByMetric, from_json
 from cairnhub.training.recipes import load_recipe, recipe_names
 
 NOT_RUN = "not run"
@@ -40,20 +42,21 @@ def _rows(name: str, params: Params, results: Path) -> list[tuple[str, ...]]:
     start = (f"`{name}`", PAPERS[recipe.method])
     return [
         (*start, metric, f"{reported[metric]:.1f}" if metric in reported else "-", _reproduced(found, metric))
-        for metric in reported or ("h_ap",)
+        for metric in reported or (str(H_AP),)
     ]
 
 
-def _metrics(name: str, params: Params, results: Path) -> list[dict[str, float]]:
+def _metrics(name: str, params: Params, results: Path) -> list[ByMetric[float]]:
     """Each protocol's metrics of the model that the recipe trained at full scale; none where it was not run."""
     for dataset, recipe in params.train.full.recipes.items():
         path = results / "evaluate/full" / dataset / "metrics.json"
         if recipe == name and path.is_file():
-            return list(json.loads(path.read_text(encoding="utf-8"))["trained"].values())
+            trained = read_json(path, dict[str, Any])["trained"]
+            return [from_json(protocol)[0] for protocol in trained["protocols"].values()]
     return []
 
 
-def _reproduced(protocols: list[dict[str, float]], metric: str) -> str:
+def _reproduced(protocols: list[ByMetric[float]], metric: str) -> str:
     """The mean over protocols: DyML reports the mean of its three."""
-    values = [metrics[metric] for metrics in protocols if metric in metrics]
+    values = [metrics[metric] for metrics in protocols if metric in map(str, metrics)]
     return f"{100 * np.mean(values):.1f}" if values else NOT_RUN

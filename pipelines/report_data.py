@@ -4,11 +4,14 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cairnhub.core.errors import NotFound
 from cairnhub.core.parse import read_json
 from cairnhub.hierarchies.agreement import Agreement
 from cairnhub.pipelines.params import SCALES
+from cairnhub.training.metrics.keys import H_AP, ByMetric, MetricKey, from_json
+from cairnhub.training.metrics.keys import Interval as Ends
 from cairnhub.training.retrieved import Found
 
 Interval = tuple[float, float, float]  # value and both ends, percent
@@ -193,6 +196,15 @@ class _Review:
     pending: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class _System:
+    protocols: dict[str, dict[str, Any]]
+    benchmark: dict[str, dict[str, Any]]
+
+
+_Metrics = tuple[ByMetric[float], ByMetric[Ends]]
+
+
 def _published(file: Path) -> Published:
     scale, name = _key(file)
     check = read_json(file, _Check)
@@ -227,30 +239,32 @@ def _evaluated(file: Path, levels: Mapping[tuple[str, str], tuple[str, ...]]) ->
     scale, name = _key(file)
     if (scale, name) not in levels:
         raise NotFound(f"{file.parent}: no such dataset in results/check; remove this folder, or run `check`")
-    metrics = read_json(file, dict[str, dict[str, dict[str, float]]])
+    metrics = read_json(file, dict[str, _System])
     with (file.parent / "loss.csv").open(encoding="utf-8", newline="") as lines:
         loss = tuple((float(row["epoch"]), float(row["loss"])) for row in csv.DictReader(lines))
     protocols = tuple(
-        _protocol(protocol, {system: metrics[system][protocol] for system in SYSTEMS}, levels[scale, name])
-        for protocol in metrics["trained"]
+        _protocol(
+            protocol,
+            {system: from_json(metrics[system].protocols[protocol]) for system in SYSTEMS},
+            levels[scale, name],
+        )
+        for protocol in metrics["trained"].protocols
     )
     found = read_json(file.parent / "examples.json", tuple[Found, ...])
     return Evaluated(name, scale, loss, protocols, levels[scale, name], found)
 
 
-def _protocol(name: str, metrics: Mapping[str, Mapping[str, float]], levels: Sequence[str]) -> Protocol:
-    measured = tuple(level for level in levels if f"ap_{level}" in metrics["trained"])
-    headlines = {"h_ap": "H-AP"}
-    for metric, words in (("ap", "AP"), ("r_at_1", "R@1")):
-        headlines |= {f"{metric}_{level}": f"{words} {level}" for level in measured}
-    values = {
+def _protocol(name: str, metrics: Mapping[str, _Metrics], levels: Sequence[str]) -> Protocol:
+    measured = tuple(level for level in levels if MetricKey("ap", level) in metrics["trained"][0])
+    headlines = {H_AP: "H-AP"}
+    headlines |= {MetricKey("ap", level): f"AP {level}" for level in measured}
+    headlines |= {MetricKey("r_at", level, 1): f"R@1 {level}" for level in measured}
+    shown = {
         words: {
-            SYSTEMS[system]: _interval(found, metric) for system, found in metrics.items() if metric in found
+            SYSTEMS[system]: (100 * values[key], 100 * ends[key].low, 100 * ends[key].high)
+            for system, (values, ends) in metrics.items()
+            if key in ends
         }
-        for metric, words in headlines.items()
+        for key, words in headlines.items()
     }
-    return Protocol(name, measured, values)
-
-
-def _interval(values: Mapping[str, float], metric: str) -> Interval:
-    return 100 * values[metric], 100 * values[f"{metric}_low"], 100 * values[f"{metric}_high"]
+    return Protocol(name, measured, shown)

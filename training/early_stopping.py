@@ -11,7 +11,8 @@ from cairnhub.core.errors import BadInput
 from cairnhub.training.data import LabelledImages
 from cairnhub.training.distributed import from_first_rank
 from cairnhub.training.evaluation import embed_split, model_encoder
-from cairnhub.training.metrics import retrieval_metrics
+from cairnhub.training.metrics.keys import H_AP
+from cairnhub.training.metrics.retrieval import retrieval_metrics
 from cairnhub.training.models import RetrievalModel
 from cairnhub.training.recipes import Validation
 
@@ -53,4 +54,4 @@ def held_out_h_ap(model: RetrievalModel, held_out: Part, batch_size: int, n_work
     encoder = model_encoder(model.eval())
     embedded = embed_split(held_out, encoder, batch_size, n_workers)
     found = retrieval_metrics(embedded.embeddings, torch.from_numpy(held_out.labels))
-    return from_first_rank(found.values["h_ap"])
+    return from_first_rank(found.values[H_AP])

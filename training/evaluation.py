@@ -13,9 +13,10 @@ from tqdm import tqdm
 
 from cairnhub.training.data import LabelledImages, centre, normalise
 from cairnhub.training.distributed import device
-from cairnhub.training.metrics import retrieval_metrics
 from cairnhub.training.metrics.bootstrap import bootstrap_intervals
 from cairnhub.training.metrics.curves import precision_recall
+from cairnhub.training.metrics.keys import H_AP, ByMetric, Interval, MetricKey
+from cairnhub.training.metrics.retrieval import retrieval_metrics
 from cairnhub.training.models import RetrievalModel
 
 BINS_PER_CHANNEL = 8
@@ -40,14 +41,15 @@ class Measured:
     """One protocol's result.
 
     Attributes:
-        values: every metric that `retrieval_metrics` gives; `h_ap`, `ap_<level>` and `r_at_1_<level>` also with
-            the ends of their 95 % interval over queries, as `<name>_low` and `<name>_high`.
+        values: every metric that `retrieval_metrics` gives.
+        intervals: 95 % intervals over queries, of H-AP and of each level's AP and R@1.
         per_query: every metric of every query, (Q,); NaN where a query does not count.
         levels: those measured, fine -> coarse.
     """
 
-    values: dict[str, float]
-    per_query: dict[str, npt.NDArray[np.float64]]
+    values: ByMetric[float]
+    intervals: ByMetric[Interval]
+    per_query: ByMetric[npt.NDArray[np.float64]]
     levels: tuple[str, ...]
 
 
@@ -102,14 +104,17 @@ def evaluate(
     """
     measured = tuple(levels) or tuple(tree_levels)
     metrics = retrieval_metrics(*_tensors(query, gallery, tree_levels, measured), levels=measured)
-    headlines = ["h_ap", *(f"{name}_{level}" for name in ("ap", "r_at_1") for level in measured)]
-    intervals = bootstrap_intervals({name: metrics.per_query[name] for name in headlines})
-    ends = {
-        f"{name}_{end}": value
-        for name, interval in intervals.items()
-        for end, value in zip(("low", "high"), interval, strict=True)
-    }
-    return Measured(metrics.values | ends, metrics.per_query, measured)
+    intervals = bootstrap_intervals({key: metrics.per_query[key] for key in headlines(measured)})
+    return Measured(metrics.values, ByMetric(intervals), metrics.per_query, measured)
+
+
+def headlines(levels: Sequence[str]) -> list[MetricKey]:
+    """What tables show: H-AP, then AP and R@1 per level."""
+    return [
+        H_AP,
+        *(MetricKey("ap", level) for level in levels),
+        *(MetricKey("r_at", level, 1) for level in levels),
+    ]
 
 
 def precision_recall_curves(

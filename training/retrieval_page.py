@@ -16,6 +16,7 @@ from cairnhub.datasets_hub.card_images import square
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.training.data import ImageDataset
 from cairnhub.training.evaluation import Embedded, Measured
+from cairnhub.training.metrics.keys import H_AP, MetricKey
 from cairnhub.training.retrieved import Found, Grade, Picture
 
 IntArray = npt.NDArray[np.int64]
@@ -57,7 +58,7 @@ def nearest(queries: Tensor, gallery: Tensor, k: int, own: Sequence[int] = ()) -
 
 def instructive_queries(measured: Measured, n: int) -> dict[str, IntArray]:
     """The n worst, median and best queries by H-AP, and those where the finest level's AP says otherwise."""
-    h_ap, ap = measured.per_query["h_ap"], measured.per_query[f"ap_{measured.levels[0]}"]
+    h_ap, ap = measured.per_query[H_AP], measured.per_query[MetricKey("ap", measured.levels[0])]
     order = np.argsort(h_ap, kind="stable")[: int((~np.isnan(h_ap)).sum())]
     middle = max(0, (len(order) - n) // 2)
     gap = np.nan_to_num(np.abs(h_ap - ap), nan=-1.0)
@@ -116,14 +117,15 @@ def render_page(
     title: str, tree: LabelTree, measured: Measured, query: Side, gallery: Side | None, n_queries: int, k: int
 ) -> str:
     """The page as HTML; `title` is its heading, the other arguments are those of `found_for`."""
-    means = f"H-AP {100 * measured.values['h_ap']:.1f} over {len(measured.per_query['h_ap']):,} queries"
+    means = f"H-AP {100 * measured.values[H_AP]:.1f} over {len(measured.per_query[H_AP]):,} queries"
     found = found_for(tree, measured, query, gallery, n_queries, k)
     values = {"title": title, "means": means, "levels": measured.levels, "found": found}
     return fill(Path(__file__).with_name("retrieval.html"), values, styles=[PAGES / "retrieved.css"])
 
 
 def _metrics(measured: Measured, row: int) -> str:
-    values = (measured.per_query["h_ap"][row], measured.per_query[f"ap_{measured.levels[0]}"][row])
+    keys = (H_AP, MetricKey("ap", measured.levels[0]))
+    values = (measured.per_query[key][row] for key in keys)
     return "H-AP {:.1f}, AP {:.1f}".format(*(100 * value for value in values))
 
 

@@ -4,7 +4,6 @@ Libraries choose their kernels by the processor, most of them while they are loa
 another order. So a portable computation runs in a process of its own, whose environment was set before it began.
 """
 
-import importlib
 import multiprocessing
 import os
 import threading
@@ -12,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from cairnhub.core.errors import CairnError
 
@@ -59,13 +58,12 @@ def run_portable(function: Callable[[Argument], Result], argument: Argument) -> 
         CairnError: the process died. What `function` raises passes.
     """
     if is_portable():
-        settle_torch()
-        return function(argument)
+        return _settled(function, argument)
     with _environment(environment()):
         pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_end_with_parent)
         with pool:
             try:
-                return pool.submit(_settled, function.__module__, function.__qualname__, argument).result()
+                return pool.submit(_settled, function, argument).result()
             except BrokenProcessPool as error:
                 raise CairnError(
                     "the process that computed died, most likely for want of memory: run this again"
@@ -81,14 +79,14 @@ def settle_torch() -> None:
         return
     import torch
 
-    torch.backends.mkldnn.set_flags(False)
-    torch.backends.nnpack.set_flags(False)  # type: ignore[no-untyped-call]
+    torch.backends.mkldnn.set_flags(False)  # type: ignore[no-untyped-call]
+    torch.backends.nnpack.set_flags(False)
     torch.set_num_threads(1)
 
 
-def _settled(module: str, name: str, argument: object) -> Any:
+def _settled(function: Callable[[Argument], Result], argument: Argument) -> Result:
     settle_torch()
-    return getattr(importlib.import_module(module), name)(argument)
+    return function(argument)
 
 
 @contextmanager

@@ -20,15 +20,17 @@ from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.image_vectors import Embedder
 from cairnhub.pipelines.retrieval_examples import write_examples
 from cairnhub.training.embedding import LoadEncoder, colour_encoder, embed_blocks, untrained_encoder
-from cairnhub.training.evaluation import Embedded, Measured, evaluate, precision_recall_curves
-from cairnhub.training.metrics import ground_truth_metrics
+from cairnhub.training.evaluation import Embedded, Measured, evaluate, headlines, precision_recall_curves
 from cairnhub.training.metrics.curves import RECALLS
+from cairnhub.training.metrics.keys import H_AP, ByMetric, MetricKey, to_json
+from cairnhub.training.metrics.retrieval import ground_truth_metrics
 from cairnhub.training.models import DESCRIPTION
 from cairnhub.training.recipes import load_recipe
 
 N_BINS = 20
+MAP_AT_100 = MetricKey("map_at", k=100)
 Results = dict[str, dict[str, Measured]]  # by system and protocol
-Official = Mapping[str, dict[str, dict[str, float]]]  # by system, under `benchmark`
+Official = Mapping[str, Mapping[str, ByMetric[float]]]  # by system and part of the queries
 Curves = Mapping[str, Mapping[str, npt.NDArray[np.float64]]]  # by protocol and level
 
 
@@ -89,7 +91,7 @@ def _official(
     sides = (protocols[0].query, protocols[0].gallery)
     ids = [read_columns(context.paths.hub, side, ["image_id"])["image_id"].to_pylist() for side in sides]
     return {
-        system: {"benchmark": official_metrics(answers, *ids, *(points[side] for side in sides))}
+        system: official_metrics(answers, *ids, *(points[side] for side in sides))
         for system, points in embedded.items()
     }
 
@@ -100,7 +102,7 @@ def official_metrics(
     gallery_ids: Sequence[str],
     query: Embedded,
     gallery: Embedded,
-) -> dict[str, float]:
+) -> dict[str, ByMetric[float]]:
     """mAP@100 by the answers that the benchmark lists, which may differ from those that share a label.
 
     Args:
@@ -111,19 +113,18 @@ def official_metrics(
         gallery: what is searched.
 
     Returns:
-        `map_at_100`, and the same of each part of the queries, such as `map_at_100_private`.
+        Of `all` queries, and of each part of them, such as `private`.
     """
     place = pd.Series(range(len(gallery_ids)), index=pd.Index(gallery_ids))
     known = answers[answers["image_id"].isin(place.index)]
     by_query = known.assign(item=known["image_id"].map(place)).groupby("query_id")["item"].apply(list)
     relevant = [by_query.get(image_id, []) for image_id in query_ids]
-    found = ground_truth_metrics(query.embeddings, gallery.embeddings, relevant).per_query["map_at_100"]
+    found = ground_truth_metrics(query.embeddings, gallery.embeddings, relevant).per_query[MAP_AT_100]
     per_query = pd.Series(found, index=pd.Index(query_ids)).dropna()
     usage = known.drop_duplicates("query_id").set_index("query_id")["usage"].str.lower()
     parts = per_query.groupby(usage.reindex(per_query.index)).mean()
-    return {"map_at_100": float(per_query.mean())} | {
-        f"map_at_100_{name}": float(v) for name, v in parts.items()
-    }
+    means = {"all": per_query.mean()} | {str(name): mean for name, mean in parts.items()}
+    return {name: ByMetric({MAP_AT_100: float(mean)}) for name, mean in means.items()}
 
 
 def _sides(
@@ -139,8 +140,12 @@ def _write(
 ) -> None:
     folder = context.paths.results("evaluate")
     metrics = {
-        system: {name: _defined(measured.values) for name, measured in protocols.items()}
-        | official.get(system, {})
+        system: {
+            "protocols": {
+                name: to_json(measured.values, measured.intervals) for name, measured in protocols.items()
+            },
+            "benchmark": {name: to_json(values, {}) for name, values in official.get(system, {}).items()},
+        }
         for system, protocols in results.items()
     }
     rounded = json.loads(json.dumps(metrics), parse_float=lambda number: round(float(number), 5))
@@ -155,33 +160,24 @@ def _write(
     print(table)
 
 
-def _defined(values: Mapping[str, float]) -> dict[str, float]:
-    """Without metrics for which no query counts: JSON has no NaN."""
-    return {name: value for name, value in values.items() if not np.isnan(value)}
-
-
 def h_ap_histogram(protocols: Mapping[str, Measured]) -> str:
     """CSV: how many queries, of all protocols, have an H-AP of at least `h_ap` and less than the next."""
-    values = np.concatenate([measured.per_query["h_ap"] for measured in protocols.values()])
+    values = np.concatenate([measured.per_query[H_AP] for measured in protocols.values()])
     counts, edges = np.histogram(values[~np.isnan(values)], bins=N_BINS, range=(0, 1))
     return pd.DataFrame({"h_ap": edges[:-1].round(3), "n_queries": counts}).to_csv(index=False)
 
 
 def values_per_level(protocols: Mapping[str, Measured]) -> str:
     """CSV: AP and R@1 of each level, with the interval of AP."""
-    rows = [
-        {
-            "protocol": name,
-            "level": level,
-            "ap": round(measured.values[f"ap_{level}"], 5),
-            "ap_low": round(measured.values[f"ap_{level}_low"], 5),
-            "ap_high": round(measured.values[f"ap_{level}_high"], 5),
-            "r_at_1": round(measured.values[f"r_at_1_{level}"], 5),
-        }
-        for name, measured in protocols.items()
-        for level in measured.levels
-    ]
-    return pd.DataFrame(rows).to_csv(index=False)
+    rows = []
+    for name, measured in protocols.items():
+        for level in measured.levels:
+            ap = MetricKey("ap", level)
+            ends, r_at_1 = measured.intervals[ap], measured.values[MetricKey("r_at", level, 1)]
+            values = (measured.values[ap], ends.low, ends.high, r_at_1)
+            rows.append((name, level, *(round(value, 5) for value in values)))
+    columns = ["protocol", "level", "ap", "ap_low", "ap_high", "r_at_1"]
+    return pd.DataFrame(rows, columns=columns).to_csv(index=False)
 
 
 def precision_per_recall(curves: Curves) -> str:
@@ -204,10 +200,10 @@ def metrics_table(results: Results, levels: tuple[str, ...]) -> str:
 
     After each value stands half the width of its 95 % interval.
     """
-    names = ["h_ap", *(f"{metric}_{level}" for metric in ("ap", "r_at_1") for level in levels)]
+    keys = headlines(levels)
     titles = ["H-AP", *(f"{metric} {level}" for metric in ("AP", "R@1") for level in levels)]
     rows = [
-        [protocol, system.replace("_", " "), *(_cell(measured.values, name) for name in names)]
+        [protocol, system.replace("_", " "), *(_cell(measured, key) for key in keys)]
         for system, protocols in results.items()
         for protocol, measured in protocols.items()
     ]
@@ -218,9 +214,9 @@ def metrics_table(results: Results, levels: tuple[str, ...]) -> str:
     return "\n".join([header, rule, *body]) + "\n"
 
 
-def _cell(values: Mapping[str, float], name: str) -> str:
+def _cell(measured: Measured, key: MetricKey) -> str:
     """A value and its interval; nothing where the protocol does not measure it."""
-    if name not in values:
+    if key not in measured.values:
         return ""
-    half = (values[f"{name}_high"] - values[f"{name}_low"]) / 2
-    return f"{100 * values[name]:.1f} ± {100 * half:.1f}"
+    ends = measured.intervals[key]
+    return f"{100 * measured.values[key]:.1f} ± {100 * (ends.high - ends.low) / 2:.1f}"

@@ -13,6 +13,8 @@ import yaml
 
 from cairnhub.pipelines.stage_graph import STAGES
 from cairnhub.pipelines.stages import OVER_ALL
+from cairnhub.training.evaluation import headlines
+from cairnhub.training.metrics.keys import from_json
 from tests.project import ROOT, Project, copy_repository
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("project"), pytest.mark.timeout(900)]
@@ -115,9 +117,11 @@ def test_metrics_are_there_for_model_and_baselines(project: Project):
     metrics = json.loads((project.root / "results/evaluate/sample/gldv2/metrics.json").read_text())
     assert set(metrics) == {"trained", "untrained", "colour_histogram"}
     for system in metrics.values():
-        values = system["retrieval"]
-        assert {"h_ap", "ap_landmark", "ap_category", "ap_kind", "r_at_1_landmark"} <= set(values)
-        assert all(0 <= values[name] <= 1 for name in values)
+        values, intervals = from_json(system["protocols"]["retrieval"])
+        levels = ("landmark", "category", "kind")
+        assert set(intervals) == set(headlines(levels)) <= set(values)
+        assert all(0 <= value <= 1 for value in values.values())
+        assert system["benchmark"]["all"]["overall"]["map_at"].keys() == {"100"}
     curve = pd.read_csv(project.root / "results/evaluate/sample/gldv2/loss.csv")
     assert curve["loss"].iloc[-1] < curve["loss"].iloc[0]
     project.run("dvc", "plots", "show", "-o", "plots")

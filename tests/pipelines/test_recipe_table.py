@@ -4,6 +4,7 @@ import json
 
 from cairnhub.pipelines.params import load_params
 from cairnhub.pipelines.recipe_table import recipe_table
+from cairnhub.training.metrics.keys import MetricKey, to_json
 from tests.project import ROOT
 
 
@@ -19,10 +20,12 @@ def test_a_run_stands_beside_what_was_reported(tmp_path):
     params = params.model_copy(update={"train": params.train.model_copy(update={"full": full})})
     folder = tmp_path / "evaluate/full/dyml_animal"
     folder.mkdir(parents=True)
-    protocols = {level: {"ap_mean": value} for level, value in (("fine", 0.2), ("coarse", 0.6))}
-    (folder / "metrics.json").write_text(json.dumps({"trained": protocols}))
+    protocols = {
+        name: to_json({MetricKey("mean_ap"): value}, {}) for name, value in (("fine", 0.2), ("coarse", 0.6))
+    }
+    (folder / "metrics.json").write_text(json.dumps({"trained": {"protocols": protocols}}))
     rows = {
         line.split("`")[1]: line for line in recipe_table(params, tmp_path).splitlines() if "`" in line[:3]
     }
-    assert rows["dyml_animal/HAPPIER"].endswith("| ap_mean | 43.8 | 40.0 |")
-    assert rows["dyml_vehicle/HAPPIER"].endswith("| ap_mean | 37.0 | not run |")
+    assert rows["dyml_animal/HAPPIER"].endswith("| mean_ap | 43.8 | 40.0 |")
+    assert rows["dyml_vehicle/HAPPIER"].endswith("| mean_ap | 37.0 | not run |")

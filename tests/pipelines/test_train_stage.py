@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from cairnhub.pipelines.context import make_context
 from cairnhub.core.errors import CairnError
+from cairnhub.pipelines.context import make_context
 from cairnhub.pipelines.stages import train
 from tests.project import ROOT
 

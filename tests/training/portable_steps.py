@@ -38,7 +38,8 @@ def hashes() -> dict[str, str]:
         embedded = embed_split(images, encoder, 16, 0)
         measured = evaluate(embedded, None, LEVELS)
         found[f"embeddings of {name}"] = digest(embedded.embeddings)
-        found[f"metrics of {name}"] = digest(list(measured.values.values()))
+        ends = [end for interval in measured.intervals.values() for end in (interval.low, interval.high)]
+        found[f"metrics of {name}"] = digest(list(measured.values.values()), ends)
         found[f"metrics per query of {name}"] = digest(*measured.per_query.values())
     vectors = embedded.embeddings.numpy()
     found["clusters"] = digest(average_linkage(vectors), k_means(vectors, 5))

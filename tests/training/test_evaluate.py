@@ -17,18 +17,18 @@ from cairnhub.training.recipes import Network
 
 def test_intervals_are_as_wide_as_the_standard_error_says():
     values = np.random.default_rng(0).normal(0.5, 0.1, 400)
-    low, high = bootstrap_intervals({"x": values})["x"]
-    assert (low + high) / 2 == pytest.approx(values.mean(), abs=0.002)
-    assert high - low == pytest.approx(2 * 1.96 * 0.1 / 20, rel=0.12)
+    wide = bootstrap_intervals({"x": values})["x"]
+    assert (wide.low + wide.high) / 2 == pytest.approx(values.mean(), abs=0.002)
+    assert wide.high - wide.low == pytest.approx(2 * 1.96 * 0.1 / 20, rel=0.12)
     narrow = bootstrap_intervals({"x": values}, coverage=0.5)["x"]
-    assert low < narrow[0] < narrow[1] < high
+    assert wide.low < narrow.low < narrow.high < wide.high
 
 
 def test_queries_that_do_not_count_are_left_out():
     values = np.array([0.2, 0.4, np.nan, 0.6, np.nan])
     both = bootstrap_intervals({"x": values, "none": np.full(5, np.nan)})
-    assert 0.2 <= both["x"][0] < both["x"][1] <= 0.6
-    assert np.isnan(both["none"]).all()
+    assert 0.2 <= both["x"].low < both["x"].high <= 0.6
+    assert np.isnan([both["none"].low, both["none"].high]).all()
     assert bootstrap_intervals({"x": values}) == bootstrap_intervals({"x": values})
 
 
@@ -40,8 +40,9 @@ def test_a_protocol_measures_its_levels_with_intervals():
     measured = evaluate(Embedded(points, labels), None, ("a", "b", "c"), ("a", "c"))
     expected = retrieval_metrics(points, torch.from_numpy(labels[:, [0, 2]]), levels=("a", "c"))
     assert {name: measured.values[name] for name in expected.values} == expected.values
-    for name in ("h_ap", "ap_a", "ap_c", "r_at_1_a", "r_at_1_c"):
-        assert measured.values[f"{name}_low"] <= measured.values[name] <= measured.values[f"{name}_high"]
+    assert [str(key) for key in measured.intervals] == ["h_ap", "ap_a", "ap_c", "r_at_1_a", "r_at_1_c"]
+    for key, ends in measured.intervals.items():
+        assert ends.low <= measured.values[key] <= ends.high
     assert measured.levels == ("a", "c")
     assert measured.per_query["h_ap"].mean() == pytest.approx(measured.values["h_ap"])
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.training.evaluation import Embedded, Measured, evaluate
+from cairnhub.training.metrics.keys import H_AP, ByMetric, MetricKey
 from cairnhub.training.retrieval_page import Side, found_for, instructive_queries, nearest, render_page
 
 NAMES = [("oak & co", "tree"), ("pine", "tree"), ("<rose>", "flower")]
@@ -44,7 +45,8 @@ def test_the_nearest_come_first_and_ties_by_index():
 def test_queries_are_chosen_by_their_metrics():
     h_ap = np.array([0.5, np.nan, 0.1, 0.9, 0.6, 0.4])
     ap = np.array([0.5, np.nan, 0.8, 0.9, 0.6, 0.4])
-    measured = Measured({}, {"h_ap": h_ap, "ap_a": ap}, ("a",))
+    per_query = ByMetric({H_AP: h_ap, MetricKey("ap", "a"): ap})
+    measured = Measured(ByMetric(), ByMetric(), per_query, ("a",))
     chosen = {name.split()[0]: rows.tolist() for name, rows in instructive_queries(measured, 1).items()}
     assert chosen == {"Worst": [2], "Median": [0], "Best": [3], "H-AP": [2]}
 

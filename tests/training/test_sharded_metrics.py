@@ -45,7 +45,10 @@ def as_a_rank(rank: int, n_ranks: int, folder: Path) -> None:
             result = sharded_retrieval_metrics(
                 query, labels, gallery[rows], gallery_labels[rows], len(gallery), ks=KS, own=index
             )
-            np.savez(folder / f"{rank}-{number}-{name}.npz", **result.per_query)
+            np.savez(
+                folder / f"{rank}-{number}-{name}.npz",
+                **{str(key): values for key, values in result.per_query.items()},
+            )
     with pytest.raises(CairnError, match="part must hold rows"):
         sharded_retrieval_metrics(query, labels, gallery[:1], gallery_labels[:1], len(gallery))
     dist.destroy_process_group()
@@ -62,10 +65,10 @@ def test_every_metric_is_that_of_one_process(n_ranks, tmp_path, monkeypatch):
             whole = retrieval_metrics(query, labels, gallery, gallery_labels, ks=KS, exclude_self=index)
             for rank in range(n_ranks):
                 found = np.load(tmp_path / f"{rank}-{number}-{name}.npz")
-                assert set(found) == set(whole.per_query)
+                assert set(found) == set(map(str, whole.per_query))
                 for metric, values in whole.per_query.items():
                     np.testing.assert_array_equal(
-                        found[metric], values, err_msg=f"{metric}, {name}, rank {rank}"
+                        found[str(metric)], values, err_msg=f"{metric}, {name}, rank {rank}"
                     )
 
 

@@ -1,30 +1,34 @@
 """How far a metric may be trusted: bootstrap intervals over queries."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cairnhub.training.metrics.keys import Interval
+
+Key = TypeVar("Key", bound=Hashable)
 N_RESAMPLES = 1000
 
 
 def bootstrap_intervals(
-    per_query: Mapping[str, NDArray[np.float64]], coverage: float = 0.95, seed: int = 0
-) -> dict[str, tuple[float, float]]:
+    per_query: Mapping[Key, NDArray[np.float64]], coverage: float = 0.95, seed: int = 0
+) -> dict[Key, Interval]:
     """Percentile intervals of means over queries (Efron, 1979).
 
     Args:
-        per_query: metrics by name, (Q,) each; NaN where a query does not count. All are resampled alike.
+        per_query: metrics by key, (Q,) each; NaN where a query does not count. All are resampled alike.
         coverage: of the interval, 0..1.
         seed: of the resamples.
 
     Returns:
-        Low and high end by name; NaN for a metric without queries.
+        By key; NaN for a metric without queries.
 
     Example:
         >>> import numpy as np
         >>> bootstrap_intervals({"ap": np.full(50, 0.5)})
-        {'ap': (0.5, 0.5)}
+        {'ap': Interval(low=0.5, high=0.5)}
     """
     values = np.column_stack(list(per_query.values()))
     counts_here = ~np.isnan(values)
@@ -40,4 +44,4 @@ def bootstrap_intervals(
     ends = np.full((2, n_metrics), np.nan)
     some = counts_here.any(axis=0)
     ends[:, some] = np.nanpercentile(means[:, some], [tail, 100 - tail], axis=0)
-    return {name: (float(low), float(high)) for name, low, high in zip(per_query, *ends, strict=True)}
+    return {key: Interval(float(low), float(high)) for key, low, high in zip(per_query, *ends, strict=True)}

@@ -17,6 +17,7 @@ from cairnhub.core.errors import CairnError
 from cairnhub.training.losses.inputs import check_batch, checked_embeddings, depth_relevance
 from cairnhub.training.metrics import ranked_list as measures
 from cairnhub.training.metrics.full_ranking import LabelMatches, ListMatches, Search
+from cairnhub.training.metrics.keys import H_AP, ByMetric, MetricKey
 from cairnhub.training.metrics.ranked_list import Hits, Ranked
 
 
@@ -25,14 +26,14 @@ class RetrievalMetrics:
     """Metrics of a set of queries.
 
     Attributes:
-        values: every metric by name, its mean over the queries for which it is defined.
+        values: every metric, its mean over the queries for which it is defined.
         per_query: every metric of every query, (Q,); NaN where the query has no positives.
-        n_left_out: queries without positives, by level.
+        n_left_out: queries without positives, by level; None stands for lists of right answers.
     """
 
-    values: dict[str, float]
-    per_query: dict[str, NDArray[np.float64]]
-    n_left_out: dict[str, int]
+    values: ByMetric[float]
+    per_query: ByMetric[NDArray[np.float64]]
+    n_left_out: dict[str | None, int]
 
 
 _WHOLE = {
@@ -60,7 +61,7 @@ class Definition:
     paper: bool
     same_source: bool
 
-    def measure(self, depths: Tensor, counts: Tensor) -> dict[str, Tensor]:
+    def measure(self, depths: Tensor, counts: Tensor) -> dict[MetricKey, Tensor]:
         """Every metric of some queries.
 
         Args:
@@ -77,30 +78,31 @@ class Definition:
             counts = counts - one_hot(lost.long(), n_levels + 1)
         return self.measure_ranked(Ranked.of(depths, counts), rel)
 
-    def measure_ranked(self, ranked: Ranked, rel: Tensor) -> dict[str, Tensor]:
+    def measure_ranked(self, ranked: Ranked, rel: Tensor) -> dict[MetricKey, Tensor]:
         """Every metric of some queries, with the relevance of each depth, (Q, L + 1)."""
         n_levels = len(self.levels)
         metrics = {
-            "h_ap": measures.h_ap(ranked, rel, merge_equal=self.paper),
-            "ndcg": measures.ndcg(ranked),
-            "asi": measures.asi(ranked),
+            H_AP: measures.h_ap(ranked, rel, merge_equal=self.paper),
+            MetricKey("ndcg"): measures.ndcg(ranked),
+            MetricKey("asi"): measures.asi(ranked),
         }
         for k in self.ks:
-            metrics[f"ndcg_at_{k}"] = measures.ndcg(ranked, k, ideal_of_retrieved=self.paper)
+            metrics[MetricKey("ndcg_at", k=k)] = measures.ndcg(ranked, k, ideal_of_retrieved=self.paper)
         for column, level in enumerate(self.levels):
             hits = ranked.at_least(n_levels - column)
-            of_level = _binary_metrics(hits, self.ks)
+            of_level = _binary_metrics(hits, self.ks, level)
             if self.paper:
-                of_level = {name: value.nan_to_num(0.0) for name, value in of_level.items()}
-            of_level["exclusive_ap"] = hits.exclusive_ap()
-            metrics |= {f"{name}_{level}": value for name, value in of_level.items()}
+                of_level = {key: value.nan_to_num(0.0) for key, value in of_level.items()}
+            metrics |= of_level | {MetricKey("exclusive_ap", level): hits.exclusive_ap()}
         return metrics
 
 
-def _binary_metrics(hits: Hits, ks: Sequence[int]) -> dict[str, Tensor]:
+def _binary_metrics(hits: Hits, ks: Sequence[int], level: str | None = None) -> dict[MetricKey, Tensor]:
     """Every metric of one level's positives."""
-    metrics = {name: metric(hits) for name, metric in _WHOLE.items()}
-    return metrics | {f"{name}_{k}": metric(hits, k) for k in ks for name, metric in _CUT_OFF.items()}
+    metrics = {MetricKey(name, level): metric(hits) for name, metric in _WHOLE.items()}
+    return metrics | {
+        MetricKey(name, level, k): metric(hits, k) for k in ks for name, metric in _CUT_OFF.items()
+    }
 
 
 def retrieval_metrics(
@@ -137,7 +139,7 @@ def retrieval_metrics(
     depth, n(m) the items at exactly depth m, and ideal the list in order of depth. AP over a level is the usual
     one; mAP@R: Musgrave et al., 2020; mAP@k: GLDv2, Weyand et al., 2020; H-AP: HAPPIER, Ramzi et al., 2022;
     NDCG: Croft et al., 2010; ASI and means over levels: DyML, Sun et al., 2021. ``r_precision`` is P@n, ``mrr`` one
-    over the first positive's rank, ``recall_at_<k>`` the positives among the first k over min(n, k),
+    over the first positive's rank, ``recall_at`` the positives among the first k over min(n, k),
     ``exclusive_ap`` the AP of items that match at this level and no finer one, finer ones taken out.
 
     Args:
@@ -157,10 +159,11 @@ def retrieval_metrics(
             queries without positives count as 0.
 
     Returns:
-        Values and per-query arrays named, over all levels: ``h_ap, ndcg, asi, ndcg_at_<k>``; per level: ``ap,
-        map_at_r, r_precision, mrr, asi, exclusive_ap, map_at_<k>, p_at_<k>, r_at_<k>, recall_at_<k>``, each
-        followed by ``_<level>``; and each of these averaged over the levels, as DyML reports them, followed
-        by ``_mean``.
+        Values and per-query arrays by `MetricKey`: over all levels ``h_ap, ndcg, asi, ndcg_at``; per level ``ap,
+        map_at_r, r_precision, mrr, asi, exclusive_ap, map_at, p_at, r_at, recall_at``; those that end in ``_at``
+        for each cut-off. Values also hold each of a level's averaged over the levels, as DyML reports them:
+        ``mean_ap`` and so on. In words a key is its name, cut-off and level, such as ``r_at_10_genus``, and
+        these words find it too.
 
     Raises:
         CairnError: shapes, types or values of an argument are wrong; the message names it.
@@ -216,7 +219,7 @@ def ground_truth_metrics(
         ks: cut-offs.
 
     Returns:
-        ``ap, map_at_r, r_precision, mrr, asi, map_at_<k>, p_at_<k>, r_at_<k>, recall_at_<k>``.
+        ``ap, map_at_r, r_precision, mrr, asi``, and for each cut-off ``map_at, p_at, r_at, recall_at``.
 
     Raises:
         CairnError: shapes, types or values of an argument are wrong; the message names it.
@@ -279,32 +282,32 @@ def _own_index(exclude_self: bool | Tensor | None, n_queries: int, n_items: int 
 
 
 def summary(
-    parts: Iterable[dict[str, Tensor]], n_queries: int, levels: Sequence[str], ks: Sequence[int]
+    parts: Iterable[dict[MetricKey, Tensor]], n_queries: int, levels: Sequence[str], ks: Sequence[int]
 ) -> RetrievalMetrics:
     """Blocks of queries joined; means over queries, and over levels."""
     per_query = _joined(parts, n_queries)
-    defined = {name: values[~np.isnan(values)] for name, values in per_query.items()}
-    values = {name: float(some.mean()) if len(some) else math.nan for name, some in defined.items()}
-    at_k = [f"{name}_{k}" for k in ks for name in _CUT_OFF]
-    for name in (*_WHOLE, *at_k, "exclusive_ap") if levels else ():
-        values[f"{name}_mean"] = float(np.mean([values[f"{name}_{level}"] for level in levels]))
-    left_out = {level: n_queries - len(defined[f"ap_{level}"]) for level in levels} or {
-        "": n_queries - len(defined["ap"])
-    }
+    defined = {key: values[~np.isnan(values)] for key, values in per_query.items()}
+    values = ByMetric({key: float(some.mean()) if len(some) else math.nan for key, some in defined.items()})
+    at_k = [(name, k) for k in ks for name in _CUT_OFF]
+    whole = [(name, None) for name in (*_WHOLE, "exclusive_ap")]
+    for name, k in (*whole, *at_k) if levels else ():
+        of_levels = [values[MetricKey(name, level, k)] for level in levels]
+        values[MetricKey(f"mean_{name}", None, k)] = float(np.mean(of_levels))
+    left_out = {level: n_queries - len(defined[MetricKey("ap", level)]) for level in levels or (None,)}
     return RetrievalMetrics(values, per_query, left_out)
 
 
-def _joined(parts: Iterable[dict[str, Tensor]], n_queries: int) -> dict[str, NDArray[np.float64]]:
+def _joined(parts: Iterable[dict[MetricKey, Tensor]], n_queries: int) -> ByMetric[NDArray[np.float64]]:
     """Blocks of queries, one after the other.
 
     Each is copied and let go before the next is made: small tensors that stay between large ones that go cost
     malloc a megabyte per query of a gallery of a million.
     """
-    joined: dict[str, NDArray[np.float64]] = {}
+    joined = ByMetric[NDArray[np.float64]]()
     start = stop = 0
     for part in parts:
-        for name, values in part.items():
+        for key, values in part.items():
             stop = start + len(values)
-            joined.setdefault(name, np.empty(n_queries))[start:stop] = values.double().cpu().numpy()
+            joined.setdefault(key, np.empty(n_queries))[start:stop] = values.double().cpu().numpy()
         start = stop
     return joined

@@ -149,7 +149,7 @@ class Recipe(Strict):
     source: str = ""
     """The paper whose settings they are."""
     reported: dict[Method, dict[str, float]] = {}
-    """What each method's own paper reports, in percent, by the metric's name in `metrics.json`."""
+    """What each method's own paper reports, in percent, by the metric in words: `h_ap`, `r_at_1_<level>`, `mean_ap`."""
     method: Method
     network: Network
     loss: Loss = Loss()
