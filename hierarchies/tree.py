@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import networkx as nx
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -21,6 +21,9 @@ from cairnhub.hierarchies.node import Node, NodeInfo
 from cairnhub.hierarchies.search import search
 from cairnhub.hierarchies.serialization import links_of_nodes, node_table, parse_tree, write_json
 from cairnhub.hierarchies.tree_rules import ROOT, IntArray, Links, check_levels, depths, labels, strict_levels
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 INAT_LEVELS = ("species", "genus", "family", "order", "class", "phylum", "kingdom")
 
@@ -341,6 +344,8 @@ class LabelTree:
     @cached_property
     def graph(self) -> "nx.DiGraph[Node]":
         """The tree as a networkx graph with edges parent -> child and `Node`s as its nodes."""
+        import networkx as nx
+
         graph: nx.DiGraph[Node] = nx.DiGraph()
         for name in self.names[-1]:
             graph.add_edge(Node(ROOT, ROOT), Node(self.levels[-1], name))
