@@ -5,8 +5,6 @@ import io
 import json
 from collections.abc import Callable, Mapping
 
-import networkx as nx
-
 from cairnhub.core.errors import BadInput
 from cairnhub.core.text import quoted
 from cairnhub.hierarchies.label_tree.node import Node
@@ -77,6 +75,8 @@ def to_dot(tree: LabelTree) -> str:
 
 def to_graphml(tree: LabelTree) -> str:
     """GraphML with `name` and `level` on every node."""
+    import networkx as nx
+
     graph: nx.DiGraph[str] = nx.DiGraph()
     nodes, edges = tree.nodes(), tree.edges()
     for node_id, name, level in zip(nodes["node_id"], nodes["name"], nodes["level"], strict=True):

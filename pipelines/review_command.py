@@ -36,11 +36,9 @@ def review_in_browser(
     Raises:
         CairnError: the server's packages are missing.
     """
-    try:
-        from cairnhub.hierarchies.review.app.api import Api
-        from cairnhub.hierarchies.review.app.server import listen, serve
-    except ModuleNotFoundError as error:
-        raise NotFound(f"the app needs {error.name}: pip install 'cairn[review]'") from None
+    from cairnhub.hierarchies.review.app.api import Api
+    from cairnhub.hierarchies.review.app.server import listen, serve
+
     paths = _paths(dataset, scale)
     photos = SamplePhotos(paths.index, paths.store)
     session = _session(paths, author)

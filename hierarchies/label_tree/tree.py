@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import networkx as nx
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -29,6 +29,9 @@ from cairnhub.hierarchies.label_tree.tree_rules import (
     labels,
     strict_levels,
 )
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 INAT_LEVELS = ("species", "genus", "family", "order", "class", "phylum", "kingdom")
 
@@ -349,6 +352,8 @@ class LabelTree:
     @cached_property
     def graph(self) -> "nx.DiGraph[Node]":
         """The tree as a networkx graph with edges parent -> child and `Node`s as its nodes."""
+        import networkx as nx
+
         graph: nx.DiGraph[Node] = nx.DiGraph()
         for name in self.names[-1]:
             graph.add_edge(Node(ROOT, ROOT), Node(self.levels[-1], name))

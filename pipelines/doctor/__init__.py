@@ -5,17 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cairnhub.pipelines.doctor.findings import Finding, Repair
-from cairnhub.pipelines.doctor.machine import examine, examine_deeper
-from cairnhub.pipelines.doctor.outputs import (
-    examine_cache,
-    examine_decisions,
-    examine_hub,
-    examine_leftovers,
-    examine_models,
-)
-from cairnhub.pipelines.doctor.store import examine_store, read_manifests
-from cairnhub.pipelines.executors.local import LocalExecutor
-from cairnhub.pipelines.params import load_params
+from cairnhub.pipelines.doctor.machine import examine
 
 __all__ = ["Finding", "Repair", "examine", "examine_deep"]
 
@@ -29,15 +19,22 @@ def examine_deep(root: Path) -> Iterator[Finding]:
     Raises:
         CairnError: `params.yaml` cannot be read.
     """
+    # The bare install, which has a doctor too, has not all that these use.
+    from cairnhub.pipelines.doctor import outputs
+    from cairnhub.pipelines.doctor.project import examine_project
+    from cairnhub.pipelines.doctor.store import examine_store, read_manifests
+    from cairnhub.pipelines.executors.local import LocalExecutor
+    from cairnhub.pipelines.params import load_params
+
     params = load_params(root / "params.yaml")
     executor = LocalExecutor(os.cpu_count() or 1)
-    fetched, broken = read_manifests(root, params)
+    manifests, broken = read_manifests(root, params)
     store = Path(os.environ.get("CAIRN_STORE", root / "data/store"))
-    yield from examine_deeper(root, params)
+    yield from examine_project(root, params)
     yield from broken
-    yield from examine_store(fetched, params, executor)
-    yield from examine_hub(root, executor)
-    yield from examine_models(root)
-    yield from examine_cache(root, executor)
-    yield from examine_decisions(root)
-    yield from examine_leftovers(root, store)
+    yield from examine_store(manifests, params, executor)
+    yield from outputs.examine_hub(root, executor)
+    yield from outputs.examine_models(root)
+    yield from outputs.examine_cache(root, executor)
+    yield from outputs.examine_decisions(root)
+    yield from outputs.examine_leftovers(root, store)

@@ -16,26 +16,26 @@ class Repair:
     """What mends a finding; nothing that a person made is touched, and nothing damaged is deleted.
 
     Attributes:
-        path: a leftover to remove or a damaged file to set aside.
-        aside: where a damaged file goes; None for a leftover.
+        path: a leftover to remove or a damaged file to quarantine.
+        quarantine: where a damaged file goes; None for a leftover.
         manifest: names the damaged file; it is marked there, so that `dvc repro` fetches it again.
     """
 
     path: Path
-    aside: Path | None = None
+    quarantine: Path | None = None
     manifest: Path | None = None
 
     def apply(self) -> str:
         """Do it, and say what was done."""
-        if self.aside is None:
+        if self.quarantine is None:
             shutil.rmtree(self.path) if self.path.is_dir() else self.path.unlink(missing_ok=True)
             return f"removed {self.path}"
-        aside = _free(self.aside)
-        aside.parent.mkdir(parents=True, exist_ok=True)
-        self.path.rename(aside)
+        place = _free(self.quarantine)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        self.path.rename(place)
         if self.manifest is not None:
             _mark(self.manifest, self.path)
-        return f"moved {self.path} to {aside}: now run `dvc repro`"
+        return f"moved {self.path} to {place}: now run `dvc repro`"
 
 
 @dataclass(frozen=True)
@@ -72,5 +72,5 @@ def _mark(manifest: Path, path: Path) -> None:
     record = json.loads(manifest.read_text(encoding="utf-8"))
     for file in record["files"]:
         if path.as_posix().endswith(f"/{file['name']}"):
-            file["set_aside"] = True
+            file["quarantined"] = True
     write_text_atomic(manifest, json.dumps(record, indent=1, sort_keys=True) + "\n")

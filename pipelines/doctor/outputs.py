@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import CairnError, how_to_install
 from cairnhub.core.files import is_held
 from cairnhub.core.hashing import blake2b_of
 from cairnhub.datasets_hub.loader import describe
@@ -65,8 +65,8 @@ def examine_hub(root: Path, executor: Executor) -> Iterator[Finding]:
             yield Finding(f"published {name}", found, "ok")
         for shard, fault in zip(shards, faults, strict=True):
             if fault:
-                aside = root / "data/.quarantine" / shard.path.relative_to(root / "data")
-                repair = Repair(shard.path, aside) if shard.path.is_file() else None
+                quarantine = root / "data/.quarantine" / shard.path.relative_to(root / "data")
+                repair = Repair(shard.path, quarantine) if shard.path.is_file() else None
                 yield Finding(str(shard.path), fault, again, repair)
 
 
@@ -103,7 +103,7 @@ def examine_models(root: Path) -> Iterator[Finding]:
     """Weights can be read and fit their description; the tree is that of the dataset."""
     folders = sorted(path.parent for path in (root / "models").glob("[!.]*/[!.]*/model.json"))
     if folders and find_spec("torch") is None:
-        yield Finding("models", f"{len(folders)}", "ok, not read: torch is not installed")
+        yield Finding("models", f"{len(folders)}", f"ok, not read: {how_to_install('torch')}")
         return
     for folder in folders:
         from cairnhub.training.models import load_model
@@ -140,7 +140,7 @@ def examine_cache(root: Path, executor: Executor) -> Iterator[Finding]:
     for cached, fault in zip(objects, faults, strict=True):
         if fault:
             repair = Repair(cached.path, root / "data/.quarantine/cache" / cached.path.relative_to(folder))
-            yield Finding(str(cached.path), fault, "problem: set it aside and run `dvc repro`", repair)
+            yield Finding(str(cached.path), fault, "problem: quarantine it and run `dvc repro`", repair)
 
 
 def cache_fault(cached: CacheFile) -> str:

@@ -42,7 +42,7 @@ class Manifest:
 
 def read_manifests(root: Path, params: Params) -> tuple[list[Manifest], list[Finding]]:
     """Every manifest of the project, and those that cannot be read."""
-    found, broken = [], []
+    manifests, broken = [], []
     for path in sorted(root.glob("results/fetch/*/*/manifest.json")):
         scale, dataset = path.parts[-3:-1]
         owner = params.files_of(dataset) if dataset in params.sources else ""
@@ -55,8 +55,8 @@ def read_manifests(root: Path, params: Params) -> tuple[list[Manifest], list[Fin
             )
         else:
             blobs = tuple(Blob(store / file.name, file.size_bytes, file.sha256) for file in files)
-            found.append(Manifest(path, store, blobs))
-    return found, broken
+            manifests.append(Manifest(path, store, blobs))
+    return manifests, broken
 
 
 def fault(blob: Blob) -> str:
@@ -67,16 +67,16 @@ def fault(blob: Blob) -> str:
     return "" if is_whole else "damaged"
 
 
-def examine_store(found: Sequence[Manifest], params: Params, executor: Executor) -> Iterator[Finding]:
+def examine_store(manifests: Sequence[Manifest], params: Params, executor: Executor) -> Iterator[Finding]:
     """Hash every blob once; then look for what nobody asked for."""
-    blobs = list({blob.path: blob for manifest in found for blob in manifest.blobs}.values())
+    blobs = list({blob.path: blob for manifest in manifests for blob in manifest.blobs}.values())
     faults = dict(
         zip((blob.path for blob in blobs), executor.map(fault, blobs, "hash the store"), strict=True)
     )
-    for manifest in found:
+    for manifest in manifests:
         yield from _blobs(manifest, faults)
-    for store in sorted({manifest.store for manifest in found}):
-        named = {blob.path for manifest in found if manifest.store == store for blob in manifest.blobs}
+    for store in sorted({manifest.store for manifest in manifests}):
+        named = {blob.path for manifest in manifests if manifest.store == store for blob in manifest.blobs}
         yield from _unnamed(store, named, _known_names(store, params))
 
 
@@ -98,9 +98,9 @@ def _blobs(manifest: Manifest, faults: dict[Path, str]) -> Iterator[Finding]:
         yield Finding(f"store {scale}/{dataset}", f"{n_missing:,} files are missing", verdict)
     for blob in bad:
         if faults[blob.path] == "damaged":
-            aside = _quarantine(manifest.store) / blob.path.relative_to(manifest.store)
-            repair = Repair(blob.path, aside, manifest.path)
-            verdict = "problem: other bytes than its manifest says; set it aside and fetch it again"
+            quarantine = _quarantine(manifest.store) / blob.path.relative_to(manifest.store)
+            repair = Repair(blob.path, quarantine, manifest.path)
+            verdict = "problem: other bytes than its manifest says; quarantine it and fetch it again"
             yield Finding(str(blob.path), "damaged", verdict, repair)
 
 

@@ -107,7 +107,7 @@ def test_a_killed_upload_shows_nothing_and_is_continued(server: FakeHub, run: Ru
 def test_no_permission_is_said_plainly(server: FakeHub, run: Run, hub: Path) -> None:
     server.refuse = True
     refused = run(f"push({str(hub / 'sample' / 'toy')!r}, 'hf://org/toy')")
-    assert "CairnError: hf://org/toy: no permission" in refused.stderr
+    assert "Unreachable: hf://org/toy: no permission" in refused.stderr
 
 
 def test_images_that_may_not_travel_do_not(server: FakeHub, run: Run, tmp_path: Path) -> None:

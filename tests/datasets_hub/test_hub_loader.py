@@ -1,6 +1,5 @@
 """Loading: by name, folder and URI; errors that say what to run."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -11,10 +10,10 @@ import datasets
 import pytest
 from hub_toy import LEAVES, N_IMAGES, toy_partitions, toy_row, toy_tree, write_toy
 
-import cairnhub.datasets_hub
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput, CairnError, NotFound
 from cairnhub.datasets_hub.loader import describe, label_array, list_datasets, load_dataset, load_tree
 from cairnhub.datasets_hub.location import Location, find_hub
+from cairnhub.datasets_hub.mmap_images import open_split
 from cairnhub.datasets_hub.torch_dataset import TorchDataset
 
 IDS = [toy_row("test", i).image_id for i in range(N_IMAGES["test"])]
@@ -69,31 +68,70 @@ def test_configs_nodes_and_edges(hub: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "kind", "message"),
     [
         (
-            {"name_or_uri": "tay"},
-            r"no dataset 'tay' .*did you mean 'sample/toy'\?; there are: sample/toy.*dvc repro",
+            {"name": "tay"},
+            NotFound,
+            r"no dataset 'tay' in .*did you mean 'sample/toy'\?; there are: sample/toy.*dvc repro",
         ),
-        ({"name_or_uri": "toy", "scale": "full"}, "no dataset 'toy' of scale 'full'"),
-        ({"name_or_uri": "toy", "scale": "../sample"}, "is no name"),
-        ({"name_or_uri": "../toy"}, "no published dataset there"),
-        ({"name_or_uri": "..", "scale": "sample"}, "no published dataset there"),
-        ({"name_or_uri": "toy", "split": "val"}, "no split 'val'.*'train'"),
-        ({"name_or_uri": "toy", "split": "train+val[:5]"}, "no split 'val'.*'train'"),
-        ({"name_or_uri": "toy", "split": ["train"]}, r"split must be a name.*got \['train'\]"),
-        ({"name_or_uri": "toy", "split": "train[:5]", "streaming": True}, r"cannot be streamed.*take\(n\)"),
-        ({"name_or_uri": "toy", "levels": ["genus"]}, "no level 'genus'.*'fine'"),
-        ({"name_or_uri": "toy", "levels": "fine"}, r"levels must be a list, such as \['fine'\]"),
-        ({"name_or_uri": "toy", "config": "leaves"}, "no config 'leaves'"),
-        ({"name_or_uri": "toy", "revision": "v9"}, "'v9'"),
-        ({"name_or_uri": "toy", "revision": "../../x"}, "is no name"),
-        ({"name_or_uri": "ftp9://host/toy"}, "ftp9:// is not known"),
+        ({"name": "toy", "scale": "full"}, NotFound, "no dataset 'toy' of scale 'full'"),
+        ({"name": "toy", "scale": "../sample"}, BadInput, "is no name"),
+        ({"name": "../toy"}, NotFound, "no published dataset there"),
+        ({"name": "..", "scale": "sample"}, NotFound, "no published dataset there"),
+        ({"name": "toy", "split": "val"}, NotFound, "no split 'val'.*'train'"),
+        ({"name": "toy", "split": "train+val[:5]"}, NotFound, "no split 'val'.*'train'"),
+        ({"name": "toy", "split": ["train"]}, BadInput, r"split must be a name.*got \['train'\]"),
+        (
+            {"name": "toy", "split": "train[:5]", "streaming": True},
+            BadInput,
+            r"cannot be streamed.*take\(n\)",
+        ),
+        ({"name": "toy", "levels": ["genus"]}, NotFound, "no level 'genus'.*'fine'"),
+        ({"name": "toy", "levels": "fine"}, BadInput, r"levels must be a list, such as \['fine'\]"),
+        ({"name": "toy", "config": "leaves"}, NotFound, "no config 'leaves'"),
+        ({"name": "toy", "revision": "v9"}, NotFound, "'v9'"),
+        ({"name": "toy", "revision": "../../x"}, BadInput, "is no name"),
+        ({"name": "ftp9://host/toy"}, BadInput, "ftp9:// is not known"),
     ],
 )
-def test_errors_say_what_to_do(hub: Path, arguments: dict[str, object], message: str) -> None:
-    with pytest.raises(CairnError, match=message):
+def test_errors_say_what_to_do(
+    hub: Path, arguments: dict[str, object], kind: type[CairnError], message: str
+) -> None:
+    with pytest.raises(kind, match=message):
         load_dataset(**arguments, hub=hub)
+
+
+@pytest.fixture
+def scales(hub: Path, tmp_path: Path) -> Path:
+    """A hub with `toy` at both scales, the full one with one image changed, and `mini` as a sample only."""
+    shutil.copytree(hub, tmp_path / "hub")
+    row = replace(toy_row("test", 0), image_id="full")
+    write_toy(tmp_path / "hub/full/toy", partitions=toy_partitions(test_0=row))
+    shutil.copytree(hub / "sample/toy", tmp_path / "hub/sample/mini")
+    return tmp_path / "hub"
+
+
+def test_full_is_read_where_it_is_published_else_the_sample_and_it_is_said_once(
+    scales: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        assert load_dataset("toy", "test", hub=scales)[0]["image_id"] == "full"
+        assert load_dataset("mini", "test", hub=scales)[0]["image_id"] == IDS[0]
+    load_tree("toy", hub=scales)
+    said = [record.getMessage() for record in caplog.records if record.name.startswith("cairnhub")]
+    assert [line.split(",")[0] for line in said] == [
+        "toy: reading scale 'full'",
+        "mini: reading scale 'sample'",
+    ]
+    assert load_dataset("toy", "test", scale="sample", hub=scales)[0]["image_id"] == IDS[0]
+    assert open_split("toy", "test", scale="sample", hub=scales).labels.shape[0] == N_IMAGES["test"]
+
+
+def test_a_named_scale_is_not_spoken_of(scales: Path, caplog: pytest.LogCaptureFixture) -> None:
+    load_tree("toy", scale="full", hub=scales)
+    load_tree(scales / "sample/toy")
+    assert not [record for record in caplog.records if record.name.startswith("cairnhub")]
 
 
 def test_a_folder_named_like_a_dataset_is_pointed_to(
@@ -160,29 +198,6 @@ def test_no_hub_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_dataset_cannot_point_out_of_its_folder(path: str) -> None:
     with pytest.raises(CairnError, match="leads out of the dataset"):
         Location("/hub/toy").file(path)
-
-
-def test_import_is_light_and_brings_no_torch() -> None:
-    code = (
-        "import sys, time, datasets; start = time.perf_counter(); import cairnhub.datasets_hub; "
-        "print(time.perf_counter() - start); cairnhub.datasets_hub.load_dataset; "
-        "assert not {'torch', 'sentence_transformers', 'sklearn', 'plotly'} & set(sys.modules), 'heavy'"
-    )
-    # Torch, where installed, is imported by `datasets` itself unless told otherwise.
-    environment = {
-        **os.environ,
-        "USE_TORCH": "0",
-        "PYTHONPATH": str(Path(cairnhub.datasets_hub.__file__).parents[1]),
-    }
-    runs = [
-        float(
-            subprocess.run(
-                [sys.executable, "-c", code], env=environment, capture_output=True, check=True
-            ).stdout
-        )
-        for _ in range(3)
-    ]
-    assert min(runs) < 0.3
 
 
 def test_a_dataset_replaced_while_it_is_read_is_read_again(

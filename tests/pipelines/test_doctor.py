@@ -227,7 +227,7 @@ def with_a_damaged_cache(root: Path) -> None:
         (of_another_tree, "another tree", "dvc repro --force publish@"),
         (with_a_cut_decision, "not JSON", "by hand"),
         (with_a_cut_manifest, "not JSON", "remove it"),
-        (with_a_damaged_cache, "other bytes than its name says", "set it aside"),
+        (with_a_damaged_cache, "other bytes than its name says", "quarantine it"),
     ],
 )
 def test_what_is_broken_is_named(

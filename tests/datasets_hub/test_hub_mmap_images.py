@@ -12,7 +12,7 @@ from hub_toy import N_IMAGES, toy_row, toy_tree, write_toy
 
 from cairnhub.core.errors import CairnError
 from cairnhub.datasets_hub.loader import label_array, load_dataset
-from cairnhub.datasets_hub.mmap_images import MappedImages, open_split
+from cairnhub.datasets_hub.mmap_images import MmapImages, open_split
 
 
 @pytest.mark.parametrize("split", N_IMAGES)
@@ -51,7 +51,7 @@ def test_pages_of_other_writers(tmp_path: Path, n_images: int, page_bytes: int) 
         "row_group_size": 64,
         "write_statistics": True,
     }
-    mapped = MappedImages([shard_of(tmp_path / "a", images, **options), shard_of(tmp_path / "b", images[:3])])
+    mapped = MmapImages([shard_of(tmp_path / "a", images, **options), shard_of(tmp_path / "b", images[:3])])
     assert [mapped[row] for row in range(len(mapped))] == images + images[:3]
     assert pickle.loads(pickle.dumps(mapped))[n_images // 2] == images[n_images // 2]
 
@@ -68,11 +68,11 @@ def test_what_cannot_be_read_in_place_is_named(
     tmp_path: Path, options: dict[str, object], message: str
 ) -> None:
     with pytest.raises(CairnError, match=message):
-        MappedImages([shard_of(tmp_path / "shard", [b"image" * 20] * 20, **options)])
+        MmapImages([shard_of(tmp_path / "shard", [b"image" * 20] * 20, **options)])
 
 
 def test_a_missing_image_or_shard_is_named(hub: Path, tmp_path: Path) -> None:
-    mapped = MappedImages([shard_of(tmp_path / "shard", [b"first", None, b"third"])])
+    mapped = MmapImages([shard_of(tmp_path / "shard", [b"first", None, b"third"])])
     with pytest.raises(CairnError, match="an image is missing or the file is damaged"):
         mapped[2]
     write_toy(tmp_path / "toy")
