@@ -17,13 +17,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 from scipy.stats import t as student
 
+from cairnhub.training.losses.presets import PRESETS
 from cairnhub.training.metrics.bootstrap import bootstrap_intervals
-from cairnhub.training.recipes import Method
 
 ROOT = Path(__file__).parents[1]
 KEPT = ROOT / "data/benchmarks/recipes"
@@ -34,7 +33,7 @@ N_EPOCHS = {
 }  # half of the recipe's, for every method, so that all runs fit in two hours of one core
 OURS = "HAPPIER"
 FIRST = [OURS, "NormalisedSoftmax", "SmoothAP", "SupAP"]
-METHODS = [*FIRST, *(method for method in get_args(Method) if method not in FIRST)]
+METHODS = [*FIRST, *(method for method in PRESETS if method not in FIRST)]
 
 Run = dict[str, object]
 
@@ -48,7 +47,7 @@ def run_one(dataset: str, method: str, seed: int) -> Run:
     from cairnhub.training.data import ImageDataset
     from cairnhub.training.evaluation import embed_split, evaluate, model_encoder
     from cairnhub.training.loop import train
-    from cairnhub.training.recipes import load_recipe
+    from cairnhub.training.recipes.recipe import load_recipe
 
     class Decoded(ImageDataset):
         """Decoded once and kept: the runs compare losses, not decoders."""

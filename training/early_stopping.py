@@ -13,7 +13,7 @@ from cairnhub.training.distributed import from_first_rank
 from cairnhub.training.evaluation import embed_split, model_encoder
 from cairnhub.training.metrics import retrieval_metrics
 from cairnhub.training.models import RetrievalModel
-from cairnhub.training.recipes import Validation
+from cairnhub.training.recipes.settings import Validation
 
 
 class Part(LabelledImages):

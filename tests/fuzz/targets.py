@@ -52,7 +52,7 @@ from cairnhub.pipelines.sources.table import Table
 from cairnhub.pipelines.sources.vehicleid import VehicleID
 from cairnhub.pipelines.sources.wikimedia import Api, mine
 from cairnhub.pipelines.sources.zips import open_zip, read_zip_member, scan_zip
-from cairnhub.training.recipes import FOLDER, load_recipe
+from cairnhub.training.recipes.recipe import FOLDER, load_recipe, recipe_files
 from tests.hierarchies.toy import PROPOSAL
 from tests.project import ROOT
 
@@ -532,7 +532,7 @@ TARGETS: Mapping[str, Target] = {
     "card": Target(_card, lambda: [CARD.encode()]),
     "stats": Target(_stats, lambda: [json.dumps(STATS).encode()]),
     "params": Target(_params, _text(ROOT / "params.yaml")),
-    "recipe": Target(_recipe, lambda: [path.read_bytes() for path in sorted(FOLDER.glob("*.yaml"))]),
+    "recipe": Target(_recipe, lambda: [path.read_bytes() for path in recipe_files()]),
     "counts": Target(_counts, _text(COUNTS)),
     "model": Target(lambda *given: _models().model(*given), lambda: _chosen(_models().model_files())),
     "checkpoint": Target(lambda *given: _models().checkpoint(*given), lambda: [_models().checkpoint_file()]),
