@@ -12,7 +12,8 @@ from cairnhub.core.parse import FORBID, parse_yaml, read_text, typed
 from cairnhub.core.text import did_you_mean
 from cairnhub.pipelines.params import Params
 from cairnhub.training.losses.presets import PRESETS
-from cairnhub.training.recipes.recipe import FOLDER, recipe_names
+from cairnhub.training.recipes.files import FOLDER
+from cairnhub.training.recipes.recipe import recipe_names
 
 REPORTED = FOLDER / "reported.yaml"
 NOT_RUN = "not run"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cairnhub.training.recipes.recipe import recipe_files
+from cairnhub.training.recipes.files import recipe_files
 from tests.project import ROOT, Project, copy_repository
 
 N_EPOCHS = 3

@@ -52,7 +52,8 @@ from cairnhub.pipelines.sources.table import Table
 from cairnhub.pipelines.sources.vehicleid import VehicleID
 from cairnhub.pipelines.sources.wikimedia import Api, mine
 from cairnhub.pipelines.sources.zips import open_zip, read_zip_member, scan_zip
-from cairnhub.training.recipes.recipe import FOLDER, load_recipe, recipe_files
+from cairnhub.training.recipes.files import FOLDER, recipe_files
+from cairnhub.training.recipes.recipe import load_recipe
 from tests.hierarchies.toy import PROPOSAL
 from tests.project import ROOT
 

@@ -30,14 +30,8 @@ from cairnhub.training.losses import (
 )
 from cairnhub.training.losses.presets import PRESETS
 from cairnhub.training.losses.registry import LOSSES, read_loss
-from cairnhub.training.recipes.recipe import (
-    FOLDER,
-    Recipe,
-    files_of_recipe,
-    load_recipe,
-    recipe_files,
-    recipe_names,
-)
+from cairnhub.training.recipes.files import FOLDER, files_of_recipe, recipe_files
+from cairnhub.training.recipes.recipe import Recipe, load_recipe, recipe_names
 from tests.project import ROOT
 from tests.training.tiny import TinyImages
 from tests.training.tiny import recipe as tiny
