@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from cairnhub.pipelines.command import make_context
 
 from cairnhub.core.errors import CairnError
+from cairnhub.pipelines.command import make_context
 from cairnhub.pipelines.stages import train
 from tests.project import ROOT
 
