@@ -1,6 +1,7 @@
 """Recipes: what they say, and what is said of a faulty one."""
 
 import json
+import re
 import runpy
 
 import pytest
@@ -252,6 +253,16 @@ def test_a_faulty_recipe_is_named_by_file_and_key(tmp_path, content, message):
     write(tmp_path, "mine", **content)
     with pytest.raises(CairnError, match=message):
         load_recipe("mine", tmp_path)
+
+
+@pytest.mark.parametrize("page", ["losses", "training"])
+def test_recipes_in_the_docs_are_right(tmp_path, page):
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    blocks = [block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "loss:" in block]
+    assert blocks
+    for block in blocks:
+        write(tmp_path, "mine", **yaml.safe_load(block))
+        assert load_recipe("mine", tmp_path).loss.terms.keys() == {"SupHAP", "Cluster"}
 
 
 def test_an_unknown_recipe_is_told_the_known_ones(tmp_path):
