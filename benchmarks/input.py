@@ -34,7 +34,7 @@ from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.pipelines.stages.train import N_THREADS
 from cairnhub.training.data import ImageDataset
 from cairnhub.training.loop import Training
-from cairnhub.training.recipes import load_recipe
+from cairnhub.training.recipes.recipe import load_recipe
 
 SIDE_PX, BATCH_SIZE, N_CLASSES = 160, 64, 40
 

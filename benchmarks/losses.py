@@ -33,8 +33,7 @@ import torch.nn.functional as F
 from line_chart import line_chart
 from torch import Tensor
 
-from cairnhub.training.losses import SmoothAP, SupAP, SupHAP
-from cairnhub.training.losses import ranking as engine
+from cairnhub.training.losses import SmoothAP, SupAP, SupHAP, ranking
 
 RESULTS = Path(__file__).parent / "results"
 WARM = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 36)}
@@ -134,7 +133,7 @@ def pml_smooth_ap(embeddings: Tensor, labels: Tensor) -> Tensor:
 def named(method: str, loss: str) -> Callable[[Tensor, Tensor], Tensor]:
     """The loss by a method."""
     if method.startswith("cairn"):
-        engine.FUSED_ON = ("cuda",) if method == "cairn" else ()
+        ranking.KERNELS_ON = ("cuda",) if method == "cairn" else ()
         return {"SupAP": SupAP, "SupHAP": SupHAP, "SmoothAP": SmoothAP}[loss]()
     if method == "PML":
         return pml_smooth_ap

@@ -17,13 +17,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 from scipy.stats import t as student
 
+from cairnhub.training.losses.presets import PRESETS
 from cairnhub.training.metrics.bootstrap import bootstrap_intervals
-from cairnhub.training.recipes import Method
 
 ROOT = Path(__file__).parents[1]
 KEPT = ROOT / "data/benchmarks/recipes"
@@ -32,7 +31,7 @@ RECIPES = {"gldv2": "small", "inat2018": "small", "grocery": "small_photos"}
 N_EPOCHS = {"gldv2": 20, "inat2018": 20}  # more than the recipe's, which pays for portable kernels
 OURS = "HAPPIER"
 FIRST = [OURS, "NormalisedSoftmax", "SmoothAP", "SupAP"]
-METHODS = [*FIRST, *(method for method in get_args(Method) if method not in FIRST)]
+METHODS = [*FIRST, *(method for method in PRESETS if method not in FIRST)]
 
 Run = dict[str, object]
 
@@ -46,7 +45,7 @@ def run_one(dataset: str, method: str, seed: int) -> Run:
     from cairnhub.training.data import ImageDataset
     from cairnhub.training.evaluation import embed_split, evaluate, headlines, model_encoder
     from cairnhub.training.loop import train
-    from cairnhub.training.recipes import load_recipe
+    from cairnhub.training.recipes.recipe import load_recipe
 
     class Decoded(ImageDataset):
         """Decoded once and kept: the runs compare losses, not decoders."""

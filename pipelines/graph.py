@@ -17,6 +17,7 @@ from cairnhub.pipelines.paths import Paths
 from cairnhub.pipelines.samples.generate import SAMPLES
 from cairnhub.pipelines.sources.readers import reader
 from cairnhub.pipelines.stage_graph import STAGES, Out, Stage
+from cairnhub.training.recipes.files import files_of_recipe
 
 HEAD = """\
 # The stage graph, made by `cairn graph` from pipelines/stage_graph.py, params.yaml and the imports of the code:
@@ -110,9 +111,8 @@ def _facts(stage: Stage, params: Params, scale: str, dataset: str) -> Item:
         "format": lambda: _format(params, dataset),
         "origin": lambda: _origin(params, scale, dataset),
         "counts": lambda: _counts(params, scale, dataset),
-        "recipe": lambda: (
-            f"training/recipes/{getattr(params.train, scale).recipes[dataset].split('/')[0]}.yaml"
-        ),
+        "recipe": lambda: _recipe_files(params, scale, dataset)[0],
+        "base": lambda: _recipe_files(params, scale, dataset)[-1],
     }
     used = [key for key in every if f"${{item.{key}}}" in "".join(stage.params) or key in stage.per_dataset]
     return {key: every[key]() for key in used}
@@ -166,6 +166,12 @@ def _origin(params: Params, scale: str, dataset: str) -> str:
 def _counts(params: Params, scale: str, dataset: str) -> str:
     """The counts that a whole dataset is held against."""
     return _registered(reader(params, dataset, scale).edition, ".counts.yaml")
+
+
+def _recipe_files(params: Params, scale: str, dataset: str) -> list[str]:
+    """The recipe's file and the one that it extends, if it does."""
+    name: str = getattr(params.train, scale).recipes[dataset]
+    return [_below_root(path.resolve()) for path in files_of_recipe(name)]
 
 
 def _registered(name: str, ending: str) -> str:

@@ -140,7 +140,12 @@ STAGES = (
         "train_on",
         reads=("shards", "hub_tree"),
         writes=(Out("model"),),
-        params=("train.${item.scale}.seed", "train.${item.scale}.recipes.${item.dataset}", "${item.recipe}:"),
+        params=(
+            "train.${item.scale}.seed",
+            "train.${item.scale}.recipes.${item.dataset}",
+            "${item.recipe}:",
+            "${item.base}:",
+        ),
     ),
     Stage(
         "evaluate",

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from cairnhub.training.recipes.files import recipe_files
 from tests.project import ROOT, Project, copy_repository
 
 N_EPOCHS = 3
@@ -25,7 +26,7 @@ def shared_dir() -> Path:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The sample, built by `dvc repro`."""
     project = copy_repository(tmp_path_factory.mktemp("project"))
-    for recipe in (project.root / "training/recipes").glob("*.yaml"):
+    for recipe in recipe_files(project.root / "training/recipes"):
         raw = yaml.safe_load(recipe.read_text(encoding="utf-8"))
         recipe.write_text(yaml.safe_dump({**raw, "n_epochs": N_EPOCHS}), encoding="utf-8")
     project.repro()

@@ -8,7 +8,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from cairnhub.core.errors import BadInput, BrokenData, NotFound
-from cairnhub.training.recipes import Network
+from cairnhub.training.recipes.settings import Network
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig

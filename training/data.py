@@ -15,7 +15,7 @@ from torch.nn import functional
 from torch.utils.data import Dataset
 
 from cairnhub.datasets_hub.mmap_images import OpenSplit
-from cairnhub.training.recipes import Augment
+from cairnhub.training.recipes.settings import Augment
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and deviation per channel
 

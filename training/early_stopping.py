@@ -14,7 +14,7 @@ from cairnhub.training.evaluation import embed_split, model_encoder
 from cairnhub.training.metrics.keys import H_AP
 from cairnhub.training.metrics.retrieval import retrieval_metrics
 from cairnhub.training.models import RetrievalModel
-from cairnhub.training.recipes import Validation
+from cairnhub.training.recipes.settings import Validation
 
 
 class Part(LabelledImages):

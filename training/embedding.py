@@ -16,7 +16,7 @@ from cairnhub.core.portable import settle_torch
 from cairnhub.training.evaluation import Embedded, Encoder, colour_histogram, model_encoder
 from cairnhub.training.loop import untrained_model
 from cairnhub.training.models import load_model
-from cairnhub.training.recipes import load_recipe
+from cairnhub.training.recipes.recipe import load_recipe
 
 N_BATCHES = 16
 """Batches in a block. A vector's last bits depend on its batch, so batches do not depend on who works."""

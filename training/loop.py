@@ -11,21 +11,20 @@ from typing import NoReturn
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from cairnhub.core.errors import CairnError
-from cairnhub.training.build_loss import make_loss
+from cairnhub.training.build_loss import build_loss
 from cairnhub.training.checkpoint import Checkpoints, RunState
-from cairnhub.training.cross_batch_memory import CrossBatchMemory
 from cairnhub.training.data import LabelledImages, augment, draw_views, normalise
 from cairnhub.training.distributed import device, ranks
 from cairnhub.training.early_stopping import Part, held_out_h_ap, hold_out
 from cairnhub.training.grad_cache import Diverged, accumulate_gradients
 from cairnhub.training.models import RetrievalModel
 from cairnhub.training.optimisation import Optimisation
-from cairnhub.training.recipes import Recipe
+from cairnhub.training.recipes.recipe import Recipe
 from cairnhub.training.samplers import ClassSampler
 
 SAVE_EVERY_S = 60.0
@@ -87,7 +86,7 @@ def train(
 
 def fingerprint(recipe: Recipe, images: LabelledImages, seed: int) -> str:
     """What makes two runs the same run."""
-    described = recipe.model_dump(mode="json", exclude={"description", "source", "reported"})
+    described = recipe.model_dump(mode="json", exclude_none=True)  # losses that it does not name are None
     labels = hashlib.sha256(np.ascontiguousarray(images.labels).tobytes()).hexdigest()
     text = json.dumps([described, labels, seed, torch.__version__], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -108,7 +107,7 @@ class Training:
         labels = np.column_stack([finest, images.labels[:, 1:]]).astype(np.int64)
         self.labels = torch.from_numpy(labels).to(self.device)
         self.model = untrained_model(recipe, seed).train().to(self.device)
-        self.loss = self._make_loss(len(classes)).to(self.device)
+        self.loss = build_loss(recipe, len(classes), labels.shape[1]).to(self.device)
         self.steps_per_epoch = -(-len(self.sampler) // recipe.batch.n_accumulated)
         self.optimisation = Optimisation(recipe, self.model, self.loss, self.steps_per_epoch)
         self.state = RunState(self.optimisation, torch.Generator().manual_seed(seed))
@@ -121,15 +120,6 @@ class Training:
             pin_memory=self.device.type == "cuda",
             generator=torch.Generator(),  # its own, so that a resumed run draws no number twice
         )
-
-    def _make_loss(self, n_classes: int) -> nn.Module:
-        recipe = self.recipe
-        loss = make_loss(recipe.method, recipe.loss, n_classes, recipe.network.embedding_dim)
-        if not recipe.batch.memory:
-            return loss
-        n_skipped = recipe.optimizer.n_warmup_steps * recipe.batch.n_accumulated
-        size, n_levels = recipe.batch.memory, self.labels.shape[1]
-        return CrossBatchMemory(loss, size, recipe.network.embedding_dim, n_levels, n_skipped)
 
     @property
     def is_over(self) -> bool:

@@ -16,7 +16,7 @@ from cairnhub.core.errors import BrokenData, NoSpace, NotFound
 from cairnhub.core.files import read_steadily
 from cairnhub.core.parse import FORBID, read_json
 from cairnhub.training.backbones import PublishedBackbone, make_backbone
-from cairnhub.training.recipes import Network
+from cairnhub.training.recipes.settings import Network
 
 WEIGHTS = "model.safetensors"
 DESCRIPTION = "model.json"

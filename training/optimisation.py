@@ -11,7 +11,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from cairnhub.training.distributed import reduce_gradients
 from cairnhub.training.models import RetrievalModel
-from cairnhub.training.recipes import Recipe
+from cairnhub.training.recipes.recipe import Recipe
 
 MOMENTUM = 0.9
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cairnhub.core.errors import BadInput
-from cairnhub.training.recipes import Batch
+from cairnhub.training.recipes.settings import Batch
 
 IntArray = npt.NDArray[np.int64]
 

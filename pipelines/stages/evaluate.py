@@ -25,7 +25,7 @@ from cairnhub.training.metrics.curves import RECALLS
 from cairnhub.training.metrics.keys import H_AP, ByMetric, MetricKey, to_json
 from cairnhub.training.metrics.retrieval import ground_truth_metrics
 from cairnhub.training.models import DESCRIPTION
-from cairnhub.training.recipes import load_recipe
+from cairnhub.training.recipes.recipe import load_recipe
 
 N_BINS = 20
 MAP_AT_100 = MetricKey("map_at", k=100)

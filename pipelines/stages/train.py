@@ -15,7 +15,7 @@ from cairnhub.training.data import ImageDataset
 from cairnhub.training.distributed import process_group
 from cairnhub.training.loop import train
 from cairnhub.training.models import ModelDescription, save_model
-from cairnhub.training.recipes import load_recipe
+from cairnhub.training.recipes.recipe import load_recipe
 
 N_THREADS = 2  # fixed, so that sums are added in the same order; a portable process has one
 
@@ -54,7 +54,8 @@ def _train(context: Context) -> None:
     n_alone = int((np.unique(images.labels[:, 0], return_counts=True)[1] == 1).sum())
     with process_group() as group:
         if group.rank == 0:
-            print(f"{context.dataset}: {recipe.method} by recipe {name!r} on {len(images):,} images")
+            terms = " + ".join(recipe.loss.terms)
+            print(f"{context.dataset}: {terms} by recipe {name!r} on {len(images):,} images")
             if n_alone:
                 print(f"{n_alone:,} classes have one image: views of it stand for others in its batches")
         checkpoints = context.paths.checkpoints

@@ -53,10 +53,11 @@ from cairnhub.pipelines.sources.formats.sop import SOP
 from cairnhub.pipelines.sources.formats.table import Table
 from cairnhub.pipelines.sources.formats.vehicleid import VehicleID
 from cairnhub.pipelines.sources.ledger import LEDGER, Ledger
+from cairnhub.pipelines.sources.listing import SourceReader
 from cairnhub.pipelines.sources.registered_counts import expected_counts
 from cairnhub.pipelines.sources.registry import REGISTRIES, RegistryRow, read_registry
-from cairnhub.pipelines.sources.source_reader import SourceReader
-from cairnhub.training.recipes import FOLDER, load_recipe
+from cairnhub.training.recipes.files import FOLDER, recipe_files
+from cairnhub.training.recipes.recipe import load_recipe
 from tests.hierarchies.toy import PROPOSAL
 from tests.project import ROOT
 
@@ -535,7 +536,7 @@ TARGETS: Mapping[str, Target] = {
     "card": Target(_card, lambda: [CARD.encode()]),
     "stats": Target(_stats, lambda: [json.dumps(STATS).encode()]),
     "params": Target(_params, _text(ROOT / "params.yaml")),
-    "recipe": Target(_recipe, lambda: [path.read_bytes() for path in sorted(FOLDER.glob("*.yaml"))]),
+    "recipe": Target(_recipe, lambda: [path.read_bytes() for path in recipe_files()]),
     "counts": Target(_counts, _text(REGISTRIES / "gldv2.counts.yaml")),
     "model": Target(lambda *given: _models().model(*given), lambda: _chosen(_models().model_files())),
     "checkpoint": Target(lambda *given: _models().checkpoint(*given), lambda: [_models().checkpoint_file()]),

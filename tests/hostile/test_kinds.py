@@ -45,7 +45,7 @@ from cairnhub.pipelines.sources.registry import RegistryRow, read_registry
 from cairnhub.training.checkpoint import Checkpoints
 from cairnhub.training.inference import encode
 from cairnhub.training.models import RetrievalModel, load_model
-from cairnhub.training.recipes import load_recipe
+from cairnhub.training.recipes.recipe import load_recipe
 from tests.fuzz import models, targets
 from tests.fuzz.targets import jpeg, tar_of, write, zip_of
 from tests.hierarchies.toy import PROPOSAL

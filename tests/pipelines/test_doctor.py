@@ -244,7 +244,7 @@ def test_what_is_broken_is_named(
 
 def test_a_model_of_another_tree_or_with_other_weights_is_found(project: Path) -> None:
     from cairnhub.training.models import ModelDescription, RetrievalModel, save_model
-    from cairnhub.training.recipes import load_recipe
+    from cairnhub.training.recipes.recipe import load_recipe
 
     network = load_recipe("small").network
     folder = project / "models" / SCALE / DATASET

@@ -26,7 +26,7 @@ from cairnhub.pipelines.sources.registry import RegistryRow
 from cairnhub.pipelines.stages import check, index, publish
 from cairnhub.training.loop import untrained_model
 from cairnhub.training.models import ModelDescription, save_model
-from cairnhub.training.recipes import load_recipe
+from cairnhub.training.recipes.recipe import load_recipe
 from tests.project import ROOT
 
 START_S = 60

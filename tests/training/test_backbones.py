@@ -7,7 +7,7 @@ from transformers import AutoConfig, AutoModel
 from cairnhub.core.errors import CairnError
 from cairnhub.training.backbones import ARCHITECTURES
 from cairnhub.training.models import ModelDescription, RetrievalModel, load_model, save_model
-from cairnhub.training.recipes import Network
+from cairnhub.training.recipes.settings import Network
 
 TINY = {
     "resnet": {"hidden_sizes": [8, 16], "depths": [1, 1], "embedding_size": 8, "layer_type": "basic"},

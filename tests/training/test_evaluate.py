@@ -12,7 +12,7 @@ from cairnhub.training.inference import encode
 from cairnhub.training.metrics import retrieval_metrics
 from cairnhub.training.metrics.bootstrap import bootstrap_intervals
 from cairnhub.training.models import ModelDescription, RetrievalModel, load_model, save_model
-from cairnhub.training.recipes import Network
+from cairnhub.training.recipes.settings import Network
 
 
 def test_intervals_are_as_wide_as_the_standard_error_says():

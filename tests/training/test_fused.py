@@ -13,9 +13,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from cairnhub.training.losses import SmoothAP, SmoothHAP, SmoothNDCG, SupAP, SupHAP, SupNDCG, SupRecall
-from cairnhub.training.losses import ranking as engine
-from cairnhub.training.losses.surrogates import Sigmoid
+from cairnhub.training.losses import (
+    Sigmoid,
+    SmoothAP,
+    SmoothHAP,
+    SmoothNDCG,
+    SupAP,
+    SupHAP,
+    SupNDCG,
+    SupRecall,
+    SupStep,
+    ranking,
+)
 
 if find_spec("triton") is None:
     reason = "no triton: after `pip install triton==3.9.0` its interpreter runs the kernels without a GPU"
@@ -32,11 +41,11 @@ LOSSES = [
     SmoothHAP(alpha=2.0),
     SmoothNDCG(),
     SupAP(),
-    SupAP(level=1, rho=-1),
-    SupAP(level=1, delta=None, offset=1.0),
-    SupAP(level=1, tau=0.013, rho=70.3, delta=0.037, start=0.3, offset=1.1),
+    SupAP(level=1, step=Sigmoid()),
+    SupAP(level=1, step=SupStep(delta=None, offset=1.0)),
+    SupAP(level=1, step=SupStep(tau=0.013, rho=70.3, delta=0.037, start=0.3, offset=1.1)),
     SupHAP(),
-    SupHAP(offset=None, weights=(0.2, 0.3, 0.5)),
+    SupHAP(step=SupStep(offset=None), level_weights=(0.2, 0.3, 0.5)),
     SupNDCG(),
     SupRecall(at_k=(1, 4)),
 ]
@@ -44,8 +53,8 @@ LOSSES = [
 
 @pytest.fixture(autouse=True)
 def kernels_on_any_device(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let the engine choose the kernels, also on a CPU where they are interpreted."""
-    monkeypatch.setattr(engine, "FUSED_ON", (DEVICE,))
+    """Choose the kernels, also on a CPU where they are interpreted."""
+    monkeypatch.setattr(ranking, "KERNELS_ON", (DEVICE,))
     if INTERPRETED:  # many small tiles for few items: the interpreter is slow
         from cairnhub.training.losses.backends import triton as fused
 
@@ -69,8 +78,8 @@ def both_ways(
 ) -> list[tuple[Tensor, Tensor]]:
     """Value and gradient by the kernels and by torch; items beyond the first n are references."""
     results = []
-    for devices in (engine.FUSED_ON, ()):
-        monkeypatch.setattr(engine, "FUSED_ON", devices)
+    for devices in (ranking.KERNELS_ON, ()):
+        monkeypatch.setattr(ranking, "KERNELS_ON", devices)
         x = vectors.clone().requires_grad_()
         refs = (x[n:], labels[n:]) if n < len(x) else ()
         value = loss(x[:n], labels[:n], *refs)
@@ -111,11 +120,11 @@ def test_torch_takes_over_where_triton_fails(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(fused, "try_out", fail)
     monkeypatch.setattr(fused, "FusedItems", None)
-    engine.kernels_run_on.cache_clear()
+    ranking.kernels_run_on.cache_clear()
     vectors, labels = drawn(8, 0, torch.float64)
     with pytest.warns(UserWarning, match="C compiler"):
         SupAP()(vectors, labels)
-    engine.kernels_run_on.cache_clear()
+    ranking.kernels_run_on.cache_clear()
 
 
 @needs_kernels

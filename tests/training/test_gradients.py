@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from typing import get_args
 
 import pytest
 import torch
@@ -11,15 +10,16 @@ from safetensors.torch import load_file
 from torch import nn
 
 from cairnhub.core.errors import CairnError
-from cairnhub.training.build_loss import make_loss
 from cairnhub.training.distributed import Ranks, process_group, reduce_gradients
 from cairnhub.training.grad_cache import accumulate_gradients
 from cairnhub.training.loop import train
-from cairnhub.training.recipes import Loss, Method
+from cairnhub.training.losses import SupAP
+from cairnhub.training.losses.presets import PRESETS
+from cairnhub.training.losses.registry import read_loss
 from tests.project import ROOT
 from tests.training.tiny import FROZEN, TinyImages, recipe
 
-METHODS = get_args(Method)
+METHODS = list(PRESETS)
 WITH_MEMORY = {"size": 8, "images_per_class": 2, "memory": 16}
 HELD_OUT = {"validation": {"share": 0.3, "patience": 1}, "batch": {"size": 8, "images_per_class": 2}}
 N_RANKS = 2
@@ -42,7 +42,7 @@ def batch() -> tuple[torch.Tensor, torch.Tensor]:
 def gradients(method: str, chunk: int | None = None, rows: slice = slice(None), dropout: float = 0.0):
     """Loss and gradients by name, in float64."""
     torch.manual_seed(0)
-    net, loss = Net(dropout).double(), make_loss(method, Loss(), 6, 8).double()
+    net, loss = Net(dropout).double(), read_loss(method).make(6, 8).double()
     images, labels = batch()
     value = accumulate_gradients(net, loss, images[rows], labels, chunk)
     reduce_gradients(net, loss)
@@ -66,7 +66,7 @@ def test_chunks_give_the_gradients_of_the_whole_batch(method, chunk):
 
 def test_both_passes_of_a_chunk_draw_the_same_dropout():
     torch.manual_seed(0)
-    net, loss = Net(dropout=0.5).double(), make_loss("SupAP", Loss(), 6, 8)
+    net, loss = Net(dropout=0.5).double(), SupAP()
     images, labels = batch()
     loss(torch.cat([net(part) for part in images.split(8)]), labels).backward()
     assert_close(

@@ -52,7 +52,7 @@ def test_training_learns_and_does_not_depend_on_workers():
     [
         {},
         {"optimizer": {"name": "sgd", "learning_rate": 0.05, "proxy_learning_rate": 0.1, "head_factor": 2}},
-        {"method": "SupAP"},
+        {"loss": "SupAP"},
     ],
     ids=["adam", "sgd", "no proxies"],
 )

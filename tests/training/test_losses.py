@@ -19,6 +19,7 @@ from cairnhub.training.losses import (
     Calibration,
     Cluster,
     LeakyStep,
+    Sigmoid,
     SmoothAP,
     SmoothHAP,
     SmoothNDCG,
@@ -26,9 +27,10 @@ from cairnhub.training.losses import (
     SupHAP,
     SupNDCG,
     SupRecall,
+    SupStep,
     combine,
 )
-from cairnhub.training.losses import ranking as engine
+from cairnhub.training.losses.backends import pairwise
 from tests.training import oracle
 
 RANK_LOSSES = [SmoothAP, SmoothHAP, SmoothNDCG, SupAP, SupHAP, SupNDCG, SupRecall]
@@ -67,7 +69,7 @@ def test_values_equal_the_oracle(batch, against_itself: bool) -> None:
     sup, inat = oracle.SUP, oracle.SUP | {"start": 0.0, "offset": 1.0}
     expected = {
         SupAP(): (at[0], lambda s, m: oracle.sup_hap(s, m, m / m.sum(), **sup)),
-        SupAP(level=1, start=0.0, offset=1.0): (
+        SupAP(level=1, step=SupStep.inaturalist()): (
             at[1],
             lambda s, m: oracle.sup_hap(s, m, m / m.sum(), **inat),
         ),
@@ -102,7 +104,8 @@ def toy(
 @pytest.mark.parametrize("loss_type", RANK_LOSSES)
 @pytest.mark.parametrize("reduction", ["mean", "none"])
 def test_gradcheck(loss_type: type, reduction: str) -> None:
-    loss = loss_type(tau=0.1, reduction=reduction)
+    width = {"tau": 0.1} if loss_type.__name__.startswith("Smooth") else {"step": SupStep(tau=0.1)}
+    loss = loss_type(**width, reduction=reduction)
     embeddings, labels = toy(9)
     assert torch.autograd.gradcheck(
         lambda e: loss(e, labels), embeddings.requires_grad_(), eps=1e-7, atol=1e-5
@@ -115,11 +118,11 @@ def test_gradcheck(loss_type: type, reduction: str) -> None:
 @pytest.mark.parametrize(
     "loss",
     [
-        SupAP(rho=-1, tau=0.1),
-        SupAP(delta=None, offset=1.0),
-        SupAP(offset=None),
-        SupHAP(weights=(0.2, 0.3, 0.5)),
-        SupHAP(hrank_step=LeakyStep(), tau=0.1),
+        SupAP(step=Sigmoid(tau=0.1)),
+        SupAP(step=SupStep(delta=None, offset=1.0)),
+        SupAP(step=SupStep(offset=None)),
+        SupHAP(level_weights=(0.2, 0.3, 0.5)),
+        SupHAP(step=SupStep(tau=0.1), hrank_step=LeakyStep()),
         Calibration(),
         Cluster(8, 5),
         Cluster(8, 5, centers=2),
@@ -143,7 +146,7 @@ def test_chunks_do_not_change_the_result(loss_type: type, monkeypatch: pytest.Mo
         return loss, own, *torch.autograd.grad(loss + own, both)
 
     whole = result()
-    monkeypatch.setattr(engine, "CHUNK_ELEMENTS", {"cpu": 90})  # splits a query's positives too
+    monkeypatch.setattr(pairwise, "CHUNK_ELEMENTS", {"cpu": 90})  # splits a query's positives too
     monkeypatch.setattr("cairnhub.training.losses.autograd.BLOCK_ELEMENTS", {"cpu": 200})
     for one, other in zip(whole, result(), strict=True):
         torch.testing.assert_close(one, other)
@@ -229,13 +232,13 @@ E4, L4 = torch.eye(4), torch.tensor([[0, 0], [0, 0], [1, 0], [2, 1]])
         ("ref_embeddings", lambda: SupAP()(E4, L4, E4[:, :2], L4)),
         ("ref_labels", lambda: SupAP()(E4, L4, E4, L4[:, :1])),
         ("tau", lambda: SmoothAP(tau=0.0)),
-        ("rho", lambda: SupAP(rho=-2.0)),
-        ("delta", lambda: SupAP(delta=-1.0)),
-        ("offset", lambda: SupAP(delta=None, offset=None)),
+        ("rho", lambda: SupStep(rho=-1.0)),
+        ("delta", lambda: SupStep(delta=-1.0)),
+        ("offset", lambda: SupStep(delta=None, offset=None)),
         ("at_k", lambda: SupRecall(at_k=())),
         ("temperature", lambda: SupRecall(temperature=-1.0)),
         ("alpha", lambda: SupHAP(alpha=-1.0)),
-        ("weights", lambda: SupHAP(weights=(1.0, 1.0, 1.0))(E4, L4)),
+        ("level_weights", lambda: SupHAP(level_weights=(1.0, 1.0, 1.0))(E4, L4)),
         ("reduction", lambda: SupHAP(reduction="average")),
         ("labels of level 0", lambda: Cluster(2, 4)(E4, L4)),
         ("columns", lambda: Cluster(3, 5)(E4, L4)),

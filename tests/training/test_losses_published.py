@@ -14,6 +14,7 @@ from cairnhub.training.losses import (
     Calibration,
     Cluster,
     LeakyStep,
+    Sigmoid,
     SmoothAP,
     SmoothHAP,
     SmoothNDCG,
@@ -21,19 +22,21 @@ from cairnhub.training.losses import (
     SupHAP,
     SupNDCG,
     SupRecall,
+    SupStep,
 )
 
 EXCERPT = Path(__file__).parents[1] / "data" / "published_losses.json"
-INAT = {"start": 0.0, "offset": 1.0}
+INAT = SupStep.inaturalist()
+HRANK = LeakyStep(beta=25.0, gamma=0.5, leak=10.0)
 LOSSES: dict[str, nn.Module] = {
     "happier_HAP": SupHAP(),
-    "happier_HAPhrank": SupHAP(hrank_step=LeakyStep(beta=25.0, gamma=0.5, leak=10.0)),
-    "happier_HAPinat": SupHAP(**INAT),
+    "happier_HAPhrank": SupHAP(hrank_step=HRANK),
+    "happier_HAPinat": SupHAP(step=INAT),
     "orig_SmoothAP": SmoothAP(),
     "pml_SmoothAP": SmoothAP(level=1),
     "roadmap_SmoothAP": SmoothAP(),
     "roadmap_SupAP": SupAP(),
-    "roadmap_SupAPauto": SupAP(offset=None),
+    "roadmap_SupAPauto": SupAP(step=SupStep(offset=None)),
     "suprank_Calibration": Calibration(),
     "suprank_CalibrationSelfref": Calibration(),
     "suprank_Cluster": Cluster(8, 16),
@@ -44,21 +47,21 @@ LOSSES: dict[str, nn.Module] = {
     "suprank_SmoothHAP": SmoothHAP(),
     "suprank_SmoothNDCG": SmoothNDCG(definition="paper"),
     "suprank_SupAP": SupAP(),
-    "suprank_SupAPauto": SupAP(offset=None),
-    "suprank_SupAPinat": SupAP(**INAT),
-    "suprank_SupAPlinear": SupAP(delta=None, offset=1.0),
-    "suprank_SupAPrhominus1": SupAP(rho=-1),
+    "suprank_SupAPauto": SupAP(step=SupStep(offset=None)),
+    "suprank_SupAPinat": SupAP(step=INAT),
+    "suprank_SupAPlinear": SupAP(step=SupStep(delta=None, offset=1.0)),
+    "suprank_SupAPrhominus1": SupAP(step=Sigmoid()),
     "suprank_SupHAP": SupHAP(),
     "suprank_SupHAPalpha2": SupHAP(alpha=2.0),
-    "suprank_SupHAPhrank": SupHAP(hrank_step=LeakyStep(beta=25.0, gamma=0.5, leak=10.0)),
-    "suprank_SupHAPinat": SupHAP(**INAT),
-    "suprank_SupHAPinathrank": SupHAP(hrank_step=LeakyStep(beta=25.0, gamma=0.5, leak=10.0), **INAT),
-    "suprank_SupHAPmap": SupHAP(weights=(0.2, 0.3, 0.5)),
+    "suprank_SupHAPhrank": SupHAP(hrank_step=HRANK),
+    "suprank_SupHAPinat": SupHAP(step=INAT),
+    "suprank_SupHAPinathrank": SupHAP(step=INAT, hrank_step=HRANK),
+    "suprank_SupHAPmap": SupHAP(level_weights=(0.2, 0.3, 0.5)),
     "suprank_SupNDCG": SupNDCG(definition="paper"),
-    "suprank_SupNDCGinat": SupNDCG(definition="paper", **INAT),
+    "suprank_SupNDCGinat": SupNDCG(definition="paper", step=INAT),
     "suprank_SupRecall": SupRecall(),
     "suprank_SupRecallat10": SupRecall(at_k=10),
-    "suprank_SupRecallinat": SupRecall(**INAT),
+    "suprank_SupRecallinat": SupRecall(step=INAT),
 }
 # The original makes a constant in float32 also when all else is float64: the line's offset, the weights of the
 # levels, the result. Our float64 is the exact one; how far they differ:

@@ -51,7 +51,7 @@ def test_the_past_is_saved_with_the_loss():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"method": "NormalisedSoftmax", "batch": {"size": 8, "memory": 64}}, "ranks nothing"),
+        ({"loss": "NormalisedSoftmax", "batch": {"size": 8, "memory": 64}}, "ranks nothing"),
         ({"batch": {"size": 8, "memory": 7}}, "a batch of 8 at least"),
     ],
 )

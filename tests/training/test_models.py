@@ -11,7 +11,7 @@ from cairnhub.core.errors import CairnError
 from cairnhub.training.data import augment, centre, draw_views, normalise, to_tensor
 from cairnhub.training.evaluation import colour_histogram
 from cairnhub.training.models import ModelDescription, RetrievalModel, load_model, save_model
-from cairnhub.training.recipes import Augment, Network
+from cairnhub.training.recipes.settings import Augment, Network
 
 NETWORK = Network(backbone="small_cnn", width=4, embedding_dim=8, image_side_px=16)
 

@@ -1,8 +1,8 @@
 """Recipes: what they say, and what is said of a faulty one."""
 
 import json
+import re
 import runpy
-from typing import get_args
 
 import pytest
 import torch
@@ -10,10 +10,32 @@ import yaml
 
 from cairnhub.core.errors import CairnError
 from cairnhub.pipelines.params import load_params
-from cairnhub.training.build_loss import METHODS, make_loss
-from cairnhub.training.losses import HAPPIER, HAPPIER_F, ROADMAP, SmoothAP, SupAP, SupHAP, SupNDCG, SupRecall
-from cairnhub.training.recipes import FOLDER, Loss, Method, load_recipe, recipe_names
+from cairnhub.training.loop import fingerprint
+from cairnhub.training.losses import (
+    HAPPIER,
+    HAPPIER_F,
+    ROADMAP,
+    Cluster,
+    Combined,
+    LeakyStep,
+    Sigmoid,
+    SmoothAP,
+    SmoothHAP,
+    SmoothNDCG,
+    SupAP,
+    SupHAP,
+    SupNDCG,
+    SupRecall,
+    SupStep,
+    combine,
+)
+from cairnhub.training.losses.presets import PRESETS
+from cairnhub.training.losses.registry import LOSSES, read_loss
+from cairnhub.training.recipes.files import FOLDER, files_of_recipe, recipe_files
+from cairnhub.training.recipes.recipe import Recipe, load_recipe, recipe_names
 from tests.project import ROOT
+from tests.training.tiny import TinyImages
+from tests.training.tiny import recipe as tiny
 
 DATASETS = {
     *("gldv2", "inat2018", "inat2018_base", "dyml_animal", "dyml_vehicle", "dyml_product"),
@@ -24,17 +46,33 @@ DATASETS = {
 @pytest.mark.parametrize("name", recipe_names())
 def test_every_recipe_is_valid(name):
     recipe = load_recipe(name)
-    assert recipe.description
-    assert all(0 < value < 100 for values in recipe.reported.values() for value in values.values())
+    assert recipe.loss.terms
     assert recipe.batch.size % recipe.batch.images_per_class == 0
 
 
-def test_every_method_goes_with_every_dataset():
+@pytest.mark.parametrize("path", recipe_files(), ids=lambda path: path.stem)
+def test_a_file_says_what_it_is_in_a_comment_and_holds_settings_alone(path):
+    assert path.read_text(encoding="utf-8").startswith("# ")
+    assert set(yaml.safe_load(path.read_text(encoding="utf-8"))) <= {*Recipe.model_fields, "extends"}
+
+
+def test_every_preset_goes_with_every_dataset():
     combined = {tuple(name.split("/")) for name in recipe_names() if "/" in name}
-    assert combined == {(dataset, method) for dataset in DATASETS for method in get_args(Method)}
-    assert load_recipe("small/SupAP") == load_recipe("small").model_copy(update={"method": "SupAP"})
-    with pytest.raises(CairnError, match="names no method; write sop/SmoothAP or /SupAP"):
+    assert combined == {(dataset, preset) for dataset in DATASETS for preset in PRESETS}
+    assert load_recipe("small/SupAP") == load_recipe("small").model_copy(update={"loss": read_loss("SupAP")})
+    with pytest.raises(CairnError, match="names no loss; write sop/SmoothAP or /SupAP"):
         load_recipe("sop")
+
+
+def test_the_files_of_a_recipe_are_its_own_and_what_it_extends():
+    assert files_of_recipe("sop/HAPPIER") == [FOLDER / "sop.yaml"]
+    assert files_of_recipe("dyml_vehicle/SupAP") == [
+        FOLDER / "dyml_vehicle.yaml",
+        FOLDER / "dyml_animal.yaml",
+    ]
+    assert recipe_names().count("reported") == 0
+    with pytest.raises(CairnError, match="no recipe 'reported'"):
+        load_recipe("reported")
 
 
 def test_params_name_recipes_that_are_there():
@@ -50,19 +88,18 @@ def test_published_settings_are_those_of_the_papers():
     assert {recipe.batch.size for recipe in (sop, inat, animal, gldv2)} == {256}
     assert (sop.batch.n_superclasses, sop.optimizer.learning_rate, sop.optimizer.head_factor) == (2, 5e-5, 2)
     assert (inat.optimizer.learning_rate, inat.optimizer.weight_decay) == (1e-5, 4e-4)
-    assert (inat.loss.start, inat.loss.offset, inat.loss.rho) == (0, 1, 100)
+    assert inat.step == SupStep.inaturalist()
+    assert {recipe.step for recipe in (sop, animal, gldv2, load_recipe("small"))} == {SupStep()}
     assert (animal.optimizer.name, animal.network.weights, animal.n_epochs) == ("sgd", "", 20)
     assert (gldv2.network.pooling, gldv2.network.embedding_dim, gldv2.batch.max_images_per_class) == (
         *("gem", 2048),
         8,
     )
-    assert sop.reported["HAPPIER"] == {"r_at_1_product": 81.0, "h_ap": 59.4}
-    vehicle = load_recipe("dyml_vehicle/HAPPIER")
-    assert (vehicle.optimizer, vehicle.reported) == (animal.optimizer, {"HAPPIER": {"ap_mean": 37.0}})
+    assert load_recipe("dyml_vehicle/HAPPIER").optimizer == animal.optimizer
 
 
 @pytest.mark.parametrize(
-    ("method", "loss"),
+    ("preset", "loss"),
     [
         ("SmoothAP", SmoothAP()),
         ("SupAP", SupAP()),
@@ -72,16 +109,78 @@ def test_published_settings_are_those_of_the_papers():
         ("HAPPIER_F", HAPPIER_F(4, 8)),
         ("SupNDCG", SupNDCG()),
         ("SupRecall", SupRecall()),
+        ("NormalisedSoftmax", Cluster(4, 8)),
+        ({"SupHAP": {"weight": 0.9}, "Cluster": {"weight": 0.1}}, HAPPIER(4, 8)),
+        ({"Cluster": {"weight": 0.1}, "SupHAP": {"weight": 0.9, "step": {}}}, HAPPIER(4, 8)),
+        (
+            {"SupAP": {"step": {"start": 0, "offset": 1}, "level": 1}},
+            SupAP(step=SupStep.inaturalist(), level=1),
+        ),
+        ({"SupAP": {"step": {"name": "Sigmoid", "tau": 0.1}}}, SupAP(step=Sigmoid(tau=0.1))),
+        (
+            {"SupHAP": {"alpha": 2, "hrank_step": {"leak": 5}}},
+            SupHAP(alpha=2.0, hrank_step=LeakyStep(leak=5.0)),
+        ),
+        ({"SmoothHAP": {"tau": 0.1, "level_weights": [1, 2]}}, SmoothHAP(tau=0.1, level_weights=(1.0, 2.0))),
+        ({"SupRecall": {"at_k": [1, 4], "temperature": 0.5}}, SupRecall(at_k=(1, 4), temperature=0.5)),
+        ({"Cluster": {"temperature": 0.1, "centers": 2}}, Cluster(4, 8, temperature=0.1, centers=2)),
+        ({"SmoothNDCG": {"definition": "paper"}}, SmoothNDCG(definition="paper")),
     ],
+    ids=str,
 )
-def test_a_method_is_the_loss_of_its_name(method, loss):
+def test_terms_make_the_loss_that_python_makes(preset, loss):
     torch.manual_seed(0)
     embeddings = torch.nn.functional.normalize(torch.randn(12, 8), dim=1)
     labels = torch.stack([torch.arange(12) // 3, torch.arange(12) // 6], 1)
-    made = make_loss(method, Loss(), n_classes=4, dim=8)
-    made.load_state_dict(loss.state_dict())
-    assert torch.equal(made(embeddings, labels), loss(embeddings, labels))
-    assert set(METHODS) == set(get_args(Method))
+    made = read_loss(preset).make(n_classes=4, dim=8)
+    expected = loss if isinstance(loss, Combined) else combine((1.0, loss))
+    made.load_state_dict(expected.state_dict())
+    assert torch.equal(made(embeddings, labels), expected(embeddings, labels))
+    assert str(made) == str(expected)
+
+
+def test_presets_name_losses_of_the_registry():
+    for name, preset in PRESETS.items():
+        assert preset.weights.keys() <= LOSSES.keys(), name
+    constructed = {"ROADMAP": ROADMAP(), "HAPPIER": HAPPIER(4, 8), "HAPPIER_F": HAPPIER_F(4, 8)}
+    for name, loss in constructed.items():
+        assert loss.weights == tuple(PRESETS[name].weights.values())
+
+
+def test_a_recipes_step_is_that_of_every_term_without_one():
+    terms = {"SupAP": {"step": {"tau": 0.02}}, "SupHAP": {}, "SmoothAP": {}, "Calibration": {}}
+    step = SupStep.inaturalist()
+    made = {type(loss).__name__: loss for loss in read_loss(terms).make(4, 8, step).losses}
+    assert made["SupAP"].ranking.step == SupStep(tau=0.02)
+    assert made["SupHAP"].ranking.step == step
+    assert made["SmoothAP"].ranking.step == Sigmoid()
+
+
+def test_reading_a_loss_draws_no_random_number():
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    read_loss("HAPPIER")
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"loss": {"SupHAP": {"weight": 0.8}, "Cluster": {"weight": 0.1}}},
+        {"loss": {"SupHAP": {"weight": 0.9}, "Cluster": {"weight": 0.1, "temperature": 0.1}}},
+        {"step": {"name": "Sigmoid"}},
+        {"step": {"delta": None, "offset": 1}},
+        {"step": {"offset": 1.44, "delta": 0.04}},
+        {"optimizer": {"learning_rate": 0.02, "proxy_learning_rate": 0.1, "n_warmup_steps": 3}},
+    ],
+)
+def test_whatever_changes_the_model_makes_another_run(changes):
+    images = TinyImages()
+    same = tiny(
+        loss={"Cluster": {"weight": 0.1, "temperature": 0.05}, "SupHAP": {"weight": 0.9}}, step={"tau": 0.01}
+    )
+    assert fingerprint(tiny(), images, 0) == fingerprint(same, images, 0)
+    assert fingerprint(tiny(), images, 0) != fingerprint(tiny(**changes), images, 0)
 
 
 def write(folder, name, **content):
@@ -92,12 +191,14 @@ def write(folder, name, **content):
 
 def test_a_recipe_extends_another_key_by_key(tmp_path):
     write(tmp_path, "base")
-    (tmp_path / "mine.yaml").write_text("extends: base\nmethod: SupAP\nbatch: {size: 32}\n")
+    (tmp_path / "mine.yaml").write_text("extends: base\nloss: SupAP\nbatch: {size: 32}\n")
     recipe, small = load_recipe("mine", tmp_path), load_recipe("small")
-    assert (recipe.method, recipe.batch.size) == ("SupAP", 32)
+    assert (recipe.loss, recipe.batch.size) == (read_loss("SupAP"), 32)
     assert recipe.batch.images_per_class == small.batch.images_per_class
     assert recipe.optimizer == small.optimizer
     assert recipe_names(tmp_path) == ["base", "mine"]
+    (tmp_path / "mine.yaml").write_text("extends: base\nloss: {SupAP: {}}\n")
+    assert list(load_recipe("mine", tmp_path).loss.terms) == ["SupAP"]  # a loss is named as a whole
 
 
 @pytest.mark.parametrize(
@@ -105,9 +206,42 @@ def test_a_recipe_extends_another_key_by_key(tmp_path):
     [
         (
             {"optimizer": {"learning_rate": 1, "proxy_learning_rate": 1, "lr": 1}},
-            r"mine\.yaml: optimizer\.lr",
+            r"mine\.yaml: optimizer\.lr: unknown key",
         ),
-        ({"method": "HAPPER"}, r"mine\.yaml: method"),
+        ({"lose": "HAPPIER"}, r"mine\.yaml: lose: unknown key; did you mean 'loss'"),
+        (
+            {"loss": "HAPPER"},
+            r"mine\.yaml: loss: no preset is called 'HAPPER'; did you mean 'HAPPIER'\?; there are",
+        ),
+        ({"loss": {"SupHPA": {}}}, r"mine\.yaml: loss\.SupHPA: unknown key; did you mean 'SupHAP'"),
+        (
+            {"loss": {"SupHAP": {"alfa": 1}}},
+            r"mine\.yaml: loss\.SupHAP\.alfa: unknown key; did you mean 'alpha'",
+        ),
+        (
+            {"loss": {"SupHAP": {"reduction": "none"}}},
+            r"loss\.SupHAP\.reduction: unknown key; there are: weight",
+        ),
+        ({"loss": {"SupHAP": {"alpha": -1}}}, r"mine\.yaml: loss\.SupHAP: alpha must be .* got -1"),
+        ({"loss": {"SupHAP": {"weight": float("inf")}}}, r"loss\.SupHAP\.weight: Input should be a finite"),
+        ({"loss": {"SupHAP": None}}, r"mine\.yaml: loss\.SupHAP: Input should be a valid dictionary"),
+        ({"loss": {"SupAP": {"step": {"rho": -1}}}}, r"mine\.yaml: loss\.SupAP\.step: rho must be .* got -1"),
+        (
+            {"loss": {"SupAP": {"step": {"roh": 1}}}},
+            r"loss\.SupAP\.step\.roh: unknown key; did you mean 'rho'",
+        ),
+        ({"loss": {"SupHAP": {"hrank_step": {"beta": 0}}}}, r"loss\.SupHAP\.hrank_step: beta must be"),
+        (
+            {"step": {"name": "sigmoid"}},
+            r"mine\.yaml: step: no step is called 'sigmoid'; did you mean 'Sigmoid'",
+        ),
+        ({"step": {"tau": 0}}, r"mine\.yaml: step: tau must be a finite number above 0, got 0"),
+        ({"loss": {}}, r"mine\.yaml: loss: names no term; there are: SmoothAP"),
+        ({"loss": 3}, r"mine\.yaml: loss: Input should be a valid dictionary"),
+        (
+            {"loss": {"Cluster": {}}, "batch": {"size": 64, "memory": 64}},
+            "no use for Cluster, which ranks nothing",
+        ),
         ({"extends": "none"}, "there is no"),
         ({"extends": "small"}, "one level is allowed"),
         ({"batch": {"size": 64, "chunk": 16}}, "frozen_batch_norm"),
@@ -119,6 +253,16 @@ def test_a_faulty_recipe_is_named_by_file_and_key(tmp_path, content, message):
     write(tmp_path, "mine", **content)
     with pytest.raises(CairnError, match=message):
         load_recipe("mine", tmp_path)
+
+
+@pytest.mark.parametrize("page", ["losses", "training"])
+def test_recipes_in_the_docs_are_right(tmp_path, page):
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    blocks = [block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "loss:" in block]
+    assert blocks
+    for block in blocks:
+        write(tmp_path, "mine", **yaml.safe_load(block))
+        assert load_recipe("mine", tmp_path).loss.terms.keys() == {"SupHAP", "Cluster"}
 
 
 def test_an_unknown_recipe_is_told_the_known_ones(tmp_path):

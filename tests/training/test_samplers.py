@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cairnhub.core.errors import CairnError
-from cairnhub.training.recipes import Batch
+from cairnhub.training.recipes.settings import Batch
 from cairnhub.training.samplers import ClassSampler
 
 SIZES = st.lists(st.integers(1, 9), min_size=4, max_size=30).filter(lambda sizes: max(sizes) > 1)

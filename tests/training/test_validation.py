@@ -7,7 +7,7 @@ from cairnhub.core.errors import CairnError
 from cairnhub.training import early_stopping as validation
 from cairnhub.training import loop
 from cairnhub.training.loop import train
-from cairnhub.training.recipes import Validation
+from cairnhub.training.recipes.settings import Validation
 from tests.training.tiny import N_PER_CLASS, TinyImages, recipe
 
 VALIDATION = {"share": 0.3, "patience": 2}

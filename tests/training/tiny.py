@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from cairnhub.training.distributed import process_group
 from cairnhub.training.loop import train
-from cairnhub.training.recipes import Recipe
+from cairnhub.training.recipes.recipe import Recipe
 
 N_CLASSES, N_PER_CLASS, SIDE = 6, 5, 16
 N_EPOCHS = 12  # of the run that is killed
@@ -43,8 +43,7 @@ class TinyImages(torch.utils.data.Dataset):
 
 def recipe(**changes) -> Recipe:
     raw = {
-        "description": "tiny",
-        "method": "HAPPIER",
+        "loss": "HAPPIER",
         "network": {"backbone": "small_cnn", "width": 4, "embedding_dim": 8, "image_side_px": SIDE},
         "batch": {"size": 8, "images_per_class": 2},
         "optimizer": {"learning_rate": 0.01, "proxy_learning_rate": 0.1, "n_warmup_steps": 3},

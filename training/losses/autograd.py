@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from cairnhub.training.losses.inputs import count_by_depth, match_depth
-from cairnhub.training.losses.ranking import Block, Objective, Ranking
+from cairnhub.training.losses.objectives import Objective
+from cairnhub.training.losses.ranking import backend_for
+from cairnhub.training.losses.surrogates import Ranking
 
 BLOCK_ELEMENTS = {"cpu": 1 << 22, "cuda": 1 << 26}  # (query, item) scores held at once
+
+
+class Block(NamedTuple):
+    """Some queries of a batch: their losses (Q,), which have positives (Q,), the gradient by the scores (Q, N)."""
+
+    queries: slice
+    loss: Tensor
+    has_positives: Tensor
+    grad: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -25,15 +36,16 @@ class Problem:
     objective: Objective
     ranking: Ranking
 
-    def blocks(self, queries: Tensor, items: Tensor, with_grad: bool) -> Iterator[tuple[slice, Block]]:
+    def blocks(self, queries: Tensor, items: Tensor, with_grad: bool) -> Iterator[Block]:
         """Every query's loss, a block of queries at a time."""
-        counts = count_by_depth(self.labels, self.ref_labels)
+        losses = backend_for(queries.device, self.ranking)
+        counts = count_by_depth(self.labels, self.ref_labels).to(queries.dtype)
         step = max(1, BLOCK_ELEMENTS["cuda" if queries.is_cuda else "cpu"] // len(items))
         for start in range(0, len(queries), step):
             some = slice(start, start + step)
-            depth = match_depth(self.labels[some], self.ref_labels)
-            block = Block(queries[some] @ items.T, depth, counts[some], self.objective, self.ranking)
-            yield some, block.run(with_grad)
+            depth, scores = match_depth(self.labels[some], self.ref_labels), queries[some] @ items.T
+            loss, grad = losses(scores, depth, counts[some], self.objective, self.ranking, with_grad)
+            yield Block(some, loss, counts[some, 1:].sum(1) > 0, grad)
 
 
 class SummedLoss(torch.autograd.Function):
@@ -49,7 +61,8 @@ class SummedLoss(torch.autograd.Function):
         to_queries = torch.zeros_like(queries) if ctx.needs_input_grad[0] else None
         to_refs = torch.zeros_like(refs) if refs is not None and ctx.needs_input_grad[1] else None
         total, has_positives = queries.new_zeros(()), []
-        for some, block in problem.blocks(queries, items, any(ctx.needs_input_grad)):
+        for block in problem.blocks(queries, items, any(ctx.needs_input_grad)):
+            some = block.queries
             total += block.loss.sum()
             has_positives.append(block.has_positives)
             if block.grad is None:
@@ -85,15 +98,12 @@ class LossPerQuery(torch.autograd.Function):
     def forward(ctx: Any, queries: Tensor, refs: Tensor | None, problem: Problem) -> tuple[Tensor, Tensor]:
         """Make the values, and the gradients that backward() will scale."""
         items = queries if refs is None else refs
-        blocks = [
-            (block.loss, block.has_positives, block.grad)
-            for _, block in problem.blocks(queries, items, any(ctx.needs_input_grad))
-        ]
-        grads = [grad for _, _, grad in blocks if grad is not None]
+        blocks = list(problem.blocks(queries, items, any(ctx.needs_input_grad)))
+        grads = [block.grad for block in blocks if block.grad is not None]
         ctx.save_for_backward(queries, refs, torch.cat(grads) if grads else None)
-        kept = torch.cat([has for _, has, _ in blocks])
+        kept = torch.cat([block.has_positives for block in blocks])
         ctx.mark_non_differentiable(kept)
-        return torch.cat([loss for loss, _, _ in blocks]), kept
+        return torch.cat([block.loss for block in blocks]), kept
 
     @staticmethod
     @once_differentiable

@@ -39,6 +39,8 @@ class Cluster(nn.Module):
         tensor(10., grad_fn=<RoundBackward0>)
     """
 
+    takes_references = False  # a batch is held against proxies, never against other items
+
     def __init__(
         self,
         n_classes: int,

@@ -4,14 +4,36 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from cairnhub.core.errors import CairnError
 from cairnhub.training.losses.inputs import depth_relevance
-from cairnhub.training.losses.ranking import Terms
 from cairnhub.training.losses.surrogates import require_positive
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What positives of one depth add to a query's score, (Q, K), and the slopes by rank and by hrank."""
+
+    value: Tensor
+    by_rank: Tensor
+    by_hrank: Tensor
+
+
+class Objective(Protocol):
+    """What a loss makes of ranks."""
+
+    def relevance(self, counts: Tensor) -> Tensor:
+        """Relevance by depth (Q, L + 1) from the number of items at each depth (Q, L + 1)."""
+
+    def total(self, counts: Tensor, relevance: Tensor, depth: Tensor) -> Tensor:
+        """What a query's terms are divided by, (Q, 1); `depth` is (Q, N)."""
+
+    def terms(self, rank: Tensor, hrank: Tensor, relevance: Tensor, total: Tensor) -> Terms:
+        """Terms of positives of one `relevance` (Q, 1), from their ranks (Q, K)."""
 
 
 @dataclass(frozen=True)
@@ -19,28 +41,30 @@ class AveragePrecision:
     """H-AP, ``sum of hrank / rank over the sum of relevances``; with one level, AP.
 
     Relevance of an item at depth l (HAPPIER, 2022, section 3): ``(l / L)^alpha / n(l)``, n(l) items at
-    exactly that depth; or, with `weights` w_1 (coarsest) .. w_L, ``sum over p <= l of w_p / n(>= p)``, which
+    exactly that depth; or, with `level_weights` w_1 (coarsest) .. w_L, ``sum over p <= l of w_p / n(>= p)``, which
     makes H-AP a weighted mean of APs.
     """
 
     alpha: float = 1.0
-    weights: tuple[float, ...] | None = None
+    level_weights: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.alpha) and self.alpha >= 0):
             raise CairnError(f"alpha must be a finite number, 0 or above, got {self.alpha!r}")
-        if self.weights is not None:
-            require_positive(**{f"weights[{i}]": weight for i, weight in enumerate(self.weights)})
+        if self.level_weights is not None:
+            require_positive(**{f"level_weights[{i}]": weight for i, weight in enumerate(self.level_weights)})
 
     def relevance(self, counts: Tensor) -> Tensor:
         """Relevance by depth, (Q, L + 1); 0 at depth 0 and where there is no item."""
-        if self.weights is None:
+        if self.level_weights is None:
             return depth_relevance(counts, self.alpha)
         n_levels = counts.shape[1] - 1
-        if len(self.weights) != n_levels:
-            raise CairnError(f"weights must have one number per level ({n_levels}), got {len(self.weights)}")
+        if len(self.level_weights) != n_levels:
+            raise CairnError(
+                f"level_weights must have one number per level ({n_levels}), got {len(self.level_weights)}"
+            )
         at_least = counts.flip(1).cumsum(1).flip(1)
-        share = counts.new_tensor((0.0, *self.weights)) / at_least.clamp(min=1)
+        share = counts.new_tensor((0.0, *self.level_weights)) / at_least.clamp(min=1)
         return share.cumsum(1)
 
     def total(self, counts: Tensor, relevance: Tensor, depth: Tensor) -> Tensor:

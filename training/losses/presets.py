@@ -1,93 +1,51 @@
-"""Weighted sums of losses, and those that the papers recommend."""
+"""The papers' combinations of losses, each defined once: by name for recipes, and as constructors.
+
+Attributes:
+    PRESETS: name -> weights of the terms, and the paper that they come from.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from cairnhub.core.errors import CairnError
 from cairnhub.training.losses.calibration import Calibration
 from cairnhub.training.losses.cluster import Cluster
-from cairnhub.training.losses.rank_losses import SupAP, SupHAP
+from cairnhub.training.losses.combined import Combined
+from cairnhub.training.losses.rank_losses import PAPERS_STEP, SupAP, SupHAP
+from cairnhub.training.losses.surrogates import Step
+
+_SMOOTH_AP = "Smooth-AP (Brown et al., ECCV 2020, arXiv:2007.12163)"
+_ROADMAP = "ROADMAP (Ramzi et al., NeurIPS 2021, arXiv:2110.01445)"
+_HAPPIER = "HAPPIER (Ramzi et al., ECCV 2022, arXiv:2207.04873)"
+_SUPRANK = "SupRank (Ramzi et al., 2025, arXiv:2309.08250)"
+_NSM = "NSM (Zhai and Wu, BMVC 2019, arXiv:1811.12649)"
 
 
-class Combined(nn.Module):
-    """A weighted sum of losses, itself a loss; `combine` makes one.
+@dataclass(frozen=True)
+class Preset:
+    """Weighted terms, by their names in `registry.LOSSES`, with the terms' own defaults for all else."""
 
-    Attributes:
-        losses: the parts, an nn.ModuleList.
-        weights: their weights.
-
-    Example:
-        >>> from cairnhub.training.losses import Calibration, Combined, SupAP
-        >>> len(Combined([SupAP(), Calibration()], [0.9, 0.1]).losses)
-        2
-    """
-
-    def __init__(self, losses: Sequence[nn.Module], weights: Sequence[float]) -> None:
-        super().__init__()
-        if not losses or len(losses) != len(weights):
-            raise CairnError(
-                f"losses and weights must be as many, at least one: got {len(losses)} and {len(weights)}"
-            )
-        if not all(math.isfinite(weight) for weight in weights):
-            raise CairnError(f"weights must be finite, got {tuple(weights)}")
-        self.losses, self.weights = nn.ModuleList(losses), tuple(weights)
-
-    def parts(
-        self,
-        embeddings: Tensor,
-        labels: Tensor,
-        ref_embeddings: Tensor | None = None,
-        ref_labels: Tensor | None = None,
-    ) -> dict[str, Tensor]:
-        """Every part's own value by class name, unweighted; the weighted sum is what forward() returns."""
-        values = [loss(embeddings, labels, ref_embeddings, ref_labels) for loss in self.losses]
-        return dict(zip(self._names(), values, strict=True))
-
-    def forward(
-        self,
-        embeddings: Tensor,
-        labels: Tensor,
-        ref_embeddings: Tensor | None = None,
-        ref_labels: Tensor | None = None,
-    ) -> Tensor:
-        """The weighted sum; arguments as for the rank losses."""
-        values = self.parts(embeddings, labels, ref_embeddings, ref_labels).values()
-        return torch.stack([weight * value for weight, value in zip(self.weights, values, strict=True)]).sum(
-            0
-        )
-
-    def _names(self) -> list[str]:
-        names = [type(loss).__name__ for loss in self.losses]
-        return [f"{name}_{i}" if names.count(name) > 1 else name for i, name in enumerate(names)]
+    weights: Mapping[str, float]
+    paper: str
 
 
-def combine(*parts: tuple[float, nn.Module]) -> Combined:
-    """Weighted sum of losses.
-
-    Args:
-        parts: (weight, loss) pairs.
-
-    Returns:
-        A module called like any loss.
-
-    Raises:
-        CairnError: no part, or a weight that is not finite.
-
-    Example:
-        >>> from cairnhub.training.losses import Calibration, SupAP, combine
-        >>> loss = combine((0.9, SupAP()), (0.1, Calibration()))
-        >>> loss.weights
-        (0.9, 0.1)
-    """
-    return Combined([loss for _, loss in parts], [weight for weight, _ in parts])
+PRESETS: Mapping[str, Preset] = {
+    "SmoothAP": Preset({"SmoothAP": 1.0}, _SMOOTH_AP),
+    "SupAP": Preset({"SupAP": 1.0}, _ROADMAP),
+    "ROADMAP": Preset({"SupAP": 0.9, "Calibration": 0.1}, _ROADMAP),
+    "SupHAP": Preset({"SupHAP": 1.0}, _HAPPIER),
+    "HAPPIER": Preset({"SupHAP": 0.9, "Cluster": 0.1}, _HAPPIER),
+    "HAPPIER_F": Preset({"SupHAP": 0.5, "Cluster": 0.5}, _HAPPIER),
+    "SupNDCG": Preset({"SupNDCG": 1.0}, _SUPRANK),
+    "SupRecall": Preset({"SupRecall": 1.0}, _SUPRANK),
+    "NormalisedSoftmax": Preset({"Cluster": 1.0}, _NSM),
+}
 
 
-def ROADMAP(level: int = 0) -> Combined:
+def ROADMAP(level: int = 0, *, step: Step = PAPERS_STEP) -> Combined:
     r"""0.9 SupAP + 0.1 Calibration, for one level (Ramzi et al., NeurIPS 2021).
 
     .. math:: 0.9 L_{SupAP} + 0.1 L_{calibration}
@@ -96,6 +54,7 @@ def ROADMAP(level: int = 0) -> Combined:
 
     Args:
         level: column of the labels, 0 the finest.
+        step: of SupAP.
 
     Example:
         >>> import torch
@@ -104,10 +63,10 @@ def ROADMAP(level: int = 0) -> Combined:
         >>> sorted(loss.parts(torch.eye(4), torch.tensor([[0, 0], [0, 0], [1, 0], [2, 1]])))
         ['Calibration', 'SupAP']
     """
-    return combine((0.9, SupAP(level=level)), (0.1, Calibration(level=level)))
+    return _weighted("ROADMAP", SupAP(step=step, level=level), Calibration(level=level))
 
 
-def HAPPIER(n_classes: int, dim: int, alpha: float = 1.0) -> Combined:
+def HAPPIER(n_classes: int, dim: int, alpha: float = 1.0, *, step: Step = PAPERS_STEP) -> Combined:
     """0.9 SupHAP + 0.1 Cluster, for the whole hierarchy (Ramzi et al., ECCV 2022).
 
     .. math:: 0.9 L_{SupHAP} + 0.1 L_{cluster}
@@ -118,6 +77,7 @@ def HAPPIER(n_classes: int, dim: int, alpha: float = 1.0) -> Combined:
         n_classes: classes of the finest level, numbered from 0.
         dim: d of the embeddings.
         alpha: exponent of the relevance.
+        step: of SupHAP.
 
     Example:
         >>> import torch
@@ -126,10 +86,10 @@ def HAPPIER(n_classes: int, dim: int, alpha: float = 1.0) -> Combined:
         >>> sorted(loss.parts(torch.eye(4), torch.tensor([[0, 0], [0, 0], [1, 0], [2, 1]])))
         ['Cluster', 'SupHAP']
     """
-    return combine((0.9, SupHAP(alpha=alpha)), (0.1, Cluster(n_classes, dim)))
+    return _weighted("HAPPIER", SupHAP(step=step, alpha=alpha), Cluster(n_classes, dim))
 
 
-def HAPPIER_F(n_classes: int, dim: int, alpha: float = 1.0) -> Combined:
+def HAPPIER_F(n_classes: int, dim: int, alpha: float = 1.0, *, step: Step = PAPERS_STEP) -> Combined:
     """0.5 SupHAP + 0.5 Cluster: HAPPIER with weight moved to the finest level (Ramzi et al., ECCV 2022).
 
     .. math:: 0.5 L_{SupHAP} + 0.5 L_{cluster}
@@ -140,6 +100,7 @@ def HAPPIER_F(n_classes: int, dim: int, alpha: float = 1.0) -> Combined:
         n_classes: classes of the finest level, numbered from 0.
         dim: d of the embeddings.
         alpha: exponent of the relevance.
+        step: of SupHAP.
 
     Example:
         >>> import torch
@@ -148,4 +109,10 @@ def HAPPIER_F(n_classes: int, dim: int, alpha: float = 1.0) -> Combined:
         >>> sorted(loss.parts(torch.eye(4), torch.tensor([[0, 0], [0, 0], [1, 0], [2, 1]])))
         ['Cluster', 'SupHAP']
     """
-    return combine((0.5, SupHAP(alpha=alpha)), (0.5, Cluster(n_classes, dim)))
+    return _weighted("HAPPIER_F", SupHAP(step=step, alpha=alpha), Cluster(n_classes, dim))
+
+
+def _weighted(preset: str, *losses: nn.Module) -> Combined:
+    """The losses with the weights of a preset, which names them all."""
+    weights = PRESETS[preset].weights
+    return Combined(losses, [weights[type(loss).__name__] for loss in losses])

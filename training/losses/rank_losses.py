@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from cairnhub.core.errors import CairnError
 from cairnhub.training.losses.autograd import LossPerQuery, Problem, SummedLoss, apply
 from cairnhub.training.losses.inputs import check_batch, check_level
-from cairnhub.training.losses.objectives import AveragePrecision, Gain, Recall
-from cairnhub.training.losses.ranking import Objective, Ranking
-from cairnhub.training.losses.surrogates import LeakyStep, Sigmoid, SupStep
+from cairnhub.training.losses.objectives import AveragePrecision, Gain, Objective, Recall
+from cairnhub.training.losses.surrogates import LeakyStep, Ranking, Sigmoid, Step, SupStep
 
 Reduction = Literal["mean", "sum", "none"]
+PAPERS_STEP = SupStep()
 
 
 class RankLoss(nn.Module):
@@ -76,19 +76,6 @@ class RankLoss(nn.Module):
         return loss / max(n_kept, 1) if self.reduction == "mean" else loss
 
 
-def _sup(
-    tau: float,
-    rho: float,
-    delta: float | None,
-    start: float,
-    offset: float | None,
-    leaky: LeakyStep | None = None,
-) -> Ranking:
-    """SupRank's surrogate; rho = -1 leaves the line and `start` out, as in the published code."""
-    step = Sigmoid(tau) if rho == -1 else SupStep(tau, rho, delta, start, offset)
-    return Ranking(step, hrank_step=leaky)
-
-
 def _gain(definition: Literal["exact", "paper"]) -> Gain:
     if definition not in ("exact", "paper"):
         raise CairnError(f"definition must be 'exact' or 'paper', got {definition!r}")
@@ -129,7 +116,7 @@ class SmoothHAP(RankLoss):
     Args:
         tau: width of the sigmoid, above 0, in units of the scores.
         alpha: exponent of the relevance, 0 or above; see `SupHAP`.
-        weights: relevance by weights of the levels; see `SupHAP`.
+        level_weights: relevance by weights of the levels; see `SupHAP`.
         reduction: "mean" over queries with positives, "sum", or "none".
 
     Example:
@@ -146,10 +133,10 @@ class SmoothHAP(RankLoss):
         *,
         tau: float = 0.01,
         alpha: float = 1.0,
-        weights: Sequence[float] | None = None,
+        level_weights: Sequence[float] | None = None,
         reduction: Reduction = "mean",
     ) -> None:
-        objective = AveragePrecision(alpha, None if weights is None else tuple(weights))
+        objective = AveragePrecision(alpha, None if level_weights is None else tuple(level_weights))
         super().__init__(objective, Ranking(Sigmoid(tau), everywhere=True), None, reduction)
 
 
@@ -188,15 +175,10 @@ class SupAP(RankLoss):
 
     .. math:: 1 - \frac{1}{|P|} \sum_{k \in P} \frac{rank^+(k)}{rank^+(k) + \sum_{j \notin P} H^-(s_j - s_k)}
 
-    with rank+ the exact rank among positives, and `H^-` the sigmoid ``sigmoid(t / tau)`` for ``t <= 0``,
-    ``start + sigmoid(t / tau)`` for ``0 < t <= delta``, the line ``rho (t - delta) + offset`` beyond.
+    with rank+ the exact rank among positives, and `H^-` the step, by default the papers' `SupStep`.
 
     Args:
-        tau: width of the sigmoid, above 0, in units of the scores.
-        rho: slope beyond delta, 0 or above; -1 leaves out the line and `start`: a plain sigmoid.
-        delta: where the line begins, 0 or above; None begins it at 0, without a sigmoid.
-        start: added to the sigmoid above 0.
-        offset: height of the line at delta; None makes it continuous there. iNaturalist: start 0, offset 1.
+        step: stands in for the step of less relevant items; a `Sigmoid` bounds nothing.
         level: column of the labels that makes positives, 0 the finest.
         reduction: "mean" over queries with positives, "sum", or "none".
 
@@ -212,15 +194,11 @@ class SupAP(RankLoss):
     def __init__(
         self,
         *,
-        tau: float = 0.01,
-        rho: float = 100.0,
-        delta: float | None = 0.05,
-        start: float = 0.5,
-        offset: float | None = 1.44,
+        step: Step = PAPERS_STEP,
         level: int = 0,
         reduction: Reduction = "mean",
     ) -> None:
-        super().__init__(AveragePrecision(), _sup(tau, rho, delta, start, offset), level, reduction)
+        super().__init__(AveragePrecision(), Ranking(step), level, reduction)
 
 
 class SupRecall(RankLoss):
@@ -234,11 +212,7 @@ class SupRecall(RankLoss):
     Args:
         at_k: one cut-off or several, 1 or above.
         temperature: T, softness of the cut, above 0, in ranks.
-        tau: width of the sigmoid, above 0, in units of the scores.
-        rho: slope beyond delta, 0 or above; -1 leaves out the line and `start`: a plain sigmoid.
-        delta: where the line begins, 0 or above; None begins it at 0, without a sigmoid.
-        start: added to the sigmoid above 0.
-        offset: height of the line at delta; None makes it continuous there. iNaturalist: start 0, offset 1.
+        step: stands in for the step of less relevant items; a `Sigmoid` bounds nothing.
         level: column of the labels that makes positives, 0 the finest.
         reduction: "mean" over queries with positives, "sum", or "none".
 
@@ -256,16 +230,12 @@ class SupRecall(RankLoss):
         *,
         at_k: int | Sequence[int] = (1, 2, 4, 8, 16),
         temperature: float = 1.0,
-        tau: float = 0.01,
-        rho: float = 100.0,
-        delta: float | None = 0.05,
-        start: float = 0.5,
-        offset: float | None = 1.44,
+        step: Step = PAPERS_STEP,
         level: int = 0,
         reduction: Reduction = "mean",
     ) -> None:
         objective = Recall((at_k,) if isinstance(at_k, int) else tuple(at_k), temperature)
-        super().__init__(objective, _sup(tau, rho, delta, start, offset), level, reduction)
+        super().__init__(objective, Ranking(step), level, reduction)
 
 
 class SupHAP(RankLoss):
@@ -279,13 +249,9 @@ class SupHAP(RankLoss):
     H(0) = 1, and `SupAP`'s step for less relevant items. Only `H^-` has a gradient.
 
     Args:
-        tau: width of the sigmoid, above 0, in units of the scores.
-        rho: slope beyond delta, 0 or above; -1 leaves out the line and `start`: a plain sigmoid.
-        delta: where the line begins, 0 or above; None begins it at 0, without a sigmoid.
-        start: added to the sigmoid above 0.
-        offset: height of the line at delta; None makes it continuous there. iNaturalist: start 0, offset 1.
+        step: stands in for the step of less relevant items; a `Sigmoid` bounds nothing.
         alpha: exponent of the relevance, 0 or above: above 1 favours the fine levels.
-        weights: relevance instead as ``sum over p <= m of w_p / n(>= p)``, w_1 the coarsest level's weight.
+        level_weights: relevance instead as ``sum over p <= m of w_p / n(>= p)``, w_1 the coarsest level's weight.
         hrank_step: HAPPIER's leaky step, for a gradient through H-rank; the loss may then exceed 1.
         reduction: "mean" over queries with positives, "sum", or "none".
 
@@ -301,18 +267,14 @@ class SupHAP(RankLoss):
     def __init__(
         self,
         *,
-        tau: float = 0.01,
-        rho: float = 100.0,
-        delta: float | None = 0.05,
-        start: float = 0.5,
-        offset: float | None = 1.44,
+        step: Step = PAPERS_STEP,
         alpha: float = 1.0,
-        weights: Sequence[float] | None = None,
+        level_weights: Sequence[float] | None = None,
         hrank_step: LeakyStep | None = None,
         reduction: Reduction = "mean",
     ) -> None:
-        objective = AveragePrecision(alpha, None if weights is None else tuple(weights))
-        super().__init__(objective, _sup(tau, rho, delta, start, offset, hrank_step), None, reduction)
+        objective = AveragePrecision(alpha, None if level_weights is None else tuple(level_weights))
+        super().__init__(objective, Ranking(step, hrank_step=hrank_step), None, reduction)
 
 
 class SupNDCG(RankLoss):
@@ -323,11 +285,7 @@ class SupNDCG(RankLoss):
     with m the match depth and `SupHAP`'s rank.
 
     Args:
-        tau: width of the sigmoid, above 0, in units of the scores.
-        rho: slope beyond delta, 0 or above; -1 leaves out the line and `start`: a plain sigmoid.
-        delta: where the line begins, 0 or above; None begins it at 0, without a sigmoid.
-        start: added to the sigmoid above 0.
-        offset: height of the line at delta; None makes it continuous there. iNaturalist: start 0, offset 1.
+        step: stands in for the step of less relevant items; a `Sigmoid` bounds nothing.
         definition: "paper" sums the ideal DCG in float32 as the published code does, also where all else is
             float64: a relative difference of 1e-7.
         reduction: "mean" over queries with positives, "sum", or "none".
@@ -344,12 +302,8 @@ class SupNDCG(RankLoss):
     def __init__(
         self,
         *,
-        tau: float = 0.01,
-        rho: float = 100.0,
-        delta: float | None = 0.05,
-        start: float = 0.5,
-        offset: float | None = 1.44,
+        step: Step = PAPERS_STEP,
         definition: Literal["exact", "paper"] = "exact",
         reduction: Reduction = "mean",
     ) -> None:
-        super().__init__(_gain(definition), _sup(tau, rho, delta, start, offset), None, reduction)
+        super().__init__(_gain(definition), Ranking(step), None, reduction)

@@ -70,7 +70,18 @@ class Pushes:
 
 @dataclass(frozen=True)
 class Sigmoid:
-    """Smooth-AP's step, ``sigmoid(t / tau)`` (Brown et al., 2020)."""
+    r"""Smooth-AP's step (Brown et al., 2020).
+
+    .. math:: \sigma(t / \tau)
+
+    Args:
+        tau: width, above 0, in units of the scores.
+
+    Example:
+        >>> from cairnhub.training.losses import Sigmoid, SupAP
+        >>> SupAP(step=Sigmoid(tau=0.05)).ranking.step
+        Sigmoid(tau=0.05)
+    """
 
     tau: float = 0.01
 
@@ -89,10 +100,26 @@ class Sigmoid:
 
 @dataclass(frozen=True)
 class SupStep:
-    """SupRank's upper bound of the step (Ramzi et al., 2021): a sigmoid that turns into a line.
+    r"""SupRank's upper bound of the step (Ramzi et al., 2021): a sigmoid that turns into a line.
 
-    ``sigmoid(t/tau)`` for ``t <= 0``; ``start + sigmoid(t/tau)`` for ``0 < t <= delta``; ``rho (t - delta) + offset``
-    beyond. ``offset=None`` makes the step continuous at delta; ``delta=None`` starts the line at 0.
+    .. math::
+        H^-(t) = \sigma(t / \tau) \text{ for } t \le 0, \quad
+        start + \sigma(t / \tau) \text{ for } 0 < t \le \delta, \quad
+        \rho (t - \delta) + offset \text{ beyond}
+
+    The defaults are the papers'; on iNaturalist they take `SupStep.inaturalist()`.
+
+    Args:
+        tau: width of the sigmoid, above 0, in units of the scores.
+        rho: slope beyond delta, 0 or above.
+        delta: where the line begins, 0 or above; None begins it at 0, without a sigmoid.
+        start: added to the sigmoid above 0.
+        offset: height of the line at delta; None makes it continuous there.
+
+    Example:
+        >>> from cairnhub.training.losses import SupAP, SupStep
+        >>> SupAP(step=SupStep(tau=0.02, offset=None)).ranking.step.rho
+        100.0
     """
 
     tau: float = 0.01
@@ -104,13 +131,18 @@ class SupStep:
     def __post_init__(self) -> None:
         require_positive(tau=self.tau)
         if not (math.isfinite(self.rho) and self.rho >= 0):
-            raise CairnError(f"rho must be a finite number, 0 or above (or -1: no line), got {self.rho!r}")
+            raise CairnError(f"rho must be a finite number, 0 or above, got {self.rho!r}")
         if self.delta is not None and not (math.isfinite(self.delta) and self.delta >= 0):
             raise CairnError(f"delta must be None or a finite number, 0 or above, got {self.delta!r}")
         if self.delta is None and self.offset is None:
             raise CairnError("offset must be given where delta is None: there is no sigmoid to continue")
         if not math.isfinite(self.start) or not math.isfinite(self.offset or 0.0):
             raise CairnError(f"start and offset must be finite, got {self.start!r} and {self.offset!r}")
+
+    @classmethod
+    def inaturalist(cls) -> SupStep:
+        """The papers' setting on iNaturalist: no jump at 0, and a lower line."""
+        return cls(start=0.0, offset=1.0)
 
     @property
     def intercept(self) -> float:
@@ -167,3 +199,19 @@ class LeakyStep:
 
 
 Step = Sigmoid | SupStep
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """How ranks are made differentiable.
+
+    Attributes:
+        step: stands in for the Heaviside step.
+        everywhere: use the step for every other item (Smooth-AP); otherwise for less relevant items only, and
+            count the rest with H(0) = 1 and no gradient (SupRank).
+        hrank_step: gives H-rank a gradient through more relevant items; None counts them. SupRank only.
+    """
+
+    step: Step
+    everywhere: bool = False
+    hrank_step: LeakyStep | None = None

@@ -1,48 +1,30 @@
-"""Items against positives: what a loss needs of their differences, as a protocol and in torch."""
+"""The differences of items and positives in torch: for any device, and for every step."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from cairnhub.training.losses.surrogates import Pushes, Scratch
+from cairnhub.training.losses.comparison import Block, fill
+from cairnhub.training.losses.objectives import Objective
+from cairnhub.training.losses.surrogates import Pushes, Ranking, Scratch
 
-if TYPE_CHECKING:
-    from cairnhub.training.losses.ranking import Block
-
+CHUNK_ELEMENTS = {"cpu": 1 << 19, "cuda": 1 << 24}  # differences held at once: a cache's worth, a busy GPU's
 OUT_OF_REACH = 1e15  # taken from the scores of items that a step must not see: value and slope are 0 there
 
 
-class Comparison(Protocol):
-    """What all items do to some positives, and the way back."""
-
-    @property
-    def rank(self) -> Tensor:
-        """How far the items push each positive, (r, K)."""
-
-    @property
-    def hrank(self) -> Tensor | None:
-        """What they add to hrank by steps, (r, K); None where hrank only counts."""
-
-    def to_items(self, by_rank: Tensor, by_hrank: Tensor) -> Tensor:
-        """Gradient by the items, (r, N), from those by rank and by hrank, (r, K)."""
-
-    def to_self(self, by_rank: Tensor, by_hrank: Tensor) -> Tensor:
-        """Gradient by the positives, (r, K), with the opposite sign."""
-
-
-class Items(Protocol):
-    """The items of a block against its positives at one depth."""
-
-    def chunks(self) -> Iterator[tuple[slice, slice]]:
-        """Rows and slots of the positives to compare at once."""
-
-    def compare(self, rows: slice, slots: slice) -> Comparison:
-        """Compare some positives; the next call may overwrite the result."""
+def losses(
+    scores: Tensor, depth: Tensor, counts: Tensor, objective: Objective, ranking: Ranking, with_grad: bool
+) -> tuple[Tensor, Tensor | None]:
+    """Losses of ranks, and their gradient; a `Backend` (see `ranking.py`)."""
+    block = Block(scores, depth, counts, objective, ranking)
+    budget = CHUNK_ELEMENTS["cuda" if scores.is_cuda else "cpu"]
+    scratch = Scratch(scores, max(budget, scores.shape[1]))
+    return fill(block, partial(TorchItems, block, budget, scratch), with_grad)
 
 
 @dataclass(frozen=True)
@@ -87,21 +69,21 @@ class TorchComparison:
 class TorchItems:
     """`Items` whose differences fill memory that the next chunk uses again."""
 
-    def __init__(self, block: Block, budget: int, scratch: Scratch, level: int) -> None:
-        self.own, self.ranking = block.levels[level], block.ranking
+    def __init__(self, block: Block, budget: int, scratch: Scratch, depth: int) -> None:
+        self.own, self.ranking = block.positives[depth], block.ranking
         self.budget, self.scratch = budget, scratch
         query = self.own.query
-        depth, relevance = block.depth.index_select(0, query), block.relevance[query]
+        depths, relevance = block.depth.index_select(0, query), block.relevance[query]
         self.scores = self.seen = block.scores.index_select(0, query)
         if not self.ranking.everywhere:
             # Compared straight into floats: a boolean mask takes ten times as long.
-            unseen = torch.ge(depth, level, out=torch.empty_like(self.scores))
+            unseen = torch.ge(depths, depth, out=torch.empty_like(self.scores))
             self.seen = unseen.mul_(-OUT_OF_REACH).add_(self.scores)
         self.weight: Tensor | None = None
         if self.ranking.everywhere or self.ranking.hrank_step is not None:
-            self.weight = torch.minimum(relevance, relevance[:, level, None]).gather(1, depth.long())
+            self.weight = torch.minimum(relevance, relevance[:, depth, None]).gather(1, depths.long())
         if self.weight is not None and self.ranking.hrank_step is not None:
-            self.weight *= depth > level
+            self.weight *= depths > depth
 
     def chunks(self) -> Iterator[tuple[slice, slice]]:
         """See `Items`; about `budget` differences each."""

@@ -4,7 +4,7 @@ The torch path writes a chunk of differences (queries x positives x items) to me
 kernel adds up steps and slopes over the items, and one adds up the gradient over the positives. Every sum has one
 owner and a fixed order: no atomics, the same bits each time. Sums are kept in the type of the scores.
 
-Needs triton, which torch's CUDA wheels bring; the engine imports this module only where it will run.
+Needs triton, which torch's CUDA wheels bring; `ranking.py` imports this module only where it will run.
 """
 
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator"
@@ -12,17 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-from cairnhub.training.losses.surrogates import Step, SupStep
-
-if TYPE_CHECKING:
-    from cairnhub.training.losses.ranking import Block
+from cairnhub.training.losses.comparison import Block, fill
+from cairnhub.training.losses.objectives import Objective
+from cairnhub.training.losses.surrogates import Ranking, Step, SupStep
 
 TILE = 1024  # differences that a program holds at once, 8 to a thread
 PUSH_POSITIVES, PULL_POSITIVES = 16, 2  # in a tile at most; items fill it
@@ -129,9 +128,17 @@ def try_out(device: torch.device) -> None:
     out.item()  # waits for it
 
 
+def losses(
+    scores: Tensor, depth: Tensor, counts: Tensor, objective: Objective, ranking: Ranking, with_grad: bool
+) -> tuple[Tensor, Tensor | None]:
+    """Losses of ranks, and their gradient; a `Backend` (see `ranking.py`) without `hrank_step`."""
+    block = Block(scores, depth, counts, objective, ranking)
+    return fill(block, partial(FusedItems, block), with_grad)
+
+
 @dataclass(frozen=True)
 class FusedComparison:
-    """What all items do to all positives of one depth; `compare.Comparison` in two kernels.
+    """What all items do to all positives of one depth; `Comparison` in two kernels.
 
     Attributes:
         sums: over the items, of steps, slopes and, with a step for every item, both times the weight in hrank:
@@ -163,15 +170,15 @@ class FusedComparison:
 
 
 class FusedItems:
-    """The items of a block against its positives at one depth; `compare.Items` in one piece."""
+    """The items of a block against its positives at one depth; `Items` in one piece."""
 
-    def __init__(self, block: Block, level: int) -> None:
-        own, ranking, relevance = block.levels[level], block.ranking, block.relevance.contiguous()
+    def __init__(self, block: Block, depth: int) -> None:
+        own, ranking, relevance = block.positives[depth], block.ranking, block.relevance.contiguous()
         (self.n_rows, self.n_slots), self.n_items = own.item.shape, block.scores.shape[1]
         self.everywhere, self.like = ranking.everywhere, own.score
         tensors = (block.scores, block.depth, relevance, own.query, own.count, own.score)
         sizes = (self.n_slots, self.n_items, relevance.shape[1])
-        self.arguments = (*tensors, *sizes, level, ranking.everywhere, *_constants(ranking.step))
+        self.arguments = (*tensors, *sizes, depth, ranking.everywhere, *_constants(ranking.step))
 
     def chunks(self) -> Iterator[tuple[slice, slice]]:
         """One: nothing of the size of the differences is stored."""

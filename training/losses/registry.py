@@ -1,0 +1,171 @@
+"""Every loss by name, and the settings that a recipe may give it.
+
+A recipe names weighted terms, `{SupHAP: {weight: 0.9, alpha: 2}, Cluster: {weight: 0.1}}`, or a preset, `HAPPIER`. What
+a term may be given is what its class may be given: settings are read off the constructor, so that a loss of your own is
+its module and its name here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from inspect import Parameter, signature
+from typing import Annotated, Any, ClassVar, TypeVar, get_type_hints
+
+import torch
+from pydantic import BeforeValidator, create_model, model_validator
+from torch import nn
+
+from cairnhub.core.text import did_you_mean
+from cairnhub.training.losses.calibration import Calibration
+from cairnhub.training.losses.cluster import Cluster
+from cairnhub.training.losses.combined import Combined
+from cairnhub.training.losses.presets import PRESETS
+from cairnhub.training.losses.rank_losses import (
+    PAPERS_STEP,
+    SmoothAP,
+    SmoothHAP,
+    SmoothNDCG,
+    SupAP,
+    SupHAP,
+    SupNDCG,
+    SupRecall,
+)
+from cairnhub.training.losses.surrogates import Sigmoid, Step, SupStep
+from cairnhub.training.strict import Strict
+
+T = TypeVar("T", bound=type)
+
+
+def _by_name(*classes: T) -> Mapping[str, T]:
+    return {made.__name__: made for made in classes}
+
+
+RANKING = (SmoothAP, SmoothHAP, SmoothNDCG, SupAP, SupRecall, SupHAP, SupNDCG)
+LOSSES: Mapping[str, type[nn.Module]] = _by_name(*RANKING, Calibration, Cluster)
+STEPS: Mapping[str, type[Step]] = _by_name(SupStep, Sigmoid)
+NO_SETTINGS = ("n_classes", "dim", "reduction")  # what the images and the loop decide
+
+
+class Settings(Strict):
+    """What a class is made of: the subclass that `_settings_of` makes has its constructor's arguments as fields."""
+
+    made: ClassVar[Any]
+
+    def arguments(self) -> dict[str, Any]:
+        """The constructor's arguments that differ from None, which always is the default."""
+        accepted = signature(self.made).parameters
+        fields = {name: getattr(self, name) for name in type(self).model_fields if name in accepted}
+        return {name: value for name, value in fields.items() if value is not None}
+
+
+class Term(Settings):
+    """One loss of a sum."""
+
+    weight: float = 1.0
+
+    def make(self, n_classes: int, dim: int, step: Step) -> nn.Module:
+        """The loss; `step` is for a term that takes one and names none of its own."""
+        accepted = signature(self.made).parameters
+        given = {"n_classes": n_classes, "dim": dim, "step": step}
+        loss: nn.Module = self.made(**{k: v for k, v in given.items() if k in accepted} | self.arguments())
+        return loss
+
+    @model_validator(mode="after")
+    def _can_be_made(self) -> Term:
+        with torch.device("meta"):  # no memory, no random numbers: only the checks of the constructor
+            self.make(1, 1, PAPERS_STEP)
+        return self
+
+
+class Loss(Strict):
+    """A weighted sum of losses; the one subclass has a field per name in `LOSSES`.
+
+    Terms stand in the registry's order, however a recipe orders them: the sum is the same to the last bit.
+    """
+
+    @property
+    def terms(self) -> dict[str, Term]:
+        """The terms by name."""
+        every = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: term for name, term in every.items() if term is not None}
+
+    @property
+    def takes_references(self) -> bool:
+        """Whether some term holds a batch against other items, such as those of a memory."""
+        return any(getattr(term.made, "takes_references", True) for term in self.terms.values())
+
+    def make(self, n_classes: int, dim: int, step: Step = PAPERS_STEP) -> Combined:
+        """The loss.
+
+        Args:
+            n_classes: classes of the finest level, numbered from 0.
+            dim: d of the embeddings.
+            step: of every term that takes one and names none of its own.
+
+        Returns:
+            A weighted sum of losses; class proxies, where it has some, are its parameters.
+        """
+        terms = self.terms.values()
+        return Combined([term.make(n_classes, dim, step) for term in terms], [term.weight for term in terms])
+
+    @model_validator(mode="after")
+    def _has_a_term(self) -> Loss:
+        if not self.terms:
+            raise ValueError(f"names no term; there are: {', '.join(LOSSES)}")
+        return self
+
+
+def read_step(raw: object) -> object:
+    """A step from its settings, of which `name` tells whose they are; `SupStep` by default.
+
+    Raises:
+        ValueError: an unknown name, key or value.
+    """
+    if not isinstance(raw, Mapping):
+        return raw
+    name = str(raw.get("name", "SupStep"))
+    if name not in STEPS:
+        raise ValueError(f"no step is called {name!r}{_near(name, STEPS)}")
+    settings = _STEP_SETTINGS[name].model_validate({key: raw[key] for key in raw if key != "name"})
+    return STEPS[name](**{key: getattr(settings, key) for key in type(settings).model_fields})
+
+
+def read_loss(raw: object) -> Loss:
+    """A `Loss` from a preset's name or from weighted terms.
+
+    Raises:
+        ValueError: an unknown preset, term or setting, or a value out of range.
+    """
+    if isinstance(raw, str):
+        if raw not in PRESETS:
+            raise ValueError(f"no preset is called {raw!r}{_near(raw, PRESETS)}; or name weighted terms")
+        raw = {name: {"weight": weight} for name, weight in PRESETS[raw].weights.items()}
+    loss: Loss = raw if isinstance(raw, Loss) else _AnyLoss.model_validate(raw)
+    return loss
+
+
+def _near(name: str, known: Mapping[str, object]) -> str:
+    return f"{did_you_mean(name, known)}; there are: {', '.join(known)}"
+
+
+StepSettings = Annotated[Step, BeforeValidator(read_step)]
+
+
+def _settings_of(made: Any, base: type[Settings]) -> Any:
+    """The model of a class's settings."""
+    hints = get_type_hints(made.__init__)
+    fields: dict[str, Any] = {
+        name: (hints[name], ... if argument.default is Parameter.empty else argument.default)
+        for name, argument in signature(made).parameters.items()
+        if name not in NO_SETTINGS
+    }
+    if "step" in fields:
+        fields["step"] = (StepSettings | None, None)
+    model: Any = create_model(made.__name__, __base__=base, **fields)
+    model.made = made
+    return model
+
+
+_STEP_SETTINGS = {name: _settings_of(step, Settings) for name, step in STEPS.items()}
+_TERM_SETTINGS: Any = {name: (_settings_of(loss, Term), None) for name, loss in LOSSES.items()}
+_AnyLoss = create_model("Loss", __base__=Loss, **_TERM_SETTINGS)
