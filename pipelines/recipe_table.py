@@ -3,16 +3,16 @@
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from cairnhub.core.errors import CairnError
-from cairnhub.core.parse import FORBID, parse_yaml, read_json, read_text, typed
+from cairnhub.core.parse import FORBID, parse_yaml, read_text, typed
 from cairnhub.core.text import did_you_mean
+from cairnhub.pipelines.artifacts.evaluation import Evaluation
 from cairnhub.pipelines.params import Params
 from cairnhub.training.losses.presets import PRESETS
-from cairnhub.training.metrics.keys import H_AP, ByMetric, from_json
+from cairnhub.training.metrics.keys import H_AP, ByMetric
 from cairnhub.training.recipes.files import FOLDER
 from cairnhub.training.recipes.recipe import recipe_names
 
@@ -91,8 +91,7 @@ def _metrics(name: str, params: Params, results: Path) -> list[ByMetric[float]]:
     for dataset, recipe in params.train.full.recipes.items():
         path = results / "evaluate/full" / dataset / "metrics.json"
         if recipe == name and path.is_file():
-            trained = read_json(path, dict[str, Any])["trained"]
-            return [from_json(protocol)[0] for protocol in trained["protocols"].values()]
+            return [values for values, _ in Evaluation.load(path).protocols("trained").values()]
     return []
 
 

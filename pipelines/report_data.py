@@ -4,29 +4,20 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cairnhub.core.errors import NotFound
 from cairnhub.core.parse import read_json
 from cairnhub.hierarchies.agreement import Agreement
+from cairnhub.pipelines.artifacts.agreement import read_agreement
+from cairnhub.pipelines.artifacts.check_report import CheckReport, SplitCounts
+from cairnhub.pipelines.artifacts.evaluation import Evaluation, Metrics
+from cairnhub.pipelines.artifacts.review_report import ReviewReport
 from cairnhub.pipelines.params import SCALES
-from cairnhub.training.metrics.keys import H_AP, ByMetric, MetricKey, from_json
-from cairnhub.training.metrics.keys import Interval as Ends
+from cairnhub.training.metrics.keys import H_AP, MetricKey
 from cairnhub.training.retrieved import Found
 
 Interval = tuple[float, float, float]  # value and both ends, percent
 SYSTEMS = {"trained": "trained", "untrained": "untrained", "colour_histogram": "colour histogram"}
-
-
-@dataclass(frozen=True)
-class SplitCount:
-    """A split: what the source lists, and what became of it."""
-
-    name: str
-    listed: int
-    published: int
-    quarantined: int
-    excluded: int
 
 
 @dataclass(frozen=True)
@@ -35,7 +26,8 @@ class Published:
 
     Attributes:
         levels: names per level, fine to coarse.
-        quarantine: what was set aside, by reason.
+        splits: what the source lists of each, and what became of it.
+        quarantine: what is quarantined, by reason.
         warnings: what the check warns of: the rule, and how often.
         tree_page: where the explorer lies, seen from the report.
     """
@@ -50,7 +42,7 @@ class Published:
     n_images: int
     size_bytes: int
     levels: Mapping[str, int]
-    splits: tuple[SplitCount, ...]
+    splits: Mapping[str, SplitCounts]
     quarantine: Mapping[str, int]
     warnings: tuple[tuple[str, int], ...]
     fingerprint: str
@@ -59,7 +51,7 @@ class Published:
     @property
     def n_lost(self) -> int:
         """Images listed and not published, for either reason."""
-        return sum(split.quarantined + split.excluded for split in self.splits)
+        return sum(split.quarantined + split.excluded for split in self.splits.values())
 
 
 @dataclass(frozen=True)
@@ -152,62 +144,9 @@ def _key(file: Path) -> tuple[str, str]:
     return file.parent.parent.name, file.parent.name
 
 
-# ---- files as the stages write them ------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Warning:
-    rule: str
-    count: int
-
-
-@dataclass(frozen=True)
-class _Count:
-    listed: int
-    published: int
-    quarantined: int
-    excluded: int
-
-
-@dataclass(frozen=True)
-class _Card:
-    title: str
-    licence: str
-    redistributable: bool
-    annotation_origin: str
-    n_names: dict[str, int]
-    quarantine: dict[str, int]
-    size_bytes: int
-    fingerprint: str
-
-
-@dataclass(frozen=True)
-class _Check:
-    ok: bool
-    n_images: int
-    warnings: tuple[_Warning, ...]
-    counts: dict[str, _Count]
-    published: _Card
-
-
-@dataclass(frozen=True)
-class _Review:
-    counts: dict[str, int]
-    pending: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class _System:
-    protocols: dict[str, dict[str, Any]]
-    benchmark: dict[str, dict[str, Any]]
-
-
-_Metrics = tuple[ByMetric[float], ByMetric[Ends]]
-
-
 def _published(file: Path) -> Published:
     scale, name = _key(file)
-    check = read_json(file, _Check)
+    check = CheckReport.load(file)
     card = check.published
     return Published(
         name=name,
@@ -220,7 +159,7 @@ def _published(file: Path) -> Published:
         n_images=check.n_images,
         size_bytes=card.size_bytes,
         levels=card.n_names,
-        splits=tuple(SplitCount(split, **vars(count)) for split, count in check.counts.items()),
+        splits=check.counts,
         quarantine=card.quarantine,
         warnings=tuple((found.rule, found.count) for found in check.warnings),
         fingerprint=card.fingerprint,
@@ -231,30 +170,29 @@ def _published(file: Path) -> Published:
 def _reviewed(file: Path) -> Reviewed:
     scale, name = _key(file)
     path = file.parents[3] / "review" / scale / name / "report.json"
-    review = read_json(path, _Review) if path.is_file() else _Review({}, ())
-    return Reviewed(name, scale, read_json(file, dict[str, Agreement]), review.counts, review.pending)
+    review = ReviewReport.load(path)
+    return Reviewed(name, scale, read_agreement(file), review.counts, review.pending)
 
 
 def _evaluated(file: Path, levels: Mapping[tuple[str, str], tuple[str, ...]]) -> Evaluated:
     scale, name = _key(file)
     if (scale, name) not in levels:
         raise NotFound(f"{file.parent}: no such dataset in results/check; remove this folder, or run `check`")
-    metrics = read_json(file, dict[str, _System])
+    evaluation = Evaluation.load(file)
     with (file.parent / "loss.csv").open(encoding="utf-8", newline="") as lines:
         loss = tuple((float(row["epoch"]), float(row["loss"])) for row in csv.DictReader(lines))
+    measured = {system: evaluation.protocols(system) for system in SYSTEMS}
     protocols = tuple(
         _protocol(
-            protocol,
-            {system: from_json(metrics[system].protocols[protocol]) for system in SYSTEMS},
-            levels[scale, name],
+            protocol, {system: found[protocol] for system, found in measured.items()}, levels[scale, name]
         )
-        for protocol in metrics["trained"].protocols
+        for protocol in measured["trained"]
     )
     found = read_json(file.parent / "examples.json", tuple[Found, ...])
     return Evaluated(name, scale, loss, protocols, levels[scale, name], found)
 
 
-def _protocol(name: str, metrics: Mapping[str, _Metrics], levels: Sequence[str]) -> Protocol:
+def _protocol(name: str, metrics: Mapping[str, Metrics], levels: Sequence[str]) -> Protocol:
     measured = tuple(level for level in levels if MetricKey("ap", level) in metrics["trained"][0])
     headlines = {H_AP: "H-AP"}
     headlines |= {MetricKey("ap", level): f"AP {level}" for level in measured}

@@ -14,8 +14,7 @@ from cairnhub.core.errors import DISTRIBUTION
 from cairnhub.pipelines.doctor.findings import Finding
 from cairnhub.pipelines.params import Params
 from cairnhub.pipelines.paths import Paths
-from cairnhub.pipelines.sources.fetching import REGISTRIES
-from cairnhub.pipelines.sources.registry import RegistryRow, read_registry
+from cairnhub.pipelines.sources.registry import REGISTRIES, RegistryRow, read_registry
 
 _EXTRAS = ("", "build", "train", "review", "s3", "ray")
 

@@ -1,6 +1,5 @@
 """evaluate: exact metrics per level, the trained model beside two baselines."""
 
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -15,14 +14,16 @@ from cairnhub.core.parse import read_json
 from cairnhub.core.portable import run_portable
 from cairnhub.datasets_hub.card import EvaluationProtocol
 from cairnhub.datasets_hub.mmap_images import read_columns
+from cairnhub.pipelines.artifacts.evaluation import Evaluation
 from cairnhub.pipelines.artifacts.protocols import ProtocolsFolder
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.image_vectors import Embedder
 from cairnhub.pipelines.retrieval_examples import write_examples
+from cairnhub.pipelines.settings.evaluate import Evaluate
 from cairnhub.training.embedding import LoadEncoder, colour_encoder, embed_blocks, untrained_encoder
 from cairnhub.training.evaluation import Embedded, Measured, evaluate, headlines, precision_recall_curves
 from cairnhub.training.metrics.curves import RECALLS
-from cairnhub.training.metrics.keys import H_AP, ByMetric, MetricKey, to_json
+from cairnhub.training.metrics.keys import H_AP, ByMetric, MetricKey
 from cairnhub.training.metrics.retrieval import ground_truth_metrics
 from cairnhub.training.models import DESCRIPTION
 from cairnhub.training.recipes.recipe import load_recipe
@@ -44,7 +45,7 @@ def run(context: Context) -> None:
 
 
 def _evaluate(context: Context) -> None:
-    settings = getattr(context.params.evaluate, context.scale)
+    settings = context.settings(Evaluate)
     run_all = partial(context.executor.map, title="embed", on_gpu=True)
     embedder = Embedder(context.paths.model, context.paths.hub, context.scale, settings.batch_size, run_all)
     description = embedder.description
@@ -52,7 +53,7 @@ def _evaluate(context: Context) -> None:
         "untrained": partial(untrained_encoder, description.recipe, description.seed),
         "colour_histogram": colour_encoder,
     }
-    protocols, levels = embedder.published.card.protocols, embedder.tree.levels
+    protocols, levels = ProtocolsFolder(context.paths.protocols).protocols(), embedder.tree.levels
     splits = dict.fromkeys(split for protocol in protocols for split in (protocol.query, protocol.gallery))
     embedded = {"trained": {name: embedder.embedded(name) for name in splits}}
     for system, encoder in baselines.items():
@@ -75,8 +76,15 @@ def _evaluate(context: Context) -> None:
     }
     _write(context, results, _official(context, embedded, protocols), curves, levels)
     path = context.paths.results("evaluate") / "examples.json"
-    card = embedder.published.card
-    write_examples(path, card, embedder.tree, results["trained"], embedded["trained"], embedder.images)
+    write_examples(
+        path,
+        protocols[:1],
+        embedder.tree,
+        results["trained"],
+        embedded["trained"],
+        embedder.images,
+        may_show=embedder.published.card.redistributable,
+    )
 
 
 def _official(
@@ -139,17 +147,14 @@ def _write(
     context: Context, results: Results, official: Official, curves: Curves, levels: tuple[str, ...]
 ) -> None:
     folder = context.paths.results("evaluate")
-    metrics = {
-        system: {
-            "protocols": {
-                name: to_json(measured.values, measured.intervals) for name, measured in protocols.items()
-            },
-            "benchmark": {name: to_json(values, {}) for name, values in official.get(system, {}).items()},
-        }
+    measured = {
+        system: {name: (found.values, found.intervals) for name, found in protocols.items()}
         for system, protocols in results.items()
     }
-    rounded = json.loads(json.dumps(metrics), parse_float=lambda number: round(float(number), 5))
-    write_text_atomic(folder / "metrics.json", json.dumps(rounded, indent=1, sort_keys=True) + "\n")
+    evaluation = Evaluation.of(measured, official)
+    evaluation.save(folder / "metrics.json")
+    finest = {name: found.levels[0] for name, found in results["trained"].items()}
+    evaluation.save_headline(folder / "headline.json", finest)
     table = metrics_table(results, levels)
     write_text_atomic(folder / "table.md", table)
     write_text_atomic(folder / "h_ap.csv", h_ap_histogram(results["trained"]))

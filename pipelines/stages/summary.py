@@ -73,5 +73,5 @@ def _level_chart(found: Evaluated, protocol: Protocol) -> str:
 
 
 def _split_bar(found: Published) -> str:
-    shares = {split.name: split.published for split in found.splits}
+    shares = {name: split.published for name, split in found.splits.items()}
     return share_bar(", ".join(f"{name} {n:,}" for name, n in shares.items()), shares)

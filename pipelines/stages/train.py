@@ -11,6 +11,7 @@ from cairnhub.core.portable import run_portable
 from cairnhub.datasets_hub.loader import load_tree
 from cairnhub.datasets_hub.mmap_images import open_split
 from cairnhub.pipelines.context import Context
+from cairnhub.pipelines.settings.train import Train
 from cairnhub.training.data import ImageDataset
 from cairnhub.training.distributed import process_group
 from cairnhub.training.loop import train
@@ -39,7 +40,7 @@ def run(context: Context) -> None:
 
 
 def _recipe_name(context: Context) -> str:
-    recipes: dict[str, str] = getattr(context.params.train, context.scale).recipes
+    recipes: dict[str, str] = context.settings(Train).recipes
     if context.dataset not in recipes:
         raise CairnError(
             f"params.yaml: {context.dataset!r} has no recipe under train.{context.scale}.recipes"
@@ -48,7 +49,7 @@ def _recipe_name(context: Context) -> str:
 
 
 def _train(context: Context) -> None:
-    settings, name = getattr(context.params.train, context.scale), _recipe_name(context)
+    settings, name = context.settings(Train), _recipe_name(context)
     recipe, tree = load_recipe(name), load_tree(context.paths.hub)
     images = ImageDataset(open_split(context.paths.hub, "train"), recipe.network.decoded_side_px)
     n_alone = int((np.unique(images.labels[:, 0], return_counts=True)[1] == 1).sum())

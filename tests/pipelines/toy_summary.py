@@ -1,13 +1,13 @@
 """A small summary, as if one dataset had been built."""
 
 from cairnhub.hierarchies.agreement import Agreement
+from cairnhub.pipelines.artifacts.check_report import SplitCounts
 from cairnhub.pipelines.report_data import (
     Effort,
     Evaluated,
     Protocol,
     Published,
     Reviewed,
-    SplitCount,
     Summary,
 )
 from cairnhub.training.retrieved import Found, Picture
@@ -19,7 +19,7 @@ def summary_of(title: str = "Toy", caption: str = "Pont Neuf < bridge") -> Summa
     """One dataset, proposed, reviewed, trained on."""
     published = Published(
         "toy", "sample", title, "cc0-1.0", True, "given", True, 1234, 5_000_000, {"landmark": 5, "category": 2},
-        (SplitCount("train", 1240, 1234, 3, 3),), {"truncated": 3}, (("look-alikes in two splits", 1),), "ab" * 32,
+        {"train": SplitCounts(1240, 1234, 3, 3)}, {"truncated": 3}, (("look-alikes in two splits", 1),), "ab" * 32,
         "tree.html",
     )  # fmt: skip
     reviewed = Reviewed(

@@ -1,0 +1,92 @@
+"""What a model and its baselines were measured to be, by system and protocol; a few numbers of it as a headline."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from cairnhub.core.parse import FORBID, read_json
+from cairnhub.pipelines.artifacts.results import write_result
+from cairnhub.training.metrics.keys import H_AP, ByMetric, Interval, MetricKey, from_json, to_json
+
+N_DIGITS = 5
+Metrics = tuple[ByMetric[float], ByMetric[Interval]]
+"""Values, and the intervals of some of them."""
+ByProtocol = Mapping[str, Metrics]
+
+
+@dataclass(frozen=True)
+class SystemMetrics:
+    """Of one system, as JSON has it (`training.metrics.keys.to_json`).
+
+    Attributes:
+        protocols: by the protocol's name.
+        benchmark: by the benchmark's own answers, of all queries and of parts of them; empty where it has none.
+    """
+
+    __pydantic_config__ = FORBID
+
+    protocols: dict[str, dict[str, Any]]
+    benchmark: dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The metrics of every system: `trained`, `untrained`, `colour_histogram`."""
+
+    systems: dict[str, SystemMetrics]
+
+    @classmethod
+    def of(
+        cls, protocols: Mapping[str, ByProtocol], benchmark: Mapping[str, Mapping[str, ByMetric[float]]]
+    ) -> "Evaluation":
+        """From what was measured, by system."""
+        return cls(
+            {
+                system: SystemMetrics(
+                    {name: _rounded(to_json(*metrics)) for name, metrics in measured.items()},
+                    {
+                        name: _rounded(to_json(values, {}))
+                        for name, values in benchmark.get(system, {}).items()
+                    },
+                )
+                for system, measured in protocols.items()
+            }
+        )
+
+    def protocols(self, system: str) -> dict[str, Metrics]:
+        """What one system reached, by protocol."""
+        return {name: from_json(nested) for name, nested in self.systems[system].protocols.items()}
+
+    def save(self, path: Path) -> None:
+        """Write all of it."""
+        write_result(path, {system: asdict(metrics) for system, metrics in sorted(self.systems.items())})
+
+    @classmethod
+    def load(cls, path: Path) -> "Evaluation":
+        """Read what `save` wrote."""
+        return cls(read_json(path, dict[str, SystemMetrics]))
+
+    def save_headline(self, path: Path, finest: Mapping[str, str]) -> None:
+        """Write what `dvc metrics` shows: H-AP of every system, and R@1 of the trained one.
+
+        Args:
+            path: where to.
+            finest: by protocol, the finest level that it measures.
+        """
+        headline: dict[str, dict[str, float]] = {name: {} for name in finest}
+        for system in self.systems:
+            for name, (values, _) in self.protocols(system).items():
+                headline[name] |= {f"h_ap_{system}": values[H_AP]} if H_AP in values else {}
+        for name, (values, _) in self.protocols("trained").items():
+            key = MetricKey("r_at", finest[name], 1)
+            headline[name] |= {"r_at_1_trained": values[key]} if key in values else {}
+        write_result(path, headline)
+
+
+def _rounded(nested: dict[str, Any]) -> dict[str, Any]:
+    rounded: dict[str, Any] = json.loads(
+        json.dumps(nested, sort_keys=True), parse_float=lambda number: round(float(number), N_DIGITS)
+    )
+    return rounded
