@@ -47,9 +47,9 @@ def match_members(images: pd.DataFrame, members: pd.DataFrame, keys: list[str], 
     refusals = members["refusal"].mask(is_repeated, REPEATED)
     refused = members[keys].assign(member=members["member"], reason=refusals)[refusals.notna()]
     good = members[refusals.isna()].drop(columns="refusal")
-    images = images.merge(good, on=keys, how="left", indicator="match")
+    images = images.merge(good, on=keys, how="left")
     reasons = images[keys].merge(refused.drop_duplicates(keys), on=keys, how="left")
-    is_matched = images.pop("match") == "both"
+    is_matched = images["size_bytes"].notna()  # every member that is listed has a size
     matched, unmatched = quarantine(images, ~is_matched, reasons["reason"].fillna(absent)[~is_matched])
     unasked = refused[~refused["member"].isin(reasons.loc[~is_matched, "member"])]
     return Matches(matched, unmatched, unasked[["member", "reason"]].reset_index(drop=True))

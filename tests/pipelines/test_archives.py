@@ -1,4 +1,4 @@
-"""From archives to a published dataset: read once, hostile or damaged members set aside, killed at any moment."""
+"""From archives to a published dataset: read once, hostile or damaged members quarantined, killed at any moment."""
 
 import json
 import multiprocessing
@@ -84,7 +84,7 @@ def hostile(names: list[str]) -> list[tuple[tarfile.TarInfo, bytes]]:
 
 
 @pytest.mark.parametrize("dataset", ["inat2018", "grocery"])
-def test_bad_members_are_set_aside_by_name_and_the_counts_add_up(tmp_path, dataset):
+def test_bad_members_are_quarantined_by_name_and_the_counts_add_up(tmp_path, dataset):
     names = inat_names() if dataset == "inat2018" else [f"{i:03d}.jpg" for i in range(60)]
     context = tiny_context(tmp_path, dataset, members=hostile(names))
     build(context)

@@ -26,7 +26,7 @@ from cairnhub.pipelines.paths import Paths
 from cairnhub.pipelines.samples.generate import generate
 from cairnhub.pipelines.samples.shapes.packing import write_tar_gz, write_zip
 from cairnhub.pipelines.settings.sources import Subset, Subsets
-from cairnhub.pipelines.sources import fetching as fetched
+from cairnhub.pipelines.sources import fetching
 from cairnhub.pipelines.sources.formats.cub import CUB
 from cairnhub.pipelines.sources.formats.dyml import DyML, parse_glued_csv
 from cairnhub.pipelines.sources.formats.sop import SOP
@@ -268,7 +268,7 @@ def by_hand(tmp_path, monkeypatch) -> Context:
     """DyML-Product at full scale; the counts registered are those of its sample."""
     params = load_params(ROOT / "params.yaml")
     counts = expected_counts("dyml_product", "sample")
-    monkeypatch.setattr(fetched, "expected_counts", lambda *_: counts)
+    monkeypatch.setattr(fetching, "expected_counts", lambda *_: counts)
     generate("dyml_product", tmp_path / "unpacked")
     return Context("dyml_product", "full", params, Paths(tmp_path, "full", "dyml_product"))
 
@@ -279,7 +279,7 @@ def put(context: Context, members: list[tuple[str, bytes]]) -> None:
 
 def test_the_message_says_what_to_get_and_where_to_put_it(by_hand):
     with pytest.raises(CairnError) as failure:
-        fetched.fetch(by_hand)
+        fetching.fetch(by_hand)
     for part in (
         "OneDrive",
         "Baidu",
@@ -293,23 +293,23 @@ def test_the_message_says_what_to_get_and_where_to_put_it(by_hand):
 def test_a_copy_is_accepted_by_structure_and_counts_and_its_hash_recorded(by_hand, tmp_path):
     members = zipped(tmp_path / "unpacked", "dyml_product/")
     put(by_hand, members)
-    (file,) = fetched.fetch(by_hand)
+    (file,) = fetching.fetch(by_hand)
     assert json.loads(by_hand.paths.manifest.read_text())["files"][0]["sha256"] == file.sha256
-    assert fetched.fetch(by_hand)[0].sha256 == file.sha256
+    assert fetching.fetch(by_hand)[0].sha256 == file.sha256
     put(by_hand, [*members, ("dyml_product/extra.txt", b"")])
     with pytest.raises(CairnError, match=f"expected: any size, sha256:{file.sha256}"):
-        fetched.fetch(by_hand)
+        fetching.fetch(by_hand)
 
 
 def test_a_copy_that_is_something_else_is_refused(by_hand, tmp_path):
     put(by_hand, [("readme.txt", b"")])
     with pytest.raises(CairnError, match=r"dyml_product\.zip: came by hand .* holds no train/label\.csv"):
-        fetched.fetch(by_hand)
+        fetching.fetch(by_hand)
     put(
         by_hand,
         [(name, data) for name, data in zipped(tmp_path / "unpacked", "") if name != "train/imgs/5.jpg"],
     )
-    fetched.fetch(by_hand)  # a missing image is for the quarantine
+    fetching.fetch(by_hand)  # a missing image is for the quarantine
     by_hand.paths.manifest.unlink()
     label = (tmp_path / "unpacked/train/label.csv").read_bytes().splitlines(keepends=True)
     shorter = b"".join(label[:-1])
@@ -317,34 +317,34 @@ def test_a_copy_that_is_something_else_is_refused(by_hand, tmp_path):
         by_hand, [(n, shorter if n == "train/label.csv" else d) for n, d in zipped(tmp_path / "unpacked", "")]
     )
     with pytest.raises(CairnError, match="split train: expected 144 images, found 143"):
-        fetched.fetch(by_hand)
+        fetching.fetch(by_hand)
     assert not by_hand.paths.manifest.exists()
 
 
 def test_a_part_is_accepted_where_a_subset_is_declared(by_hand, tmp_path, monkeypatch):
-    monkeypatch.setattr(fetched, "expected_counts", lambda *_: {"train": {"images": 1}})
+    monkeypatch.setattr(fetching, "expected_counts", lambda *_: {"train": {"images": 1}})
     put(by_hand, zipped(tmp_path / "unpacked", ""))
     with pytest.raises(CairnError, match="expected 1 images, found 144"):
-        fetched.fetch(by_hand)
+        fetching.fetch(by_hand)
     declared = by_hand.params.sources["dyml_product"]
     part = declared.model_copy(update={"subset": Subsets(full=Subset(splits=("train", "test")))})
     sources = {**by_hand.params.sources, "dyml_product": part}
     params = by_hand.params.model_copy(update={"sources": sources})
-    assert fetched.fetch(replace(by_hand, params=params))
+    assert fetching.fetch(replace(by_hand, params=params))
     put(by_hand, [("readme.txt", b"")])
     by_hand.paths.manifest.unlink()
     with pytest.raises(CairnError, match=r"holds no train/label\.csv"):
-        fetched.fetch(replace(by_hand, params=params))
+        fetching.fetch(replace(by_hand, params=params))
 
 
 def test_register_writes_the_hash_of_an_accepted_copy(by_hand, tmp_path, monkeypatch):
     put(by_hand, zipped(tmp_path / "unpacked", ""))
-    (file,) = fetched.fetch(by_hand)
+    (file,) = fetching.fetch(by_hand)
     (tmp_path / "registries").mkdir()
     copy = tmp_path / "registries/dyml_product.tsv"
-    copy.write_bytes((fetched.REGISTRIES / "dyml_product.tsv").read_bytes())
-    monkeypatch.setattr(fetched, "REGISTRIES", tmp_path / "registries")
-    assert fetched.register(by_hand) == 1
+    copy.write_bytes((fetching.REGISTRIES / "dyml_product.tsv").read_bytes())
+    monkeypatch.setattr(fetching, "REGISTRIES", tmp_path / "registries")
+    assert fetching.register(by_hand) == 1
     assert [row.hash for row in read_registry(copy)] == [f"sha256:{file.sha256}"]
 
 

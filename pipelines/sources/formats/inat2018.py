@@ -127,7 +127,7 @@ def _read_json(archive: TarGz, shape: type[T]) -> T:
 
     Args:
         archive: the `.tar.gz`.
-        shape: what the file must hold; keys that it does not name are left out.
+        shape: what the file must hold; keys that it does not name are ignored.
 
     Raises:
         CairnError: missing archive, no JSON in it, broken JSON, or JSON of another shape.

@@ -1,4 +1,4 @@
-"""Bad input that does not stop the work: set aside, counted, and never obeyed, run or shown but as text."""
+"""Bad input that does not stop the work: quarantined, counted, and never obeyed, run or shown but as text."""
 
 import csv
 import io
@@ -142,7 +142,7 @@ IMAGES = {
 
 
 @pytest.mark.parametrize("kind", IMAGES)
-def test_a_bad_image_is_set_aside_for_a_reason(kind):
+def test_a_bad_image_is_quarantined_for_a_reason(kind):
     image, reason = IMAGES[kind]
     assert str(ImageCheck().fault(image)).startswith(reason)
     assert str(ImageCheck(decode=True).fault(image)).startswith(reason)

@@ -11,7 +11,7 @@ from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.params import Params, validate
 from cairnhub.pipelines.paths import Paths
 from cairnhub.pipelines.samples.generate import generate
-from cairnhub.pipelines.sources import fetching as fetched
+from cairnhub.pipelines.sources import fetching
 from cairnhub.pipelines.sources.download import fetch_all
 from cairnhub.pipelines.sources.formats.gldv2.published_hashes import hash_files, with_published_hashes
 from cairnhub.pipelines.sources.registry import REGISTRIES, read_registry, write_registry
@@ -65,13 +65,13 @@ def test_register_records_the_published_hashes_once(gldv2, tmp_path, monkeypatch
     (tmp_path / "registries").mkdir()
     path = tmp_path / "registries/gldv2.tsv"
     write_registry(path, rows)
-    monkeypatch.setattr(fetched, "REGISTRIES", path.parent)
+    monkeypatch.setattr(fetching, "REGISTRIES", path.parent)
     raw = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     raw["fetch"]["full"]["mirrors"] = {"gldv2": str(folder)}
     params = validate(Params, raw, "params.yaml")
     context = Context("gldv2", "full", params, Paths(tmp_path, "full", "gldv2"))
     n_tars = sum(row.name.endswith(".tar") for row in rows)
-    assert [fetched.register(context), fetched.register(context)] == [n_tars, 0]
+    assert [fetching.register(context), fetching.register(context)] == [n_tars, 0]
     for row in read_registry(path):
         if row.name.endswith(".tar"):
             assert row.hash == f"md5:{hashlib.md5((folder / row.name).read_bytes()).hexdigest()}"
