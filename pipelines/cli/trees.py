@@ -22,7 +22,7 @@ def show(
     tree: Tree,
     scale: Scale = None,
     depth: Annotated[int | None, typer.Option(min=1, help="How many levels below the root to show.")] = None,
-    min_count: Annotated[int, typer.Option(help="Leave out nodes with fewer images.")] = 0,
+    min_count: Annotated[int, typer.Option(help="Hide nodes with fewer images.")] = 0,
     search: Annotated[str, typer.Option(help="Only labels that contain this text, and their kin.")] = "",
 ) -> None:
     """Print a label tree with counts, confidence and provenance.

@@ -3,17 +3,20 @@
 import ast
 import inspect
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Literal, get_args, get_origin, get_overloads, get_type_hints
 
 import pytest
+import typer
 
 import cairnhub
 from cairnhub.core import errors
 from cairnhub.datasets_hub import loader
 from cairnhub.datasets_hub.mmap_images import open_split, read_columns
+from cairnhub.pipelines.cli import datasets, models, review, trees
 
 FACE = Path(cairnhub.__file__)
 ORDER = ["name", "split", "levels", "scale", "revision", "hub", "storage_options"]
@@ -136,3 +139,24 @@ def test_a_missing_module_of_ours_is_a_fault_of_ours() -> None:
 
     with pytest.raises(ModuleNotFoundError):
         errors.run_command_line(command)
+
+
+@pytest.mark.parametrize("app", [datasets.app, datasets.sharing, trees.app, models.app, review.app])
+def test_each_help_text_has_an_example(app: typer.Typer) -> None:
+    texts = [command.callback.__doc__ or "" for command in app.registered_commands if command.callback]
+    assert texts
+    for text in texts:
+        assert re.search(r"^    Example: cairn ", text, re.M), text
+
+
+def test_publish_is_push_by_its_former_name(
+    hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CAIRN_HUB", str(hub))
+    arguments = ["toy", "--to", str(tmp_path / "toy"), "--scale", "sample"]
+    for name, said in (("publish", "is now `cairn push`"), ("push", "")):
+        datasets.sharing([name, *arguments], standalone_mode=False)
+        assert (tmp_path / "toy/README.md").is_file()
+        errors_shown = capsys.readouterr().err
+        assert errors_shown.count("cairn push") == (1 if said else 0)
+        assert said in errors_shown

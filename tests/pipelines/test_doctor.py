@@ -58,7 +58,7 @@ def project(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     shutil.copytree(built, root)
     monkeypatch.chdir(root)
     monkeypatch.delenv("CAIRN_STORE", raising=False)
-    monkeypatch.setattr("cairnhub.pipelines.doctor.LocalExecutor", lambda _: HERE)
+    monkeypatch.setattr("cairnhub.pipelines.executors.local.LocalExecutor", lambda _: HERE)
     monkeypatch.setattr(cli, "console", Console(width=400))
     return root
 
@@ -273,6 +273,20 @@ def test_versions_out_of_bounds_and_a_full_disk_are_found(
     monkeypatch.setattr(machine.shutil, "disk_usage", lambda _: usage._replace(free=10**6))
     (problem,) = [found for found in problems(project) if found.what.startswith("space")]
     assert "make room" in problem.verdict
+
+
+def test_shards_that_are_copies_are_seen_on_the_disk(project: Path) -> None:
+    def links() -> Finding:
+        (finding,) = [each for each in examine_deep(project) if each.what == "DVC links"]
+        return finding
+
+    if not links().found.startswith("hardlink"):
+        pytest.skip("this disk has reflinks, or no hard links")
+    assert "shards are copies" in links().verdict
+    for shard in (project / "data/hub").glob("*/*/data/*.parquet"):
+        cached = project / ".dvc/cache" / shard.name
+        cached.hardlink_to(shard)
+    assert links().verdict == "ok"
 
 
 def test_repair_goes_with_deep(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
