@@ -43,7 +43,8 @@ def run_one(dataset: str, method: str, seed: int) -> Run:
     from cairnhub.datasets_hub.loader import describe, load_tree
     from cairnhub.datasets_hub.mmap_images import open_split
     from cairnhub.training.data import ImageDataset
-    from cairnhub.training.evaluation import embed_split, evaluate, headlines, model_encoder
+    from cairnhub.training.encoders import embed_split, model_encoder
+    from cairnhub.training.evaluation import evaluate, headlines
     from cairnhub.training.loop import train
     from cairnhub.training.recipes.recipe import load_recipe
 

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 from PIL import Image
 
 from cairnhub.core.hashing import content_hash
-from cairnhub.datasets_hub.image_check import DECODING_FAULTS, open_image
+from cairnhub.datasets_hub.small_images import open_small, read_images, square
 from cairnhub.datasets_hub.stats import ShardFile
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 
@@ -55,39 +54,6 @@ def _samples(folder: Path, shards: Sequence[ShardFile]) -> Iterator[Image.Image]
             if opened is not None:
                 yield opened
         first += shard.n_rows
-
-
-def open_small(image: bytes, side_px: int) -> Image.Image | None:
-    """An image as RGB, a JPEG at reduced size but no side below `side_px`; None if it is broken."""
-    try:
-        opened = open_image(image)
-        opened.draft("RGB", (side_px, side_px))
-        return opened.convert("RGB")
-    except DECODING_FAULTS:
-        return None
-
-
-def square(image: Image.Image, side_px: int) -> Image.Image:
-    """The middle of an image, as a square."""
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    return image.crop((left, top, left + side, top + side)).resize((side_px, side_px))
-
-
-def read_images(path: Path, rows: Sequence[int]) -> Iterator[bytes]:
-    """Some images of a shard, rows ascending, few of their neighbours being read with them."""
-    with pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False) as file:
-        first = 0
-        for group in range(file.metadata.num_row_groups):
-            n_rows = file.metadata.row_group(group).num_rows
-            here = {row - first for row in rows if first <= row < first + n_rows}
-            batches = file.iter_batches(8, row_groups=[group], columns=["image.bytes"]) if here else iter(())
-            for start, batch in zip(range(0, max(here, default=0) + 1, 8), batches, strict=False):
-                images = batch.column(0).field("bytes")
-                yield from (
-                    images[row - start].as_py() for row in sorted(here) if start <= row < start + len(batch)
-                )
-            first += n_rows
 
 
 def _contact_sheet(images: Sequence[Image.Image]) -> bytes:

@@ -18,13 +18,12 @@ from cairnhub.datasets_hub.location import (
     open_dataset,
     steadily,
 )
-from cairnhub.datasets_hub.schema import first_node_id, is_class_label
+from cairnhub.datasets_hub.schema import class_indices, first_node_id, is_class_label
 from cairnhub.datasets_hub.storage_errors import explained
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict
-    from pyarrow import Table
 
     Loaded: TypeAlias = Dataset | DatasetDict | IterableDataset | IterableDatasetDict
 
@@ -233,16 +232,6 @@ def label_array(dataset: "Dataset", tree: LabelTree) -> npt.NDArray[np.int64]:
     if missing:
         raise NotFound(f"the dataset has no column {quoted(missing)}; load it without `levels=`")
     return class_indices(dataset.select_columns(list(tree.levels)).with_format("arrow")[:], tree)
-
-
-def class_indices(table: "Table", tree: LabelTree) -> npt.NDArray[np.int64]:
-    """What `label_array` gives, from a table with all level columns."""
-    columns = []
-    for level in tree.levels:
-        column = table[level].fill_null(-1).to_numpy()
-        start = 0 if is_class_label(tree, level) else first_node_id(tree, level)
-        columns.append(np.where(column < 0, -1, column - start))
-    return np.stack(columns, axis=1).astype(np.int64)
 
 
 def _check_split(split: str | None, files: Mapping[str, Sequence[str]], streaming: bool, uri: str) -> None:

@@ -12,19 +12,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from cairnhub.core.errors import BrokenData
-from cairnhub.datasets_hub.loader import class_indices, describe, load_dataset
-from cairnhub.datasets_hub.location import PublishedDataset
-
-if TYPE_CHECKING:
-    from datasets import Dataset
-    from pyarrow import Table
 
 COLUMN = "image.bytes"
 N_MAPS = 256  # files mapped at once by a process: each holds a file descriptor
@@ -55,72 +49,6 @@ class OpenSplit:
 
     images: EncodedImages
     labels: npt.NDArray[np.int64]
-
-
-def open_split(
-    name: str | Path,
-    split: str,
-    *,
-    scale: str | None = None,
-    revision: str | None = None,
-    hub: str | Path | None = None,
-    storage_options: Mapping[str, object] | None = None,
-) -> OpenSplit:
-    """Open a split for reading at random; one that lies elsewhere is downloaded first, by `datasets`.
-
-    Args:
-        name: as for `load_dataset`, and so the others.
-        split: its name.
-        scale: `sample` or `full`, for names.
-        revision: a version published before.
-        hub: where names are looked up.
-        storage_options: passed to fsspec for URIs.
-
-    Raises:
-        NotFound: no such dataset or split.
-        BrokenData: a shard is missing, or its images cannot be read in place.
-    """
-    published = describe(name, scale=scale, revision=revision, hub=hub, storage_options=storage_options)
-    tree, files = published.tree(), _local_files(published, split)
-    labels = class_indices(_columns(published, split, tree.levels), tree)
-    return OpenSplit(MmapImages(files) if files else _PreparedImages(_prepared(published, split)), labels)
-
-
-def read_columns(
-    name: str | Path,
-    split: str,
-    columns: Sequence[str],
-    *,
-    scale: str | None = None,
-    revision: str | None = None,
-    hub: str | Path | None = None,
-    storage_options: Mapping[str, object] | None = None,
-) -> "Table":
-    """Some columns of a split, in its order; arguments and errors as for `open_split`."""
-    published = describe(name, scale=scale, revision=revision, hub=hub, storage_options=storage_options)
-    return _columns(published, split, columns)
-
-
-def _columns(published: PublishedDataset, split: str, columns: Sequence[str]) -> "Table":
-    files = _local_files(published, split)
-    if files:
-        return pq.read_table(list(files), columns=list(columns))
-    return _prepared(published, split).select_columns(list(columns)).with_format("arrow")[:]
-
-
-def _prepared(published: PublishedDataset, split: str) -> "Dataset":
-    """A split as `datasets` prepares it; or the error that says what is missing."""
-    location = published.location
-    return load_dataset(
-        location.uri, split, revision=location.revision, storage_options=location.storage_options
-    )
-
-
-def _local_files(published: PublishedDataset, split: str) -> Sequence[str]:
-    """A split's shards where all of them lie on this machine."""
-    files = published.data_files["default"].get(split, ())
-    is_here = published.location.is_local and all(Path(path).is_file() for path in files)
-    return files if is_here else ()
 
 
 class MmapImages:
@@ -157,24 +85,6 @@ class MmapImages:
             self._offsets[number] = list(_image_offsets(data, page))
         offset = self._offsets[number][row - self._starts[number]]
         return data[offset : offset + _length(data, offset - 4)]
-
-
-class _PreparedImages:
-    """Images of a split that `datasets` has prepared."""
-
-    def __init__(self, loaded: "Dataset") -> None:
-        import datasets
-
-        self._rows = loaded.select_columns(["image"]).cast_column("image", datasets.Image(decode=False))
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def files(self, start: int, stop: int) -> tuple[Path, ...]:
-        return ()
-
-    def __getitem__(self, row: int) -> bytes:
-        return bytes(self._rows[row]["image"]["bytes"])
 
 
 @dataclass(frozen=True)

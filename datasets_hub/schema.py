@@ -13,6 +13,7 @@ from cairnhub.hierarchies.label_tree.tree import LabelTree
 
 if TYPE_CHECKING:
     from datasets import Features
+    from pyarrow import Table
 
 # The names of a ClassLabel stand in every shard and in the README: 81,313 names would add 14.8 MB to each.
 MAX_CLASS_LABEL_NAMES = 500
@@ -96,3 +97,13 @@ def label_values(tree: LabelTree) -> npt.NDArray[np.int64]:
 def tree_tables(tree: LabelTree) -> dict[str, pd.DataFrame]:
     """The tree as the tables of the configs `nodes` and `edges`."""
     return {"nodes": tree.nodes(), "edges": tree.edges()}
+
+
+def class_indices(table: "Table", tree: LabelTree) -> npt.NDArray[np.int64]:
+    """What `label_array` gives, from a table with all level columns."""
+    columns = []
+    for level in tree.levels:
+        column = table[level].fill_null(-1).to_numpy()
+        start = 0 if is_class_label(tree, level) else first_node_id(tree, level)
+        columns.append(np.where(column < 0, -1, column - start))
+    return np.stack(columns, axis=1).astype(np.int64)

@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 from fsspec.core import url_to_fs
 from PIL import Image
 
-from cairnhub.datasets_hub.card_images import open_small, read_images, square
 from cairnhub.datasets_hub.location import PublishedDataset
 from cairnhub.datasets_hub.schema import first_node_id, is_class_label
+from cairnhub.datasets_hub.small_images import open_small, read_images, square
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 
 IntArray = npt.NDArray[np.int64]

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cairnhub.core.data_uri import data_uri
 from cairnhub.core.files import write_text_atomic
-from cairnhub.core.html import data_uri, fill
+from cairnhub.core.html import fill
 from cairnhub.hierarchies.agreement import Agreement, compare
 from cairnhub.hierarchies.label_tree.node import Node, NodeInfo
 from cairnhub.hierarchies.label_tree.tree import LabelTree

@@ -14,7 +14,7 @@ from cairnhub.pipelines.artifacts.evaluation import Evaluation, Metrics
 from cairnhub.pipelines.artifacts.review_report import ReviewReport
 from cairnhub.pipelines.params import SCALES
 from cairnhub.training.metrics.keys import H_AP, MetricKey
-from cairnhub.training.retrieved import Found
+from cairnhub.training.retrieved import ShownQuery
 
 Interval = tuple[float, float, float]  # value and both ends, percent
 SYSTEMS = {"trained": "trained", "untrained": "untrained", "colour_histogram": "colour histogram"}
@@ -89,7 +89,7 @@ class Evaluated:
     loss: tuple[tuple[float, float], ...]
     protocols: tuple[Protocol, ...]
     levels: tuple[str, ...]
-    found: tuple[Found, ...]
+    found: tuple[ShownQuery, ...]
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ def _evaluated(file: Path, levels: Mapping[tuple[str, str], tuple[str, ...]]) ->
         )
         for protocol in measured["trained"]
     )
-    found = read_json(file.parent / "examples.json", tuple[Found, ...])
+    found = read_json(file.parent / "examples.json", tuple[ShownQuery, ...])
     return Evaluated(name, scale, loss, protocols, levels[scale, name], found)
 
 

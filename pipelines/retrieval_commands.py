@@ -4,11 +4,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cairnhub.core.errors import NotFound
-from cairnhub.datasets_hub.mmap_images import read_columns
-from cairnhub.pipelines.image_vectors import Embedder, find_model
+from cairnhub.core.text import did_you_mean
+from cairnhub.datasets_hub.loader import describe
+from cairnhub.datasets_hub.location import SCALES
+from cairnhub.datasets_hub.open_split import PublishedSplits
+from cairnhub.pipelines.image_vectors import Embedder
+from cairnhub.pipelines.paths import Paths, project_root
 from cairnhub.training.evaluation import evaluate
 from cairnhub.training.inference import encode
-from cairnhub.training.retrieval_page import Side, nearest, render_page
+from cairnhub.training.retrieval import Side, nearest
+from cairnhub.training.retrieval_page import render_page
 
 
 @dataclass(frozen=True)
@@ -18,6 +23,34 @@ class Neighbour:
     score: float
     image_id: str
     path: tuple[str, ...]
+
+
+def find_model(model: str, scale: str | None) -> tuple[Path, str | None]:
+    """Its folder and scale; a dataset's name stands for the model that the train stage made for it.
+
+    Args:
+        model: a folder, or a dataset's name.
+        scale: `sample` or `full`; by default the full model where there is one, else the sample's.
+
+    Raises:
+        NotFound: there is none; names the models that there are.
+    """
+    if Path(model).is_dir():
+        return Path(model), scale
+    root = project_root()
+    for each in (scale,) if scale else SCALES:
+        folder = Paths(root, each, model).model
+        if folder.is_dir():
+            return folder, each
+    known = sorted(
+        f"{path.parent.name}/{path.name}" for path in (root / "models").glob("[!.]*/[!.]*") if path.is_dir()
+    )
+    near = did_you_mean(f"{scale or 'sample'}/{model}", known)
+    of_scale = f" of scale {scale!r}" if scale else ""
+    raise NotFound(
+        f"no model {model!r}{of_scale}{near}; there are: {', '.join(known) or 'none'}. "
+        "What train_on in params.yaml lists is trained by `dvc repro`"
+    )
 
 
 def _side(embedder: Embedder, split: str) -> Side:
@@ -31,8 +64,9 @@ def retrieval_page(model: str, dataset: str, scale: str | None, protocol: str, n
         CairnError: no such model, dataset or protocol.
     """
     folder, scale = find_model(model, scale)
-    embedder = Embedder(folder, dataset, scale)
-    protocols = {each.name: each for each in embedder.published.card.protocols}
+    published = describe(dataset, scale=scale)
+    embedder, tree = Embedder(folder, PublishedSplits(published)), published.tree()
+    protocols = {each.name: each for each in published.card.protocols}
     if not protocols or (protocol and protocol not in protocols):
         known = ", ".join(protocols) or "none"
         raise NotFound(f"{dataset} has no protocol {protocol!r}; it has {known}")
@@ -40,9 +74,9 @@ def retrieval_page(model: str, dataset: str, scale: str | None, protocol: str, n
     query = _side(embedder, chosen.query)
     gallery = None if chosen.gallery == chosen.query else _side(embedder, chosen.gallery)
     searched = gallery.embedded if gallery else None
-    measured = evaluate(query.embedded, searched, embedder.tree.levels, chosen.levels)
+    measured = evaluate(query.embedded, searched, tree.levels, chosen.levels)
     title = f"{dataset}, {chosen.name}: retrieved by {model}"
-    return render_page(title, embedder.tree, measured, query, gallery, n_queries, k)
+    return render_page(title, tree, measured, query, gallery, n_queries, k)
 
 
 def search(model: str, picture: Path, dataset: str, scale: str | None, k: int) -> list[Neighbour]:
@@ -54,15 +88,16 @@ def search(model: str, picture: Path, dataset: str, scale: str | None, k: int) -
     if not picture.is_file():
         raise NotFound(f"{picture}: there is no such picture")
     folder, scale = find_model(model, scale)
-    embedder = Embedder(folder, dataset, scale)
+    splits = PublishedSplits(describe(dataset, scale=scale))
+    embedder, tree = Embedder(folder, splits), splits.tree
     wanted = encode([picture], embedder.network)
     neighbours = []
-    for name in embedder.published.stats.splits:
+    for name in splits.published.stats.splits:
         embedded = embedder.embedded(name)
-        ids = read_columns(dataset, name, ["image_id"], scale=scale)["image_id"]
+        ids = splits.columns(name, ["image_id"])["image_id"]
         scores, items = nearest(wanted, embedded.embeddings, k)
         for score, item in zip(scores[0].tolist(), items[0].tolist(), strict=True):
             labels = enumerate(embedded.labels[item])
-            path = tuple(embedder.tree.names[rank][index] for rank, index in labels if index >= 0)
+            path = tuple(tree.names[rank][index] for rank, index in labels if index >= 0)
             neighbours.append(Neighbour(score, ids[item].as_py(), path))
     return sorted(neighbours, key=lambda neighbour: -neighbour.score)[:k]

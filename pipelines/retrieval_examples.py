@@ -9,8 +9,9 @@ from cairnhub.core.files import write_text_atomic
 from cairnhub.datasets_hub.card import EvaluationProtocol
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.training.data import ImageDataset
-from cairnhub.training.evaluation import Embedded, Measured
-from cairnhub.training.retrieval_page import Side, found_for
+from cairnhub.training.encoders import Embedded
+from cairnhub.training.evaluation import Measured
+from cairnhub.training.retrieval import Side, shown_queries
 
 N_QUERIES, N_SHOWN, IMAGE_SIDE_PX = 1, 5, 88  # queries of each kind, results of each, side of a picture
 
@@ -41,6 +42,6 @@ def write_examples(
         query, gallery = (Side(images(name), points[name]) for name in (protocol.query, protocol.gallery))
         searched = None if protocol.gallery == protocol.query else gallery
         side_px = IMAGE_SIDE_PX if may_show else 0
-        found = found_for(tree, measured[protocol.name], query, searched, N_QUERIES, N_SHOWN, side_px)
+        found = shown_queries(tree, measured[protocol.name], query, searched, N_QUERIES, N_SHOWN, side_px)
     text = json.dumps([asdict(each) for each in found], indent=1, ensure_ascii=False)
     write_text_atomic(path, text + "\n")

@@ -10,7 +10,7 @@ from torch import Tensor
 from cairnhub.core.errors import BadInput
 from cairnhub.training.data import LabelledImages
 from cairnhub.training.distributed import from_first_rank
-from cairnhub.training.evaluation import embed_split, model_encoder
+from cairnhub.training.encoders import embed_split, model_encoder
 from cairnhub.training.metrics.keys import H_AP
 from cairnhub.training.metrics.retrieval import retrieval_metrics
 from cairnhub.training.models import RetrievalModel

@@ -13,10 +13,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from cairnhub.core.portable import settle_torch
-from cairnhub.training.evaluation import Embedded, Encoder, colour_histogram, model_encoder
-from cairnhub.training.loop import untrained_model
-from cairnhub.training.models import load_model
-from cairnhub.training.recipes.recipe import load_recipe
+from cairnhub.training.encoders import Embedded, Encoder, colour_histogram, model_encoder
+from cairnhub.training.models import load_model, untrained_model
+from cairnhub.training.recipes.settings import Network
 
 N_BATCHES = 16
 """Batches in a block. A vector's last bits depend on its batch, so batches do not depend on who works."""
@@ -43,9 +42,9 @@ def trained_encoder(folder: Path) -> Encoder:
     return model_encoder(load_model(folder)[0])
 
 
-def untrained_encoder(recipe: str, seed: int) -> Encoder:
+def untrained_encoder(network: Network, seed: int) -> Encoder:
     """The network as training finds it."""
-    return model_encoder(untrained_model(load_recipe(recipe), seed))
+    return model_encoder(untrained_model(network, seed))
 
 
 def colour_encoder() -> Encoder:

@@ -1,39 +1,18 @@
-"""Embed the splits of a protocol and measure the ranking, for a model and for its baselines."""
+"""Measure the ranking of an embedded protocol, with intervals."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn import functional
-from torch.utils.data import DataLoader
-from tqdm import tqdm
 
-from cairnhub.training.data import LabelledImages, centre, normalise
-from cairnhub.training.distributed import device
+from cairnhub.training.encoders import Embedded
 from cairnhub.training.metrics.bootstrap import bootstrap_intervals
 from cairnhub.training.metrics.curves import precision_recall
 from cairnhub.training.metrics.keys import H_AP, ByMetric, Interval, MetricKey
 from cairnhub.training.metrics.retrieval import retrieval_metrics
-from cairnhub.training.models import RetrievalModel
-
-BINS_PER_CHANNEL = 8
-Encoder = Callable[[Tensor], Tensor]
-
-
-@dataclass(frozen=True)
-class Embedded:
-    """A split as points.
-
-    Attributes:
-        embeddings: (N, d) unit vectors.
-        labels: (N, L) class indices, fine -> coarse.
-    """
-
-    embeddings: Tensor
-    labels: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -51,44 +30,6 @@ class Measured:
     intervals: ByMetric[Interval]
     per_query: ByMetric[npt.NDArray[np.float64]]
     levels: tuple[str, ...]
-
-
-def model_encoder(model: RetrievalModel) -> Encoder:
-    """Embed bytes (B, 3, H, W) with a network in evaluation mode, on the GPU if there is one."""
-    network, where = model.network, device()
-    model.to(where)
-
-    def encoder(images: Tensor) -> Tensor:
-        middle = centre(images.to(where), network.image_side_px)
-        embeddings: Tensor = model(normalise(middle, network.colours))
-        return embeddings.float().cpu()
-
-    return encoder
-
-
-def colour_histogram(images: Tensor) -> Tensor:
-    """A baseline that sees no shape: joint RGB histogram, square roots (Hellinger), unit length.
-
-    Args:
-        images: (B, 3, H, W) uint8.
-
-    Returns:
-        (B, 512) unit vectors.
-    """
-    bins = (images.long() * BINS_PER_CHANNEL) // 256
-    codes = (bins[:, 0] * BINS_PER_CHANNEL + bins[:, 1]) * BINS_PER_CHANNEL + bins[:, 2]
-    counts = torch.zeros(len(images), BINS_PER_CHANNEL**3)
-    counts.scatter_add_(1, codes.flatten(1), torch.ones_like(codes.flatten(1), dtype=torch.float))
-    roots = torch.from_numpy(np.sqrt(counts.numpy()))  # torch's own root depends on the processor
-    return functional.normalize(roots, dim=1)
-
-
-@torch.inference_mode()
-def embed_split(images: LabelledImages, encoder: Encoder, batch_size: int, n_workers: int) -> Embedded:
-    """Embed a split in its own order."""
-    loader = DataLoader(images, batch_size=batch_size, num_workers=n_workers)
-    batches = [encoder(batch) for batch in tqdm(loader, desc="embed", unit="batch", leave=False)]
-    return Embedded(torch.cat(batches), images.labels)
 
 
 def evaluate(

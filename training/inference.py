@@ -10,7 +10,7 @@ from torch import Tensor
 from cairnhub.core.errors import BadInput
 from cairnhub.datasets_hub.image_check import DECODING_FAULTS, open_image
 from cairnhub.training.data import to_tensor
-from cairnhub.training.evaluation import model_encoder
+from cairnhub.training.encoders import model_encoder
 from cairnhub.training.models import RetrievalModel, load_model
 
 

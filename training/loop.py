@@ -22,7 +22,7 @@ from cairnhub.training.data import LabelledImages, augment, draw_views, normalis
 from cairnhub.training.distributed import device, ranks
 from cairnhub.training.early_stopping import Part, held_out_h_ap, hold_out
 from cairnhub.training.grad_cache import Diverged, accumulate_gradients
-from cairnhub.training.models import RetrievalModel
+from cairnhub.training.models import RetrievalModel, untrained_model
 from cairnhub.training.optimisation import Optimisation
 from cairnhub.training.recipes.recipe import Recipe
 from cairnhub.training.samplers import ClassSampler
@@ -43,12 +43,6 @@ class Trained:
 
     model: RetrievalModel
     curve: pd.DataFrame
-
-
-def untrained_model(recipe: Recipe, seed: int) -> RetrievalModel:
-    """The network as training finds it, for the same seed."""
-    torch.manual_seed(seed)
-    return RetrievalModel(recipe.network).eval()
 
 
 def train(
@@ -106,7 +100,7 @@ class Training:
         classes, finest = np.unique(images.labels[:, 0], return_inverse=True)
         labels = np.column_stack([finest, images.labels[:, 1:]]).astype(np.int64)
         self.labels = torch.from_numpy(labels).to(self.device)
-        self.model = untrained_model(recipe, seed).train().to(self.device)
+        self.model = untrained_model(recipe.network, seed).train().to(self.device)
         self.loss = build_loss(recipe, len(classes), labels.shape[1]).to(self.device)
         self.steps_per_epoch = -(-len(self.sampler) // recipe.batch.n_accumulated)
         self.optimisation = Optimisation(recipe, self.model, self.loss, self.steps_per_epoch)

@@ -106,6 +106,7 @@ class ModelDescription:
         levels: level names of its labels, fine -> coarse.
         tree_fingerprint: of the label tree it was trained with.
         seed: of the run.
+        portable: whether it was trained with the same bits on every x86-64 machine, and is to be evaluated so.
     """
 
     __pydantic_config__ = FORBID
@@ -115,6 +116,18 @@ class ModelDescription:
     levels: tuple[str, ...]
     tree_fingerprint: str
     seed: int
+    portable: bool = False
+
+
+def read_description(folder: Path) -> ModelDescription:
+    """What a model folder says of itself; its weights are not read."""
+    return read_json(folder / DESCRIPTION, ModelDescription)
+
+
+def untrained_model(network: Network, seed: int) -> RetrievalModel:
+    """The network as training finds it, for the same seed."""
+    torch.manual_seed(seed)
+    return RetrievalModel(network).eval()
 
 
 def save_model(folder: Path, model: RetrievalModel, description: ModelDescription) -> None:
@@ -153,7 +166,7 @@ def load_model(folder: Path) -> tuple[RetrievalModel, ModelDescription]:
 
 
 def _load_model(folder: Path) -> tuple[RetrievalModel, ModelDescription]:
-    description = read_json(folder / DESCRIPTION, ModelDescription)
+    description = read_description(folder)
     network = description.network
     config = None if network.backbone == "small_cnn" else read_json(folder / CONFIG, dict[str, Any])
     try:

@@ -1,150 +1,19 @@
-"""What a model finds: queries with their nearest images, as values and as one self-contained page."""
+"""What a model finds, as one self-contained page."""
 
-import io
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-import torch
-from PIL import Image
-from torch import Tensor
-
-from cairnhub.core.html import PAGES, data_uri, fill
-from cairnhub.datasets_hub.card_images import square
+from cairnhub.core.html import PAGES, fill
 from cairnhub.hierarchies.label_tree.tree import LabelTree
-from cairnhub.training.data import ImageDataset
-from cairnhub.training.evaluation import Embedded, Measured
-from cairnhub.training.metrics.keys import H_AP, MetricKey
-from cairnhub.training.retrieved import Found, Grade, Picture
-
-IntArray = npt.NDArray[np.int64]
-THUMBNAIL_PX = 104
-
-
-@dataclass(frozen=True)
-class Side:
-    """Queries, or what is searched.
-
-    Attributes:
-        images: a split.
-        embedded: its points and labels, in the same order.
-    """
-
-    images: ImageDataset
-    embedded: Embedded
-
-
-def nearest(queries: Tensor, gallery: Tensor, k: int, own: Sequence[int] = ()) -> tuple[Tensor, Tensor]:
-    """The k best of a gallery: higher score first, then lower index.
-
-    Args:
-        queries: (Q, d).
-        gallery: (N, d).
-        k: how many; fewer where the gallery has fewer.
-        own: gallery index of each query itself, which is left out; empty if none is there.
-
-    Returns:
-        Scores and gallery indices, (Q, k) each.
-    """
-    scores = queries @ gallery.T
-    if own:
-        scores[torch.arange(len(own)), torch.tensor(own)] = -torch.inf
-    best = scores.sort(dim=1, descending=True, stable=True)
-    k = min(k, len(gallery) - bool(own))
-    return best.values[:, :k], best.indices[:, :k]
-
-
-def instructive_queries(measured: Measured, n: int) -> dict[str, IntArray]:
-    """The n worst, median and best queries by H-AP, and those where the finest level's AP says otherwise."""
-    h_ap, ap = measured.per_query[H_AP], measured.per_query[MetricKey("ap", measured.levels[0])]
-    order = np.argsort(h_ap, kind="stable")[: int((~np.isnan(h_ap)).sum())]
-    middle = max(0, (len(order) - n) // 2)
-    gap = np.nan_to_num(np.abs(h_ap - ap), nan=-1.0)
-    return {
-        "Worst by H-AP": order[:n],
-        "Median by H-AP": order[middle : middle + n],
-        "Best by H-AP": order[::-1][:n],
-        f"H-AP and AP of {measured.levels[0]} disagree most": np.argsort(-gap, kind="stable")[:n],
-    }
-
-
-def found_for(
-    tree: LabelTree,
-    measured: Measured,
-    query: Side,
-    gallery: Side | None,
-    n_queries: int,
-    k: int,
-    image_side_px: int = THUMBNAIL_PX,
-) -> list[Found]:
-    """Instructive queries with what is found for them.
-
-    Args:
-        tree: names of the labels.
-        measured: the protocol's metrics per query.
-        query: what searches.
-        gallery: what is searched; None: the other queries.
-        n_queries: of each kind.
-        k: images per query.
-        image_side_px: of the pictures; 0 for none, where the licence lets nobody pass the images on.
-    """
-    searched = gallery or query
-    columns = [tree.levels.index(level) for level in measured.levels]
-
-    def picture(side: Side, index: int, note: str, grade: Grade) -> Picture:
-        src = thumbnail(side.images.picture(index), image_side_px) if image_side_px else ""
-        return Picture(src, _path(tree, side.embedded.labels[index]), note, grade)
-
-    found = []
-    for heading, chosen in instructive_queries(measured, n_queries).items():
-        rows = [int(row) for row in chosen]
-        own = () if gallery else rows
-        best = nearest(query.embedded.embeddings[rows], searched.embedded.embeddings, k, own)
-        for row, scores, items in zip(rows, *best, strict=True):
-            results = []
-            for score, item in zip(scores.tolist(), items.tolist(), strict=True):
-                same = searched.embedded.labels[item, columns] == query.embedded.labels[row, columns]
-                note, grade = _shared(int(same.sum()), measured.levels)
-                results.append(picture(searched, item, f"{score:.2f}, {note}", grade))
-            asked = picture(query, row, _metrics(measured, row), "query")
-            found.append(Found(heading, asked, tuple(results)))
-    return found
+from cairnhub.training.evaluation import Measured
+from cairnhub.training.metrics.keys import H_AP
+from cairnhub.training.retrieval import Side, shown_queries
 
 
 def render_page(
     title: str, tree: LabelTree, measured: Measured, query: Side, gallery: Side | None, n_queries: int, k: int
 ) -> str:
-    """The page as HTML; `title` is its heading, the other arguments are those of `found_for`."""
+    """The page as HTML; `title` is its heading, the other arguments are those of `shown_queries`."""
     means = f"H-AP {100 * measured.values[H_AP]:.1f} over {len(measured.per_query[H_AP]):,} queries"
-    found = found_for(tree, measured, query, gallery, n_queries, k)
+    found = shown_queries(tree, measured, query, gallery, n_queries, k)
     values = {"title": title, "means": means, "levels": measured.levels, "found": found}
     return fill(Path(__file__).with_name("retrieval.html"), values, styles=[PAGES / "retrieved.css"])
-
-
-def _metrics(measured: Measured, row: int) -> str:
-    keys = (H_AP, MetricKey("ap", measured.levels[0]))
-    values = (measured.per_query[key][row] for key in keys)
-    return "H-AP {:.1f}, AP {:.1f}".format(*(100 * value for value in values))
-
-
-def _path(tree: LabelTree, labels: IntArray) -> str:
-    """Names of an image's labels, fine to coarse."""
-    names = (tree.names[rank][index] for rank, index in enumerate(labels) if index >= 0)
-    return " < ".join(names)
-
-
-def _shared(n_shared: int, levels: Sequence[str]) -> tuple[str, Grade]:
-    """The finest level that is shared, in words and as a grade."""
-    if n_shared == 0:
-        return "shares nothing", "none"
-    grade: Grade = "near" if n_shared == len(levels) else "far" if n_shared == 1 else "mid"
-    return f"same {levels[-n_shared]}", grade
-
-
-def thumbnail(image: Image.Image, side_px: int) -> str:
-    """A small square JPEG as a data address."""
-    buffer = io.BytesIO()
-    square(image.convert("RGB"), side_px).save(buffer, "JPEG", quality=72, optimize=True)
-    return data_uri(buffer.getvalue())

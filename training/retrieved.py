@@ -24,7 +24,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Found:
+class ShownQuery:
     """A query, why it is shown, and its nearest images, best first."""
 
     heading: str

@@ -58,11 +58,6 @@ def to_json(value: object) -> str:
     return text
 
 
-def data_uri(jpeg: bytes) -> str:
-    """A picture as an address that needs no file."""
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
-
-
 def _read(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 

@@ -3,17 +3,16 @@
 import shutil
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from cairnhub.core.files import atomic_write, write_text_atomic
-from cairnhub.core.parse import read_json
 from cairnhub.core.portable import run_portable
 from cairnhub.datasets_hub.card import EvaluationProtocol
-from cairnhub.datasets_hub.mmap_images import read_columns
+from cairnhub.datasets_hub.local_splits import LocalSplits
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.pipelines.artifacts.evaluation import Evaluation
 from cairnhub.pipelines.artifacts.protocols import ProtocolsFolder
 from cairnhub.pipelines.context import Context
@@ -21,12 +20,12 @@ from cairnhub.pipelines.image_vectors import Embedder
 from cairnhub.pipelines.retrieval_examples import write_examples
 from cairnhub.pipelines.settings.evaluate import Evaluate
 from cairnhub.training.embedding import LoadEncoder, colour_encoder, embed_blocks, untrained_encoder
-from cairnhub.training.evaluation import Embedded, Measured, evaluate, headlines, precision_recall_curves
+from cairnhub.training.encoders import Embedded
+from cairnhub.training.evaluation import Measured, evaluate, headlines, precision_recall_curves
 from cairnhub.training.metrics.curves import RECALLS
 from cairnhub.training.metrics.keys import H_AP, ByMetric, MetricKey
 from cairnhub.training.metrics.retrieval import ground_truth_metrics
-from cairnhub.training.models import DESCRIPTION
-from cairnhub.training.recipes.recipe import load_recipe
+from cairnhub.training.models import read_description
 
 N_BINS = 20
 MAP_AT_100 = MetricKey("map_at", k=100)
@@ -37,8 +36,7 @@ Curves = Mapping[str, Mapping[str, npt.NDArray[np.float64]]]  # by protocol and 
 
 def run(context: Context) -> None:
     """Measure every protocol of the card; write `metrics.json`, `table.md`, examples, and what `dvc plots` draws."""
-    recipe = read_json(context.paths.model / DESCRIPTION, dict[str, Any])["recipe"]
-    if load_recipe(recipe).portable:
+    if read_description(context.paths.model).portable:
         run_portable(_evaluate, context)
     else:
         _evaluate(context)
@@ -47,57 +45,55 @@ def run(context: Context) -> None:
 def _evaluate(context: Context) -> None:
     settings = context.settings(Evaluate)
     run_all = partial(context.executor.map, title="embed", on_gpu=True)
-    embedder = Embedder(context.paths.model, context.paths.hub, context.scale, settings.batch_size, run_all)
+    tree = LabelTree.load(context.paths.hub_tree)
+    splits = LocalSplits(context.paths.shards, tree)
+    embedder = Embedder(context.paths.model, splits, settings.batch_size, run_all)
     description = embedder.description
     baselines: dict[str, LoadEncoder] = {
-        "untrained": partial(untrained_encoder, description.recipe, description.seed),
+        "untrained": partial(untrained_encoder, description.network, description.seed),
         "colour_histogram": colour_encoder,
     }
-    protocols, levels = ProtocolsFolder(context.paths.protocols).protocols(), embedder.tree.levels
-    splits = dict.fromkeys(split for protocol in protocols for split in (protocol.query, protocol.gallery))
-    embedded = {"trained": {name: embedder.embedded(name) for name in splits}}
+    plan = ProtocolsFolder(context.paths.protocols)
+    embedded = {"trained": {name: embedder.embedded(name) for name in plan.splits}}
     for system, encoder in baselines.items():
         embedded[system] = {
             name: embed_blocks(embedder.images(name), encoder, settings.batch_size, run_all)
-            for name in splits
+            for name in plan.splits
         }
     results: Results = {
         system: {
-            protocol.name: evaluate(*_sides(points, protocol), levels, protocol.levels)
-            for protocol in protocols
+            protocol.name: evaluate(*_sides(points, protocol), tree.levels, protocol.levels)
+            for protocol in plan.protocols
         }
         for system, points in embedded.items()
     }
     curves = {
         protocol.name: precision_recall_curves(
-            *_sides(embedded["trained"], protocol), levels, protocol.levels
+            *_sides(embedded["trained"], protocol), tree.levels, protocol.levels
         )
-        for protocol in protocols
+        for protocol in plan.protocols
     }
-    _write(context, results, _official(context, embedded, protocols), curves, levels)
-    path = context.paths.results("evaluate") / "examples.json"
+    _write(context, results, _official(plan, splits, embedded), curves, tree.levels)
     write_examples(
-        path,
-        protocols[:1],
-        embedder.tree,
+        context.paths.results("evaluate") / "examples.json",
+        plan.protocols[:1],
+        tree,
         results["trained"],
         embedded["trained"],
         embedder.images,
-        may_show=embedder.published.card.redistributable,
+        may_show=plan.may_show_images,
     )
 
 
 def _official(
-    context: Context,
-    embedded: Mapping[str, Mapping[str, Embedded]],
-    protocols: Sequence[EvaluationProtocol],
+    plan: ProtocolsFolder, splits: LocalSplits, embedded: Mapping[str, Mapping[str, Embedded]]
 ) -> Official:
     """What the benchmark's own answers say of its protocol, the first, where it has some."""
-    answers = ProtocolsFolder(context.paths.protocols).ground_truth()
-    if not protocols or answers is None:
+    answers = plan.ground_truth()
+    if not plan.protocols or answers is None:
         return {}
-    sides = (protocols[0].query, protocols[0].gallery)
-    ids = [read_columns(context.paths.hub, side, ["image_id"])["image_id"].to_pylist() for side in sides]
+    sides = (plan.protocols[0].query, plan.protocols[0].gallery)
+    ids = [splits.columns(side, ["image_id"])["image_id"].to_pylist() for side in sides]
     return {
         system: official_metrics(answers, *ids, *(points[side] for side in sides))
         for system, points in embedded.items()

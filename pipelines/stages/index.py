@@ -51,7 +51,7 @@ def run(context: Context) -> None:
         truth = listing.ground_truth
         if truth is not None:
             truth = _ground_truth(truth, listing.images.set_index("image_id")[source.levels[0]])
-        ProtocolsFolder(folder).save(tuple(protocols), truth)
+        ProtocolsFolder(folder).save(tuple(protocols), truth, may_show_images=card.redistributable)
     for split, count in listing.counts().items():
         print(
             f"{context.dataset} {split}: {', '.join(f'{number:,} {what}' for what, number in count.items())}"

@@ -8,8 +8,8 @@ import torch
 from cairnhub.core.errors import CairnError
 from cairnhub.core.files import replace_folder
 from cairnhub.core.portable import run_portable
-from cairnhub.datasets_hub.loader import load_tree
-from cairnhub.datasets_hub.mmap_images import open_split
+from cairnhub.datasets_hub.local_splits import LocalSplits
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.settings.train import Train
 from cairnhub.training.data import ImageDataset
@@ -50,8 +50,9 @@ def _recipe_name(context: Context) -> str:
 
 def _train(context: Context) -> None:
     settings, name = context.settings(Train), _recipe_name(context)
-    recipe, tree = load_recipe(name), load_tree(context.paths.hub)
-    images = ImageDataset(open_split(context.paths.hub, "train"), recipe.network.decoded_side_px)
+    recipe, tree = load_recipe(name), LabelTree.load(context.paths.hub_tree)
+    split = LocalSplits(context.paths.shards, tree).open("train")
+    images = ImageDataset(split, recipe.network.decoded_side_px)
     n_alone = int((np.unique(images.labels[:, 0], return_counts=True)[1] == 1).sum())
     with process_group() as group:
         if group.rank == 0:
@@ -64,7 +65,9 @@ def _train(context: Context) -> None:
         if group.rank:
             return
     with replace_folder(context.paths.model) as folder:
-        description = ModelDescription(name, recipe.network, tree.levels, tree.fingerprint, settings.seed)
+        description = ModelDescription(
+            name, recipe.network, tree.levels, tree.fingerprint, settings.seed, recipe.portable
+        )
         save_model(folder, trained.model, description)
         trained.curve.to_csv(folder / "loss.csv", index=False)
     shutil.rmtree(checkpoints, ignore_errors=True)

@@ -7,8 +7,8 @@ import pytest
 from hub_toy import N_IMAGES, toy_card, toy_row, toy_tree, write_toy
 from PIL import Image
 
-from cairnhub.datasets_hub.card_images import open_small
 from cairnhub.datasets_hub.loader import describe
+from cairnhub.datasets_hub.small_images import open_small
 from cairnhub.datasets_hub.thumbnails import PER_LEAF, SIDE_PX, leaf_codes, photos_per_leaf
 
 

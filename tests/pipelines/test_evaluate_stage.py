@@ -14,7 +14,8 @@ from cairnhub.pipelines.stages.evaluate import (
     precision_per_recall,
     values_per_level,
 )
-from cairnhub.training.evaluation import Embedded, Measured, headlines
+from cairnhub.training.encoders import Embedded
+from cairnhub.training.evaluation import Measured, headlines
 from cairnhub.training.metrics.keys import H_AP, ByMetric, Interval
 
 

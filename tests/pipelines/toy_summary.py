@@ -10,7 +10,7 @@ from cairnhub.pipelines.report_data import (
     Reviewed,
     Summary,
 )
-from cairnhub.training.retrieved import Found, Picture
+from cairnhub.training.retrieved import Picture, ShownQuery
 
 INTERVAL = {"trained": (80.0, 75.0, 85.0), "untrained": (20.0, 15.0, 25.0)}
 
@@ -39,7 +39,7 @@ def summary_of(title: str = "Toy", caption: str = "Pont Neuf < bridge") -> Summa
         ((1.0, 2.0), (2.0, 1.0)),
         (protocol,),
         ("landmark", "category"),
-        (Found("Worst", picture, ()),),
+        (ShownQuery("Worst", picture, ()),),
     )
     effort = Effort(2, 0.99, {"ours": 0}, {"ours": [0.9, 0.9, 1.0]})
     return Summary((published,), (reviewed,), (evaluated,), effort)

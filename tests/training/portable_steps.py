@@ -11,7 +11,8 @@ import numpy as np
 
 from cairnhub.core.portable import settle_torch
 from cairnhub.hierarchies.proposal.clustering import average_linkage, k_means
-from cairnhub.training.evaluation import colour_histogram, embed_split, evaluate, model_encoder
+from cairnhub.training.encoders import colour_histogram, embed_split, model_encoder
+from cairnhub.training.evaluation import evaluate
 from cairnhub.training.loop import train
 from tests.training.tiny import TinyImages, recipe
 

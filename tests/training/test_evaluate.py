@@ -7,7 +7,8 @@ from PIL import Image
 
 from cairnhub.core.errors import CairnError
 from cairnhub.training.data import to_tensor
-from cairnhub.training.evaluation import Embedded, evaluate, model_encoder
+from cairnhub.training.encoders import Embedded, model_encoder
+from cairnhub.training.evaluation import evaluate
 from cairnhub.training.inference import encode
 from cairnhub.training.metrics import retrieval_metrics
 from cairnhub.training.metrics.bootstrap import bootstrap_intervals

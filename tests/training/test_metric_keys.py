@@ -8,7 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cairnhub.training.evaluation import Embedded, evaluate, headlines
+from cairnhub.training.encoders import Embedded
+from cairnhub.training.evaluation import evaluate, headlines
 from cairnhub.training.metrics.keys import ByMetric, Interval, MetricKey, from_json, to_json
 from cairnhub.training.metrics.retrieval import retrieval_metrics
 

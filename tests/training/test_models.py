@@ -9,7 +9,7 @@ from PIL import Image
 
 from cairnhub.core.errors import CairnError
 from cairnhub.training.data import augment, centre, draw_views, normalise, to_tensor
-from cairnhub.training.evaluation import colour_histogram
+from cairnhub.training.encoders import colour_histogram
 from cairnhub.training.models import ModelDescription, RetrievalModel, load_model, save_model
 from cairnhub.training.recipes.settings import Augment, Network
 

@@ -9,9 +9,11 @@ import torch
 from PIL import Image
 
 from cairnhub.hierarchies.label_tree.tree import LabelTree
-from cairnhub.training.evaluation import Embedded, Measured, evaluate
+from cairnhub.training.encoders import Embedded
+from cairnhub.training.evaluation import Measured, evaluate
 from cairnhub.training.metrics.keys import H_AP, ByMetric, MetricKey
-from cairnhub.training.retrieval_page import Side, found_for, instructive_queries, nearest, render_page
+from cairnhub.training.retrieval import Side, instructive_queries, nearest, shown_queries
+from cairnhub.training.retrieval_page import render_page
 
 NAMES = [("oak & co", "tree"), ("pine", "tree"), ("<rose>", "flower")]
 
@@ -75,7 +77,7 @@ def test_the_page_of_a_separate_gallery_shows_what_is_in_it(side):
 def test_images_that_may_not_be_shown_are_named_only(side):
     tree = plants()
     measured = evaluate(side.embedded, None, tree.levels)
-    found = found_for(tree, measured, side, None, n_queries=1, k=2, image_side_px=0)
+    found = shown_queries(tree, measured, side, None, n_queries=1, k=2, image_side_px=0)
     assert len(found) == 4
     for row in found:
         assert [row.query.grade, row.query.src, *(picture.src for picture in row.results)] == [

@@ -1,0 +1,59 @@
+"""Splits of a published dataset in a folder of this machine, by its shards and its tree alone.
+
+A card's prose is none of their business: what was trained stays valid when a title changes.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow.parquet as pq
+
+from cairnhub.core.errors import NotFound
+from cairnhub.datasets_hub.mmap_images import MmapImages, OpenSplit
+from cairnhub.datasets_hub.schema import class_indices
+from cairnhub.hierarchies.label_tree.tree import LabelTree
+
+if TYPE_CHECKING:
+    from pyarrow import Table
+
+
+@dataclass(frozen=True)
+class LocalSplits:
+    """The splits of a dataset.
+
+    Attributes:
+        shards: folder of the Parquet shards, `<split>-<number>-of-<count>-<hash>.parquet`.
+        tree: the label tree that they were published with.
+    """
+
+    shards: Path
+    tree: LabelTree
+
+    def files(self, split: str) -> list[Path]:
+        """The shards of a split, in row order.
+
+        Raises:
+            NotFound: it has none.
+        """
+        files = sorted(self.shards.glob(f"{split}-[0-9]*-of-[0-9]*.parquet"))
+        if not files:
+            raise NotFound(f"{self.shards}: no shard of split {split!r}; publish the dataset again")
+        return files
+
+    def open(self, split: str) -> OpenSplit:
+        """Images at random and labels of a split."""
+        labels = class_indices(self.columns(split, self.tree.levels), self.tree)
+        return OpenSplit(MmapImages([str(path) for path in self.files(split)]), labels)
+
+    def columns(self, split: str, names: Sequence[str]) -> "Table":
+        """Some columns of a split, in its order."""
+        return pq.read_table([str(path) for path in self.files(split)], columns=list(names))
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of tree and shards, whose names hold the hash of their content."""
+        names = sorted(path.name for path in self.shards.glob("*.parquet"))
+        return hashlib.sha256("\n".join([self.tree.fingerprint, *names]).encode()).hexdigest()

@@ -1,0 +1,42 @@
+"""Images of a shard, made small for pages and cards."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow.parquet as pq
+from PIL import Image
+
+from cairnhub.datasets_hub.image_check import DECODING_FAULTS, open_image
+
+
+def open_small(image: bytes, side_px: int) -> Image.Image | None:
+    """An image as RGB, a JPEG at reduced size but no side below `side_px`; None if it is broken."""
+    try:
+        opened = open_image(image)
+        opened.draft("RGB", (side_px, side_px))
+        return opened.convert("RGB")
+    except DECODING_FAULTS:
+        return None
+
+
+def square(image: Image.Image, side_px: int) -> Image.Image:
+    """The middle of an image, as a square."""
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    return image.crop((left, top, left + side, top + side)).resize((side_px, side_px))
+
+
+def read_images(path: Path, rows: Sequence[int]) -> Iterator[bytes]:
+    """Some images of a shard, rows ascending, few of their neighbours being read with them."""
+    with pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False) as file:
+        first = 0
+        for group in range(file.metadata.num_row_groups):
+            n_rows = file.metadata.row_group(group).num_rows
+            here = {row - first for row in rows if first <= row < first + n_rows}
+            batches = file.iter_batches(8, row_groups=[group], columns=["image.bytes"]) if here else iter(())
+            for start, batch in zip(range(0, max(here, default=0) + 1, 8), batches, strict=False):
+                images = batch.column(0).field("bytes")
+                yield from (
+                    images[row - start].as_py() for row in sorted(here) if start <= row < start + len(batch)
+                )
+            first += n_rows
