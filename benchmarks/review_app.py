@@ -29,9 +29,10 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from cairnhub.hierarchies.proposal.concepts import load_concepts
+from cairnhub.hierarchies.proposal.model_record import ModelRecord
 from cairnhub.hierarchies.proposal.proposal import CategoryEntry, LandmarkEntry, Proposal, TypeEntry
 from cairnhub.hierarchies.proposal.propose import anchor_texts, text_to_embed
-from cairnhub.hierarchies.proposal.text_vectors import Embeddings, ModelRecord
+from cairnhub.hierarchies.proposal.text_vectors import Embeddings
 
 RESULTS = Path(__file__).parent / "results"
 N_REPEATS = 5

@@ -15,12 +15,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from PIL import Image
 
-from cairnhub.datasets_hub.card import configs, front_matter
+from cairnhub.datasets_hub.card import front_matter
 from cairnhub.datasets_hub.check_report import LookAlike, Report
 from cairnhub.datasets_hub.duplicates import near_pairs
 from cairnhub.datasets_hub.image_check import DECODING_FAULTS, open_image
 from cairnhub.datasets_hub.loader import describe
 from cairnhub.datasets_hub.location import PublishedDataset
+from cairnhub.datasets_hub.readme import configs
 from cairnhub.datasets_hub.schema import table_features, tree_tables
 from cairnhub.datasets_hub.shard_scan import (
     Findings,

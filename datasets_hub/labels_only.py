@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cairnhub.core.files import write_text_atomic
-from cairnhub.datasets_hub.card import render_readme
 from cairnhub.datasets_hub.croissant import croissant_json
 from cairnhub.datasets_hub.location import PublishedDataset
+from cairnhub.datasets_hub.readme import render_readme
 from cairnhub.datasets_hub.schema import image_features, tree_tables
 from cairnhub.datasets_hub.shards import HashedFile, finish, parquet_options
 from cairnhub.datasets_hub.stats import ShardFile, SplitStats, Stats, data_fingerprint

@@ -11,12 +11,12 @@ from pathlib import Path
 from cairnhub.core.errors import BadInput, BrokenData, NotFound
 from cairnhub.core.hashing import blake2b_of, hash_in_name
 from cairnhub.core.parse import FORBID, parse_json, typed
-from cairnhub.datasets_hub.card import escape
 from cairnhub.datasets_hub.dataset_diff import difference
 from cairnhub.datasets_hub.destinations import Destination, open_destination
 from cairnhub.datasets_hub.labels_only import write_labels_only
 from cairnhub.datasets_hub.loader import describe
 from cairnhub.datasets_hub.location import Location, PublishedDataset, open_dataset, safe_name
+from cairnhub.datasets_hub.readme import escape
 from cairnhub.datasets_hub.stats import Stats
 
 _HISTORY = "versions.json"

@@ -17,11 +17,12 @@ import pyarrow as pa
 
 from cairnhub.core.errors import BadInput, BrokenData, NoSpace
 from cairnhub.core.files import remove_leftovers, switch_folder, write_text_atomic
-from cairnhub.datasets_hub.card import Card, render_readme
+from cairnhub.datasets_hub.card import Card
 from cairnhub.datasets_hub.card_images import write_pictures
 from cairnhub.datasets_hub.croissant import croissant_json
 from cairnhub.datasets_hub.image_check import USUAL, ImageCheck
 from cairnhub.datasets_hub.progress import follow_folder
+from cairnhub.datasets_hub.readme import render_readme
 from cairnhub.datasets_hub.records import Partition, QuarantineRow
 from cairnhub.datasets_hub.schema import tree_tables
 from cairnhub.datasets_hub.stats import ShardFile, SplitStats, Stats, data_fingerprint

@@ -16,7 +16,7 @@ from cairnhub.hierarchies.label_tree.node import Node, NodeInfo
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.hierarchies.render import total_counts
 from cairnhub.hierarchies.review.decisions import Decision
-from cairnhub.hierarchies.review.provenance import Touch
+from cairnhub.hierarchies.review.touches import Touch
 from cairnhub.hierarchies.tree_diff import Change, diff
 
 Photos = Mapping[str, Sequence[bytes]]

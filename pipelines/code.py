@@ -20,9 +20,7 @@ NEUTRAL = (
     "datasets_hub.storage_errors",  # messages
     "pipelines.code",  # keys of caches
     "pipelines.context",
-    "pipelines.executors.local",  # where work runs
-    "pipelines.executors.ray",
-    "pipelines.executors.storage",
+    "pipelines.executors",  # where work runs
     "pipelines.params",  # reads and explains; the values are parameters of DVC, the defaults lie in `settings`
     "pipelines.paths",  # where files lie: `dvc.yaml` says it too
 )
@@ -37,13 +35,13 @@ def closure(modules: Iterable[str], neutral: Iterable[str] = ()) -> tuple[Path, 
 
     Args:
         modules: names below `cairnhub`, such as `pipelines.stages.index`.
-        neutral: modules to leave out beside `NEUTRAL`.
+        neutral: modules and packages to leave out beside `NEUTRAL`.
     """
     left_out = {*NEUTRAL, *neutral}
     graph, seen, waiting = _imports(), set[str](), [*modules]
     while waiting:
         name = waiting.pop()
-        if name not in seen and name not in left_out:
+        if name not in seen and not left_out & {name, *_packages_of(name)}:
             seen.add(name)
             waiting += [
                 found.removeprefix(f"{PACKAGE}.")
@@ -59,6 +57,12 @@ def fingerprint(modules: Iterable[str], neutral: Iterable[str] = ()) -> str:
     for path in closure(modules, neutral):
         digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
+
+
+def _packages_of(module: str) -> list[str]:
+    """The packages that a module lies in, inner to outer."""
+    parts = module.split(".")
+    return [".".join(parts[:end]) for end in range(len(parts) - 1, 0, -1)]
 
 
 def source_of(module: str) -> Path:

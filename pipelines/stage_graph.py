@@ -78,6 +78,11 @@ STAGES = (
         writes=(Out("manifest", in_git=True),),
         params=("sources.${item.dataset}", "fetch.${item.scale}"),
         per_dataset=("format", "origin"),
+        neutral=(
+            "pipelines.archives",
+            "pipelines.sources.listing",
+            "pipelines.sources.match_members",
+        ),  # of the index
     ),
     Stage(
         "index",

@@ -10,7 +10,7 @@ from cairnhub.core.errors import BrokenData, NotFound
 from cairnhub.core.files import write_text_atomic
 from cairnhub.core.parse import FORBID, parse_json, read_text, typed
 from cairnhub.core.text import label_key, quoted
-from cairnhub.hierarchies.proposal.text_vectors import ModelRecord
+from cairnhub.hierarchies.proposal.model_record import ModelRecord
 
 SCHEMA = 1
 

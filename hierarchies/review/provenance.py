@@ -1,26 +1,14 @@
 """Which places of the reviewed tree each decision shaped."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
 
-from cairnhub.core.files import write_text_atomic
-from cairnhub.core.parse import read_json
 from cairnhub.core.text import label_key
 from cairnhub.hierarchies.label_tree.node import Node
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.hierarchies.proposal.proposal import Proposal
 from cairnhub.hierarchies.review.apply import Resolution, Slot, resolve
 from cairnhub.hierarchies.review.decisions import Decision
-
-
-@dataclass(frozen=True)
-class Touch:
-    """A decision that holds, and the nodes of the reviewed tree that it is about."""
-
-    decision: Decision
-    nodes: tuple[Node, ...]
+from cairnhub.hierarchies.review.touches import Touch
 
 
 def trace(proposal: Proposal, decisions: Iterable[Decision], tree: LabelTree) -> tuple[Touch, ...]:
@@ -75,17 +63,3 @@ def _about(work: Resolution, decision: Decision, leaves: Mapping[Slot, Sequence[
         yield from leaves.get(slot, ())
         if slot in work.home_of:
             yield Node("category", work.category_of(slot))
-
-
-def write_touches(path: Path, touches: Iterable[Touch]) -> None:
-    """Write touches as JSON."""
-    write_text_atomic(path, json.dumps([asdict(touch) for touch in touches], ensure_ascii=False) + "\n")
-
-
-def read_touches(path: Path) -> tuple[Touch, ...]:
-    """Read what `write_touches` wrote; a tree that nobody reviews has no such file, and no touches.
-
-    Raises:
-        CairnError: it is another file, or not whole.
-    """
-    return read_json(path, tuple[Touch, ...]) if path.is_file() else ()

@@ -27,6 +27,7 @@ class IndexCounts:
         excluded: split -> reason -> count.
         fetched: hash of the manifest: a streamed archive may change while the rows stay; then what is published is
             stale.
+        levels: the label columns, fine -> coarse.
     """
 
     __pydantic_config__ = FORBID
@@ -34,6 +35,7 @@ class IndexCounts:
     splits: dict[str, dict[str, int]]
     excluded: dict[str, dict[str, int]]
     fetched: str
+    levels: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -155,7 +155,7 @@ def _view(name: str, scale: str | None) -> "View":
     """A tree for the explorer; a dataset of this checkout with the decisions that shaped it."""
     from cairnhub.datasets_hub.loader import describe
     from cairnhub.hierarchies.explorer import View
-    from cairnhub.hierarchies.review.provenance import read_touches
+    from cairnhub.hierarchies.review.touches import read_touches
     from cairnhub.pipelines.label_counts import images_per_split
     from cairnhub.pipelines.paths import Paths, project_root
 

@@ -4,7 +4,8 @@ from functools import partial
 
 from cairnhub.core.portable import run_portable
 from cairnhub.hierarchies.proposal.landmarks import texts_to_embed
-from cairnhub.hierarchies.proposal.text_vectors import Embeddings, ModelRecord, SentenceEmbedder
+from cairnhub.hierarchies.proposal.model_record import ModelRecord
+from cairnhub.hierarchies.proposal.text_vectors import Embeddings, SentenceEmbedder
 from cairnhub.pipelines.artifacts.index import IndexFolder
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.settings.embed import Embed

@@ -45,7 +45,7 @@ def run(context: Context) -> None:
         index.save_labels(listing.published_labels, listing.chains)
         if listing.names is not None:
             _names(listing.names, listing.images[source.levels[0]]).to_parquet(index.names, index=False)
-        index.save_counts(IndexCounts(listing.counts(), listing.excluded, fetched))
+        index.save_counts(IndexCounts(listing.counts(), listing.excluded, fetched, tuple(source.levels)))
         index.card.write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
     with replace_folder(context.paths.protocols) as folder:
         truth = listing.ground_truth

@@ -9,7 +9,7 @@ from cairnhub.datasets_hub.loader import describe
 from cairnhub.datasets_hub.thumbnails import photos_per_leaf
 from cairnhub.hierarchies.explorer import View, write_explorer
 from cairnhub.hierarchies.render import render_text, total_counts
-from cairnhub.hierarchies.review.provenance import read_touches
+from cairnhub.hierarchies.review.touches import read_touches
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.label_counts import images_per_split
 

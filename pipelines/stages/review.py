@@ -7,7 +7,8 @@ from cairnhub.datasets_hub.card import Decisions
 from cairnhub.hierarchies.proposal.proposal import Proposal
 from cairnhub.hierarchies.review.apply import Report, apply_decisions
 from cairnhub.hierarchies.review.decisions import read_decisions
-from cairnhub.hierarchies.review.provenance import trace, write_touches
+from cairnhub.hierarchies.review.provenance import trace
+from cairnhub.hierarchies.review.touches import write_touches
 from cairnhub.pipelines.artifacts.review_report import ReviewReport, StaleDecision
 from cairnhub.pipelines.context import Context
 

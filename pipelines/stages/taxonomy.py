@@ -4,18 +4,19 @@ import pandas as pd
 
 from cairnhub.core.errors import CairnError
 from cairnhub.hierarchies.label_tree.tree import LabelTree
+from cairnhub.pipelines.artifacts.index import IndexFolder
 from cairnhub.pipelines.context import Context
-from cairnhub.pipelines.sources.readers import reader
 
 
 def run(context: Context) -> None:
     """Build the tree from the label columns of the index."""
-    levels = list(reader(context.params, context.dataset, context.scale).levels)
-    images = pd.read_parquet(context.paths.index / "images.parquet", columns=levels)
+    index = IndexFolder(context.paths.index)
+    levels = list(index.counts().levels)
+    images = pd.read_parquet(index.images, columns=levels)
     try:
         tree = LabelTree.from_table(images.drop_duplicates(), levels)
     except CairnError as error:
-        raise CairnError(
+        raise type(error)(
             f"{context.dataset}: {error}, in the annotations in {context.paths.store}"
         ) from error
     tree.save(context.paths.tree)

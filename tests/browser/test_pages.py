@@ -10,7 +10,7 @@ from cairnhub.hierarchies.explorer import View, write_explorer
 from cairnhub.hierarchies.label_tree.node import Node, NodeInfo
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.hierarchies.review.decisions import Decision
-from cairnhub.hierarchies.review.provenance import Touch
+from cairnhub.hierarchies.review.touches import Touch
 from cairnhub.pipelines.stages.summary import report_page
 from tests.browser.conftest import requested, resize
 from tests.pipelines.toy_summary import summary_of

@@ -11,9 +11,10 @@ from huggingface_hub import DatasetCard
 
 from cairnhub.core.errors import CairnError
 from cairnhub.datasets_hub.arrow import write_arrow
-from cairnhub.datasets_hub.card import Card, read_card, render_readme
+from cairnhub.datasets_hub.card import Card, read_card
 from cairnhub.datasets_hub.card_images import tree_svg
 from cairnhub.datasets_hub.loader import describe, load_dataset
+from cairnhub.datasets_hub.readme import render_readme
 from cairnhub.datasets_hub.torch_dataset import TorchDataset
 
 

@@ -14,7 +14,7 @@ from cairnhub.hierarchies.explorer import View, write_explorer
 from cairnhub.hierarchies.label_tree.node import Node, NodeInfo
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.hierarchies.review.decisions import Decision
-from cairnhub.hierarchies.review.provenance import Touch
+from cairnhub.hierarchies.review.touches import Touch
 
 LEVELS = ["landmark", "category", "kind"]
 EVIL = "</script><script>alert(1)</script>{{ title }}"

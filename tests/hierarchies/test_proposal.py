@@ -11,10 +11,11 @@ from cairnhub.hierarchies.agreement import agreement
 from cairnhub.hierarchies.proposal.clean_text import clean_type, head_noun
 from cairnhub.hierarchies.proposal.concepts import load_concepts
 from cairnhub.hierarchies.proposal.landmarks import UNCLEAR, propose_landmarks, texts_to_embed
+from cairnhub.hierarchies.proposal.model_record import MINILM
 from cairnhub.hierarchies.proposal.name_model import fit
 from cairnhub.hierarchies.proposal.proposal import Proposal
 from cairnhub.hierarchies.proposal.propose import propose
-from cairnhub.hierarchies.proposal.text_vectors import MINILM, Embeddings, SentenceEmbedder
+from cairnhub.hierarchies.proposal.text_vectors import Embeddings, SentenceEmbedder
 from cairnhub.hierarchies.review.apply import apply_decisions
 from tests.hierarchies.toy import PROPOSAL, ToyEmbedder
 

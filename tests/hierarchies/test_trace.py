@@ -8,7 +8,8 @@ from cairnhub.core.errors import CairnError
 from cairnhub.hierarchies.label_tree.node import Node
 from cairnhub.hierarchies.review.apply import apply_decisions
 from cairnhub.hierarchies.review.decisions import Decision
-from cairnhub.hierarchies.review.provenance import read_touches, trace, write_touches
+from cairnhub.hierarchies.review.provenance import trace
+from cairnhub.hierarchies.review.touches import read_touches, write_touches
 from tests.hierarchies.toy import PROPOSAL
 
 RENAME = Decision("rename", "category", "castle", "fortress", date="1")

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from cairnhub.hierarchies.proposal.model_record import ModelRecord
 from cairnhub.hierarchies.proposal.proposal import CategoryEntry, LandmarkEntry, Proposal, TypeEntry
-from cairnhub.hierarchies.proposal.text_vectors import FloatArray, ModelRecord
+from cairnhub.hierarchies.proposal.text_vectors import FloatArray
 
 MODEL = ModelRecord("toy", "1", "0" * 64)
 

@@ -17,11 +17,11 @@ from PIL import Image
 
 from cairnhub.core.errors import CairnError
 from cairnhub.core.files import replace_folder, write_text_atomic
-from cairnhub.datasets_hub.card import escape
 from cairnhub.datasets_hub.check import check_dataset
 from cairnhub.datasets_hub.check_report import LookAlike, Report
 from cairnhub.datasets_hub.duplicates import decode
 from cairnhub.datasets_hub.image_check import DECODING_FAULTS, ImageCheck
+from cairnhub.datasets_hub.readme import escape
 from cairnhub.hierarchies.explorer import View, write_explorer
 from cairnhub.hierarchies.export import export
 from cairnhub.hierarchies.label_tree.tree import LabelTree

@@ -1,0 +1,181 @@
+"""The README of a published dataset: the card as its YAML head, and the same in prose."""
+
+import html
+import re
+from pathlib import PurePosixPath
+
+import yaml
+
+from cairnhub.datasets_hub.card import Card
+from cairnhub.datasets_hub.schema import image_features, table_features
+from cairnhub.datasets_hub.stats import Stats
+from cairnhub.hierarchies.label_tree.tree import LabelTree
+
+# Licences that the Hugging Face hub knows by name; others are shown as "other" with their name beside.
+_HUB_LICENCES = {"apache-2.0", "mit", "bsd-3-clause", "cc0-1.0", "odc-by", "odbl"} | {
+    f"cc-{kind}-{version}"
+    for kind in ("by", "by-sa", "by-nc", "by-nd", "by-nc-sa", "by-nc-nd")
+    for version in ("2.0", "2.5", "3.0", "4.0")
+}
+
+
+def render_readme(card: Card, tree: LabelTree, stats: Stats, pictures: tuple[str, ...] = ()) -> str:
+    """The README of a published dataset: YAML head for machines, Markdown for people.
+
+    Args:
+        card: the description.
+        tree: the label tree.
+        stats: counts and files.
+        pictures: paths of pictures below the dataset's folder.
+    """
+    head = yaml.safe_dump(
+        _front_matter(card, tree, stats), sort_keys=False, allow_unicode=True, width=110, line_break="\n"
+    )
+    return f"---\n{head}---\n\n{_body(card, tree, stats, pictures)}"
+
+
+def _front_matter(card: Card, tree: LabelTree, stats: Stats) -> dict[str, object]:
+    from datasets import DatasetInfo, SplitDict, SplitInfo
+    from datasets.info import DatasetInfosDict
+    from huggingface_hub import DatasetCardData
+
+    def info(features: object, splits: list[tuple[str, int, int]]) -> DatasetInfo:
+        listed = SplitDict({name: SplitInfo(name, size, rows) for name, size, rows in splits})
+        size_bytes = sum(size for _, size, _ in splits)
+        return DatasetInfo(
+            features=features, splits=listed, download_size=size_bytes, dataset_size=size_bytes
+        )
+
+    images = [
+        (name, sum(shard.size_bytes for shard in split.shards), split.n_images)
+        for name, split in stats.splits.items()
+    ]
+    infos = {"default": info(image_features(tree, card.attribution, stats.with_images), images)}
+    for name, file in stats.tables.items():
+        infos[name] = info(table_features(name), [("train", file.size_bytes, file.n_rows)])
+    data = DatasetCardData()
+    DatasetInfosDict(infos).to_dataset_card_data(data)
+    return {
+        "pretty_name": card.title,
+        **_licence(card),
+        "task_categories": ["image-feature-extraction"],
+        "tags": list(card.tags),
+        "configs": configs(stats),
+        "dataset_info": data["dataset_info"],
+        "cairn": card.model_dump(mode="json", exclude_none=True),
+    }
+
+
+def _licence(card: Card) -> dict[str, object]:
+    """The keys by which the Hugging Face hub shows a licence; names it does not know are one lower-case word."""
+    name = card.licence.lower()
+    if name in _HUB_LICENCES:
+        return {"license": name}
+    if name.startswith("unknown"):
+        return {"license": "unknown"}
+    slug = re.sub(r"[^a-z0-9.]+", "-", name).strip("-")
+    link = {"license_link": card.licence_url} if card.licence_url else {}
+    return {"license": "other", "license_name": slug, **link}
+
+
+def configs(stats: Stats) -> list[dict[str, object]]:
+    """The `configs:` of the YAML head: files by name, so that what else lies in the folder is invisible."""
+    images: list[dict[str, object]] = [
+        {"split": name, "path": [shard.path for shard in split.shards]}
+        for name, split in stats.splits.items()
+    ]
+    tables: list[dict[str, object]] = [
+        {"config_name": name, "data_files": [{"split": "train", "path": file.path}]}
+        for name, file in stats.tables.items()
+    ]
+    return [{"config_name": "default", "data_files": images, "default": True}, *tables]
+
+
+def escape(text: str) -> str:
+    """Text that Markdown shows as it is: neither HTML nor formatting in it comes alive."""
+    escaped = html.escape(" ".join(text.split()), quote=False)
+    return re.sub(r"([\\`*_{}\[\]()#+!|~])", r"\\\1", escaped)
+
+
+def _body(card: Card, tree: LabelTree, stats: Stats, pictures: tuple[str, ...]) -> str:
+    sections = [f"# {escape(card.title)}", escape(card.description)]
+    sections += [f"![{PurePosixPath(picture).stem.split('-')[0]}]({picture})" for picture in pictures]
+    sections += [_counts(tree, stats), _loading(card, tree), _provenance(card, stats)]
+    if card.citation:
+        quoted = card.citation.strip().replace("```", "'''")
+        sections.append(f"## Citation\n\n```\n{quoted}\n```")
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _counts(tree: LabelTree, stats: Stats) -> str:
+    levels = tree.levels
+    lines = [
+        "## Contents",
+        "",
+        f"| split | images | {' | '.join(levels)} | without a label |",
+        "|---|" + "---:|" * (len(levels) + 2),
+    ]
+    for name, split in stats.splits.items():
+        labels = " | ".join(f"{split.n_labels[level]:,}" for level in levels)
+        lines.append(f"| {escape(name)} | {split.n_images:,} | {labels} | {split.n_unlabelled:,} |")
+    names = " | ".join(f"{stats.n_names[level]:,}" for level in levels)
+    lines += [
+        f"| *names in the tree* | | {names} | |",
+        "",
+        "Levels run from fine to coarse. Under each level: how many of its names have an image in the split.",
+    ]
+    if stats.quarantine:
+        reasons = ", ".join(f"{escape(reason)} ({count:,})" for reason, count in stats.quarantine.items())
+        lines += ["", f"Quarantined: {reasons}."]
+    return "\n".join(lines)
+
+
+def _loading(card: Card, tree: LabelTree) -> str:
+    lines = [
+        "## Loading",
+        "",
+        "```python",
+        "from datasets import load_dataset",
+        "",
+        'images = load_dataset("path/of/this/folder")           # splits as above',
+        'nodes = load_dataset("path/of/this/folder", "nodes")   # the label tree, one row per node',
+        "```",
+        "",
+        "A level of at most 500 names is a `ClassLabel` (its integer is `class_index` in `nodes`);",
+        "a larger one holds the `node_id`. `tree.json` is the whole tree, `stats.json` has the counts and",
+        "the SHA-256 of every file.",
+    ]
+    if card.protocols:
+        lines += ["", "| protocol | queries | gallery |", "|---|---|---|"]
+        lines += [f"| {p.name} | {p.query} | {p.gallery} |" for p in card.protocols]
+    return "\n".join(lines)
+
+
+def _provenance(card: Card, stats: Stats) -> str:
+    origin = {
+        "given": "given by the data's authors",
+        "automatic": "proposed by a machine, not reviewed",
+        "automatic-and-reviewed": "proposed by a machine, reviewed by people",
+    }[card.annotation_origin]
+    images = "may" if card.redistributable else "may not"
+    edition = "" if stats.with_images else "; this copy has labels and splits, `path` names each image"
+    link = f" ({card.licence_url})" if card.licence_url else ""
+    lines = [
+        "## Origin and licence",
+        "",
+        f"- Licence: {escape(card.licence)}{link}; the images {images} be redistributed{edition}.",
+        f"- Labels above the finest level: {origin}.",
+        f"- Data fingerprint `{stats.fingerprint}`, tree `{stats.tree_fingerprint}`.",
+    ]
+    if card.homepage:
+        lines.append(f"- Home: {card.homepage}")
+    if card.decisions:
+        applied = f"{card.decisions.n_applied:,} decisions applied"
+        lines.append(
+            f"- Review: {applied} from {escape(card.decisions.file)} (`{card.decisions.fingerprint}`)."
+        )
+    for source in card.sources:
+        facts = [escape(source.name), source.version and escape(source.version), source.url]
+        facts.append(source.sha256 and f"sha256 `{escape(source.sha256)}`")
+        lines.append("- Source: " + ", ".join(fact for fact in facts if fact))
+    return "\n".join(lines)
