@@ -16,7 +16,6 @@ from importlib.resources import files
 from cairnhub.core.text import fold
 from cairnhub.hierarchies.proposal.clean_text import clean_type, noun_phrase, singular, words
 
-NATURAL, HUMAN_MADE = "natural", "human-made"
 GENERIC = "building"  # a head noun of this concept says little: look at the words before it
 _WEAK = 0.3  # vote of a word marked `?`: saints' names and words with many meanings
 _BRACKET = re.compile(r"[()\[\]]+")

@@ -8,7 +8,8 @@ import pandas as pd
 from cairnhub.core.errors import BadInput
 from cairnhub.core.text import label_key
 from cairnhub.hierarchies.label_tree.label_rules import check_names
-from cairnhub.hierarchies.proposal.concepts import HUMAN_MADE, NATURAL, load_concepts
+from cairnhub.hierarchies.proposal.concepts import load_concepts
+from cairnhub.hierarchies.proposal.kinds import HUMAN_MADE, NATURAL
 from cairnhub.hierarchies.proposal.name_model import Assignment, Votes, fit
 from cairnhub.hierarchies.proposal.proposal import CategoryEntry, LandmarkEntry, Proposal
 from cairnhub.hierarchies.proposal.propose import Chains, anchor_texts, propose, text_to_embed

@@ -11,14 +11,8 @@ from cairnhub.core.errors import BadInput
 from cairnhub.core.text import label_key
 from cairnhub.hierarchies.proposal.clean_text import clean_type, head_noun
 from cairnhub.hierarchies.proposal.clustering import average_linkage, k_means
-from cairnhub.hierarchies.proposal.concepts import (
-    GENERIC,
-    HUMAN_MADE,
-    NATURAL,
-    Concepts,
-    Evidence,
-    load_concepts,
-)
+from cairnhub.hierarchies.proposal.concepts import GENERIC, Concepts, Evidence, load_concepts
+from cairnhub.hierarchies.proposal.kinds import HUMAN_MADE, NATURAL
 from cairnhub.hierarchies.proposal.proposal import CategoryEntry, Proposal, TypeEntry
 from cairnhub.hierarchies.proposal.text_vectors import Embedder, SentenceEmbedder
 

@@ -15,7 +15,7 @@ from cairnhub.core.errors import BadInput
 from cairnhub.core.text import label_key
 from cairnhub.hierarchies.label_tree.node import Node, NodeInfo
 from cairnhub.hierarchies.label_tree.tree import LabelTree
-from cairnhub.hierarchies.proposal.concepts import HUMAN_MADE, NATURAL
+from cairnhub.hierarchies.proposal.kinds import HUMAN_MADE, NATURAL
 from cairnhub.hierarchies.proposal.proposal import Proposal
 from cairnhub.hierarchies.review.decisions import Decision
 

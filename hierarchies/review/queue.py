@@ -7,7 +7,7 @@ import numpy as np
 
 from cairnhub.core.errors import NotFound
 from cairnhub.core.text import label_key, quoted
-from cairnhub.hierarchies.proposal.concepts import HUMAN_MADE, NATURAL
+from cairnhub.hierarchies.proposal.kinds import HUMAN_MADE, NATURAL
 from cairnhub.hierarchies.proposal.proposal import LandmarkEntry, Proposal, TypeEntry
 from cairnhub.hierarchies.review.decisions import Decision, Level, seen_fingerprint
 from cairnhub.hierarchies.review.state import Layout, Places, Thing
