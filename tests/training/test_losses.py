@@ -235,6 +235,7 @@ E4, L4 = torch.eye(4), torch.tensor([[0, 0], [0, 0], [1, 0], [2, 1]])
         ("rho", lambda: SupStep(rho=-1.0)),
         ("delta", lambda: SupStep(delta=-1.0)),
         ("offset", lambda: SupStep(delta=None, offset=None)),
+        ("step must be a SupStep or a Sigmoid, .* got 0.01", lambda: SupAP(step=0.01)),
         ("at_k", lambda: SupRecall(at_k=())),
         ("temperature", lambda: SupRecall(temperature=-1.0)),
         ("alpha", lambda: SupHAP(alpha=-1.0)),

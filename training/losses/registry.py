@@ -40,8 +40,8 @@ def _by_name(*classes: T) -> Mapping[str, T]:
     return {made.__name__: made for made in classes}
 
 
-RANKING = (SmoothAP, SmoothHAP, SmoothNDCG, SupAP, SupRecall, SupHAP, SupNDCG)
-LOSSES: Mapping[str, type[nn.Module]] = _by_name(*RANKING, Calibration, Cluster)
+_RANK_LOSSES = (SmoothAP, SmoothHAP, SmoothNDCG, SupAP, SupRecall, SupHAP, SupNDCG)
+LOSSES: Mapping[str, type[nn.Module]] = _by_name(*_RANK_LOSSES, Calibration, Cluster)
 STEPS: Mapping[str, type[Step]] = _by_name(SupStep, Sigmoid)
 NO_SETTINGS = ("n_classes", "dim", "reduction")  # what the images and the loop decide
 
@@ -52,10 +52,9 @@ class Settings(Strict):
     made: ClassVar[Any]
 
     def arguments(self) -> dict[str, Any]:
-        """The constructor's arguments that differ from None, which always is the default."""
+        """The constructor's arguments."""
         accepted = signature(self.made).parameters
-        fields = {name: getattr(self, name) for name in type(self).model_fields if name in accepted}
-        return {name: value for name, value in fields.items() if value is not None}
+        return {name: getattr(self, name) for name in type(self).model_fields if name in accepted}
 
 
 class Term(Settings):
@@ -65,9 +64,13 @@ class Term(Settings):
 
     def make(self, n_classes: int, dim: int, step: Step) -> nn.Module:
         """The loss; `step` is for a term that takes one and names none of its own."""
-        accepted = signature(self.made).parameters
-        given = {"n_classes": n_classes, "dim": dim, "step": step}
-        loss: nn.Module = self.made(**{k: v for k, v in given.items() if k in accepted} | self.arguments())
+        given = {"n_classes": n_classes, "dim": dim}
+        arguments = self.arguments() | {
+            k: v for k, v in given.items() if k in signature(self.made).parameters
+        }
+        if "step" in arguments and arguments["step"] is None:
+            arguments["step"] = step
+        loss: nn.Module = self.made(**arguments)
         return loss
 
     @model_validator(mode="after")
@@ -127,7 +130,7 @@ def read_step(raw: object) -> object:
     if name not in STEPS:
         raise ValueError(f"no step is called {name!r}{_near(name, STEPS)}")
     settings = _STEP_SETTINGS[name].model_validate({key: raw[key] for key in raw if key != "name"})
-    return STEPS[name](**{key: getattr(settings, key) for key in type(settings).model_fields})
+    return settings.made(**settings.arguments())
 
 
 def read_loss(raw: object) -> Loss:
@@ -161,11 +164,11 @@ def _settings_of(made: Any, base: type[Settings]) -> Any:
     }
     if "step" in fields:
         fields["step"] = (StepSettings | None, None)
-    model: Any = create_model(made.__name__, __base__=base, **fields)
+    model: Any = create_model(f"{made.__name__}Settings", __base__=base, **fields)
     model.made = made
     return model
 
 
 _STEP_SETTINGS = {name: _settings_of(step, Settings) for name, step in STEPS.items()}
 _TERM_SETTINGS: Any = {name: (_settings_of(loss, Term), None) for name, loss in LOSSES.items()}
-_AnyLoss = create_model("Loss", __base__=Loss, **_TERM_SETTINGS)
+_AnyLoss = create_model("AnyLoss", __base__=Loss, **_TERM_SETTINGS)

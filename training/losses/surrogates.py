@@ -215,3 +215,9 @@ class Ranking:
     step: Step
     everywhere: bool = False
     hrank_step: LeakyStep | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.step, Step):
+            raise CairnError(
+                f"step must be a SupStep or a Sigmoid, such as SupStep(tau=0.02), got {self.step!r}"
+            )
