@@ -119,7 +119,7 @@ class _Whole:
 
     @classmethod
     def of(cls, scans: Sequence[ShardScan], findings: Findings) -> "_Whole":
-        """Join what was found in the shards; findings are added to `found`."""
+        """Join what was found in the shards; what does not hold is added to `findings`."""
         for scan in scans:
             findings.merge(scan.findings)
         groups = [group for scan in scans for group in scan.groups]

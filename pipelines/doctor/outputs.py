@@ -146,8 +146,8 @@ def examine_cache(root: Path, executor: Executor) -> Iterator[Finding]:
 def cache_fault(cached: CacheFile) -> str:
     """What is wrong with an object, in words; nothing for a good one."""
     with cached.path.open("rb") as file:
-        found = hashlib.file_digest(file, "md5").hexdigest()
-    return "" if found == cached.md5 else "other bytes than its name says"
+        digest = hashlib.file_digest(file, "md5").hexdigest()
+    return "" if digest == cached.md5 else "other bytes than its name says"
 
 
 def examine_decisions(root: Path) -> Iterator[Finding]:

@@ -34,21 +34,21 @@ def _versions(root: Path) -> Iterator[Finding]:
         wanted_by = [
             e for e in _EXTRAS if not requirement.marker or requirement.marker.evaluate({"extra": e})
         ]
-        found = _version(requirement.name)
-        if found is None and "" in wanted_by:
+        version = _version(requirement.name)
+        if version is None and "" in wanted_by:
             yield Finding(requirement.name, "absent", f"problem: pip install '{text}'")
-        elif found and wanted_by and not requirement.specifier.contains(found, prereleases=True):
+        elif version and wanted_by and not requirement.specifier.contains(version, prereleases=True):
             yield Finding(
-                requirement.name, found, f"problem: pip install '{requirement.name}{requirement.specifier}'"
+                requirement.name, version, f"problem: pip install '{requirement.name}{requirement.specifier}'"
             )
     path = root / "constraints.txt"
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     pins = dict(line.split("==", 1) for line in lines if "==" in line)
-    present = {name: found for name in pins if (found := _version(name))}
+    present = {name: version for name in pins if (version := _version(name))}
     others = [
-        f"{name} {found}"
-        for name, found in present.items()
-        if Version(found).public != Version(pins[name]).public
+        f"{name} {version}"
+        for name, version in present.items()
+        if Version(version).public != Version(pins[name]).public
     ]
     found = f"{len(present) - len(others)} as in constraints.txt, {len(others)} others"
     verdict = f"ok, but tested with other versions: {', '.join(others)}" if others else "ok"

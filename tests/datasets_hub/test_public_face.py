@@ -39,7 +39,7 @@ def test_importing_it_costs_next_to_nothing() -> None:
         "cairnhub.core",
         "cairnhub.core.lazy",
     }
-    assert min(seconds for seconds, _ in runs) < 0.05
+    assert min(seconds for seconds, _ in runs) < 0.1
 
 
 def test_loading_brings_no_torch() -> None:
