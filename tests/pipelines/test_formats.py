@@ -23,9 +23,7 @@ from pathlib import Path
 from cairnhub.pipelines.params import load_params
 from cairnhub.pipelines.samples.generate import generate
 from cairnhub.pipelines.sources import fetching
-from cairnhub.pipelines.sources.fetching import fetch
 from cairnhub.pipelines.sources.readers import reader
-from cairnhub.pipelines.stages import Context
 assert reader(load_params(Path("params.yaml")), sys.argv[1], "sample").levels
 generate(sys.argv[1], Path(sys.argv[2]))
 print("\\n".join(name for name in sys.modules if ".sources.formats." in name or ".pipelines.samples." in name))
