@@ -1,6 +1,5 @@
 """Downloads to be trusted: resumed, hashed as they stream, put in place in one step, never taken damaged."""
 
-import errno
 import shutil
 import sys
 import threading
@@ -15,9 +14,10 @@ from tqdm import tqdm
 
 from cairnhub.core.errors import CairnError
 from cairnhub.pipelines.executors.local import HERE, Executor
+from cairnhub.pipelines.sources.download_errors import by_hand, disk_error, mismatch
 from cairnhub.pipelines.sources.ledger import FetchedFile, Ledger
 from cairnhub.pipelines.sources.partial_file import ENDINGS, Content, Hasher, PartialFile
-from cairnhub.pipelines.sources.registry import RegistryRow
+from cairnhub.pipelines.sources.registry import MANUAL, RegistryRow
 from cairnhub.pipelines.sources.transport import (
     CHUNK_BYTES,
     Interrupted,
@@ -33,7 +33,6 @@ LONGEST_WAIT_S = 30.0
 LONGEST_RETRY_AFTER_S = 300.0
 UNREACHABLE_S = 30.0  # after so long without any answer there is no network
 MOST_SHOWN = 20  # failures in one message
-MANUAL = "manual:"
 
 
 class _NoNetwork(CairnError):
@@ -138,7 +137,7 @@ def _announce_manual(rows: Sequence[RegistryRow], folder: Path, base: str) -> No
     """Say at once what must be got by hand: the other files may take hours."""
     missing = [row for row in rows if _is_manual(row, base) and not (folder / row.name).is_file()]
     for row in missing if len(missing) < len(rows) else ():
-        tqdm.write(f"note: {_manual(row, folder / row.name, None)}", file=sys.stderr)
+        tqdm.write(f"note: {by_hand(row, folder / row.name, None)}", file=sys.stderr)
 
 
 def _sizes(rows: Sequence[RegistryRow], folder: Path, base: str, n_connections: int) -> list[int | None]:
@@ -288,7 +287,7 @@ def _fetch(row: RegistryRow, url: str, target: Path, policy: _Policy) -> Fetched
         policy.progress(present.size_bytes)
         return present.file(target.name, row.hash)
     if url.startswith(MANUAL):
-        raise _manual(row, target, present)
+        raise by_hand(row, target, present)
     target.parent.mkdir(parents=True, exist_ok=True)
     part = PartialFile(target, row.hash is not None)
     content = _gather(row, url, part, policy)
@@ -316,7 +315,7 @@ def _gather(row: RegistryRow, url: str, part: PartialFile, policy: _Policy) -> C
         policy.progress(-content.size_bytes)
         if not (is_spliced and may_restart):
             part.keep_damaged()
-            raise _mismatch(row, url, content, part.damaged_path)
+            raise mismatch(row, url, content, part.damaged_path)
         part.clear()  # a crash may have torn an earlier piece: begin anew, once
         is_spliced, may_restart = False, False
 
@@ -345,7 +344,7 @@ def _continue(row: RegistryRow, url: str, part: PartialFile, policy: _Policy) ->
                     if total is not None and hasher.size_bytes > total:
                         break
     except OSError as error:
-        raise _disk_error(error, part.path) from error
+        raise disk_error(error, part.path) from error
     except BaseException:
         policy.progress(-hasher.size_bytes)
         raise
@@ -406,34 +405,3 @@ def _check_space(folder: Path, needed_bytes: int) -> None:
         raise CairnError(
             f"{folder}: {needed_bytes:,} bytes are to come, {free:,} are free: make room or take a smaller subset"
         )
-
-
-def _disk_error(error: OSError, path: Path) -> CairnError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return CairnError(f"{path}: the disk is full; make room and run the command again to continue")
-    return CairnError(f"{path}: cannot be written ({error})")
-
-
-def _mismatch(row: RegistryRow, url: str, content: Content, damaged: Path) -> CairnError:
-    return CairnError(
-        f"{row.name}: {url} gives other bytes than registered: expected {_expected(row)}, found "
-        f"{content.size_bytes:,} bytes, {content.digest}; they were moved to {damaged}. Try another "
-        "mirror, or correct the registry if the authors published a new version"
-    )
-
-
-def _manual(row: RegistryRow, target: Path, present: Content | None) -> CairnError:
-    """Say what to get, from where, how to name it and where to put it."""
-    what = row.url.removeprefix(MANUAL).strip()
-    wrong = f" (the file there has {present.size_bytes:,} bytes, {present.digest})" if present else ""
-    is_known = row.size_bytes is not None or row.hash is not None
-    expected = f"expected: {_expected(row)}" if is_known else "its structure and counts are checked then"
-    return CairnError(
-        f"{row.name}: no program may download this file. Get it by hand: {what}. Name it {target.name} and "
-        f"put it into {target.parent}{wrong}; {expected}; then run the command again"
-    )
-
-
-def _expected(row: RegistryRow) -> str:
-    size = f"{row.size_bytes:,} bytes" if row.size_bytes is not None else "any size"
-    return f"{size}, {row.hash or 'any hash'}"

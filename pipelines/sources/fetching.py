@@ -10,11 +10,17 @@ from cairnhub.core.parse import read_json
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.executors.local import HERE
 from cairnhub.pipelines.samples.generate import SAMPLES, generate
-from cairnhub.pipelines.sources.download import MANUAL, fetch_all
+from cairnhub.pipelines.sources.download import fetch_all
 from cairnhub.pipelines.sources.ledger import FetchedFile
 from cairnhub.pipelines.sources.readers import reader, subset_of
 from cairnhub.pipelines.sources.registered_counts import check_counts, expected_counts
-from cairnhub.pipelines.sources.registry import REGISTRIES, RegistryRow, read_registry, write_registry
+from cairnhub.pipelines.sources.registry import (
+    MANUAL,
+    REGISTRIES,
+    RegistryRow,
+    read_registry,
+    write_registry,
+)
 from cairnhub.pipelines.sources.source_reader import SourceReader
 
 

@@ -14,6 +14,8 @@ from cairnhub.core.text import quoted
 REGISTRIES = Path(__file__).parent / "registries"
 """Of the datasets known here: `<dataset>.tsv` lists files, `<edition>.counts.yaml` says how much they hold."""
 COLUMNS = ("name", "url", "bytes", "hash")
+MANUAL = "manual:"
+"""Begins the `url` of a file that no program may download."""
 HEX_DIGITS = {"md5": 32, "sha1": 40, "sha256": 64}
 
 

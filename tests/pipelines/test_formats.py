@@ -7,8 +7,12 @@ from typing import get_args
 
 import pytest
 
+from cairnhub.core.errors import CairnError
+from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.params import load_params
+from cairnhub.pipelines.paths import Paths
 from cairnhub.pipelines.settings.sources import Source
+from cairnhub.pipelines.sources.fetching import fetch
 from cairnhub.pipelines.sources.readers import reader
 from tests.project import ROOT
 
@@ -46,3 +50,15 @@ def test_one_dataset_loads_its_own_format_and_sample_only(tmp_path: Path):
     loaded = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     ours = {name.removeprefix("cairnhub.pipelines.") for name in loaded if ".shapes" not in name}
     assert ours == {"sources.formats.cub", "samples.cub", "samples.generate"}
+
+
+def test_a_table_needs_a_mirror_that_has_its_files(tmp_path: Path):
+    context = Context("crockery", "full", PARAMS, Paths(tmp_path, "full", "crockery"))
+    with pytest.raises(CairnError, match=r"params\.yaml: fetch\.full\.mirrors\.crockery: missing"):
+        fetch(context)
+    (tmp_path / "labels.csv").write_text("path,fine,middle,coarse,split\n")
+    table = reader(PARAMS, "crockery", "full")
+    with pytest.raises(
+        CairnError, match=r"images: no such folder; name a folder of a local mirror, or a \.tar"
+    ):
+        table.own_files(str(tmp_path))

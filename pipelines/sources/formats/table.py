@@ -124,7 +124,7 @@ def _files_of(mirror: Path, name: str) -> list[str]:
         return [name]
     if not (mirror / name).is_dir():
         raise CairnError(
-            f"{mirror / name}: no such folder; name a folder of a local mirror or a .tar under images"
+            f"{mirror / name}: no such folder; name a folder of a local mirror, or a .tar, .zip, .tar.gz, under images"
         )
     return [path.relative_to(mirror).as_posix() for path in archive.reads()]
 
