@@ -80,7 +80,7 @@ def settle_torch() -> None:
     import torch
 
     torch.backends.mkldnn.set_flags(False)  # type: ignore[no-untyped-call]
-    torch.backends.nnpack.set_flags(False)
+    torch.backends.nnpack.set_flags(False)  # type: ignore[no-untyped-call]
     torch.set_num_threads(1)
 
 
