@@ -95,13 +95,7 @@ def test_published_settings_are_those_of_the_papers():
         *("gem", 2048),
         8,
     )
-<<<<<<< ours
     assert load_recipe("dyml_vehicle/HAPPIER").optimizer == animal.optimizer
-=======
-    assert sop.reported["HAPPIER"] == {"r_at_1_product": 81.0, "h_ap": 59.4}
-    vehicle = load_recipe("dyml_vehicle/HAPPIER")
-    assert (vehicle.optimizer, vehicle.reported) == (animal.optimizer, {"HAPPIER": {"mean_ap": 37.0}})
->>>>>>> theirs
 
 
 @pytest.mark.parametrize(
