@@ -1,6 +1,7 @@
 """A trained model over the splits of a published dataset; what it has embedded is kept and used again."""
 
 import hashlib
+import logging
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -20,6 +21,8 @@ from cairnhub.training.data import ImageDataset
 from cairnhub.training.embedding import RunAll, embed_blocks, trained_encoder
 from cairnhub.training.encoders import Embedded
 from cairnhub.training.models import load_model, model_files
+
+log = logging.getLogger(__name__)
 
 BATCH_SIZE = 256
 HERE_WITH_BAR: RunAll = partial(HERE.map, title="embed")
@@ -78,7 +81,7 @@ class Embedder:
             try:
                 return Embedded(load_file(kept)["embeddings"], images.labels)
             except SafetensorError:
-                print(f"{kept}: damaged, made again")
+                log.warning(f"{kept}: damaged, made again")
         encoder = partial(trained_encoder, self.folder)
         files = [
             path for pattern in ("*.json", "*.safetensors") for path in sorted(self.folder.rglob(pattern))
@@ -89,7 +92,7 @@ class Embedder:
                 with atomic_write(kept) as temporary:
                     save_file({"embeddings": embedded.embeddings}, temporary)
             except (OSError, SafetensorError) as error:
-                print(f"{kept}: not kept, the next call embeds again: {error}")
+                log.warning(f"{kept}: not kept, the next call embeds again: {error}")
         return embedded
 
     def _kept(self, split: str) -> Path | None:

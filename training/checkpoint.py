@@ -5,6 +5,7 @@ at all, and the one before it is kept until the next.
 """
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,6 +20,8 @@ from cairnhub.core.errors import BrokenData, NoSpace
 from cairnhub.core.files import atomic_write, remove_leftovers
 from cairnhub.training.optimisation import Optimisation, below
 from cairnhub.training.rng import rng_states, set_rng_states
+
+log = logging.getLogger(__name__)
 
 N_KEPT = 2
 FAILED_BATCH = "failed_batch.safetensors"
@@ -127,10 +130,10 @@ class Checkpoints:
                     header = file.metadata()
                     tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             except (OSError, SafetensorError) as error:
-                print(f"{path}: damaged, the one before is taken: {error}")
+                log.warning(f"{path}: damaged, the one before is taken: {error}")
                 continue
             if not header or header.get("run") != self.run:
-                print(f"{path}: of another recipe, seed or dataset; training starts anew")
+                log.warning(f"{path}: of another recipe, seed or dataset; training starts anew")
                 return False
             try:
                 state.unpack(tensors, json.loads(header["state"]))

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from cairnhub.training.models import RetrievalModel, untrained_model
 from cairnhub.training.optimisation import Optimisation
 from cairnhub.training.recipes.recipe import Recipe
 from cairnhub.training.samplers import ClassSampler
+
+log = logging.getLogger(__name__)
 
 SAVE_EVERY_S = 60.0
 CURVE = ["step", "epoch", "loss", "learning_rate", "held_out_h_ap"]
@@ -70,7 +73,7 @@ def train(
     training = Training(recipe, images, seed, n_workers)
     kept = Checkpoints(checkpoints, fingerprint(recipe, images, seed)) if checkpoints else None
     if kept and kept.resume(training.state):
-        print(
+        log.info(
             f"going on after step {training.state.progress.step} of {recipe.n_epochs * training.steps_per_epoch}"
         )
     training.run(kept, save_every_s)

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from cairnhub.core.errors import CairnError
+from cairnhub.core.logs import configure_as_parent
 
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
@@ -85,6 +86,7 @@ def settle_torch() -> None:
 
 
 def _settled(function: Callable[[Argument], Result], argument: Argument) -> Result:
+    configure_as_parent()
     settle_torch()
     return function(argument)
 

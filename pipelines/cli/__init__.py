@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from cairnhub.core import logs
 from cairnhub.pipelines.cli import datasets, models, project, review, trees
 
 __all__ = ["app"]
@@ -24,8 +25,11 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def cairn(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say everything.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what is wrong.")] = False,
     _: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print it and end.")
     ] = False,
 ) -> None:
     """Hierarchical image-retrieval datasets: build, check and share them, review their label trees, train, search."""
+    logs.configure(int(verbose) - int(quiet))

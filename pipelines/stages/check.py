@@ -1,5 +1,6 @@
 """check: the contract of the published dataset, and that every listed image is accounted for."""
 
+import logging
 from functools import partial
 
 from cairnhub.datasets_hub.check import check_dataset
@@ -8,6 +9,8 @@ from cairnhub.datasets_hub.location import PublishedDataset
 from cairnhub.pipelines.artifacts.check_report import CheckedDataset, CheckReport, SplitCounts
 from cairnhub.pipelines.artifacts.index import IndexFolder
 from cairnhub.pipelines.context import Context
+
+log = logging.getLogger(__name__)
 
 
 def run(context: Context) -> None:
@@ -34,7 +37,7 @@ def run(context: Context) -> None:
         splits,
         _checked(published),
     ).save(context.paths.check_report)
-    print(report)
+    log.info(str(report))
 
 
 def _checked(published: PublishedDataset) -> CheckedDataset:

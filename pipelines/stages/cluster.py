@@ -1,5 +1,7 @@
 """cluster: the proposal, a category and a kind for every landmark, each with a confidence."""
 
+import logging
+
 import pandas as pd
 
 from cairnhub.core.portable import run_portable
@@ -11,6 +13,8 @@ from cairnhub.hierarchies.review.apply import apply_decisions
 from cairnhub.pipelines.artifacts.agreement import BY_IMAGES, write_agreement, write_headline
 from cairnhub.pipelines.artifacts.index import IndexFolder
 from cairnhub.pipelines.context import Context
+
+log = logging.getLogger(__name__)
 
 
 def run(context: Context) -> None:
@@ -27,7 +31,7 @@ def _cluster(context: Context) -> None:
     vectors = Embeddings.load(context.paths.text_vectors)
     proposal = propose_landmarks(landmarks, vectors, index.superclasses())
     proposal.save(context.paths.proposal)
-    print(
+    log.info(
         f"{context.dataset}: {len(proposal.landmarks):,} landmarks of {len(proposal.types):,} types "
         f"in {len(proposal.categories):,} categories"
     )
@@ -35,7 +39,7 @@ def _cluster(context: Context) -> None:
     write_agreement(context.paths.agreement, measured)
     write_headline(context.paths.results("cluster") / "headline.json", measured)
     for name, found in measured.items():
-        print(f"{name}: V-measure {found.v_measure:.3f}, ARI {found.ari:.3f} against the published labels")
+        log.info(f"{name}: V-measure {found.v_measure:.3f}, ARI {found.ari:.3f} against the published labels")
 
 
 def _agreement(proposal: Proposal, landmarks: pd.DataFrame, published: pd.DataFrame) -> dict[str, Agreement]:

@@ -1,5 +1,6 @@
 """embed: vectors of the label texts, by a text model whose weights are checked by hash."""
 
+import logging
 from functools import partial
 
 from cairnhub.core.portable import run_portable
@@ -9,6 +10,8 @@ from cairnhub.hierarchies.proposal.text_vectors import Embeddings, SentenceEmbed
 from cairnhub.pipelines.artifacts.index import IndexFolder
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.settings.embed import Embed
+
+log = logging.getLogger(__name__)
 
 
 def run(context: Context) -> None:
@@ -26,6 +29,6 @@ def _embed(context: Context) -> None:
     embedder = SentenceEmbedder(model=model, batch_size=settings.batch_size)
     embeddings = Embeddings.of(texts, embedder, partial(context.executor.map, title="embedding texts"))
     embeddings.save(context.paths.text_vectors)
-    print(
+    log.info(
         f"{context.dataset}: {len(embeddings.texts):,} texts by {model.name}, weights {model.sha256[:12]} verified"
     )

@@ -1,5 +1,6 @@
 """evaluate: exact metrics per level, the trained model beside two baselines."""
 
+import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -26,6 +27,8 @@ from cairnhub.training.metrics.curves import RECALLS
 from cairnhub.training.metrics.keys import H_AP, ByMetric, MetricKey
 from cairnhub.training.metrics.retrieval import ground_truth_metrics
 from cairnhub.training.models import read_description
+
+log = logging.getLogger(__name__)
 
 N_BINS = 20
 MAP_AT_100 = MetricKey("map_at", k=100)
@@ -158,7 +161,7 @@ def _write(
     write_text_atomic(folder / "precision_recall.csv", precision_per_recall(curves))
     with atomic_write(folder / "loss.csv") as temporary:
         shutil.copyfile(context.paths.model / "loss.csv", temporary)
-    print(table)
+    log.info(table)
 
 
 def h_ap_histogram(protocols: Mapping[str, Measured]) -> str:

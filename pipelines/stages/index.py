@@ -1,6 +1,7 @@
 """index: one row per image, read from annotations and archives in place."""
 
 import hashlib
+import logging
 
 import pandas as pd
 
@@ -18,6 +19,8 @@ from cairnhub.pipelines.sources.registered_counts import check_counts, expected_
 from cairnhub.pipelines.sources.source_reader import SourceReader
 from cairnhub.pipelines.sources.subset import kept_protocols, reduce
 
+log = logging.getLogger(__name__)
+
 
 def run(context: Context) -> None:
     """Write `images.parquet`, `quarantine.parquet`, `counts.json`, `card.json`, and what else a source tells."""
@@ -26,7 +29,7 @@ def run(context: Context) -> None:
     card = source.card()
     whole = source.list_images(context.paths.store)
     _check_ids(whole)
-    print(f"{context.dataset}: {_compare(context, source, whole)}")
+    log.info(f"{context.dataset}: {_compare(context, source, whole)}")
     subset = subset_of(context.params, context.dataset, context.scale)
     listing = reduce(whole, subset, source.levels[0], card.protocols)
     protocols = kept_protocols(card.protocols, listing.images)
@@ -53,13 +56,13 @@ def run(context: Context) -> None:
             truth = _ground_truth(truth, listing.images.set_index("image_id")[source.levels[0]])
         ProtocolsFolder(folder).save(tuple(protocols), truth, may_show_images=card.redistributable)
     for split, count in listing.counts().items():
-        print(
+        log.info(
             f"{context.dataset} {split}: {', '.join(f'{number:,} {what}' for what, number in count.items())}"
         )
     for reason, number in listing.quarantine["reason"].value_counts().items():
-        print(f"{context.dataset}: {number:,} in quarantine.parquet: {reason}")
+        log.info(f"{context.dataset}: {number:,} in quarantine.parquet: {reason}")
     for reason, number in listing.refused_members["reason"].value_counts().items():
-        print(f"{context.dataset}: {number:,} members of archives {reason}")
+        log.info(f"{context.dataset}: {number:,} members of archives {reason}")
 
 
 def _quarantine(listing: Listing) -> pd.DataFrame:
@@ -86,7 +89,7 @@ def _names(names: pd.DataFrame, labels: "pd.Series[str]") -> pd.DataFrame:
     shown = names[names["label"].isin(set(labels))].sort_values(["label", "original"], ignore_index=True)
     changes = shown["changes"].str.split(", ").explode().replace("", "unchanged")
     summary = ", ".join(f"{count:,} {change}" for change, count in changes.value_counts(sort=False).items())
-    print(f"{len(shown):,} names made readable (names.parquet): {summary}")
+    log.info(f"{len(shown):,} names made readable (names.parquet): {summary}")
     return shown
 
 
@@ -97,7 +100,7 @@ def _ground_truth(truth: pd.DataFrame, shown: "pd.Series[str]") -> pd.DataFrame:
     """
     present = truth[is_in(truth["query_id"], shown.index) & is_in(truth["image_id"], shown.index)]
     n_other = int((present["query_id"].map(shown) != present["image_id"].map(shown)).sum())
-    print(
+    log.info(
         f"{present['query_id'].nunique():,} queries have {len(present):,} answers (ground_truth.parquet), "
         f"{n_other:,} of them with another label than the query"
     )

@@ -1,5 +1,6 @@
 """publish: Parquet shards, card and tree tables, in the hub folder."""
 
+import logging
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -16,6 +17,8 @@ from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.index_parts import Index, cut_parts
 from cairnhub.pipelines.settings.publish import Publish
 from cairnhub.pipelines.sources.fetching import require_fetched
+
+log = logging.getLogger(__name__)
 
 
 def run(context: Context) -> None:
@@ -45,9 +48,11 @@ def run(context: Context) -> None:
         run_all=executor.map,
         progress=True,
     )
-    print(f"{context.dataset}: {stats.n_images:,} images in {len(stats.files):,} files, {context.paths.hub}")
+    log.info(
+        f"{context.dataset}: {stats.n_images:,} images in {len(stats.files):,} files, {context.paths.hub}"
+    )
     for reason, number in stats.quarantine.items():
-        print(f"{context.dataset}: {number:,} in quarantine: {reason}")
+        log.info(f"{context.dataset}: {number:,} in quarantine: {reason}")
 
 
 def _with_review(card: Card, reviewed: Path) -> Card:

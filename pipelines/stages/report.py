@@ -1,6 +1,7 @@
 """report: the tree explorer, and the tree as text for the repository."""
 
 import io
+import logging
 
 from rich.console import Console
 
@@ -12,6 +13,8 @@ from cairnhub.hierarchies.render import render_text, total_counts
 from cairnhub.hierarchies.review.touches import read_touches
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.label_counts import images_per_split
+
+log = logging.getLogger(__name__)
 
 TEXT_WIDTH = 120
 
@@ -32,4 +35,4 @@ def run(context: Context) -> None:
     Console(file=text, width=TEXT_WIDTH).print(render_text(tree, counts=total_counts(counts)))
     lines = (line.rstrip() for line in text.getvalue().splitlines())
     write_text_atomic(context.paths.results("report") / "tree.txt", "\n".join(lines) + "\n")
-    print(f"{context.dataset}: {context.paths.pages / 'tree.html'}")
+    log.info(f"{context.dataset}: {context.paths.pages / 'tree.html'}")

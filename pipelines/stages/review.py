@@ -1,6 +1,7 @@
 """review: human decisions applied to the proposal; the result is the label tree."""
 
 import hashlib
+import logging
 
 from cairnhub.core.files import replace_folder
 from cairnhub.datasets_hub.card import Decisions
@@ -11,6 +12,8 @@ from cairnhub.hierarchies.review.provenance import trace
 from cairnhub.hierarchies.review.touches import write_touches
 from cairnhub.pipelines.artifacts.review_report import ReviewReport, StaleDecision
 from cairnhub.pipelines.context import Context
+
+log = logging.getLogger(__name__)
 
 
 def run(context: Context) -> None:
@@ -29,9 +32,11 @@ def run(context: Context) -> None:
         pending=tuple(f"{item.level} {item.label} -> {item.category}" for item in report.pending),
         stale=tuple(StaleDecision(outcome.decision.to_line(), outcome.why) for outcome in report.stale),
     ).save(context.paths.review_report)
-    print(f"{context.dataset}: " + ", ".join(f"{n:,} {what}" for what, n in report.counts().items()))
+    log.info(f"{context.dataset}: " + ", ".join(f"{n:,} {what}" for what, n in report.counts().items()))
     for outcome in report.stale:
-        print(f"stale, kept in {context.paths.decisions.name}: {outcome.decision.to_line()}: {outcome.why}")
+        log.warning(
+            f"stale, kept in {context.paths.decisions.name}: {outcome.decision.to_line()}: {outcome.why}"
+        )
 
 
 def _reviewed(report: Report, context: Context) -> Decisions:

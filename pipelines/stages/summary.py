@@ -1,5 +1,6 @@
 """summary: the project's report, `results/report/index.html`, over all datasets and scales that were built."""
 
+import logging
 from pathlib import Path
 
 from cairnhub.core.files import write_text_atomic
@@ -8,6 +9,8 @@ from cairnhub.core.html import fill
 from cairnhub.pipelines.charts import interval_chart, line_chart, share_bar
 from cairnhub.pipelines.report_data import Effort, Evaluated, Protocol, Published, Summary, read_summary
 
+log = logging.getLogger(__name__)
+
 PAGES = Path(__file__).parents[1] / "pages"
 
 
@@ -15,7 +18,7 @@ def run(root: Path) -> None:
     """Write the page from what the other stages left in `results`."""
     path = root / "results/report/index.html"
     write_text_atomic(path, report_page(read_summary(root)))
-    print(path)
+    log.info(str(path))
 
 
 def report_page(summary: Summary) -> str:

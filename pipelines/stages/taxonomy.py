@@ -1,11 +1,15 @@
 """taxonomy: the label tree that the data itself gives."""
 
+import logging
+
 import pandas as pd
 
 from cairnhub.core.errors import CairnError
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.pipelines.artifacts.index import IndexFolder
 from cairnhub.pipelines.context import Context
+
+log = logging.getLogger(__name__)
 
 
 def run(context: Context) -> None:
@@ -20,4 +24,4 @@ def run(context: Context) -> None:
             f"{context.dataset}: {error}, in the annotations in {context.paths.store}"
         ) from error
     tree.save(context.paths.tree)
-    print(f"{context.dataset}: " + ", ".join(f"{len(tree.at_level(level)):,} {level}" for level in levels))
+    log.info(f"{context.dataset}: " + ", ".join(f"{len(tree.at_level(level)):,} {level}" for level in levels))

@@ -1,5 +1,6 @@
 """train: recipe -> model."""
 
+import logging
 import shutil
 
 import numpy as np
@@ -17,6 +18,8 @@ from cairnhub.training.distributed import process_group
 from cairnhub.training.loop import train
 from cairnhub.training.models import ModelDescription, save_model
 from cairnhub.training.recipes.recipe import load_recipe
+
+log = logging.getLogger(__name__)
 
 N_THREADS = 2  # fixed, so that sums are added in the same order; a portable process has one
 
@@ -57,9 +60,9 @@ def _train(context: Context) -> None:
     with process_group() as group:
         if group.rank == 0:
             terms = " + ".join(recipe.loss.terms)
-            print(f"{context.dataset}: {terms} by recipe {name!r} on {len(images):,} images")
+            log.info(f"{context.dataset}: {terms} by recipe {name!r} on {len(images):,} images")
             if n_alone:
-                print(f"{n_alone:,} classes have one image: views of it stand for others in its batches")
+                log.info(f"{n_alone:,} classes have one image: views of it stand for others in its batches")
         checkpoints = context.paths.checkpoints
         trained = train(recipe, images, settings.seed, settings.n_workers, checkpoints)
         if group.rank:

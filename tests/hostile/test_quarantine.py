@@ -240,14 +240,14 @@ def test_a_damaged_ledger_makes_files_be_read_again(tmp_path):
     assert Ledger(tmp_path).find("a", None, None) is None
 
 
-def test_a_pickled_checkpoint_is_passed_over(tmp_path, capsys):
+def test_a_pickled_checkpoint_is_passed_over(tmp_path, caplog):
     import pickle
 
     from tests.fuzz.models import state
 
     (tmp_path / "step_000000001.safetensors").write_bytes(pickle.dumps([1]))
     assert not Checkpoints(tmp_path, "run").resume(state())
-    assert "damaged" in capsys.readouterr().out
+    assert "damaged" in caplog.text
 
 
 def test_a_thousand_undos_of_undos_are_settled():

@@ -165,7 +165,8 @@ def test_what_was_changed_in_a_name_is_said(name, readable, changes):
     assert read_name(f"http://commons.wikimedia.org/wiki/Category:{name}") == (readable, changes)
 
 
-def test_names_keep_the_original_and_queries_their_answers(tmp_path, capsys):
+def test_names_keep_the_original_and_queries_their_answers(tmp_path, caplog):
+    caplog.set_level("INFO", logger="cairnhub")
     context = Context("gldv2", "sample", PARAMS, Paths(tmp_path, "sample", "gldv2"))
     importlib.import_module("cairnhub.pipelines.stages.fetch").run(context)
     index.run(context)
@@ -178,7 +179,7 @@ def test_names_keep_the_original_and_queries_their_answers(tmp_path, capsys):
     told_apart = names[names["changes"].str.contains("id appended")]
     assert len(told_apart) == 4
     assert told_apart["original"].nunique() == 2
-    assert re.search(r"89 queries have \d+ answers .*, 0 of them with another label", capsys.readouterr().out)
+    assert re.search(r"89 queries have \d+ answers .*, 0 of them with another label", caplog.text)
     solution = pd.read_csv(context.paths.store / "ground_truth/retrieval_solution_v2.1.csv").set_index("id")
     truth = pd.read_parquet(context.paths.protocols / "ground_truth.parquet")
     answers = truth.groupby("query_id")["image_id"].agg(set)

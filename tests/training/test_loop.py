@@ -169,22 +169,22 @@ def interrupted(folder, n_steps: int = 3):
         train(recipe(), TinyImages(n_steps * 8 + 1), 0, 0, folder, save_every_s=0)
 
 
-def test_checkpoints_are_rotated_and_a_damaged_one_is_passed_over(tmp_path, capsys):
+def test_checkpoints_are_rotated_and_a_damaged_one_is_passed_over(tmp_path, caplog):
     interrupted(tmp_path)
     files = sorted(tmp_path.glob("*"))
     assert [path.name for path in files] == ["step_000000002.safetensors", "step_000000003.safetensors"]
     files[-1].write_bytes(files[-1].read_bytes()[:-100])
     (tmp_path / ".step_000000004.safetensors.1.tmp").write_bytes(b"half")
     resumed = train(recipe(), TinyImages(), 0, 0, tmp_path)
-    assert "damaged, the one before is taken" in capsys.readouterr().out
+    assert "damaged, the one before is taken" in caplog.text
     assert not list(tmp_path.glob(".*"))
     assert_same(weights(resumed), weights(train(recipe(), TinyImages(), 0, 0)))
 
 
-def test_another_run_does_not_take_the_checkpoints(tmp_path, capsys):
+def test_another_run_does_not_take_the_checkpoints(tmp_path, caplog):
     interrupted(tmp_path)
     other = train(recipe(), TinyImages(), 1, 0, tmp_path)
-    assert "of another recipe, seed or dataset" in capsys.readouterr().out
+    assert "of another recipe, seed or dataset" in caplog.text
     assert_same(weights(other), weights(train(recipe(), TinyImages(), 1, 0)))
 
 

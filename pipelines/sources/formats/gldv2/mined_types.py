@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from cairnhub.core.parse import FORBID, read_json
 from cairnhub.pipelines.settings.fetch import Wikimedia
 from cairnhub.pipelines.sources.formats.gldv2.wikimedia import Api, mine
 from cairnhub.pipelines.sources.ledger import FetchedFile
+
+log = logging.getLogger(__name__)
 
 FOLDER = "wikimedia"
 FILE = f"{FOLDER}/mined.json"
@@ -54,7 +57,7 @@ def mine_types(categories: Sequence[str], store: Path, settings: Wikimedia) -> F
     types = {category: _readable(landmark.types) for category, landmark in mining.landmarks.items()}
     content = {"types": {category: name for category, name in types.items() if name}, "chains": mining.chains}
     write_text_atomic(store / FILE, json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
-    print(f"{len(content['types']):,} of {len(types):,} Commons categories have a type on Wikidata")
+    log.info(f"{len(content['types']):,} of {len(types):,} Commons categories have a type on Wikidata")
     data = (store / FILE).read_bytes()
     return FetchedFile(FILE, len(data), hashlib.sha256(data).hexdigest(), None)
 

@@ -1,0 +1,46 @@
+"""Messages of long work, by `logging`: one style, above progress bars, on the error output.
+
+Modules say `log = logging.getLogger(__name__)`. A command line calls `configure`; a project that imports Cairn decides
+for itself what it shows.
+"""
+
+import logging
+import os
+import sys
+
+from cairnhub.core.errors import printable
+
+LEVEL = "CAIRN_LOG_LEVEL"
+"""Environment variable by which processes that a command starts show what it shows."""
+LEVELS = {-1: logging.WARNING, 0: logging.INFO, 1: logging.DEBUG}
+
+
+def configure(verbosity: int = 0) -> None:
+    """Show messages of this process and of those that it starts.
+
+    Args:
+        verbosity: -1 warnings only, 0 what was done, 1 everything.
+    """
+    os.environ[LEVEL] = logging.getLevelName(LEVELS[max(-1, min(verbosity, 1))])
+    configure_as_parent()
+
+
+def configure_as_parent() -> None:
+    """In a process that a command started: show what that command shows."""
+    logger = logging.getLogger("cairnhub")
+    if LEVEL in os.environ and not logger.handlers:
+        logger.addHandler(_Handler())
+    logger.setLevel(os.environ.get(LEVEL, logging.WARNING))
+
+
+class _Handler(logging.Handler):
+    """Writes a line above the progress bars that run, which would else be torn."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show a message; what a file or label says in it is shown, never obeyed."""
+        from tqdm import tqdm
+
+        text = printable(record.getMessage())
+        if record.levelno != logging.INFO:
+            text = f"{record.levelname.lower()}: {text}"
+        tqdm.write(text, file=sys.stderr)
