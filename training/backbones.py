@@ -1,59 +1,19 @@
 """Backbones: a small network of our own, and those of `transformers`; each gives maps (B, C, H, W)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from cairnhub.core.errors import BadInput, BrokenData, NotFound
+from cairnhub.training.architectures import ARCHITECTURES, SMALL_CNN
 from cairnhub.training.recipes.settings import Network
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
 PRETRAINED = "pretrained"
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """A published network: where its weights are, and its shape.
-
-    Attributes:
-        checkpoint: on the Hugging Face hub.
-        model_type: its family in `transformers`.
-        shape: keys of the family's configuration.
-    """
-
-    checkpoint: str
-    model_type: str
-    shape: Mapping[str, object]
-
-
-def _resnet(checkpoint: str, layer_type: str, depths: tuple[int, ...]) -> Architecture:
-    widths = [64, 128, 256, 512] if layer_type == "basic" else [256, 512, 1024, 2048]
-    shape = {"layer_type": layer_type, "depths": list(depths), "hidden_sizes": widths}
-    return Architecture(checkpoint, "resnet", shape)
-
-
-def _transformer(checkpoint: str, model_type: str, width: int) -> Architecture:
-    shape = {"hidden_size": width, "num_attention_heads": width // 64, "num_hidden_layers": 12}
-    own = {"mlp_ratio": 4, "patch_size": 14} if model_type == "dinov2" else {"intermediate_size": 4 * width}
-    return Architecture(checkpoint, model_type, {**shape, **own})
-
-
-ARCHITECTURES: Mapping[str, Architecture] = {
-    "resnet18": _resnet("microsoft/resnet-18", "basic", (2, 2, 2, 2)),
-    "resnet34": _resnet("microsoft/resnet-34", "basic", (3, 4, 6, 3)),
-    "resnet50": _resnet("microsoft/resnet-50", "bottleneck", (3, 4, 6, 3)),
-    "resnet101": _resnet("microsoft/resnet-101", "bottleneck", (3, 4, 23, 3)),
-    "deit_small": _transformer("facebook/deit-small-patch16-224", "vit", 384),
-    "deit_base": _transformer("facebook/deit-base-patch16-224", "vit", 768),
-    "vit_base": _transformer("google/vit-base-patch16-224-in21k", "vit", 768),
-    "dinov2_small": _transformer("facebook/dinov2-small", "dinov2", 384),
-    "dinov2_base": _transformer("facebook/dinov2-base", "dinov2", 768),
-}
 
 
 class SmallCNN(nn.Sequential):
@@ -119,7 +79,7 @@ def make_backbone(network: Network, config: Mapping[str, Any] | None = None) -> 
     Raises:
         CairnError: the weights are not there, or are no safetensors.
     """
-    if network.backbone == "small_cnn":
+    if network.backbone == SMALL_CNN:
         if network.weights or network.pooling == "cls":
             raise BadInput("network: small_cnn has neither pretrained weights nor a class token")
         return SmallCNN(network.width)

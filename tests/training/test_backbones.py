@@ -5,7 +5,7 @@ import torch
 from transformers import AutoConfig, AutoModel
 
 from cairnhub.core.errors import CairnError
-from cairnhub.training.backbones import ARCHITECTURES
+from cairnhub.training.architectures import ARCHITECTURES
 from cairnhub.training.models import ModelDescription, RetrievalModel, load_model, save_model
 from cairnhub.training.recipes.settings import Network
 

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
 from cairnhub.core.errors import CairnError
 from cairnhub.core.parse import typed
+from cairnhub.training.architectures import has_batch_norm
 from cairnhub.training.losses.presets import PRESETS
 from cairnhub.training.losses.rank_losses import PAPERS_STEP
 from cairnhub.training.losses.registry import Loss, StepSettings, read_loss
@@ -49,8 +50,8 @@ class Recipe(Strict):
 
     @model_validator(mode="after")
     def _chunks_are_exact(self) -> "Recipe":
-        has_batch_norm = self.network.backbone.startswith(("small_cnn", "resnet"))
-        if self.batch.chunk and has_batch_norm and not self.network.frozen_batch_norm:
+        live = has_batch_norm(self.network.backbone)
+        if self.batch.chunk and live and not self.network.frozen_batch_norm:
             raise ValueError(
                 "batch.chunk with live batch norm would train on the statistics of chunks: "
                 "set network.frozen_batch_norm"

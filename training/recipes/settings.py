@@ -1,27 +1,18 @@
 """The parts of a recipe that know no loss: network, batches, augmentation, optimiser, validation."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from cairnhub.training.architectures import known_backbone
 from cairnhub.training.strict import Strict
 
 
 class Network(Strict):
     """The network and what it sees."""
 
-    backbone: Literal[
-        "small_cnn",
-        "resnet18",
-        "resnet34",
-        "resnet50",
-        "resnet101",
-        "deit_small",
-        "deit_base",
-        "vit_base",
-        "dinov2_small",
-        "dinov2_base",
-    ]
+    backbone: Annotated[str, AfterValidator(known_backbone)]
+    """A name in `training/architectures.py`."""
     weights: str = ""
     """Empty: from scratch. `pretrained`: those named in `training/backbones.py`. Else a folder or a hub id."""
     width: int = Field(default=32, ge=4)
