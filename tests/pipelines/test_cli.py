@@ -152,7 +152,7 @@ def test_a_stage_that_cannot_be_is_refused(monkeypatch, arguments, words):
         (["review", "inat2018"], "nothing to propose or to review; trees from texts have: gldv2"),
         (["review", "gldv2", "--scale", "big"], "no scale 'big'"),
         (["search", "gldv2", "absent.jpg"], "absent.jpg: there is no such picture"),
-        (["retrieve", "gldv", "gldv2"], "no model 'gldv' of scale 'sample'"),
+        (["retrieve", "gldv", "gldv2"], "no model 'gldv'"),
     ],
 )
 def test_people_are_told_what_there_is(monkeypatch, arguments, words):

@@ -14,6 +14,7 @@ import yaml
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
+from cairnhub import __main__ as program
 from cairnhub.core.files import atomic_write
 from cairnhub.core.hashing import sha256_of
 from cairnhub.datasets_hub.loader import describe
@@ -59,7 +60,7 @@ def project(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     monkeypatch.chdir(root)
     monkeypatch.delenv("CAIRN_STORE", raising=False)
     monkeypatch.setattr("cairnhub.pipelines.executors.local.LocalExecutor", lambda _: HERE)
-    monkeypatch.setattr(cli, "console", Console(width=400))
+    monkeypatch.setattr(cli.project, "console", Console(width=400))
     return root
 
 
@@ -292,4 +293,4 @@ def test_shards_that_are_copies_are_seen_on_the_disk(project: Path) -> None:
 def test_repair_goes_with_deep(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "argv", ["cairn", "doctor", "--repair"])
     with pytest.raises(SystemExit, match="--repair goes with --deep"):
-        cli.main()
+        program.main()
