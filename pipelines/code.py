@@ -15,6 +15,7 @@ NEUTRAL = (
     "core.errors",  # messages
     "core.files",  # atomic writes and locks: bytes go through as they are
     "core.lazy",
+    "core.version",
     "core.logs",
     "datasets_hub.progress",
     "datasets_hub.storage_errors",  # messages
