@@ -6,9 +6,9 @@ READY  := $(VENV)/.ready
 export PYTHONDONTWRITEBYTECODE := 1
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help setup repro grocery test browser chaos lint fuzz constraints clean
+.PHONY: help setup graph repro grocery test test-long browser chaos lint fuzz constraints clean
 help: ## what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 setup: $(READY) ## a virtual environment with the pinned packages
 
@@ -19,7 +19,10 @@ $(READY): pyproject.toml constraints.txt
 		--editable '.[build,train,ray,review,s3,dev]'
 	@touch $@
 
-repro: $(READY) ## rebuild datasets, trees, models and results of params.yaml
+graph: $(READY) ## make dvc.yaml from the declared stages, params.yaml and the imports of the code
+	@$(BIN)/cairn graph
+
+repro: graph ## rebuild datasets, trees, models and results of params.yaml
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc repro
 
 grocery: $(READY) ## MIRROR=folder with images.tar and labels.csv: the same graph on real photographs
@@ -39,8 +42,13 @@ browser: ## chromium for the tests of pages, where apt can install it; without i
 			--no-install-recommends chromium chromium-driver; } >/dev/null 2>&1; } || \
 		echo "No chromium here: the tests of pages are skipped"
 
-test: lint browser ## lint and every test that needs no network
-	@OMP_NUM_THREADS=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadgroup
+PYTEST = OMP_NUM_THREADS=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadgroup
+
+test: lint browser ## lint and the tests that need no network
+	@$(PYTEST) -m "not long"
+
+test-long: lint browser ## all tests, the long campaigns too: some twenty minutes more
+	@$(PYTEST)
 
 MINUTES ?= 2
 fuzz: $(READY) ## MINUTES=2 per parser, or only TARGETS="tree zip": coverage-guided fuzzing, summary in results/fuzz/

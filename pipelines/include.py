@@ -12,13 +12,13 @@ from cairnhub.pipelines.params import Params, check_scale, load_params, validate
 
 
 def include_dataset(path: Path, dataset: str, mirror: str | None, scale: str) -> list[str]:
-    """List `dataset` under `datasets`, `tree_from_data` and `train_on`, and note its mirror if it has one.
+    """List `dataset` under `datasets`, `tree_from_data` and `train_on`, its scale under `scales`, and note its mirror.
 
     Args:
         path: `params.yaml`; replaced only if the result is valid.
         dataset: a name under `sources`.
         mirror: folder or URL of its files, a local folder must exist; None: the embedded sample or the authors'.
-        scale: the scale whose `fetch` gets the mirror.
+        scale: the scale that is built, and whose `fetch` gets the mirror.
 
     Returns:
         The lists that name it now.
@@ -38,8 +38,10 @@ def include_dataset(path: Path, dataset: str, mirror: str | None, scale: str) ->
     lists = ["datasets"]
     if dataset not in params.tree_from_text:
         lists.append("tree_from_data")
-    if dataset in getattr(params.train, scale).recipes:
+    if params.trains(dataset, scale):
         lists.append("train_on")
+    if scale not in document["scales"]:
+        document["scales"].append(scale)
     for key in lists:
         if dataset not in document[key]:
             document[key].append(dataset)

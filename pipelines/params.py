@@ -76,11 +76,15 @@ class Params(Strict):
             for name in getattr(self, key):
                 if name not in self.datasets:
                     raise ValueError(f"{key}: {name!r} is not listed under datasets")
-        for scale in self.scales:
-            for name in self.train_on:
-                if name not in getattr(self.train, scale).recipes:
-                    raise ValueError(f"train_on: {name!r} has no recipe under train.{scale}.recipes")
+        for name in self.train_on:
+            if not any(self.trains(name, scale) for scale in self.scales):
+                places = " or ".join(f"train.{scale}.recipes" for scale in self.scales)
+                raise ValueError(f"train_on: {name!r} has no recipe under {places}")
         return self
+
+    def trains(self, dataset: str, scale: str) -> bool:
+        """Whether a recipe trains `dataset` at this scale."""
+        return dataset in getattr(self.train, scale).recipes
 
     def require_tree_from_text(self, dataset: str) -> None:
         """Refuse a dataset whose tree is not proposed from texts.

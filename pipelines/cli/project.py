@@ -56,15 +56,19 @@ def include(
     ] = None,
     scale: Annotated[str, typer.Option(help="sample or full.")] = "sample",
 ) -> None:
-    """Add a declared dataset to the lists of params.yaml, so that `dvc repro` builds it.
+    """Add a declared dataset to the lists of params.yaml and to dvc.yaml, so that `dvc repro` builds it.
 
     Example: cairn include mine --mirror /photos
     """
+    from cairnhub.pipelines.graph import write_graph
     from cairnhub.pipelines.include import include_dataset
     from cairnhub.pipelines.paths import project_root
 
-    lists = include_dataset(project_root() / "params.yaml", dataset, mirror, scale)
-    console.print(f"params.yaml: {dataset} is listed under {', '.join(lists)}; `dvc repro` builds it")
+    root = project_root()
+    lists = include_dataset(root / "params.yaml", dataset, mirror, scale)
+    write_graph(root)
+    listed = f"{dataset} is listed under {', '.join(lists)}"
+    console.print(f"params.yaml: {listed}; `dvc repro` builds it", soft_wrap=True)
     if "train_on" not in lists:
         console.print(f"It is not trained on: it has no recipe under train.{scale}.recipes")
 
