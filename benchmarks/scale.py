@@ -177,7 +177,7 @@ def _fetch(context: Any, case: Case) -> None:
 
 
 def _encode(context: Any, case: Case) -> None:
-    from cairnhub.datasets_hub.mmap_images import open_split
+    from cairnhub.datasets_hub.open_split import open_split
     from cairnhub.training.data import ImageDataset
     from cairnhub.training.embedding import embed_blocks, untrained_encoder
 
