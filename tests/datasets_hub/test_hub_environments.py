@@ -97,6 +97,7 @@ print(json.dumps(result))
 """
 
 
+@pytest.mark.long
 def test_every_version_of_datasets_reads_the_same(
     hub: Path, tmp_path: Path, s3: dict[str, object], environment: Environment
 ) -> None:
@@ -115,6 +116,7 @@ def test_every_version_of_datasets_reads_the_same(
     assert results[2] == first
 
 
+@pytest.mark.long
 def test_the_downstream_example(hub: Path, tmp_path: Path, environment: Environment) -> None:
     example = ROOT / "examples" / "downstream"
     python = environment("downstream", *(example / "requirements.txt").read_text().split())

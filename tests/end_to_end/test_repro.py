@@ -166,6 +166,7 @@ def test_a_model_is_looked_at_and_searched_with(project: Project):
 # ---- what it rebuilds -------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_deleted_data_is_rebuilt_byte_for_byte(project: Project):
     before = {**project.contents("data/hub"), **project.contents("data/tree")}
     shutil.rmtree(project.root / "data")

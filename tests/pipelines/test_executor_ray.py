@@ -70,6 +70,7 @@ def test_errors_name_the_task(executor):
     assert caught.value.__notes__ == ["while working on 4"]
 
 
+@pytest.mark.long
 def test_what_a_lost_worker_did_is_done_again(executor, tmp_path):
     markers = [tmp_path / name for name in "abc"]
     assert list(executor.map(die_once, markers)) == ["a", "b", "c"]
@@ -81,6 +82,7 @@ def test_bytes_are_those_of_the_local_executor(executor, tmp_path, dataset):
     assert on_ray == local
 
 
+@pytest.mark.long
 def test_vectors_of_images_and_texts_do_not_depend_on_the_executor(executor, monkeypatch):
     load, texts = partial(untrained_encoder, "small", 0), [f"lake {i}" for i in range(20)]
     monkeypatch.setattr(embed, "_BLOCK_TEXTS", 8)
