@@ -122,6 +122,8 @@ def doctor(
     compared with constraints.txt, free space with what is still to come. Nothing is changed, unless --repair is given:
     then leftovers older than a day are removed, and damaged files are moved to a folder `.quarantine`, so that
     `dvc repro` makes them anew. Decisions are never touched. Exits with 1 when a problem is left.
+
+    Example: cairn doctor --deep
     """
     from cairnhub.pipelines.doctor import examine, examine_deep
     from cairnhub.pipelines.paths import project_root
