@@ -183,8 +183,8 @@ def _registered(name: str, ending: str) -> str:
 def together(files: Iterable[Path]) -> list[Path]:
     """Files, and in place of files that are all of a folder, the folder; sorted.
 
-    A package's `__init__.py` that nothing imports holds a docstring or lazy names: it keeps no folder apart, and counts where
-    the folder stands for its files.
+    A package's `__init__.py` that nothing imports holds a docstring or lazy names: it keeps no folder apart, and counts
+    where the folder stands for its files.
     """
     left = set(files)
     folders = {folder for path in left for folder in path.parents if ROOT in folder.parents}

@@ -24,8 +24,7 @@ from cairnhub.pipelines.sources.download import fetch_all
 from cairnhub.pipelines.sources.ledger import LEDGER
 from cairnhub.pipelines.sources.registry import RegistryRow
 from cairnhub.pipelines.stages import check, index, publish
-from cairnhub.training.loop import untrained_model
-from cairnhub.training.models import ModelDescription, save_model
+from cairnhub.training.models import ModelDescription, save_model, untrained_model
 from cairnhub.training.recipes.recipe import load_recipe
 from tests.project import ROOT
 
@@ -269,7 +268,7 @@ def embed(context: Context) -> None:
     recipe = load_recipe("small")
     description = ModelDescription("small", recipe.network, ("fine", "coarse"), "f" * 64, 0)
     context.paths.model.mkdir(parents=True)
-    save_model(context.paths.model, untrained_model(recipe, 0), description)
+    save_model(context.paths.model, untrained_model(recipe.network, 0), description)
     embedder = Embedder(context.paths.model, context.paths.hub, context.scale, 2, context.executor.map)
     vectors = embedder.embedded("train").embeddings.numpy()
     (context.paths.root / f"{context.dataset}.vectors").write_bytes(vectors.tobytes())
