@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import NotFound
 from cairnhub.core.parse import FORBID, parse_yaml, read_text, typed
 from cairnhub.core.text import did_you_mean
 from cairnhub.pipelines.artifacts.evaluation import Evaluation
@@ -103,4 +103,4 @@ def _reproduced(protocols: list[ByMetric[float]], metric: str) -> str:
 
 def _check_known(name: str, known: Collection[str], problem: str) -> None:
     if name not in known:
-        raise CairnError(f"{problem}{did_you_mean(name, known)}; there are: {', '.join(sorted(known))}")
+        raise NotFound(f"{problem}{did_you_mean(name, known)}; there are: {', '.join(sorted(known))}")

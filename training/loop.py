@@ -16,13 +16,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from cairnhub.core.errors import CairnError
 from cairnhub.training.build_loss import build_loss
 from cairnhub.training.checkpoint import Checkpoints, RunState
 from cairnhub.training.data import LabelledImages, augment, draw_views, normalise
 from cairnhub.training.distributed import device, ranks
 from cairnhub.training.early_stopping import Part, held_out_h_ap, hold_out
-from cairnhub.training.grad_cache import Diverged, accumulate_gradients
+from cairnhub.training.grad_cache import NonFinite, accumulate_gradients
 from cairnhub.training.models import RetrievalModel, untrained_model
 from cairnhub.training.optimisation import Optimisation
 from cairnhub.training.recipes.recipe import Recipe
@@ -185,10 +184,10 @@ class Training:
                 recipe.batch.chunk,
                 lambda value: self.optimisation.scaler.scale(value / n_in_step),
             )
-        except Diverged as error:
+        except NonFinite as error:
             batch = {"images": images, "seen": seen, "positions": torch.tensor(positions)}
             saved = f"; {checkpoints.save_batch(batch)}" if checkpoints else ""
-            raise CairnError(
+            raise NonFinite(
                 f"step {progress.step + 1}, epoch {progress.epoch + 1}: {error}{saved}: lower the learning "
                 "rate in the recipe, or look for a damaged image"
             ) from error

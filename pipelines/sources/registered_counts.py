@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BrokenData, CairnError
 from cairnhub.core.parse import parse_yaml, read_text, typed
 from cairnhub.pipelines.sources.registry import REGISTRIES
 
@@ -23,7 +23,7 @@ def expected_counts(edition: str, scale: str, folder: Path = REGISTRIES) -> dict
     try:
         registered = typed(dict[str, dict[str, dict[str, int]]], content, str(path))
     except CairnError as error:
-        raise CairnError(f"{path}: not scale -> split -> counts: {error}") from error
+        raise error.within(f"{path}: not scale -> split -> counts") from error
     return registered.get(scale, {})
 
 
@@ -42,7 +42,7 @@ def check_counts(dataset: str, expected: Mapping[str, Counts], counted: Mapping[
             if here.get(what, count) != count
         ]
     if differences:
-        raise CairnError(
+        raise BrokenData(
             f"{dataset}: not the whole dataset as it was published:\n"
             + "\n".join(f"- {line}" for line in differences)
             + f"\nFetch it again, from another mirror if need be; if a part is meant, say so under "

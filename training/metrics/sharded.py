@@ -14,7 +14,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput
 from cairnhub.training.losses.inputs import check_batch, depth_relevance
 from cairnhub.training.metrics import full_ranking as ranking
 from cairnhub.training.metrics.full_ranking import (
@@ -75,12 +75,12 @@ def sharded_retrieval_metrics(
     """
     rows = gallery_rows(n_items, dist.get_rank(), dist.get_world_size())
     if len(part) != rows.stop - rows.start or len(part_labels) != len(part):
-        raise CairnError(
+        raise BadInput(
             f"part must hold rows {rows.start} to {rows.stop} of the gallery (see gallery_rows), got {len(part)} rows"
         )
     check_cut_offs(ks)
     if query.dtype == torch.float64:
-        raise CairnError("query is float64: a gallery in parts is ranked in float32")
+        raise BadInput("query is float64: a gallery in parts is ranked in float32")
     # Queries are checked against themselves: a part may be empty.
     batch = check_batch(query, query_labels, None, None, ("query", "query_labels", "part", "part_labels"))
     n_levels = batch.labels.shape[1]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput, NotFound
 from cairnhub.core.parse import parse_yaml, read_text
 from cairnhub.core.text import did_you_mean
 
@@ -25,7 +25,7 @@ def recipe_file(name: str, folder: Path = FOLDER) -> Path:
     files = {path.stem: path for path in recipe_files(folder)}
     if stem not in files:
         known = f"{did_you_mean(stem, files)}; there are: {', '.join(files)}"
-        raise CairnError(f"no recipe {name!r}: no file {stem}.yaml in {folder}{known}")
+        raise NotFound(f"no recipe {name!r}: no file {stem}.yaml in {folder}{known}")
     return files[stem]
 
 
@@ -54,16 +54,16 @@ def _base_of(path: Path, own: Mapping[str, object]) -> Path | None:
         return None
     base = path.parent / f"{own['extends']}.yaml"
     if base.parent != path.parent or not base.is_file():
-        raise CairnError(f"{path}: extends: there is no {base}")
+        raise BadInput(f"{path}: extends: there is no {base}")
     if "extends" in _read(base):
-        raise CairnError(f"{path}: extends: {base} extends another file; one level is allowed")
+        raise BadInput(f"{path}: extends: {base} extends another file; one level is allowed")
     return base
 
 
 def _read(path: Path) -> dict[str, object]:
     raw = parse_yaml(read_text(path), str(path))
     if not isinstance(raw, dict):
-        raise CairnError(f"{path}: holds no keys; see training/recipes/small.yaml")
+        raise BadInput(f"{path}: holds no keys; see training/recipes/small.yaml")
     return raw
 
 
