@@ -19,7 +19,7 @@ from cairnhub.pipelines.executors.local import HERE
 from cairnhub.pipelines.paths import Paths, project_root
 from cairnhub.training.data import ImageDataset
 from cairnhub.training.embedding import RunAll, embed_blocks, trained_encoder
-from cairnhub.training.encoders import Embedded
+from cairnhub.training.encoders import EmbeddedSplit
 from cairnhub.training.models import load_model, model_files
 
 log = logging.getLogger(__name__)
@@ -74,12 +74,12 @@ class Embedder:
         """Images of a split, as the network sees them."""
         return ImageDataset(self.splits.open(split), self.network.network.decoded_side_px)
 
-    def embedded(self, split: str) -> Embedded:
+    def embedded(self, split: str) -> EmbeddedSplit:
         """Embeddings of a split."""
         images, kept = self.images(split), self._kept(split)
         if kept and kept.is_file():
             try:
-                return Embedded(load_file(kept)["embeddings"], images.labels)
+                return EmbeddedSplit(load_file(kept)["embeddings"], images.labels)
             except SafetensorError:
                 log.warning(f"{kept}: damaged, made again")
         encoder = partial(trained_encoder, self.folder)

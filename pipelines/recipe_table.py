@@ -29,7 +29,7 @@ Written by `cairn recipes`; values in percent. A recipe counts as run once `trai
 
 
 @dataclass(frozen=True)
-class Reported:
+class ReportedResults:
     """What papers say of a recipe file.
 
     Attributes:
@@ -43,13 +43,13 @@ class Reported:
     __pydantic_config__ = FORBID
 
 
-def load_reported(path: Path) -> dict[str, Reported]:
+def load_reported(path: Path) -> dict[str, ReportedResults]:
     """What is reported, by recipe file.
 
     Raises:
         CairnError: another shape, or a recipe or preset that there is not.
     """
-    reported = typed(dict[str, Reported], parse_yaml(read_text(path), str(path)), str(path))
+    reported = typed(dict[str, ReportedResults], parse_yaml(read_text(path), str(path)), str(path))
     files = {name.partition("/")[0] for name in recipe_names()}
     for key, of_file in reported.items():
         _check_known(key, files, f"{path}: {key}: no recipe file is called so")
@@ -75,9 +75,11 @@ def recipe_table(params: Params, results: Path, reported: Path = REPORTED) -> st
     return HEAD + "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
-def _rows(name: str, params: Params, results: Path, papers: dict[str, Reported]) -> list[tuple[str, ...]]:
+def _rows(
+    name: str, params: Params, results: Path, papers: dict[str, ReportedResults]
+) -> list[tuple[str, ...]]:
     file, _, preset = name.partition("/")
-    of_file = papers.get(file, Reported())
+    of_file = papers.get(file, ReportedResults())
     found, values = _metrics(name, params, results), of_file.reported.get(preset, {})
     start = (f"`{name}`", of_file.settings_of.partition(" (")[0] or "-", PRESETS[preset].paper)
     return [

@@ -21,7 +21,7 @@ SYSTEMS = {"trained": "trained", "untrained": "untrained", "colour_histogram": "
 
 
 @dataclass(frozen=True)
-class Published:
+class DatasetSummary:
     """A dataset that was published and checked.
 
     Attributes:
@@ -55,7 +55,7 @@ class Published:
 
 
 @dataclass(frozen=True)
-class Reviewed:
+class ReviewSummary:
     """A tree that was proposed from texts: its agreement with published labels, and its decisions.
 
     Attributes:
@@ -72,7 +72,7 @@ class Reviewed:
 
 
 @dataclass(frozen=True)
-class Protocol:
+class ProtocolSummary:
     """One way to evaluate: by metric (H-AP, then AP and R@1 per level) and system, in percent with intervals."""
 
     name: str
@@ -81,13 +81,13 @@ class Protocol:
 
 
 @dataclass(frozen=True)
-class Evaluated:
+class ModelSummary:
     """A trained model beside its baselines, with its training curve (epoch, loss) and some queries."""
 
     name: str
     scale: str
     loss: tuple[tuple[float, float], ...]
-    protocols: tuple[Protocol, ...]
+    protocols: tuple[ProtocolSummary, ...]
     levels: tuple[str, ...]
     found: tuple[ShownQuery, ...]
 
@@ -113,9 +113,9 @@ class Effort:
 class Summary:
     """All that was built."""
 
-    datasets: tuple[Published, ...]
-    reviewed: tuple[Reviewed, ...]
-    evaluated: tuple[Evaluated, ...]
+    datasets: tuple[DatasetSummary, ...]
+    reviewed: tuple[ReviewSummary, ...]
+    evaluated: tuple[ModelSummary, ...]
     effort: Effort
 
 
@@ -144,11 +144,11 @@ def _key(file: Path) -> tuple[str, str]:
     return file.parent.parent.name, file.parent.name
 
 
-def _published(file: Path) -> Published:
+def _published(file: Path) -> DatasetSummary:
     scale, name = _key(file)
     check = CheckReport.load(file)
     card = check.published
-    return Published(
+    return DatasetSummary(
         name=name,
         scale=scale,
         title=card.title,
@@ -167,14 +167,14 @@ def _published(file: Path) -> Published:
     )
 
 
-def _reviewed(file: Path) -> Reviewed:
+def _reviewed(file: Path) -> ReviewSummary:
     scale, name = _key(file)
     path = file.parents[3] / "review" / scale / name / "report.json"
     review = ReviewReport.load(path)
-    return Reviewed(name, scale, read_agreement(file), review.counts, review.pending)
+    return ReviewSummary(name, scale, read_agreement(file), review.counts, review.pending)
 
 
-def _evaluated(file: Path, levels: Mapping[tuple[str, str], tuple[str, ...]]) -> Evaluated:
+def _evaluated(file: Path, levels: Mapping[tuple[str, str], tuple[str, ...]]) -> ModelSummary:
     scale, name = _key(file)
     if (scale, name) not in levels:
         raise NotFound(f"{file.parent}: no such dataset in results/check; remove this folder, or run `check`")
@@ -189,10 +189,10 @@ def _evaluated(file: Path, levels: Mapping[tuple[str, str], tuple[str, ...]]) ->
         for protocol in measured["trained"]
     )
     found = read_json(file.parent / "examples.json", tuple[ShownQuery, ...])
-    return Evaluated(name, scale, loss, protocols, levels[scale, name], found)
+    return ModelSummary(name, scale, loss, protocols, levels[scale, name], found)
 
 
-def _protocol(name: str, metrics: Mapping[str, Metrics], levels: Sequence[str]) -> Protocol:
+def _protocol(name: str, metrics: Mapping[str, Metrics], levels: Sequence[str]) -> ProtocolSummary:
     measured = tuple(level for level in levels if MetricKey("ap", level) in metrics["trained"][0])
     headlines = {H_AP: "H-AP"}
     headlines |= {MetricKey("ap", level): f"AP {level}" for level in measured}
@@ -205,4 +205,4 @@ def _protocol(name: str, metrics: Mapping[str, Metrics], levels: Sequence[str]) 
         }
         for key, words in headlines.items()
     }
-    return Protocol(name, measured, shown)
+    return ProtocolSummary(name, measured, shown)

@@ -9,8 +9,8 @@ from cairnhub.core.files import write_text_atomic
 from cairnhub.datasets_hub.card import EvaluationProtocol
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.training.data import ImageDataset
-from cairnhub.training.encoders import Embedded
-from cairnhub.training.evaluation import Measured
+from cairnhub.training.encoders import EmbeddedSplit
+from cairnhub.training.evaluation import ProtocolMetrics
 from cairnhub.training.retrieval import Side, shown_queries
 
 N_QUERIES, N_SHOWN, IMAGE_SIDE_PX = 1, 5, 88  # queries of each kind, results of each, side of a picture
@@ -20,8 +20,8 @@ def write_examples(
     path: Path,
     protocols: Sequence[EvaluationProtocol],
     tree: LabelTree,
-    measured: Mapping[str, Measured],
-    points: Mapping[str, Embedded],
+    measured: Mapping[str, ProtocolMetrics],
+    points: Mapping[str, EmbeddedSplit],
     images: Callable[[str], ImageDataset],
     *,
     may_show: bool,

@@ -20,7 +20,7 @@ from cairnhub.training.build_loss import build_loss
 from cairnhub.training.checkpoint import Checkpoints, RunState
 from cairnhub.training.data import LabelledImages, augment, draw_views, normalise
 from cairnhub.training.distributed import device, ranks
-from cairnhub.training.early_stopping import Part, held_out_h_ap, hold_out
+from cairnhub.training.early_stopping import ImageSubset, held_out_h_ap, hold_out
 from cairnhub.training.grad_cache import NonFinite, accumulate_gradients
 from cairnhub.training.models import RetrievalModel, untrained_model
 from cairnhub.training.optimisation import Optimisation
@@ -34,7 +34,7 @@ CURVE = ["step", "epoch", "loss", "learning_rate", "held_out_h_ap"]
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainingResult:
     """What training gives.
 
     Attributes:
@@ -54,7 +54,7 @@ def train(
     n_workers: int,
     checkpoints: Path | None = None,
     save_every_s: float = SAVE_EVERY_S,
-) -> Trained:
+) -> TrainingResult:
     """Train a model by a recipe; a run that was killed goes on where its checkpoints end.
 
     Args:
@@ -77,7 +77,7 @@ def train(
         )
     training.run(kept, save_every_s)
     curve = pd.DataFrame(training.state.progress.curve, columns=CURVE)
-    return Trained(training.optimisation.final_model.eval(), curve.dropna(axis="columns", how="all"))
+    return TrainingResult(training.optimisation.final_model.eval(), curve.dropna(axis="columns", how="all"))
 
 
 def fingerprint(recipe: Recipe, images: LabelledImages, seed: int) -> str:
@@ -94,7 +94,7 @@ class Training:
     def __init__(self, recipe: Recipe, images: LabelledImages, seed: int, n_workers: int) -> None:
         self.recipe, self.ranks, self.device, self.n_workers = recipe, ranks(), device(), n_workers
         torch.use_deterministic_algorithms(True, warn_only=self.device.type == "cuda")
-        self.held_out: Part | None = None
+        self.held_out: ImageSubset | None = None
         if recipe.validation:
             images, self.held_out = hold_out(images, recipe.validation, seed)
         self.sampler = ClassSampler(images.labels, recipe.batch, seed)

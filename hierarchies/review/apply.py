@@ -32,7 +32,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Pending:
+class PendingItem:
     """Something that the machine doubts and nobody decided."""
 
     level: str
@@ -43,14 +43,14 @@ class Pending:
 
 
 @dataclass(frozen=True)
-class Report:
+class DecisionReport:
     """What became of each decision, and what waits."""
 
     applied: tuple[Outcome, ...]
     no_op: tuple[Outcome, ...]
     stale: tuple[Outcome, ...]
     conflicting: tuple[Outcome, ...]
-    pending: tuple[Pending, ...]
+    pending: tuple[PendingItem, ...]
 
     def counts(self) -> dict[str, int]:
         """How many of each, for a table or a metrics file."""
@@ -108,7 +108,7 @@ class Resolution:
         return category
 
 
-def apply_decisions(proposal: Proposal, decisions: Iterable[Decision]) -> tuple[LabelTree, Report]:
+def apply_decisions(proposal: Proposal, decisions: Iterable[Decision]) -> tuple[LabelTree, DecisionReport]:
     """Apply decisions to a proposal.
 
     Args:
@@ -124,7 +124,7 @@ def apply_decisions(proposal: Proposal, decisions: Iterable[Decision]) -> tuple[
         how: tuple(sorted(found, key=lambda outcome: (outcome.decision.date, outcome.decision.id)))
         for how, found in work.outcomes.items()
     }
-    return _tree(work), Report(pending=_pending(work), **ordered)
+    return _tree(work), DecisionReport(pending=_pending(work), **ordered)
 
 
 def resolve(proposal: Proposal, decisions: Iterable[Decision]) -> Resolution:
@@ -411,9 +411,9 @@ def _tree(work: Resolution) -> LabelTree:
     return LabelTree.from_table(pd.DataFrame(rows, columns=list(levels)), levels).with_info(info)
 
 
-def _pending(work: Resolution) -> tuple[Pending, ...]:
+def _pending(work: Resolution) -> tuple[PendingItem, ...]:
     """Undecided things below `PENDING_BELOW`, most weight in doubt first."""
-    found: list[Pending] = []
+    found: list[PendingItem] = []
     things: list[tuple[str, str, float, float]] = [
         ("type", entry.text, entry.confidence, entry.weight) for entry in work.proposal.types
     ]
@@ -426,5 +426,5 @@ def _pending(work: Resolution) -> tuple[Pending, ...]:
         slot = (level, label_key(label))
         if slot not in work.decided and confidence < PENDING_BELOW:
             category = work.category_of(slot)
-            found.append(Pending(level, label, category, confidence, weight))
+            found.append(PendingItem(level, label, category, confidence, weight))
     return tuple(sorted(found, key=lambda p: (-p.weight * (1 - p.confidence), p.level, p.label)))

@@ -8,10 +8,10 @@ from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.hierarchies.proposal.proposal import Proposal
 from cairnhub.hierarchies.review.apply import Resolution, Slot, resolve
 from cairnhub.hierarchies.review.decisions import Decision
-from cairnhub.hierarchies.review.touches import Touch
+from cairnhub.hierarchies.review.touches import TouchedNodes
 
 
-def trace(proposal: Proposal, decisions: Iterable[Decision], tree: LabelTree) -> tuple[Touch, ...]:
+def trace(proposal: Proposal, decisions: Iterable[Decision], tree: LabelTree) -> tuple[TouchedNodes, ...]:
     """Decisions that hold, by date, with what they touched.
 
     A decision on a type touches its landmarks and the category they stand in; one that is stale, conflicting
@@ -32,7 +32,7 @@ def trace(proposal: Proposal, decisions: Iterable[Decision], tree: LabelTree) ->
     touches = []
     for decision in sorted(standing, key=lambda d: (d.date, d.id)):
         nodes = dict.fromkeys(node for node in _about(work, decision, leaves) if tree.has(node))
-        touches.append(Touch(decision, tuple(nodes)))
+        touches.append(TouchedNodes(decision, tuple(nodes)))
     return tuple(touches)
 
 

@@ -10,7 +10,7 @@ from cairnhub.core.text import label_key, quoted
 from cairnhub.hierarchies.proposal.kinds import HUMAN_MADE, NATURAL
 from cairnhub.hierarchies.proposal.proposal import LandmarkEntry, Proposal, TypeEntry
 from cairnhub.hierarchies.review.decisions import Decision, Level, seen_fingerprint
-from cairnhub.hierarchies.review.state import Layout, Places, Thing
+from cairnhub.hierarchies.review.state import Layout, ReviewItem, ReviewState
 
 _N_EXAMPLES = 5
 _SURE = 0.95  # of the kind of a category that a person named
@@ -56,7 +56,7 @@ def queue(proposal: Proposal, decisions: Iterable[Decision]) -> list[Question]:
     return [ask(places, item.level, item.label) for item in waiting(places)]
 
 
-def waiting(places: Places) -> list[Thing]:
+def waiting(places: ReviewState) -> list[ReviewItem]:
     """Undecided things and categories in the order to ask about them."""
     settled = {
         (level, label_key(label)) for decision in places.work.live for level, label in settles(decision)
@@ -67,11 +67,13 @@ def waiting(places: Places) -> list[Thing]:
         key = label_key(name)
         if weight is not None and ("category", key) not in settled:
             confidence = sure.get(key, _SURE)
-            found.append(Thing(-weight * (1 - confidence), "category", name, key, weight, confidence, -1))
+            found.append(
+                ReviewItem(-weight * (1 - confidence), "category", name, key, weight, confidence, -1)
+            )
     return sorted(found)
 
 
-def ask(places: Places, level: str, label: str) -> Question:
+def ask(places: ReviewState, level: str, label: str) -> Question:
     """The question about a type, a landmark or a category, decided already or not.
 
     Raises:
@@ -94,7 +96,7 @@ def settles(decision: Decision) -> list[tuple[str, str]]:
     return [] if decision.act in ("rename", "merge") else [(decision.level, decision.label)]
 
 
-def _of_type(places: Places, entry: TypeEntry) -> Question:
+def _of_type(places: ReviewState, entry: TypeEntry) -> Question:
     category = places.work.category_of(("type", label_key(entry.text)))
     near = [places.work.category_of(("type", label_key(text))) for text in entry.neighbours]
     leaves = (
@@ -114,7 +116,7 @@ def _of_type(places: Places, entry: TypeEntry) -> Question:
     )
 
 
-def _of_landmark(places: Places, entry: LandmarkEntry) -> Question:
+def _of_landmark(places: ReviewState, entry: LandmarkEntry) -> Question:
     """About a landmark; one with a type is asked about only on demand."""
     category = places.names[places.of_leaf[places.layout.leaf_of[label_key(entry.name)]]]
     of_type = ask(places, "type", entry.type) if entry.type is not None else None
@@ -133,7 +135,7 @@ def _of_landmark(places: Places, entry: LandmarkEntry) -> Question:
     )
 
 
-def _of_category(places: Places, code: int) -> Question:
+def _of_category(places: ReviewState, code: int) -> Question:
     """Whether a category has the right kind."""
     name, kind = places.names[code], places.kinds[code]
     sure = {label_key(entry.name): entry.confidence for entry in places.layout.proposal.categories}
@@ -152,7 +154,7 @@ def _of_category(places: Places, code: int) -> Question:
     )
 
 
-def landmarks_of(places: Places, level: str, label: str) -> list[int]:
+def landmarks_of(places: ReviewState, level: str, label: str) -> list[int]:
     """Leaves of a type, wherever they stand, of a category, or the one landmark itself; in the tree's order."""
     key, layout = label_key(label), places.layout
     if level == "landmark":
@@ -162,7 +164,7 @@ def landmarks_of(places: Places, level: str, label: str) -> list[int]:
     return np.flatnonzero(places.of_leaf == places.code_of[key]).tolist()
 
 
-def _weights(places: Places) -> list[float | None]:
+def _weights(places: ReviewState) -> list[float | None]:
     """Weight of the things in each category; None where there are none."""
     n_things = np.bincount(places.of_thing, minlength=len(places.names)).tolist()
     sums = np.bincount(places.of_thing, places.layout.weights, minlength=len(places.names)).tolist()

@@ -19,7 +19,7 @@ from cairnhub.hierarchies.review.apply import PENDING_BELOW, Outcome
 from cairnhub.hierarchies.review.decisions import Act, Decision, append_decision, read_decisions
 from cairnhub.hierarchies.review.preview import Effect, effect_of, refusal
 from cairnhub.hierarchies.review.queue import Question, ask, waiting
-from cairnhub.hierarchies.review.state import Layout, Places, Thing
+from cairnhub.hierarchies.review.state import Layout, ReviewItem, ReviewState
 
 SessionAct = Literal["accept", "move", "rename", "merge", "split"]
 _PAUSE_S = 300.0  # a longer gap between two answers is a break, no thinking
@@ -80,8 +80,8 @@ class Session:
         self.layout = Layout.of(self.proposal)
         self._stamp: tuple[int, ...] | None = None
         self._decisions: list[Decision] = []
-        self._places: Places | None = None
-        self._undecided: list[Thing] | None = None
+        self._places: ReviewState | None = None
+        self._undecided: list[ReviewItem] | None = None
         self._folded: list[tuple[Node, str]] = []
         self._answered_at: list[float] = []
         self.refresh()
@@ -114,21 +114,21 @@ class Session:
         self._stamp = stamp
 
     @property
-    def places(self) -> Places:
+    def places(self) -> ReviewState:
         """Where everything stands now."""
         if self._places is None:
             self._places = self.layout.places(self._decisions)
         return self._places
 
     @property
-    def undecided(self) -> list[Thing]:
+    def undecided(self) -> list[ReviewItem]:
         """What nobody has decided, in the order to ask about it."""
         if self._undecided is None:
             self._undecided = waiting(self.places)
         return self._undecided
 
     @property
-    def waiting(self) -> list[Thing]:
+    def waiting(self) -> list[ReviewItem]:
         """What is undecided and was not skipped in this session."""
         if not self.skipped:
             return self.undecided
@@ -266,7 +266,7 @@ class Session:
         Raises:
             CairnError: it matches nothing, or contradicts a decision of somebody; nothing is written.
         """
-        after: Places | None = None
+        after: ReviewState | None = None
 
         def fits(others: Sequence[Decision]) -> None:
             nonlocal after

@@ -15,7 +15,7 @@ from cairnhub.hierarchies.review.apply import Resolution, Slot, resolve
 from cairnhub.hierarchies.review.decisions import Decision, Level
 
 
-class Thing(NamedTuple):
+class ReviewItem(NamedTuple):
     """What can be asked about: a type or a landmark without a type, which have places of their own, or a category.
 
     Attributes:
@@ -50,7 +50,7 @@ class Layout:
     """
 
     proposal: Proposal
-    things: tuple[Thing, ...]
+    things: tuple[ReviewItem, ...]
     leaves: tuple[str, ...]
     thing_of: IntArray
     images: IntArray
@@ -58,11 +58,11 @@ class Layout:
     @classmethod
     def of(cls, proposal: Proposal) -> "Layout":
         """Lay a proposal out; linear in its landmarks."""
-        things: list[Thing] = []
+        things: list[ReviewItem] = []
 
         def add(level: Level, label: str, weight: float, confidence: float) -> int:
             rank = -weight * (1 - confidence)
-            things.append(Thing(rank, level, label, label_key(label), weight, confidence, len(things)))
+            things.append(ReviewItem(rank, level, label, label_key(label), weight, confidence, len(things)))
             return len(things) - 1
 
         row_of = {}
@@ -84,7 +84,7 @@ class Layout:
         return cls(proposal, tuple(things), leaves, np.array(rows, np.int64), np.array(images, np.int64))
 
     @cached_property
-    def ranked(self) -> list[Thing]:
+    def ranked(self) -> list[ReviewItem]:
         """Things by weight times doubt, most first."""
         return sorted(self.things)
 
@@ -107,7 +107,7 @@ class Layout:
     def _slots(self) -> list[Slot]:
         return [(thing.level, thing.key) for thing in self.things]
 
-    def places(self, decisions: Iterable[Decision]) -> "Places":
+    def places(self, decisions: Iterable[Decision]) -> "ReviewState":
         """Where everything stands after some decisions."""
         work = resolve(self.proposal, decisions)
         ends = {key: work.final(key) for key in work.name_of}
@@ -122,11 +122,11 @@ class Layout:
                 of_leaf[self.leaf_of[key]] = code_of[work.home_of[level, key]]
         names = tuple(work.name_of[key] for key in keys)
         kinds = tuple(work.kind_of[key] for key in keys)
-        return Places(self, work, names, kinds, of_thing, of_leaf)
+        return ReviewState(self, work, names, kinds, of_thing, of_leaf)
 
 
 @dataclass(frozen=True)
-class Places:
+class ReviewState:
     """Where things and leaves stand; categories go by their place in `names`.
 
     Attributes:

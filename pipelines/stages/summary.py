@@ -7,7 +7,14 @@ from cairnhub.core.files import write_text_atomic
 from cairnhub.core.html import PAGES as SHARED
 from cairnhub.core.html import fill
 from cairnhub.pipelines.charts import interval_chart, line_chart, share_bar
-from cairnhub.pipelines.report_data import Effort, Evaluated, Protocol, Published, Summary, read_summary
+from cairnhub.pipelines.report_data import (
+    DatasetSummary,
+    Effort,
+    ModelSummary,
+    ProtocolSummary,
+    Summary,
+    read_summary,
+)
 
 log = logging.getLogger(__name__)
 
@@ -63,18 +70,18 @@ def _effort_chart(effort: Effort) -> str:
     )
 
 
-def _loss_chart(found: Evaluated) -> str:
+def _loss_chart(found: ModelSummary) -> str:
     first, last = found.loss[0][1], found.loss[-1][1]
     label = f"Training loss of {found.name}: from {first:.3f} to {last:.3f} in {found.loss[-1][0]:g} epochs"
     return line_chart(label, {"loss": found.loss}, "epoch", "loss")
 
 
-def _level_chart(found: Evaluated, protocol: Protocol) -> str:
+def _level_chart(found: ModelSummary, protocol: ProtocolSummary) -> str:
     rows = [(name, systems) for name, systems in protocol.values.items() if not name.startswith("R@1")]
     label = f"H-AP and AP per level of {found.name}, {protocol.name}; the numbers are in the table below"
     return interval_chart(label, rows)
 
 
-def _split_bar(found: Published) -> str:
+def _split_bar(found: DatasetSummary) -> str:
     shares = {name: split.published for name, split in found.splits.items()}
     return share_bar(", ".join(f"{name} {n:,}" for name, n in shares.items()), shares)

@@ -20,7 +20,7 @@ def _compact(mask: Tensor, count: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 @dataclass(frozen=True)
-class Ranked:
+class RankedList:
     """The positives of some queries in order of rank; rows are padded to the longest, P.
 
     Attributes:
@@ -36,7 +36,7 @@ class Ranked:
     counts: Tensor
 
     @classmethod
-    def of(cls, depths: Tensor, counts: Tensor) -> Ranked:
+    def of(cls, depths: Tensor, counts: Tensor) -> RankedList:
         """From the depths in order of rank, (Q, N), and how many items have each, (Q, L + 1)."""
         n_positives = counts[:, 1:].sum(1)
         query, place, slot = _compact(depths.bool(), n_positives)
@@ -60,7 +60,7 @@ class Ranked:
 
 @dataclass(frozen=True)
 class Hits:
-    """One level's positives in order of rank, padded as in `Ranked`.
+    """One level's positives in order of rank, padded as in `RankedList`.
 
     Attributes:
         rank: (Q, P).
@@ -147,7 +147,7 @@ class Hits:
         return self.n.masked_fill(self.n == 0, torch.nan)
 
 
-def h_ap(ranked: Ranked, rel: Tensor, merge_equal: bool = False) -> Tensor:
+def h_ap(ranked: RankedList, rel: Tensor, merge_equal: bool = False) -> Tensor:
     """Hierarchical average precision (HAPPIER, 2022).
 
     Args:
@@ -169,7 +169,7 @@ def h_ap(ranked: Ranked, rel: Tensor, merge_equal: bool = False) -> Tensor:
     return (hrank / ranked.rank).sum(1) / total.masked_fill(total == 0, torch.nan)
 
 
-def ndcg(ranked: Ranked, k: int | None = None, ideal_of_retrieved: bool = False) -> Tensor:
+def ndcg(ranked: RankedList, k: int | None = None, ideal_of_retrieved: bool = False) -> Tensor:
     """NDCG with gain ``2^depth - 1`` (Jarvelin and Kekalainen, 2002; Croft et al., 2010).
 
     Args:
@@ -192,7 +192,7 @@ def ndcg(ranked: Ranked, k: int | None = None, ideal_of_retrieved: bool = False)
     return dcg / ideal.masked_fill(ideal == 0, torch.nan)
 
 
-def asi(ranked: Ranked) -> Tensor:
+def asi(ranked: RankedList) -> Tensor:
     """Average set intersection over levels (DyML, 2021).
 
     At every rank up to the number of positives: how many items of each depth the ideal list also holds, over the

@@ -18,7 +18,7 @@ from cairnhub.training.losses.inputs import check_batch, checked_embeddings, dep
 from cairnhub.training.metrics import ranked_list as measures
 from cairnhub.training.metrics.full_ranking import LabelMatches, ListMatches, Search
 from cairnhub.training.metrics.keys import H_AP, ByMetric, MetricKey
-from cairnhub.training.metrics.ranked_list import Hits, Ranked
+from cairnhub.training.metrics.ranked_list import Hits, RankedList
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,9 @@ class Definition:
                 (depths[:, 1:], depths[:, 0]) if self.same_source else (depths[:, :-1], depths[:, -1])
             )
             counts = counts - one_hot(lost.long(), n_levels + 1)
-        return self.measure_ranked(Ranked.of(depths, counts), rel)
+        return self.measure_ranked(RankedList.of(depths, counts), rel)
 
-    def measure_ranked(self, ranked: Ranked, rel: Tensor) -> dict[MetricKey, Tensor]:
+    def measure_ranked(self, ranked: RankedList, rel: Tensor) -> dict[MetricKey, Tensor]:
         """Every metric of some queries, with the relevance of each depth, (Q, L + 1)."""
         n_levels = len(self.levels)
         metrics = {
@@ -245,7 +245,7 @@ def ground_truth_metrics(
             raise BadInput(f"relevant[{row}] must hold gallery indices, 0..{len(gallery) - 1}")
     own = torch.full((len(query),), -1, device=query.device)
     search = Search(query.detach(), gallery.detach(), ListMatches(lists, len(gallery)), own)
-    ranked = (Ranked.of(*block) for block in search.ranked_depths(exclude_own=False))
+    ranked = (RankedList.of(*block) for block in search.ranked_depths(exclude_own=False))
     return summary((_binary_metrics(some.at_least(1), ks) for some in ranked), len(query), (), ks)
 
 
