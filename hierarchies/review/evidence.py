@@ -1,4 +1,4 @@
-"""Why a thing was proposed where it is: similar types, similar categories, facts."""
+"""Why an item was proposed where it is: similar types, similar categories, facts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _N_NEAREST = 5
 
 @dataclass(frozen=True)
 class SimilarItem:
-    """A type or a category that is like the thing in question.
+    """A type or a category that is like the item in question.
 
     Attributes:
         name: the type or category.
@@ -62,7 +62,7 @@ class Reasoner:
         self._chains = {label_key(text): chain for text, chain in (chains or {}).items()}
         self._vectors: FloatArray | None = None
 
-    def of(self, question: Question, places: ReviewState) -> Reasons:
+    def of(self, question: Question, state: ReviewState) -> Reasons:
         """Reasons for the place of what is asked."""
         if question.level == "landmark":
             return Reasons((), (), self._landmark_facts(question))
@@ -70,19 +70,19 @@ class Reasoner:
             concept = load_concepts().by_name.get(label_key(question.label))
             return Reasons((), (), (concept.description,) if concept else ())
         return Reasons(
-            self._types(question, places), self._categories(question.label), self._type_facts(question)
+            self._types(question, state), self._categories(question.label), self._type_facts(question)
         )
 
-    def _types(self, question: Question, places: ReviewState) -> tuple[SimilarItem, ...]:
+    def _types(self, question: Question, state: ReviewState) -> tuple[SimilarItem, ...]:
         def similar(text: str, similarity: float | None) -> SimilarItem:
-            return SimilarItem(text, similarity, places.work.category_of(("type", label_key(text))))
+            return SimilarItem(text, similarity, state.resolution.category_of(("type", label_key(text))))
 
         if self._embedder is None:
             return tuple(similar(text, None) for text in question.neighbours)
-        texts = [entry.text for entry in places.layout.proposal.types]
+        texts = [entry.text for entry in state.layout.proposal.types]
         if self._vectors is None:
             self._vectors = self._embedder.encode([text_to_embed(text) for text in texts])
-        own = places.layout.row_of["type", label_key(question.label)]
+        own = state.layout.row_of["type", label_key(question.label)]
         cosines = self._vectors @ self._vectors[own]
         cosines[own] = -np.inf
         nearest = np.argsort(-cosines, kind="stable")[: min(_N_NEAREST, len(texts) - 1)]

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cairnhub.hierarchies.review.apply import Outcome
 from cairnhub.hierarchies.review.decisions import Decision
+from cairnhub.hierarchies.review.resolution import Outcome
 from cairnhub.hierarchies.review.state import ReviewState
 
 _N_EXAMPLES = 5
@@ -58,7 +58,7 @@ class Effect:
 
 
 def effect_of(decision: Decision, before: ReviewState, after: ReviewState) -> Effect:
-    """Compare where things stand without and with a decision."""
+    """Compare where items stand without and with a decision."""
     levels, moved = [], np.zeros(len(before.of_leaf), dtype=bool)
     for level, old, new in (
         ("category", before.names, after.names),
@@ -83,7 +83,7 @@ def effect_of(decision: Decision, before: ReviewState, after: ReviewState) -> Ef
 
 def refusal(decision: Decision, before: ReviewState, after: ReviewState) -> str:
     """Why a decision must not be written: it fits nothing, or makes decisions conflict."""
-    for outcome in after.work.outcomes["stale"]:
+    for outcome in after.resolution.outcomes["stale"]:
         if outcome.decision.id == decision.id:
             return outcome.why
     clashes = _new(before, after, "conflicting")
@@ -96,8 +96,8 @@ def refusal(decision: Decision, before: ReviewState, after: ReviewState) -> str:
 
 def _new(before: ReviewState, after: ReviewState, how: str) -> list[Outcome]:
     """Decisions that end so only after."""
-    known = {outcome.decision.id for outcome in before.work.outcomes[how]}
-    return [outcome for outcome in after.work.outcomes[how] if outcome.decision.id not in known]
+    known = {outcome.decision.id for outcome in before.resolution.outcomes[how]}
+    return [outcome for outcome in after.resolution.outcomes[how] if outcome.decision.id not in known]
 
 
 def _category_changes(before: ReviewState, after: ReviewState) -> tuple[CategoryChange, ...]:
@@ -111,7 +111,7 @@ def _category_changes(before: ReviewState, after: ReviewState) -> tuple[Category
     return tuple(sorted(changes, key=lambda change: (-size[change.name], change.name)))
 
 
-def holdings(places: ReviewState) -> dict[str, Holding]:
+def holdings(state: ReviewState) -> dict[str, Holding]:
     """Every category that holds a landmark."""
-    counts = zip(places.names, places.kinds, places.n_leaves.tolist(), places.n_images.tolist(), strict=True)
+    counts = zip(state.names, state.kinds, state.n_leaves.tolist(), state.n_images.tolist(), strict=True)
     return {name: Holding(kind, leaves, images) for name, kind, leaves, images in counts if leaves}
