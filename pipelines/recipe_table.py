@@ -80,10 +80,15 @@ def _rows(
 ) -> list[tuple[str, ...]]:
     file, _, preset = name.partition("/")
     of_file = papers.get(file, ReportedResults())
-    found, values = _metrics(name, params, results), of_file.reported.get(preset, {})
+    by_protocol, values = _metrics(name, params, results), of_file.reported.get(preset, {})
     start = (f"`{name}`", of_file.settings_of.partition(" (")[0] or "-", PRESETS[preset].paper)
     return [
-        (*start, metric, f"{values[metric]:.1f}" if metric in values else "-", _reproduced(found, metric))
+        (
+            *start,
+            metric,
+            f"{values[metric]:.1f}" if metric in values else "-",
+            _reproduced(by_protocol, metric),
+        )
         for metric in values or (str(H_AP),)
     ]
 

@@ -89,7 +89,7 @@ class ModelSummary:
     loss: tuple[tuple[float, float], ...]
     protocols: tuple[ProtocolSummary, ...]
     levels: tuple[str, ...]
-    found: tuple[ShownQuery, ...]
+    queries: tuple[ShownQuery, ...]
 
 
 @dataclass(frozen=True)
@@ -114,8 +114,8 @@ class Summary:
     """All that was built."""
 
     datasets: tuple[DatasetSummary, ...]
-    reviewed: tuple[ReviewSummary, ...]
-    evaluated: tuple[ModelSummary, ...]
+    reviews: tuple[ReviewSummary, ...]
+    models: tuple[ModelSummary, ...]
     effort: Effort
 
 
@@ -126,12 +126,12 @@ def read_summary(root: Path) -> Summary:
         CairnError: a result is not what this version writes; the message names file and key.
     """
     results = root / "results"
-    datasets = tuple(_published(file) for file in _files(results, "check", "report.json"))
-    levels = {(found.scale, found.name): tuple(found.levels) for found in datasets}
+    datasets = tuple(_dataset_summary(file) for file in _files(results, "check", "report.json"))
+    levels = {(dataset.scale, dataset.name): tuple(dataset.levels) for dataset in datasets}
     return Summary(
         datasets,
-        tuple(_reviewed(file) for file in _files(results, "cluster", "agreement.json")),
-        tuple(_evaluated(file, levels) for file in _files(results, "evaluate", "metrics.json")),
+        tuple(_review_summary(file) for file in _files(results, "cluster", "agreement.json")),
+        tuple(_model_summary(file, levels) for file in _files(results, "evaluate", "metrics.json")),
         read_json(root / "benchmarks/results/review_effort.json", Effort),
     )
 
@@ -144,7 +144,7 @@ def _key(file: Path) -> tuple[str, str]:
     return file.parent.parent.name, file.parent.name
 
 
-def _published(file: Path) -> DatasetSummary:
+def _dataset_summary(file: Path) -> DatasetSummary:
     scale, name = _key(file)
     check = CheckReport.load(file)
     card = check.published
@@ -161,20 +161,20 @@ def _published(file: Path) -> DatasetSummary:
         levels=card.n_names,
         splits=check.counts,
         quarantine=card.quarantine,
-        warnings=tuple((found.rule, found.count) for found in check.warnings),
+        warnings=tuple((warning.rule, warning.count) for warning in check.warnings),
         fingerprint=card.fingerprint,
         tree_page=f"../../data/report/{scale}/{name}/tree.html",
     )
 
 
-def _reviewed(file: Path) -> ReviewSummary:
+def _review_summary(file: Path) -> ReviewSummary:
     scale, name = _key(file)
     path = file.parents[3] / "review" / scale / name / "report.json"
     review = ReviewReport.load(path)
     return ReviewSummary(name, scale, read_agreement(file), review.counts, review.pending)
 
 
-def _evaluated(file: Path, levels: Mapping[tuple[str, str], tuple[str, ...]]) -> ModelSummary:
+def _model_summary(file: Path, levels: Mapping[tuple[str, str], tuple[str, ...]]) -> ModelSummary:
     scale, name = _key(file)
     if (scale, name) not in levels:
         raise NotFound(f"{file.parent}: no such dataset in results/check; remove this folder, or run `check`")
@@ -184,12 +184,14 @@ def _evaluated(file: Path, levels: Mapping[tuple[str, str], tuple[str, ...]]) ->
     measured = {system: evaluation.protocols(system) for system in SYSTEMS}
     protocols = tuple(
         _protocol(
-            protocol, {system: found[protocol] for system, found in measured.items()}, levels[scale, name]
+            protocol,
+            {system: by_protocol[protocol] for system, by_protocol in measured.items()},
+            levels[scale, name],
         )
         for protocol in measured["trained"]
     )
-    found = read_json(file.parent / "examples.json", tuple[ShownQuery, ...])
-    return ModelSummary(name, scale, loss, protocols, levels[scale, name], found)
+    queries = read_json(file.parent / "examples.json", tuple[ShownQuery, ...])
+    return ModelSummary(name, scale, loss, protocols, levels[scale, name], queries)
 
 
 def _protocol(name: str, metrics: Mapping[str, Metrics], levels: Sequence[str]) -> ProtocolSummary:

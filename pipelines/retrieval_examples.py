@@ -37,11 +37,11 @@ def write_examples(
         images: gives the images of a split.
         may_show: whether the licence lets pictures be shown; the labels always are.
     """
-    found = []
+    shown = []
     for protocol in protocols:
         query, gallery = (Side(images(name), points[name]) for name in (protocol.query, protocol.gallery))
         searched = None if protocol.gallery == protocol.query else gallery
         side_px = IMAGE_SIDE_PX if may_show else 0
-        found = shown_queries(tree, measured[protocol.name], query, searched, N_QUERIES, N_SHOWN, side_px)
-    text = json.dumps([asdict(each) for each in found], indent=1, ensure_ascii=False)
+        shown = shown_queries(tree, measured[protocol.name], query, searched, N_QUERIES, N_SHOWN, side_px)
+    text = json.dumps([asdict(query_shown) for query_shown in shown], indent=1, ensure_ascii=False)
     write_text_atomic(path, text + "\n")

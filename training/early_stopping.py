@@ -53,5 +53,5 @@ def held_out_h_ap(model: RetrievalModel, held_out: ImageSubset, batch_size: int,
     """
     encoder = model_encoder(model.eval())
     embedded = embed_split(held_out, encoder, batch_size, n_workers)
-    found = retrieval_metrics(embedded.embeddings, torch.from_numpy(held_out.labels))
-    return from_first_rank(found.values[H_AP])
+    metrics = retrieval_metrics(embedded.embeddings, torch.from_numpy(held_out.labels))
+    return from_first_rank(metrics.values[H_AP])

@@ -70,12 +70,12 @@ def train(
             checkpoint cannot be written.
     """
     training = Training(recipe, images, seed, n_workers)
-    kept = Checkpoints(checkpoints, fingerprint(recipe, images, seed)) if checkpoints else None
-    if kept and kept.resume(training.state):
+    store = Checkpoints(checkpoints, fingerprint(recipe, images, seed)) if checkpoints else None
+    if store and store.resume(training.state):
         log.info(
             f"going on after step {training.state.progress.step} of {recipe.n_epochs * training.steps_per_epoch}"
         )
-    training.run(kept, save_every_s)
+    training.run(store, save_every_s)
     curve = pd.DataFrame(training.state.progress.curve, columns=CURVE)
     return TrainingResult(training.optimisation.final_model.eval(), curve.dropna(axis="columns", how="all"))
 

@@ -97,11 +97,11 @@ def shown_queries(
         src = thumbnail(side.images.picture(index), image_side_px) if image_side_px else ""
         return Picture(src, _path(tree, side.embedded.labels[index]), note, grade)
 
-    found = []
+    shown = []
     for heading, chosen in instructive_queries(measured, n_queries).items():
         rows = [int(row) for row in chosen]
-        own = () if gallery else rows
-        best = nearest(query.embedded.embeddings[rows], searched.embedded.embeddings, k, own)
+        self_rows = () if gallery else rows
+        best = nearest(query.embedded.embeddings[rows], searched.embedded.embeddings, k, self_rows)
         for row, scores, items in zip(rows, *best, strict=True):
             results = []
             for score, item in zip(scores.tolist(), items.tolist(), strict=True):
@@ -109,8 +109,8 @@ def shown_queries(
                 note, grade = _shared(int(same.sum()), measured.levels)
                 results.append(picture(searched, item, f"{score:.2f}, {note}", grade))
             asked = picture(query, row, _metrics(measured, row), "query")
-            found.append(ShownQuery(heading, asked, tuple(results)))
-    return found
+            shown.append(ShownQuery(heading, asked, tuple(results)))
+    return shown
 
 
 def _metrics(measured: ProtocolMetrics, row: int) -> str:

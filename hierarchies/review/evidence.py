@@ -82,9 +82,9 @@ class Reasoner:
         texts = [entry.text for entry in state.layout.proposal.types]
         if self._vectors is None:
             self._vectors = self._embedder.encode([text_to_embed(text) for text in texts])
-        own = state.layout.row_of["type", label_key(question.label)]
-        cosines = self._vectors @ self._vectors[own]
-        cosines[own] = -np.inf
+        row = state.layout.row_of["type", label_key(question.label)]
+        cosines = self._vectors @ self._vectors[row]
+        cosines[row] = -np.inf
         nearest = np.argsort(-cosines, kind="stable")[: min(_N_NEAREST, len(texts) - 1)]
         return tuple(similar(texts[row], round(float(cosines[row]), 2)) for row in nearest)
 

@@ -63,16 +63,16 @@ def waiting(state: ReviewState) -> list[ReviewItem]:
         for decision in state.resolution.standing
         for level, label in settles(decision)
     }
-    found = [item for item in state.layout.ranked if (item.level, item.key) not in settled]
+    undecided = [item for item in state.layout.ranked if (item.level, item.key) not in settled]
     sure = {label_key(entry.name): entry.confidence for entry in state.layout.proposal.categories}
     for name, weight in zip(state.names, _weights(state), strict=True):
         key = label_key(name)
         if weight is not None and ("category", key) not in settled:
             confidence = sure.get(key, _SURE)
-            found.append(
+            undecided.append(
                 ReviewItem(-weight * (1 - confidence), "category", name, key, weight, confidence, -1)
             )
-    return sorted(found)
+    return sorted(undecided)
 
 
 def ask(state: ReviewState, level: str, label: str) -> Question:

@@ -145,7 +145,7 @@ class Session:
     def conflicts(self) -> tuple[Outcome, ...]:
         """Decisions of the file that contradict each other: the review stage stops until all but one are undone."""
         return tuple(
-            sorted(self.state.resolution.outcomes["conflicting"], key=lambda found: found.decision.id)
+            sorted(self.state.resolution.outcomes["conflicting"], key=lambda outcome: outcome.decision.id)
         )
 
     def categories(self) -> tuple[str, ...]:

@@ -35,11 +35,11 @@ def check_counts(dataset: str, expected: Mapping[str, Counts], counted: Mapping[
     """
     differences = []
     for split, counts in expected.items():
-        here = counted.get(split, dict.fromkeys(counts, 0))
+        split_counts = counted.get(split, dict.fromkeys(counts, 0))
         differences += [
-            f"split {split}: expected {count:,} {what}, found {here[what]:,}"
+            f"split {split}: expected {count:,} {what}, found {split_counts[what]:,}"
             for what, count in counts.items()
-            if here.get(what, count) != count
+            if split_counts.get(what, count) != count
         ]
     if differences:
         raise BrokenData(

@@ -126,8 +126,10 @@ def official_metrics(
     known = answers[answers["image_id"].isin(place.index)]
     by_query = known.assign(item=known["image_id"].map(place)).groupby("query_id")["item"].apply(list)
     relevant = [by_query.get(image_id, []) for image_id in query_ids]
-    found = ground_truth_metrics(query.embeddings, gallery.embeddings, relevant).per_query[MAP_AT_100]
-    per_query = pd.Series(found, index=pd.Index(query_ids)).dropna()
+    average_precision = ground_truth_metrics(query.embeddings, gallery.embeddings, relevant).per_query[
+        MAP_AT_100
+    ]
+    per_query = pd.Series(average_precision, index=pd.Index(query_ids)).dropna()
     usage = known.drop_duplicates("query_id").set_index("query_id")["usage"].str.lower()
     parts = per_query.groupby(usage.reindex(per_query.index)).mean()
     means = {"all": per_query.mean()} | {str(name): mean for name, mean in parts.items()}
@@ -147,12 +149,12 @@ def _write(
 ) -> None:
     folder = context.paths.results("evaluate")
     measured = {
-        system: {name: (found.values, found.intervals) for name, found in protocols.items()}
+        system: {name: (metrics.values, metrics.intervals) for name, metrics in protocols.items()}
         for system, protocols in results.items()
     }
     evaluation = Evaluation.of(measured, official)
     evaluation.save(folder / "metrics.json")
-    finest = {name: found.levels[0] for name, found in results["trained"].items()}
+    finest = {name: metrics.levels[0] for name, metrics in results["trained"].items()}
     evaluation.save_headline(folder / "headline.json", finest)
     table = metrics_table(results, levels)
     write_text_atomic(folder / "table.md", table)

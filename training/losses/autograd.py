@@ -42,10 +42,10 @@ class Problem:
         counts = count_by_depth(self.labels, self.ref_labels).to(queries.dtype)
         step = max(1, BLOCK_ELEMENTS["cuda" if queries.is_cuda else "cpu"] // len(items))
         for start in range(0, len(queries), step):
-            some = slice(start, start + step)
-            depth, scores = match_depth(self.labels[some], self.ref_labels), queries[some] @ items.T
-            loss, grad = losses(scores, depth, counts[some], self.objective, self.ranking, with_grad)
-            yield BlockLoss(some, loss, counts[some, 1:].sum(1) > 0, grad)
+            rows = slice(start, start + step)
+            depth, scores = match_depth(self.labels[rows], self.ref_labels), queries[rows] @ items.T
+            loss, grad = losses(scores, depth, counts[rows], self.objective, self.ranking, with_grad)
+            yield BlockLoss(rows, loss, counts[rows, 1:].sum(1) > 0, grad)
 
 
 class SummedLoss(torch.autograd.Function):

@@ -58,4 +58,4 @@ def precision_recall(
         ranked = RankedList.of(*block)
         for column, level in enumerate(levels):
             parts[level].append(ranked.at_least(n_levels - column).precision_at_recall(recalls))
-    return {level: torch.cat(found).nanmean(0).cpu().numpy() for level, found in parts.items()}
+    return {level: torch.cat(blocks).nanmean(0).cpu().numpy() for level, blocks in parts.items()}

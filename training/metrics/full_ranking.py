@@ -145,11 +145,11 @@ class Blocks:
     def scores(self, query: Tensor, gallery: Tensor) -> Iterator[tuple[slice, Tensor]]:
         """Rows of a few queries, and their scores (q, N)."""
         for first in range(0, len(query), self.n_scored):
-            some = query[first : first + self.n_scored]
-            scores = some.new_empty(len(some), len(gallery))
+            queries = query[first : first + self.n_scored]
+            scores = queries.new_empty(len(queries), len(gallery))
             for column in range(0, len(gallery), TILE):
-                scores[:, column : column + TILE] = some @ gallery[column : column + TILE].T
-            for start in range(0, len(some), self.n_ranked):
+                scores[:, column : column + TILE] = queries @ gallery[column : column + TILE].T
+            for start in range(0, len(queries), self.n_ranked):
                 block = scores[start : start + self.n_ranked]
                 yield slice(first + start, first + start + len(block)), block
 

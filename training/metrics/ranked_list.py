@@ -74,35 +74,35 @@ class Hits:
 
     def ap(self) -> Tensor:
         """Average precision."""
-        return self._precisions().sum(1) / self._some()
+        return self._precisions().sum(1) / self._n_or_nan()
 
     def map_at_r(self) -> Tensor:
         """mAP@R: precisions at positives among the first R = n items, over R (Musgrave et al., 2020)."""
-        return (self._precisions() * self._within(self.n)).sum(1) / self._some()
+        return (self._precisions() * self._within(self.n)).sum(1) / self._n_or_nan()
 
     def r_precision(self) -> Tensor:
         """Share of positives among the first R = n items."""
-        return self._within(self.n).sum(1) / self._some()
+        return self._within(self.n).sum(1) / self._n_or_nan()
 
     def reciprocal_rank(self) -> Tensor:
         """One over the rank of the first positive."""
-        return 1 / self.rank[:, 0] * (self.n / self._some())
+        return 1 / self.rank[:, 0] * (self.n / self._n_or_nan())
 
     def map_at(self, k: int) -> Tensor:
         """mAP@k as GLDv2 scores it: precisions at positives among the first k, over min(n, k)."""
-        return (self._precisions(k) * self._within(k)).sum(1) / self._some().clamp(max=k)
+        return (self._precisions(k) * self._within(k)).sum(1) / self._n_or_nan().clamp(max=k)
 
     def precision_at(self, k: int) -> Tensor:
         """Share of positives among the first k."""
-        return self._within(k).sum(1).double() / k * (self.n / self._some())
+        return self._within(k).sum(1).double() / k * (self.n / self._n_or_nan())
 
     def hit_at(self, k: int) -> Tensor:
         """R@k of metric learning: 1 where a positive is among the first k."""
-        return (self.rank[:, 0] <= k) * (self.n / self._some())
+        return (self.rank[:, 0] <= k) * (self.n / self._n_or_nan())
 
     def recall_at(self, k: int) -> Tensor:
         """Positives among the first k, over min(n, k)."""
-        return self._within(k).sum(1) / self._some().clamp(max=k)
+        return self._within(k).sum(1) / self._n_or_nan().clamp(max=k)
 
     def precision_at_recall(self, recalls: Sequence[float]) -> Tensor:
         """The highest precision at each recall (R,) or more, (Q, R)."""
@@ -119,22 +119,22 @@ class Hits:
         before = harmonic[
             (self.rank - 1).clamp(max=last).long()
         ]  # a positive adds 1/k at every k from its rank to R
-        return ((harmonic[self.n.long()][:, None] - before) * self._within(self.n)).sum(1) / self._some()
+        return ((harmonic[self.n.long()][:, None] - before) * self._within(self.n)).sum(1) / self._n_or_nan()
 
     def exclusive_ap(self) -> Tensor:
         """AP of the items that match at this level and no finer one, with finer ones taken out of the list."""
-        found = self.exact.cumsum(1)
-        rank = self.rank - (self._found() - found)
-        n = found[:, -1].double()
-        return (found / rank.clamp(min=1) * self.exact).sum(1) / n.masked_fill(n == 0, torch.nan)
+        n_exact = self.exact.cumsum(1)
+        rank = self.rank - (self._n_met() - n_exact)
+        n = n_exact[:, -1].double()
+        return (n_exact / rank.clamp(min=1) * self.exact).sum(1) / n.masked_fill(n == 0, torch.nan)
 
-    def _found(self, k: int | None = None) -> Tensor:
+    def _n_met(self, k: int | None = None) -> Tensor:
         """How many positives have been met at each."""
         width = self.rank[:, :k].shape[1]
         return torch.arange(1, width + 1, dtype=torch.float64, device=self.rank.device)
 
     def _precisions(self, k: int | None = None) -> Tensor:
-        return self._found(k) / self.rank[:, :k]
+        return self._n_met(k) / self.rank[:, :k]
 
     def _within(self, k: int | Tensor) -> Tensor:
         """Which positives are among the first k; no more than k can be."""
@@ -142,7 +142,7 @@ class Hits:
             return self.rank <= k[:, None]
         return self.rank[:, :k] <= k
 
-    def _some(self) -> Tensor:
+    def _n_or_nan(self) -> Tensor:
         """Number of positives, NaN for none."""
         return self.n.masked_fill(self.n == 0, torch.nan)
 
@@ -157,14 +157,14 @@ def h_ap(ranked: RankedList, rel: Tensor, merge_equal: bool = False) -> Tensor:
             published code does (values above 1).
     """
     depths = range(1, rel.shape[1])
-    found = {depth: (ranked.depth == depth).cumsum(1).double() for depth in depths}
+    n_met = {depth: (ranked.depth == depth).cumsum(1).double() for depth in depths}
     hrank = torch.zeros_like(ranked.rank)
     for depth in depths:
         shared = torch.minimum(rel, rel[:, depth, None]).gather(1, ranked.depth)
-        hrank += shared * found[depth]
+        hrank += shared * n_met[depth]
         for other in depths if merge_equal else ():
             if other != depth:
-                hrank += shared * found[other] * (rel[:, other] == rel[:, depth])[:, None]
+                hrank += shared * n_met[other] * (rel[:, other] == rel[:, depth])[:, None]
     total = (rel * ranked.counts).sum(1)
     return (hrank / ranked.rank).sum(1) / total.masked_fill(total == 0, torch.nan)
 

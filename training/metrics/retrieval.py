@@ -287,7 +287,9 @@ def summary(
     """Blocks of queries joined; means over queries, and over levels."""
     per_query = _joined(parts, n_queries)
     defined = {key: values[~np.isnan(values)] for key, values in per_query.items()}
-    values = ByMetric({key: float(some.mean()) if len(some) else math.nan for key, some in defined.items()})
+    values = ByMetric(
+        {key: float(counted.mean()) if len(counted) else math.nan for key, counted in defined.items()}
+    )
     at_k = [(name, k) for k in ks for name in _CUT_OFF]
     whole = [(name, None) for name in (*_WHOLE, "exclusive_ap")]
     for name, k in (*whole, *at_k) if levels else ():

@@ -42,17 +42,17 @@ def files_of_recipe(name: str, folder: Path = FOLDER) -> list[Path]:
 
 def merged_settings(path: Path) -> dict[str, object]:
     """The keys of a file, on top of those of the file that its `extends` names."""
-    own = _read(path)
-    base = _base_of(path, own)
-    own.pop("extends", None)
-    return _merged(_read(base), own) if base else own
+    settings = _read(path)
+    base = _base_of(path, settings)
+    settings.pop("extends", None)
+    return _merged(_read(base), settings) if base else settings
 
 
-def _base_of(path: Path, own: Mapping[str, object]) -> Path | None:
+def _base_of(path: Path, settings: Mapping[str, object]) -> Path | None:
     """The file that another extends."""
-    if "extends" not in own:
+    if "extends" not in settings:
         return None
-    base = path.parent / f"{own['extends']}.yaml"
+    base = path.parent / f"{settings['extends']}.yaml"
     if base.parent != path.parent or not base.is_file():
         raise BadInput(f"{path}: extends: there is no {base}")
     if "extends" in _read(base):
@@ -67,10 +67,10 @@ def _read(path: Path) -> dict[str, object]:
     return raw
 
 
-def _merged(shared: Mapping[str, object], own: Mapping[str, object]) -> dict[str, object]:
+def _merged(shared: Mapping[str, object], settings: Mapping[str, object]) -> dict[str, object]:
     """Own values over shared ones, key by key inside mappings too; a loss is named as a whole."""
     merged = dict(shared)
-    for key, value in own.items():
+    for key, value in settings.items():
         before = merged.get(key)
         both = isinstance(before, dict) and isinstance(value, dict) and key != "loss"
         merged[key] = {**before, **value} if both else value  # type: ignore[dict-item]

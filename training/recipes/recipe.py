@@ -50,8 +50,8 @@ class Recipe(Strict):
 
     @model_validator(mode="after")
     def _chunks_are_exact(self) -> "Recipe":
-        live = has_batch_norm(self.network.backbone)
-        if self.batch.chunk and live and not self.network.frozen_batch_norm:
+        has_live_norm = has_batch_norm(self.network.backbone)
+        if self.batch.chunk and has_live_norm and not self.network.frozen_batch_norm:
             raise ValueError(
                 "batch.chunk with live batch norm would train on the statistics of chunks: "
                 "set network.frozen_batch_norm"
