@@ -21,9 +21,9 @@ from cairnhub.hierarchies.agreement import agreement
 from cairnhub.hierarchies.proposal.proposal import Proposal
 from cairnhub.hierarchies.proposal.propose import anchor_texts, load_concepts, propose, text_to_embed
 from cairnhub.hierarchies.proposal.text_vectors import Embeddings, SentenceEmbedder
-from cairnhub.hierarchies.review.apply import resolve
 from cairnhub.hierarchies.review.decisions import Decision
 from cairnhub.hierarchies.review.queue import Question, queue
+from cairnhub.hierarchies.review.resolution import resolve
 
 RESULTS = Path(__file__).parent / "results"
 TARGET = 0.99

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from cairnhub.datasets_hub.card import front_matter
-from cairnhub.datasets_hub.check_report import LookAlike, Report
+from cairnhub.datasets_hub.check_report import CheckResult, LookAlike
 from cairnhub.datasets_hub.duplicates import near_pairs
 from cairnhub.datasets_hub.image_check import DECODING_FAULTS, open_image
 from cairnhub.datasets_hub.loader import describe
@@ -24,7 +24,7 @@ from cairnhub.datasets_hub.location import PublishedDataset
 from cairnhub.datasets_hub.readme import configs
 from cairnhub.datasets_hub.schema import table_features, tree_tables
 from cairnhub.datasets_hub.shard_scan import (
-    Findings,
+    FindingCounter,
     ScannedGroup,
     ScanTask,
     ShardScan,
@@ -50,7 +50,7 @@ def check_dataset(
     storage_options: Mapping[str, object] | None = None,
     expected_listed: Mapping[str, int] | None = None,
     run_all: RunAll | None = None,
-) -> Report:
+) -> CheckResult:
     """Check every file, row and image of a published dataset.
 
     Violations: an altered or missing file; a schema, label, count or tree table that does not fit; an image
@@ -74,7 +74,7 @@ def check_dataset(
     """
     dataset = describe(name, scale=scale, revision=revision, hub=hub, storage_options=storage_options)
     tree = dataset.tree()
-    violations, warnings = Findings(), Findings()
+    violations, warnings = FindingCounter(), FindingCounter()
     _check_card(dataset, tree, violations)
     _check_tree_tables(dataset, tree, violations)
     tasks = [
@@ -87,7 +87,7 @@ def check_dataset(
     _check_ids(whole, violations)
     _check_accounts(dataset, whole, expected_listed, violations)
     look_alikes = _look_alikes(dataset, whole, warnings)
-    return Report(dataset.card.name, len(whole.ids), violations.listed(), warnings.listed(), look_alikes)
+    return CheckResult(dataset.card.name, len(whole.ids), violations.listed(), warnings.listed(), look_alikes)
 
 
 def _in_threads(scan: Callable[[ScanTask], ShardScan], tasks: Sequence[ScanTask]) -> list[ShardScan]:
@@ -118,7 +118,7 @@ class _Whole:
     hashes: npt.NDArray[np.uint64]
 
     @classmethod
-    def of(cls, scans: Sequence[ShardScan], findings: Findings) -> "_Whole":
+    def of(cls, scans: Sequence[ShardScan], findings: FindingCounter) -> "_Whole":
         """Join what was found in the shards; what does not hold is added to `findings`."""
         for scan in scans:
             findings.merge(scan.findings)
@@ -141,7 +141,7 @@ class _Whole:
         return f"{self.names[self.splits[row]]}/{self.ids[row]}"
 
 
-def _check_card(dataset: PublishedDataset, tree: LabelTree, findings: Findings) -> None:
+def _check_card(dataset: PublishedDataset, tree: LabelTree, findings: FindingCounter) -> None:
     readme = dataset.location.readme
     head = front_matter(dataset.location.read_text(readme), f"{dataset.location.uri}/{readme}")
     if head.get("configs") != configs(dataset.stats):
@@ -153,7 +153,7 @@ def _check_card(dataset: PublishedDataset, tree: LabelTree, findings: Findings) 
         findings.add("stats.json counts other names than the tree has", [str(dict(dataset.stats.n_names))])
 
 
-def _check_tree_tables(dataset: PublishedDataset, tree: LabelTree, findings: Findings) -> None:
+def _check_tree_tables(dataset: PublishedDataset, tree: LabelTree, findings: FindingCounter) -> None:
     for config, frame in tree_tables(tree).items():
         schema = table_features(config).arrow_schema
         published = _read_table(dataset, config, findings)
@@ -167,7 +167,7 @@ def _check_counts(
     dataset: PublishedDataset,
     tree: LabelTree,
     whole: _Whole,
-    findings: Findings,
+    findings: FindingCounter,
 ) -> None:
     if len(whole.leaves) != len(whole.splits):
         return  # a shard broke off in the middle, which is noted already
@@ -185,7 +185,7 @@ def _check_accounts(
     dataset: PublishedDataset,
     whole: _Whole,
     expected_listed: Mapping[str, int] | None,
-    findings: Findings,
+    findings: FindingCounter,
 ) -> None:
     """Every listed image is published, quarantined with a reason, or excluded."""
     quarantined = _quarantine(dataset, findings)
@@ -204,7 +204,7 @@ def _check_accounts(
     findings.add("image both published and quarantined", sorted(set(whole.ids.filter(twice).to_pylist())))
 
 
-def _quarantine(dataset: PublishedDataset, findings: Findings) -> pd.DataFrame:
+def _quarantine(dataset: PublishedDataset, findings: FindingCounter) -> pd.DataFrame:
     """The table `quarantine`; empty where nothing was quarantined or the file cannot be read."""
     table = _read_table(dataset, "quarantine", findings) if "quarantine" in dataset.stats.tables else None
     if table is None:
@@ -212,7 +212,7 @@ def _quarantine(dataset: PublishedDataset, findings: Findings) -> pd.DataFrame:
     return pd.DataFrame(table.to_pydict())
 
 
-def _read_table(dataset: PublishedDataset, config: str, findings: Findings) -> pa.Table | None:
+def _read_table(dataset: PublishedDataset, config: str, findings: FindingCounter) -> pa.Table | None:
     """A table beside the images; None, and a finding, where it cannot be read."""
     file = dataset.stats.tables.get(config)
     if file is None:
@@ -233,7 +233,7 @@ def _read_table(dataset: PublishedDataset, config: str, findings: Findings) -> p
     return None
 
 
-def _check_ids(whole: _Whole, findings: Findings) -> None:
+def _check_ids(whole: _Whole, findings: FindingCounter) -> None:
     codes = whole.ids.dictionary_encode().indices.to_numpy()
     repeated = np.flatnonzero(np.bincount(codes)[codes] > 1)
     splits: dict[str, list[str]] = {}
@@ -244,7 +244,7 @@ def _check_ids(whole: _Whole, findings: Findings) -> None:
         findings.add(rule, [f"{image_id} in {', '.join(sorted(set(names)))}"])
 
 
-def _look_alikes(dataset: PublishedDataset, whole: _Whole, findings: Findings) -> tuple[LookAlike, ...]:
+def _look_alikes(dataset: PublishedDataset, whole: _Whole, findings: FindingCounter) -> tuple[LookAlike, ...]:
     """Pairs across splits: the same file first, then near ones; the first are returned with pictures."""
     if len(whole.hashes) != len(whole.splits):
         return ()

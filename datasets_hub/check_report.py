@@ -40,7 +40,7 @@ class LookAlike:
 
 
 @dataclass(frozen=True)
-class Report:
+class CheckResult:
     """The outcome of `check_dataset`.
 
     Attributes:

@@ -30,7 +30,7 @@ _PUBLIC_DOMAIN = re.compile(
 )
 
 
-class Findings:
+class FindingCounter:
     """Rules that do not hold, counted, with the first examples of each."""
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class Findings:
             if len(self._examples.setdefault(rule, [])) < _N_EXAMPLES:
                 self._examples[rule].append(example)
 
-    def merge(self, other: "Findings") -> None:
+    def merge(self, other: "FindingCounter") -> None:
         """Add what was found elsewhere."""
         for rule, examples in other._examples.items():
             kept = self._examples.setdefault(rule, [])
@@ -81,7 +81,7 @@ class ShardScan:
         hashes: perceptual; 0 for a broken image.
     """
 
-    findings: Findings = field(default_factory=Findings)
+    findings: FindingCounter = field(default_factory=FindingCounter)
     groups: list[ScannedGroup] = field(default_factory=list)
     ids: list[pa.Array] = field(default_factory=list)
     leaves: list[npt.NDArray[np.int64]] = field(default_factory=list)

@@ -37,7 +37,7 @@ RunAll = Callable[[Callable[[WriteTask], WriteResult], Sequence[WriteTask]], Ite
 
 
 @dataclass(frozen=True)
-class Unpublished:
+class UnpublishedImages:
     """What a source lists and does not hand on, so that the counts add up.
 
     Attributes:
@@ -58,7 +58,7 @@ def write_dataset(
     shard_size_bytes: int = 400_000_000,
     rows_per_group: int = 100,
     check: ImageCheck = USUAL,
-    unpublished: Unpublished = Unpublished(),
+    unpublished: UnpublishedImages = UnpublishedImages(),
     run_all: RunAll = map,
     progress: bool = False,
 ) -> Stats:

@@ -16,7 +16,7 @@ from cairnhub.hierarchies.label_tree.node import Node, NodeInfo
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.hierarchies.render import total_counts
 from cairnhub.hierarchies.review.decisions import Decision
-from cairnhub.hierarchies.review.touches import Touch
+from cairnhub.hierarchies.review.touches import TouchedNodes
 from cairnhub.hierarchies.tree_diff import Change, diff
 
 Photos = Mapping[str, Sequence[bytes]]
@@ -39,7 +39,7 @@ class View:
     name: str
     tree: LabelTree
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    touches: Sequence[Touch] = ()
+    touches: Sequence[TouchedNodes] = ()
 
 
 def write_explorer(
@@ -120,7 +120,7 @@ def _known(column: list[int]) -> list[int]:
     return column if any(value >= 0 for value in column) else []
 
 
-def _decision(touch: Touch, tree: LabelTree) -> dict[str, object]:
+def _decision(touch: TouchedNodes, tree: LabelTree) -> dict[str, object]:
     decision = touch.decision
     return {
         "act": sentence(decision),

@@ -133,10 +133,12 @@ def _moves(
         if new in own_heirs[old] and now not in heirs[parent]:
             moved.setdefault((parent, now), {}).setdefault(new, []).append(weight)
     changes = []
-    for (parent, now), found in sorted(moved.items()):
-        leaves = [weight for each in found.values() for weight in each]
-        names = tuple(sorted(found))
-        changes.append(Change("moved", level, parent, now, len(found), len(leaves), sum(leaves), names))
+    for (parent, now), labels_moved in sorted(moved.items()):
+        leaves = [weight for weights_of_label in labels_moved.values() for weight in weights_of_label]
+        names = tuple(sorted(labels_moved))
+        changes.append(
+            Change("moved", level, parent, now, len(labels_moved), len(leaves), sum(leaves), names)
+        )
     return sorted(changes, key=_order)
 
 

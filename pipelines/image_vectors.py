@@ -19,7 +19,7 @@ from cairnhub.pipelines.executors.local import HERE
 from cairnhub.pipelines.paths import Paths, project_root
 from cairnhub.training.data import ImageDataset
 from cairnhub.training.embedding import RunAll, embed_blocks, trained_encoder
-from cairnhub.training.encoders import Embedded
+from cairnhub.training.encoders import EmbeddedSplit
 from cairnhub.training.models import load_model, model_files
 
 log = logging.getLogger(__name__)
@@ -74,28 +74,28 @@ class Embedder:
         """Images of a split, as the network sees them."""
         return ImageDataset(self.splits.open(split), self.network.network.decoded_side_px)
 
-    def embedded(self, split: str) -> Embedded:
+    def embedded(self, split: str) -> EmbeddedSplit:
         """Embeddings of a split."""
-        images, kept = self.images(split), self._kept(split)
-        if kept and kept.is_file():
+        images, cached = self.images(split), self._cached(split)
+        if cached and cached.is_file():
             try:
-                return Embedded(load_file(kept)["embeddings"], images.labels)
+                return EmbeddedSplit(load_file(cached)["embeddings"], images.labels)
             except SafetensorError:
-                log.warning(f"{kept}: damaged, made again")
+                log.warning(f"{cached}: damaged, made again")
         encoder = partial(trained_encoder, self.folder)
         files = [
             path for pattern in ("*.json", "*.safetensors") for path in sorted(self.folder.rglob(pattern))
         ]
         embedded = embed_blocks(images, encoder, self.batch_size, self.run_all, files)
-        if kept:
+        if cached:
             try:
-                with atomic_write(kept) as temporary:
+                with atomic_write(cached) as temporary:
                     save_file({"embeddings": embedded.embeddings}, temporary)
             except (OSError, SafetensorError) as error:
-                log.warning(f"{kept}: not kept, the next call embeds again: {error}")
+                log.warning(f"{cached}: not kept, the next call embeds again: {error}")
         return embedded
 
-    def _kept(self, split: str) -> Path | None:
+    def _cached(self, split: str) -> Path | None:
         try:
             return Paths(project_root(), "", "").image_vectors / f"{self.key}-{split}.safetensors"
         except NotFound:  # not in a checkout

@@ -59,8 +59,8 @@ class Index:
 
 
 @dataclass(frozen=True)
-class SeekPart:
-    """Rows `start` to `stop` of one split; those of streamed archives among them are left to `StreamPart`."""
+class SeekPartition:
+    """Rows `start` to `stop` of one split; those of streamed archives among them are left to `StreamPartition`."""
 
     index: Index
     split: str
@@ -99,7 +99,7 @@ class SeekPart:
 
 
 @dataclass(frozen=True)
-class StreamPart:
+class StreamPartition:
     """A whole streamed archive; the images of all its splits come in its own order."""
 
     index: Index
@@ -160,12 +160,12 @@ def cut_parts(index: Index, shard_size_bytes: int) -> list[Partition]:
         for start, stop in cut_runs(sizes[rows], shard_size_bytes):
             size_bytes = int(sizes[first + start : first + stop].sum())
             if size_bytes:
-                parts.append(SeekPart(index, split, first + start, first + stop, size_bytes))
+                parts.append(SeekPartition(index, split, first + start, first + stop, size_bytes))
     for archive in sorted(streamed, key=str):
         here = set(table.filter(pc.field("archive") == archive.name)["split"].to_pylist())
         size_bytes = archive.path_of("").stat().st_size
         parts.append(
-            StreamPart(index, archive, tuple(split for split in splits if split in here), size_bytes)
+            StreamPartition(index, archive, tuple(split for split in splits if split in here), size_bytes)
         )
     return parts
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import NotFound
 from cairnhub.core.parse import FORBID, parse_yaml, read_text, typed
 from cairnhub.core.text import did_you_mean
 from cairnhub.pipelines.artifacts.evaluation import Evaluation
@@ -29,7 +29,7 @@ Written by `cairn recipes`; values in percent. A recipe counts as run once `trai
 
 
 @dataclass(frozen=True)
-class Reported:
+class ReportedResults:
     """What papers say of a recipe file.
 
     Attributes:
@@ -43,13 +43,13 @@ class Reported:
     __pydantic_config__ = FORBID
 
 
-def load_reported(path: Path) -> dict[str, Reported]:
+def load_reported(path: Path) -> dict[str, ReportedResults]:
     """What is reported, by recipe file.
 
     Raises:
         CairnError: another shape, or a recipe or preset that there is not.
     """
-    reported = typed(dict[str, Reported], parse_yaml(read_text(path), str(path)), str(path))
+    reported = typed(dict[str, ReportedResults], parse_yaml(read_text(path), str(path)), str(path))
     files = {name.partition("/")[0] for name in recipe_names()}
     for key, of_file in reported.items():
         _check_known(key, files, f"{path}: {key}: no recipe file is called so")
@@ -75,13 +75,20 @@ def recipe_table(params: Params, results: Path, reported: Path = REPORTED) -> st
     return HEAD + "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
-def _rows(name: str, params: Params, results: Path, papers: dict[str, Reported]) -> list[tuple[str, ...]]:
+def _rows(
+    name: str, params: Params, results: Path, papers: dict[str, ReportedResults]
+) -> list[tuple[str, ...]]:
     file, _, preset = name.partition("/")
-    of_file = papers.get(file, Reported())
-    found, values = _metrics(name, params, results), of_file.reported.get(preset, {})
+    of_file = papers.get(file, ReportedResults())
+    by_protocol, values = _metrics(name, params, results), of_file.reported.get(preset, {})
     start = (f"`{name}`", of_file.settings_of.partition(" (")[0] or "-", PRESETS[preset].paper)
     return [
-        (*start, metric, f"{values[metric]:.1f}" if metric in values else "-", _reproduced(found, metric))
+        (
+            *start,
+            metric,
+            f"{values[metric]:.1f}" if metric in values else "-",
+            _reproduced(by_protocol, metric),
+        )
         for metric in values or (str(H_AP),)
     ]
 
@@ -103,4 +110,4 @@ def _reproduced(protocols: list[ByMetric[float]], metric: str) -> str:
 
 def _check_known(name: str, known: Collection[str], problem: str) -> None:
     if name not in known:
-        raise CairnError(f"{problem}{did_you_mean(name, known)}; there are: {', '.join(sorted(known))}")
+        raise NotFound(f"{problem}{did_you_mean(name, known)}; there are: {', '.join(sorted(known))}")

@@ -21,7 +21,7 @@ SYSTEMS = {"trained": "trained", "untrained": "untrained", "colour_histogram": "
 
 
 @dataclass(frozen=True)
-class Published:
+class DatasetSummary:
     """A dataset that was published and checked.
 
     Attributes:
@@ -55,7 +55,7 @@ class Published:
 
 
 @dataclass(frozen=True)
-class Reviewed:
+class ReviewSummary:
     """A tree that was proposed from texts: its agreement with published labels, and its decisions.
 
     Attributes:
@@ -72,7 +72,7 @@ class Reviewed:
 
 
 @dataclass(frozen=True)
-class Protocol:
+class ProtocolSummary:
     """One way to evaluate: by metric (H-AP, then AP and R@1 per level) and system, in percent with intervals."""
 
     name: str
@@ -81,15 +81,15 @@ class Protocol:
 
 
 @dataclass(frozen=True)
-class Evaluated:
+class ModelSummary:
     """A trained model beside its baselines, with its training curve (epoch, loss) and some queries."""
 
     name: str
     scale: str
     loss: tuple[tuple[float, float], ...]
-    protocols: tuple[Protocol, ...]
+    protocols: tuple[ProtocolSummary, ...]
     levels: tuple[str, ...]
-    found: tuple[ShownQuery, ...]
+    queries: tuple[ShownQuery, ...]
 
 
 @dataclass(frozen=True)
@@ -113,9 +113,9 @@ class Effort:
 class Summary:
     """All that was built."""
 
-    datasets: tuple[Published, ...]
-    reviewed: tuple[Reviewed, ...]
-    evaluated: tuple[Evaluated, ...]
+    datasets: tuple[DatasetSummary, ...]
+    reviews: tuple[ReviewSummary, ...]
+    models: tuple[ModelSummary, ...]
     effort: Effort
 
 
@@ -126,12 +126,12 @@ def read_summary(root: Path) -> Summary:
         CairnError: a result is not what this version writes; the message names file and key.
     """
     results = root / "results"
-    datasets = tuple(_published(file) for file in _files(results, "check", "report.json"))
-    levels = {(found.scale, found.name): tuple(found.levels) for found in datasets}
+    datasets = tuple(_dataset_summary(file) for file in _files(results, "check", "report.json"))
+    levels = {(dataset.scale, dataset.name): tuple(dataset.levels) for dataset in datasets}
     return Summary(
         datasets,
-        tuple(_reviewed(file) for file in _files(results, "cluster", "agreement.json")),
-        tuple(_evaluated(file, levels) for file in _files(results, "evaluate", "metrics.json")),
+        tuple(_review_summary(file) for file in _files(results, "cluster", "agreement.json")),
+        tuple(_model_summary(file, levels) for file in _files(results, "evaluate", "metrics.json")),
         read_json(root / "benchmarks/results/review_effort.json", Effort),
     )
 
@@ -144,11 +144,11 @@ def _key(file: Path) -> tuple[str, str]:
     return file.parent.parent.name, file.parent.name
 
 
-def _published(file: Path) -> Published:
+def _dataset_summary(file: Path) -> DatasetSummary:
     scale, name = _key(file)
     check = CheckReport.load(file)
     card = check.published
-    return Published(
+    return DatasetSummary(
         name=name,
         scale=scale,
         title=card.title,
@@ -161,20 +161,20 @@ def _published(file: Path) -> Published:
         levels=card.n_names,
         splits=check.counts,
         quarantine=card.quarantine,
-        warnings=tuple((found.rule, found.count) for found in check.warnings),
+        warnings=tuple((warning.rule, warning.count) for warning in check.warnings),
         fingerprint=card.fingerprint,
         tree_page=f"../../data/report/{scale}/{name}/tree.html",
     )
 
 
-def _reviewed(file: Path) -> Reviewed:
+def _review_summary(file: Path) -> ReviewSummary:
     scale, name = _key(file)
     path = file.parents[3] / "review" / scale / name / "report.json"
     review = ReviewReport.load(path)
-    return Reviewed(name, scale, read_agreement(file), review.counts, review.pending)
+    return ReviewSummary(name, scale, read_agreement(file), review.counts, review.pending)
 
 
-def _evaluated(file: Path, levels: Mapping[tuple[str, str], tuple[str, ...]]) -> Evaluated:
+def _model_summary(file: Path, levels: Mapping[tuple[str, str], tuple[str, ...]]) -> ModelSummary:
     scale, name = _key(file)
     if (scale, name) not in levels:
         raise NotFound(f"{file.parent}: no such dataset in results/check; remove this folder, or run `check`")
@@ -184,15 +184,17 @@ def _evaluated(file: Path, levels: Mapping[tuple[str, str], tuple[str, ...]]) ->
     measured = {system: evaluation.protocols(system) for system in SYSTEMS}
     protocols = tuple(
         _protocol(
-            protocol, {system: found[protocol] for system, found in measured.items()}, levels[scale, name]
+            protocol,
+            {system: by_protocol[protocol] for system, by_protocol in measured.items()},
+            levels[scale, name],
         )
         for protocol in measured["trained"]
     )
-    found = read_json(file.parent / "examples.json", tuple[ShownQuery, ...])
-    return Evaluated(name, scale, loss, protocols, levels[scale, name], found)
+    queries = read_json(file.parent / "examples.json", tuple[ShownQuery, ...])
+    return ModelSummary(name, scale, loss, protocols, levels[scale, name], queries)
 
 
-def _protocol(name: str, metrics: Mapping[str, Metrics], levels: Sequence[str]) -> Protocol:
+def _protocol(name: str, metrics: Mapping[str, Metrics], levels: Sequence[str]) -> ProtocolSummary:
     measured = tuple(level for level in levels if MetricKey("ap", level) in metrics["trained"][0])
     headlines = {H_AP: "H-AP"}
     headlines |= {MetricKey("ap", level): f"AP {level}" for level in measured}
@@ -205,4 +207,4 @@ def _protocol(name: str, metrics: Mapping[str, Metrics], levels: Sequence[str]) 
         }
         for key, words in headlines.items()
     }
-    return Protocol(name, measured, shown)
+    return ProtocolSummary(name, measured, shown)

@@ -9,8 +9,8 @@ from cairnhub.core.files import write_text_atomic
 from cairnhub.datasets_hub.card import EvaluationProtocol
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.training.data import ImageDataset
-from cairnhub.training.encoders import Embedded
-from cairnhub.training.evaluation import Measured
+from cairnhub.training.encoders import EmbeddedSplit
+from cairnhub.training.evaluation import ProtocolMetrics
 from cairnhub.training.retrieval import Side, shown_queries
 
 N_QUERIES, N_SHOWN, IMAGE_SIDE_PX = 1, 5, 88  # queries of each kind, results of each, side of a picture
@@ -20,8 +20,8 @@ def write_examples(
     path: Path,
     protocols: Sequence[EvaluationProtocol],
     tree: LabelTree,
-    measured: Mapping[str, Measured],
-    points: Mapping[str, Embedded],
+    measured: Mapping[str, ProtocolMetrics],
+    points: Mapping[str, EmbeddedSplit],
     images: Callable[[str], ImageDataset],
     *,
     may_show: bool,
@@ -37,11 +37,11 @@ def write_examples(
         images: gives the images of a split.
         may_show: whether the licence lets pictures be shown; the labels always are.
     """
-    found = []
+    shown = []
     for protocol in protocols:
         query, gallery = (Side(images(name), points[name]) for name in (protocol.query, protocol.gallery))
         searched = None if protocol.gallery == protocol.query else gallery
         side_px = IMAGE_SIDE_PX if may_show else 0
-        found = shown_queries(tree, measured[protocol.name], query, searched, N_QUERIES, N_SHOWN, side_px)
-    text = json.dumps([asdict(each) for each in found], indent=1, ensure_ascii=False)
+        shown = shown_queries(tree, measured[protocol.name], query, searched, N_QUERIES, N_SHOWN, side_px)
+    text = json.dumps([asdict(query_shown) for query_shown in shown], indent=1, ensure_ascii=False)
     write_text_atomic(path, text + "\n")

@@ -72,7 +72,9 @@ class RunState:
             "rng": rng_states(),
             "best": self.best,
         }
-        tensors = {f"{part}.{name}": value for part, own in parts.items() for name, value in own.items()}
+        tensors = {
+            f"{part}.{name}": value for part, of_part in parts.items() for name, value in of_part.items()
+        }
         tensors["augmentation"] = self.generator.get_state()
         more, rest = self.optimisation.pack()
         return tensors | more, {**rest, "progress": asdict(self.progress)}

@@ -17,7 +17,7 @@ from cairnhub.training.models import RetrievalModel
 from cairnhub.training.recipes.settings import Validation
 
 
-class Part(LabelledImages):
+class ImageSubset(LabelledImages):
     """Some rows of a dataset."""
 
     def __init__(self, images: LabelledImages, rows: npt.NDArray[np.int64]) -> None:
@@ -27,7 +27,7 @@ class Part(LabelledImages):
         return self.images[int(self.rows[index])]
 
 
-def hold_out(images: LabelledImages, validation: Validation, seed: int) -> tuple[Part, Part]:
+def hold_out(images: LabelledImages, validation: Validation, seed: int) -> tuple[ImageSubset, ImageSubset]:
     """Part whole classes of the finest level: those to train on, and those held out.
 
     Raises:
@@ -43,15 +43,15 @@ def hold_out(images: LabelledImages, validation: Validation, seed: int) -> tuple
             f"{n_held_out}; H-AP needs 2: raise it, or take validation out of the recipe"
         )
     is_held_out = np.isin(finest, candidates[:n_held_out])
-    return Part(images, np.flatnonzero(~is_held_out)), Part(images, np.flatnonzero(is_held_out))
+    return ImageSubset(images, np.flatnonzero(~is_held_out)), ImageSubset(images, np.flatnonzero(is_held_out))
 
 
-def held_out_h_ap(model: RetrievalModel, held_out: Part, batch_size: int, n_workers: int) -> float:
+def held_out_h_ap(model: RetrievalModel, held_out: ImageSubset, batch_size: int, n_workers: int) -> float:
     """H-AP of a part searched in itself; the model is left in evaluation mode.
 
     Every rank measures, and the first one's value counts, so that all decide alike.
     """
     encoder = model_encoder(model.eval())
     embedded = embed_split(held_out, encoder, batch_size, n_workers)
-    found = retrieval_metrics(embedded.embeddings, torch.from_numpy(held_out.labels))
-    return from_first_rank(found.values[H_AP])
+    metrics = retrieval_metrics(embedded.embeddings, torch.from_numpy(held_out.labels))
+    return from_first_rank(metrics.values[H_AP])

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from cairnhub.core.portable import settle_torch
-from cairnhub.training.encoders import Embedded, Encoder, colour_histogram, model_encoder
+from cairnhub.training.encoders import EmbeddedSplit, Encoder, colour_histogram, model_encoder
 from cairnhub.training.models import load_model, untrained_model
 from cairnhub.training.recipes.settings import Network
 
@@ -92,7 +92,7 @@ def embed_block(block: EmbedBlock) -> FloatArray:
 
 def embed_blocks(
     images: Images, load: LoadEncoder, batch_size: int, run_all: RunAll = map, model: Sequence[Path] = ()
-) -> Embedded:
+) -> EmbeddedSplit:
     """Embed a split in its own order; the vectors do not depend on `run_all`.
 
     Args:
@@ -115,4 +115,4 @@ def embed_blocks(
     )  # once: beside a list of parts it would be there twice
     for block, part in zip(blocks, chain([first], parts), strict=True):
         vectors[block.start : block.stop] = part
-    return Embedded(torch.from_numpy(vectors), images.labels)
+    return EmbeddedSplit(torch.from_numpy(vectors), images.labels)

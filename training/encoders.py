@@ -20,7 +20,7 @@ Encoder = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class Embedded:
+class EmbeddedSplit:
     """A split as points.
 
     Attributes:
@@ -63,8 +63,8 @@ def colour_histogram(images: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def embed_split(images: LabelledImages, encoder: Encoder, batch_size: int, n_workers: int) -> Embedded:
+def embed_split(images: LabelledImages, encoder: Encoder, batch_size: int, n_workers: int) -> EmbeddedSplit:
     """Embed a split in its own order."""
     loader = DataLoader(images, batch_size=batch_size, num_workers=n_workers)
     batches = [encoder(batch) for batch in tqdm(loader, desc="embed", unit="batch", leave=False)]
-    return Embedded(torch.cat(batches), images.labels)
+    return EmbeddedSplit(torch.cat(batches), images.labels)

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from cairnhub.training.encoders import Embedded
+from cairnhub.training.encoders import EmbeddedSplit
 from cairnhub.training.metrics.bootstrap import bootstrap_intervals
 from cairnhub.training.metrics.curves import precision_recall
 from cairnhub.training.metrics.keys import H_AP, ByMetric, Interval, MetricKey
@@ -16,7 +16,7 @@ from cairnhub.training.metrics.retrieval import retrieval_metrics
 
 
 @dataclass(frozen=True)
-class Measured:
+class ProtocolMetrics:
     """One protocol's result.
 
     Attributes:
@@ -33,8 +33,11 @@ class Measured:
 
 
 def evaluate(
-    query: Embedded, gallery: Embedded | None, tree_levels: Sequence[str], levels: Sequence[str] = ()
-) -> Measured:
+    query: EmbeddedSplit,
+    gallery: EmbeddedSplit | None,
+    tree_levels: Sequence[str],
+    levels: Sequence[str] = (),
+) -> ProtocolMetrics:
     """Exact metrics of one protocol, with intervals.
 
     Args:
@@ -46,7 +49,7 @@ def evaluate(
     measured = tuple(levels) or tuple(tree_levels)
     metrics = retrieval_metrics(*_tensors(query, gallery, tree_levels, measured), levels=measured)
     intervals = bootstrap_intervals({key: metrics.per_query[key] for key in headlines(measured)})
-    return Measured(metrics.values, ByMetric(intervals), metrics.per_query, measured)
+    return ProtocolMetrics(metrics.values, ByMetric(intervals), metrics.per_query, measured)
 
 
 def headlines(levels: Sequence[str]) -> list[MetricKey]:
@@ -59,7 +62,10 @@ def headlines(levels: Sequence[str]) -> list[MetricKey]:
 
 
 def precision_recall_curves(
-    query: Embedded, gallery: Embedded | None, tree_levels: Sequence[str], levels: Sequence[str] = ()
+    query: EmbeddedSplit,
+    gallery: EmbeddedSplit | None,
+    tree_levels: Sequence[str],
+    levels: Sequence[str] = (),
 ) -> dict[str, npt.NDArray[np.float64]]:
     """Precision at `RECALLS`, by level; arguments as for `evaluate`."""
     measured = tuple(levels) or tuple(tree_levels)
@@ -67,7 +73,7 @@ def precision_recall_curves(
 
 
 def _tensors(
-    query: Embedded, gallery: Embedded | None, tree_levels: Sequence[str], levels: Sequence[str]
+    query: EmbeddedSplit, gallery: EmbeddedSplit | None, tree_levels: Sequence[str], levels: Sequence[str]
 ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
     """Embeddings and the labels of some levels, of both sides."""
     columns = [list(tree_levels).index(level) for level in levels]

@@ -10,8 +10,8 @@ from cairnhub.training.distributed import gather
 from cairnhub.training.rng import rng_states, set_rng_states
 
 
-class Diverged(CairnError):
-    """Embeddings or loss are no longer numbers."""
+class NonFinite(CairnError):
+    """Embeddings or loss are no longer finite numbers: training diverged."""
 
 
 def accumulate_gradients(
@@ -40,7 +40,7 @@ def accumulate_gradients(
         The loss, a scalar, unscaled.
 
     Raises:
-        Diverged: the loss or an embedding is not finite; no gradient was added.
+        NonFinite: the loss or an embedding is not finite; no gradient was added.
     """
     if chunk is None or chunk >= len(images):
         value = _finite_loss(loss, embed(images), labels)
@@ -65,8 +65,8 @@ def accumulate_gradients(
 def _finite_loss(loss: nn.Module, embeddings: Tensor, labels: Tensor) -> Tensor:
     joined = gather(embeddings)
     if not torch.isfinite(joined).all():
-        raise Diverged("the network's output is no number any more")
+        raise NonFinite("the network's output is no number any more")
     value: Tensor = loss(joined, labels)
     if not torch.isfinite(value):
-        raise Diverged(f"the loss is {value.item()}")
+        raise NonFinite(f"the loss is {value.item()}")
     return value

@@ -16,13 +16,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from cairnhub.core.errors import CairnError
 from cairnhub.training.build_loss import build_loss
 from cairnhub.training.checkpoint import Checkpoints, RunState
 from cairnhub.training.data import LabelledImages, augment, draw_views, normalise
 from cairnhub.training.distributed import device, ranks
-from cairnhub.training.early_stopping import Part, held_out_h_ap, hold_out
-from cairnhub.training.grad_cache import Diverged, accumulate_gradients
+from cairnhub.training.early_stopping import ImageSubset, held_out_h_ap, hold_out
+from cairnhub.training.grad_cache import NonFinite, accumulate_gradients
 from cairnhub.training.models import RetrievalModel, untrained_model
 from cairnhub.training.optimisation import Optimisation
 from cairnhub.training.recipes.recipe import Recipe
@@ -35,7 +34,7 @@ CURVE = ["step", "epoch", "loss", "learning_rate", "held_out_h_ap"]
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainingResult:
     """What training gives.
 
     Attributes:
@@ -55,7 +54,7 @@ def train(
     n_workers: int,
     checkpoints: Path | None = None,
     save_every_s: float = SAVE_EVERY_S,
-) -> Trained:
+) -> TrainingResult:
     """Train a model by a recipe; a run that was killed goes on where its checkpoints end.
 
     Args:
@@ -71,14 +70,14 @@ def train(
             checkpoint cannot be written.
     """
     training = Training(recipe, images, seed, n_workers)
-    kept = Checkpoints(checkpoints, fingerprint(recipe, images, seed)) if checkpoints else None
-    if kept and kept.resume(training.state):
+    store = Checkpoints(checkpoints, fingerprint(recipe, images, seed)) if checkpoints else None
+    if store and store.resume(training.state):
         log.info(
             f"going on after step {training.state.progress.step} of {recipe.n_epochs * training.steps_per_epoch}"
         )
-    training.run(kept, save_every_s)
+    training.run(store, save_every_s)
     curve = pd.DataFrame(training.state.progress.curve, columns=CURVE)
-    return Trained(training.optimisation.final_model.eval(), curve.dropna(axis="columns", how="all"))
+    return TrainingResult(training.optimisation.final_model.eval(), curve.dropna(axis="columns", how="all"))
 
 
 def fingerprint(recipe: Recipe, images: LabelledImages, seed: int) -> str:
@@ -95,7 +94,7 @@ class Training:
     def __init__(self, recipe: Recipe, images: LabelledImages, seed: int, n_workers: int) -> None:
         self.recipe, self.ranks, self.device, self.n_workers = recipe, ranks(), device(), n_workers
         torch.use_deterministic_algorithms(True, warn_only=self.device.type == "cuda")
-        self.held_out: Part | None = None
+        self.held_out: ImageSubset | None = None
         if recipe.validation:
             images, self.held_out = hold_out(images, recipe.validation, seed)
         self.sampler = ClassSampler(images.labels, recipe.batch, seed)
@@ -185,10 +184,10 @@ class Training:
                 recipe.batch.chunk,
                 lambda value: self.optimisation.scaler.scale(value / n_in_step),
             )
-        except Diverged as error:
+        except NonFinite as error:
             batch = {"images": images, "seen": seen, "positions": torch.tensor(positions)}
             saved = f"; {checkpoints.save_batch(batch)}" if checkpoints else ""
-            raise CairnError(
+            raise NonFinite(
                 f"step {progress.step + 1}, epoch {progress.epoch + 1}: {error}{saved}: lower the learning "
                 "rate in the recipe, or look for a damaged image"
             ) from error

@@ -212,16 +212,16 @@ def _weight_files(is_published: bool) -> Iterator[tuple[str, str]]:
 
 def _check_shapes(folder: Path, network: Network, config: Mapping[str, Any] | None) -> None:
     """Compare a description with the weights' headers before anything is built: a lie would fill the memory."""
-    found: dict[str, list[int]] = {}
+    shapes: dict[str, list[int]] = {}
     for path, prefix in _weight_files(config is not None):
         with safe_open(folder / path, framework="pt") as file:
             names = file.keys()
-            found |= {f"{prefix}{name}": file.get_slice(name).get_shape() for name in names}
+            shapes |= {f"{prefix}{name}": file.get_slice(name).get_shape() for name in names}
     n_layers = max((config or {}).get("num_hidden_layers", 0), sum((config or {}).get("depths", [])))
-    if n_layers > len(found):
-        raise ValueError(f"{n_layers:,} layers, but {len(found):,} tensors")
+    if n_layers > len(shapes):
+        raise ValueError(f"{n_layers:,} layers, but {len(shapes):,} tensors")
     with torch.device("meta"):
         described = RetrievalModel(network, config).state_dict()
     for name, tensor in described.items():
-        if found.get(name) != list(tensor.shape):
-            raise ValueError(f"{name} has shape {found.get(name)}, not {list(tensor.shape)}")
+        if shapes.get(name) != list(tensor.shape):
+            raise ValueError(f"{name} has shape {shapes.get(name)}, not {list(tensor.shape)}")

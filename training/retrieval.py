@@ -14,8 +14,8 @@ from cairnhub.core.data_uri import data_uri
 from cairnhub.datasets_hub.small_images import square
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.training.data import ImageDataset
-from cairnhub.training.encoders import Embedded
-from cairnhub.training.evaluation import Measured
+from cairnhub.training.encoders import EmbeddedSplit
+from cairnhub.training.evaluation import ProtocolMetrics
 from cairnhub.training.metrics.keys import H_AP, MetricKey
 from cairnhub.training.retrieved import Grade, Picture, ShownQuery
 
@@ -33,7 +33,7 @@ class Side:
     """
 
     images: ImageDataset
-    embedded: Embedded
+    embedded: EmbeddedSplit
 
 
 def nearest(queries: Tensor, gallery: Tensor, k: int, own: Sequence[int] = ()) -> tuple[Tensor, Tensor]:
@@ -56,7 +56,7 @@ def nearest(queries: Tensor, gallery: Tensor, k: int, own: Sequence[int] = ()) -
     return best.values[:, :k], best.indices[:, :k]
 
 
-def instructive_queries(measured: Measured, n: int) -> dict[str, IntArray]:
+def instructive_queries(measured: ProtocolMetrics, n: int) -> dict[str, IntArray]:
     """The n worst, median and best queries by H-AP, and those where the finest level's AP says otherwise."""
     h_ap, ap = measured.per_query[H_AP], measured.per_query[MetricKey("ap", measured.levels[0])]
     order = np.argsort(h_ap, kind="stable")[: int((~np.isnan(h_ap)).sum())]
@@ -72,7 +72,7 @@ def instructive_queries(measured: Measured, n: int) -> dict[str, IntArray]:
 
 def shown_queries(
     tree: LabelTree,
-    measured: Measured,
+    measured: ProtocolMetrics,
     query: Side,
     gallery: Side | None,
     n_queries: int,
@@ -97,11 +97,11 @@ def shown_queries(
         src = thumbnail(side.images.picture(index), image_side_px) if image_side_px else ""
         return Picture(src, _path(tree, side.embedded.labels[index]), note, grade)
 
-    found = []
+    shown = []
     for heading, chosen in instructive_queries(measured, n_queries).items():
         rows = [int(row) for row in chosen]
-        own = () if gallery else rows
-        best = nearest(query.embedded.embeddings[rows], searched.embedded.embeddings, k, own)
+        self_rows = () if gallery else rows
+        best = nearest(query.embedded.embeddings[rows], searched.embedded.embeddings, k, self_rows)
         for row, scores, items in zip(rows, *best, strict=True):
             results = []
             for score, item in zip(scores.tolist(), items.tolist(), strict=True):
@@ -109,11 +109,11 @@ def shown_queries(
                 note, grade = _shared(int(same.sum()), measured.levels)
                 results.append(picture(searched, item, f"{score:.2f}, {note}", grade))
             asked = picture(query, row, _metrics(measured, row), "query")
-            found.append(ShownQuery(heading, asked, tuple(results)))
-    return found
+            shown.append(ShownQuery(heading, asked, tuple(results)))
+    return shown
 
 
-def _metrics(measured: Measured, row: int) -> str:
+def _metrics(measured: ProtocolMetrics, row: int) -> str:
     keys = (H_AP, MetricKey("ap", measured.levels[0]))
     values = (measured.per_query[key][row] for key in keys)
     return "H-AP {:.1f}, AP {:.1f}".format(*(100 * value for value in values))

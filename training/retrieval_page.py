@@ -4,13 +4,19 @@ from pathlib import Path
 
 from cairnhub.core.html import PAGES, fill
 from cairnhub.hierarchies.label_tree.tree import LabelTree
-from cairnhub.training.evaluation import Measured
+from cairnhub.training.evaluation import ProtocolMetrics
 from cairnhub.training.metrics.keys import H_AP
 from cairnhub.training.retrieval import Side, shown_queries
 
 
 def render_page(
-    title: str, tree: LabelTree, measured: Measured, query: Side, gallery: Side | None, n_queries: int, k: int
+    title: str,
+    tree: LabelTree,
+    measured: ProtocolMetrics,
+    query: Side,
+    gallery: Side | None,
+    n_queries: int,
+    k: int,
 ) -> str:
     """The page as HTML; `title` is its heading, the other arguments are those of `shown_queries`."""
     means = f"H-AP {100 * measured.values[H_AP]:.1f} over {len(measured.per_query[H_AP]):,} queries"

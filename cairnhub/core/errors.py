@@ -39,6 +39,10 @@ class CairnError(ValueError):
         """The same error, of the same kind, saying first where it happened."""
         return type(self)(f"{place}: {self}")
 
+    def with_advice(self, advice: str) -> Self:
+        """The same error, of the same kind, saying at its end what to do next."""
+        return type(self)(f"{self}; {advice}")
+
 
 class NotFound(CairnError):
     """What was asked for is not there: a dataset, version, split, level, label, model, file or package."""

@@ -35,11 +35,11 @@ def _similar(wanted: str, folded: Sequence[tuple[T, str]]) -> list[tuple[float, 
     """Texts that share trigrams with the one wanted and do not contain it: minus similarity, length, place."""
     padded = f"  {wanted} "
     grams = frozenset(padded[i : i + 3] for i in range(len(padded) - 2))
-    found = []
+    scored = []
     for place, (_, text) in enumerate(folded):
         padded = f"  {text} "
         n_common = sum([gram in padded for gram in grams])  # a list is quicker than a generator here
         score = n_common / (len(grams) + len(padded) - 2 - n_common)
         if score > _SIMILAR and wanted not in text:
-            found.append((-score, len(text), place))
-    return found
+            scored.append((-score, len(text), place))
+    return scored

@@ -181,10 +181,10 @@ class LabelTree:
 
     def node(self, name: str, level: str | None = None) -> Node:
         """The node of that name; `level` is needed where the name occurs on several levels."""
-        found = [at for at in (self.levels if level is None else [level]) if name in self._index.get(at, {})]
-        if len(found) > 1:
-            raise BadInput(f"{name!r} is on the levels {quoted(found)}; say which")
-        return Node(found[0], name) if found else self._unknown(name, level)
+        levels = [at for at in (self.levels if level is None else [level]) if name in self._index.get(at, {})]
+        if len(levels) > 1:
+            raise BadInput(f"{name!r} is on the levels {quoted(levels)}; say which")
+        return Node(levels[0], name) if levels else self._unknown(name, level)
 
     def _unknown(self, name: str, level: str | None) -> Node:
         self.class_index(Node(level or self.levels[0], name))
@@ -193,11 +193,11 @@ class LabelTree:
     def ancestors(self, name: str, level: str | None = None) -> tuple[Node, ...]:
         """Nodes above the named one, nearest first, without the root."""
         node = self.node(name, level)
-        code, found = self.class_index(node), []
+        code, above = self.class_index(node), []
         for rank in range(self._rank(node.level), len(self.levels) - 1):
             code = int(self.parents[rank][code])
-            found.append(Node(self.levels[rank + 1], self.names[rank + 1][code]))
-        return tuple(found)
+            above.append(Node(self.levels[rank + 1], self.names[rank + 1][code]))
+        return tuple(above)
 
     def children(self, name: str = ROOT, level: str | None = None) -> tuple[Node, ...]:
         """Nodes just below the named one (by default the root), sorted by name."""

@@ -67,16 +67,16 @@ class Concepts:
         if whole := self._opening(everything, self.terms, longer_than=len(phrase)):
             return Evidence(whole[0], 0.97, whole[1])
         head = self._ending(phrase)
-        if (not head or " " not in head[1]) and (found := self._opening(phrase, self.overriding)):
-            return Evidence(found[0], 0.85, found[1])
+        if (not head or " " not in head[1]) and (match := self._opening(phrase, self.overriding)):
+            return Evidence(match[0], 0.85, match[1])
         if head and head[0] != GENERIC:
             return Evidence(head[0], 0.97 if " " in head[1] or len(phrase) == 1 else 0.93, head[1])
         if head:
             phrase = phrase[: len(phrase) - len(head[1].split())]
             if (before := self._ending(phrase)) and before[0] != GENERIC:
                 return Evidence(before[0], 0.9, before[1])
-        if found := self._opening([*phrase, *rest], self.openings):
-            return Evidence(found[0], 0.8, found[1])
+        if match := self._opening([*phrase, *rest], self.openings):
+            return Evidence(match[0], 0.8, match[1])
         return self._inside(phrase, rest) or (Evidence(GENERIC, 0.5, head[1]) if head else None)
 
     def of_name(self, name: str) -> dict[str, float]:
@@ -94,12 +94,12 @@ class Concepts:
 
         bare, *aside = _BRACKET.split(name)
         for part in aside:
-            if found := self._ending([singular(token) for token in words(part)]):
-                vote({found[0]: 1.0}, 1.5)
+            if match := self._ending([singular(token) for token in words(part)]):
+                vote({match[0]: 1.0}, 1.5)
         tokens = words(bare.split(",")[0])
         phrase, _ = noun_phrase(tokens)
-        if found := self._ending([singular(token) for token in phrase]):
-            vote({found[0]: 1.0}, 0.5 if found[0] == GENERIC else 1.5 + 0.5 * found[1].count(" "))
+        if match := self._ending([singular(token) for token in phrase]):
+            vote({match[0]: 1.0}, 0.5 if match[0] == GENERIC else 1.5 + 0.5 * match[1].count(" "))
         for start, token in enumerate(tokens):
             spans = (tokens[start : start + n] for n in (3, 2) if start + n <= len(tokens))
             if claims := next(filter(None, (self.whole_words.get(" ".join(span)) for span in spans)), None):
@@ -139,9 +139,9 @@ class Concepts:
     def _inside(self, tokens: list[str], rest: list[str]) -> Evidence | None:
         """Weaker signs: a term further left, a word of another language, a term after the small word."""
         for stop in range(len(tokens) - 1, 0, -1):
-            found = self._ending(tokens[:stop])
-            if found and found[0] != GENERIC:
-                return Evidence(found[0], 0.7, found[1])
+            match = self._ending(tokens[:stop])
+            if match and match[0] != GENERIC:
+                return Evidence(match[0], 0.7, match[1])
         votes: dict[str, float] = {}
         for token in tokens:
             for category, strength in self.votes_of(token, shortest_ending=4).items():
@@ -149,8 +149,8 @@ class Concepts:
         if votes:
             best = max(sorted(votes), key=lambda category: votes[category])
             return Evidence(best, 0.75 * votes[best] / max(sum(votes.values()), 1.0), " ".join(tokens))
-        found = self._ending(rest)
-        return Evidence(found[0], 0.4, found[1]) if found and found[0] != GENERIC else None
+        match = self._ending(rest)
+        return Evidence(match[0], 0.4, match[1]) if match and match[0] != GENERIC else None
 
 
 @cache

@@ -172,12 +172,16 @@ def _anchored(
             agrees = similar[row, near.names.index(evidence.category)] > similar[row, first] - _MARGIN
             confidence = evidence.confidence * (1.0 if agrees else _DISAGREES)
             other = best if best != evidence.category else other
-            found = replace(entry, category=evidence.category, why=evidence.why, second=other, source="mined")
-            placed.append(replace(found, confidence=_round(confidence)))
+            placed_entry = replace(
+                entry, category=evidence.category, why=evidence.why, second=other, source="mined"
+            )
+            placed.append(replace(placed_entry, confidence=_round(confidence)))
         elif clean_type(entry.text) and similar[row, first] >= _NEAR:
             margin = float(similar[row, first] - similar[row, second])
-            found = replace(entry, category=best, why=f"most like {best}", second=other, source="cluster")
-            placed.append(replace(found, confidence=_round(min(_DOUBT, 0.25 + 5 * margin))))
+            placed_entry = replace(
+                entry, category=best, why=f"most like {best}", second=other, source="cluster"
+            )
+            placed.append(replace(placed_entry, confidence=_round(min(_DOUBT, 0.25 + 5 * margin))))
         else:
             left.append(row)
             placed.append(replace(entry, second=best))
@@ -203,9 +207,9 @@ def _anchored(
 
 def _evidence(entry: TypeEntry, concepts: Concepts, chains: Chains, examples: Chains) -> Evidence | None:
     """What words tell: the type's own, else its superclasses', else those in its landmarks' names."""
-    own = concepts.of_type(entry.text)
-    if own and own.category != GENERIC:
-        return own
+    of_own_words = concepts.of_type(entry.text)
+    if of_own_words and of_own_words.category != GENERIC:
+        return of_own_words
     for steps, label in enumerate(next((chains[text] for text in entry.spellings if text in chains), ())):
         above = concepts.of_type(label)
         if above and above.category != GENERIC:
@@ -215,13 +219,13 @@ def _evidence(entry: TypeEntry, concepts: Concepts, chains: Chains, examples: Ch
     for name in names:
         for category, strength in concepts.of_name(name).items():
             votes[category] = votes.get(category, 0.0) + strength
-    if votes and not own:
+    if votes and not of_own_words:
         best = max(sorted(votes), key=lambda category: votes[category])
         share = votes[best] / sum(votes.values())
         return Evidence(
             best, 0.8 * share * len(names) / (len(names) + 1), f"names of its landmarks, as {names[0]}"
         )
-    return own
+    return of_own_words
 
 
 def _named_groups(
@@ -278,14 +282,14 @@ def _group_name(members: list[TypeEntry], used: set[str]) -> str:
 
 def _with_neighbours(entries: list[TypeEntry], vectors: FloatArray) -> list[TypeEntry]:
     """Add the three most similar other types; computed in blocks, so that many types fit in memory."""
-    found = []
+    entries_with = []
     for start in range(0, len(entries), 1024):
         cosines = np.round(vectors[start : start + 1024] @ vectors.T, 6)
         cosines[np.arange(len(cosines)), np.arange(start, start + len(cosines))] = -2
         order = np.argsort(-cosines, axis=1, kind="stable")[:, : min(3, len(entries) - 1)]
         for row, nearest in zip(entries[start : start + 1024], order, strict=True):
-            found.append(replace(row, neighbours=tuple(entries[i].text for i in nearest)))
-    return found
+            entries_with.append(replace(row, neighbours=tuple(entries[i].text for i in nearest)))
+    return entries_with
 
 
 def _round(value: float) -> float:

@@ -1,4 +1,4 @@
-"""Why a thing was proposed where it is: similar types, similar categories, facts."""
+"""Why an item was proposed where it is: similar types, similar categories, facts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from cairnhub.hierarchies.proposal.concepts import load_concepts
 from cairnhub.hierarchies.proposal.propose import Anchors, anchors, text_to_embed
 from cairnhub.hierarchies.proposal.text_vectors import Embedder, FloatArray
 from cairnhub.hierarchies.review.queue import Question
-from cairnhub.hierarchies.review.state import Places
+from cairnhub.hierarchies.review.state import ReviewState
 
 _N_NEAREST = 5
 
 
 @dataclass(frozen=True)
-class Similar:
-    """A type or a category that is like the thing in question.
+class SimilarItem:
+    """A type or a category that is like the item in question.
 
     Attributes:
         name: the type or category.
@@ -42,8 +42,8 @@ class Reasons:
         facts: what was mined or what the words say.
     """
 
-    types: tuple[Similar, ...]
-    categories: tuple[Similar, ...]
+    types: tuple[SimilarItem, ...]
+    categories: tuple[SimilarItem, ...]
     facts: tuple[str, ...]
 
 
@@ -62,7 +62,7 @@ class Reasoner:
         self._chains = {label_key(text): chain for text, chain in (chains or {}).items()}
         self._vectors: FloatArray | None = None
 
-    def of(self, question: Question, places: Places) -> Reasons:
+    def of(self, question: Question, state: ReviewState) -> Reasons:
         """Reasons for the place of what is asked."""
         if question.level == "landmark":
             return Reasons((), (), self._landmark_facts(question))
@@ -70,21 +70,21 @@ class Reasoner:
             concept = load_concepts().by_name.get(label_key(question.label))
             return Reasons((), (), (concept.description,) if concept else ())
         return Reasons(
-            self._types(question, places), self._categories(question.label), self._type_facts(question)
+            self._types(question, state), self._categories(question.label), self._type_facts(question)
         )
 
-    def _types(self, question: Question, places: Places) -> tuple[Similar, ...]:
-        def similar(text: str, similarity: float | None) -> Similar:
-            return Similar(text, similarity, places.work.category_of(("type", label_key(text))))
+    def _types(self, question: Question, state: ReviewState) -> tuple[SimilarItem, ...]:
+        def similar(text: str, similarity: float | None) -> SimilarItem:
+            return SimilarItem(text, similarity, state.resolution.category_of(("type", label_key(text))))
 
         if self._embedder is None:
             return tuple(similar(text, None) for text in question.neighbours)
-        texts = [entry.text for entry in places.layout.proposal.types]
+        texts = [entry.text for entry in state.layout.proposal.types]
         if self._vectors is None:
             self._vectors = self._embedder.encode([text_to_embed(text) for text in texts])
-        own = places.layout.row_of["type", label_key(question.label)]
-        cosines = self._vectors @ self._vectors[own]
-        cosines[own] = -np.inf
+        row = state.layout.row_of["type", label_key(question.label)]
+        cosines = self._vectors @ self._vectors[row]
+        cosines[row] = -np.inf
         nearest = np.argsort(-cosines, kind="stable")[: min(_N_NEAREST, len(texts) - 1)]
         return tuple(similar(texts[row], round(float(cosines[row]), 2)) for row in nearest)
 
@@ -92,13 +92,13 @@ class Reasoner:
     def _anchors(self) -> Anchors | None:
         return anchors(load_concepts(), self._embedder) if self._embedder else None
 
-    def _categories(self, text: str) -> tuple[Similar, ...]:
+    def _categories(self, text: str) -> tuple[SimilarItem, ...]:
         if self._embedder is None or self._anchors is None:
             return ()
         vector = np.asarray(self._embedder.encode([text_to_embed(text)]), dtype=np.float64)
         found = self._anchors.similarities(vector)[0]
         nearest = np.argsort(-found, kind="stable")[:_N_NEAREST]
-        return tuple(Similar(self._anchors.names[i], round(float(found[i]), 2)) for i in nearest)
+        return tuple(SimilarItem(self._anchors.names[i], round(float(found[i]), 2)) for i in nearest)
 
     def _type_facts(self, question: Question) -> tuple[str, ...]:
         chain = self._chains.get(label_key(question.label), ())

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cairnhub.hierarchies.review.apply import Outcome
 from cairnhub.hierarchies.review.decisions import Decision
-from cairnhub.hierarchies.review.state import Places
+from cairnhub.hierarchies.review.resolution import Outcome
+from cairnhub.hierarchies.review.state import ReviewState
 
 _N_EXAMPLES = 5
 
@@ -57,8 +57,8 @@ class Effect:
     stale: tuple[Decision, ...]
 
 
-def effect_of(decision: Decision, before: Places, after: Places) -> Effect:
-    """Compare where things stand without and with a decision."""
+def effect_of(decision: Decision, before: ReviewState, after: ReviewState) -> Effect:
+    """Compare where items stand without and with a decision."""
     levels, moved = [], np.zeros(len(before.of_leaf), dtype=bool)
     for level, old, new in (
         ("category", before.names, after.names),
@@ -81,9 +81,9 @@ def effect_of(decision: Decision, before: Places, after: Places) -> Effect:
     )
 
 
-def refusal(decision: Decision, before: Places, after: Places) -> str:
+def refusal(decision: Decision, before: ReviewState, after: ReviewState) -> str:
     """Why a decision must not be written: it fits nothing, or makes decisions conflict."""
-    for outcome in after.work.outcomes["stale"]:
+    for outcome in after.resolution.outcomes["stale"]:
         if outcome.decision.id == decision.id:
             return outcome.why
     clashes = _new(before, after, "conflicting")
@@ -94,13 +94,13 @@ def refusal(decision: Decision, before: Places, after: Places) -> str:
     return "\n".join([clashes[0].why, *beside, *(["take that back first"] if beside else [])])
 
 
-def _new(before: Places, after: Places, how: str) -> list[Outcome]:
+def _new(before: ReviewState, after: ReviewState, how: str) -> list[Outcome]:
     """Decisions that end so only after."""
-    known = {outcome.decision.id for outcome in before.work.outcomes[how]}
-    return [outcome for outcome in after.work.outcomes[how] if outcome.decision.id not in known]
+    known = {outcome.decision.id for outcome in before.resolution.outcomes[how]}
+    return [outcome for outcome in after.resolution.outcomes[how] if outcome.decision.id not in known]
 
 
-def _category_changes(before: Places, after: Places) -> tuple[CategoryChange, ...]:
+def _category_changes(before: ReviewState, after: ReviewState) -> tuple[CategoryChange, ...]:
     old, new = holdings(before), holdings(after)
     changes = [
         CategoryChange(name, old.get(name), new.get(name))
@@ -111,7 +111,7 @@ def _category_changes(before: Places, after: Places) -> tuple[CategoryChange, ..
     return tuple(sorted(changes, key=lambda change: (-size[change.name], change.name)))
 
 
-def holdings(places: Places) -> dict[str, Holding]:
+def holdings(state: ReviewState) -> dict[str, Holding]:
     """Every category that holds a landmark."""
-    counts = zip(places.names, places.kinds, places.n_leaves.tolist(), places.n_images.tolist(), strict=True)
+    counts = zip(state.names, state.kinds, state.n_leaves.tolist(), state.n_images.tolist(), strict=True)
     return {name: Holding(kind, leaves, images) for name, kind, leaves, images in counts if leaves}

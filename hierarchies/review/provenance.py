@@ -6,12 +6,12 @@ from cairnhub.core.text import label_key
 from cairnhub.hierarchies.label_tree.node import Node
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.hierarchies.proposal.proposal import Proposal
-from cairnhub.hierarchies.review.apply import Resolution, Slot, resolve
 from cairnhub.hierarchies.review.decisions import Decision
-from cairnhub.hierarchies.review.touches import Touch
+from cairnhub.hierarchies.review.resolution import Resolution, Slot, resolve
+from cairnhub.hierarchies.review.touches import TouchedNodes
 
 
-def trace(proposal: Proposal, decisions: Iterable[Decision], tree: LabelTree) -> tuple[Touch, ...]:
+def trace(proposal: Proposal, decisions: Iterable[Decision], tree: LabelTree) -> tuple[TouchedNodes, ...]:
     """Decisions that hold, by date, with what they touched.
 
     A decision on a type touches its landmarks and the category they stand in; one that is stale, conflicting
@@ -22,44 +22,46 @@ def trace(proposal: Proposal, decisions: Iterable[Decision], tree: LabelTree) ->
         decisions: as for `apply_decisions`.
         tree: what `apply_decisions` made of them.
     """
-    work = resolve(proposal, decisions)
-    leaves = _leaves(work)
+    resolution = resolve(proposal, decisions)
+    leaves = _leaves(resolution)
     standing = [
         outcome.decision
-        for outcome in (*work.outcomes["applied"], *work.outcomes["no_op"])
+        for outcome in (*resolution.outcomes["applied"], *resolution.outcomes["no_op"])
         if outcome.decision.act != "undo"
     ]
     touches = []
     for decision in sorted(standing, key=lambda d: (d.date, d.id)):
-        nodes = dict.fromkeys(node for node in _about(work, decision, leaves) if tree.has(node))
-        touches.append(Touch(decision, tuple(nodes)))
+        nodes = dict.fromkeys(node for node in _about(resolution, decision, leaves) if tree.has(node))
+        touches.append(TouchedNodes(decision, tuple(nodes)))
     return tuple(touches)
 
 
-def _leaves(work: Resolution) -> dict[Slot, list[Node]]:
-    """The leaves that stand where they stand because of a thing: a landmark itself, or its type."""
-    if not work.proposal.landmarks:
-        return {("type", label_key(e.text)): [Node("type", e.text)] for e in work.proposal.types}
+def _leaves(resolution: Resolution) -> dict[Slot, list[Node]]:
+    """The leaves that stand where they stand because of an item: a landmark itself, or its type."""
+    if not resolution.proposal.landmarks:
+        return {("type", label_key(e.text)): [Node("type", e.text)] for e in resolution.proposal.types}
     leaves: dict[Slot, list[Node]] = {}
-    for landmark in work.proposal.landmarks:
+    for landmark in resolution.proposal.landmarks:
         slot = ("landmark", label_key(landmark.name))
-        if slot not in work.home_of and landmark.type is not None:
+        if slot not in resolution.home_of and landmark.type is not None:
             slot = ("type", label_key(landmark.type))
         leaves.setdefault(slot, []).append(Node("landmark", landmark.name))
     return leaves
 
 
-def _about(work: Resolution, decision: Decision, leaves: Mapping[Slot, Sequence[Node]]) -> Iterator[Node]:
+def _about(
+    resolution: Resolution, decision: Decision, leaves: Mapping[Slot, Sequence[Node]]
+) -> Iterator[Node]:
     slots: list[Slot] = [("type", label_key(member)) for member in decision.members]
     if decision.level == "category":
         key = label_key(decision.label)
-        category = work.final(key if key in work.name_of else f"\0{key}")
-        yield Node("category", work.name_of[category])
+        category = resolution.final(key if key in resolution.name_of else f"\0{key}")
+        yield Node("category", resolution.name_of[category])
         if decision.act in ("accept", "move"):
-            yield Node("kind", work.kind_of[category])
+            yield Node("kind", resolution.kind_of[category])
     else:
         slots.append((decision.level, label_key(decision.label)))
     for slot in slots:
         yield from leaves.get(slot, ())
-        if slot in work.home_of:
-            yield Node("category", work.category_of(slot))
+        if slot in resolution.home_of:
+            yield Node("category", resolution.category_of(slot))

@@ -1,4 +1,4 @@
-"""What to look at first: things ranked by how many images hang on them and how much the machine doubts."""
+"""What to look at first: items ranked by how many images hang on them and how much the machine doubts."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from cairnhub.core.text import label_key, quoted
 from cairnhub.hierarchies.proposal.kinds import HUMAN_MADE, NATURAL
 from cairnhub.hierarchies.proposal.proposal import LandmarkEntry, Proposal, TypeEntry
 from cairnhub.hierarchies.review.decisions import Decision, Level, seen_fingerprint
-from cairnhub.hierarchies.review.state import Layout, Places, Thing
+from cairnhub.hierarchies.review.state import Layout, ReviewItem, ReviewState
 
 _N_EXAMPLES = 5
 _SURE = 0.95  # of the kind of a category that a person named
@@ -18,7 +18,7 @@ _SURE = 0.95  # of the kind of a category that a person named
 
 @dataclass(frozen=True)
 class Question:
-    """One thing to decide: is this label rightly in this category (or this category in this kind)?
+    """One item to decide: is this label rightly in this category (or this category in this kind)?
 
     Attributes:
         level: `type`, `landmark` or `category`.
@@ -52,54 +52,56 @@ def queue(proposal: Proposal, decisions: Iterable[Decision]) -> list[Question]:
         proposal: what the machine proposes.
         decisions: made so far; what they settle is not asked again.
     """
-    places = Layout.of(proposal).places(decisions)
-    return [ask(places, item.level, item.label) for item in waiting(places)]
+    state = Layout.of(proposal).state(decisions)
+    return [ask(state, item.level, item.label) for item in waiting(state)]
 
 
-def waiting(places: Places) -> list[Thing]:
-    """Undecided things and categories in the order to ask about them."""
+def waiting(state: ReviewState) -> list[ReviewItem]:
+    """Undecided items and categories in the order to ask about them."""
     settled = {
-        (level, label_key(label)) for decision in places.work.live for level, label in settles(decision)
+        (level, label_key(label))
+        for decision in state.resolution.standing
+        for level, label in settles(decision)
     }
-    found = [thing for thing in places.layout.ranked if (thing.level, thing.key) not in settled]
-    sure = {label_key(entry.name): entry.confidence for entry in places.layout.proposal.categories}
-    for name, weight in zip(places.names, _weights(places), strict=True):
+    undecided = [item for item in state.layout.ranked if (item.level, item.key) not in settled]
+    sure = {label_key(entry.name): entry.confidence for entry in state.layout.proposal.categories}
+    for name, weight in zip(state.names, _weights(state), strict=True):
         key = label_key(name)
         if weight is not None and ("category", key) not in settled:
             confidence = sure.get(key, _SURE)
-            found.append(Thing(-weight * (1 - confidence), "category", name, key, weight, confidence, -1))
-    return sorted(found)
+            undecided.append(
+                ReviewItem(-weight * (1 - confidence), "category", name, key, weight, confidence, -1)
+            )
+    return sorted(undecided)
 
 
-def ask(places: Places, level: str, label: str) -> Question:
+def ask(state: ReviewState, level: str, label: str) -> Question:
     """The question about a type, a landmark or a category, decided already or not.
 
     Raises:
         CairnError: there is none of that name.
     """
-    key, proposal = label_key(label), places.layout.proposal
-    if level == "category" and key in places.code_of:
-        return _of_category(places, places.code_of[key])
-    if level == "type" and ("type", key) in places.layout.row_of:
-        return _of_type(places, proposal.types[places.layout.row_of["type", key]])
-    if level == "landmark" and proposal.landmarks and key in places.layout.leaf_of:
-        return _of_landmark(places, proposal.landmarks[places.layout.leaf_of[key]])
+    key, proposal = label_key(label), state.layout.proposal
+    if level == "category" and key in state.code_of:
+        return _of_category(state, state.code_of[key])
+    if level == "type" and ("type", key) in state.layout.row_of:
+        return _of_type(state, proposal.types[state.layout.row_of["type", key]])
+    if level == "landmark" and proposal.landmarks and key in state.layout.leaf_of:
+        return _of_landmark(state, proposal.landmarks[state.layout.leaf_of[key]])
     raise NotFound(f"there is no {level} {quoted([label])} (any more)")
 
 
 def settles(decision: Decision) -> list[tuple[str, str]]:
-    """Things, by level and label, that need not be asked about after a decision."""
+    """Items, by level and label, that need not be asked about after a decision."""
     if decision.act == "split":
         return [("type", member) for member in decision.members]
     return [] if decision.act in ("rename", "merge") else [(decision.level, decision.label)]
 
 
-def _of_type(places: Places, entry: TypeEntry) -> Question:
-    category = places.work.category_of(("type", label_key(entry.text)))
-    near = [places.work.category_of(("type", label_key(text))) for text in entry.neighbours]
-    leaves = (
-        landmarks_of(places, "type", entry.text)[:_N_EXAMPLES] if places.layout.proposal.landmarks else []
-    )
+def _of_type(state: ReviewState, entry: TypeEntry) -> Question:
+    category = state.resolution.category_of(("type", label_key(entry.text)))
+    near = [state.resolution.category_of(("type", label_key(text))) for text in entry.neighbours]
+    leaves = landmarks_of(state, "type", entry.text)[:_N_EXAMPLES] if state.layout.proposal.landmarks else []
     return Question(
         level="type",
         label=entry.text,
@@ -108,16 +110,16 @@ def _of_type(places: Places, entry: TypeEntry) -> Question:
         confidence=entry.confidence,
         why=entry.why,
         neighbours=entry.neighbours,
-        examples=tuple(places.layout.leaves[leaf] for leaf in leaves),
+        examples=tuple(state.layout.leaves[leaf] for leaf in leaves),
         weight=entry.weight,
         seen=seen_fingerprint(entry.text, category, *entry.neighbours),
     )
 
 
-def _of_landmark(places: Places, entry: LandmarkEntry) -> Question:
+def _of_landmark(state: ReviewState, entry: LandmarkEntry) -> Question:
     """About a landmark; one with a type is asked about only on demand."""
-    category = places.names[places.of_leaf[places.layout.leaf_of[label_key(entry.name)]]]
-    of_type = ask(places, "type", entry.type) if entry.type is not None else None
+    category = state.names[state.of_leaf[state.layout.leaf_of[label_key(entry.name)]]]
+    of_type = ask(state, "type", entry.type) if entry.type is not None else None
     near = [of_type.category, *of_type.suggestions] if of_type else [entry.second]
     return Question(
         level="landmark",
@@ -133,11 +135,11 @@ def _of_landmark(places: Places, entry: LandmarkEntry) -> Question:
     )
 
 
-def _of_category(places: Places, code: int) -> Question:
+def _of_category(state: ReviewState, code: int) -> Question:
     """Whether a category has the right kind."""
-    name, kind = places.names[code], places.kinds[code]
-    sure = {label_key(entry.name): entry.confidence for entry in places.layout.proposal.categories}
-    members = places.things_in(code)[:_N_EXAMPLES]
+    name, kind = state.names[code], state.kinds[code]
+    sure = {label_key(entry.name): entry.confidence for entry in state.layout.proposal.categories}
+    members = state.items_in(code)[:_N_EXAMPLES]
     return Question(
         level="category",
         label=name,
@@ -146,27 +148,27 @@ def _of_category(places: Places, code: int) -> Question:
         confidence=sure.get(label_key(name), _SURE),
         why="its members",
         neighbours=(),
-        examples=tuple(places.layout.things[row].label for row in members),
-        weight=_weights(places)[code] or 0.0,
+        examples=tuple(state.layout.items[row].label for row in members),
+        weight=_weights(state)[code] or 0.0,
         seen=seen_fingerprint(name, kind),
     )
 
 
-def landmarks_of(places: Places, level: str, label: str) -> list[int]:
+def landmarks_of(state: ReviewState, level: str, label: str) -> list[int]:
     """Leaves of a type, wherever they stand, of a category, or the one landmark itself; in the tree's order."""
-    key, layout = label_key(label), places.layout
+    key, layout = label_key(label), state.layout
     if level == "landmark":
         return [layout.leaf_of[key]]
     if level == "type":
-        return np.flatnonzero(layout.thing_of == layout.row_of["type", key]).tolist()
-    return np.flatnonzero(places.of_leaf == places.code_of[key]).tolist()
+        return np.flatnonzero(layout.item_of == layout.row_of["type", key]).tolist()
+    return np.flatnonzero(state.of_leaf == state.code_of[key]).tolist()
 
 
-def _weights(places: Places) -> list[float | None]:
-    """Weight of the things in each category; None where there are none."""
-    n_things = np.bincount(places.of_thing, minlength=len(places.names)).tolist()
-    sums = np.bincount(places.of_thing, places.layout.weights, minlength=len(places.names)).tolist()
-    return [total if n else None for total, n in zip(sums, n_things, strict=True)]
+def _weights(state: ReviewState) -> list[float | None]:
+    """Weight of the items in each category; None where there are none."""
+    n_items = np.bincount(state.of_item, minlength=len(state.names)).tolist()
+    sums = np.bincount(state.of_item, state.layout.weights, minlength=len(state.names)).tolist()
+    return [total if n else None for total, n in zip(sums, n_items, strict=True)]
 
 
 def _others(category: str, names: list[str]) -> tuple[str, ...]:

@@ -15,11 +15,12 @@ from cairnhub.hierarchies.label_tree.node import Node
 from cairnhub.hierarchies.label_tree.search import search
 from cairnhub.hierarchies.proposal.concepts import load_concepts
 from cairnhub.hierarchies.proposal.proposal import Proposal
-from cairnhub.hierarchies.review.apply import PENDING_BELOW, Outcome
+from cairnhub.hierarchies.review.apply import PENDING_BELOW
 from cairnhub.hierarchies.review.decisions import Act, Decision, append_decision, read_decisions
 from cairnhub.hierarchies.review.preview import Effect, effect_of, refusal
 from cairnhub.hierarchies.review.queue import Question, ask, waiting
-from cairnhub.hierarchies.review.state import Layout, Places, Thing
+from cairnhub.hierarchies.review.resolution import Outcome
+from cairnhub.hierarchies.review.state import Layout, ReviewItem, ReviewState
 
 SessionAct = Literal["accept", "move", "rename", "merge", "split"]
 _PAUSE_S = 300.0  # a longer gap between two answers is a break, no thinking
@@ -80,12 +81,12 @@ class Session:
         self.layout = Layout.of(self.proposal)
         self._stamp: tuple[int, ...] | None = None
         self._decisions: list[Decision] = []
-        self._places: Places | None = None
-        self._undecided: list[Thing] | None = None
+        self._state: ReviewState | None = None
+        self._undecided: list[ReviewItem] | None = None
         self._folded: list[tuple[Node, str]] = []
         self._answered_at: list[float] = []
         self.refresh()
-        self._doubt = -sum(item.rank for item in waiting(self.layout.places(())))
+        self._doubt = -sum(item.rank for item in waiting(self.layout.state(())))
 
     # ---- what is so ---------------------------------------------------------------------------------------
 
@@ -110,25 +111,25 @@ class Session:
             return
         decisions = read_decisions(self.path)
         if decisions != self._decisions:
-            self._decisions, self._places, self._undecided = decisions, None, None
+            self._decisions, self._state, self._undecided = decisions, None, None
         self._stamp = stamp
 
     @property
-    def places(self) -> Places:
+    def state(self) -> ReviewState:
         """Where everything stands now."""
-        if self._places is None:
-            self._places = self.layout.places(self._decisions)
-        return self._places
+        if self._state is None:
+            self._state = self.layout.state(self._decisions)
+        return self._state
 
     @property
-    def undecided(self) -> list[Thing]:
+    def undecided(self) -> list[ReviewItem]:
         """What nobody has decided, in the order to ask about it."""
         if self._undecided is None:
-            self._undecided = waiting(self.places)
+            self._undecided = waiting(self.state)
         return self._undecided
 
     @property
-    def waiting(self) -> list[Thing]:
+    def waiting(self) -> list[ReviewItem]:
         """What is undecided and was not skipped in this session."""
         if not self.skipped:
             return self.undecided
@@ -139,32 +140,34 @@ class Session:
         if not self._answered_at:
             self._answered_at.append(self.clock())
         left = self.waiting
-        return ask(self.places, left[0].level, left[0].label) if left else None
+        return ask(self.state, left[0].level, left[0].label) if left else None
 
     def conflicts(self) -> tuple[Outcome, ...]:
         """Decisions of the file that contradict each other: the review stage stops until all but one are undone."""
-        return tuple(sorted(self.places.work.outcomes["conflicting"], key=lambda found: found.decision.id))
+        return tuple(
+            sorted(self.state.resolution.outcomes["conflicting"], key=lambda outcome: outcome.decision.id)
+        )
 
     def categories(self) -> tuple[str, ...]:
         """Names of all categories, sorted."""
-        return tuple(sorted(self.places.names))
+        return tuple(sorted(self.state.names))
 
     def types_in(self, category: str) -> tuple[str, ...]:
         """Types that stand in a category: what a split can take out."""
-        code = self.places.code_of.get(label_key(category))
-        rows = [] if code is None else self.places.things_in(code).tolist()
-        things = (self.layout.things[row] for row in rows)
-        return tuple(thing.label for thing in things if thing.level == "type")
+        code = self.state.code_of.get(label_key(category))
+        rows = [] if code is None else self.state.items_in(code).tolist()
+        items = (self.layout.items[row] for row in rows)
+        return tuple(item.label for item in items if item.level == "type")
 
     def kind_of(self, category: str) -> str:
         """Kind of a category, or of the everyday concept of that name; empty where neither is known."""
-        code = self.places.code_of.get(label_key(category))
+        code = self.state.code_of.get(label_key(category))
         concept = load_concepts().by_name.get(label_key(category))
-        return self.places.kinds[code] if code is not None else concept.kind if concept else ""
+        return self.state.kinds[code] if code is not None else concept.kind if concept else ""
 
     def is_new(self, category: str) -> bool:
         """Whether a move to this category would have to make it."""
-        return label_key(category) not in self.places.code_of
+        return label_key(category) not in self.state.code_of
 
     def find(self, text: str, limit: int = 12) -> list[Node]:
         """Categories, types and landmarks like a text, best first."""
@@ -242,19 +245,19 @@ class Session:
     @property
     def kinds(self) -> tuple[str, ...]:
         """The kinds there are."""
-        return tuple(sorted({"natural", "human-made", *self.places.kinds}))
+        return tuple(sorted({"natural", "human-made", *self.state.kinds}))
 
     def _spelt(self, act: SessionAct, question: Question, to: str) -> str:
         """A name as typed, or as the tree spells it where it is known there."""
         name = " ".join(to.split())
         check_names([name], "kind" if act == "move" and question.level == "category" else "category")
-        code = self.places.code_of.get(label_key(name))
+        code = self.state.code_of.get(label_key(name))
         joins = act == "merge" or (act == "move" and question.level != "category")
-        return self.places.names[code] if joins and code is not None else name
+        return self.state.names[code] if joins and code is not None else name
 
     def preview(self, decision: Decision) -> Effect:
         """What a decision would do, were it saved now."""
-        return effect_of(decision, self.places, self.layout.places([*self._decisions, decision]))
+        return effect_of(decision, self.state, self.layout.state([*self._decisions, decision]))
 
     def save(self, decision: Decision, answers: bool = True) -> None:
         """Write a decision, unless it does not fit what the file holds by now.
@@ -266,18 +269,18 @@ class Session:
         Raises:
             CairnError: it matches nothing, or contradicts a decision of somebody; nothing is written.
         """
-        after: Places | None = None
+        after: ReviewState | None = None
 
         def fits(others: Sequence[Decision]) -> None:
             nonlocal after
             same = len(others) == len(self._decisions) and list(others) == self._decisions
-            before = self.places if same else self.layout.places(others)
-            after = self.layout.places([*others, decision])
+            before = self.state if same else self.layout.state(others)
+            after = self.layout.state([*others, decision])
             if why := refusal(decision, before, after):
                 raise BadInput(f"not written: {why}")
 
         self._decisions = append_decision(self.path, decision, fits)
-        self._places, self._undecided = after, None
+        self._state, self._undecided = after, None
         self.refresh()  # it is our own line that changed the file, unless somebody was quick
         self.made.append(decision)
         if answers:
@@ -294,7 +297,7 @@ class Session:
         Returns:
             What was taken back; None where nothing is left.
         """
-        standing = {decision.id: decision for decision in self.places.work.live}
+        standing = {decision.id: decision for decision in self.state.resolution.standing}
         mine = [decision.id for decision in self.made if decision.id in standing]
         chosen = of or (mine[-1] if mine else "")
         if not chosen:

@@ -11,11 +11,11 @@ import numpy.typing as npt
 from cairnhub.core.text import label_key
 from cairnhub.hierarchies.label_tree.tree_rules import IntArray
 from cairnhub.hierarchies.proposal.proposal import Proposal
-from cairnhub.hierarchies.review.apply import Resolution, Slot, resolve
 from cairnhub.hierarchies.review.decisions import Decision, Level
+from cairnhub.hierarchies.review.resolution import Resolution, Slot, resolve
 
 
-class Thing(NamedTuple):
+class ReviewItem(NamedTuple):
     """What can be asked about: a type or a landmark without a type, which have places of their own, or a category.
 
     Attributes:
@@ -25,7 +25,7 @@ class Thing(NamedTuple):
         key: normalised text.
         weight: images (or landmarks) that hang on it.
         confidence: of the machine, 0..1.
-        row: its place in `Layout.things`; -1 for a category.
+        row: its place in `Layout.items`; -1 for a category.
     """
 
     rank: float
@@ -39,31 +39,31 @@ class Thing(NamedTuple):
 
 @dataclass(frozen=True)
 class Layout:
-    """Things and leaves of a proposal, side by side.
+    """Items and leaves of a proposal, side by side.
 
     Attributes:
         proposal: what is laid out.
-        things: types, then landmarks without a type, in the proposal's order.
+        items: types, then landmarks without a type, in the proposal's order.
         leaves: leaves of the tree: landmarks, or the types where there are none.
-        thing_of: per leaf, the row of the thing whose place it takes.
+        item_of: per leaf, the row of the item whose place it takes.
         images: per leaf.
     """
 
     proposal: Proposal
-    things: tuple[Thing, ...]
+    items: tuple[ReviewItem, ...]
     leaves: tuple[str, ...]
-    thing_of: IntArray
+    item_of: IntArray
     images: IntArray
 
     @classmethod
     def of(cls, proposal: Proposal) -> "Layout":
         """Lay a proposal out; linear in its landmarks."""
-        things: list[Thing] = []
+        items: list[ReviewItem] = []
 
         def add(level: Level, label: str, weight: float, confidence: float) -> int:
             rank = -weight * (1 - confidence)
-            things.append(Thing(rank, level, label, label_key(label), weight, confidence, len(things)))
-            return len(things) - 1
+            items.append(ReviewItem(rank, level, label, label_key(label), weight, confidence, len(items)))
+            return len(items) - 1
 
         row_of = {}
         for entry in proposal.types:
@@ -71,7 +71,7 @@ class Layout:
             row_of.update(dict.fromkeys(entry.spellings, row))
         if not proposal.landmarks:
             images = [round(entry.weight) for entry in proposal.types]
-            leaves, rows = tuple(entry.text for entry in proposal.types), list(range(len(things)))
+            leaves, rows = tuple(entry.text for entry in proposal.types), list(range(len(items)))
         else:
             images = [landmark.n_images for landmark in proposal.landmarks]
             leaves = tuple(landmark.name for landmark in proposal.landmarks)
@@ -81,17 +81,17 @@ class Layout:
                 else row_of[landmark.type]
                 for landmark in proposal.landmarks
             ]
-        return cls(proposal, tuple(things), leaves, np.array(rows, np.int64), np.array(images, np.int64))
+        return cls(proposal, tuple(items), leaves, np.array(rows, np.int64), np.array(images, np.int64))
 
     @cached_property
-    def ranked(self) -> list[Thing]:
-        """Things by weight times doubt, most first."""
-        return sorted(self.things)
+    def ranked(self) -> list[ReviewItem]:
+        """Items by weight times doubt, most first."""
+        return sorted(self.items)
 
     @cached_property
     def row_of(self) -> dict[Slot, int]:
-        """Row of each thing by level and key."""
-        return {(thing.level, thing.key): thing.row for thing in self.things}
+        """Row of each item by level and key."""
+        return {(item.level, item.key): item.row for item in self.items}
 
     @cached_property
     def leaf_of(self) -> dict[str, int]:
@@ -100,49 +100,49 @@ class Layout:
 
     @cached_property
     def weights(self) -> npt.NDArray[np.float64]:
-        """Weight per thing."""
-        return np.array([thing.weight for thing in self.things], np.float64)
+        """Weight per item."""
+        return np.array([item.weight for item in self.items], np.float64)
 
     @cached_property
     def _slots(self) -> list[Slot]:
-        return [(thing.level, thing.key) for thing in self.things]
+        return [(item.level, item.key) for item in self.items]
 
-    def places(self, decisions: Iterable[Decision]) -> "Places":
+    def state(self, decisions: Iterable[Decision]) -> "ReviewState":
         """Where everything stands after some decisions."""
-        work = resolve(self.proposal, decisions)
-        ends = {key: work.final(key) for key in work.name_of}
+        resolution = resolve(self.proposal, decisions)
+        ends = {key: resolution.final(key) for key in resolution.name_of}
         keys = tuple(dict.fromkeys(ends.values()))
         code = {key: i for i, key in enumerate(keys)}
         code_of = {key: code[end] for key, end in ends.items()}
-        homes = (code_of[work.home_of[slot]] for slot in self._slots)
-        of_thing = np.fromiter(homes, np.int64, len(self.things))
-        of_leaf = of_thing[self.thing_of] if len(self.things) else np.zeros(0, np.int64)
-        for level, key in work.decided:
+        homes = (code_of[resolution.home_of[slot]] for slot in self._slots)
+        of_item = np.fromiter(homes, np.int64, len(self.items))
+        of_leaf = of_item[self.item_of] if len(self.items) else np.zeros(0, np.int64)
+        for level, key in resolution.decided:
             if level == "landmark":
-                of_leaf[self.leaf_of[key]] = code_of[work.home_of[level, key]]
-        names = tuple(work.name_of[key] for key in keys)
-        kinds = tuple(work.kind_of[key] for key in keys)
-        return Places(self, work, names, kinds, of_thing, of_leaf)
+                of_leaf[self.leaf_of[key]] = code_of[resolution.home_of[level, key]]
+        names = tuple(resolution.name_of[key] for key in keys)
+        kinds = tuple(resolution.kind_of[key] for key in keys)
+        return ReviewState(self, resolution, names, kinds, of_item, of_leaf)
 
 
 @dataclass(frozen=True)
-class Places:
-    """Where things and leaves stand; categories go by their place in `names`.
+class ReviewState:
+    """Where items and leaves stand; categories go by their place in `names`.
 
     Attributes:
-        layout: the things and leaves.
-        work: the resolution behind it.
+        layout: the items and leaves.
+        resolution: the resolution behind it.
         names: per category.
         kinds: per category.
-        of_thing: category per thing.
+        of_item: category per item.
         of_leaf: category per leaf.
     """
 
     layout: Layout
-    work: Resolution
+    resolution: Resolution
     names: tuple[str, ...]
     kinds: tuple[str, ...]
-    of_thing: IntArray
+    of_item: IntArray
     of_leaf: IntArray
 
     @cached_property
@@ -161,11 +161,11 @@ class Places:
         sums = np.bincount(self.of_leaf, self.layout.images, minlength=len(self.names))
         return sums.astype(np.int64)
 
-    def things_in(self, category: int) -> IntArray:
-        """Rows of the things in a category."""
-        return np.flatnonzero(self.of_thing == category)
+    def items_in(self, category: int) -> IntArray:
+        """Rows of the items in a category."""
+        return np.flatnonzero(self.of_item == category)
 
     def strays_in(self, category: int) -> IntArray:
         """Leaves in a category that their type is not in: a person put them there."""
-        away = self.of_thing[self.layout.thing_of] != self.of_leaf
+        away = self.of_item[self.layout.item_of] != self.of_leaf
         return np.flatnonzero((self.of_leaf == category) & away)

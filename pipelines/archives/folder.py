@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import NotFound
 from cairnhub.pipelines.archives.entry import Entry
 
 
@@ -36,7 +36,7 @@ class Folder:
         """
         folder = self.store / self.name
         if not folder.is_dir():
-            raise CairnError(f"{folder} is missing: run the fetch stage again")
+            raise NotFound(f"{folder} is missing: run the fetch stage again")
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         return [
             Entry(None, path.relative_to(self.store).as_posix(), None, path.stat().st_size) for path in files
@@ -55,7 +55,7 @@ class Folder:
         try:
             return (self.store / member).read_bytes()
         except FileNotFoundError as error:
-            raise CairnError(f"{self.store / member} is missing: run the fetch stage again") from error
+            raise NotFound(f"{self.store / member} is missing: run the fetch stage again") from error
 
 
 class OpenFolder:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Self
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BrokenData, NotFound
 from cairnhub.pipelines.archives.entry import MAX_MEMBER_BYTES, Entry
 from cairnhub.pipelines.archives.kinds import OpenArchive, archive_at
 
@@ -32,10 +32,10 @@ class MemberReader:
         try:
             content = self._opened(entry.archive).read(entry) if _is_plausible(entry) else b""
         except FileNotFoundError as error:
-            raise CairnError(f"{path} is missing: run the fetch stage again") from error
+            raise NotFound(f"{path} is missing: run the fetch stage again") from error
         if len(content) != entry.size_bytes:
             size = "?" if entry.size_bytes is None else f"{entry.size_bytes:,}"
-            raise CairnError(
+            raise BrokenData(
                 f"{path}: {entry.member} has {len(content):,} bytes, not the {size} of the index: "
                 "run the stages fetch and index again"
             )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BrokenData, CairnError, NotFound
 from cairnhub.pipelines.archives.entry import (
     DAMAGED,
     MAX_MEMBER_BYTES,
@@ -70,11 +70,11 @@ class Tar:
                         raise tarfile.ReadError(f"{info.name} ends beyond it")
                     entries.append(Entry(self.name, info.name, info.offset_data, info.size, refusal))
         except FileNotFoundError as error:
-            raise CairnError(f"{path} is missing: run the fetch stage again") from error
+            raise NotFound(f"{path} is missing: run the fetch stage again") from error
         except CairnError:
             raise
         except DAMAGED as error:
-            raise CairnError(
+            raise BrokenData(
                 f"{path}: damaged tar ({error}): delete it and run the fetch stage again"
             ) from error
         return entries
@@ -141,7 +141,7 @@ def infos(tar: tarfile.TarFile, path: Path) -> Iterator[tarfile.TarInfo]:
     """
     for number, info in enumerate(tar, start=1):
         if number > MAX_MEMBERS:
-            raise CairnError(f"{path}: more than {MAX_MEMBERS:,} members: not an archive of images")
+            raise BrokenData(f"{path}: more than {MAX_MEMBERS:,} members: not an archive of images")
         tar.members = []  # type: ignore[attr-defined]
         if not info.isdir():
             yield info

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, ClassVar, NoReturn
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput, BrokenData, CairnError, NotFound
 from cairnhub.pipelines.archives.entry import DAMAGED, MAX_MEMBER_BYTES, REPEATED, Entry, Member
 from cairnhub.pipelines.archives.tar import Header, infos, refusal_of
 
@@ -53,7 +53,7 @@ class TarGz:
         Raises:
             CairnError: always.
         """
-        raise CairnError(f"{self.store / self.name}: is read from end to end only (`members`), not by member")
+        raise BadInput(f"{self.store / self.name}: is read from end to end only (`members`), not by member")
 
     def members(self) -> Iterator[Member]:
         """Yield the members with their bytes, without folders, reading the archive once from end to end.
@@ -81,11 +81,11 @@ class TarGz:
                     last = info.name
                 _drain(content)
         except FileNotFoundError as error:
-            raise CairnError(f"{path} is missing: run the fetch stage again") from error
+            raise NotFound(f"{path} is missing: run the fetch stage again") from error
         except CairnError:
             raise
         except DAMAGED as error:
-            raise CairnError(
+            raise BrokenData(
                 f"{path}: damaged archive ({error}; last whole member: {last}): delete it and run the fetch stage again"
             ) from error
 

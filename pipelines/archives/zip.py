@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BrokenData, NotFound
 from cairnhub.pipelines.archives.entry import (
     DAMAGED,
     MAX_MEMBER_BYTES,
@@ -48,7 +48,7 @@ class Zip:
         infos = [info for info in opened.infos if not info.filename.endswith("/")]
         opened.close()
         if len(infos) > MAX_MEMBERS:
-            raise CairnError(f"{path}: more than {MAX_MEMBERS:,} members: not an archive of images")
+            raise BrokenData(f"{path}: more than {MAX_MEMBERS:,} members: not an archive of images")
         entries: list[Entry] = []
         seen: set[str] = set()
         for info in infos:
@@ -90,9 +90,9 @@ class OpenZip:
             self._zip = zipfile.ZipFile(path)
             self._zip.NameToInfo = {info.filename: info for info in reversed(self._zip.filelist)}
         except FileNotFoundError as error:
-            raise CairnError(f"{path} is missing: run the fetch stage again") from error
+            raise NotFound(f"{path} is missing: run the fetch stage again") from error
         except DAMAGED as error:
-            raise CairnError(
+            raise BrokenData(
                 f"{path}: damaged zip ({error}): delete it and run the fetch stage again"
             ) from error
         self.infos = self._zip.filelist
@@ -109,13 +109,13 @@ class OpenZip:
         """
         path = self._zip.filename
         if member not in self._zip.NameToInfo:
-            raise CairnError(f"{path}: holds no {member}; is it the right archive? Fetch it again")
+            raise BrokenData(f"{path}: holds no {member}; is it the right archive? Fetch it again")
         try:
             if self._zip.NameToInfo[member].file_size > MAX_MEMBER_BYTES:
                 raise zipfile.BadZipFile(f"larger than {MAX_MEMBER_BYTES:,} bytes")
             return self._zip.read(member)
         except DAMAGED as error:
-            raise CairnError(f"{path}: {member} cannot be read ({error}): fetch it again") from error
+            raise BrokenData(f"{path}: {member} cannot be read ({error}): fetch it again") from error
 
     def close(self) -> None:
         """Let go of the file."""

@@ -15,8 +15,8 @@ BY_IMAGES = " by images"
 def write_agreement(path: Path, agreement: Mapping[str, Agreement]) -> None:
     """Write the agreements as JSON, in the digits that say something."""
     rounded = {
-        name: {key: round(value, N_DIGITS) for key, value in asdict(found).items()}
-        for name, found in agreement.items()
+        name: {key: round(value, N_DIGITS) for key, value in asdict(measures).items()}
+        for name, measures in agreement.items()
     }
     write_result(path, rounded)
 
@@ -24,13 +24,15 @@ def write_agreement(path: Path, agreement: Mapping[str, Agreement]) -> None:
 def write_headline(path: Path, agreement: Mapping[str, Agreement]) -> None:
     """Write what `dvc metrics` shows: V-measure and ARI of each level, weighted by images."""
     by_level = {
-        name.removesuffix(BY_IMAGES): found for name, found in agreement.items() if name.endswith(BY_IMAGES)
+        name.removesuffix(BY_IMAGES): measures
+        for name, measures in agreement.items()
+        if name.endswith(BY_IMAGES)
     }
     write_result(
         path,
         {
-            level: {"v_measure": round(found.v_measure, N_DIGITS), "ari": round(found.ari, N_DIGITS)}
-            for level, found in by_level.items()
+            level: {"v_measure": round(measures.v_measure, N_DIGITS), "ari": round(measures.ari, N_DIGITS)}
+            for level, measures in by_level.items()
         },
     )
 

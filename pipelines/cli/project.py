@@ -6,7 +6,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput, BrokenData
 from cairnhub.core.files import write_text_atomic
 from cairnhub.pipelines.cli.options import Declared, console
 
@@ -45,7 +45,7 @@ def graph(
     if not check:
         console.print(f"{write_graph(root)}: made")
     elif not is_current(root):
-        raise CairnError("dvc.yaml is not what the code and params.yaml give: run `cairn graph`")
+        raise BrokenData("dvc.yaml is not what the code and params.yaml give: run `cairn graph`")
 
 
 @app.command()
@@ -129,7 +129,7 @@ def doctor(
     from cairnhub.pipelines.paths import project_root
 
     if repair and not deep:
-        raise CairnError("--repair goes with --deep: `cairn doctor --deep --repair`")
+        raise BadInput("--repair goes with --deep: `cairn doctor --deep --repair`")
     findings = [*examine(), *(examine_deep(project_root()) if deep else ())]
     table = Table("what", "found", "verdict")
     for finding in findings:

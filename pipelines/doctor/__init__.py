@@ -4,13 +4,13 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from cairnhub.pipelines.doctor.findings import Finding, Repair
+from cairnhub.pipelines.doctor.findings import Diagnosis, Repair
 from cairnhub.pipelines.doctor.machine import examine
 
-__all__ = ["Finding", "Repair", "examine", "examine_deep"]
+__all__ = ["Diagnosis", "Repair", "examine", "examine_deep"]
 
 
-def examine_deep(root: Path) -> Iterator[Finding]:
+def examine_deep(root: Path) -> Iterator[Diagnosis]:
     """Read everything below a project: hashes, schemas, models, leftovers, space. Nothing is changed.
 
     Args:

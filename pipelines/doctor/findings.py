@@ -39,7 +39,7 @@ class Repair:
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnosis:
     """One thing looked at, what was found, and `ok ...` or `problem: ...`."""
 
     what: str

@@ -10,28 +10,30 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from cairnhub.core.errors import how_to_install
-from cairnhub.pipelines.doctor.findings import Finding
+from cairnhub.pipelines.doctor.findings import Diagnosis
 
 MIN_FREE_GB = 5
 
 
-def examine() -> list[Finding]:
+def examine() -> list[Diagnosis]:
     """Python, free disk, cache links, GPU and package versions of this machine."""
     return [_python(), _disk(), _links(), _gpu(), *_packages()]
 
 
-def _python() -> Finding:
+def _python() -> Diagnosis:
     version = platform.python_version()
-    return Finding("Python", version, "ok" if sys.version_info >= (3, 11) else "problem: needs 3.11 or newer")
+    return Diagnosis(
+        "Python", version, "ok" if sys.version_info >= (3, 11) else "problem: needs 3.11 or newer"
+    )
 
 
-def _disk() -> Finding:
+def _disk() -> Diagnosis:
     free_gb = shutil.disk_usage(Path.cwd()).free / 1e9
     verdict = "ok" if free_gb > MIN_FREE_GB else f"problem: the sample wants {MIN_FREE_GB} GB"
-    return Finding("free disk here", f"{free_gb:,.0f} GB", verdict)
+    return Diagnosis("free disk here", f"{free_gb:,.0f} GB", verdict)
 
 
-def _links() -> Finding:
+def _links() -> Diagnosis:
     """How DVC can share a file between its cache and the workspace."""
     with TemporaryDirectory(dir=Path.cwd(), prefix=".cairn-doctor-") as folder:
         source, target = Path(folder) / "a", Path(folder) / "b"
@@ -39,21 +41,21 @@ def _links() -> Finding:
         try:
             os.link(source, target)
         except OSError:
-            return Finding("cache links", "copy", "ok, but every built file takes its space twice")
-    return Finding("cache links", "hardlink", "ok")
+            return Diagnosis("cache links", "copy", "ok, but every built file takes its space twice")
+    return Diagnosis("cache links", "hardlink", "ok")
 
 
-def _gpu() -> Finding:
+def _gpu() -> Diagnosis:
     if importlib.util.find_spec("torch") is None:
-        return Finding("GPU", "not looked for", f"ok: only training needs it; {how_to_install('torch')}")
+        return Diagnosis("GPU", "not looked for", f"ok: only training needs it; {how_to_install('torch')}")
     import torch
 
     if not torch.cuda.is_available():
-        return Finding("GPU", "none", "ok for the sample; scale full wants one")
-    return Finding("GPU", torch.cuda.get_device_name(), "ok")
+        return Diagnosis("GPU", "none", "ok for the sample; scale full wants one")
+    return Diagnosis("GPU", torch.cuda.get_device_name(), "ok")
 
 
-def _packages() -> list[Finding]:
+def _packages() -> list[Diagnosis]:
     """Versions of the packages that decide what works."""
     wanted = {
         "datasets": "loading",
@@ -65,8 +67,10 @@ def _packages() -> list[Finding]:
     findings = []
     for name, use in wanted.items():
         try:
-            findings.append(Finding(name, metadata.version(name), "ok"))
+            findings.append(Diagnosis(name, metadata.version(name), "ok"))
         except metadata.PackageNotFoundError:
             needed = use == "loading"
-            findings.append(Finding(name, "absent", f"{'problem' if needed else 'ok'}: only {use} needs it"))
+            findings.append(
+                Diagnosis(name, "absent", f"{'problem' if needed else 'ok'}: only {use} needs it")
+            )
     return findings

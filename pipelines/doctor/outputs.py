@@ -17,7 +17,7 @@ from cairnhub.datasets_hub.location import PublishedDataset
 from cairnhub.datasets_hub.schema import image_features
 from cairnhub.datasets_hub.stats import ShardFile
 from cairnhub.hierarchies.review.decisions import read_decisions
-from cairnhub.pipelines.doctor.findings import DAY_S, Finding, Repair, age_s
+from cairnhub.pipelines.doctor.findings import DAY_S, Diagnosis, Repair, age_s
 from cairnhub.pipelines.executors.local import Executor
 
 _LEFTOVERS = (".*.tmp", ".*.partial", ".*.old", ".cairn-doctor-*")
@@ -47,7 +47,7 @@ class CacheFile:
         return str(self.path)
 
 
-def examine_hub(root: Path, executor: Executor) -> Iterator[Finding]:
+def examine_hub(root: Path, executor: Executor) -> Iterator[Diagnosis]:
     """Hash, rows and schema of every file of every published dataset."""
     for readme in sorted((root / "data/hub").glob("[!.]*/[!.]*/README.md")):
         folder = readme.parent
@@ -57,17 +57,17 @@ def examine_hub(root: Path, executor: Executor) -> Iterator[Finding]:
             published = describe(folder)
             shards = shards_of(published)
         except CairnError as error:
-            yield Finding(f"published {name}", str(error), again)
+            yield Diagnosis(f"published {name}", str(error), again)
             continue
         faults = list(executor.map(shard_fault, shards, f"read {name}"))
         if not any(faults):
             found = f"{published.stats.n_images:,} images in {len(shards):,} files, hashes and schema as published"
-            yield Finding(f"published {name}", found, "ok")
+            yield Diagnosis(f"published {name}", found, "ok")
         for shard, fault in zip(shards, faults, strict=True):
             if fault:
                 quarantine = root / "data/.quarantine" / shard.path.relative_to(root / "data")
                 repair = Repair(shard.path, quarantine) if shard.path.is_file() else None
-                yield Finding(str(shard.path), fault, again, repair)
+                yield Diagnosis(str(shard.path), fault, again, repair)
 
 
 def shards_of(published: PublishedDataset) -> list[Shard]:
@@ -99,11 +99,11 @@ def shard_fault(shard: Shard) -> str:
     return ""
 
 
-def examine_models(root: Path) -> Iterator[Finding]:
+def examine_models(root: Path) -> Iterator[Diagnosis]:
     """Weights can be read and fit their description; the tree is that of the dataset."""
     folders = sorted(path.parent for path in (root / "models").glob("[!.]*/[!.]*/model.json"))
     if folders and find_spec("torch") is None:
-        yield Finding("models", f"{len(folders)}", f"ok, not read: {how_to_install('torch')}")
+        yield Diagnosis("models", f"{len(folders)}", f"ok, not read: {how_to_install('torch')}")
         return
     for folder in folders:
         from cairnhub.training.models import load_model
@@ -113,7 +113,7 @@ def examine_models(root: Path) -> Iterator[Finding]:
         try:
             model, description = load_model(folder)
         except CairnError as error:
-            yield Finding(f"model {scale}/{dataset}", str(error), f"problem: {again}")
+            yield Diagnosis(f"model {scale}/{dataset}", str(error), f"problem: {again}")
             continue
         n_weights = sum(weight.numel() for weight in model.parameters())
         hub = root / "data/hub" / scale / dataset
@@ -121,12 +121,12 @@ def examine_models(root: Path) -> Iterator[Finding]:
             hub
         ).stats.tree_fingerprint != description.tree_fingerprint:
             found = "trained with another tree than the dataset now has"
-            yield Finding(f"model {scale}/{dataset}", found, "problem: run `dvc repro`")
+            yield Diagnosis(f"model {scale}/{dataset}", found, "problem: run `dvc repro`")
         else:
-            yield Finding(f"model {scale}/{dataset}", f"{n_weights:,} weights, of its dataset's tree", "ok")
+            yield Diagnosis(f"model {scale}/{dataset}", f"{n_weights:,} weights, of its dataset's tree", "ok")
 
 
-def examine_cache(root: Path, executor: Executor) -> Iterator[Finding]:
+def examine_cache(root: Path, executor: Executor) -> Iterator[Diagnosis]:
     """DVC trusts its cache; a damaged object would be built upon."""
     folder = root / ".dvc/cache/files/md5"
     objects = [
@@ -136,11 +136,11 @@ def examine_cache(root: Path, executor: Executor) -> Iterator[Finding]:
     ]
     faults = list(executor.map(cache_fault, objects, "hash the cache"))
     if not any(faults):
-        yield Finding("DVC cache", f"{len(objects):,} objects, hashes as named", "ok")
+        yield Diagnosis("DVC cache", f"{len(objects):,} objects, hashes as named", "ok")
     for cached, fault in zip(objects, faults, strict=True):
         if fault:
             repair = Repair(cached.path, root / "data/.quarantine/cache" / cached.path.relative_to(folder))
-            yield Finding(str(cached.path), fault, "problem: quarantine it and run `dvc repro`", repair)
+            yield Diagnosis(str(cached.path), fault, "problem: quarantine it and run `dvc repro`", repair)
 
 
 def cache_fault(cached: CacheFile) -> str:
@@ -150,16 +150,16 @@ def cache_fault(cached: CacheFile) -> str:
     return "" if digest == cached.md5 else "other bytes than its name says"
 
 
-def examine_decisions(root: Path) -> Iterator[Finding]:
+def examine_decisions(root: Path) -> Iterator[Diagnosis]:
     """Every line can be understood. Nothing here is ever repaired: it is people's work."""
     for path in sorted((root / "decisions").glob("*.jsonl")):
         try:
-            yield Finding(f"decisions {path.stem}", f"{len(read_decisions(path)):,}", "ok")
+            yield Diagnosis(f"decisions {path.stem}", f"{len(read_decisions(path)):,}", "ok")
         except CairnError as error:
-            yield Finding(f"decisions {path.stem}", str(error), "problem: mend the file by hand")
+            yield Diagnosis(f"decisions {path.stem}", str(error), "problem: mend the file by hand")
 
 
-def examine_leftovers(root: Path, store: Path) -> Iterator[Finding]:
+def examine_leftovers(root: Path, store: Path) -> Iterator[Diagnosis]:
     """Temporary files and folders of runs that were killed."""
     places: Sequence[Path] = [root / name for name in _BUILT]
     if not store.is_relative_to(root):
@@ -167,8 +167,8 @@ def examine_leftovers(root: Path, store: Path) -> Iterator[Finding]:
     for pattern in _LEFTOVERS:
         for path in sorted(path for place in places for path in place.rglob(pattern)):
             if is_held(path):
-                yield Finding(str(path), "being written", "ok")
+                yield Diagnosis(str(path), "being written", "ok")
             elif age_s(path) < DAY_S:
-                yield Finding(str(path), "unfinished", "ok: younger than a day, perhaps to be continued")
+                yield Diagnosis(str(path), "unfinished", "ok: younger than a day, perhaps to be continued")
             else:
-                yield Finding(str(path), "left by a killed run", "problem: remove it", Repair(path))
+                yield Diagnosis(str(path), "left by a killed run", "problem: remove it", Repair(path))

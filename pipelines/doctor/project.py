@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from cairnhub.core.errors import DISTRIBUTION
-from cairnhub.pipelines.doctor.findings import Finding
+from cairnhub.pipelines.doctor.findings import Diagnosis
 from cairnhub.pipelines.params import Params
 from cairnhub.pipelines.paths import Paths
 from cairnhub.pipelines.sources.registry import REGISTRIES, RegistryRow, read_registry
@@ -19,7 +19,7 @@ from cairnhub.pipelines.sources.registry import REGISTRIES, RegistryRow, read_re
 _EXTRAS = ("", "build", "train", "review", "s3", "ray")
 
 
-def examine_project(root: Path, params: Params) -> Iterator[Finding]:
+def examine_project(root: Path, params: Params) -> Iterator[Diagnosis]:
     """What the parameters and the pins of a project ask of this machine."""
     yield from _versions(root)
     if (root / ".dvc/config").is_file():
@@ -27,7 +27,7 @@ def examine_project(root: Path, params: Params) -> Iterator[Finding]:
     yield from _space(root, params)
 
 
-def _versions(root: Path) -> Iterator[Finding]:
+def _versions(root: Path) -> Iterator[Diagnosis]:
     """Every package within its bounds, and how many are not those that were tested together."""
     for text in metadata.requires(DISTRIBUTION) or []:
         requirement = Requirement(text)
@@ -36,9 +36,9 @@ def _versions(root: Path) -> Iterator[Finding]:
         ]
         version = _version(requirement.name)
         if version is None and "" in wanted_by:
-            yield Finding(requirement.name, "absent", f"problem: pip install '{text}'")
+            yield Diagnosis(requirement.name, "absent", f"problem: pip install '{text}'")
         elif version and wanted_by and not requirement.specifier.contains(version, prereleases=True):
-            yield Finding(
+            yield Diagnosis(
                 requirement.name, version, f"problem: pip install '{requirement.name}{requirement.specifier}'"
             )
     path = root / "constraints.txt"
@@ -52,7 +52,7 @@ def _versions(root: Path) -> Iterator[Finding]:
     ]
     found = f"{len(present) - len(others)} as in constraints.txt, {len(others)} others"
     verdict = f"ok, but tested with other versions: {', '.join(others)}" if others else "ok"
-    yield Finding("packages", found, verdict)
+    yield Diagnosis("packages", found, verdict)
 
 
 def _version(name: str) -> str | None:
@@ -62,7 +62,7 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _cache_links(root: Path) -> Finding:
+def _cache_links(root: Path) -> Diagnosis:
     """How built files share their bytes with DVC's cache: what works here, and what really lies on the disk."""
     config = configparser.ConfigParser()
     config.read(root / ".dvc/config")
@@ -70,7 +70,7 @@ def _cache_links(root: Path) -> Finding:
     cache = root / ".dvc" / config.get("cache", "dir", fallback="cache")
     kind = _first_that_works(wanted, cache, root)
     if kind == "copy":
-        return Finding("DVC links", kind, "ok, but every built file takes its space twice")
+        return Diagnosis("DVC links", kind, "ok, but every built file takes its space twice")
     found = f"{kind} (of {', '.join(wanted)})"
     shards = sorted((root / "data/hub").glob("[!.]*/[!.]*/data/*.parquet"))
     n_copies = 0 if kind == "reflink" else sum(_is_copy(shard) for shard in shards)
@@ -79,8 +79,8 @@ def _cache_links(root: Path) -> Finding:
             f"ok, but {n_copies:,} of {len(shards):,} shards are copies and take their space twice: with "
             f"`dvc config cache.type {kind},copy`, `dvc checkout --relink` links them"
         )
-        return Finding("DVC links", found, verdict)
-    return Finding("DVC links", found, "ok")
+        return Diagnosis("DVC links", found, verdict)
+    return Diagnosis("DVC links", found, "ok")
 
 
 def _is_copy(path: Path) -> bool:
@@ -112,7 +112,7 @@ def _first_that_works(wanted: Sequence[str], cache: Path, root: Path) -> str:
     return "copy"
 
 
-def _space(root: Path, params: Params) -> Iterator[Finding]:
+def _space(root: Path, params: Params) -> Iterator[Diagnosis]:
     """Free space against what is still to be fetched, and published from it."""
     for scale in params.scales:
         datasets = [Paths(root, scale, name, params.files_of(name)) for name in params.datasets]
@@ -128,7 +128,7 @@ def _space(root: Path, params: Params) -> Iterator[Finding]:
         found = f"{needed / 1e9:,.1f} GB{more} to come, {free / 1e9:,.1f} GB free"
         most = max(wanted, key=lambda name: wanted[name])
         verdict = f"problem: make room or take a subset; {most} needs most" if needed > free else "ok"
-        yield Finding(f"space for {scale}", found, verdict)
+        yield Diagnosis(f"space for {scale}", found, verdict)
 
 
 def _rows(paths: Paths) -> list[RegistryRow]:

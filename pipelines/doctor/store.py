@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cairnhub.core.errors import CairnError
 from cairnhub.core.hashing import sha256_of
-from cairnhub.pipelines.doctor.findings import DAY_S, Finding, Repair, age_s
+from cairnhub.pipelines.doctor.findings import DAY_S, Diagnosis, Repair, age_s
 from cairnhub.pipelines.executors.local import Executor
 from cairnhub.pipelines.params import Params
 from cairnhub.pipelines.paths import Paths
@@ -32,7 +32,7 @@ class Blob:
 
 
 @dataclass(frozen=True)
-class Manifest:
+class StoreManifest:
     """What was fetched for a dataset."""
 
     path: Path
@@ -40,7 +40,7 @@ class Manifest:
     blobs: tuple[Blob, ...]
 
 
-def read_manifests(root: Path, params: Params) -> tuple[list[Manifest], list[Finding]]:
+def read_manifests(root: Path, params: Params) -> tuple[list[StoreManifest], list[Diagnosis]]:
     """Every manifest of the project, and those that cannot be read."""
     manifests, broken = [], []
     for path in sorted(root.glob("results/fetch/*/*/manifest.json")):
@@ -51,11 +51,11 @@ def read_manifests(root: Path, params: Params) -> tuple[list[Manifest], list[Fin
             files = read_manifest(path).values()
         except CairnError as error:
             broken.append(
-                Finding(f"manifest {scale}/{dataset}", str(error), "problem: remove it, `dvc repro`")
+                Diagnosis(f"manifest {scale}/{dataset}", str(error), "problem: remove it, `dvc repro`")
             )
         else:
             blobs = tuple(Blob(store / file.name, file.size_bytes, file.sha256) for file in files)
-            manifests.append(Manifest(path, store, blobs))
+            manifests.append(StoreManifest(path, store, blobs))
     return manifests, broken
 
 
@@ -67,7 +67,9 @@ def fault(blob: Blob) -> str:
     return "" if is_whole else "damaged"
 
 
-def examine_store(manifests: Sequence[Manifest], params: Params, executor: Executor) -> Iterator[Finding]:
+def examine_store(
+    manifests: Sequence[StoreManifest], params: Params, executor: Executor
+) -> Iterator[Diagnosis]:
     """Hash every blob once; then look for what nobody asked for."""
     blobs = list({blob.path: blob for manifest in manifests for blob in manifest.blobs}.values())
     faults = dict(
@@ -80,28 +82,28 @@ def examine_store(manifests: Sequence[Manifest], params: Params, executor: Execu
         yield from _unnamed(store, named, _known_names(store, params))
 
 
-def _blobs(manifest: Manifest, faults: dict[Path, str]) -> Iterator[Finding]:
+def _blobs(manifest: StoreManifest, faults: dict[Path, str]) -> Iterator[Diagnosis]:
     scale, dataset = manifest.path.parts[-3:-1]
     bad = [blob for blob in manifest.blobs if faults[blob.path]]
     if not bad:
         size_mb = sum(blob.size_bytes for blob in manifest.blobs) / 1e6
         found = f"{len(manifest.blobs):,} files, {size_mb:,.1f} MB, as their manifest says"
-        yield Finding(f"store {scale}/{dataset}", found, "ok")
+        yield Diagnosis(f"store {scale}/{dataset}", found, "ok")
     n_missing = sum(faults[blob.path] == "missing" for blob in bad)
     if bad and n_missing == len(manifest.blobs):
-        yield Finding(
+        yield Diagnosis(
             f"store {scale}/{dataset}", "no file is here", "ok: a stage that needs them fetches them"
         )
         return
     if n_missing:
         verdict = f"problem: run `cairn stage fetch {dataset} {scale}`"
-        yield Finding(f"store {scale}/{dataset}", f"{n_missing:,} files are missing", verdict)
+        yield Diagnosis(f"store {scale}/{dataset}", f"{n_missing:,} files are missing", verdict)
     for blob in bad:
         if faults[blob.path] == "damaged":
             quarantine = _quarantine(manifest.store) / blob.path.relative_to(manifest.store)
             repair = Repair(blob.path, quarantine, manifest.path)
             verdict = "problem: other bytes than its manifest says; quarantine it and fetch it again"
-            yield Finding(str(blob.path), "damaged", verdict, repair)
+            yield Diagnosis(str(blob.path), "damaged", verdict, repair)
 
 
 def _quarantine(store: Path) -> Path:
@@ -109,7 +111,7 @@ def _quarantine(store: Path) -> Path:
     return store.parents[1] / QUARANTINE / store.parent.name / store.name
 
 
-def _unnamed(store: Path, named: set[Path], known: set[str]) -> Iterator[Finding]:
+def _unnamed(store: Path, named: set[Path], known: set[str]) -> Iterator[Diagnosis]:
     """Files that no manifest names; those that a registry knows may be needed by a larger subset."""
     for path in sorted(path for path in store.rglob("*") if path.is_file()):
         name = path.relative_to(store).as_posix()
@@ -117,13 +119,13 @@ def _unnamed(store: Path, named: set[Path], known: set[str]) -> Iterator[Finding
         if path in named or path.name == LEDGER or (path.name.startswith(".") and path.suffix == ".tmp"):
             continue
         if target != name and store / target not in named:
-            yield Finding(str(path), "unfinished download", "ok: the next fetch goes on with it")
+            yield Diagnosis(str(path), "unfinished download", "ok: the next fetch goes on with it")
         elif name in known:
-            yield Finding(str(path), "no manifest names it", "ok: a registry knows it")
+            yield Diagnosis(str(path), "no manifest names it", "ok: a registry knows it")
         elif age_s(path) < DAY_S:
-            yield Finding(str(path), "no manifest names it", "ok: younger than a day")
+            yield Diagnosis(str(path), "no manifest names it", "ok: younger than a day")
         else:
-            yield Finding(
+            yield Diagnosis(
                 str(path), "no manifest names it", "problem: nothing uses it; remove it", Repair(path)
             )
 

@@ -124,13 +124,13 @@ def in_order(
             return
         task, pending = under_way.popleft()
         try:
-            done = result(pending)
+            finished = result(pending)
         except CairnError as error:
             raise error.within(str(task)) from error
         except Exception as error:
             error.add_note(f"while working on {task}")
             raise
-        yield done
+        yield finished
 
 
 def with_bar(results: Iterator[Result], n_tasks: int, title: str | None) -> Iterator[Result]:

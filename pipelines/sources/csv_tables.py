@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput, BrokenData, NotFound
 from cairnhub.core.text import quoted
 
 ROWS_AT_ONCE = 10_000
@@ -30,16 +30,16 @@ def read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
         ) as pieces:
             frame = pd.concat(pieces)
     except FileNotFoundError as error:
-        raise CairnError(f"{path} is missing: run the fetch stage again") from error
+        raise NotFound(f"{path} is missing: run the fetch stage again") from error
     except (ValueError, OSError) as error:  # pandas' own errors and those of encodings are ValueErrors
-        raise CairnError(
+        raise BrokenData(
             f"{path}: not a readable CSV: {str(error).strip()}; fetch it again, or save it as a CSV in UTF-8"
         ) from error
     require_columns(frame, columns, path)
     if repeated := [column for column in columns if f"{column}.1" in frame.columns]:
-        raise CairnError(f"{path}: two columns are called {repeated[0]!r}; rename or remove one")
+        raise BadInput(f"{path}: two columns are called {repeated[0]!r}; rename or remove one")
     if not isinstance(frame.index, pd.RangeIndex):  # pandas then takes the first column for the rows' names
-        raise CairnError(
+        raise BadInput(
             f"{path}:2: more cells than the header has columns; add the missing name to the header"
         )
     return frame
@@ -53,11 +53,11 @@ def require_columns(frame: pd.DataFrame, columns: Sequence[str], path: Path) -> 
     """
     if frame.columns.has_duplicates:
         repeated = frame.columns[frame.columns.duplicated()]
-        raise CairnError(f"{path}: two columns are called {quoted(repeated[:1])}; rename or remove one")
+        raise BadInput(f"{path}: two columns are called {quoted(repeated[:1])}; rename or remove one")
     missing = [column for column in columns if column not in frame.columns]
     if missing:
         only = str(frame.columns[0])
         hint = "; separate cells by commas" if len(frame.columns) == 1 and re.search(r"[;\t|]", only) else ""
-        raise CairnError(
+        raise BadInput(
             f"{path}: no column {quoted(missing)}; its columns are {quoted(map(str, frame.columns), 20)}{hint}"
         )

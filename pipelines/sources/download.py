@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from tqdm import tqdm
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import CairnError, NoSpace, Unreachable
 from cairnhub.pipelines.executors.local import HERE, Executor
 from cairnhub.pipelines.sources.download_errors import by_hand, disk_error, mismatch
 from cairnhub.pipelines.sources.ledger import FetchedFile, Ledger
@@ -35,7 +35,7 @@ UNREACHABLE_S = 30.0  # after so long without any answer there is no network
 MOST_SHOWN = 20  # failures in one message
 
 
-class _NoNetwork(CairnError):
+class _NoNetwork(Unreachable):
     """Nothing answers: other files will fare no better."""
 
 
@@ -269,7 +269,9 @@ def _together(failures: list[CairnError]) -> CairnError:
         return (no_network or failures)[0]
     lines = sorted(f"- {error}" for error in failures)
     shown = lines[:MOST_SHOWN] + [f"- and {len(lines) - MOST_SHOWN:,} more"] * (len(lines) > MOST_SHOWN)
-    return CairnError("\n".join([f"{len(lines):,} files could not be fetched:", *shown]))
+    kinds = {type(error) for error in failures}
+    kind = kinds.pop() if len(kinds) == 1 else CairnError
+    return kind("\n".join([f"{len(lines):,} files could not be fetched:", *shown]))
 
 
 def _address(row: RegistryRow, base: str) -> str:
@@ -390,9 +392,9 @@ def _wait_or_give_up(
                 f"{row.name}: {url} cannot be reached ({reason}). Check the network and the proxy, or name a "
                 f"mirror of this dataset under fetch in params.yaml; {kept}"
             )
-        raise CairnError(f"{row.name}: {url}: {reason}; gave up after {failures} failures in a row; {kept}")
+        raise Unreachable(f"{row.name}: {url}: {reason}; gave up after {failures} failures in a row; {kept}")
     if reason.wait_s is not None and reason.wait_s > LONGEST_RETRY_AFTER_S:
-        raise CairnError(f"{row.name}: {url}: {reason} and asks to wait {reason.wait_s:,.0f} s; {kept}")
+        raise Unreachable(f"{row.name}: {url}: {reason} and asks to wait {reason.wait_s:,.0f} s; {kept}")
     pause = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (failures - 1))
     if policy.stop.wait(max(pause, reason.wait_s or 0.0)):
         raise _Stopped
@@ -402,6 +404,6 @@ def _check_space(folder: Path, needed_bytes: int) -> None:
     """Refuse at once what the disk cannot hold."""
     free = shutil.disk_usage(folder).free
     if needed_bytes > free:
-        raise CairnError(
+        raise NoSpace(
             f"{folder}: {needed_bytes:,} bytes are to come, {free:,} are free: make room or take a smaller subset"
         )

@@ -3,7 +3,7 @@
 import errno
 from pathlib import Path
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BrokenData, CairnError, NoSpace, NotFound, Unreachable
 from cairnhub.pipelines.sources.partial_file import Content
 from cairnhub.pipelines.sources.registry import MANUAL, RegistryRow
 
@@ -11,13 +11,13 @@ from cairnhub.pipelines.sources.registry import MANUAL, RegistryRow
 def disk_error(error: OSError, path: Path) -> CairnError:
     """A file cannot be written, most often because the disk is full."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return CairnError(f"{path}: the disk is full; make room and run the command again to continue")
-    return CairnError(f"{path}: cannot be written ({error})")
+        return NoSpace(f"{path}: the disk is full; make room and run the command again to continue")
+    return Unreachable(f"{path}: cannot be written ({error})")
 
 
 def mismatch(row: RegistryRow, url: str, content: Content, damaged: Path) -> CairnError:
     """Other bytes came than the registry promises."""
-    return CairnError(
+    return BrokenData(
         f"{row.name}: {url} gives other bytes than registered: expected {_expected(row)}, found "
         f"{content.size_bytes:,} bytes, {content.digest}; they were moved to {damaged}. Try another "
         "mirror, or correct the registry if the authors published a new version"
@@ -30,7 +30,8 @@ def by_hand(row: RegistryRow, target: Path, present: Content | None) -> CairnErr
     wrong = f" (the file there has {present.size_bytes:,} bytes, {present.digest})" if present else ""
     is_known = row.size_bytes is not None or row.hash is not None
     expected = f"expected: {_expected(row)}" if is_known else "its structure and counts are checked then"
-    return CairnError(
+    kind = BrokenData if present else NotFound
+    return kind(
         f"{row.name}: no program may download this file. Get it by hand: {what}. Name it {target.name} and "
         f"put it into {target.parent}{wrong}; {expected}; then run the command again"
     )

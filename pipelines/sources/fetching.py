@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput, CairnError
 from cairnhub.core.files import write_text_atomic
 from cairnhub.core.parse import read_json
 from cairnhub.pipelines.context import Context
@@ -44,7 +44,7 @@ def read_manifest(path: Path) -> dict[str, FetchedFile]:
     try:
         manifest = read_json(path, Manifest)
     except CairnError as error:
-        raise CairnError(f"{error}; remove the manifest and run the fetch stage again") from error
+        raise error.with_advice("remove the manifest and run the fetch stage again") from error
     return {file.name: file for file in manifest.files}
 
 
@@ -129,9 +129,8 @@ def _accept(context: Context, source: SourceReader, names: list[str]) -> None:
         if subset_of(context.params, context.dataset, context.scale).is_whole:
             check_counts(context.dataset, expected_counts(source.edition, context.scale), counted)
     except CairnError as error:
-        raise CairnError(
-            f"{', '.join(names)}: came by hand into {context.paths.store}, but not as expected. {error}"
-        ) from error
+        place = f"{', '.join(names)}: came by hand into {context.paths.store}, but not as expected"
+        raise error.within(place) from error
 
 
 def _fetch_rows(context: Context, origin: Origin, rows: list[RegistryRow]) -> list[FetchedFile]:
@@ -200,7 +199,7 @@ def _origin(context: Context, source: SourceReader) -> Origin:
     if source.has_registry:
         return Origin(read_registry(REGISTRIES / f"{owner}.tsv"), mirror or "")
     if mirror is None:
-        raise CairnError(
+        raise BadInput(
             f"params.yaml: fetch.{context.scale}.mirrors.{context.dataset}: missing; give the folder or URL that "
             "holds the files named under sources"
         )

@@ -25,7 +25,7 @@ def list_members(archives: Sequence[Archive], executor: Executor = HERE) -> pd.D
     return pd.concat(frames, ignore_index=True)
 
 
-class Matches(NamedTuple):
+class MemberMatches(NamedTuple):
     """Listed images with their places, and what has no match; `Listing` says what the tables hold."""
 
     images: pd.DataFrame
@@ -33,7 +33,7 @@ class Matches(NamedTuple):
     refused_members: pd.DataFrame
 
 
-def match_members(images: pd.DataFrame, members: pd.DataFrame, keys: list[str], absent: str) -> Matches:
+def match_members(images: pd.DataFrame, members: pd.DataFrame, keys: list[str], absent: str) -> MemberMatches:
     """Join listed images with the members of archives.
 
     Args:
@@ -52,4 +52,4 @@ def match_members(images: pd.DataFrame, members: pd.DataFrame, keys: list[str], 
     is_matched = images["size_bytes"].notna()  # every member that is listed has a size
     matched, unmatched = quarantine(images, ~is_matched, reasons["reason"].fillna(absent)[~is_matched])
     unasked = refused[~refused["member"].isin(reasons.loc[~is_matched, "member"])]
-    return Matches(matched, unmatched, unasked[["member", "reason"]].reset_index(drop=True))
+    return MemberMatches(matched, unmatched, unasked[["member", "reason"]].reset_index(drop=True))

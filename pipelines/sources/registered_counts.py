@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BrokenData, CairnError
 from cairnhub.core.parse import parse_yaml, read_text, typed
 from cairnhub.pipelines.sources.registry import REGISTRIES
 
@@ -23,7 +23,7 @@ def expected_counts(edition: str, scale: str, folder: Path = REGISTRIES) -> dict
     try:
         registered = typed(dict[str, dict[str, dict[str, int]]], content, str(path))
     except CairnError as error:
-        raise CairnError(f"{path}: not scale -> split -> counts: {error}") from error
+        raise error.within(f"{path}: not scale -> split -> counts") from error
     return registered.get(scale, {})
 
 
@@ -35,14 +35,14 @@ def check_counts(dataset: str, expected: Mapping[str, Counts], counted: Mapping[
     """
     differences = []
     for split, counts in expected.items():
-        here = counted.get(split, dict.fromkeys(counts, 0))
+        split_counts = counted.get(split, dict.fromkeys(counts, 0))
         differences += [
-            f"split {split}: expected {count:,} {what}, found {here[what]:,}"
+            f"split {split}: expected {count:,} {what}, found {split_counts[what]:,}"
             for what, count in counts.items()
-            if here.get(what, count) != count
+            if split_counts.get(what, count) != count
         ]
     if differences:
-        raise CairnError(
+        raise BrokenData(
             f"{dataset}: not the whole dataset as it was published:\n"
             + "\n".join(f"- {line}" for line in differences)
             + f"\nFetch it again, from another mirror if need be; if a part is meant, say so under "

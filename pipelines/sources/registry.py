@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput, CairnError, NotFound
 from cairnhub.core.files import stays_below, write_text_atomic
 from cairnhub.core.parse import read_text
 from cairnhub.core.text import quoted
@@ -38,7 +38,7 @@ class RegistryRow:
 
     def __post_init__(self) -> None:
         if not stays_below(self.name) or PurePosixPath(self.name).as_posix() != self.name:
-            raise CairnError(f"name {self.name[:200]!r} must be a plain relative path with forward slashes")
+            raise BadInput(f"name {self.name[:200]!r} must be a plain relative path with forward slashes")
 
 
 def read_registry(path: Path) -> list[RegistryRow]:
@@ -53,35 +53,35 @@ def read_registry(path: Path) -> list[RegistryRow]:
     try:
         lines = read_text(path).split("\n")
     except FileNotFoundError as error:
-        raise CairnError(
+        raise NotFound(
             f"{path}: there is no such registry; write one, or correct the dataset's name"
         ) from error
     stripped = [(number, line.removesuffix("\r")) for number, line in enumerate(lines, 1)]
     numbered = [(number, line) for number, line in stripped if line and not line.startswith("#")]
     if not numbered:
-        raise CairnError(f"{path}: empty; its first line must name the columns {', '.join(COLUMNS)}")
+        raise BadInput(f"{path}: empty; its first line must name the columns {', '.join(COLUMNS)}")
     header = numbered[0][1].split("\t")
     missing = [column for column in COLUMNS if header.count(column) != 1]
     if missing:
-        raise CairnError(
+        raise BadInput(
             f"{path}:{numbered[0][0]}: no column {missing[0]!r}, or two; columns are {quoted(header, 9)}"
         )
     rows: dict[str, RegistryRow] = {}
     for number, line in numbered[1:]:
         where, cells = f"{path}:{number}", line.split("\t")
         if len(cells) != len(header):
-            raise CairnError(
+            raise BadInput(
                 f"{where}: {len(cells)} cells where the header has {len(header)}; add or remove tabs"
             )
         row = _row(dict(zip(header, cells, strict=True)), where)
         if (twin := rows.setdefault(_on_any_disk(row.name), row)) is not row:
-            raise CairnError(
+            raise BadInput(
                 f"{where}: {row.name!r} is listed twice, or a disk that ignores case takes it for {twin.name!r}; "
                 "keep one"
             )
     names = {row.name for row in rows.values()}
     if blocked := sorted(name for name in names if names & set(map(str, PurePosixPath(name).parents))):
-        raise CairnError(
+        raise BadInput(
             f"{path}: {blocked[0]!r} lies in a folder that is listed as a file; rename one of them"
         )
     return list(rows.values())
@@ -114,19 +114,19 @@ def split_hash(text: str) -> tuple[str, str]:
     digits = digits.lower()
     if len(digits) != HEX_DIGITS.get(algorithm) or not re.fullmatch("[0-9a-f]+", digits):
         known = ", ".join(f"{name}:<{count} hex digits>" for name, count in HEX_DIGITS.items())
-        raise CairnError(f"{text[:200]!r} is not a hash; write {known}")
+        raise BadInput(f"{text[:200]!r} is not a hash; write {known}")
     return algorithm, digits
 
 
 def _row(cells: dict[str, str], where: str) -> RegistryRow:
     name, url, size, digest = (cells[column] for column in COLUMNS)
     if not url:
-        raise CairnError(f"{where}: {name!r} has no url; write one, or manual:<what to get and from where>")
+        raise BadInput(f"{where}: {name!r} has no url; write one, or manual:<what to get and from where>")
     if size and not re.fullmatch(r"[0-9]{1,18}", size):
-        raise CairnError(f"{where}: bytes {size[:40]!r} is not a number of bytes; write digits, or nothing")
+        raise BadInput(f"{where}: bytes {size[:40]!r} is not a number of bytes; write digits, or nothing")
     try:
         if digest:
             split_hash(digest)
         return RegistryRow(name, url, int(size) if size else None, digest or None)
     except CairnError as error:
-        raise CairnError(f"{where}: {error}") from error
+        raise error.within(where) from error

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput
 from cairnhub.datasets_hub.card import EvaluationProtocol
 from cairnhub.pipelines.settings.sources import Subset
 from cairnhub.pipelines.sources.listing import ATTRIBUTION, PLACE, Listing, exclude
@@ -30,9 +30,7 @@ def reduce(
     known = sorted(listing.images["split"].unique())
     unknown = sorted(set(subset.splits) - set(known))
     if unknown:
-        raise CairnError(
-            f"params.yaml: subset.splits: no split {unknown[0]!r}; splits are {', '.join(known)}"
-        )
+        raise BadInput(f"params.yaml: subset.splits: no split {unknown[0]!r}; splits are {', '.join(known)}")
     chosen = list(subset.splits) or known
     images = listing.images[listing.images["split"].isin(chosen)]
     for wanted, filters in ((True, subset.include), (False, subset.exclude)):
@@ -50,7 +48,7 @@ def reduce(
         images = _answerable(images, protocol, leaf_level, excluded)
     empty = [split for split in chosen if not (images["split"] == split).any()]
     if empty:
-        raise CairnError(
+        raise BadInput(
             f"params.yaml: the subset leaves no image in split {', '.join(empty)}: {excluded}; widen it, or name the "
             "other splits under subset.splits"
         )
@@ -74,13 +72,13 @@ def _check_labels(images: pd.DataFrame, column: str, wanted: Sequence[str]) -> N
     """Refuse a column that is none of labels, and labels that no image has."""
     columns = [name for name in images.columns if name not in (*PLACE, *ATTRIBUTION)]
     if column not in columns:
-        raise CairnError(f"params.yaml: subset: no labels {column!r} here; there are {', '.join(columns)}")
+        raise BadInput(f"params.yaml: subset: no labels {column!r} here; there are {', '.join(columns)}")
     known = set(images[column])
     for label in wanted:
         if label not in known:
             near = difflib.get_close_matches(label, sorted(known), n=3)
             hint = f"; did you mean {', '.join(map(repr, near))}?" if near else ""
-            raise CairnError(f"params.yaml: subset: no image has {column} {label!r}{hint}")
+            raise BadInput(f"params.yaml: subset: no image has {column} {label!r}{hint}")
 
 
 def _rank(images: pd.DataFrame, leaf_level: str) -> "pd.Series[int]":

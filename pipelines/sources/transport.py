@@ -16,7 +16,7 @@ import fsspec
 import requests
 import urllib3
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import NotFound, Unreachable
 
 CHUNK_BYTES = 1 << 20
 CONNECT_TIMEOUT_S = 5.0  # for each address of a host: Amazon's have eight, and a minute must do for all
@@ -122,7 +122,7 @@ def _http_body(url: str, start: int, validator: str | None, timeout_s: float) ->
     except requests.ConnectionError as error:
         raise _connection_failure(error) from error
     except requests.RequestException as error:
-        raise CairnError(f"{url}: {error}") from error
+        raise Unreachable(f"{url}: {error}") from error
     with response:
         if start and response.status_code == 416:  # nothing there: what we have is not a piece of this file
             response.close()
@@ -155,7 +155,7 @@ def _check_status(url: str, response: requests.Response) -> None:
         return
     if status in RETRY_STATUS:
         raise Interrupted(f"the server answers {status} {response.reason}", _retry_after_s(response))
-    raise CairnError(
+    raise Unreachable(
         f"{url}: the server answers {status} {response.reason}; check the address or use a mirror"
     )
 
@@ -224,15 +224,15 @@ def _file_body(url: str, start: int, validator: str | None) -> Iterator[Body]:
         total, current = int(system.size(path)), str(system.ukey(path))
         file = system.open(path, "rb")
     except (ImportError, ValueError) as error:
-        raise CairnError(f"{url}: {error}") from error
+        raise Unreachable(f"{url}: {error}") from error
     except FileNotFoundError as error:
-        raise CairnError(f"{url}: there is no such file; check the mirror in params.yaml") from error
+        raise NotFound(f"{url}: there is no such file; check the mirror in params.yaml") from error
     except (PermissionError, IsADirectoryError) as error:
-        raise CairnError(f"{url}: cannot be read ({error})") from error
+        raise Unreachable(f"{url}: cannot be read ({error})") from error
     except OSError as error:
         raise Interrupted(str(error)) from error
     except Exception as error:  # every fsspec backend has errors of its own: credentials, buckets, regions
-        raise CairnError(f"{url}: cannot be opened ({type(error).__name__}: {error})") from error
+        raise Unreachable(f"{url}: cannot be opened ({type(error).__name__}: {error})") from error
     with file:
         first = start if start <= total and validator in (None, current) else 0
         file.seek(first)

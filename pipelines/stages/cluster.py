@@ -38,8 +38,10 @@ def _cluster(context: Context) -> None:
     measured = _agreement(proposal, landmarks, index.published_labels())
     write_agreement(context.paths.agreement, measured)
     write_headline(context.paths.results("cluster") / "headline.json", measured)
-    for name, found in measured.items():
-        log.info(f"{name}: V-measure {found.v_measure:.3f}, ARI {found.ari:.3f} against the published labels")
+    for name, values in measured.items():
+        log.info(
+            f"{name}: V-measure {values.v_measure:.3f}, ARI {values.ari:.3f} against the published labels"
+        )
 
 
 def _agreement(proposal: Proposal, landmarks: pd.DataFrame, published: pd.DataFrame) -> dict[str, Agreement]:

@@ -21,8 +21,8 @@ from cairnhub.pipelines.image_vectors import Embedder
 from cairnhub.pipelines.retrieval_examples import write_examples
 from cairnhub.pipelines.settings.evaluate import Evaluate
 from cairnhub.training.embedding import LoadEncoder, colour_encoder, embed_blocks, untrained_encoder
-from cairnhub.training.encoders import Embedded
-from cairnhub.training.evaluation import Measured, evaluate, headlines, precision_recall_curves
+from cairnhub.training.encoders import EmbeddedSplit
+from cairnhub.training.evaluation import ProtocolMetrics, evaluate, headlines, precision_recall_curves
 from cairnhub.training.metrics.curves import RECALLS
 from cairnhub.training.metrics.keys import H_AP, ByMetric, MetricKey
 from cairnhub.training.metrics.retrieval import ground_truth_metrics
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 N_BINS = 20
 MAP_AT_100 = MetricKey("map_at", k=100)
-Results = dict[str, dict[str, Measured]]  # by system and protocol
+Results = dict[str, dict[str, ProtocolMetrics]]  # by system and protocol
 Official = Mapping[str, Mapping[str, ByMetric[float]]]  # by system and part of the queries
 Curves = Mapping[str, Mapping[str, npt.NDArray[np.float64]]]  # by protocol and level
 
@@ -89,7 +89,7 @@ def _evaluate(context: Context) -> None:
 
 
 def _official(
-    plan: ProtocolsFolder, splits: LocalSplits, embedded: Mapping[str, Mapping[str, Embedded]]
+    plan: ProtocolsFolder, splits: LocalSplits, embedded: Mapping[str, Mapping[str, EmbeddedSplit]]
 ) -> Official:
     """What the benchmark's own answers say of its protocol, the first, where it has some."""
     answers = plan.ground_truth()
@@ -107,8 +107,8 @@ def official_metrics(
     answers: pd.DataFrame,
     query_ids: Sequence[str],
     gallery_ids: Sequence[str],
-    query: Embedded,
-    gallery: Embedded,
+    query: EmbeddedSplit,
+    gallery: EmbeddedSplit,
 ) -> dict[str, ByMetric[float]]:
     """mAP@100 by the answers that the benchmark lists, which may differ from those that share a label.
 
@@ -126,8 +126,10 @@ def official_metrics(
     known = answers[answers["image_id"].isin(place.index)]
     by_query = known.assign(item=known["image_id"].map(place)).groupby("query_id")["item"].apply(list)
     relevant = [by_query.get(image_id, []) for image_id in query_ids]
-    found = ground_truth_metrics(query.embeddings, gallery.embeddings, relevant).per_query[MAP_AT_100]
-    per_query = pd.Series(found, index=pd.Index(query_ids)).dropna()
+    average_precision = ground_truth_metrics(query.embeddings, gallery.embeddings, relevant).per_query[
+        MAP_AT_100
+    ]
+    per_query = pd.Series(average_precision, index=pd.Index(query_ids)).dropna()
     usage = known.drop_duplicates("query_id").set_index("query_id")["usage"].str.lower()
     parts = per_query.groupby(usage.reindex(per_query.index)).mean()
     means = {"all": per_query.mean()} | {str(name): mean for name, mean in parts.items()}
@@ -135,8 +137,8 @@ def official_metrics(
 
 
 def _sides(
-    embedded: Mapping[str, Embedded], protocol: EvaluationProtocol
-) -> tuple[Embedded, Embedded | None]:
+    embedded: Mapping[str, EmbeddedSplit], protocol: EvaluationProtocol
+) -> tuple[EmbeddedSplit, EmbeddedSplit | None]:
     """Queries, and what they search where that is another split."""
     is_own_gallery = protocol.gallery == protocol.query
     return embedded[protocol.query], None if is_own_gallery else embedded[protocol.gallery]
@@ -147,12 +149,12 @@ def _write(
 ) -> None:
     folder = context.paths.results("evaluate")
     measured = {
-        system: {name: (found.values, found.intervals) for name, found in protocols.items()}
+        system: {name: (metrics.values, metrics.intervals) for name, metrics in protocols.items()}
         for system, protocols in results.items()
     }
     evaluation = Evaluation.of(measured, official)
     evaluation.save(folder / "metrics.json")
-    finest = {name: found.levels[0] for name, found in results["trained"].items()}
+    finest = {name: metrics.levels[0] for name, metrics in results["trained"].items()}
     evaluation.save_headline(folder / "headline.json", finest)
     table = metrics_table(results, levels)
     write_text_atomic(folder / "table.md", table)
@@ -164,14 +166,14 @@ def _write(
     log.info(table)
 
 
-def h_ap_histogram(protocols: Mapping[str, Measured]) -> str:
+def h_ap_histogram(protocols: Mapping[str, ProtocolMetrics]) -> str:
     """CSV: how many queries, of all protocols, have an H-AP of at least `h_ap` and less than the next."""
     values = np.concatenate([measured.per_query[H_AP] for measured in protocols.values()])
     counts, edges = np.histogram(values[~np.isnan(values)], bins=N_BINS, range=(0, 1))
     return pd.DataFrame({"h_ap": edges[:-1].round(3), "n_queries": counts}).to_csv(index=False)
 
 
-def values_per_level(protocols: Mapping[str, Measured]) -> str:
+def values_per_level(protocols: Mapping[str, ProtocolMetrics]) -> str:
     """CSV: AP and R@1 of each level, with the interval of AP."""
     rows = []
     for name, measured in protocols.items():
@@ -218,7 +220,7 @@ def metrics_table(results: Results, levels: tuple[str, ...]) -> str:
     return "\n".join([header, rule, *body]) + "\n"
 
 
-def _cell(measured: Measured, key: MetricKey) -> str:
+def _cell(measured: ProtocolMetrics, key: MetricKey) -> str:
     """A value and its interval; nothing where the protocol does not measure it."""
     if key not in measured.values:
         return ""

@@ -5,7 +5,7 @@ import logging
 
 import pandas as pd
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BrokenData
 from cairnhub.core.files import replace_folder
 from cairnhub.datasets_hub.card import Source
 from cairnhub.pipelines.artifacts.index import IndexCounts, IndexFolder
@@ -110,10 +110,10 @@ def _ground_truth(truth: pd.DataFrame, shown: "pd.Series[str]") -> pd.DataFrame:
 def _check_ids(listing: Listing) -> None:
     """Refuse an index without images, or whose identifiers could be mistaken for one another."""
     if listing.images.empty:
-        raise CairnError(
+        raise BrokenData(
             "none of the listed images is in the archives; run the fetch stage again, or mend the lists"
         )
     repeated = listing.images["image_id"].duplicated()
     if repeated.any():
         example = listing.images.loc[repeated, "image_id"].iloc[0]
-        raise CairnError(f"image {example!r} is listed {int(repeated.sum()) + 1} times; ids must be unique")
+        raise BrokenData(f"image {example!r} is listed {int(repeated.sum()) + 1} times; ids must be unique")

@@ -10,7 +10,7 @@ from cairnhub.core.parse import read_json
 from cairnhub.datasets_hub.card import Card, Decisions
 from cairnhub.datasets_hub.image_check import ImageCheck
 from cairnhub.datasets_hub.records import QuarantineRow
-from cairnhub.datasets_hub.writer import Unpublished, write_dataset
+from cairnhub.datasets_hub.writer import UnpublishedImages, write_dataset
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.pipelines.artifacts.index import IndexFolder
 from cairnhub.pipelines.context import Context
@@ -41,7 +41,7 @@ def run(context: Context) -> None:
         shard_size_bytes=shard_size_bytes,
         rows_per_group=settings.rows_per_group,
         check=ImageCheck(settings.max_image_pixels, settings.decode_images),
-        unpublished=Unpublished(
+        unpublished=UnpublishedImages(
             [QuarantineRow(**row) for row in pq.read_table(folder.quarantine).to_pylist()],
             {split: count["excluded"] for split, count in counts.splits.items()},
         ),

@@ -21,15 +21,15 @@ TEXT_WIDTH = 120
 
 def run(context: Context) -> None:
     """Draw the tree with its images counted, its decisions and, where the licence lets, some photos."""
-    found = describe(context.paths.hub)
-    tree, counts = found.tree(), images_per_split(context.paths.hub)
+    published = describe(context.paths.hub)
+    tree, counts = published.tree(), images_per_split(context.paths.hub)
     view = View(context.dataset, tree, counts, read_touches(context.paths.touches))
     with replace_folder(context.paths.pages) as folder:
         write_explorer(
             folder / "tree.html",
-            f"{found.card.title} ({context.scale})",
+            f"{published.card.title} ({context.scale})",
             view,
-            photos_per_leaf(found, tree),
+            photos_per_leaf(published, tree),
         )
     text = io.StringIO()
     Console(file=text, width=TEXT_WIDTH).print(render_text(tree, counts=total_counts(counts)))

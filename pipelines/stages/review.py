@@ -6,7 +6,7 @@ import logging
 from cairnhub.core.files import replace_folder
 from cairnhub.datasets_hub.card import Decisions
 from cairnhub.hierarchies.proposal.proposal import Proposal
-from cairnhub.hierarchies.review.apply import Report, apply_decisions
+from cairnhub.hierarchies.review.apply import DecisionReport, apply_decisions
 from cairnhub.hierarchies.review.decisions import read_decisions
 from cairnhub.hierarchies.review.provenance import trace
 from cairnhub.hierarchies.review.touches import write_touches
@@ -39,7 +39,7 @@ def run(context: Context) -> None:
         )
 
 
-def _reviewed(report: Report, context: Context) -> Decisions:
+def _reviewed(report: DecisionReport, context: Context) -> Decisions:
     """What the card says of the decisions that hold."""
     lines = sorted(outcome.decision.to_line() for outcome in (*report.applied, *report.no_op))
     fingerprint = hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -7,7 +7,14 @@ from cairnhub.core.files import write_text_atomic
 from cairnhub.core.html import PAGES as SHARED
 from cairnhub.core.html import fill
 from cairnhub.pipelines.charts import interval_chart, line_chart, share_bar
-from cairnhub.pipelines.report_data import Effort, Evaluated, Protocol, Published, Summary, read_summary
+from cairnhub.pipelines.report_data import (
+    DatasetSummary,
+    Effort,
+    ModelSummary,
+    ProtocolSummary,
+    Summary,
+    read_summary,
+)
 
 log = logging.getLogger(__name__)
 
@@ -40,11 +47,14 @@ def _tiles(summary: Summary) -> list[tuple[str, str]]:
     datasets = summary.datasets
     return [
         (f"{len(datasets):,}", "datasets published and checked"),
-        (f"{sum(found.n_images for found in datasets):,}", "images"),
-        (f"{sum(next(iter(found.levels.values())) for found in datasets):,}", "labels of the finest level"),
-        (f"{sum(sum(found.quarantine.values()) for found in datasets):,}", "images in quarantine"),
-        (f"{sum(found.decisions.get('applied', 0) for found in summary.reviewed):,}", "decisions applied"),
-        (f"{len(summary.evaluated):,}", "models trained and measured"),
+        (f"{sum(dataset.n_images for dataset in datasets):,}", "images"),
+        (
+            f"{sum(next(iter(dataset.levels.values())) for dataset in datasets):,}",
+            "labels of the finest level",
+        ),
+        (f"{sum(sum(dataset.quarantine.values()) for dataset in datasets):,}", "images in quarantine"),
+        (f"{sum(dataset.decisions.get('applied', 0) for dataset in summary.reviews):,}", "decisions applied"),
+        (f"{len(summary.models):,}", "models trained and measured"),
     ]
 
 
@@ -63,18 +73,18 @@ def _effort_chart(effort: Effort) -> str:
     )
 
 
-def _loss_chart(found: Evaluated) -> str:
-    first, last = found.loss[0][1], found.loss[-1][1]
-    label = f"Training loss of {found.name}: from {first:.3f} to {last:.3f} in {found.loss[-1][0]:g} epochs"
-    return line_chart(label, {"loss": found.loss}, "epoch", "loss")
+def _loss_chart(model: ModelSummary) -> str:
+    first, last = model.loss[0][1], model.loss[-1][1]
+    label = f"Training loss of {model.name}: from {first:.3f} to {last:.3f} in {model.loss[-1][0]:g} epochs"
+    return line_chart(label, {"loss": model.loss}, "epoch", "loss")
 
 
-def _level_chart(found: Evaluated, protocol: Protocol) -> str:
+def _level_chart(model: ModelSummary, protocol: ProtocolSummary) -> str:
     rows = [(name, systems) for name, systems in protocol.values.items() if not name.startswith("R@1")]
-    label = f"H-AP and AP per level of {found.name}, {protocol.name}; the numbers are in the table below"
+    label = f"H-AP and AP per level of {model.name}, {protocol.name}; the numbers are in the table below"
     return interval_chart(label, rows)
 
 
-def _split_bar(found: Published) -> str:
-    shares = {name: split.published for name, split in found.splits.items()}
+def _split_bar(dataset: DatasetSummary) -> str:
+    shares = {name: split.published for name, split in dataset.splits.items()}
     return share_bar(", ".join(f"{name} {n:,}" for name, n in shares.items()), shares)

@@ -20,8 +20,6 @@ def run(context: Context) -> None:
     try:
         tree = LabelTree.from_table(images.drop_duplicates(), levels)
     except CairnError as error:
-        raise type(error)(
-            f"{context.dataset}: {error}, in the annotations in {context.paths.store}"
-        ) from error
+        raise error.within(f"{context.dataset}: the annotations in {context.paths.store}") from error
     tree.save(context.paths.tree)
     log.info(f"{context.dataset}: " + ", ".join(f"{len(tree.at_level(level)):,} {level}" for level in levels))

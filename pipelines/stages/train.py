@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import torch
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput, NotFound
 from cairnhub.core.files import replace_folder
 from cairnhub.core.portable import run_portable
 from cairnhub.datasets_hub.local_splits import LocalSplits
@@ -31,7 +31,7 @@ def run(context: Context) -> None:
         CairnError: no recipe, scale `full` without a GPU, or what `train` raises.
     """
     if context.scale == "full" and not torch.cuda.is_available():
-        raise CairnError(
+        raise NotFound(
             f"train {context.dataset} full: no CUDA device here, and a CPU would take weeks. Run it where there "
             "is a GPU, or take the scale out of params.yaml"
         )
@@ -45,9 +45,7 @@ def run(context: Context) -> None:
 def _recipe_name(context: Context) -> str:
     recipes: dict[str, str] = context.settings(Train).recipes
     if context.dataset not in recipes:
-        raise CairnError(
-            f"params.yaml: {context.dataset!r} has no recipe under train.{context.scale}.recipes"
-        )
+        raise BadInput(f"params.yaml: {context.dataset!r} has no recipe under train.{context.scale}.recipes")
     return recipes[context.dataset]
 
 

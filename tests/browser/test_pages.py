@@ -10,7 +10,7 @@ from cairnhub.hierarchies.explorer import View, write_explorer
 from cairnhub.hierarchies.label_tree.node import Node, NodeInfo
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.hierarchies.review.decisions import Decision
-from cairnhub.hierarchies.review.touches import Touch
+from cairnhub.hierarchies.review.touches import TouchedNodes
 from cairnhub.pipelines.stages.summary import report_page
 from tests.browser.conftest import requested, resize
 from tests.pipelines.toy_summary import summary_of
@@ -87,7 +87,7 @@ class Page:
 
 @pytest.fixture
 def page(browser, tmp_path: Path) -> Page:
-    touch = Touch(
+    touch = TouchedNodes(
         Decision("rename", "category", "mill", "odd", author="<b>ada</b>", reason=HOSTILE[0]),
         (Node("category", "odd"),),
     )

@@ -30,7 +30,7 @@ from cairnhub.core.errors import CairnError
 from cairnhub.datasets_hub.check import check_dataset
 from cairnhub.datasets_hub.loader import describe, label_array
 from cairnhub.datasets_hub.records import QuarantineRow, RowList
-from cairnhub.datasets_hub.writer import Unpublished, write_dataset
+from cairnhub.datasets_hub.writer import UnpublishedImages, write_dataset
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 
 
@@ -109,7 +109,7 @@ def test_bad_images_go_to_the_quarantine_and_the_counts_add_up(tmp_path: Path) -
         train_79=replace(toy_row("train", 79), image=b"<html>"),
         test_0=QuarantineRow("test-0000", "test", "test/0000.jpg", "not in the archive"),
     )
-    missing = Unpublished([QuarantineRow("lost", "train", None, "in no tar")], {"train": 7})
+    missing = UnpublishedImages([QuarantineRow("lost", "train", None, "in no tar")], {"train": 7})
     strange = RowList([QuarantineRow(None, None, "../../etc/passwd", "refused: its name leaves the archive")])
     stats = write_toy(tmp_path / "toy", partitions=[*parts, strange], unpublished=missing)
     train, test = stats.splits["train"], stats.splits["test"]

@@ -14,7 +14,7 @@ from cairnhub.hierarchies.explorer import View, write_explorer
 from cairnhub.hierarchies.label_tree.node import Node, NodeInfo
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.hierarchies.review.decisions import Decision
-from cairnhub.hierarchies.review.touches import Touch
+from cairnhub.hierarchies.review.touches import TouchedNodes
 
 LEVELS = ["landmark", "category", "kind"]
 EVIL = "</script><script>alert(1)</script>{{ title }}"
@@ -62,7 +62,7 @@ def data_of(page: str) -> dict[str, object]:
 
 def test_columns_are_those_of_the_tree(tmp_path: Path) -> None:
     known = OLD.with_info({Node("landmark", "Pont Neuf"): NodeInfo(3, 0.456, "mined", "pending")})
-    touch = Touch(
+    touch = TouchedNodes(
         Decision("rename", "category", "mill", "windmill", author="ada"),
         (Node("category", "mill"), Node("category", "gone")),
     )

@@ -121,7 +121,7 @@ def test_every_act_is_among_them() -> None:
 def test_places_are_those_of_the_tree(decisions: list[Decision]) -> None:
     tree, _ = apply_decisions(PROPOSAL, decisions)
     counts = images_per_node(tree, IMAGES)[1].tolist()
-    found = holdings(Layout.of(PROPOSAL).places(decisions))
+    found = holdings(Layout.of(PROPOSAL).state(decisions))
     assert {name: held.n_images for name, held in found.items()} == dict(
         zip(tree.at_level("category"), counts, strict=True)
     )
@@ -133,10 +133,10 @@ def test_places_are_those_of_the_tree(decisions: list[Decision]) -> None:
 @settings(max_examples=40, deadline=None)
 def test_a_preview_says_what_changes(decisions: list[Decision], data: st.DataObject) -> None:
     layout = Layout.of(PROPOSAL)
-    places = layout.places(decisions)
-    question = ask(places, "type", data.draw(st.sampled_from(["keep", "fort", "moat", "arch bridge"])))
-    made = Decision("move", "type", question.label, data.draw(st.sampled_from(places.names)))
-    effect = effect_of(made, places, layout.places([*decisions, made]))
+    state = layout.state(decisions)
+    question = ask(state, "type", data.draw(st.sampled_from(["keep", "fort", "moat", "arch bridge"])))
+    made = Decision("move", "type", question.label, data.draw(st.sampled_from(state.names)))
+    effect = effect_of(made, state, layout.state([*decisions, made]))
     before, after = (apply_decisions(PROPOSAL, part)[0] for part in (decisions, [*decisions, made]))
     for rank, change in enumerate(effect.levels, start=1):
         moved = [leaf for leaf in before.leaves if before.path(leaf)[rank] != after.path(leaf)[rank]]
@@ -178,12 +178,12 @@ def test_new_categories_need_a_kind_and_a_name_that_a_tree_can_hold(path: Path) 
 def test_reasons(path: Path) -> None:
     session = start(path)
     chains = {"keep": ["fortification"]}
-    reasons = Reasoner(ToyEmbedder(), chains).of(ask(session.places, "type", "keep"), session.places)
+    reasons = Reasoner(ToyEmbedder(), chains).of(ask(session.state, "type", "keep"), session.state)
     assert reasons.facts == ("subclass of fortification",)
     assert len(reasons.types) == 3
     assert reasons.types[0].similarity >= reasons.types[-1].similarity
     assert {found.name: found.category for found in reasons.types}["moat"] == "lake"
-    plain = Reasoner().of(ask(session.places, "landmark", "Sonning Bridge"), session.places)
+    plain = Reasoner().of(ask(session.state, "landmark", "Sonning Bridge"), session.state)
     assert "bridge" in plain.facts[0]
 
 

@@ -18,7 +18,7 @@ from PIL import Image
 from cairnhub.core.errors import CairnError
 from cairnhub.core.files import replace_folder, write_text_atomic
 from cairnhub.datasets_hub.check import check_dataset
-from cairnhub.datasets_hub.check_report import LookAlike, Report
+from cairnhub.datasets_hub.check_report import CheckResult, LookAlike
 from cairnhub.datasets_hub.duplicates import decode
 from cairnhub.datasets_hub.image_check import DECODING_FAULTS, ImageCheck
 from cairnhub.datasets_hub.readme import escape
@@ -190,7 +190,9 @@ def test_html_in_labels_is_text_in_every_page(tmp_path):
     assert "<img src=x" not in page
     assert "<b>c</b>" not in page
     assert "<" not in escape(LABEL)
-    Report(LABEL, 0, (), (), (LookAlike(LABEL, LABEL, 1, (b"", b"")),)).save_page(tmp_path / "pairs.html")
+    CheckResult(LABEL, 0, (), (), (LookAlike(LABEL, LABEL, 1, (b"", b"")),)).save_page(
+        tmp_path / "pairs.html"
+    )
     assert "<img src=x" not in (tmp_path / "pairs.html").read_text(encoding="utf-8")
 
 

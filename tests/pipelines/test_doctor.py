@@ -19,7 +19,7 @@ from cairnhub.core.files import atomic_write
 from cairnhub.core.hashing import sha256_of
 from cairnhub.datasets_hub.loader import describe
 from cairnhub.pipelines import cli
-from cairnhub.pipelines.doctor import Finding, examine_deep, findings, machine
+from cairnhub.pipelines.doctor import Diagnosis, examine_deep, findings, machine
 from cairnhub.pipelines.doctor.outputs import Shard, shard_fault, shards_of
 from cairnhub.pipelines.executors.local import HERE
 from tests.pipelines.tiny import tiny_context, write_tree
@@ -70,7 +70,7 @@ def later(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(findings.time, "time", lambda: passed)
 
 
-def problems(root: Path) -> list[Finding]:
+def problems(root: Path) -> list[Diagnosis]:
     return [finding for finding in examine_deep(root) if finding.is_problem]
 
 
@@ -277,7 +277,7 @@ def test_versions_out_of_bounds_and_a_full_disk_are_found(
 
 
 def test_shards_that_are_copies_are_seen_on_the_disk(project: Path) -> None:
-    def links() -> Finding:
+    def links() -> Diagnosis:
         (finding,) = [each for each in examine_deep(project) if each.what == "DVC links"]
         return finding
 

@@ -14,15 +14,15 @@ from cairnhub.pipelines.stages.evaluate import (
     precision_per_recall,
     values_per_level,
 )
-from cairnhub.training.encoders import Embedded
-from cairnhub.training.evaluation import Measured, headlines
+from cairnhub.training.encoders import EmbeddedSplit
+from cairnhub.training.evaluation import ProtocolMetrics, headlines
 from cairnhub.training.metrics.keys import H_AP, ByMetric, Interval
 
 
-def measured(levels: tuple[str, ...], h_ap: list[float]) -> Measured:
+def measured(levels: tuple[str, ...], h_ap: list[float]) -> ProtocolMetrics:
     keys = headlines(levels)
     values, intervals = dict.fromkeys(keys, 0.5), dict.fromkeys(keys, Interval(0.4, 0.62))
-    return Measured(ByMetric(values), ByMetric(intervals), ByMetric({H_AP: np.array(h_ap)}), levels)
+    return ProtocolMetrics(ByMetric(values), ByMetric(intervals), ByMetric({H_AP: np.array(h_ap)}), levels)
 
 
 def test_the_table_shows_intervals_and_leaves_out_what_a_protocol_does_not_measure():
@@ -59,8 +59,8 @@ def test_the_benchmark_is_scored_by_its_own_answers():
     rows = [("q1", "b", "Public"), ("q1", "c", "Public"), ("q2", "a", "Private"), ("q2", "gone", "Private")]
     answers = pd.DataFrame(rows, columns=["query_id", "image_id", "usage"])
     no_labels = np.zeros((3, 1), dtype=np.int64)
-    queries = Embedded(torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]), no_labels)
-    gallery = Embedded(torch.tensor([[1.0, 0.1], [0.9, 0.2], [0.8, 0.3]]), no_labels)
+    queries = EmbeddedSplit(torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]), no_labels)
+    gallery = EmbeddedSplit(torch.tensor([[1.0, 0.1], [0.9, 0.2], [0.8, 0.3]]), no_labels)
     found = official_metrics(answers, ["q1", "q2", "without answers"], ["a", "b", "c"], queries, gallery)
     q1, q2 = (1 / 2 + 2 / 3) / 2, 1 / 3
     means = {name: metrics["map_at_100"] for name, metrics in found.items()}

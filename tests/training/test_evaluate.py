@@ -7,7 +7,7 @@ from PIL import Image
 
 from cairnhub.core.errors import CairnError
 from cairnhub.training.data import to_tensor
-from cairnhub.training.encoders import Embedded, model_encoder
+from cairnhub.training.encoders import EmbeddedSplit, model_encoder
 from cairnhub.training.evaluation import evaluate
 from cairnhub.training.inference import encode
 from cairnhub.training.metrics import retrieval_metrics
@@ -38,7 +38,7 @@ def test_a_protocol_measures_its_levels_with_intervals():
     points = torch.nn.functional.normalize(torch.randn(40, 6, generator=generator), dim=1)
     fine = np.arange(40) // 4
     labels = np.column_stack([fine, fine // 2, fine // 5])
-    measured = evaluate(Embedded(points, labels), None, ("a", "b", "c"), ("a", "c"))
+    measured = evaluate(EmbeddedSplit(points, labels), None, ("a", "b", "c"), ("a", "c"))
     expected = retrieval_metrics(points, torch.from_numpy(labels[:, [0, 2]]), levels=("a", "c"))
     assert {name: measured.values[name] for name in expected.values} == expected.values
     assert [str(key) for key in measured.intervals] == ["h_ap", "ap_a", "ap_c", "r_at_1_a", "r_at_1_c"]

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cairnhub.training.encoders import Embedded
+from cairnhub.training.encoders import EmbeddedSplit
 from cairnhub.training.evaluation import evaluate, headlines
 from cairnhub.training.metrics.keys import ByMetric, Interval, MetricKey, from_json, to_json
 from cairnhub.training.metrics.retrieval import retrieval_metrics
@@ -26,8 +26,8 @@ def test_no_level_name_hides_a_metric(levels):
     points = torch.nn.functional.normalize(torch.randn(N, 3, generator=generator), dim=1)
     fine = np.arange(N) // 2
     labels = np.column_stack([fine, fine // 2, fine // 4])
-    plain = evaluate(Embedded(points, labels), None, ("a", "b", "c"))
-    named = evaluate(Embedded(points, labels), None, levels)
+    plain = evaluate(EmbeddedSplit(points, labels), None, ("a", "b", "c"))
+    named = evaluate(EmbeddedSplit(points, labels), None, levels)
     renamed = dict(zip((None, "a", "b", "c"), (None, *levels), strict=True))
     assert named.values == {
         MetricKey(key.name, renamed[key.level], key.k): value for key, value in plain.values.items()

@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from cairnhub.hierarchies.label_tree.tree import LabelTree
-from cairnhub.training.encoders import Embedded
-from cairnhub.training.evaluation import Measured, evaluate
+from cairnhub.training.encoders import EmbeddedSplit
+from cairnhub.training.evaluation import ProtocolMetrics, evaluate
 from cairnhub.training.metrics.keys import H_AP, ByMetric, MetricKey
 from cairnhub.training.retrieval import Side, instructive_queries, nearest, shown_queries
 from cairnhub.training.retrieval_page import render_page
@@ -28,7 +28,7 @@ def side() -> Side:
     tree = plants()
     codes = np.array([tree.codes[tree.leaves.index(NAMES[label][0])] for label in fine])
     images = [Image.new("RGB", (30, 20), (20 * i, 0, 0)) for i in range(12)]
-    embedded = Embedded(torch.nn.functional.normalize(points, dim=1), codes)
+    embedded = EmbeddedSplit(torch.nn.functional.normalize(points, dim=1), codes)
     return Side(SimpleNamespace(picture=images.__getitem__), embedded)
 
 
@@ -48,7 +48,7 @@ def test_queries_are_chosen_by_their_metrics():
     h_ap = np.array([0.5, np.nan, 0.1, 0.9, 0.6, 0.4])
     ap = np.array([0.5, np.nan, 0.8, 0.9, 0.6, 0.4])
     per_query = ByMetric({H_AP: h_ap, MetricKey("ap", "a"): ap})
-    measured = Measured(ByMetric(), ByMetric(), per_query, ("a",))
+    measured = ProtocolMetrics(ByMetric(), ByMetric(), per_query, ("a",))
     chosen = {name.split()[0]: rows.tolist() for name, rows in instructive_queries(measured, 1).items()}
     assert chosen == {"Worst": [2], "Median": [0], "Best": [3], "H-AP": [2]}
 

@@ -18,7 +18,7 @@ from cairnhub.training.losses.surrogates import Ranking
 BLOCK_ELEMENTS = {"cpu": 1 << 22, "cuda": 1 << 26}  # (query, item) scores held at once
 
 
-class Block(NamedTuple):
+class BlockLoss(NamedTuple):
     """Some queries of a batch: their losses (Q,), which have positives (Q,), the gradient by the scores (Q, N)."""
 
     queries: slice
@@ -36,16 +36,16 @@ class Problem:
     objective: Objective
     ranking: Ranking
 
-    def blocks(self, queries: Tensor, items: Tensor, with_grad: bool) -> Iterator[Block]:
+    def blocks(self, queries: Tensor, items: Tensor, with_grad: bool) -> Iterator[BlockLoss]:
         """Every query's loss, a block of queries at a time."""
         losses = backend_for(queries.device, self.ranking)
         counts = count_by_depth(self.labels, self.ref_labels).to(queries.dtype)
         step = max(1, BLOCK_ELEMENTS["cuda" if queries.is_cuda else "cpu"] // len(items))
         for start in range(0, len(queries), step):
-            some = slice(start, start + step)
-            depth, scores = match_depth(self.labels[some], self.ref_labels), queries[some] @ items.T
-            loss, grad = losses(scores, depth, counts[some], self.objective, self.ranking, with_grad)
-            yield Block(some, loss, counts[some, 1:].sum(1) > 0, grad)
+            rows = slice(start, start + step)
+            depth, scores = match_depth(self.labels[rows], self.ref_labels), queries[rows] @ items.T
+            loss, grad = losses(scores, depth, counts[rows], self.objective, self.ranking, with_grad)
+            yield BlockLoss(rows, loss, counts[rows, 1:].sum(1) > 0, grad)
 
 
 class SummedLoss(torch.autograd.Function):

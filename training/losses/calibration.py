@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput
 from cairnhub.training.losses.inputs import check_batch, check_level
 
 
@@ -37,7 +37,7 @@ class Calibration(nn.Module):
         super().__init__()
         for name, margin in (("positive_margin", positive_margin), ("negative_margin", negative_margin)):
             if not -1 <= margin <= 1:
-                raise CairnError(f"{name} is a cosine, -1..1, got {margin!r}")
+                raise BadInput(f"{name} is a cosine, -1..1, got {margin!r}")
         self.positive_margin, self.negative_margin, self.level = positive_margin, negative_margin, level
 
     def forward(

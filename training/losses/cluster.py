@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput
 from cairnhub.training.losses.inputs import check_level, checked_embeddings, checked_labels
 from cairnhub.training.losses.surrogates import require_positive
 
@@ -81,11 +81,11 @@ class Cluster(nn.Module):
         check_level(self.level, labels.shape[1])
         target = labels[:, self.level].to(embeddings.device)
         if embeddings.shape[1] != self.weight.shape[1]:
-            raise CairnError(
+            raise BadInput(
                 f"embeddings have {embeddings.shape[1]} columns, the proxies {self.weight.shape[1]}: set dim"
             )
         if int(target.min()) < 0 or int(target.max()) >= self.n_classes:
-            raise CairnError(
+            raise BadInput(
                 f"labels of level {self.level} must be in 0..{self.n_classes - 1}, got {int(target.min())}.."
                 f"{int(target.max())}: number the training classes from 0, or raise n_classes"
             )

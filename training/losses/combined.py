@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput
 
 
 class Combined(nn.Module):
@@ -27,11 +27,11 @@ class Combined(nn.Module):
     def __init__(self, losses: Sequence[nn.Module], weights: Sequence[float]) -> None:
         super().__init__()
         if not losses or len(losses) != len(weights):
-            raise CairnError(
+            raise BadInput(
                 f"losses and weights must be as many, at least one: got {len(losses)} and {len(weights)}"
             )
         if not all(math.isfinite(weight) for weight in weights):
-            raise CairnError(f"weights must be finite, got {tuple(weights)}")
+            raise BadInput(f"weights must be finite, got {tuple(weights)}")
         self.losses, self.weights = nn.ModuleList(losses), tuple(weights)
 
     def parts(

@@ -104,7 +104,7 @@ class Positives:
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
+class QueryBlock:
     """Queries whose items are to be ranked.
 
     Attributes:
@@ -155,7 +155,9 @@ class Block:
         return rank.clamp_(min=1), hrank  # padding may be above nothing
 
 
-def fill(block: Block, items_at: Callable[[int], Items], with_grad: bool) -> tuple[Tensor, Tensor | None]:
+def fill(
+    block: QueryBlock, items_at: Callable[[int], Items], with_grad: bool
+) -> tuple[Tensor, Tensor | None]:
     """Losses of a block's queries, (Q,), and their gradient by the scores, (Q, N).
 
     Args:
@@ -177,7 +179,7 @@ def fill(block: Block, items_at: Callable[[int], Items], with_grad: bool) -> tup
 class _Terms:
     """The terms of the positives at one depth, added up chunk by chunk."""
 
-    def __init__(self, block: Block, depth: int) -> None:
+    def __init__(self, block: QueryBlock, depth: int) -> None:
         self.objective, self.own = block.objective, block.positives[depth]
         query = self.own.query
         self.constants = torch.stack([block.relevance[query, depth, None], block.total[query]])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput
 
 _INTEGERS = (torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8)
 
@@ -19,14 +19,14 @@ def checked_embeddings(embeddings: Tensor, name: str) -> Tensor:
         CairnError: not a floating (n, d) tensor, empty, or holds NaN or infinity.
     """
     if not isinstance(embeddings, Tensor) or not embeddings.is_floating_point() or embeddings.ndim != 2:
-        raise CairnError(f"{name} must be a floating point tensor (n, d), got {_described(embeddings)}")
+        raise BadInput(f"{name} must be a floating point tensor (n, d), got {_described(embeddings)}")
     if 0 in embeddings.shape:
-        raise CairnError(
+        raise BadInput(
             f"{name} is empty, shape {tuple(embeddings.shape)}: skip empty batches before the call"
         )
     if not bool(embeddings.detach().sum().isfinite()) and not bool(embeddings.detach().isfinite().all()):
         bad = (~embeddings.detach().isfinite()).any(1).nonzero()[0].item()
-        raise CairnError(
+        raise BadInput(
             f"{name} holds NaN or infinity, first in row {bad}: look for a diverged model or a zero norm"
         )
     return embeddings if embeddings.dtype in (torch.float32, torch.float64) else embeddings.float()
@@ -39,14 +39,14 @@ def checked_labels(labels: Tensor, n: int, name: str) -> Tensor:
         CairnError: not integers, wrong shape, not one row per embedding, or negative.
     """
     if not isinstance(labels, Tensor) or labels.dtype not in _INTEGERS or labels.ndim not in (1, 2):
-        raise CairnError(f"{name} must be an integer tensor (n,) or (n, levels), got {_described(labels)}")
+        raise BadInput(f"{name} must be an integer tensor (n,) or (n, levels), got {_described(labels)}")
     labels = labels[:, None] if labels.ndim == 1 else labels
     if len(labels) != n or labels.shape[1] == 0:
-        raise CairnError(
+        raise BadInput(
             f"{name} must have {n} rows, one per embedding, and a level; got {tuple(labels.shape)}"
         )
     if len(labels) and int(labels.min()) < 0:
-        raise CairnError(
+        raise BadInput(
             f"{name} must be 0 or above, got {int(labels.min())}: items without a label would match one another. "
             "Leave them out, or give each distractor a label of its own on every level"
         )
@@ -65,7 +65,7 @@ def check_hierarchy(labels: Tensor, name: str) -> None:
         torn = (fine[1:] == fine[:-1]) & (coarse[1:] != coarse[:-1])
         if bool(torn.any()):
             label = fine[1:][torn][0].item()
-            raise CairnError(
+            raise BadInput(
                 f"{name} is not a strict hierarchy: label {label} of column {level} has two parents in "
                 f"column {level + 1}. Columns run fine -> coarse; make ids unique within a level"
             )
@@ -74,7 +74,7 @@ def check_hierarchy(labels: Tensor, name: str) -> None:
 def check_level(level: int, n_levels: int) -> None:
     """Raise CairnError unless `level` is a column of labels with `n_levels` columns."""
     if not 0 <= level < n_levels:
-        raise CairnError(f"level must be in 0..{n_levels - 1} (labels have {n_levels} columns), got {level}")
+        raise BadInput(f"level must be in 0..{n_levels - 1} (labels have {n_levels} columns), got {level}")
 
 
 def match_depth(labels: Tensor, ref_labels: Tensor) -> Tensor:
@@ -148,13 +148,13 @@ def check_batch(
         check_hierarchy(labels, own_labels)
         return Batch(embeddings, labels, None, None)
     if refs is None or ref_labels is None:
-        raise CairnError(f"{others} and {other_labels} go together: give both or neither")
+        raise BadInput(f"{others} and {other_labels} go together: give both or neither")
     refs = checked_embeddings(refs, others).to(embeddings)
     ref_labels = checked_labels(ref_labels, len(refs), other_labels).to(embeddings.device)
     if refs.shape[1] != embeddings.shape[1]:
-        raise CairnError(f"{others} have {refs.shape[1]} columns, {own} {embeddings.shape[1]}")
+        raise BadInput(f"{others} have {refs.shape[1]} columns, {own} {embeddings.shape[1]}")
     if ref_labels.shape[1] != labels.shape[1]:
-        raise CairnError(f"{other_labels} have {ref_labels.shape[1]} levels, {own_labels} {labels.shape[1]}")
+        raise BadInput(f"{other_labels} have {ref_labels.shape[1]} levels, {own_labels} {labels.shape[1]}")
     check_hierarchy(torch.cat([labels, ref_labels]), f"{own_labels} with {other_labels}")
     return Batch(embeddings, labels, refs, ref_labels)
 

@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput
 from cairnhub.training.losses.inputs import depth_relevance
 from cairnhub.training.losses.surrogates import require_positive
 
@@ -50,7 +50,7 @@ class AveragePrecision:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.alpha) and self.alpha >= 0):
-            raise CairnError(f"alpha must be a finite number, 0 or above, got {self.alpha!r}")
+            raise BadInput(f"alpha must be a finite number, 0 or above, got {self.alpha!r}")
         if self.level_weights is not None:
             require_positive(**{f"level_weights[{i}]": weight for i, weight in enumerate(self.level_weights)})
 
@@ -60,7 +60,7 @@ class AveragePrecision:
             return depth_relevance(counts, self.alpha)
         n_levels = counts.shape[1] - 1
         if len(self.level_weights) != n_levels:
-            raise CairnError(
+            raise BadInput(
                 f"level_weights must have one number per level ({n_levels}), got {len(self.level_weights)}"
             )
         at_least = counts.flip(1).cumsum(1).flip(1)
@@ -123,7 +123,7 @@ class Recall:
     def __post_init__(self) -> None:
         require_positive(temperature=self.temperature)
         if not self.at_k or any(k < 1 for k in self.at_k):
-            raise CairnError(f"at_k must be one or more ranks, 1 or above, got {self.at_k}")
+            raise BadInput(f"at_k must be one or more ranks, 1 or above, got {self.at_k}")
 
     def relevance(self, counts: Tensor) -> Tensor:
         """1 for every positive."""

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput
 from cairnhub.training.losses.autograd import LossPerQuery, Problem, SummedLoss, apply
 from cairnhub.training.losses.inputs import check_batch, check_level
 from cairnhub.training.losses.objectives import AveragePrecision, Gain, Objective, Recall
@@ -30,7 +30,7 @@ class RankLoss(nn.Module):
     ) -> None:
         super().__init__()
         if reduction not in ("mean", "sum", "none"):
-            raise CairnError(f"reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
+            raise BadInput(f"reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
         self.objective, self.ranking, self.level, self.reduction = objective, ranking, level, reduction
         self.n_left_out = 0
 
@@ -78,7 +78,7 @@ class RankLoss(nn.Module):
 
 def _gain(definition: Literal["exact", "paper"]) -> Gain:
     if definition not in ("exact", "paper"):
-        raise CairnError(f"definition must be 'exact' or 'paper', got {definition!r}")
+        raise BadInput(f"definition must be 'exact' or 'paper', got {definition!r}")
     return Gain(single_precision_ideal=definition == "paper")
 
 

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput
 
 
 def require_positive(**values: float) -> None:
     """Raise CairnError for the first argument that is not a finite number above zero."""
     for name, value in values.items():
         if not (math.isfinite(value) and value > 0):
-            raise CairnError(f"{name} must be a finite number above 0, got {value!r}")
+            raise BadInput(f"{name} must be a finite number above 0, got {value!r}")
 
 
 N_PLANES = 5  # what SupStep needs at once
@@ -131,13 +131,13 @@ class SupStep:
     def __post_init__(self) -> None:
         require_positive(tau=self.tau)
         if not (math.isfinite(self.rho) and self.rho >= 0):
-            raise CairnError(f"rho must be a finite number, 0 or above, got {self.rho!r}")
+            raise BadInput(f"rho must be a finite number, 0 or above, got {self.rho!r}")
         if self.delta is not None and not (math.isfinite(self.delta) and self.delta >= 0):
-            raise CairnError(f"delta must be None or a finite number, 0 or above, got {self.delta!r}")
+            raise BadInput(f"delta must be None or a finite number, 0 or above, got {self.delta!r}")
         if self.delta is None and self.offset is None:
-            raise CairnError("offset must be given where delta is None: there is no sigmoid to continue")
+            raise BadInput("offset must be given where delta is None: there is no sigmoid to continue")
         if not math.isfinite(self.start) or not math.isfinite(self.offset or 0.0):
-            raise CairnError(f"start and offset must be finite, got {self.start!r} and {self.offset!r}")
+            raise BadInput(f"start and offset must be finite, got {self.start!r} and {self.offset!r}")
 
     @classmethod
     def inaturalist(cls) -> SupStep:
@@ -218,6 +218,6 @@ class Ranking:
 
     def __post_init__(self) -> None:
         if not isinstance(self.step, Step):
-            raise CairnError(
+            raise BadInput(
                 f"step must be a SupStep or a Sigmoid, such as SupStep(tau=0.02), got {self.step!r}"
             )

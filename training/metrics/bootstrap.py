@@ -42,6 +42,6 @@ def bootstrap_intervals(
         row[:] = np.divide(total, n_drawn, out=np.full(n_metrics, np.nan), where=n_drawn > 0)
     tail = 100 * (1 - coverage) / 2
     ends = np.full((2, n_metrics), np.nan)
-    some = counts_here.any(axis=0)
-    ends[:, some] = np.nanpercentile(means[:, some], [tail, 100 - tail], axis=0)
+    is_counted = counts_here.any(axis=0)
+    ends[:, is_counted] = np.nanpercentile(means[:, is_counted], [tail, 100 - tail], axis=0)
     return {key: Interval(float(low), float(high)) for key, low, high in zip(per_query, *ends, strict=True)}

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cairnhub.training.losses.inputs import check_batch
 from cairnhub.training.metrics.full_ranking import LabelMatches, Search
-from cairnhub.training.metrics.ranked_list import Ranked
+from cairnhub.training.metrics.ranked_list import RankedList
 
 RECALLS = tuple(round(0.05 * step, 2) for step in range(21))
 
@@ -55,7 +55,7 @@ def precision_recall(
     search = Search(batch.embeddings.detach(), batch.items.detach(), matches, own.to(query.device))
     parts: dict[str, list[Tensor]] = {level: [] for level in levels}
     for block in search.ranked_depths(exclude_own=gallery is None):
-        ranked = Ranked.of(*block)
+        ranked = RankedList.of(*block)
         for column, level in enumerate(levels):
             parts[level].append(ranked.at_least(n_levels - column).precision_at_recall(recalls))
-    return {level: torch.cat(found).nanmean(0).cpu().numpy() for level, found in parts.items()}
+    return {level: torch.cat(blocks).nanmean(0).cpu().numpy() for level, blocks in parts.items()}

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput
 from cairnhub.training.losses.inputs import count_by_depth
 
 DEPTH_BITS = 4  # a key holds score (32 bits), gallery index (28), depth (4)
@@ -41,9 +41,7 @@ class LabelMatches:
 
     def __init__(self, labels: Tensor, gallery_labels: Tensor) -> None:
         if labels.shape[1] > MAX_LEVELS:
-            raise CairnError(
-                f"labels have {labels.shape[1]} levels; metrics are made for {MAX_LEVELS} at most"
-            )
+            raise BadInput(f"labels have {labels.shape[1]} levels; metrics are made for {MAX_LEVELS} at most")
         coded = [
             torch.unique(torch.cat(columns), return_inverse=True)[1].int()
             for columns in zip(labels.T, gallery_labels.T, strict=True)
@@ -147,11 +145,11 @@ class Blocks:
     def scores(self, query: Tensor, gallery: Tensor) -> Iterator[tuple[slice, Tensor]]:
         """Rows of a few queries, and their scores (q, N)."""
         for first in range(0, len(query), self.n_scored):
-            some = query[first : first + self.n_scored]
-            scores = some.new_empty(len(some), len(gallery))
+            queries = query[first : first + self.n_scored]
+            scores = queries.new_empty(len(queries), len(gallery))
             for column in range(0, len(gallery), TILE):
-                scores[:, column : column + TILE] = some @ gallery[column : column + TILE].T
-            for start in range(0, len(some), self.n_ranked):
+                scores[:, column : column + TILE] = queries @ gallery[column : column + TILE].T
+            for start in range(0, len(queries), self.n_ranked):
                 block = scores[start : start + self.n_ranked]
                 yield slice(first + start, first + start + len(block)), block
 
@@ -178,7 +176,7 @@ def sort_keys(scores: Tensor, depth: Tensor, first: int = 0, n_items: int | None
     """
     n_items = n_items or scores.shape[1]
     if n_items > MAX_ITEMS:
-        raise CairnError(
+        raise BadInput(
             f"gallery has {n_items} items; rankings in float32 hold {MAX_ITEMS}: pass float64 embeddings"
         )
     bits = (scores + 0.0).view(torch.int32)  # + 0.0: -0.0 becomes 0.0, so that the two tie

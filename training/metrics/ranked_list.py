@@ -20,7 +20,7 @@ def _compact(mask: Tensor, count: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 @dataclass(frozen=True)
-class Ranked:
+class RankedList:
     """The positives of some queries in order of rank; rows are padded to the longest, P.
 
     Attributes:
@@ -36,7 +36,7 @@ class Ranked:
     counts: Tensor
 
     @classmethod
-    def of(cls, depths: Tensor, counts: Tensor) -> Ranked:
+    def of(cls, depths: Tensor, counts: Tensor) -> RankedList:
         """From the depths in order of rank, (Q, N), and how many items have each, (Q, L + 1)."""
         n_positives = counts[:, 1:].sum(1)
         query, place, slot = _compact(depths.bool(), n_positives)
@@ -60,7 +60,7 @@ class Ranked:
 
 @dataclass(frozen=True)
 class Hits:
-    """One level's positives in order of rank, padded as in `Ranked`.
+    """One level's positives in order of rank, padded as in `RankedList`.
 
     Attributes:
         rank: (Q, P).
@@ -74,35 +74,35 @@ class Hits:
 
     def ap(self) -> Tensor:
         """Average precision."""
-        return self._precisions().sum(1) / self._some()
+        return self._precisions().sum(1) / self._n_or_nan()
 
     def map_at_r(self) -> Tensor:
         """mAP@R: precisions at positives among the first R = n items, over R (Musgrave et al., 2020)."""
-        return (self._precisions() * self._within(self.n)).sum(1) / self._some()
+        return (self._precisions() * self._within(self.n)).sum(1) / self._n_or_nan()
 
     def r_precision(self) -> Tensor:
         """Share of positives among the first R = n items."""
-        return self._within(self.n).sum(1) / self._some()
+        return self._within(self.n).sum(1) / self._n_or_nan()
 
     def reciprocal_rank(self) -> Tensor:
         """One over the rank of the first positive."""
-        return 1 / self.rank[:, 0] * (self.n / self._some())
+        return 1 / self.rank[:, 0] * (self.n / self._n_or_nan())
 
     def map_at(self, k: int) -> Tensor:
         """mAP@k as GLDv2 scores it: precisions at positives among the first k, over min(n, k)."""
-        return (self._precisions(k) * self._within(k)).sum(1) / self._some().clamp(max=k)
+        return (self._precisions(k) * self._within(k)).sum(1) / self._n_or_nan().clamp(max=k)
 
     def precision_at(self, k: int) -> Tensor:
         """Share of positives among the first k."""
-        return self._within(k).sum(1).double() / k * (self.n / self._some())
+        return self._within(k).sum(1).double() / k * (self.n / self._n_or_nan())
 
     def hit_at(self, k: int) -> Tensor:
         """R@k of metric learning: 1 where a positive is among the first k."""
-        return (self.rank[:, 0] <= k) * (self.n / self._some())
+        return (self.rank[:, 0] <= k) * (self.n / self._n_or_nan())
 
     def recall_at(self, k: int) -> Tensor:
         """Positives among the first k, over min(n, k)."""
-        return self._within(k).sum(1) / self._some().clamp(max=k)
+        return self._within(k).sum(1) / self._n_or_nan().clamp(max=k)
 
     def precision_at_recall(self, recalls: Sequence[float]) -> Tensor:
         """The highest precision at each recall (R,) or more, (Q, R)."""
@@ -119,22 +119,22 @@ class Hits:
         before = harmonic[
             (self.rank - 1).clamp(max=last).long()
         ]  # a positive adds 1/k at every k from its rank to R
-        return ((harmonic[self.n.long()][:, None] - before) * self._within(self.n)).sum(1) / self._some()
+        return ((harmonic[self.n.long()][:, None] - before) * self._within(self.n)).sum(1) / self._n_or_nan()
 
     def exclusive_ap(self) -> Tensor:
         """AP of the items that match at this level and no finer one, with finer ones taken out of the list."""
-        found = self.exact.cumsum(1)
-        rank = self.rank - (self._found() - found)
-        n = found[:, -1].double()
-        return (found / rank.clamp(min=1) * self.exact).sum(1) / n.masked_fill(n == 0, torch.nan)
+        n_exact = self.exact.cumsum(1)
+        rank = self.rank - (self._n_met() - n_exact)
+        n = n_exact[:, -1].double()
+        return (n_exact / rank.clamp(min=1) * self.exact).sum(1) / n.masked_fill(n == 0, torch.nan)
 
-    def _found(self, k: int | None = None) -> Tensor:
+    def _n_met(self, k: int | None = None) -> Tensor:
         """How many positives have been met at each."""
         width = self.rank[:, :k].shape[1]
         return torch.arange(1, width + 1, dtype=torch.float64, device=self.rank.device)
 
     def _precisions(self, k: int | None = None) -> Tensor:
-        return self._found(k) / self.rank[:, :k]
+        return self._n_met(k) / self.rank[:, :k]
 
     def _within(self, k: int | Tensor) -> Tensor:
         """Which positives are among the first k; no more than k can be."""
@@ -142,12 +142,12 @@ class Hits:
             return self.rank <= k[:, None]
         return self.rank[:, :k] <= k
 
-    def _some(self) -> Tensor:
+    def _n_or_nan(self) -> Tensor:
         """Number of positives, NaN for none."""
         return self.n.masked_fill(self.n == 0, torch.nan)
 
 
-def h_ap(ranked: Ranked, rel: Tensor, merge_equal: bool = False) -> Tensor:
+def h_ap(ranked: RankedList, rel: Tensor, merge_equal: bool = False) -> Tensor:
     """Hierarchical average precision (HAPPIER, 2022).
 
     Args:
@@ -157,19 +157,19 @@ def h_ap(ranked: Ranked, rel: Tensor, merge_equal: bool = False) -> Tensor:
             published code does (values above 1).
     """
     depths = range(1, rel.shape[1])
-    found = {depth: (ranked.depth == depth).cumsum(1).double() for depth in depths}
+    n_met = {depth: (ranked.depth == depth).cumsum(1).double() for depth in depths}
     hrank = torch.zeros_like(ranked.rank)
     for depth in depths:
         shared = torch.minimum(rel, rel[:, depth, None]).gather(1, ranked.depth)
-        hrank += shared * found[depth]
+        hrank += shared * n_met[depth]
         for other in depths if merge_equal else ():
             if other != depth:
-                hrank += shared * found[other] * (rel[:, other] == rel[:, depth])[:, None]
+                hrank += shared * n_met[other] * (rel[:, other] == rel[:, depth])[:, None]
     total = (rel * ranked.counts).sum(1)
     return (hrank / ranked.rank).sum(1) / total.masked_fill(total == 0, torch.nan)
 
 
-def ndcg(ranked: Ranked, k: int | None = None, ideal_of_retrieved: bool = False) -> Tensor:
+def ndcg(ranked: RankedList, k: int | None = None, ideal_of_retrieved: bool = False) -> Tensor:
     """NDCG with gain ``2^depth - 1`` (Jarvelin and Kekalainen, 2002; Croft et al., 2010).
 
     Args:
@@ -192,7 +192,7 @@ def ndcg(ranked: Ranked, k: int | None = None, ideal_of_retrieved: bool = False)
     return dcg / ideal.masked_fill(ideal == 0, torch.nan)
 
 
-def asi(ranked: Ranked) -> Tensor:
+def asi(ranked: RankedList) -> Tensor:
     """Average set intersection over levels (DyML, 2021).
 
     At every rank up to the number of positives: how many items of each depth the ideal list also holds, over the

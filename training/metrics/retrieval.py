@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput
 from cairnhub.training.losses.inputs import check_batch, checked_embeddings, depth_relevance
 from cairnhub.training.metrics import ranked_list as measures
 from cairnhub.training.metrics.full_ranking import LabelMatches, ListMatches, Search
 from cairnhub.training.metrics.keys import H_AP, ByMetric, MetricKey
-from cairnhub.training.metrics.ranked_list import Hits, Ranked
+from cairnhub.training.metrics.ranked_list import Hits, RankedList
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,9 @@ class Definition:
                 (depths[:, 1:], depths[:, 0]) if self.same_source else (depths[:, :-1], depths[:, -1])
             )
             counts = counts - one_hot(lost.long(), n_levels + 1)
-        return self.measure_ranked(Ranked.of(depths, counts), rel)
+        return self.measure_ranked(RankedList.of(depths, counts), rel)
 
-    def measure_ranked(self, ranked: Ranked, rel: Tensor) -> dict[MetricKey, Tensor]:
+    def measure_ranked(self, ranked: RankedList, rel: Tensor) -> dict[MetricKey, Tensor]:
         """Every metric of some queries, with the relevance of each depth, (Q, L + 1)."""
         n_levels = len(self.levels)
         metrics = {
@@ -182,14 +182,14 @@ def retrieval_metrics(
     own = _own_index(exclude_self, len(batch.embeddings), None if batch.refs is None else len(batch.refs))
     n_levels = batch.labels.shape[1]
     if levels is not None and len(set(levels)) != n_levels:
-        raise CairnError(
+        raise BadInput(
             f"levels must be {n_levels} different names, one per column of query_labels, got {levels}"
         )
     check_cut_offs(ks)
     if not (math.isfinite(alpha) and alpha >= 0):
-        raise CairnError(f"alpha must be a finite number, 0 or above, got {alpha!r}")
+        raise BadInput(f"alpha must be a finite number, 0 or above, got {alpha!r}")
     if definition not in ("exact", "paper"):
-        raise CairnError(f"definition must be 'exact' or 'paper', got {definition!r}")
+        raise BadInput(f"definition must be 'exact' or 'paper', got {definition!r}")
     paper = definition == "paper"
     level_names = tuple(levels or (f"level{i}" for i in range(n_levels)))
     what = Definition(level_names, tuple(ks), alpha, paper, bool((own >= 0).any()))
@@ -238,21 +238,21 @@ def ground_truth_metrics(
     )
     check_cut_offs(ks)
     if len(relevant) != len(query):
-        raise CairnError(f"relevant must have one list per query, {len(query)}, got {len(relevant)}")
+        raise BadInput(f"relevant must have one list per query, {len(query)}, got {len(relevant)}")
     lists = [torch.tensor(sorted(set(items)), dtype=torch.long, device=query.device) for items in relevant]
     for row, items in enumerate(lists):
         if len(items) and not 0 <= int(items[0]) <= int(items[-1]) < len(gallery):
-            raise CairnError(f"relevant[{row}] must hold gallery indices, 0..{len(gallery) - 1}")
+            raise BadInput(f"relevant[{row}] must hold gallery indices, 0..{len(gallery) - 1}")
     own = torch.full((len(query),), -1, device=query.device)
     search = Search(query.detach(), gallery.detach(), ListMatches(lists, len(gallery)), own)
-    ranked = (Ranked.of(*block) for block in search.ranked_depths(exclude_own=False))
+    ranked = (RankedList.of(*block) for block in search.ranked_depths(exclude_own=False))
     return summary((_binary_metrics(some.at_least(1), ks) for some in ranked), len(query), (), ks)
 
 
 def check_cut_offs(ks: Sequence[int]) -> None:
     """Raise CairnError unless all are whole numbers of 1 or more."""
     if not isinstance(ks, Sequence) or any(not isinstance(k, int) or k < 1 for k in ks):
-        raise CairnError(f"ks must be a list of whole numbers, 1 or above, got {ks!r}")
+        raise BadInput(f"ks must be a list of whole numbers, 1 or above, got {ks!r}")
 
 
 def _own_index(exclude_self: bool | Tensor | None, n_queries: int, n_items: int | None) -> Tensor:
@@ -264,17 +264,17 @@ def _own_index(exclude_self: bool | Tensor | None, n_queries: int, n_items: int 
             or exclude_self.is_floating_point()
             or exclude_self.is_complex()
         ):
-            raise CairnError(f"exclude_self must be a bool or {n_queries} gallery indices, one per query")
+            raise BadInput(f"exclude_self must be a bool or {n_queries} gallery indices, one per query")
         own = exclude_self.long()
         if int(own.min()) < -1 or int(own.max()) >= (n_queries if n_items is None else n_items):
-            raise CairnError(
+            raise BadInput(
                 "exclude_self must hold gallery indices, or -1 where a query is not in the gallery"
             )
         return own
     if not (n_items is None if exclude_self is None else exclude_self):
         return torch.full((n_queries,), -1)
     if n_items is not None and n_items < n_queries:
-        raise CairnError(
+        raise BadInput(
             f"exclude_self=True says that gallery item i is query i, but gallery has {n_items} items for "
             f"{n_queries} queries: give the gallery index of each query instead"
         )
@@ -287,7 +287,9 @@ def summary(
     """Blocks of queries joined; means over queries, and over levels."""
     per_query = _joined(parts, n_queries)
     defined = {key: values[~np.isnan(values)] for key, values in per_query.items()}
-    values = ByMetric({key: float(some.mean()) if len(some) else math.nan for key, some in defined.items()})
+    values = ByMetric(
+        {key: float(counted.mean()) if len(counted) else math.nan for key, counted in defined.items()}
+    )
     at_k = [(name, k) for k in ks for name in _CUT_OFF]
     whole = [(name, None) for name in (*_WHOLE, "exclusive_ap")]
     for name, k in (*whole, *at_k) if levels else ():

@@ -14,7 +14,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput
 from cairnhub.training.losses.inputs import check_batch, depth_relevance
 from cairnhub.training.metrics import full_ranking as ranking
 from cairnhub.training.metrics.full_ranking import (
@@ -25,7 +25,7 @@ from cairnhub.training.metrics.full_ranking import (
     sort_keys,
     sort_rows,
 )
-from cairnhub.training.metrics.ranked_list import Ranked
+from cairnhub.training.metrics.ranked_list import RankedList
 from cairnhub.training.metrics.retrieval import Definition, RetrievalMetrics, check_cut_offs, summary
 
 
@@ -75,12 +75,12 @@ def sharded_retrieval_metrics(
     """
     rows = gallery_rows(n_items, dist.get_rank(), dist.get_world_size())
     if len(part) != rows.stop - rows.start or len(part_labels) != len(part):
-        raise CairnError(
+        raise BadInput(
             f"part must hold rows {rows.start} to {rows.stop} of the gallery (see gallery_rows), got {len(part)} rows"
         )
     check_cut_offs(ks)
     if query.dtype == torch.float64:
-        raise CairnError("query is float64: a gallery in parts is ranked in float32")
+        raise BadInput("query is float64: a gallery in parts is ranked in float32")
     # Queries are checked against themselves: a part may be empty.
     batch = check_batch(query, query_labels, None, None, ("query", "query_labels", "part", "part_labels"))
     n_levels = batch.labels.shape[1]
@@ -88,7 +88,7 @@ def sharded_retrieval_metrics(
     what = Definition(names, tuple(ks), alpha, paper=False, same_source=False)
     own = torch.full((len(query),), -1, device=query.device) if own is None else own.to(query.device)
     labels = part_labels.reshape(len(part), n_levels).long()
-    search = _Part(
+    search = _GalleryShard(
         batch.embeddings.detach(), part.detach().float(), labels, batch.labels, own, rows.start, n_items
     )
     parts = (
@@ -98,7 +98,7 @@ def sharded_retrieval_metrics(
 
 
 @dataclass(frozen=True)
-class _Part:
+class _GalleryShard:
     """All queries against this process's part of the gallery."""
 
     query: Tensor
@@ -109,7 +109,7 @@ class _Part:
     first: int
     n_items: int
 
-    def ranked(self) -> list[Ranked]:
+    def ranked(self) -> list[RankedList]:
         """The positives of the whole gallery, for a few queries at a time."""
         matches = LabelMatches(self.query_labels, self.labels)
         blocks = Blocks.of(self.query, self.n_items)
@@ -121,7 +121,7 @@ class _Part:
 
     def _rank(
         self, scores: Tensor, depth: Tensor, counts: Tensor, own: Tensor, pool: ThreadPoolExecutor
-    ) -> Ranked:
+    ) -> RankedList:
         column = own - self.first
         inside = ((own >= 0) & (column >= 0) & (column < len(self.items))).nonzero()[:, 0]
         column = column[inside]
@@ -157,11 +157,11 @@ def _gathered(own: Tensor, n_positives: int) -> Tensor:
     return joined.sort(dim=1).values[:, :n_positives].contiguous()
 
 
-def _as_ranked(positives: Tensor, before: Tensor, counts: Tensor) -> Ranked:
+def _as_ranked(positives: Tensor, before: Tensor, counts: Tensor) -> RankedList:
     is_there = positives != LAST_KEY
     rank = (before + 1).double().masked_fill(~is_there, torch.inf)
     depth = positives.bitwise_and((1 << DEPTH_BITS) - 1) * is_there
     width = positives.shape[1]
     head = torch.zeros((len(rank), width + 1), dtype=torch.uint8, device=rank.device)
     head.scatter_(1, before.clamp(max=width).where(is_there, width), depth.to(torch.uint8))
-    return Ranked(rank, depth, head[:, :width], counts)
+    return RankedList(rank, depth, head[:, :width], counts)

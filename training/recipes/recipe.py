@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput
 from cairnhub.core.parse import typed
 from cairnhub.training.architectures import has_batch_norm
 from cairnhub.training.losses.presets import PRESETS
@@ -50,8 +50,8 @@ class Recipe(Strict):
 
     @model_validator(mode="after")
     def _chunks_are_exact(self) -> "Recipe":
-        live = has_batch_norm(self.network.backbone)
-        if self.batch.chunk and live and not self.network.frozen_batch_norm:
+        has_live_norm = has_batch_norm(self.network.backbone)
+        if self.batch.chunk and has_live_norm and not self.network.frozen_batch_norm:
             raise ValueError(
                 "batch.chunk with live batch norm would train on the statistics of chunks: "
                 "set network.frozen_batch_norm"
@@ -83,5 +83,5 @@ def load_recipe(name: str, folder: Path = FOLDER) -> Recipe:
     if preset:
         settings["loss"] = preset
     if "loss" not in settings:
-        raise CairnError(f"recipe {name!r} names no loss; write {name}/{' or /'.join(PRESETS)}")
+        raise BadInput(f"recipe {name!r} names no loss; write {name}/{' or /'.join(PRESETS)}")
     return typed(Recipe, settings, f"{path} as {name}" if preset else str(path))

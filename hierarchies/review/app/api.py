@@ -33,7 +33,7 @@ class Empty(_Request):
 
 
 class About(_Request):
-    """Which thing is meant, and from where on its list is wanted."""
+    """Which item is meant, and from where on its list is wanted."""
 
     level: Literal["type", "landmark", "category"]
     label: Label
@@ -71,7 +71,7 @@ class Api:
     Args:
         session: what is asked and written.
         dataset: the name shown.
-        reasoner: why things are where they are.
+        reasoner: why items are where they are.
         photos: sample photos, if there are any.
     """
 
@@ -134,21 +134,21 @@ class Api:
         }
 
     def question(self, request: About) -> Json:
-        """A thing that the reviewer chose."""
-        return {"question": self._shown(ask(self.session.places, request.level, request.label))}
+        """An item that the reviewer chose."""
+        return {"question": self._shown(ask(self.session.state, request.level, request.label))}
 
     def landmarks(self, request: About) -> Json:
-        """Landmarks of a thing with their counts, most images first."""
-        places, layout = self.session.places, self.session.layout
-        ask(places, request.level, request.label)  # is it there?
-        leaves = np.array(landmarks_of(places, request.level, request.label), np.int64)
+        """Landmarks of an item with their counts, most images first."""
+        state, layout = self.session.state, self.session.layout
+        ask(state, request.level, request.label)  # is it there?
+        leaves = np.array(landmarks_of(state, request.level, request.label), np.int64)
         ordered = leaves[np.argsort(-layout.images[leaves], kind="stable")]
         items = [
             {
                 "leaf": leaf,
                 "label": layout.leaves[leaf],
                 "n_images": int(layout.images[leaf]),
-                "category": places.names[places.of_leaf[leaf]],
+                "category": state.names[state.of_leaf[leaf]],
             }
             for leaf in ordered[request.offset : request.offset + _N_LISTED].tolist()
         ]
@@ -156,19 +156,19 @@ class Api:
 
     def members(self, request: About) -> Json:
         """What stands in a category, heaviest first: types, landmarks without one, landmarks put there."""
-        places, layout = self.session.places, self.session.layout
-        ask(places, "category", request.label)
-        code = places.code_of[label_key(request.label)]
+        state, layout = self.session.state, self.session.layout
+        ask(state, "category", request.label)
+        code = state.code_of[label_key(request.label)]
         found: list[tuple[str, str, float]] = [
-            (thing.level, thing.label, thing.weight)
-            for thing in (layout.things[row] for row in places.things_in(code).tolist())
+            (item.level, item.label, item.weight)
+            for item in (layout.items[row] for row in state.items_in(code).tolist())
         ]
         found += [
             ("landmark", layout.leaves[leaf], float(layout.images[leaf]))
-            for leaf in places.strays_in(code).tolist()
+            for leaf in state.strays_in(code).tolist()
         ]
         found.sort(key=lambda item: (-item[2], item[0], item[1]))
-        decided = places.work.decided
+        decided = state.resolution.decided
         items = [
             {
                 "level": level,
@@ -210,7 +210,7 @@ class Api:
 
     def skip(self, request: About) -> Json:
         """Put a question off."""
-        self.session.skip(ask(self.session.places, request.level, request.label))
+        self.session.skip(ask(self.session.state, request.level, request.label))
         return self.state(Empty())
 
     def unskip(self, request: Empty) -> Json:
@@ -226,7 +226,7 @@ class Api:
         return {"undone": self._decided(undone), **self.state(Empty())}
 
     def _draft(self, request: ActOn) -> Decision:
-        question = ask(self.session.places, request.level, request.label)
+        question = ask(self.session.state, request.level, request.label)
         if request.seen != question.seen:
             raise BadInput(
                 f"{quoted([request.label])} has changed since you saw it (another decision): look again"
@@ -239,37 +239,37 @@ class Api:
 
     def _shown(self, question: Question) -> Json:
         """A question with its reasons and its place."""
-        places = self.session.places
+        state = self.session.state
         category = question.label if question.level == "category" else question.category
-        code = places.code_of[label_key(category)]
-        leaves = landmarks_of(places, question.level, question.label)
+        code = state.code_of[label_key(category)]
+        leaves = landmarks_of(state, question.level, question.label)
         return {
             **asdict(question),
             "suggestions": [
                 {"name": name, "new": question.level != "category" and self.session.is_new(name)}
                 for name in question.suggestions[:9]
             ],
-            "place": {"category": category, "kind": places.kinds[code]},
+            "place": {"category": category, "kind": state.kinds[code]},
             "n_landmarks": len(leaves) if self.session.proposal.landmarks else 0,
             "assigns": ("landmark", label_key(question.label)) in self.session.layout.row_of,
             "decisions": [self._decided(decision) for decision in self._about(question)],
-            "reasons": asdict(self._reasoner.of(question, places)),
+            "reasons": asdict(self._reasoner.of(question, state)),
         }
 
     def _about(self, question: Question) -> list[Decision]:
         """Standing decisions about what is asked."""
         slot = question.level, label_key(question.label)
-        live = self.session.places.work.live
-        return [d for d in live if slot in {(level, label_key(label)) for level, label in settles(d)}]
+        standing = self.session.state.resolution.standing
+        return [d for d in standing if slot in {(level, label_key(label)) for level, label in settles(d)}]
 
     def _tree(self) -> list[Json]:
         """Categories by kind, most images first."""
-        held = holdings(self.session.places)
+        held = holdings(self.session.state)
         ranked = sorted(held.items(), key=lambda item: (item[1].kind, -item[1].n_images, item[0]))
         return [{"name": name, **asdict(holding)} for name, holding in ranked]
 
     def _decided(self, decision: Decision) -> Json:
-        standing = {found.id for found in self.session.places.work.live}
+        standing = {found.id for found in self.session.state.resolution.standing}
         return {"id": decision.id, **asdict(decision), "standing": decision.id in standing}
 
 

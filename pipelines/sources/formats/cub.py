@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BrokenData
 from cairnhub.datasets_hub.card import Card, EvaluationProtocol
 from cairnhub.pipelines.archives.targz import TarGz
 from cairnhub.pipelines.executors.local import Executor
@@ -91,15 +91,15 @@ def _read_tables(archive: TarGz) -> dict[str, str]:
 def _numbered(texts: Mapping[str, str], name: str, path: Path) -> pd.DataFrame:
     """A table of `<number> <value>` lines, indexed by number."""
     if name not in texts:
-        raise CairnError(f"{path}: holds no {FOLDER}/{name}; is it the archive of CUB-200-2011?")
+        raise BrokenData(f"{path}: holds no {FOLDER}/{name}; is it the archive of CUB-200-2011?")
     pairs = [line.split(maxsplit=1) for line in texts[name].splitlines() if line.strip()]
     if not pairs:
-        raise CairnError(f"{path}: {name}: empty; fetch it again")
+        raise BrokenData(f"{path}: {name}: empty; fetch it again")
     malformed = next((pair for pair in pairs if len(pair) != 2), None)
     if malformed:
-        raise CairnError(f"{path}: {name}: {malformed[0]!r} is not a number and a value")
+        raise BrokenData(f"{path}: {name}: {malformed[0]!r} is not a number and a value")
     frame = pd.DataFrame(pairs, columns=["number", TABLES[name]], dtype=str).set_index("number")
     if frame.index.has_duplicates:
         repeated = frame.index[frame.index.duplicated()][0]
-        raise CairnError(f"{path}: {name}: number {repeated} occurs twice")
+        raise BrokenData(f"{path}: {name}: number {repeated} occurs twice")
     return frame

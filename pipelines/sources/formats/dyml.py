@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BrokenData
 from cairnhub.datasets_hub.card import Card, EvaluationProtocol
 from cairnhub.pipelines.archives.folder import Folder
 from cairnhub.pipelines.archives.zip import Zip
@@ -139,7 +139,7 @@ def _files(store: Path, name: str) -> Files:
     members = list_members([archive])
     labels = members.loc[members["member"].str.fullmatch(r"([^/]+/)?train/label\.csv"), "member"]
     if len(labels) != 1:
-        raise CairnError(
+        raise BrokenData(
             f"{store / name}: holds no train/label.csv, at the top or in one folder; is it a zip of DyML?"
         )
     return Files(archive, labels.iloc[0].removesuffix("train/label.csv"), members)
@@ -165,7 +165,7 @@ def _read_labels(files: Files, file: LabelFile) -> pd.DataFrame:
 
 def _require(rows: pd.DataFrame, columns: list[str], path: Path) -> None:
     if set(rows.columns) != set(columns):
-        raise CairnError(f"{path}: its columns are {', '.join(rows.columns)}; expected {', '.join(columns)}")
+        raise BrokenData(f"{path}: its columns are {', '.join(rows.columns)}; expected {', '.join(columns)}")
 
 
 def parse_glued_csv(text: str, path: Path) -> pd.DataFrame:
@@ -186,12 +186,12 @@ def parse_glued_csv(text: str, path: Path) -> pd.DataFrame:
         lines[:1] = [glued["header"], glued["first"]]
     table = [[field.strip() for field in line.split(",")] for line in lines if line.strip()]
     if not table or tuple(table[0]) not in _HEADERS:
-        raise CairnError(f"{path}: its first line is {lines[:1]}, not a header of DyML")
+        raise BrokenData(f"{path}: its first line is {lines[:1]}, not a header of DyML")
     header, records = table[0], table[1:]
     if not records:
-        raise CairnError(f"{path}: lists no image; fetch it again")
+        raise BrokenData(f"{path}: lists no image; fetch it again")
     for number, record in enumerate(records, start=1):
         if len(record) != len(header):
-            raise CairnError(f"{path}: record {number} ({', '.join(record)[:60]}) has {len(record)} fields, "
+            raise BrokenData(f"{path}: record {number} ({', '.join(record)[:60]}) has {len(record)} fields, "
                              f"not {len(header)}")  # fmt: skip
     return pd.DataFrame(records, columns=header)

@@ -6,7 +6,7 @@ from typing import NotRequired, TypeVar
 import pandas as pd
 from typing_extensions import TypedDict  # pydantic takes that of `typing` from Python 3.12 on
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BrokenData, NotFound
 from cairnhub.core.parse import decode, parse_json, read_text, typed
 from cairnhub.core.text import quoted
 from cairnhub.datasets_hub.card import Card, EvaluationProtocol
@@ -109,12 +109,12 @@ def _read_split(path: Path, split: str) -> pd.DataFrame:
     try:
         names = [line.strip() for line in read_text(path).split("\n") if line.strip()]
     except FileNotFoundError as error:
-        raise CairnError(f"{path} is missing: run the fetch stage again") from error
+        raise NotFound(f"{path} is missing: run the fetch stage again") from error
     if not names:
-        raise CairnError(f"{path}: lists no image; fetch it again")
+        raise BrokenData(f"{path}: lists no image; fetch it again")
     malformed = [name for name in names if name.count("/") != 3]
     if malformed:
-        raise CairnError(
+        raise BrokenData(
             f"{path}: {quoted(malformed[:1])} is not train_val2018/<supercategory>/<category>/<image>; fetch it again"
         )
     frame = pd.DataFrame({"file_name": names, "split": split})
@@ -137,7 +137,7 @@ def _read_json(archive: TarGz, shape: type[T]) -> T:
         if member.name.endswith(".json") and not member.refusal:
             where = f"{path}: {member.name}"
             return typed(shape, parse_json(decode(member.content, where), where), where)
-    raise CairnError(f"{path}: holds no .json file; fetch it again")
+    raise BrokenData(f"{path}: holds no .json file; fetch it again")
 
 
 def _categories(store: Path) -> pd.DataFrame:
@@ -148,7 +148,7 @@ def _categories(store: Path) -> pd.DataFrame:
     require_columns(frame, ["id", "name"], path)
     if (repeated := frame["id"].duplicated()).any():
         example = frame.loc[repeated, "id"].iloc[0]
-        raise CairnError(f"{path}: category {quoted([example])} is listed twice; fetch it again")
+        raise BrokenData(f"{path}: category {quoted([example])} is listed twice; fetch it again")
     return frame.rename(columns={"id": "category_id", "name": "species"})
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BrokenData
 from cairnhub.datasets_hub.card import Card, EvaluationProtocol
 from cairnhub.pipelines.archives.zip import Zip
 from cairnhub.pipelines.executors.local import Executor
@@ -74,9 +74,9 @@ def _read_split(archive: Zip, split: str) -> pd.DataFrame:
     header, *records = [line.split() for line in lines if line.strip()] or [[]]
     malformed = next((record for record in records if len(record) != len(header)), None)
     if not records:
-        raise CairnError(f"{where}: lists no image; fetch it again")
+        raise BrokenData(f"{where}: lists no image; fetch it again")
     if malformed:
-        raise CairnError(
+        raise BrokenData(
             f"{where}: {' '.join(malformed)[:80]!r} has {len(malformed)} fields, not {len(header)}"
         )
     table = pd.DataFrame(records, columns=header, dtype=str)

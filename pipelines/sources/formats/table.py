@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput, NotFound
 from cairnhub.core.hashing import sha256_of
 from cairnhub.datasets_hub.card import Card, EvaluationProtocol
 from cairnhub.pipelines.archives.folder import Folder
@@ -43,7 +43,7 @@ class Table(SourceReader):
         members = self._members(store)
         matches = match_members(rows, members, ["image_id"], f"not in {', '.join(self.source.images)}")
         if matches.images.empty:
-            raise CairnError(
+            raise BadInput(
                 f"{store / self.source.labels}: none of its {len(rows)} paths is in {', '.join(self.source.images)}; "
                 f"the first is {rows['image_id'].iloc[0]!r}, and the images look like {members['image_id'].iloc[0]!r}"
                 if len(rows) and len(members)
@@ -65,9 +65,7 @@ class Table(SourceReader):
             names += _files_of(Path(mirror), name)
         unknown = sorted(set(source.hashes) - set(names))
         if unknown:
-            raise CairnError(
-                f"params.yaml: hashes names {unknown[0]!r}, which is not among labels and images"
-            )
+            raise BadInput(f"params.yaml: hashes names {unknown[0]!r}, which is not among labels and images")
         if "://" in mirror:
             return [RegistryRow(name, name, None, source.hashes.get(name)) for name in names]
         return [_local_row(name, source.hashes.get(name), Path(mirror)) for name in names]
@@ -81,7 +79,7 @@ class Table(SourceReader):
         rows["split"] = frame[source.split].str.strip() if source.split else rows["image_id"].map(_split_of)
         if (rows["split"] == "").any():
             line = int((rows["split"] == "").to_numpy().argmax()) + 2
-            raise CairnError(f"{path}:{line}: column {source.split!r} is empty; every image needs a split")
+            raise BadInput(f"{path}:{line}: column {source.split!r} is empty; every image needs a split")
         return rows
 
     def _members(self, store: Path) -> pd.DataFrame:
@@ -123,7 +121,7 @@ def _files_of(mirror: Path, name: str) -> list[str]:
     if not isinstance(archive, Folder):
         return [name]
     if not (mirror / name).is_dir():
-        raise CairnError(
+        raise NotFound(
             f"{mirror / name}: no such folder; name a folder of a local mirror, or a .tar, .zip, .tar.gz, under images"
         )
     return [path.relative_to(mirror).as_posix() for path in archive.reads()]
@@ -132,7 +130,7 @@ def _files_of(mirror: Path, name: str) -> list[str]:
 def _local_row(name: str, declared: str | None, mirror: Path) -> RegistryRow:
     path = mirror / name
     if not path.is_file():
-        raise CairnError(
+        raise NotFound(
             f"{path} is missing: put it there, or correct labels, images or the mirror in params.yaml"
         )
     present = declared or f"sha256:{sha256_of(path)}"

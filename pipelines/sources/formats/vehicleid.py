@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BrokenData
 from cairnhub.datasets_hub.card import Card, EvaluationProtocol
 from cairnhub.pipelines.archives.zip import Zip
 from cairnhub.pipelines.executors.local import Executor
@@ -71,9 +71,9 @@ def _read_split(archive: Zip, split: str) -> pd.DataFrame:
     lines = archive.read_file(name).decode("utf-8", errors="replace").splitlines()
     pairs = [line.split() for line in lines if line.strip()]
     if not pairs:
-        raise CairnError(f"{path}: {name}: lists no image; fetch it again")
+        raise BrokenData(f"{path}: {name}: lists no image; fetch it again")
     malformed = next((pair for pair in pairs if len(pair) != 2), None)
     if malformed:
-        raise CairnError(f"{path}: {name}: {' '.join(malformed)[:80]!r} is not an image and a vehicle")
+        raise BrokenData(f"{path}: {name}: {' '.join(malformed)[:80]!r} is not an image and a vehicle")
     frame = pd.DataFrame(pairs, columns=["image_id", "vehicle"], dtype=str)
     return frame.assign(split=split, member=f"{FOLDER}/image/" + frame["image_id"] + ".jpg")

@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from cairnhub.training.losses.comparison import Block, fill
+from cairnhub.training.losses.comparison import QueryBlock, fill
 from cairnhub.training.losses.objectives import Objective
 from cairnhub.training.losses.surrogates import Pushes, Ranking, Scratch
 
@@ -21,7 +21,7 @@ def losses(
     scores: Tensor, depth: Tensor, counts: Tensor, objective: Objective, ranking: Ranking, with_grad: bool
 ) -> tuple[Tensor, Tensor | None]:
     """Losses of ranks, and their gradient; a `Backend` (see `ranking.py`)."""
-    block = Block(scores, depth, counts, objective, ranking)
+    block = QueryBlock(scores, depth, counts, objective, ranking)
     budget = CHUNK_ELEMENTS["cuda" if scores.is_cuda else "cpu"]
     scratch = Scratch(scores, max(budget, scores.shape[1]))
     return fill(block, partial(TorchItems, block, budget, scratch), with_grad)
@@ -69,7 +69,7 @@ class TorchComparison:
 class TorchItems:
     """`Items` whose differences fill memory that the next chunk uses again."""
 
-    def __init__(self, block: Block, budget: int, scratch: Scratch, depth: int) -> None:
+    def __init__(self, block: QueryBlock, budget: int, scratch: Scratch, depth: int) -> None:
         self.own, self.ranking = block.positives[depth], block.ranking
         self.budget, self.scratch = budget, scratch
         query = self.own.query

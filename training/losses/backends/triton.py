@@ -19,7 +19,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from cairnhub.training.losses.comparison import Block, fill
+from cairnhub.training.losses.comparison import QueryBlock, fill
 from cairnhub.training.losses.objectives import Objective
 from cairnhub.training.losses.surrogates import Ranking, Step, SupStep
 
@@ -132,7 +132,7 @@ def losses(
     scores: Tensor, depth: Tensor, counts: Tensor, objective: Objective, ranking: Ranking, with_grad: bool
 ) -> tuple[Tensor, Tensor | None]:
     """Losses of ranks, and their gradient; a `Backend` (see `ranking.py`) without `hrank_step`."""
-    block = Block(scores, depth, counts, objective, ranking)
+    block = QueryBlock(scores, depth, counts, objective, ranking)
     return fill(block, partial(FusedItems, block), with_grad)
 
 
@@ -172,7 +172,7 @@ class FusedComparison:
 class FusedItems:
     """The items of a block against its positives at one depth; `Items` in one piece."""
 
-    def __init__(self, block: Block, depth: int) -> None:
+    def __init__(self, block: QueryBlock, depth: int) -> None:
         own, ranking, relevance = block.positives[depth], block.ranking, block.relevance.contiguous()
         (self.n_rows, self.n_slots), self.n_items = own.item.shape, block.scores.shape[1]
         self.everywhere, self.like = ranking.everywhere, own.score

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 import pandas as pd
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BrokenData
 from cairnhub.core.text import without_controls
 from cairnhub.hierarchies.label_tree.label_rules import disambiguate
 from cairnhub.pipelines.sources.csv_tables import read_csv
@@ -97,7 +97,7 @@ def _one_row_each(types: pd.DataFrame, path: Path) -> None:
     if len(repeated):
         example = repeated["landmark_id"].iloc[0]
         parents = sorted(repeated.loc[repeated["landmark_id"] == example, "supercategory"])
-        raise CairnError(
+        raise BrokenData(
             f"{path}: landmark {example} has two supercategories: {', '.join(map(repr, parents))}"
         )
 
@@ -106,7 +106,7 @@ def keyed(path: Path, key: str, columns: list[str]) -> pd.DataFrame:
     """Text columns of a CSV that speaks of each key once: a second row would make images of nothing."""
     frame = read_csv(path, [key, *columns])[[key, *columns]]
     if (repeated := frame[key].duplicated()).any():
-        raise CairnError(
+        raise BrokenData(
             f"{path}: {key} {frame.loc[repeated, key].iloc[0][:100]!r} is listed twice; fetch it again"
         )
     return frame

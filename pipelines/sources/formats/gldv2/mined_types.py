@@ -79,7 +79,7 @@ def mined_types(store: Path) -> MinedTypes:
     try:
         return read_json(path, MinedTypes)
     except CairnError as error:
-        raise CairnError(f"{error}; delete it and run the fetch stage again") from error
+        raise error.with_advice("delete it and run the fetch stage again") from error
 
 
 def _readable(types: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BrokenData
 from cairnhub.pipelines.sources.registry import RegistryRow
 
 _MD5_FILE = re.compile(r"md5sum/(?P<split>\w+)/md5\.(?P<stem>images_\d{3})\.txt")
@@ -42,7 +42,7 @@ def _read(path: Path, target: str) -> str:
     text = path.read_text(encoding="utf-8", errors="replace").strip()
     match = _LINE.fullmatch(text)
     if not match or match["name"].rpartition("/")[2] != target.rpartition("/")[2]:
-        raise CairnError(
+        raise BrokenData(
             f"{path}: expected the MD5 of {target}, found {text[:80]!r}; delete it and fetch again"
         )
     return f"md5:{match['digits'].lower()}"

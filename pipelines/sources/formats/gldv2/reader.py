@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput, BrokenData, NotFound
 from cairnhub.datasets_hub.card import Card, EvaluationProtocol
 from cairnhub.pipelines.archives.tar import Tar
 from cairnhub.pipelines.executors.local import HERE, Executor
@@ -68,7 +68,7 @@ class GLDv2(SourceReader):
         names = FOLDERS_H if self.is_published else FOLDERS
         unknown = set(self.subset.splits) - set(names.values())
         if unknown:
-            raise CairnError(f"params.yaml: subset.splits: no split {unknown.pop()!r}; "
+            raise BadInput(f"params.yaml: subset.splits: no split {unknown.pop()!r}; "
                              f"splits are {', '.join(names.values())}")  # fmt: skip
         self.folders = {
             folder: split
@@ -199,10 +199,10 @@ class GLDv2(SourceReader):
         ]
         if not tars:
             folders = ", ".join(f"{folder}/" for folder in self.folders)
-            raise CairnError(f"{store}: no images_NNN.tar under {folders}: run the fetch stage")
+            raise NotFound(f"{store}: no images_NNN.tar under {folders}: run the fetch stage")
         members = list_members(tars, self.executor)
         if members.empty:
-            raise CairnError(f"{store}: its {len(tars)} tars hold no image; run the fetch stage again")
+            raise BrokenData(f"{store}: its {len(tars)} tars hold no image; run the fetch stage again")
         members["split"] = members["archive"].str.replace(r"/.*", "", regex=True).map(self.folders)
         members["image_id"] = members["member"].str.replace(r"^.*/|\.jpg$", "", regex=True)
         return members

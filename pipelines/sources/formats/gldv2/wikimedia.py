@@ -18,7 +18,7 @@ from urllib.parse import unquote
 import requests
 from tqdm import tqdm
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput, BrokenData, CairnError, Unreachable
 from cairnhub.core.files import write_text_atomic
 
 BATCH = 50  # the most that the APIs take from a client without special rights
@@ -84,7 +84,7 @@ class Api:
 
     def __post_init__(self) -> None:
         if "@" not in self.contact and "://" not in self.contact:
-            raise CairnError("Wikimedia asks for a contact: give a mail address or a page")
+            raise BadInput("Wikimedia asks for a contact: give a mail address or a page")
         self.session.headers["User-Agent"] = f"Cairn/0.1 ({self.contact}) python-requests"
 
     def ask(
@@ -133,7 +133,9 @@ class Api:
             if not left:
                 return answer
             self.wait(2.0**attempt)
-        raise CairnError(f"{self.url}: answers leave out {sorted(left)[:3]}, {_TRIES} times; run again later")
+        raise Unreachable(
+            f"{self.url}: answers leave out {sorted(left)[:3]}, {_TRIES} times; run again later"
+        )
 
     def _whole(self, parameters: Mapping[str, str]) -> dict[str, object]:
         """One answer with all its continuations joined."""
@@ -148,7 +150,7 @@ class Api:
                 return whole
             following = {key: str(value) for key, value in following.items()}
             if following == more:
-                raise CairnError(f"{self.url}: the answer continues for ever; try again later")
+                raise Unreachable(f"{self.url}: the answer continues for ever; try again later")
             more = following
 
     def _get(self, parameters: Mapping[str, str]) -> dict[str, object]:
@@ -162,7 +164,7 @@ class Api:
                 if response.status_code == 429 or response.status_code >= 500:
                     trouble = f"status {response.status_code}"
                 elif response.status_code != 200:
-                    raise CairnError(f"{self.url}: status {response.status_code}; is the address right?")
+                    raise Unreachable(f"{self.url}: status {response.status_code}; is the address right?")
                 else:
                     answer = response.json()
                     trouble = self._error_in(answer)
@@ -174,7 +176,7 @@ class Api:
                 trouble = type(error).__name__
             if attempt < _TRIES - 1:
                 self.wait(min(pause, _LONGEST_WAIT_S))
-        raise CairnError(
+        raise Unreachable(
             f"{self.url}: {trouble}, {_TRIES} times; what was answered so far is kept, run again later"
         )
 
@@ -189,7 +191,7 @@ class Api:
         if code in _AGAIN:
             return f"error {code!r}"
         said = error.get("info", "") if isinstance(error, dict) else ""
-        raise CairnError(f"{self.url}: error {code!r}: {said}")
+        raise Unreachable(f"{self.url}: error {code!r}: {said}")
 
 
 def mine(categories: Sequence[str], commons: Api, wikidata: Api, depth: int = 5) -> Mining:
@@ -209,7 +211,7 @@ def mine(categories: Sequence[str], commons: Api, wikidata: Api, depth: int = 5)
     except CairnError:
         raise
     except (TypeError, AttributeError, LookupError, ValueError, RecursionError) as error:
-        raise CairnError(
+        raise BrokenData(
             f"{commons.url}, {wikidata.url}: an answer has not the shape of the API ({type(error).__name__}: {error}); "
             f"delete {commons.cache.parent} and run again"
         ) from error
