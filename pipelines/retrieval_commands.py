@@ -12,7 +12,7 @@ from cairnhub.pipelines.image_vectors import Embedder
 from cairnhub.pipelines.paths import Paths, project_root
 from cairnhub.training.evaluation import evaluate
 from cairnhub.training.inference import encode
-from cairnhub.training.retrieval import Side, nearest
+from cairnhub.training.nearest import Side, nearest
 from cairnhub.training.retrieval_page import render_page
 
 

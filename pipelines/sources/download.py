@@ -248,9 +248,11 @@ def _in_threads(
         pending = set(running)
         try:
             while pending:
-                done, pending = wait(pending, return_when=FIRST_EXCEPTION)
-                failures += [error for future in done if isinstance(error := future.exception(), CairnError)]
-                for future in done:
+                finished, pending = wait(pending, return_when=FIRST_EXCEPTION)
+                failures += [
+                    error for future in finished if isinstance(error := future.exception(), CairnError)
+                ]
+                for future in finished:
                     if future.exception() and not isinstance(future.exception(), CairnError):
                         future.result()
                 if any(isinstance(error, _NoNetwork) for error in failures):
@@ -385,16 +387,18 @@ def _wait_or_give_up(
     Raises:
         CairnError: enough tries, or the server asks for too much patience.
     """
-    kept = "what was fetched so far is kept: run the command again to continue"
+    advice = "what was fetched so far is kept: run the command again to continue"
     if failures > policy.n_retries or unreachable_s > UNREACHABLE_S:
         if isinstance(reason, NoAnswer):
             raise _NoNetwork(
                 f"{row.name}: {url} cannot be reached ({reason}). Check the network and the proxy, or name a "
-                f"mirror of this dataset under fetch in params.yaml; {kept}"
+                f"mirror of this dataset under fetch in params.yaml; {advice}"
             )
-        raise Unreachable(f"{row.name}: {url}: {reason}; gave up after {failures} failures in a row; {kept}")
+        raise Unreachable(
+            f"{row.name}: {url}: {reason}; gave up after {failures} failures in a row; {advice}"
+        )
     if reason.wait_s is not None and reason.wait_s > LONGEST_RETRY_AFTER_S:
-        raise Unreachable(f"{row.name}: {url}: {reason} and asks to wait {reason.wait_s:,.0f} s; {kept}")
+        raise Unreachable(f"{row.name}: {url}: {reason} and asks to wait {reason.wait_s:,.0f} s; {advice}")
     pause = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (failures - 1))
     if policy.stop.wait(max(pause, reason.wait_s or 0.0)):
         raise _Stopped

@@ -12,7 +12,7 @@ from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.training.encoders import EmbeddedSplit
 from cairnhub.training.evaluation import ProtocolMetrics, evaluate
 from cairnhub.training.metrics.keys import H_AP, ByMetric, MetricKey
-from cairnhub.training.retrieval import Side, instructive_queries, nearest, shown_queries
+from cairnhub.training.nearest import Side, instructive_queries, nearest, shown_queries
 from cairnhub.training.retrieval_page import render_page
 
 NAMES = [("oak & co", "tree"), ("pine", "tree"), ("<rose>", "flower")]

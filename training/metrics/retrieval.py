@@ -246,7 +246,7 @@ def ground_truth_metrics(
     own = torch.full((len(query),), -1, device=query.device)
     search = Search(query.detach(), gallery.detach(), ListMatches(lists, len(gallery)), own)
     ranked = (RankedList.of(*block) for block in search.ranked_depths(exclude_own=False))
-    return summary((_binary_metrics(some.at_least(1), ks) for some in ranked), len(query), (), ks)
+    return summary((_binary_metrics(positives.at_least(1), ks) for positives in ranked), len(query), (), ks)
 
 
 def check_cut_offs(ks: Sequence[int]) -> None:

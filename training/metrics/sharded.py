@@ -92,7 +92,8 @@ def sharded_retrieval_metrics(
         batch.embeddings.detach(), part.detach().float(), labels, batch.labels, own, rows.start, n_items
     )
     parts = (
-        what.measure_ranked(found, depth_relevance(found.counts.double(), alpha)) for found in search.ranked()
+        what.measure_ranked(ranked, depth_relevance(ranked.counts.double(), alpha))
+        for ranked in search.ranked()
     )
     return summary(parts, len(query), names, ks)
 

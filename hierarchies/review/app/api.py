@@ -129,7 +129,7 @@ class Api:
             "tree": self._tree(),
             "recent": [self._decided(decision) for decision in session.decisions[: -_N_RECENT - 1 : -1]],
             "conflicts": [
-                {**self._decided(found.decision), "why": found.why} for found in session.conflicts()
+                {**self._decided(outcome.decision), "why": outcome.why} for outcome in session.conflicts()
             ],
         }
 
@@ -159,15 +159,15 @@ class Api:
         state, layout = self.session.state, self.session.layout
         ask(state, "category", request.label)
         code = state.code_of[label_key(request.label)]
-        found: list[tuple[str, str, float]] = [
+        members: list[tuple[str, str, float]] = [
             (item.level, item.label, item.weight)
             for item in (layout.items[row] for row in state.items_in(code).tolist())
         ]
-        found += [
+        members += [
             ("landmark", layout.leaves[leaf], float(layout.images[leaf]))
             for leaf in state.strays_in(code).tolist()
         ]
-        found.sort(key=lambda item: (-item[2], item[0], item[1]))
+        members.sort(key=lambda item: (-item[2], item[0], item[1]))
         decided = state.resolution.decided
         items = [
             {
@@ -176,9 +176,9 @@ class Api:
                 "weight": weight,
                 "decided": (level, label_key(label)) in decided,
             }
-            for level, label, weight in found[request.offset : request.offset + _N_LISTED]
+            for level, label, weight in members[request.offset : request.offset + _N_LISTED]
         ]
-        return {"total": len(found), "items": items}
+        return {"total": len(members), "items": items}
 
     def types(self, request: About) -> Json:
         """Types of a category: what a split can take out."""
@@ -269,7 +269,7 @@ class Api:
         return [{"name": name, **asdict(holding)} for name, holding in ranked]
 
     def _decided(self, decision: Decision) -> Json:
-        standing = {found.id for found in self.session.state.resolution.standing}
+        standing = {decision.id for decision in self.session.state.resolution.standing}
         return {"id": decision.id, **asdict(decision), "standing": decision.id in standing}
 
 
