@@ -17,7 +17,7 @@ from tiny import tiny_context, write_tree
 from cairnhub.core.errors import CairnError
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.executors.storage import Changes, Storage, put_all, run_with_files
-from cairnhub.pipelines.image_vectors import Embedder
+from cairnhub.pipelines.image_vectors import ImageEmbedder
 from cairnhub.pipelines.params import PerScale
 from cairnhub.pipelines.settings.executor import Executor
 from cairnhub.pipelines.sources.download import fetch_all
@@ -270,6 +270,6 @@ def embed(context: Context) -> None:
     description = ModelDescription("small", recipe.network, ("fine", "coarse"), "f" * 64, 0)
     context.paths.model.mkdir(parents=True)
     save_model(context.paths.model, untrained_model(recipe, 0), description)
-    embedder = Embedder(context.paths.model, context.paths.hub, context.scale, 2, context.executor.map)
+    embedder = ImageEmbedder(context.paths.model, context.paths.hub, context.scale, 2, context.executor.map)
     vectors = embedder.embedded("train").embeddings.numpy()
     (context.paths.root / f"{context.dataset}.vectors").write_bytes(vectors.tobytes())

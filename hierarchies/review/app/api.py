@@ -65,7 +65,7 @@ class Undo(_Request):
     of: str = ""
 
 
-class Api:
+class ReviewApi:
     """The acts and questions of the page; one request at a time touches the session.
 
     Args:
@@ -274,17 +274,17 @@ class Api:
 
 
 _CALLS: dict[str, tuple[type[_Request], Callable[..., Json]]] = {
-    "version": (Empty, Api.version),
-    "state": (Empty, Api.state),
-    "question": (About, Api.question),
-    "landmarks": (About, Api.landmarks),
-    "members": (About, Api.members),
-    "types": (About, Api.types),
-    "find": (Text, Api.find),
-    "kind_of": (Text, Api.kind_of),
-    "preview": (ActOn, Api.preview),
-    "act": (ActOn, Api.act),
-    "skip": (About, Api.skip),
-    "unskip": (Empty, Api.unskip),
-    "undo": (Undo, Api.undo),
+    "version": (Empty, ReviewApi.version),
+    "state": (Empty, ReviewApi.state),
+    "question": (About, ReviewApi.question),
+    "landmarks": (About, ReviewApi.landmarks),
+    "members": (About, ReviewApi.members),
+    "types": (About, ReviewApi.types),
+    "find": (Text, ReviewApi.find),
+    "kind_of": (Text, ReviewApi.kind_of),
+    "preview": (ActOn, ReviewApi.preview),
+    "act": (ActOn, ReviewApi.act),
+    "skip": (About, ReviewApi.skip),
+    "unskip": (Empty, ReviewApi.unskip),
+    "undo": (Undo, ReviewApi.undo),
 }
