@@ -48,8 +48,8 @@ def _samples(folder: Path, shards: Sequence[ShardFile]) -> Iterator[Image.Image]
     wanted = set(np.linspace(0, n_rows - 1, _COLUMNS * _ROWS).astype(int).tolist())
     first = 0
     for shard in shards:
-        here = sorted(row - first for row in wanted if first <= row < first + shard.n_rows)
-        for image in read_images(folder / shard.path, here):
+        in_shard = sorted(row - first for row in wanted if first <= row < first + shard.n_rows)
+        for image in read_images(folder / shard.path, in_shard):
             opened = open_small(image, _TILE_PX)
             if opened is not None:
                 yield opened

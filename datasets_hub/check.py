@@ -172,10 +172,10 @@ def _check_counts(
     if len(whole.leaves) != len(whole.splits):
         return  # a shard broke off in the middle, which is noted already
     for name, stats in dataset.stats.splits.items():
-        here = whole.leaves[whole.splits == (whole.names.index(name) if name in whole.names else -1)]
-        codes = tree.codes[np.unique(here[here >= 0])]
+        in_split = whole.leaves[whole.splits == (whole.names.index(name) if name in whole.names else -1)]
+        codes = tree.codes[np.unique(in_split[in_split >= 0])]
         labels = {level: len(np.unique(codes[:, rank])) for rank, level in enumerate(tree.levels)}
-        counted = (len(here), int((here < 0).sum()), labels)
+        counted = (len(in_split), int((in_split < 0).sum()), labels)
         stated = (stats.n_images, stats.n_unlabelled, dict(stats.n_labels))
         if counted != stated:
             findings.add("counts differ from stats.json", [f"{name}: found {counted}, stated {stated}"])

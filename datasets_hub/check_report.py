@@ -86,8 +86,8 @@ class CheckResult:
             "ok": self.ok,
             "n_images": self.n_images,
             **{
-                kind: [{"rule": f.rule, "count": f.count, "examples": list(f.examples)} for f in found]
-                for kind, found in (("violations", self.violations), ("warnings", self.warnings))
+                kind: [{"rule": f.rule, "count": f.count, "examples": list(f.examples)} for f in findings]
+                for kind, findings in (("violations", self.violations), ("warnings", self.warnings))
             },
         }
         return json.dumps(content, indent=1, ensure_ascii=False) + "\n"

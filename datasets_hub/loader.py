@@ -268,14 +268,14 @@ def _with_levels(
         raise NotFound(
             f"no level {quoted(unknown)}; {published.card.name} has {quoted(published.card.levels)}"
         )
-    kept = [level for level in published.card.levels if levels is None or level in levels]
-    dropped = [level for level in published.card.levels if level not in kept]
-    if dropped:
-        loaded = loaded.remove_columns(dropped)
+    kept_levels = [level for level in published.card.levels if levels is None or level in levels]
+    other_levels = [level for level in published.card.levels if level not in kept_levels]
+    if other_levels:
+        loaded = loaded.remove_columns(other_levels)
     if not names:
         return loaded
     tree = published.tree()
-    for level in kept:
+    for level in kept_levels:
         if is_class_label(tree, level):
             continue
         if isinstance(loaded, DatasetDict | IterableDatasetDict):

@@ -50,8 +50,11 @@ class Location:
     @property
     def options(self) -> dict[str, object]:
         """Options for fsspec; the hub and DVC know revisions of their own."""
-        own = {"dvc": "rev"}.get(self.uri.split("://")[0])
-        return {**self.storage_options, **({own: self.revision} if own and self.revision else {})}
+        revision_key = {"dvc": "rev"}.get(self.uri.split("://")[0])
+        return {
+            **self.storage_options,
+            **({revision_key: self.revision} if revision_key and self.revision else {}),
+        }
 
     def file(self, path: str) -> str:
         """URI of a file below the folder.

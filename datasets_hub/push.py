@@ -252,10 +252,12 @@ def _switch(destination: Destination, folder: Path, version: Version, history: l
         if not hash_in_name(path)
     }
     readme = texts.pop("README.md").replace("---\n", f"---\ncairn_version: {version.name}\n", 1)
-    own = {f"versions/{version.name}/{path}": text for path, text in {**texts, "README.md": readme}.items()}
+    files_of_version = {
+        f"versions/{version.name}/{path}": text for path, text in {**texts, "README.md": readme}.items()
+    }
     records = json.dumps([asdict(entry) for entry in history], indent=1, ensure_ascii=False) + "\n"
     shared = {"CHANGELOG.md": _changelog(history), _HISTORY: records}
-    destination.switch({**own, **texts, **shared, "README.md": readme}, version.name)
+    destination.switch({**files_of_version, **texts, **shared, "README.md": readme}, version.name)
 
 
 def _changelog(history: list[Version]) -> str:

@@ -47,8 +47,8 @@ class FindingCounter:
     def merge(self, other: "FindingCounter") -> None:
         """Add what was found elsewhere."""
         for rule, examples in other._examples.items():
-            kept = self._examples.setdefault(rule, [])
-            kept += examples[: _N_EXAMPLES - len(kept)]
+            shown = self._examples.setdefault(rule, [])
+            shown += examples[: _N_EXAMPLES - len(shown)]
             self._count[rule] = self._count.get(rule, 0) + other._count[rule]
 
     def listed(self) -> tuple[Finding, ...]:

@@ -32,11 +32,15 @@ def read_images(path: Path, rows: Sequence[int]) -> Iterator[bytes]:
         first = 0
         for group in range(file.metadata.num_row_groups):
             n_rows = file.metadata.row_group(group).num_rows
-            here = {row - first for row in rows if first <= row < first + n_rows}
-            batches = file.iter_batches(8, row_groups=[group], columns=["image.bytes"]) if here else iter(())
-            for start, batch in zip(range(0, max(here, default=0) + 1, 8), batches, strict=False):
+            in_group = {row - first for row in rows if first <= row < first + n_rows}
+            batches = (
+                file.iter_batches(8, row_groups=[group], columns=["image.bytes"]) if in_group else iter(())
+            )
+            for start, batch in zip(range(0, max(in_group, default=0) + 1, 8), batches, strict=False):
                 images = batch.column(0).field("bytes")
                 yield from (
-                    images[row - start].as_py() for row in sorted(here) if start <= row < start + len(batch)
+                    images[row - start].as_py()
+                    for row in sorted(in_group)
+                    if start <= row < start + len(batch)
                 )
             first += n_rows

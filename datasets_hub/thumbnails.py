@@ -71,10 +71,10 @@ def _chosen(codes: IntArray, tree: LabelTree, n: int) -> tuple[IntArray, IntArra
     place = _places(np.lexsort((-counts, parents)), parents)  # among siblings, the largest first
     by_leaf = labelled[np.argsort(codes[labelled], kind="stable")]
     turn = _places(np.arange(len(by_leaf)), codes[by_leaf])
-    kept = by_leaf[turn < PER_LEAF]
-    leaves = codes[kept]
+    chosen = by_leaf[turn < PER_LEAF]
+    leaves = codes[chosen]
     order = np.lexsort((leaves, place[leaves], turn[turn < PER_LEAF]))[:n]
-    return kept[order], leaves[order]
+    return chosen[order], leaves[order]
 
 
 def _places(order: npt.NDArray[np.intp], groups: IntArray) -> IntArray:
@@ -91,9 +91,9 @@ def _jpegs(files: Sequence[Path], n_rows: Sequence[int], rows: Sequence[int]) ->
     """Small JPEG files by row over all files; images that do not open are left out."""
     jpegs = {}
     for file, first, n in zip(files, np.cumsum([0, *n_rows]), n_rows, strict=False):
-        here = [row for row in rows if first <= row < first + n]
-        images = read_images(file, [row - int(first) for row in here])
-        for row, image in zip(here, images, strict=True):
+        in_file = [row for row in rows if first <= row < first + n]
+        images = read_images(file, [row - int(first) for row in in_file])
+        for row, image in zip(in_file, images, strict=True):
             small = open_small(image, SIDE_PX)
             if small is not None:
                 jpegs[row] = _jpeg(square(small, SIDE_PX))

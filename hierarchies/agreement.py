@@ -131,7 +131,7 @@ def disagreements(
 ) -> list[Disagreement]:
     """The heaviest groups of leaves that the reference places elsewhere than most of their group."""
     left, right, amounts = _common(tree, reference, weights)
-    found = []
+    disagreements = []
     for level, groups, labels in zip(tree.levels[1:], left[1:], right[1:], strict=True):
         table, rows, columns = contingency(groups, labels, amounts)
         members: dict[tuple[str, str], list[tuple[float, str]]] = {}
@@ -143,8 +143,8 @@ def disagreements(
                 if label != expected and (group, label) in members:
                     examples = tuple(leaf for _, leaf in sorted(members[group, label])[:3])
                     weight = -sum(amount for amount, _ in members[group, label])
-                    found.append(Disagreement(level, group, expected, label, weight, examples))
-    return sorted(found, key=lambda d: (-d.weight, d.level, d.group, d.found))[:limit]
+                    disagreements.append(Disagreement(level, group, expected, label, weight, examples))
+    return sorted(disagreements, key=lambda d: (-d.weight, d.level, d.group, d.found))[:limit]
 
 
 def _common(

@@ -188,11 +188,11 @@ def _agreement(levels: Mapping[str, Agreement]) -> list[tuple[str, int, int, str
     return [
         (
             level,
-            found.n_groups,
-            found.n_reference,
-            f"{found.v_measure:.3f}",
-            f"{found.ari:.3f}",
-            f"{found.matched_accuracy:.3f}",
+            agreement_of_level.n_groups,
+            agreement_of_level.n_reference,
+            f"{agreement_of_level.v_measure:.3f}",
+            f"{agreement_of_level.ari:.3f}",
+            f"{agreement_of_level.matched_accuracy:.3f}",
         )
-        for level, found in levels.items()
+        for level, agreement_of_level in levels.items()
     ]

@@ -73,8 +73,8 @@ def diff(before: LabelTree, after: LabelTree, counts: Mapping[str, int] | None =
         above = [side[rank + 1] if rank + 1 < len(side) else ["root"] * len(common) for side in sides]
         weights = [images[leaf] for leaf in common]
         if rank:
-            found, next_heirs = _fates(level, old, new, weights)
-            changes += found
+            fates, next_heirs = _fates(level, old, new, weights)
+            changes += fates
         else:
             next_heirs = {name: {name} for name in common}
         changes += _moves(level, (old, new), (above[0], above[1]), heirs, next_heirs, weights)

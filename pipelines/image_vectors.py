@@ -43,7 +43,7 @@ class Splits(Protocol):
         """Images at random and labels of a split."""
 
 
-class Embedder:
+class ImageEmbedder:
     """Vectors are kept in `data/image_vectors` of a checkout, by what they depend on: model, images, and code.
 
     Args:

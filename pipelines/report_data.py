@@ -16,7 +16,7 @@ from cairnhub.pipelines.params import SCALES
 from cairnhub.training.metrics.keys import H_AP, MetricKey
 from cairnhub.training.retrieved import ShownQuery
 
-Interval = tuple[float, float, float]  # value and both ends, percent
+PercentInterval = tuple[float, float, float]  # value and both ends, percent
 SYSTEMS = {"trained": "trained", "untrained": "untrained", "colour_histogram": "colour histogram"}
 
 
@@ -77,7 +77,7 @@ class ProtocolSummary:
 
     name: str
     levels: tuple[str, ...]
-    values: Mapping[str, Mapping[str, Interval]]
+    values: Mapping[str, Mapping[str, PercentInterval]]
 
 
 @dataclass(frozen=True)

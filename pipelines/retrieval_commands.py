@@ -8,11 +8,11 @@ from cairnhub.core.text import did_you_mean
 from cairnhub.datasets_hub.loader import describe
 from cairnhub.datasets_hub.location import SCALES
 from cairnhub.datasets_hub.open_split import PublishedSplits
-from cairnhub.pipelines.image_vectors import Embedder
+from cairnhub.pipelines.image_vectors import ImageEmbedder
 from cairnhub.pipelines.paths import Paths, project_root
 from cairnhub.training.evaluation import evaluate
 from cairnhub.training.inference import encode
-from cairnhub.training.retrieval import Side, nearest
+from cairnhub.training.nearest import Side, nearest
 from cairnhub.training.retrieval_page import render_page
 
 
@@ -53,7 +53,7 @@ def find_model(model: str, scale: str | None) -> tuple[Path, str | None]:
     )
 
 
-def _side(embedder: Embedder, split: str) -> Side:
+def _side(embedder: ImageEmbedder, split: str) -> Side:
     return Side(embedder.images(split), embedder.embedded(split))
 
 
@@ -65,7 +65,7 @@ def retrieval_page(model: str, dataset: str, scale: str | None, protocol: str, n
     """
     folder, scale = find_model(model, scale)
     published = describe(dataset, scale=scale)
-    embedder, tree = Embedder(folder, PublishedSplits(published)), published.tree()
+    embedder, tree = ImageEmbedder(folder, PublishedSplits(published)), published.tree()
     protocols = {each.name: each for each in published.card.protocols}
     if not protocols or (protocol and protocol not in protocols):
         known = ", ".join(protocols) or "none"
@@ -89,7 +89,7 @@ def search(model: str, picture: Path, dataset: str, scale: str | None, k: int) -
         raise NotFound(f"{picture}: there is no such picture")
     folder, scale = find_model(model, scale)
     splits = PublishedSplits(describe(dataset, scale=scale))
-    embedder, tree = Embedder(folder, splits), splits.tree
+    embedder, tree = ImageEmbedder(folder, splits), splits.tree
     wanted = encode([picture], embedder.network)
     neighbours = []
     for name in splits.published.stats.splits:

@@ -11,7 +11,7 @@ from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.training.data import ImageDataset
 from cairnhub.training.encoders import EmbeddedSplit
 from cairnhub.training.evaluation import ProtocolMetrics
-from cairnhub.training.retrieval import Side, shown_queries
+from cairnhub.training.nearest import Side, shown_queries
 
 N_QUERIES, N_SHOWN, IMAGE_SIDE_PX = 1, 5, 88  # queries of each kind, results of each, side of a picture
 

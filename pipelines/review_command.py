@@ -36,7 +36,7 @@ def review_in_browser(
     Raises:
         CairnError: the server's packages are missing.
     """
-    from cairnhub.hierarchies.review.app.api import Api
+    from cairnhub.hierarchies.review.app.api import ReviewApi
     from cairnhub.hierarchies.review.app.server import listen, serve
 
     paths = _paths(dataset, scale)
@@ -52,7 +52,7 @@ def review_in_browser(
     )
     if open_browser:
         webbrowser.open(address.url)
-    serve(Api(session, dataset, reasoner, photos), address)
+    serve(ReviewApi(session, dataset, reasoner, photos), address)
     console.print(Text(f"{len(session.made)} decision(s) written to {session.path}"))
     return len(session.made)
 

@@ -32,7 +32,8 @@ class Project:
         return done
 
     def repro(self, *targets: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """`dvc repro`."""
+        """As `make repro`: the graph of the present parameters, then `dvc repro`."""
+        self.run("cairn", "graph", check=False)  # DVC tells what is wrong with parameters that cannot be read
         return self.run("dvc", "repro", *targets, check=check)
 
     def edit_params(self, edit) -> None:

@@ -32,8 +32,10 @@ def _resnet(checkpoint: str, layer_type: str, depths: tuple[int, ...]) -> Archit
 
 def _transformer(checkpoint: str, model_type: str, width: int) -> Architecture:
     shape = {"hidden_size": width, "num_attention_heads": width // 64, "num_hidden_layers": 12}
-    own = {"mlp_ratio": 4, "patch_size": 14} if model_type == "dinov2" else {"intermediate_size": 4 * width}
-    return Architecture(checkpoint, model_type, {**shape, **own})
+    settings_of_type = (
+        {"mlp_ratio": 4, "patch_size": 14} if model_type == "dinov2" else {"intermediate_size": 4 * width}
+    )
+    return Architecture(checkpoint, model_type, {**shape, **settings_of_type})
 
 
 ARCHITECTURES: Mapping[str, Architecture] = {

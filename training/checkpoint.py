@@ -115,10 +115,10 @@ class Checkpoints:
             with atomic_write(self.folder / f"step_{step:09d}.safetensors") as temporary:
                 save_file({name: value.contiguous() for name, value in tensors.items()}, temporary, header)
         except (OSError, SafetensorError) as error:
-            kept = [path.name for path in self._files()]
+            saved = [path.name for path in self._files()]
             raise NoSpace(
                 f"{self.folder}: the checkpoint of step {step} cannot be written: {error}. Free some space and run "
-                f"this again: training goes on from {kept[-1] if kept else 'the start'}"
+                f"this again: training goes on from {saved[-1] if saved else 'the start'}"
             ) from error
         for path in self._files()[:-N_KEPT]:
             path.unlink()

@@ -66,17 +66,17 @@ def device() -> torch.device:
 
 class _Gather(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, own: Tensor) -> Tensor:
-        parts = [torch.empty_like(own) for _ in range(dist.get_world_size())]
-        dist.all_gather(parts, own.contiguous())
-        ctx.rows = slice(dist.get_rank() * len(own), (dist.get_rank() + 1) * len(own))
+    def forward(ctx: Any, local: Tensor) -> Tensor:
+        parts = [torch.empty_like(local) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, local.contiguous())
+        ctx.rows = slice(dist.get_rank() * len(local), (dist.get_rank() + 1) * len(local))
         return torch.cat(parts)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Tensor:
-        own: Tensor = grad[ctx.rows]
-        return own
+        local: Tensor = grad[ctx.rows]
+        return local
 
 
 def gather(embeddings: Tensor) -> Tensor:

@@ -54,6 +54,7 @@ def train(
     n_workers: int,
     checkpoints: Path | None = None,
     save_every_s: float = SAVE_EVERY_S,
+    code: str = "",
 ) -> TrainingResult:
     """Train a model by a recipe; a run that was killed goes on where its checkpoints end.
 
@@ -64,13 +65,14 @@ def train(
         n_workers: processes that decode images.
         checkpoints: folder for checkpoints, to be removed by the caller once the result is safe; None keeps none.
         save_every_s: seconds between checkpoints.
+        code: a fingerprint of the code; checkpoints of another are not gone on with.
 
     Raises:
         CairnError: too few classes for a batch or to hold out, missing weights, the loss stops being a number, or a
             checkpoint cannot be written.
     """
     training = Training(recipe, images, seed, n_workers)
-    store = Checkpoints(checkpoints, fingerprint(recipe, images, seed)) if checkpoints else None
+    store = Checkpoints(checkpoints, fingerprint(recipe, images, seed, code)) if checkpoints else None
     if store and store.resume(training.state):
         log.info(
             f"going on after step {training.state.progress.step} of {recipe.n_epochs * training.steps_per_epoch}"
@@ -80,11 +82,11 @@ def train(
     return TrainingResult(training.optimisation.final_model.eval(), curve.dropna(axis="columns", how="all"))
 
 
-def fingerprint(recipe: Recipe, images: LabelledImages, seed: int) -> str:
+def fingerprint(recipe: Recipe, images: LabelledImages, seed: int, code: str) -> str:
     """What makes two runs the same run."""
     described = recipe.model_dump(mode="json", exclude_none=True)  # losses that it does not name are None
     labels = hashlib.sha256(np.ascontiguousarray(images.labels).tobytes()).hexdigest()
-    text = json.dumps([described, labels, seed, torch.__version__], sort_keys=True)
+    text = json.dumps([described, labels, seed, torch.__version__, code], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -6,7 +6,7 @@ from cairnhub.core.html import PAGES, fill
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.training.evaluation import ProtocolMetrics
 from cairnhub.training.metrics.keys import H_AP
-from cairnhub.training.retrieval import Side, shown_queries
+from cairnhub.training.nearest import Side, shown_queries
 
 
 def render_page(
@@ -20,6 +20,6 @@ def render_page(
 ) -> str:
     """The page as HTML; `title` is its heading, the other arguments are those of `shown_queries`."""
     means = f"H-AP {100 * measured.values[H_AP]:.1f} over {len(measured.per_query[H_AP]):,} queries"
-    found = shown_queries(tree, measured, query, gallery, n_queries, k)
-    values = {"title": title, "means": means, "levels": measured.levels, "found": found}
+    shown = shown_queries(tree, measured, query, gallery, n_queries, k)
+    values = {"title": title, "means": means, "levels": measured.levels, "found": shown}
     return fill(Path(__file__).with_name("retrieval.html"), values, styles=[PAGES / "retrieved.css"])

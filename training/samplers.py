@@ -96,8 +96,8 @@ class ClassSampler:
         size = self.classes_per_batch // self.batch.n_superclasses
         members = {label: np.flatnonzero(self.superclass == label) for label in np.unique(self.superclass)}
         waiting = {
-            label: list(self._groups(np.intersect1d(own, classes), own, size, rng))
-            for label, own in members.items()
+            label: list(self._groups(np.intersect1d(of_superclass, classes), of_superclass, size, rng))
+            for label, of_superclass in members.items()
         }
         while any(waiting.values()):
             shuffled = rng.permutation(list(members))

@@ -149,12 +149,12 @@ def explain(error: ValidationError, origin: str) -> str:
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    mapping = dict(pairs)
+    if len(mapping) != len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
         raise ValueError(f"key {twice[:100]!r} occurs twice")
-    return found
+    return mapping
 
 
 def _not_finite(text: str) -> float:

@@ -94,11 +94,11 @@ def links_of_nodes(frame: pd.DataFrame) -> tuple[tuple[str, ...], list[list[tupl
     if frame.empty or (frame["depth"] == 0).sum() != 1:
         raise BadInput("the node table needs exactly one row of depth 0, the root")
     by_depth = frame[frame["depth"] > 0].groupby("depth")["level"].unique()
-    if [len(found) for found in by_depth] != [1] * len(by_depth) or list(by_depth.index) != list(
-        range(1, len(by_depth) + 1)
-    ):
+    if [len(names_of_depth) for names_of_depth in by_depth] != [1] * len(by_depth) or list(
+        by_depth.index
+    ) != list(range(1, len(by_depth) + 1)):
         raise BadInput("the node table needs one level name per depth, from 1 on")
-    levels = tuple(str(found[0]) for found in reversed(list(by_depth)))
+    levels = tuple(str(names_of_depth[0]) for names_of_depth in reversed(list(by_depth)))
     place = {
         i: (d, n) for i, d, n in zip(frame["node_id"], frame["depth"], frame["name"].astype(str), strict=True)
     }

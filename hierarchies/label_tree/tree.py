@@ -172,7 +172,7 @@ class LabelTree:
             return self._index[node.level][node.name]
         except KeyError:
             self._rank(node.level)
-            near = quoted((found.name for found in self.find(node.name, limit=3)), 3) or "nothing like it"
+            near = quoted((similar.name for similar in self.find(node.name, limit=3)), 3) or "nothing like it"
             raise NotFound(f"no {node.level} is called {node.name[:100]!r}; the tree has {near}") from None
 
     def has(self, node: Node) -> bool:

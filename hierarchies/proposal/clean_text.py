@@ -40,7 +40,7 @@ def clean_type(text: str) -> str:
 
 def words(text: str) -> list[str]:
     """Words in folded form; hyphens part words."""
-    return [found.strip("'’ʼ") for found in _WORD.findall(fold(text))]
+    return [word.strip("'’ʼ") for word in _WORD.findall(fold(text))]
 
 
 def singular(word: str) -> str:

@@ -87,13 +87,13 @@ class NameModel:
         order = np.argsort(-probabilities, axis=1, kind="stable")
         top = np.take_along_axis(probabilities, order[:, :1], axis=1)[:, 0]
         confidences = _sigmoid(self.slope * _logit(top) + self.offset)
-        found = []
+        assignments = []
         for ranked, confidence in zip(order, confidences, strict=True):
             best = self.categories[ranked[0]]
             second = self.categories[ranked[1]] if len(ranked) > 1 else ""
             category = best if confidence >= ABSTAIN_BELOW else None
-            found.append(Assignment(category, best, second, round(float(confidence), 3)))
-        return found
+            assignments.append(Assignment(category, best, second, round(float(confidence), 3)))
+        return assignments
 
 
 def features(name: str) -> list[str]:
@@ -137,8 +137,8 @@ def _fit(names: Sequence[str], categories: Sequence[str], concepts: Concepts) ->
                 seen.setdefault(feature, np.zeros(len(everything)))[place[category]] += 1
     share = counts / counts.sum()
     learned = {}
-    for feature, found in seen.items():
-        posterior = (found + _SHRINK * share) / (found.sum() + _SHRINK)
+    for feature, counts_of_feature in seen.items():
+        posterior = (counts_of_feature + _SHRINK * share) / (counts_of_feature.sum() + _SHRINK)
         learned[feature] = _PER_WORD * np.maximum(np.log(posterior / share), math.log(0.2))
     return NameModel(everything, 0.5 * np.log(share), learned, concepts)
 

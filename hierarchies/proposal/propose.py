@@ -145,13 +145,13 @@ def _distinct(texts: Sequence[str], weights: Sequence[float] | None) -> list[Typ
     for text, amount in zip(texts, amounts, strict=True):
         if not isinstance(text, str) or not text.strip():
             raise BadInput(f"a type must be a text with something in it, not {text!r}; leave such rows out")
-        found = spellings.setdefault(label_key(text), {})
-        found[text] = found.get(text, 0.0) + amount
+        weight_of = spellings.setdefault(label_key(text), {})
+        weight_of[text] = weight_of.get(text, 0.0) + amount
     entries = []
-    for _, found in sorted(spellings.items()):
-        names = tuple(sorted(found))
+    for _, weight_of in sorted(spellings.items()):
+        names = tuple(sorted(weight_of))
         entries.append(
-            TypeEntry(names[0], names, "", 0.0, "", "", (), "", float(sum(sorted(found.values()))))
+            TypeEntry(names[0], names, "", 0.0, "", "", (), "", float(sum(sorted(weight_of.values()))))
         )
     return entries
 
@@ -172,16 +172,14 @@ def _anchored(
             agrees = similar[row, near.names.index(evidence.category)] > similar[row, first] - _MARGIN
             confidence = evidence.confidence * (1.0 if agrees else _DISAGREES)
             other = best if best != evidence.category else other
-            placed_entry = replace(
+            proposed = replace(
                 entry, category=evidence.category, why=evidence.why, second=other, source="mined"
             )
-            placed.append(replace(placed_entry, confidence=_round(confidence)))
+            placed.append(replace(proposed, confidence=_round(confidence)))
         elif clean_type(entry.text) and similar[row, first] >= _NEAR:
             margin = float(similar[row, first] - similar[row, second])
-            placed_entry = replace(
-                entry, category=best, why=f"most like {best}", second=other, source="cluster"
-            )
-            placed.append(replace(placed_entry, confidence=_round(min(_DOUBT, 0.25 + 5 * margin))))
+            proposed = replace(entry, category=best, why=f"most like {best}", second=other, source="cluster")
+            placed.append(replace(proposed, confidence=_round(min(_DOUBT, 0.25 + 5 * margin))))
         else:
             left.append(row)
             placed.append(replace(entry, second=best))
@@ -282,14 +280,14 @@ def _group_name(members: list[TypeEntry], used: set[str]) -> str:
 
 def _with_neighbours(entries: list[TypeEntry], vectors: FloatArray) -> list[TypeEntry]:
     """Add the three most similar other types; computed in blocks, so that many types fit in memory."""
-    entries_with = []
+    extended = []
     for start in range(0, len(entries), 1024):
         cosines = np.round(vectors[start : start + 1024] @ vectors.T, 6)
         cosines[np.arange(len(cosines)), np.arange(start, start + len(cosines))] = -2
         order = np.argsort(-cosines, axis=1, kind="stable")[:, : min(3, len(entries) - 1)]
         for row, nearest in zip(entries[start : start + 1024], order, strict=True):
-            entries_with.append(replace(row, neighbours=tuple(entries[i].text for i in nearest)))
-    return entries_with
+            extended.append(replace(row, neighbours=tuple(entries[i].text for i in nearest)))
+    return extended
 
 
 def _round(value: float) -> float:

@@ -58,10 +58,10 @@ class SentenceEmbedder:
         if not weights.is_file():
             raise NotFound(f"{weights} is missing; point to a folder that holds {model.name}")
         with weights.open("rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
-        if found != model.sha256:
+            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        if sha256 != model.sha256:
             raise BrokenData(
-                f"{weights} has SHA-256 {found}, not {model.sha256}: "
+                f"{weights} has SHA-256 {sha256}, not {model.sha256}: "
                 f"these are not the weights of {model.name}; get revision {model.revision}"
             )
 

@@ -96,9 +96,9 @@ class Reasoner:
         if self._embedder is None or self._anchors is None:
             return ()
         vector = np.asarray(self._embedder.encode([text_to_embed(text)]), dtype=np.float64)
-        found = self._anchors.similarities(vector)[0]
-        nearest = np.argsort(-found, kind="stable")[:_N_NEAREST]
-        return tuple(SimilarItem(self._anchors.names[i], round(float(found[i]), 2)) for i in nearest)
+        similarities = self._anchors.similarities(vector)[0]
+        nearest = np.argsort(-similarities, kind="stable")[:_N_NEAREST]
+        return tuple(SimilarItem(self._anchors.names[i], round(float(similarities[i]), 2)) for i in nearest)
 
     def _type_facts(self, question: Question) -> tuple[str, ...]:
         chain = self._chains.get(label_key(question.label), ())

@@ -77,7 +77,7 @@ def effect_of(decision: Decision, before: ReviewState, after: ReviewState) -> Ef
         _category_changes(before, after),
         examples,
         refusal(decision, before, after),
-        tuple(found.decision for found in _new(before, after, "stale") if found.decision != decision),
+        tuple(outcome.decision for outcome in _new(before, after, "stale") if outcome.decision != decision),
     )
 
 
@@ -89,8 +89,8 @@ def refusal(decision: Decision, before: ReviewState, after: ReviewState) -> str:
     clashes = _new(before, after, "conflicting")
     if not clashes:
         return ""
-    others = [found.decision for found in clashes if found.decision.id != decision.id]
-    beside = [f"{found.author or 'somebody'}: {found.to_line()}" for found in others]
+    others = [other.decision for other in clashes if other.decision.id != decision.id]
+    beside = [f"{other.author or 'somebody'}: {other.to_line()}" for other in others]
     return "\n".join([clashes[0].why, *beside, *(["take that back first"] if beside else [])])
 
 

@@ -311,7 +311,7 @@ class Session:
 def _stamp(path: Path) -> tuple[int, ...]:
     """What tells that a file has changed; each write makes a new file."""
     try:
-        found = path.stat()
+        status = path.stat()
     except FileNotFoundError:
         return ()
-    return found.st_ino, found.st_mtime_ns, found.st_size
+    return status.st_ino, status.st_mtime_ns, status.st_size

@@ -67,7 +67,7 @@ class Review:
         self.console.print(Text(closing))
         return written
 
-    def _show(self, question: Question, done: int, total: int) -> None:
+    def _show(self, question: Question, n_asked: int, total: int) -> None:
         table = Table.grid(padding=(0, 2))
         place = "kind" if question.level == "category" else "category"
         rows = [
@@ -82,7 +82,7 @@ class Review:
             if value.plain:
                 table.add_row(Text(name, style="dim"), value)
         self.console.print(
-            Panel(table, title=f"{done + 1} of {total}{self._time_left()}", title_align="left")
+            Panel(table, title=f"{n_asked + 1} of {total}{self._time_left()}", title_align="left")
         )
         self.console.print(Text(KEYS, style="dim"))
 

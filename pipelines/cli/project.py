@@ -130,13 +130,13 @@ def doctor(
 
     if repair and not deep:
         raise BadInput("--repair goes with --deep: `cairn doctor --deep --repair`")
-    findings = [*examine(), *(examine_deep(project_root()) if deep else ())]
+    diagnoses = [*examine(), *(examine_deep(project_root()) if deep else ())]
     table = Table("what", "found", "verdict")
-    for finding in findings:
-        table.add_row(*map(Text, (finding.what, finding.found, finding.verdict)))
+    for diagnosis in diagnoses:
+        table.add_row(*map(Text, (diagnosis.what, diagnosis.found, diagnosis.verdict)))
     console.print(table)
-    problems = [finding for finding in findings if finding.is_problem]
-    repairs = [finding.repair for finding in problems if finding.repair]
+    problems = [diagnosis for diagnosis in diagnoses if diagnosis.is_problem]
+    repairs = [diagnosis.repair for diagnosis in problems if diagnosis.repair]
     for mend in repairs if repair else ():
         console.print(Text(mend.apply()))
     if repairs and not repair:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from cairnhub.pipelines.doctor.findings import Diagnosis, Repair
+from cairnhub.pipelines.doctor.diagnosis import Diagnosis, Repair
 from cairnhub.pipelines.doctor.machine import examine
 
 __all__ = ["Diagnosis", "Repair", "examine", "examine_deep"]
@@ -21,7 +21,7 @@ def examine_deep(root: Path) -> Iterator[Diagnosis]:
     """
     # The bare install, which has a doctor too, has not all that these use.
     from cairnhub.pipelines.doctor import outputs
-    from cairnhub.pipelines.doctor.project import examine_project
+    from cairnhub.pipelines.doctor.requirements import examine_project
     from cairnhub.pipelines.doctor.store import examine_store, read_manifests
     from cairnhub.pipelines.executors.local import LocalExecutor
     from cairnhub.pipelines.params import load_params

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from cairnhub.core.errors import how_to_install
-from cairnhub.pipelines.doctor.findings import Diagnosis
+from cairnhub.pipelines.doctor.diagnosis import Diagnosis
 
 MIN_FREE_GB = 5
 
@@ -64,13 +64,13 @@ def _packages() -> list[Diagnosis]:
         "sentence-transformers": "building",
         "torch": "training",
     }
-    findings = []
+    diagnoses = []
     for name, use in wanted.items():
         try:
-            findings.append(Diagnosis(name, metadata.version(name), "ok"))
+            diagnoses.append(Diagnosis(name, metadata.version(name), "ok"))
         except metadata.PackageNotFoundError:
             needed = use == "loading"
-            findings.append(
+            diagnoses.append(
                 Diagnosis(name, "absent", f"{'problem' if needed else 'ok'}: only {use} needs it")
             )
-    return findings
+    return diagnoses

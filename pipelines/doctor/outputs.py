@@ -17,7 +17,7 @@ from cairnhub.datasets_hub.location import PublishedDataset
 from cairnhub.datasets_hub.schema import image_features
 from cairnhub.datasets_hub.stats import ShardFile
 from cairnhub.hierarchies.review.decisions import read_decisions
-from cairnhub.pipelines.doctor.findings import DAY_S, Diagnosis, Repair, age_s
+from cairnhub.pipelines.doctor.diagnosis import DAY_S, Diagnosis, Repair, age_s
 from cairnhub.pipelines.executors.local import Executor
 
 _LEFTOVERS = (".*.tmp", ".*.partial", ".*.old", ".cairn-doctor-*")

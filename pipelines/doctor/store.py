@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cairnhub.core.errors import CairnError
 from cairnhub.core.hashing import sha256_of
-from cairnhub.pipelines.doctor.findings import DAY_S, Diagnosis, Repair, age_s
+from cairnhub.pipelines.doctor.diagnosis import DAY_S, Diagnosis, Repair, age_s
 from cairnhub.pipelines.executors.local import Executor
 from cairnhub.pipelines.params import Params
 from cairnhub.pipelines.paths import Paths

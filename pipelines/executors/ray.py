@@ -67,7 +67,7 @@ class RayExecutor:
 
         given: dict[ObjectRef[Handed[Result]], None] = {}
         storage = Storage(self.storage) if self.storage else None
-        here = ray.get_runtime_context().get_node_id()
+        this_node = ray.get_runtime_context().get_node_id()
         n_gpus = GPU_SHARE if on_gpu and ray.cluster_resources().get("GPU") else 0  # type: ignore[no-untyped-call]
         remote: Any = ray.remote(_run).options(
             name=function.__name__, max_retries=N_RETRIES, scheduling_strategy="SPREAD", num_gpus=n_gpus
@@ -75,7 +75,7 @@ class RayExecutor:
 
         def submit(task: Task) -> "ObjectRef[Handed[Result]]":
             files = put_all(task, storage) if storage else ()
-            reference: ObjectRef[Handed[Result]] = remote.remote(function, task, files, storage, here)
+            reference: ObjectRef[Handed[Result]] = remote.remote(function, task, files, storage, this_node)
             given[reference] = None
             return reference
 

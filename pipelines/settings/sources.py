@@ -30,7 +30,7 @@ Levels = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_levels)
 
 
 class Subset(Strict):
-    """Which part of a source is built: all of it by default. What is left out is counted by reason."""
+    """Which part of a source is built: all of it by default. What is excluded is counted by reason."""
 
     splits: tuple[str, ...] = ()
     """Only these; none named means all."""
@@ -43,12 +43,12 @@ class Subset(Strict):
 
     @property
     def is_whole(self) -> bool:
-        """Whether nothing is left out."""
+        """Whether nothing is excluded."""
         return self == type(self)()
 
 
 class GLDv2Subset(Subset):
-    """What else may be left out of GLDv2."""
+    """What else may be excluded of GLDv2."""
 
     n_archives: dict[Literal["train", "index", "test"], Annotated[int, Field(ge=1)]] = {}
     """Folder -> only its first so many tars."""

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from cairnhub.core.errors import CairnError, NoSpace, Unreachable
 from cairnhub.pipelines.executors.local import HERE, Executor
-from cairnhub.pipelines.sources.download_errors import by_hand, disk_error, mismatch
+from cairnhub.pipelines.sources.download_errors import NoNetwork, by_hand, disk_error, mismatch, together
 from cairnhub.pipelines.sources.ledger import FetchedFile, Ledger
 from cairnhub.pipelines.sources.partial_file import ENDINGS, Content, Hasher, PartialFile
 from cairnhub.pipelines.sources.registry import MANUAL, RegistryRow
@@ -32,11 +32,6 @@ FIRST_WAIT_S = 0.5  # doubled after each failure without progress
 LONGEST_WAIT_S = 30.0
 LONGEST_RETRY_AFTER_S = 300.0
 UNREACHABLE_S = 30.0  # after so long without any answer there is no network
-MOST_SHOWN = 20  # failures in one message
-
-
-class _NoNetwork(Unreachable):
-    """Nothing answers: other files will fare no better."""
 
 
 class _Stopped(Exception):
@@ -210,10 +205,10 @@ def _run_elsewhere(
             arrived[outcome.name] = outcome
             continue
         failures.append(outcome)
-        if isinstance(outcome, _NoNetwork):
+        if isinstance(outcome, NoNetwork):
             break
     if failures:
-        raise _together(failures)
+        raise together(failures)
     return arrived
 
 
@@ -248,30 +243,21 @@ def _in_threads(
         pending = set(running)
         try:
             while pending:
-                done, pending = wait(pending, return_when=FIRST_EXCEPTION)
-                failures += [error for future in done if isinstance(error := future.exception(), CairnError)]
-                for future in done:
+                finished, pending = wait(pending, return_when=FIRST_EXCEPTION)
+                failures += [
+                    error for future in finished if isinstance(error := future.exception(), CairnError)
+                ]
+                for future in finished:
                     if future.exception() and not isinstance(future.exception(), CairnError):
                         future.result()
-                if any(isinstance(error, _NoNetwork) for error in failures):
+                if any(isinstance(error, NoNetwork) for error in failures):
                     break
         finally:
             stop.set()
             pool.shutdown(cancel_futures=True)
     if failures:
-        raise _together(failures)
+        raise together(failures)
     return {name: future.result() for future, name in running.items()}
-
-
-def _together(failures: list[CairnError]) -> CairnError:
-    no_network = [error for error in failures if isinstance(error, _NoNetwork)]
-    if no_network or len(failures) == 1:
-        return (no_network or failures)[0]
-    lines = sorted(f"- {error}" for error in failures)
-    shown = lines[:MOST_SHOWN] + [f"- and {len(lines) - MOST_SHOWN:,} more"] * (len(lines) > MOST_SHOWN)
-    kinds = {type(error) for error in failures}
-    kind = kinds.pop() if len(kinds) == 1 else CairnError
-    return kind("\n".join([f"{len(lines):,} files could not be fetched:", *shown]))
 
 
 def _address(row: RegistryRow, base: str) -> str:
@@ -385,16 +371,18 @@ def _wait_or_give_up(
     Raises:
         CairnError: enough tries, or the server asks for too much patience.
     """
-    kept = "what was fetched so far is kept: run the command again to continue"
+    advice = "what was fetched so far is kept: run the command again to continue"
     if failures > policy.n_retries or unreachable_s > UNREACHABLE_S:
         if isinstance(reason, NoAnswer):
-            raise _NoNetwork(
+            raise NoNetwork(
                 f"{row.name}: {url} cannot be reached ({reason}). Check the network and the proxy, or name a "
-                f"mirror of this dataset under fetch in params.yaml; {kept}"
+                f"mirror of this dataset under fetch in params.yaml; {advice}"
             )
-        raise Unreachable(f"{row.name}: {url}: {reason}; gave up after {failures} failures in a row; {kept}")
+        raise Unreachable(
+            f"{row.name}: {url}: {reason}; gave up after {failures} failures in a row; {advice}"
+        )
     if reason.wait_s is not None and reason.wait_s > LONGEST_RETRY_AFTER_S:
-        raise Unreachable(f"{row.name}: {url}: {reason} and asks to wait {reason.wait_s:,.0f} s; {kept}")
+        raise Unreachable(f"{row.name}: {url}: {reason} and asks to wait {reason.wait_s:,.0f} s; {advice}")
     pause = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (failures - 1))
     if policy.stop.wait(max(pause, reason.wait_s or 0.0)):
         raise _Stopped

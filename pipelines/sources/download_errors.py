@@ -7,6 +7,12 @@ from cairnhub.core.errors import BrokenData, CairnError, NoSpace, NotFound, Unre
 from cairnhub.pipelines.sources.partial_file import Content
 from cairnhub.pipelines.sources.registry import MANUAL, RegistryRow
 
+MOST_SHOWN = 20  # failures in one message
+
+
+class NoNetwork(Unreachable):
+    """Nothing answers: other files will fare no better."""
+
 
 def disk_error(error: OSError, path: Path) -> CairnError:
     """A file cannot be written, most often because the disk is full."""
@@ -35,6 +41,18 @@ def by_hand(row: RegistryRow, target: Path, present: Content | None) -> CairnErr
         f"{row.name}: no program may download this file. Get it by hand: {what}. Name it {target.name} and "
         f"put it into {target.parent}{wrong}; {expected}; then run the command again"
     )
+
+
+def together(failures: list[CairnError]) -> CairnError:
+    """One error for files that could not be had, of their kind where they share it; of no network, that alone."""
+    no_network = [error for error in failures if isinstance(error, NoNetwork)]
+    if no_network or len(failures) == 1:
+        return (no_network or failures)[0]
+    lines = sorted(f"- {error}" for error in failures)
+    shown = lines[:MOST_SHOWN] + [f"- and {len(lines) - MOST_SHOWN:,} more"] * (len(lines) > MOST_SHOWN)
+    kinds = {type(error) for error in failures}
+    kind = kinds.pop() if len(kinds) == 1 else CairnError
+    return kind("\n".join([f"{len(lines):,} files could not be fetched:", *shown]))
 
 
 def _expected(row: RegistryRow) -> str:

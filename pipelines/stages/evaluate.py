@@ -17,7 +17,7 @@ from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.pipelines.artifacts.evaluation import Evaluation
 from cairnhub.pipelines.artifacts.protocols import ProtocolsFolder
 from cairnhub.pipelines.context import Context
-from cairnhub.pipelines.image_vectors import Embedder
+from cairnhub.pipelines.image_vectors import ImageEmbedder
 from cairnhub.pipelines.retrieval_examples import write_examples
 from cairnhub.pipelines.settings.evaluate import Evaluate
 from cairnhub.training.embedding import LoadEncoder, colour_encoder, embed_blocks, untrained_encoder
@@ -50,7 +50,7 @@ def _evaluate(context: Context) -> None:
     run_all = partial(context.executor.map, title="embed", on_gpu=True)
     tree = LabelTree.load(context.paths.hub_tree)
     splits = LocalSplits(context.paths.shards, tree)
-    embedder = Embedder(context.paths.model, splits, settings.batch_size, run_all)
+    embedder = ImageEmbedder(context.paths.model, splits, settings.batch_size, run_all)
     description = embedder.description
     baselines: dict[str, LoadEncoder] = {
         "untrained": partial(untrained_encoder, description.network, description.seed),

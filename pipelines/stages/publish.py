@@ -13,6 +13,7 @@ from cairnhub.datasets_hub.records import QuarantineRow
 from cairnhub.datasets_hub.writer import UnpublishedImages, write_dataset
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.pipelines.artifacts.index import IndexFolder
+from cairnhub.pipelines.code import fingerprint
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.index_parts import Index, cut_parts
 from cairnhub.pipelines.settings.publish import Publish
@@ -30,8 +31,11 @@ def run(context: Context) -> None:
     tree = LabelTree.load(context.paths.tree)
     card = read_json(folder.card, Card)
     counts = folder.counts()
-    rows = blake2b_of(folder.images)
-    index = Index(folder.images, context.paths.store, tree.levels[0], f"{rows} {counts.fetched}")
+    # A killed run is gone on with if rows, files and code are those that it began with.
+    begun_with = (
+        f"{blake2b_of(folder.images)} {counts.fetched} {fingerprint([__name__.removeprefix('cairnhub.')])}"
+    )
+    index = Index(folder.images, context.paths.store, tree.levels[0], begun_with)
     shard_size_bytes = settings.shard_size_mb * 1_000_000
     stats = write_dataset(
         context.paths.hub,

@@ -11,6 +11,7 @@ from cairnhub.core.files import replace_folder
 from cairnhub.core.portable import run_portable
 from cairnhub.datasets_hub.local_splits import LocalSplits
 from cairnhub.hierarchies.label_tree.tree import LabelTree
+from cairnhub.pipelines.code import fingerprint
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.settings.train import Train
 from cairnhub.training.data import ImageDataset
@@ -62,7 +63,8 @@ def _train(context: Context) -> None:
             if n_alone:
                 log.info(f"{n_alone:,} classes have one image: views of it stand for others in its batches")
         checkpoints = context.paths.checkpoints
-        trained = train(recipe, images, settings.seed, settings.n_workers, checkpoints)
+        code = fingerprint([__name__.removeprefix("cairnhub.")])
+        trained = train(recipe, images, settings.seed, settings.n_workers, checkpoints, code=code)
         if group.rank:
             return
     with replace_folder(context.paths.model) as folder:

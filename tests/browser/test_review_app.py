@@ -12,7 +12,7 @@ from PIL import Image
 
 from cairnhub.hierarchies.label_tree.label_rules import MAX_NAME_LENGTH
 from cairnhub.hierarchies.proposal.proposal import CategoryEntry, LandmarkEntry, Proposal
-from cairnhub.hierarchies.review.app.api import Api
+from cairnhub.hierarchies.review.app.api import ReviewApi
 from cairnhub.hierarchies.review.app.server import listen, make_server
 from cairnhub.hierarchies.review.apply import apply_decisions
 from cairnhub.hierarchies.review.decisions import Decision, append_decision, read_decisions
@@ -105,7 +105,9 @@ def serving(browser, tmp_path: Path) -> Iterator[Callable[..., Page]]:
         path = tmp_path / "toy.jsonl"
         session = Session(proposal, path, "ada")
         photo = jpeg()
-        api = Api(session, "toy", Reasoner(ToyEmbedder()), lambda landmark, nth: photo if nth < 2 else None)
+        api = ReviewApi(
+            session, "toy", Reasoner(ToyEmbedder()), lambda landmark, nth: photo if nth < 2 else None
+        )
         address = listen()
         server = make_server(api, address)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [address.socket]}, daemon=True)

@@ -46,6 +46,7 @@ def main() -> None:
     os.environ.update(
         HF_HOME=str(folder / "cache"), HF_TOKEN="hf_test", HF_HUB_DISABLE_XET="1", HF_HUB_DISABLE_TELEMETRY="1",
         HF_HUB_DISABLE_PROGRESS_BARS="1", HF_DATASETS_DISABLE_PROGRESS_BARS="1", OMP_NUM_THREADS="1",
+        CAIRN_PORTABLE="1",  # a stage computes in its own process, which is the one to kill
     )  # fmt: skip
     try:
         with servers(options.seed) as addresses:

@@ -47,7 +47,7 @@ from cairnhub.pipelines.sources.formats.dyml import DyML
 from cairnhub.pipelines.sources.formats.gldv2.mined_types import FILE, mined_types
 from cairnhub.pipelines.sources.formats.gldv2.published_hashes import with_published_hashes
 from cairnhub.pipelines.sources.formats.gldv2.reader import GLDv2
-from cairnhub.pipelines.sources.formats.gldv2.wikimedia import Api, mine
+from cairnhub.pipelines.sources.formats.gldv2.wikimedia import WikiApi, mine
 from cairnhub.pipelines.sources.formats.inat2018 import INat2018
 from cairnhub.pipelines.sources.formats.sop import SOP
 from cairnhub.pipelines.sources.formats.table import Table
@@ -124,7 +124,7 @@ class _Answers:
 
 def _wikimedia(content: bytes, folder: Path) -> None:
     answers = _Answers(content.split(b"\n"))
-    api = Api("https://example.org/api.php", folder, "a@b", wait=lambda _: None, session=answers)  # type: ignore[arg-type]
+    api = WikiApi("https://example.org/api.php", folder, "a@b", wait=lambda _: None, session=answers)  # type: ignore[arg-type]
     mine(["Category:A"], api, api, depth=2)
 
 

@@ -6,7 +6,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from cairnhub.core.errors import CairnError
-from cairnhub.hierarchies.review.app.api import Api
+from cairnhub.hierarchies.review.app.api import ReviewApi
 from cairnhub.hierarchies.review.app.server import create_app, listen
 from cairnhub.hierarchies.review.session import Session
 from tests.hierarchies.toy import PROPOSAL
@@ -19,7 +19,7 @@ HERE = f"127.0.0.1:{PORT}"
 def app(tmp_path: Path) -> TestClient:
     session = Session(PROPOSAL, tmp_path / "toy.jsonl", "ada")
     photos = {("Great Keep", 0): b"a jpeg"}
-    api = Api(session, "toy", photos=lambda landmark, nth: photos.get((landmark, nth)))
+    api = ReviewApi(session, "toy", photos=lambda landmark, nth: photos.get((landmark, nth)))
     return TestClient(create_app(api, TOKEN, PORT), base_url=f"http://{HERE}")
 
 

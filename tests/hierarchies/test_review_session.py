@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 
 from cairnhub.core.errors import CairnError
 from cairnhub.hierarchies.render import images_per_node
-from cairnhub.hierarchies.review.app.api import Api
+from cairnhub.hierarchies.review.app.api import ReviewApi
 from cairnhub.hierarchies.review.app.server import create_app
 from cairnhub.hierarchies.review.apply import apply_decisions
 from cairnhub.hierarchies.review.decisions import Decision, append_decision, read_decisions
@@ -48,7 +48,7 @@ def start(path: Path, author: str = "ada") -> Session:
 
 
 def client(session: Session) -> TestClient:
-    app = create_app(Api(session, "toy", Reasoner(ToyEmbedder())), TOKEN, PORT)
+    app = create_app(ReviewApi(session, "toy", Reasoner(ToyEmbedder())), TOKEN, PORT)
     return TestClient(app, base_url=f"http://127.0.0.1:{PORT}")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cairnhub.core.errors import CairnError
-from cairnhub.pipelines.sources.formats.gldv2.wikimedia import Api, Mining, category_title, mine
+from cairnhub.pipelines.sources.formats.gldv2.wikimedia import Mining, WikiApi, category_title, mine
 from tests.pipelines.wikimedia_server import Server, Wiki, item, serving
 
 ENTITIES = {
@@ -48,7 +48,7 @@ def run(
 ) -> tuple[Mining, list[float]]:
     waits: list[float] = []
     apis = [
-        Api(server.url, cache / name, "ada@example.org", 5.0, waits.append)
+        WikiApi(server.url, cache / name, "ada@example.org", 5.0, waits.append)
         for name in ("commons", "wikidata")
     ]
     return mine(titles, apis[0], apis[1], depth), waits
@@ -130,4 +130,4 @@ def test_titles_and_contact(tmp_path: Path) -> None:
     )
     assert category_title("category:a: b") == "Category:A: b"
     with pytest.raises(CairnError, match="contact"):
-        Api("http://localhost", tmp_path, "me")
+        WikiApi("http://localhost", tmp_path, "me")

@@ -12,7 +12,7 @@ from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.training.encoders import EmbeddedSplit
 from cairnhub.training.evaluation import ProtocolMetrics, evaluate
 from cairnhub.training.metrics.keys import H_AP, ByMetric, MetricKey
-from cairnhub.training.retrieval import Side, instructive_queries, nearest, shown_queries
+from cairnhub.training.nearest import Side, instructive_queries, nearest, shown_queries
 from cairnhub.training.retrieval_page import render_page
 
 NAMES = [("oak & co", "tree"), ("pine", "tree"), ("<rose>", "flower")]
@@ -41,7 +41,7 @@ def test_the_nearest_come_first_and_ties_by_index():
     scores, items = nearest(torch.tensor([[1.0, 0.0]]), gallery, 3)
     assert items.tolist() == [[1, 2, 3]]
     assert scores[0].tolist() == pytest.approx([1, 1, 0.6])
-    assert nearest(gallery[1:2], gallery, 9, own=[1])[1].tolist() == [[2, 3, 0]]
+    assert nearest(gallery[1:2], gallery, 9, self_index=[1])[1].tolist() == [[2, 3, 0]]
 
 
 def test_queries_are_chosen_by_their_metrics():

@@ -43,7 +43,7 @@ def as_a_rank(rank: int, n_ranks: int, folder: Path) -> None:
         rows = gallery_rows(len(gallery), rank, n_ranks)
         for name, index in (("all", None), ("without_own", own)):
             result = sharded_retrieval_metrics(
-                query, labels, gallery[rows], gallery_labels[rows], len(gallery), ks=KS, own=index
+                query, labels, gallery[rows], gallery_labels[rows], len(gallery), ks=KS, self_index=index
             )
             np.savez(
                 folder / f"{rank}-{number}-{name}.npz",

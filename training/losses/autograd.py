@@ -62,26 +62,26 @@ class SummedLoss(torch.autograd.Function):
         to_refs = torch.zeros_like(refs) if refs is not None and ctx.needs_input_grad[1] else None
         total, has_positives = queries.new_zeros(()), []
         for block in problem.blocks(queries, items, any(ctx.needs_input_grad)):
-            some = block.queries
+            rows = block.queries
             total += block.loss.sum()
             has_positives.append(block.has_positives)
             if block.grad is None:
                 continue
             if to_refs is not None:
-                to_refs.addmm_(block.grad.T, queries[some])
+                to_refs.addmm_(block.grad.T, queries[rows])
             if to_queries is not None and refs is not None:
-                to_queries[some] = block.grad @ items
+                to_queries[rows] = block.grad @ items
             elif to_queries is not None and len(block.grad) == len(
                 items
             ):  # one block against itself: one product
                 to_queries = (block.grad + block.grad.T) @ items
             elif to_queries is not None:
-                to_queries.addmm_(block.grad.T, queries[some])
-                to_queries[some] += block.grad @ items
+                to_queries.addmm_(block.grad.T, queries[rows])
+                to_queries[rows] += block.grad @ items
         ctx.save_for_backward(to_queries, to_refs)
-        kept = torch.cat(has_positives)
-        ctx.mark_non_differentiable(kept)
-        return total, kept
+        counted = torch.cat(has_positives)
+        ctx.mark_non_differentiable(counted)
+        return total, counted
 
     @staticmethod
     @once_differentiable
@@ -101,9 +101,9 @@ class LossPerQuery(torch.autograd.Function):
         blocks = list(problem.blocks(queries, items, any(ctx.needs_input_grad)))
         grads = [block.grad for block in blocks if block.grad is not None]
         ctx.save_for_backward(queries, refs, torch.cat(grads) if grads else None)
-        kept = torch.cat([block.has_positives for block in blocks])
-        ctx.mark_non_differentiable(kept)
-        return torch.cat([block.loss for block in blocks]), kept
+        counted = torch.cat([block.has_positives for block in blocks])
+        ctx.mark_non_differentiable(counted)
+        return torch.cat([block.loss for block in blocks]), counted
 
     @staticmethod
     @once_differentiable

@@ -70,10 +70,10 @@ class RankLoss(nn.Module):
         problem = Problem(labels, item_labels, self.objective, self.ranking)
         operation = LossPerQuery if self.reduction == "none" else SummedLoss
         with torch.autocast(embeddings.device.type, enabled=False):
-            loss, kept = apply(operation, batch.embeddings, batch.refs, problem)
-        n_kept = int(kept.sum())
-        self.n_left_out = len(kept) - n_kept
-        return loss / max(n_kept, 1) if self.reduction == "mean" else loss
+            loss, counted = apply(operation, batch.embeddings, batch.refs, problem)
+        n_counted = int(counted.sum())
+        self.n_left_out = len(counted) - n_counted
+        return loss / max(n_counted, 1) if self.reduction == "mean" else loss
 
 
 def _gain(definition: Literal["exact", "paper"]) -> Gain:

@@ -50,11 +50,11 @@ def precision_recall(
     """
     batch = check_batch(query, query_labels, gallery, gallery_labels)
     n_queries, n_levels = batch.labels.shape
-    own = torch.arange(n_queries) if gallery is None else torch.full((n_queries,), -1)
+    self_index = torch.arange(n_queries) if gallery is None else torch.full((n_queries,), -1)
     matches = LabelMatches(batch.labels, batch.item_labels)
-    search = Search(batch.embeddings.detach(), batch.items.detach(), matches, own.to(query.device))
+    search = Search(batch.embeddings.detach(), batch.items.detach(), matches, self_index.to(query.device))
     parts: dict[str, list[Tensor]] = {level: [] for level in levels}
-    for block in search.ranked_depths(exclude_own=gallery is None):
+    for block in search.ranked_depths(exclude_self=gallery is None):
         ranked = RankedList.of(*block)
         for column, level in enumerate(levels):
             parts[level].append(ranked.at_least(n_levels - column).precision_at_recall(recalls))

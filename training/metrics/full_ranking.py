@@ -84,19 +84,19 @@ class Search:
         query: (Q, d).
         gallery: (N, d).
         matches: what is a positive.
-        own: index in the gallery of each query itself, -1 where it is not there, (Q,).
+        self_index: index in the gallery of each query itself, -1 where it is not there, (Q,).
     """
 
     query: Tensor
     gallery: Tensor
     matches: Matches
-    own: Tensor
+    self_index: Tensor
 
-    def ranked_depths(self, exclude_own: bool) -> Iterator[tuple[Tensor, Tensor]]:
+    def ranked_depths(self, exclude_self: bool) -> Iterator[tuple[Tensor, Tensor]]:
         """Match depths in order of rank: higher score first, then lower gallery index.
 
         Args:
-            exclude_own: put the query itself last, with depth 0.
+            exclude_self: put the query itself last, with depth 0.
 
         Yields:
             For a few queries at a time, the depths (q, N) uint8, and how many items have each, (q, L + 1).
@@ -104,14 +104,18 @@ class Search:
         blocks = Blocks.of(self.query, len(self.gallery))
         with ThreadPoolExecutor(torch.get_num_threads()) as pool:
             for rows, scores in blocks.scores(self.query, self.gallery):
-                yield self._rank(scores, rows, exclude_own, pool)
+                yield self._rank(scores, rows, exclude_self, pool)
 
     def _rank(
-        self, scores: Tensor, rows: slice, exclude_own: bool, pool: ThreadPoolExecutor
+        self, scores: Tensor, rows: slice, exclude_self: bool, pool: ThreadPoolExecutor
     ) -> tuple[Tensor, Tensor]:
-        depth, counts, own = self.matches.depth(rows), self.matches.counts[rows].clone(), self.own[rows]
-        inside = (own >= 0).nonzero()[:, 0] if exclude_own else own.new_zeros(0)
-        column = own[inside]
+        depth, counts, self_index = (
+            self.matches.depth(rows),
+            self.matches.counts[rows].clone(),
+            self.self_index[rows],
+        )
+        inside = (self_index >= 0).nonzero()[:, 0] if exclude_self else self_index.new_zeros(0)
+        column = self_index[inside]
         counts[inside, depth[inside, column].long()] -= 1
         counts[inside, 0] += 1
         depth[inside, column] = 0

@@ -179,7 +179,9 @@ def retrieval_metrics(
     """
     names = ("query", "query_labels", "gallery", "gallery_labels")
     batch = check_batch(query, query_labels, gallery, gallery_labels, names)
-    own = _own_index(exclude_self, len(batch.embeddings), None if batch.refs is None else len(batch.refs))
+    self_index = _self_index(
+        exclude_self, len(batch.embeddings), None if batch.refs is None else len(batch.refs)
+    )
     n_levels = batch.labels.shape[1]
     if levels is not None and len(set(levels)) != n_levels:
         raise BadInput(
@@ -192,10 +194,10 @@ def retrieval_metrics(
         raise BadInput(f"definition must be 'exact' or 'paper', got {definition!r}")
     paper = definition == "paper"
     level_names = tuple(levels or (f"level{i}" for i in range(n_levels)))
-    what = Definition(level_names, tuple(ks), alpha, paper, bool((own >= 0).any()))
+    what = Definition(level_names, tuple(ks), alpha, paper, bool((self_index >= 0).any()))
     matches = LabelMatches(batch.labels, batch.item_labels)
-    search = Search(batch.embeddings.detach(), batch.items.detach(), matches, own.to(query.device))
-    parts = (what.measure(*ranked) for ranked in search.ranked_depths(exclude_own=not paper))
+    search = Search(batch.embeddings.detach(), batch.items.detach(), matches, self_index.to(query.device))
+    parts = (what.measure(*ranked) for ranked in search.ranked_depths(exclude_self=not paper))
     return summary(parts, len(query), level_names, ks)
 
 
@@ -243,10 +245,10 @@ def ground_truth_metrics(
     for row, items in enumerate(lists):
         if len(items) and not 0 <= int(items[0]) <= int(items[-1]) < len(gallery):
             raise BadInput(f"relevant[{row}] must hold gallery indices, 0..{len(gallery) - 1}")
-    own = torch.full((len(query),), -1, device=query.device)
-    search = Search(query.detach(), gallery.detach(), ListMatches(lists, len(gallery)), own)
-    ranked = (RankedList.of(*block) for block in search.ranked_depths(exclude_own=False))
-    return summary((_binary_metrics(some.at_least(1), ks) for some in ranked), len(query), (), ks)
+    self_index = torch.full((len(query),), -1, device=query.device)
+    search = Search(query.detach(), gallery.detach(), ListMatches(lists, len(gallery)), self_index)
+    ranked = (RankedList.of(*block) for block in search.ranked_depths(exclude_self=False))
+    return summary((_binary_metrics(positives.at_least(1), ks) for positives in ranked), len(query), (), ks)
 
 
 def check_cut_offs(ks: Sequence[int]) -> None:
@@ -255,7 +257,7 @@ def check_cut_offs(ks: Sequence[int]) -> None:
         raise BadInput(f"ks must be a list of whole numbers, 1 or above, got {ks!r}")
 
 
-def _own_index(exclude_self: bool | Tensor | None, n_queries: int, n_items: int | None) -> Tensor:
+def _self_index(exclude_self: bool | Tensor | None, n_queries: int, n_items: int | None) -> Tensor:
     """Gallery index of each query itself, -1 where it is not there; `n_items` is None without a gallery."""
     if isinstance(exclude_self, Tensor):
         if (
@@ -265,12 +267,12 @@ def _own_index(exclude_self: bool | Tensor | None, n_queries: int, n_items: int 
             or exclude_self.is_complex()
         ):
             raise BadInput(f"exclude_self must be a bool or {n_queries} gallery indices, one per query")
-        own = exclude_self.long()
-        if int(own.min()) < -1 or int(own.max()) >= (n_queries if n_items is None else n_items):
+        self_index = exclude_self.long()
+        if int(self_index.min()) < -1 or int(self_index.max()) >= (n_queries if n_items is None else n_items):
             raise BadInput(
                 "exclude_self must hold gallery indices, or -1 where a query is not in the gallery"
             )
-        return own
+        return self_index
     if not (n_items is None if exclude_self is None else exclude_self):
         return torch.full((n_queries,), -1)
     if n_items is not None and n_items < n_queries:

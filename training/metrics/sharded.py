@@ -51,7 +51,7 @@ def sharded_retrieval_metrics(
     *,
     levels: Sequence[str] | None = None,
     ks: Sequence[int] = (1, 10, 100),
-    own: Tensor | None = None,
+    self_index: Tensor | None = None,
     alpha: float = 1.0,
 ) -> RetrievalMetrics:
     """What `retrieval_metrics` gives for the whole gallery, bit for bit, in every process of the group.
@@ -67,7 +67,7 @@ def sharded_retrieval_metrics(
         n_items: of the whole gallery.
         levels: names of the label columns, fine -> coarse.
         ks: cut-offs.
-        own: for each query, its index in the whole gallery, -1 for none, (Q,): it is taken out of its list.
+        self_index: for each query, its index in the whole gallery, -1 for none, (Q,): it is taken out of its list.
         alpha: exponent of H-AP's relevance.
 
     Raises:
@@ -86,13 +86,24 @@ def sharded_retrieval_metrics(
     n_levels = batch.labels.shape[1]
     names = tuple(levels or (f"level{i}" for i in range(n_levels)))
     what = Definition(names, tuple(ks), alpha, paper=False, same_source=False)
-    own = torch.full((len(query),), -1, device=query.device) if own is None else own.to(query.device)
+    self_index = (
+        torch.full((len(query),), -1, device=query.device)
+        if self_index is None
+        else self_index.to(query.device)
+    )
     labels = part_labels.reshape(len(part), n_levels).long()
     search = _GalleryShard(
-        batch.embeddings.detach(), part.detach().float(), labels, batch.labels, own, rows.start, n_items
+        batch.embeddings.detach(),
+        part.detach().float(),
+        labels,
+        batch.labels,
+        self_index,
+        rows.start,
+        n_items,
     )
     parts = (
-        what.measure_ranked(found, depth_relevance(found.counts.double(), alpha)) for found in search.ranked()
+        what.measure_ranked(ranked, depth_relevance(ranked.counts.double(), alpha))
+        for ranked in search.ranked()
     )
     return summary(parts, len(query), names, ks)
 
@@ -105,7 +116,7 @@ class _GalleryShard:
     items: Tensor
     labels: Tensor
     query_labels: Tensor
-    own: Tensor
+    self_index: Tensor
     first: int
     n_items: int
 
@@ -115,15 +126,17 @@ class _GalleryShard:
         blocks = Blocks.of(self.query, self.n_items)
         with ThreadPoolExecutor(torch.get_num_threads()) as pool:
             return [
-                self._rank(scores, matches.depth(rows), matches.counts[rows].clone(), self.own[rows], pool)
+                self._rank(
+                    scores, matches.depth(rows), matches.counts[rows].clone(), self.self_index[rows], pool
+                )
                 for rows, scores in blocks.scores(self.query, self.items)
             ]
 
     def _rank(
-        self, scores: Tensor, depth: Tensor, counts: Tensor, own: Tensor, pool: ThreadPoolExecutor
+        self, scores: Tensor, depth: Tensor, counts: Tensor, self_index: Tensor, pool: ThreadPoolExecutor
     ) -> RankedList:
-        column = own - self.first
-        inside = ((own >= 0) & (column >= 0) & (column < len(self.items))).nonzero()[:, 0]
+        column = self_index - self.first
+        inside = ((self_index >= 0) & (column >= 0) & (column < len(self.items))).nonzero()[:, 0]
         column = column[inside]
         counts[inside, depth[inside, column].long()] -= 1
         counts[inside, 0] += 1
@@ -145,15 +158,15 @@ def _positives(keys: Tensor) -> Tensor:
     return torch.where(is_positive, keys, LAST_KEY).sort(dim=1).values[:, :width]
 
 
-def _gathered(own: Tensor, n_positives: int) -> Tensor:
+def _gathered(keys: Tensor, n_positives: int) -> Tensor:
     """The positives of every process in order of rank, (q, n_positives)."""
-    width = torch.tensor(own.shape[1], device=own.device)
+    width = torch.tensor(keys.shape[1], device=keys.device)
     dist.all_reduce(width, dist.ReduceOp.MAX)
-    padded = own.new_full((len(own), int(width)), LAST_KEY)
-    padded[:, : own.shape[1]] = own
+    padded = keys.new_full((len(keys), int(width)), LAST_KEY)
+    padded[:, : keys.shape[1]] = keys
     parts = [torch.empty_like(padded) for _ in range(dist.get_world_size())]
     dist.all_gather(parts, padded)
-    joined = torch.cat([*parts, own.new_full((len(own), 1), LAST_KEY)], dim=1)
+    joined = torch.cat([*parts, keys.new_full((len(keys), 1), LAST_KEY)], dim=1)
     return joined.sort(dim=1).values[:, :n_positives].contiguous()
 
 

@@ -63,8 +63,8 @@ def recipe_names(folder: Path = FOLDER) -> list[str]:
     """Names of all recipes, such as `small` and `sop/HAPPIER`."""
     names: list[str] = []
     for path in recipe_files(folder):
-        own = "loss" in merged_settings(path)
-        names += [path.stem] if own else [f"{path.stem}/{preset}" for preset in PRESETS]
+        names_loss = "loss" in merged_settings(path)
+        names += [path.stem] if names_loss else [f"{path.stem}/{preset}" for preset in PRESETS]
     return names
 
 

@@ -65,7 +65,7 @@ class Undo(_Request):
     of: str = ""
 
 
-class Api:
+class ReviewApi:
     """The acts and questions of the page; one request at a time touches the session.
 
     Args:
@@ -129,7 +129,7 @@ class Api:
             "tree": self._tree(),
             "recent": [self._decided(decision) for decision in session.decisions[: -_N_RECENT - 1 : -1]],
             "conflicts": [
-                {**self._decided(found.decision), "why": found.why} for found in session.conflicts()
+                {**self._decided(outcome.decision), "why": outcome.why} for outcome in session.conflicts()
             ],
         }
 
@@ -159,15 +159,15 @@ class Api:
         state, layout = self.session.state, self.session.layout
         ask(state, "category", request.label)
         code = state.code_of[label_key(request.label)]
-        found: list[tuple[str, str, float]] = [
+        members: list[tuple[str, str, float]] = [
             (item.level, item.label, item.weight)
             for item in (layout.items[row] for row in state.items_in(code).tolist())
         ]
-        found += [
+        members += [
             ("landmark", layout.leaves[leaf], float(layout.images[leaf]))
             for leaf in state.strays_in(code).tolist()
         ]
-        found.sort(key=lambda item: (-item[2], item[0], item[1]))
+        members.sort(key=lambda item: (-item[2], item[0], item[1]))
         decided = state.resolution.decided
         items = [
             {
@@ -176,9 +176,9 @@ class Api:
                 "weight": weight,
                 "decided": (level, label_key(label)) in decided,
             }
-            for level, label, weight in found[request.offset : request.offset + _N_LISTED]
+            for level, label, weight in members[request.offset : request.offset + _N_LISTED]
         ]
-        return {"total": len(found), "items": items}
+        return {"total": len(members), "items": items}
 
     def types(self, request: About) -> Json:
         """Types of a category: what a split can take out."""
@@ -269,22 +269,22 @@ class Api:
         return [{"name": name, **asdict(holding)} for name, holding in ranked]
 
     def _decided(self, decision: Decision) -> Json:
-        standing = {found.id for found in self.session.state.resolution.standing}
+        standing = {decision.id for decision in self.session.state.resolution.standing}
         return {"id": decision.id, **asdict(decision), "standing": decision.id in standing}
 
 
 _CALLS: dict[str, tuple[type[_Request], Callable[..., Json]]] = {
-    "version": (Empty, Api.version),
-    "state": (Empty, Api.state),
-    "question": (About, Api.question),
-    "landmarks": (About, Api.landmarks),
-    "members": (About, Api.members),
-    "types": (About, Api.types),
-    "find": (Text, Api.find),
-    "kind_of": (Text, Api.kind_of),
-    "preview": (ActOn, Api.preview),
-    "act": (ActOn, Api.act),
-    "skip": (About, Api.skip),
-    "unskip": (Empty, Api.unskip),
-    "undo": (Undo, Api.undo),
+    "version": (Empty, ReviewApi.version),
+    "state": (Empty, ReviewApi.state),
+    "question": (About, ReviewApi.question),
+    "landmarks": (About, ReviewApi.landmarks),
+    "members": (About, ReviewApi.members),
+    "types": (About, ReviewApi.types),
+    "find": (Text, ReviewApi.find),
+    "kind_of": (Text, ReviewApi.kind_of),
+    "preview": (ActOn, ReviewApi.preview),
+    "act": (ActOn, ReviewApi.act),
+    "skip": (About, ReviewApi.skip),
+    "unskip": (Empty, ReviewApi.unskip),
+    "undo": (Undo, ReviewApi.undo),
 }

@@ -22,7 +22,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cairnhub.core.errors import Unreachable
-from cairnhub.hierarchies.review.app.api import Api
+from cairnhub.hierarchies.review.app.api import ReviewApi
 
 HOST = "127.0.0.1"
 MAX_BODY_BYTES = 4_000_000
@@ -48,7 +48,7 @@ _STRANGER = (
 )
 
 
-def create_app(api: Api, token: str, port: int) -> ASGIApp:
+def create_app(api: ReviewApi, token: str, port: int) -> ASGIApp:
     """The web application.
 
     Args:
@@ -73,7 +73,7 @@ def _page_file(name: str) -> Callable[[Request], Response]:
     return serve_file
 
 
-def _photo(api: Api) -> Callable[[Request], Response]:
+def _photo(api: ReviewApi) -> Callable[[Request], Response]:
     """Photos are drawn in threads of their own, and kept by the browser for the run."""
 
     def serve_photo(request: Request) -> Response:
@@ -85,7 +85,7 @@ def _photo(api: Api) -> Callable[[Request], Response]:
     return serve_photo
 
 
-def _call(api: Api) -> Callable[[Request], Awaitable[Response]]:
+def _call(api: ReviewApi) -> Callable[[Request], Awaitable[Response]]:
     async def call(request: Request) -> Response:
         body = b""
         async for chunk in request.stream():
@@ -181,7 +181,7 @@ def listen(port: int = 0) -> Address:
     return Address(bound, secrets.token_urlsafe(16))
 
 
-def make_server(api: Api, address: Address) -> uvicorn.Server:
+def make_server(api: ReviewApi, address: Address) -> uvicorn.Server:
     """A server for the app; `run(sockets=[address.socket])` answers until `should_exit` is set."""
     app = create_app(api, address.token, address.port)
     return uvicorn.Server(
@@ -189,7 +189,7 @@ def make_server(api: Api, address: Address) -> uvicorn.Server:
     )
 
 
-def serve(api: Api, address: Address) -> None:
+def serve(api: ReviewApi, address: Address) -> None:
     """Answer until interrupted (Ctrl-C)."""
     warm_up = threading.Timer(2.0, api.session.prepare_search)  # once the first page is out
     warm_up.daemon = True

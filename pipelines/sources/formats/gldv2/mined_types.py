@@ -12,7 +12,7 @@ from cairnhub.core.errors import CairnError
 from cairnhub.core.files import write_text_atomic
 from cairnhub.core.parse import FORBID, read_json
 from cairnhub.pipelines.settings.fetch import Wikimedia
-from cairnhub.pipelines.sources.formats.gldv2.wikimedia import Api, mine
+from cairnhub.pipelines.sources.formats.gldv2.wikimedia import WikiApi, mine
 from cairnhub.pipelines.sources.ledger import FetchedFile
 
 log = logging.getLogger(__name__)
@@ -51,8 +51,8 @@ def mine_types(categories: Sequence[str], store: Path, settings: Wikimedia) -> F
         CairnError: a server keeps failing.
     """
     answers = store / FOLDER / "answers"
-    commons = Api(settings.commons, answers / "commons", settings.contact)
-    wikidata = Api(settings.wikidata, answers / "wikidata", settings.contact)
+    commons = WikiApi(settings.commons, answers / "commons", settings.contact)
+    wikidata = WikiApi(settings.wikidata, answers / "wikidata", settings.contact)
     mining = mine(sorted(set(categories)), commons, wikidata, settings.depth)
     types = {category: _readable(landmark.types) for category, landmark in mining.landmarks.items()}
     content = {"types": {category: name for category, name in types.items() if name}, "chains": mining.chains}

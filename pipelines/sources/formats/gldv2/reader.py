@@ -86,7 +86,7 @@ class GLDv2(SourceReader):
         if archive := _ARCHIVE.fullmatch(name):
             folder, number = archive["folder"], int(archive["number"])
             return folder in self.folders and self._is_chosen(folder, number)
-        return all(folder in self.folders or not name.startswith(own) for folder, own in TABLES.items())
+        return all(folder in self.folders or not name.startswith(prefix) for folder, prefix in TABLES.items())
 
     def _is_chosen(self, folder: str, number: int) -> bool:
         n_archives = {str(key): count for key, count in self.subset.n_archives.items()}
@@ -164,8 +164,8 @@ class GLDv2(SourceReader):
         )
         if self.source.clean:
             clean = read_csv(metadata / "train_clean.csv", ["landmark_id", "images"])
-            kept = is_in(train["image_id"], pd.Index(clean["images"].str.split().explode().unique()))
-            train = exclude(train, ~kept, "not in train_clean", excluded)
+            is_clean = is_in(train["image_id"], pd.Index(clean["images"].str.split().explode().unique()))
+            train = exclude(train, ~is_clean, "not in train_clean", excluded)
         return train
 
     def _credited(self, images: pd.DataFrame, store: Path) -> pd.DataFrame:

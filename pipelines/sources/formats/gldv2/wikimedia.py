@@ -64,7 +64,7 @@ class _Entity:
 
 
 @dataclass
-class Api:
+class WikiApi:
     """One MediaWiki endpoint with its folder of raw answers.
 
     Attributes:
@@ -194,7 +194,7 @@ class Api:
         raise Unreachable(f"{self.url}: error {code!r}: {said}")
 
 
-def mine(categories: Sequence[str], commons: Api, wikidata: Api, depth: int = 5) -> Mining:
+def mine(categories: Sequence[str], commons: WikiApi, wikidata: WikiApi, depth: int = 5) -> Mining:
     """Types for Commons categories, with the chains of their superclasses.
 
     Args:
@@ -217,7 +217,7 @@ def mine(categories: Sequence[str], commons: Api, wikidata: Api, depth: int = 5)
         ) from error
 
 
-def _mine(categories: Sequence[str], commons: Api, wikidata: Api, depth: int) -> Mining:
+def _mine(categories: Sequence[str], commons: WikiApi, wikidata: WikiApi, depth: int) -> Mining:
     titles = {category: category_title(category) for category in categories}
     item_of = _items(commons, set(titles.values()))
     entities = _entities(wikidata, {item for item in item_of.values() if item})
@@ -246,7 +246,7 @@ def category_title(category: str) -> str:
     return f"Category:{name[:1].upper()}{name[1:]}"
 
 
-def _items(commons: Api, titles: set[str]) -> dict[str, str]:
+def _items(commons: WikiApi, titles: set[str]) -> dict[str, str]:
     """Wikidata id per title, `""` where there is none; normalised and redirected titles are followed."""
     item_of = dict.fromkeys(titles, "")
     parameters = {"action": "query", "prop": "pageprops", "ppprop": "wikibase_item", "redirects": "1"}
@@ -275,7 +275,7 @@ def _pages(answer: Json) -> tuple[dict[str, str], dict[str, str]]:
     return item_ids, {step["from"]: step["to"] for step in steps}
 
 
-def _entities(wikidata: Api, ids: set[str]) -> dict[str, _Entity]:
+def _entities(wikidata: WikiApi, ids: set[str]) -> dict[str, _Entity]:
     """Entities by the ids asked for; an id that was merged into another gives the other."""
     entities: dict[str, _Entity] = {}
     parameters = {
@@ -324,7 +324,7 @@ def _targets(statements: Iterable[object]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(target for *_, target in sorted(ranked)))
 
 
-def _superclasses(wikidata: Api, ids: set[str], depth: int) -> dict[str, _Entity]:
+def _superclasses(wikidata: WikiApi, ids: set[str], depth: int) -> dict[str, _Entity]:
     """The classes and everything above them, level by level."""
     classes: dict[str, _Entity] = {}
     wanted = set(ids)

@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from cairnhub.core.errors import DISTRIBUTION
-from cairnhub.pipelines.doctor.findings import Diagnosis
+from cairnhub.pipelines.doctor.diagnosis import Diagnosis
 from cairnhub.pipelines.params import Params
 from cairnhub.pipelines.paths import Paths
 from cairnhub.pipelines.sources.registry import REGISTRIES, RegistryRow, read_registry

@@ -36,23 +36,25 @@ class Side:
     embedded: EmbeddedSplit
 
 
-def nearest(queries: Tensor, gallery: Tensor, k: int, own: Sequence[int] = ()) -> tuple[Tensor, Tensor]:
+def nearest(
+    queries: Tensor, gallery: Tensor, k: int, self_index: Sequence[int] = ()
+) -> tuple[Tensor, Tensor]:
     """The k best of a gallery: higher score first, then lower index.
 
     Args:
         queries: (Q, d).
         gallery: (N, d).
         k: how many; fewer where the gallery has fewer.
-        own: gallery index of each query itself, which is left out; empty if none is there.
+        self_index: gallery index of each query itself, which is left out; empty if none is there.
 
     Returns:
         Scores and gallery indices, (Q, k) each.
     """
     scores = queries @ gallery.T
-    if own:
-        scores[torch.arange(len(own)), torch.tensor(own)] = -torch.inf
+    if self_index:
+        scores[torch.arange(len(self_index)), torch.tensor(self_index)] = -torch.inf
     best = scores.sort(dim=1, descending=True, stable=True)
-    k = min(k, len(gallery) - bool(own))
+    k = min(k, len(gallery) - bool(self_index))
     return best.values[:, :k], best.indices[:, :k]
 
 
