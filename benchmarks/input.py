@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from cairnhub.datasets_hub.card import Card
-from cairnhub.datasets_hub.mmap_images import open_split
+from cairnhub.datasets_hub.open_split import open_split
 from cairnhub.datasets_hub.records import ImageRow, RowList
 from cairnhub.datasets_hub.writer import write_dataset
 from cairnhub.hierarchies.label_tree.tree import LabelTree

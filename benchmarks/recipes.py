@@ -41,7 +41,7 @@ def run_one(dataset: str, method: str, seed: int) -> Run:
     import torch
 
     from cairnhub.datasets_hub.loader import describe, load_tree
-    from cairnhub.datasets_hub.mmap_images import open_split
+    from cairnhub.datasets_hub.open_split import open_split
     from cairnhub.training.data import ImageDataset
     from cairnhub.training.encoders import embed_split, model_encoder
     from cairnhub.training.evaluation import evaluate, headlines
