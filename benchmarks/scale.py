@@ -180,9 +180,11 @@ def _encode(context: Any, case: Case) -> None:
     from cairnhub.datasets_hub.open_split import open_split
     from cairnhub.training.data import ImageDataset
     from cairnhub.training.embedding import embed_blocks, untrained_encoder
+    from cairnhub.training.recipes.settings import Network
 
-    images = ImageDataset(open_split(context.paths.hub, "train"), 64)
-    embed_blocks(images, partial(untrained_encoder, "small", 0), 256, context.executor.map)
+    network = Network(backbone="small_cnn")
+    images = ImageDataset(open_split(context.paths.hub, "train"), network.decoded_side_px)
+    embed_blocks(images, partial(untrained_encoder, network, 0), 256, context.executor.map)
 
 
 def _rank(context: Any, case: Case) -> None:
