@@ -1,5 +1,6 @@
 """The whole graph on the sample: what `dvc repro` builds, rebuilds, and refuses."""
 
+import io
 import json
 import shutil
 import subprocess
@@ -161,6 +162,45 @@ def test_a_model_is_looked_at_and_searched_with(project: Project):
     missing = project.run("cairn", "retrieve", "gldv2", "gldv2", "--protocol", "none", check=False)
     assert missing.returncode == 1
     assert "has no protocol 'none'; it has retrieval" in missing.stderr
+
+
+# ---- as DVC's users like it --------------------------------------------------------------------------------
+
+
+def test_a_few_numbers_per_dataset_are_metrics(project: Project):
+    shown = json.loads(project.run("dvc", "metrics", "show", "--json").stdout)[""]["data"]
+    for path, metrics in shown.items():
+        assert len(pd.json_normalize(metrics["data"]).columns) <= 12, path
+    assert {f"results/evaluate/sample/{name}/headline.json" for name in PARAMS["train_on"]} <= set(shown)
+
+
+def test_values_of_a_recipe_are_swept_and_shown(project: Project):
+    git = ("git", "-c", "user.name=a", "-c", "user.email=a@example.org")
+    project.run("git", "add", "--all")
+    project.run(*git, "commit", "--quiet", "--message", "built")
+    recipe = "training/recipes/small.yaml"
+    for change in ("optimizer.learning_rate=0.001", "loss.Cluster.weight=0.5", "batch.size=32", "n_epochs=1"):
+        project.run("dvc", "exp", "run", "--queue", "--set-param", f"{recipe}:{change}")
+    table = pd.read_csv(io.StringIO(project.run("dvc", "exp", "show", "--csv").stdout))
+    for key in ("optimizer.learning_rate", "loss.Cluster.weight", "batch.size", "n_epochs"):
+        assert table[f"{recipe}:{key}"].nunique() == 2, key
+    assert len(table.columns) < 150
+    project.run("dvc", "queue", "remove", "--all")
+
+
+def test_what_was_built_is_pushed_and_pulled_by_a_clone_beside(project: Project):
+    assert (project.root / "data/hub/sample/crockery/tree.json").stat().st_nlink > 1  # a link to DVC's cache
+    project.run("dvc", "push", "publish@sample-crockery")
+    clone = Project(project.root.parent / "clone")
+    shutil.copytree(
+        project.root,
+        clone.root,
+        symlinks=True,
+        ignore=shutil.ignore_patterns("data", "models", "cache", "tmp"),
+    )
+    assert not (clone.root / "data").exists()
+    clone.run("dvc", "pull", "publish@sample-crockery")
+    assert clone.contents("data/hub/sample/crockery") == project.contents("data/hub/sample/crockery")
 
 
 # ---- what it rebuilds -------------------------------------------------------------------------------------
