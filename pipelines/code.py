@@ -27,8 +27,6 @@ NEUTRAL = (
 )
 """Modules that cannot change the bytes of any result; what only they import does not count either."""
 _DATA = (".css", ".html", ".js", ".svg", ".tsv")
-_FOLDERS = ("", "pages", "facts")
-_SHARED_PAGES = ROOT / PACKAGE / "core/pages"
 
 
 def closure(modules: Iterable[str], neutral: Iterable[str] = ()) -> tuple[Path, ...]:
@@ -38,16 +36,14 @@ def closure(modules: Iterable[str], neutral: Iterable[str] = ()) -> tuple[Path, 
         modules: names below `cairnhub`, such as `pipelines.stages.index`.
         neutral: modules and packages to leave out beside `NEUTRAL`.
     """
-    left_out = {*NEUTRAL, *neutral}
+    cut = {*NEUTRAL, *neutral}
     graph, seen, waiting = _imports(), set[str](), [*modules]
     while waiting:
         name = waiting.pop()
-        if name not in seen and not left_out & {name, *_packages_of(name)}:
+        if name not in seen and not cut & {name, *_packages_of(name)}:
             seen.add(name)
-            waiting += [
-                found.removeprefix(f"{PACKAGE}.")
-                for found in graph.find_modules_directly_imported_by(f"{PACKAGE}.{name}")
-            ]
+            imported = graph.find_modules_directly_imported_by(f"{PACKAGE}.{name}")
+            waiting += [module.removeprefix(f"{PACKAGE}.") for module in imported]
     files = {source_of(name) for name in seen}
     return tuple(sorted(files.union(*map(data_files, files))))
 
@@ -75,18 +71,14 @@ def source_of(module: str) -> Path:
 
 @cache
 def data_files(source: Path) -> set[Path]:
-    """Files that a module or a page template names: beside it, in a folder of pages or facts, or among shared pages."""
+    """Files that a module or a page template names: beside it, in a folder of pages, or among the shared pages."""
     text = source.read_text(encoding="utf-8")
     names = _strings(text) if source.suffix == ".py" else _quoted(text)
-    places = [*(source.parent / folder for folder in _FOLDERS), *_pages_above(source), _SHARED_PAGES]
-    found = {
-        place / name for name in names if name.endswith(_DATA) for place in places if (place / name).is_file()
-    }
-    return found.union(*(data_files(path) for path in found if path.suffix == ".html"))
-
-
-def _pages_above(source: Path) -> list[Path]:
-    return [source.parents[1] / "pages"] if ROOT in source.parents[1].parents else []
+    shared = source_of("core.html").parent / "pages"
+    places = (source.parent, source.parent / "pages", source.parents[1] / "pages", shared)
+    paths = {place / name for name in names if name.endswith(_DATA) for place in places}
+    files = {path for path in paths if path.is_file()}
+    return files.union(*(data_files(path) for path in files if path.suffix == ".html"))
 
 
 def _strings(text: str) -> set[str]:

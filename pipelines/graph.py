@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from cairnhub.core.errors import BadInput
 from cairnhub.core.files import write_text_atomic
 from cairnhub.pipelines.code import ROOT, closure, source_of
 from cairnhub.pipelines.params import Params, load_params
@@ -28,8 +29,21 @@ Item = dict[str, str]
 SUFFIXES = {".py", ".css", ".html", ".js", ".svg", ".tsv", ".yaml"}
 
 
+def is_checkout(root: Path) -> bool:
+    """Whether a project is the checkout that this code runs from: its graph depends on the code."""
+    return root.resolve() == ROOT
+
+
 def write_graph(root: Path) -> Path:
-    """Write `dvc.yaml` of a project."""
+    """Write `dvc.yaml` of a checkout.
+
+    Raises:
+        BadInput: the project is no checkout of the code that runs.
+    """
+    if not is_checkout(root):
+        raise BadInput(
+            f"{root}: the graph depends on the code of {ROOT}: run this there, or `cairn stage` by hand here"
+        )
     path = root / "dvc.yaml"
     write_text_atomic(path, render(load_params(root / "params.yaml")))
     return path
@@ -70,8 +84,8 @@ def _entry(stage: Stage, params: Params) -> dict[str, Any]:
     def place(name: str) -> str:
         if "/" in name:
             return name
-        found: Path = getattr(paths, name) if hasattr(paths, name) else paths.results(stage.name) / name
-        return found.as_posix()
+        path: Path = getattr(paths, name) if hasattr(paths, name) else paths.results(stage.name) / name
+        return path.as_posix()
 
     per_dataset = [f"${{item.{key}}}" for key in stage.per_dataset]
     return {
@@ -129,10 +143,8 @@ def _chosen(key: str) -> list[str]:
         folder = ROOT / "pipelines/sources/formats"
         return [f"pipelines.sources.formats.{name}" for name in _modules(folder)]
     if key == "origin":
-        return [
-            f"pipelines.samples.{name}"
-            for name in sorted({found.split(":")[0] for found in SAMPLES.values()})
-        ]
+        names = {writer.split(":")[0] for writer in SAMPLES.values()}
+        return [f"pipelines.samples.{name}" for name in sorted(names)]
     return []
 
 

@@ -16,7 +16,7 @@ app = typer.Typer()
 @app.command()
 def stage(
     name: Annotated[str, typer.Argument(help="A stage of dvc.yaml, such as index.")],
-    dataset: Annotated[str, typer.Argument(help="A dataset of params.yaml; none for `summary`.")] = "",
+    dataset: Annotated[str, typer.Argument(help="A dataset of params.yaml; none for plan and summary.")] = "",
     scale: Annotated[str, typer.Argument(help="sample or full.")] = "sample",
 ) -> None:
     """Run one stage for one dataset; `dvc repro` runs all that is stale, in order.
@@ -60,13 +60,14 @@ def include(
 
     Example: cairn include mine --mirror /photos
     """
-    from cairnhub.pipelines.graph import write_graph
+    from cairnhub.pipelines.graph import is_checkout, write_graph
     from cairnhub.pipelines.include import include_dataset
     from cairnhub.pipelines.paths import project_root
 
     root = project_root()
     lists = include_dataset(root / "params.yaml", dataset, mirror, scale)
-    write_graph(root)
+    if is_checkout(root):
+        write_graph(root)
     listed = f"{dataset} is listed under {', '.join(lists)}"
     console.print(f"params.yaml: {listed}; `dvc repro` builds it", soft_wrap=True)
     if "train_on" not in lists:
