@@ -13,7 +13,7 @@ from hub_toy import LEAVES, N_IMAGES, toy_partitions, toy_row, toy_tree, write_t
 from cairnhub.core.errors import BadInput, CairnError, NotFound
 from cairnhub.datasets_hub.loader import describe, label_array, list_datasets, load_dataset, load_tree
 from cairnhub.datasets_hub.location import Location, find_hub
-from cairnhub.datasets_hub.mmap_images import open_split
+from cairnhub.datasets_hub.open_split import open_split
 from cairnhub.datasets_hub.torch_dataset import TorchDataset
 
 IDS = [toy_row("test", i).image_id for i in range(N_IMAGES["test"])]

@@ -53,9 +53,9 @@ from cairnhub.pipelines.sources.formats.sop import SOP
 from cairnhub.pipelines.sources.formats.table import Table
 from cairnhub.pipelines.sources.formats.vehicleid import VehicleID
 from cairnhub.pipelines.sources.ledger import LEDGER, Ledger
-from cairnhub.pipelines.sources.listing import SourceReader
 from cairnhub.pipelines.sources.registered_counts import expected_counts
 from cairnhub.pipelines.sources.registry import REGISTRIES, RegistryRow, read_registry
+from cairnhub.pipelines.sources.source_reader import SourceReader
 from cairnhub.training.recipes.files import FOLDER, recipe_files
 from cairnhub.training.recipes.recipe import load_recipe
 from tests.hierarchies.toy import PROPOSAL

@@ -1,12 +1,12 @@
 """The table of reported and reproduced values."""
 
-import json
-
 import pytest
 
 from cairnhub.core.errors import CairnError
+from cairnhub.pipelines.artifacts.evaluation import Evaluation
 from cairnhub.pipelines.params import load_params
 from cairnhub.pipelines.recipe_table import REPORTED, load_reported, recipe_table
+from cairnhub.training.metrics.keys import ByMetric, Interval, MetricKey
 from tests.project import ROOT
 
 
@@ -22,8 +22,11 @@ def test_a_run_stands_beside_what_was_reported(tmp_path):
     params = params.model_copy(update={"train": params.train.model_copy(update={"full": full})})
     folder = tmp_path / "evaluate/full/dyml_animal"
     folder.mkdir(parents=True)
-    protocols = {level: {"mean_ap": value} for level, value in (("fine", 0.2), ("coarse", 0.6))}
-    (folder / "metrics.json").write_text(json.dumps({"trained": protocols}))
+    protocols = {
+        name: (ByMetric({MetricKey("mean_ap"): value}), ByMetric[Interval]())
+        for name, value in (("fine", 0.2), ("coarse", 0.6))
+    }
+    Evaluation.of({"trained": protocols}, {}).save(folder / "metrics.json")
     rows = {
         line.split("`")[1]: line for line in recipe_table(params, tmp_path).splitlines() if "`" in line[:3]
     }
