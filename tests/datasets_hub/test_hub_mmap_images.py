@@ -12,7 +12,8 @@ from hub_toy import N_IMAGES, toy_row, toy_tree, write_toy
 
 from cairnhub.core.errors import CairnError
 from cairnhub.datasets_hub.loader import label_array, load_dataset
-from cairnhub.datasets_hub.mmap_images import MmapImages, open_split
+from cairnhub.datasets_hub.mmap_images import MmapImages
+from cairnhub.datasets_hub.open_split import open_split
 
 
 @pytest.mark.parametrize("split", N_IMAGES)

@@ -15,7 +15,7 @@ import typer
 import cairnhub
 from cairnhub.core import errors
 from cairnhub.datasets_hub import loader
-from cairnhub.datasets_hub.mmap_images import open_split, read_columns
+from cairnhub.datasets_hub.open_split import open_split, read_columns
 from cairnhub.pipelines.cli import datasets, models, review, trees
 
 FACE = Path(cairnhub.__file__)
