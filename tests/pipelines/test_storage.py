@@ -269,7 +269,7 @@ def embed(context: Context) -> None:
     recipe = load_recipe("small")
     description = ModelDescription("small", recipe.network, ("fine", "coarse"), "f" * 64, 0)
     context.paths.model.mkdir(parents=True)
-    save_model(context.paths.model, untrained_model(recipe, 0), description)
+    save_model(context.paths.model, untrained_model(recipe.network, 0), description)
     embedder = ImageEmbedder(context.paths.model, context.paths.hub, context.scale, 2, context.executor.map)
     vectors = embedder.embedded("train").embeddings.numpy()
     (context.paths.root / f"{context.dataset}.vectors").write_bytes(vectors.tobytes())
