@@ -7,6 +7,7 @@ from cairnhub.core.errors import BadInput, NotFound
 from cairnhub.core.text import did_you_mean
 from cairnhub.pipelines.context import Context, make_context
 from cairnhub.pipelines.paths import Paths, project_root
+from cairnhub.pipelines.settings.train import Train
 from cairnhub.pipelines.stage_graph import STAGES, Stage
 
 
@@ -26,13 +27,13 @@ def run_stage(name: str, dataset: str, scale: str) -> None:
     if not dataset:
         raise BadInput(f"stage {name} works on one dataset: `cairn stage {name} <dataset> [sample|full]`")
     context = make_context(dataset, scale, root)
-    _check_way_to_tree(stages[name], context)
+    _check_fits(stages[name], context)
     _check_inputs(stages[name], context)
     importlib.import_module(f"cairnhub.pipelines.stages.{name}").run(context)
 
 
-def _check_way_to_tree(stage: Stage, context: Context) -> None:
-    """Refuse a stage of the other way to a tree."""
+def _check_fits(stage: Stage, context: Context) -> None:
+    """Refuse a stage of the other way to a tree, and training without a recipe."""
     if stage.over == "tree_from_text":
         context.params.require_tree_from_text(context.dataset)
     if stage.over == "tree_from_data" and context.dataset in context.params.tree_from_text:
@@ -40,6 +41,8 @@ def _check_way_to_tree(stage: Stage, context: Context) -> None:
             f"the tree of {context.dataset!r} is proposed from texts (tree_from_text in params.yaml): run embed, "
             "cluster and review"
         )
+    if stage.over == "train_on" and context.dataset not in context.settings(Train).recipes:
+        raise BadInput(f"params.yaml: {context.dataset!r} has no recipe under train.{context.scale}.recipes")
 
 
 def _check_inputs(stage: Stage, context: Context) -> None:

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import torch
 
-from cairnhub.core.errors import BadInput, NotFound
+from cairnhub.core.errors import NotFound
 from cairnhub.core.files import replace_folder
 from cairnhub.core.portable import run_portable
 from cairnhub.datasets_hub.local_splits import LocalSplits
@@ -45,8 +45,6 @@ def run(context: Context) -> None:
 
 def _recipe_name(context: Context) -> str:
     recipes: dict[str, str] = context.settings(Train).recipes
-    if context.dataset not in recipes:
-        raise BadInput(f"params.yaml: {context.dataset!r} has no recipe under train.{context.scale}.recipes")
     return recipes[context.dataset]
 
 

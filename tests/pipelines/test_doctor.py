@@ -19,7 +19,7 @@ from cairnhub.core.files import atomic_write
 from cairnhub.core.hashing import sha256_of
 from cairnhub.datasets_hub.loader import describe
 from cairnhub.pipelines import cli
-from cairnhub.pipelines.doctor import Diagnosis, examine_deep, findings, machine
+from cairnhub.pipelines.doctor import Diagnosis, diagnosis, examine_deep, machine
 from cairnhub.pipelines.doctor.outputs import Shard, shard_fault, shards_of
 from cairnhub.pipelines.executors.local import HERE
 from tests.pipelines.tiny import tiny_context, write_tree
@@ -66,8 +66,8 @@ def project(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 def later(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two days pass."""
-    passed = time.time() + 2 * findings.DAY_S
-    monkeypatch.setattr(findings.time, "time", lambda: passed)
+    passed = time.time() + 2 * diagnosis.DAY_S
+    monkeypatch.setattr(diagnosis.time, "time", lambda: passed)
 
 
 def problems(root: Path) -> list[Diagnosis]:

@@ -25,7 +25,9 @@ from tests.project import ROOT
 
 PARAMS = load_params(ROOT / "params.yaml")
 FULL = {
-    path.name.removesuffix(".counts.yaml"): yaml.safe_load(path.read_text(encoding="utf-8")).get("full", {})
+    path.name.removesuffix(".counts.yaml"): (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get(
+        "full", {}
+    )
     for path in REGISTRIES.glob("*.counts.yaml")
 }
 
