@@ -6,7 +6,7 @@ from cairnhub.core.errors import CairnError
 from cairnhub.pipelines.artifacts.evaluation import Evaluation
 from cairnhub.pipelines.params import load_params
 from cairnhub.pipelines.recipe_table import REPORTED, load_reported, recipe_table
-from cairnhub.training.metrics.keys import ByMetric, Interval, MetricKey
+from cairnhub.training.metrics.keys import MetricKey
 from tests.project import ROOT
 
 
@@ -21,16 +21,8 @@ def test_a_run_stands_beside_what_was_reported(tmp_path):
     full = params.train.full.model_copy(update={"recipes": recipes})
     params = params.model_copy(update={"train": params.train.model_copy(update={"full": full})})
     folder = tmp_path / "evaluate/full/dyml_animal"
-<<<<<<< ours
     mean_ap = MetricKey("mean_ap")
     protocols = {name: ({mean_ap: value}, {}) for name, value in (("fine", 0.2), ("coarse", 0.6))}
-=======
-    folder.mkdir(parents=True)
-    protocols = {
-        name: (ByMetric({MetricKey("mean_ap"): value}), ByMetric[Interval]())
-        for name, value in (("fine", 0.2), ("coarse", 0.6))
-    }
->>>>>>> theirs
     Evaluation.of({"trained": protocols}, {}).save(folder / "metrics.json")
     rows = {
         line.split("`")[1]: line for line in recipe_table(params, tmp_path).splitlines() if "`" in line[:3]

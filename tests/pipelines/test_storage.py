@@ -15,8 +15,7 @@ import pytest
 from tiny import tiny_context, write_tree
 
 from cairnhub.core.errors import CairnError
-from cairnhub.datasets_hub.loader import describe
-from cairnhub.datasets_hub.open_split import PublishedSplits
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.executors.storage import Changes, Storage, put_all, run_with_files
 from cairnhub.pipelines.image_vectors import ImageEmbedder
@@ -271,11 +270,7 @@ def embed(context: Context) -> None:
     description = ModelDescription("small", recipe.network, ("fine", "coarse"), "f" * 64, 0)
     context.paths.model.mkdir(parents=True)
     save_model(context.paths.model, untrained_model(recipe.network, 0), description)
-<<<<<<< ours
     splits = LocalSplits(context.paths.shards, LabelTree.load(context.paths.hub_tree))
-=======
-    splits = PublishedSplits(describe(context.paths.hub))
->>>>>>> theirs
     embedder = ImageEmbedder(context.paths.model, splits, 2, context.executor.map)
     vectors = embedder.embedded("train").embeddings.numpy()
     (context.paths.root / f"{context.dataset}.vectors").write_bytes(vectors.tobytes())
