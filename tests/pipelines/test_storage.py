@@ -15,6 +15,7 @@ import pytest
 from tiny import tiny_context, write_tree
 
 from cairnhub.core.errors import CairnError
+from cairnhub.datasets_hub.local_splits import LocalSplits
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.executors.storage import Changes, Storage, put_all, run_with_files
