@@ -17,6 +17,7 @@ NEUTRAL = (
     "core.lazy",
     "core.version",
     "core.logs",
+    "core.workers",
     "datasets_hub.progress",
     "datasets_hub.storage_errors",  # messages
     "pipelines.code",  # keys of caches

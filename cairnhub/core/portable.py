@@ -6,7 +6,6 @@ another order. So a portable computation runs in a process of its own, whose env
 
 import multiprocessing
 import os
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -15,6 +14,7 @@ from typing import TypeVar
 
 from cairnhub.core.errors import CairnError
 from cairnhub.core.logs import configure_as_parent
+from cairnhub.core.workers import end_with_parent
 
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
@@ -61,7 +61,7 @@ def run_portable(function: Callable[[Argument], Result], argument: Argument) -> 
     if is_portable():
         return _settled(function, argument)
     with _environment(environment()):
-        pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_end_with_parent)
+        pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=end_with_parent)
         with pool:
             try:
                 return pool.submit(_settled, function, argument).result()
@@ -101,15 +101,3 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(before)
-
-
-def _end_with_parent() -> None:
-    """End when the process that waits for the result is killed."""
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

@@ -1,8 +1,6 @@
 """Where per-archive work runs: one small interface, so that stages do not know."""
 
 import multiprocessing
-import os
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -15,6 +13,7 @@ from typing import ClassVar, Protocol, TypeVar
 from tqdm import tqdm
 
 from cairnhub.core.errors import CairnError
+from cairnhub.core.workers import end_with_parent
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -90,7 +89,7 @@ class LocalExecutor:
         # Not `fork`: this process has threads (Arrow, progress bars), and a forked lock stays locked.
         context = multiprocessing.get_context("forkserver")
         n_workers = min(self.n_workers, len(tasks))
-        pool = ProcessPoolExecutor(n_workers, context, initializer=_end_with_parent)
+        pool = ProcessPoolExecutor(n_workers, context, initializer=end_with_parent)
         try:
             yield from in_order(tasks, lambda task: pool.submit(function, task), _result_of, 2 * n_workers)
         finally:
@@ -148,15 +147,3 @@ def _result_of(future: Future[Result]) -> Result:
         raise CairnError(
             "a worker died, most likely for want of memory: lower executor.n_workers in params.yaml and run again"
         ) from error
-
-
-def _end_with_parent() -> None:
-    """In a worker: end when the process that gives out tasks is killed, for its next run does them again."""
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
