@@ -1,6 +1,6 @@
 """How long a reviewer waits: the app's first page and each act, in a real headless browser.
 
-    python benchmarks/review_app.py [--sample data/cluster/sample/gldv2/proposal.json]
+    python benchmarks/review_app.py [--sample data/proposal/sample/gldv2/proposal.json]
 
 Measures the sample's proposal, a drawn one of 80,000 landmarks and one of 5,000 types and 200,000 landmarks, half of
 which have no type. `first_page_s` is from the start of the server's process until the first question and the tree are
@@ -225,7 +225,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--sample", type=Path, default=Path("data/cluster/sample/gldv2/proposal.json"))
+    parser.add_argument("--sample", type=Path, default=Path("data/proposal/sample/gldv2/proposal.json"))
     sample = Proposal.load(parser.parse_args().sample)
     proposals = {
         "sample": sample,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow.parquet as pq
 
 from cairnhub.datasets_hub.loader import describe, load_dataset
+from cairnhub.datasets_hub.local_splits import LocalSplits
 from cairnhub.datasets_hub.location import PublishedDataset
 from cairnhub.datasets_hub.mmap_images import MmapImages, OpenSplit
 from cairnhub.datasets_hub.schema import class_indices
@@ -32,7 +33,10 @@ class PublishedSplits:
 
     @property
     def fingerprint(self) -> str:
-        """Of its tree and every file of it."""
+        """Of its tree and its images; of a folder of this machine the same as `LocalSplits` says."""
+        location = self.published.location
+        if location.is_local:
+            return LocalSplits(Path(location.uri) / "data", self.tree).fingerprint
         return self.published.stats.fingerprint
 
     def open(self, split: str) -> OpenSplit:

@@ -27,7 +27,8 @@ NEUTRAL = (
     "pipelines.paths",  # where files lie: `dvc.yaml` says it too
 )
 """Modules that cannot change the bytes of any result; what only they import does not count either."""
-_DATA = (".css", ".html", ".js", ".svg", ".tsv")
+DATA = (".css", ".html", ".js", ".svg", ".tsv")
+"""Endings of data files that modules name."""
 
 
 def closure(modules: Iterable[str], neutral: Iterable[str] = ()) -> tuple[Path, ...]:
@@ -77,7 +78,7 @@ def data_files(source: Path) -> set[Path]:
     names = _strings(text) if source.suffix == ".py" else _quoted(text)
     shared = source_of("core.html").parent / "pages"
     places = (source.parent, source.parent / "pages", source.parents[1] / "pages", shared)
-    paths = {place / name for name in names if name.endswith(_DATA) for place in places}
+    paths = {place / name for name in names if name.endswith(DATA) for place in places}
     files = {path for path in paths if path.is_file()}
     return files.union(*(data_files(path) for path in files if path.suffix == ".html"))
 

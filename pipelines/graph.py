@@ -12,7 +12,7 @@ import yaml
 
 from cairnhub.core.errors import BadInput
 from cairnhub.core.files import write_text_atomic
-from cairnhub.pipelines.code import ROOT, closure, source_of
+from cairnhub.pipelines.code import DATA, ROOT, closure, source_of
 from cairnhub.pipelines.params import Params, load_params
 from cairnhub.pipelines.paths import Paths
 from cairnhub.pipelines.samples.generate import SAMPLES
@@ -26,7 +26,7 @@ HEAD = """\
 # fails leaves the earlier ones untouched.
 """
 Item = dict[str, str]
-SUFFIXES = {".py", ".css", ".html", ".js", ".svg", ".tsv", ".yaml"}
+SUFFIXES = {*DATA, ".py", ".yaml"}
 
 
 def is_checkout(root: Path) -> bool:

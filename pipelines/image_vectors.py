@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
@@ -67,7 +68,8 @@ class ImageEmbedder:
         self.network, self.description = load_model(folder)
         code = fingerprint(["training.embedding", "datasets_hub.mmap_images"])
         contents = [path.read_bytes() for path in model_files(folder)]
-        contents += [splits.fingerprint.encode(), code.encode(), b"portable" if is_portable() else b""]
+        computed = f"{code} {torch.__version__} {batch_size} {is_portable()}"
+        contents += [splits.fingerprint.encode(), computed.encode()]
         self.key = hashlib.sha256(b"".join(contents)).hexdigest()[:20]
 
     def images(self, split: str) -> ImageDataset:

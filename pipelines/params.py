@@ -155,11 +155,11 @@ def validate(model: type[Model], raw: Any, where: str) -> Model:
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        lines = [_explain(fault, where, raw) for fault in error.errors()]
+        lines = [_explain(fault, where) for fault in error.errors()]
         raise BadInput("\n".join(dict.fromkeys(lines))) from error
 
 
-def _explain(fault: Any, where: str, raw: Any) -> str:
+def _explain(fault: Any, where: str) -> str:
     """One fault as `file: key: what is wrong`; unknown keys get the nearest known one."""
     location = [part for part in fault["loc"] if part != "function-after[_lists_agree()"]
     key = ".".join(str(part) for part in location) or "(top level)"

@@ -22,6 +22,8 @@ def run_stage(name: str, dataset: str, scale: str) -> None:
         raise NotFound(f"no stage {name!r}{did_you_mean(name, stages)}; there are {', '.join(stages)}")
     root = project_root()
     if not stages[name].over:
+        if dataset:
+            raise BadInput(f"stage {name} works on all datasets at once: `cairn stage {name}`")
         importlib.import_module(f"cairnhub.pipelines.stages.{name}").run(root)
         return
     if not dataset:

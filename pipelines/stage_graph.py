@@ -38,7 +38,7 @@ class Stage:
         reads: artifacts: attributes of `Paths`, or paths from the root.
         writes: what it writes.
         params: keys of `params.yaml`.
-        per_dataset: further dependencies that differ between datasets: keys of `graph.facts`.
+        per_dataset: further dependencies that differ between datasets: keys of `graph._facts`.
         neutral: modules of its closure that cannot change its bytes, beside those that never can.
     """
 

@@ -82,7 +82,7 @@ def train(
     return TrainingResult(training.optimisation.final_model.eval(), curve.dropna(axis="columns", how="all"))
 
 
-def fingerprint(recipe: Recipe, images: LabelledImages, seed: int, code: str) -> str:
+def fingerprint(recipe: Recipe, images: LabelledImages, seed: int, code: str = "") -> str:
     """What makes two runs the same run."""
     described = recipe.model_dump(mode="json", exclude_none=True)  # losses that it does not name are None
     labels = hashlib.sha256(np.ascontiguousarray(images.labels).tobytes()).hexdigest()

@@ -4,13 +4,12 @@ import ctypes
 import errno
 import glob
 import os
-import re
 import secrets
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TypeVar
 
 try:
@@ -20,13 +19,6 @@ except ImportError:  # not on Windows
 
 T = TypeVar("T")
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # linux/fcntl.h, linux/fs.h
-_ODD = re.compile(r"[\x00-\x1f\x7f\\]")
-
-
-def stays_below(name: str) -> bool:
-    """Whether a name is a relative path with forward slashes that leads nowhere but below the folder it is put in."""
-    path = PurePosixPath(name)
-    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and not _ODD.search(name)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ Result = TypeVar("Result")
 
 MARK = "CAIRN_PORTABLE"
 """Set in a portable process and in the processes that it starts."""
+NUMPY_OFF = "NPY_DISABLE_CPU_FEATURES"
 KERNELS: Mapping[str, str] = {
     MARK: "1",
     "ATEN_CPU_CAPABILITY": "default",  # torch's own kernels
@@ -43,7 +44,11 @@ def environment() -> dict[str, str]:
 
     extensions = np.show_config(mode="dicts")["SIMD Extensions"]
     found = [] if is_portable() else extensions["found"]
-    return {**KERNELS, "NPY_DISABLE_CPU_FEATURES": " ".join(found)} if found else dict(KERNELS)
+    off = [
+        *os.environ.get(NUMPY_OFF, "").replace(",", " ").split(),
+        *found,
+    ]  # what the caller switched off stays so
+    return {**KERNELS, NUMPY_OFF: " ".join(off)} if off else dict(KERNELS)
 
 
 def run_portable(function: Callable[[Argument], Result], argument: Argument) -> Result:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from zipfile import BadZipFile
 
-from cairnhub.core.files import stays_below
+from cairnhub.core.safe_names import stays_below
 
 MAX_MEMBER_BYTES = 2**30
 """No photograph and no table of annotations is larger; what says it is would fill the memory."""

@@ -15,7 +15,12 @@ app = typer.Typer()
 
 @app.command()
 def stage(
-    name: Annotated[str, typer.Argument(help="A stage of dvc.yaml, such as index.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="plan, fetch, index, taxonomy, embed, cluster, review, publish, check, train, evaluate, report or summary."
+        ),
+    ],
     dataset: Annotated[str, typer.Argument(help="A dataset of params.yaml; none for plan and summary.")] = "",
     scale: Annotated[str, typer.Argument(help="sample or full.")] = "sample",
 ) -> None:

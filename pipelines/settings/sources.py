@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from cairnhub.core.files import stays_below
+from cairnhub.core.safe_names import stays_below
 from cairnhub.pipelines.settings.strict import Strict
 
 Sha256 = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]

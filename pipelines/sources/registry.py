@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from cairnhub.core.errors import BadInput, CairnError, NotFound
-from cairnhub.core.files import stays_below, write_text_atomic
+from cairnhub.core.files import write_text_atomic
 from cairnhub.core.parse import read_text
+from cairnhub.core.safe_names import stays_below
 from cairnhub.core.text import quoted
 
 REGISTRIES = Path(__file__).parent / "registries"

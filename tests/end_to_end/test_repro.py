@@ -183,13 +183,12 @@ def test_values_of_a_recipe_are_swept_and_shown(project: Project):
         project.run("dvc", "exp", "run", "--queue", "--set-param", f"{recipe}:{change}")
     table = pd.read_csv(io.StringIO(project.run("dvc", "exp", "show", "--csv").stdout))
     for key in ("optimizer.learning_rate", "loss.Cluster.weight", "batch.size", "n_epochs"):
-        assert table[f"{recipe}:{key}"].nunique() == 2, key
-    assert len(table.columns) < 150
+        assert table[key].nunique() == 2, key
     project.run("dvc", "queue", "remove", "--all")
 
 
 def test_what_was_built_is_pushed_and_pulled_by_a_clone_beside(project: Project):
-    assert (project.root / "data/hub/sample/crockery/tree.json").stat().st_nlink > 1  # a link to DVC's cache
+    assert (project.root / "data/hub/sample/gldv2/tree.json").stat().st_nlink > 1  # a link to DVC's cache
     project.run("dvc", "push", "publish@sample-crockery")
     clone = Project(project.root.parent / "clone")
     shutil.copytree(

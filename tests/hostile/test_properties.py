@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cairnhub.core.errors import CairnError
-from cairnhub.core.files import stays_below
 from cairnhub.core.parse import parse_json
+from cairnhub.core.safe_names import stays_below
 from cairnhub.core.text import label_key
 from cairnhub.hierarchies.label_tree.label_rules import check_names
 from cairnhub.pipelines.archives.entry import refusal_of_name

@@ -14,7 +14,7 @@ class Network(Strict):
     backbone: Annotated[str, AfterValidator(known_backbone)]
     """A name in `training/architectures.py`."""
     weights: str = ""
-    """Empty: from scratch. `pretrained`: those named in `training/backbones.py`. Else a folder or a hub id."""
+    """Empty: from scratch. `pretrained`: those named in `training/architectures.py`. Else a folder or a hub id."""
     width: int = Field(default=32, ge=4)
     """Channels of the first stage of `small_cnn`; each later stage doubles them."""
     pooling: Literal["average", "max", "gem", "cls"] = "gem"

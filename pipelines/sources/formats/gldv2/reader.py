@@ -14,7 +14,12 @@ from cairnhub.pipelines.settings.fetch import Fetch
 from cairnhub.pipelines.settings.sources import GLDv2Source, GLDv2Subset
 from cairnhub.pipelines.sources.csv_tables import is_in, read_csv
 from cairnhub.pipelines.sources.formats.gldv2.landmark_table import keyed, landmark_table, published_labels
-from cairnhub.pipelines.sources.formats.gldv2.mined_types import forget_types, mine_types, mined_types
+from cairnhub.pipelines.sources.formats.gldv2.mined_types import (
+    MinedTypes,
+    forget_types,
+    mine_types,
+    mined_types,
+)
 from cairnhub.pipelines.sources.formats.gldv2.published_hashes import hash_files, with_published_hashes
 from cairnhub.pipelines.sources.ledger import FetchedFile
 from cairnhub.pipelines.sources.listing import ATTRIBUTION, PLACE, Listing, exclude, quarantine
@@ -95,7 +100,7 @@ class GLDv2(SourceReader):
     def list_images(self, store: Path) -> Listing:
         """List train, index and test images with the landmark they show and its mined type."""
         excluded: dict[str, dict[str, int]] = {}
-        mined = mined_types(store)
+        mined = MinedTypes({}, {}) if self.is_published else mined_types(store)  # published labels need none
         landmarks = landmark_table(store / "metadata", mined.types)
         images = self._annotations(store, excluded)
         keys = ["space", "landmark_id"]
