@@ -9,6 +9,7 @@ from rich.text import Text
 from cairnhub.core.errors import BadInput, BrokenData
 from cairnhub.core.files import write_text_atomic
 from cairnhub.pipelines.cli.options import Declared, console
+from cairnhub.pipelines.stage_graph import STAGES
 
 app = typer.Typer()
 
@@ -17,9 +18,7 @@ app = typer.Typer()
 def stage(
     name: Annotated[
         str,
-        typer.Argument(
-            help="plan, fetch, index, taxonomy, embed, cluster, review, publish, check, train, evaluate, report or summary."
-        ),
+        typer.Argument(help=f"One of {', '.join(each.name for each in STAGES)}."),
     ],
     dataset: Annotated[str, typer.Argument(help="A dataset of params.yaml; none for plan and summary.")] = "",
     scale: Annotated[str, typer.Argument(help="sample or full.")] = "sample",

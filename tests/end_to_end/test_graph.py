@@ -176,7 +176,7 @@ def test_every_data_file_is_seen_by_a_module_or_known_to_be_none_of_a_stage():
     modules = [path for room in ROOMS for path in room.rglob("*.py")]
     named = set().union(*(data_files(path) for path in modules))
     present = {
-        path for room in ROOMS for path in room.rglob("*") if path.suffix in {".tsv", ".css", ".html", ".js"}
+        path for room in ROOMS for path in room.rglob("*") if path.is_file() and path.suffix not in OTHERS
     }
     apart = {
         path for path in present if {"app", "registries"} & set(path.parts)
