@@ -437,7 +437,7 @@ SHARD = {
     "n_rows": 1,
     "size_bytes": 1,
     "image_bytes": 1,
-    "blake2b": "0",
+    "sha256": "0",
 }
 STATS = {
     "schema": 3, "fingerprint": "0", "tree_fingerprint": "0", "n_names": {"fine": 1},
