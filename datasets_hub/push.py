@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cairnhub.core.errors import BadInput, BrokenData, NotFound
-from cairnhub.core.hashing import sha256_of, hash_in_name
+from cairnhub.core.hashing import hash_in_name, sha256_of
 from cairnhub.core.parse import FORBID, parse_json, typed
 from cairnhub.datasets_hub.dataset_diff import difference
 from cairnhub.datasets_hub.destinations import Destination, open_destination
