@@ -20,8 +20,6 @@ FORMATS = (
     "TIFF", "WEBP",
 )  # fmt: skip
 """What is let in; of Pillow's others some run programs (EPS) or read other files."""
-READERS_MAX_PIXELS = 178_956_970
-"""Twice Pillow's `MAX_IMAGE_PIXELS`: of more, Pillow and so `datasets` read nothing."""
 DECODING_FAULTS = (
     OSError, ValueError, SyntaxError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError,
     EOFError, MemoryError, AssertionError, struct.error, zlib.error, Image.DecompressionBombError,

@@ -11,12 +11,12 @@ from PIL import Image, UnidentifiedImageError
 from cairnhub.core.errors import BadInput
 from cairnhub.datasets_hub.decoding import (
     DECODING_FAULTS,
-    READERS_MAX_PIXELS,
     decode_as_datasets,
     decode_image,
     open_image,
 )
 from cairnhub.datasets_hub.jpeg_structure import jpeg_size
+from cairnhub.datasets_hub.readers import MAX_PIXELS
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ class ImageCheck:
         """Refuse a limit that readers do not have.
 
         Raises:
-            BadInput: it is above `READERS_MAX_PIXELS`.
+            BadInput: it is above `readers.MAX_PIXELS`.
         """
-        if self.max_pixels > READERS_MAX_PIXELS:
+        if self.max_pixels > MAX_PIXELS:
             raise BadInput(
                 f"max_pixels is {self.max_pixels:,}; Pillow, and so `datasets`, reads images of at most "
-                f"{READERS_MAX_PIXELS:,} pixels: set it to that or less"
+                f"{MAX_PIXELS:,} pixels: set it to that or less"
             )
 
     def fault(self, image: bytes) -> str | None:
