@@ -38,13 +38,13 @@ _TURNS = {
 _SAYS_HOW_TO_TURN = ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif")  # keys of `Image.info`
 _DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")  # modes of one channel with 16 or 32 bits
 _OF_16_BITS = np.rint(np.arange(65_536) / 257).astype(np.uint8)
-# Boxes of ISO media files (bytes 4 to 12) and other beginnings of what no reader opens.
+# Bytes 4 to 12 of what Pillow did not open.
 _UNREADABLE = {
     "HEIC, which Pillow does not open: convert it to JPEG or AVIF": (
         "ftypheic", "ftypheix", "ftyphevc", "ftyphevx", "ftypheim", "ftypheis", "ftypmif1", "ftypmsf1",
     ),
     "JPEG XL, which Pillow does not open: convert it to JPEG or AVIF": ("JXL \r\n\x87\n",),
-    "AVIF, for which this Pillow is too old: install 11.3 or newer": ("ftypavif", "ftypavis"),
+    "AVIF, which this Pillow does not open: it is cut, or Pillow was built without AVIF": ("ftypavif", "ftypavis"),
 }  # fmt: skip
 
 

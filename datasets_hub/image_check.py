@@ -78,7 +78,7 @@ def _readers_fault(opened: Image.Image) -> str | None:
     try:
         read = decode_as_datasets(opened)
     except DECODING_FAULTS as error:
-        return f"`datasets` cannot read its EXIF ({type(error).__name__})"
+        return f"`datasets` cannot read its EXIF ({_kind(error)})"
     decode_image(read)
     return None
 
@@ -89,4 +89,9 @@ def _reason(error: Exception) -> str:
         return "truncated"
     if "MAX_TEXT" in str(error):
         return "more text in it than Pillow reads: remove its metadata"
-    return f"cannot be decoded ({type(error).__name__})"
+    return f"cannot be decoded ({_kind(error)})"
+
+
+def _kind(error: Exception) -> str:
+    kind = type(error)
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"

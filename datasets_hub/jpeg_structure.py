@@ -5,6 +5,7 @@ and scans whose tables are missing or wrong (ITU-T T.81, annexes B and C). Metad
 """
 
 import io
+import warnings
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -43,9 +44,10 @@ def jpeg_size(image: bytes) -> tuple[int, int] | None:
 def _metadata_reads(image: bytes) -> bool:
     """Whether `datasets` reads what stands before the pixels, and turns the image by it."""
     try:
-        with Image.open(io.BytesIO(image), formats=("JPEG",)) as opened:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd metadata
             pixel = Image.new("L", (1, 1))
-            pixel.info = opened.info
+            pixel.info = Image.open(io.BytesIO(image), formats=("JPEG",)).info
             decode_as_datasets(pixel)
     except DECODING_FAULTS:
         return False
