@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from cairnhub.core.safe_names import stays_below
+from cairnhub.datasets_hub.readers import split_name_fault
 from cairnhub.pipelines.settings.strict import Strict
 
 Sha256 = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
@@ -25,14 +26,21 @@ def _levels(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+def _split_name(name: str) -> str:
+    if fault := split_name_fault(name):
+        raise ValueError(fault)
+    return name
+
+
 FileName = Annotated[str, AfterValidator(_file_name)]
+SplitName = Annotated[str, AfterValidator(_split_name)]
 Levels = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_levels)]
 
 
 class Subset(Strict):
     """Which part of a source is built: all of it by default. What is excluded is counted by reason."""
 
-    splits: tuple[str, ...] = ()
+    splits: tuple[SplitName, ...] = ()
     """Only these; none named means all."""
     max_images_per_label: int | None = Field(default=None, ge=1)
     """At most so many images per label of the finest level and split, chosen by the hash of their ids."""

@@ -8,6 +8,7 @@ import pandas as pd
 from cairnhub.core.errors import BadInput, NotFound
 from cairnhub.core.hashing import sha256_of
 from cairnhub.datasets_hub.card import Card, EvaluationProtocol
+from cairnhub.datasets_hub.readers import split_name_fault
 from cairnhub.pipelines.archives.folder import Folder
 from cairnhub.pipelines.archives.kinds import archive_at
 from cairnhub.pipelines.executors.local import HERE, Executor
@@ -80,6 +81,10 @@ class Table(SourceReader):
         if (rows["split"] == "").any():
             line = int((rows["split"] == "").to_numpy().argmax()) + 2
             raise BadInput(f"{path}:{line}: column {source.split!r} is empty; every image needs a split")
+        for split in rows["split"].unique():
+            if fault := split_name_fault(split):
+                line = int((rows["split"] == split).to_numpy().argmax()) + 2
+                raise BadInput(f"{path}:{line}: column {source.split!r}: {fault}")
         return rows
 
     def _members(self, store: Path) -> pd.DataFrame:
