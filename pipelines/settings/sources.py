@@ -26,6 +26,8 @@ def _levels(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 FileName = Annotated[str, AfterValidator(_file_name)]
+Qualify = Literal["parent", "refuse"]
+"""A label that stands under two parents becomes one below each, named by its parent, or is refused."""
 Levels = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_levels)]
 
 
@@ -82,6 +84,7 @@ class GLDv2Source(Strict):
     """`proposed` from names and types, then reviewed; or `published`: H-GLDv2's own labels give the tree."""
     keep_unlabelled: bool = False
     """With `published`: keep landmarks without a label, under `unlabelled`; queries never show one."""
+    qualify: Qualify = "parent"
     subset: GLDv2Subsets = GLDv2Subsets()
 
 
@@ -92,6 +95,7 @@ class INat2018Source(Strict):
     files: str | None = None
     """The dataset whose files these are; without one, the dataset has files of its own."""
     levels: Levels = ("species", "genus", "family", "order", "class", "phylum", "kingdom")
+    qualify: Qualify = "parent"
     subset: Subsets = Subsets()
 
 
@@ -99,6 +103,7 @@ class DyMLSource(Strict):
     """One of the three DyML datasets: animal, vehicle, product."""
 
     format: Literal["dyml"]
+    qualify: Qualify = "parent"
     subset: Subsets = Subsets()
 
 
@@ -135,6 +140,8 @@ class TableSource(Strict):
     """The CSV column with an image's path: seen from the mirror, or the member's name inside a tar."""
     levels: Levels
     """The CSV columns of the levels, fine -> coarse."""
+    qualify: Qualify = "parent"
+    """`refuse` also quarantines rows whose label is empty on any level; `parent` those without a finest one."""
     split: str | None = None
     """The CSV column of the split; without one, a fifth of every finest class becomes `test`."""
     hashes: dict[str, Sha256] = {}

@@ -14,6 +14,7 @@ from cairnhub.pipelines.archives.targz import TarGz
 from cairnhub.pipelines.executors.local import Executor
 from cairnhub.pipelines.settings.sources import INat2018Source, Subset
 from cairnhub.pipelines.sources.csv_tables import require_columns
+from cairnhub.pipelines.sources.label_names import tell_apart
 from cairnhub.pipelines.sources.listing import ATTRIBUTION, PLACE, Listing, in_streamed, quarantine
 from cairnhub.pipelines.sources.source_reader import SourceReader
 
@@ -51,13 +52,16 @@ class INat2018(SourceReader):
 
     def __init__(self, source: INat2018Source) -> None:
         self.levels = source.levels
+        self.qualify = source.qualify
 
     def list_images(self, store: Path) -> Listing:
         """List the images of the retrieval splits with every rank of their species."""
         images = pd.concat([_read_split(store / name, split) for split, name in SPLIT_FILES.items()])
         images["category_id"] = images["file_name"].str.split("/").str[2]
+        path = store / "categories.json.tar.gz"
         species = _categories(store)
-        require_columns(species, self.levels, store / "categories.json.tar.gz")
+        require_columns(species, self.levels, path)
+        species, qualified = tell_apart(species, self.levels, self.qualify, path)
         images = images.merge(species, on="category_id", how="left", suffixes=("", "_category"))
         images, unknown = quarantine(
             images, images["species"].isna(), "its category is not in categories.json"
@@ -66,7 +70,7 @@ class INat2018(SourceReader):
         # The annotations alone: what the archive holds is seen when it is streamed into shards, once.
         images = in_streamed(images.rename(columns={"file_name": "member"}), ARCHIVE)
         images = images.sort_values(["split", "member"], ignore_index=True)
-        return Listing(images[[*PLACE, *self.levels, *ATTRIBUTION]], unknown)
+        return Listing(images[[*PLACE, *self.levels, *ATTRIBUTION]], unknown, qualified=qualified)
 
     def summary(self, store: Path) -> dict[str, dict[str, int]]:
         """What the split files count; the archive is not read."""
@@ -149,7 +153,7 @@ def _categories(store: Path) -> pd.DataFrame:
     if (repeated := frame["id"].duplicated()).any():
         example = frame.loc[repeated, "id"].iloc[0]
         raise BrokenData(f"{path}: category {quoted([example])} is listed twice; fetch it again")
-    return frame.rename(columns={"id": "category_id", "name": "species"})
+    return frame.apply(lambda column: column.str.strip()).rename(columns={"id": "category_id", "name": "species"})
 
 
 def _credits(store: Path) -> pd.DataFrame:
