@@ -1,7 +1,7 @@
 """One name under two parents is two labels: they are qualified by their parents, as in `Prunella (Lamiaceae)`."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -50,13 +50,18 @@ class _Nodes:
         """The name above a node; of the root's children, nothing."""
         return self.above.names[self.parents[node]] if self.above else ""
 
-    def ancestors(self, node: int) -> Iterator[str]:
-        """Names above a node, nearest first, without placeholders."""
-        level = self
-        while level.above is not None:
+    def qualifiers(self, node: int) -> list[list[str]]:
+        """What may tell a node apart, shortest first: the name above it, the next one too, and so on.
+
+        Placeholders stand in the last only, which is all that is above: no two nodes of a name have the same.
+        """
+        level, every, named = self, [], []
+        while level.above and level.above.above:  # the last one is the root
             node, level = level.parents[node], level.above
+            every.append(level.names[node])
             if not level.is_placeholder[node]:
-                yield level.names[node]
+                named.append(level.names[node])
+        return [*(named[:end] for end in range(1, len(named) + 1)), every] if named else []
 
 
 def qualify(frame: pd.DataFrame, levels: Sequence[str]) -> tuple[pd.DataFrame, list[Qualified]]:
@@ -106,30 +111,23 @@ def _nodes(
     parents, merged = np.divmod(pairs, len(names) + 1)
     spelt: dict[int, str] = {}  # a placeholder that is spelt in several ways has the first of them
     for place, code in pd.DataFrame({"node": node, "code": codes})[lacks[codes]].drop_duplicates().to_numpy():
-        spelt[place] = min(spelt.get(place) or names[code] or NAMELESS, names[code] or NAMELESS)
+        name = names[code] or NAMELESS
+        spelt[place] = min(spelt.get(place, name), name)
     own = [spelt.get(place) or names[code] for place, code in enumerate(merged.tolist())]
     return _Nodes(own, (merged == len(names)).tolist(), parents.tolist(), above), node
 
 
 def _tell_apart(level: str, nodes: _Nodes) -> dict[int, str]:
     """Labels of the nodes that share their name with others or are placeholders; those without ancestors keep it."""
-    ancestors: dict[int, list[str]] = {}
+    waiting: dict[int, list[list[str]]] = {}
     n_nodes = Counter(nodes.names)
     for place, name in enumerate(nodes.names):
-        if (n_nodes[name] > 1 or nodes.is_placeholder[place]) and (known := [*nodes.ancestors(place)]):
-            ancestors[place] = known
-    if not ancestors:
-        return {}
-    taken = {label_key(name) for place, name in enumerate(nodes.names) if place not in ancestors}
+        if (n_nodes[name] > 1 or nodes.is_placeholder[place]) and (qualifiers := nodes.qualifiers(place)):
+            waiting[place] = qualifiers
+    taken = {label_key(name) for place, name in enumerate(nodes.names) if waiting and place not in waiting}
     labels: dict[int, str] = {}
-    n_named, deepest = 1, max(map(len, ancestors.values()))
-    while waiting := sorted(ancestors.keys() - labels.keys(), key=lambda place: nodes.names[place]):
-        if n_named > deepest:
-            raise BadInput(
-                f"level {level!r}: {quoted(nodes.names[place] for place in waiting)} cannot be told apart by what "
-                "stands above: that is a label too; rename one of them"
-            )
-        wanted = {place: f"{nodes.names[place]} ({', '.join(ancestors[place][:n_named])})" for place in waiting}
+    while waiting:
+        wanted = {place: f"{nodes.names[place]} ({', '.join(given[0])})" for place, given in waiting.items()}
         count = Counter(map(label_key, wanted.values()))
         labels |= {
             place: label
@@ -137,5 +135,10 @@ def _tell_apart(level: str, nodes: _Nodes) -> dict[int, str]:
             if count[key := label_key(label)] == 1 and key not in taken
         }
         taken |= {label_key(label) for label in labels.values()}
-        n_named += 1
+        waiting = {place: given[1:] for place, given in waiting.items() if place not in labels}
+        if stuck := [nodes.names[place] for place, given in waiting.items() if not given]:
+            raise BadInput(
+                f"level {level!r}: {quoted(sorted(set(stuck)))} cannot be told apart by what stands above: that is a "
+                "label too; rename one of them"
+            )
     return labels

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from cairnhub.core.safe_names import stays_below
+from cairnhub.hierarchies.label_tree.label_rules import Twins
 from cairnhub.pipelines.settings.strict import Strict
 
 Sha256 = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
@@ -142,6 +143,8 @@ class TableSource(Strict):
     """The CSV columns of the levels, fine -> coarse."""
     qualify: Qualify = "parent"
     """`refuse` also quarantines rows whose label is empty on any level; `parent` those without a finest one."""
+    twins: Twins = "refuse"
+    """Labels that differ only in case, spaces or Unicode form are most often one; `keep` has them apart."""
     split: str | None = None
     """The CSV column of the split; without one, a fifth of every finest class becomes `test`."""
     hashes: dict[str, Sha256] = {}
