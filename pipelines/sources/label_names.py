@@ -41,7 +41,9 @@ def tell_apart(
     if homonyms:
         shown = "; ".join(
             f"{group[0].level} {group[0].name!r} under "
-            + ", ".join(f"{each.parent!r}" + (f" (line {each.row})" if has_lines else "") for each in group[:SHOWN])
+            + ", ".join(
+                f"{each.parent!r}" + (f" (line {each.row})" if has_lines else "") for each in group[:SHOWN]
+            )
             + and_more(len(group))
             for group in homonyms[:SHOWN]
         )

@@ -1,6 +1,7 @@
-"""Rows of somebody's own table: which are listed twice, which lack a label, how files spell the names that they give."""
+"""Rows of a table: which are listed twice, which lack a label, how the files spell the names that they give."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pandas as pd
 
@@ -11,7 +12,7 @@ LISTED_TWICE = "its path is listed twice"
 
 
 def as_stored(names: "pd.Series[str]", stored: "pd.Series[str]") -> "pd.Series[str]":
-    """Names as the files spell them where only the Unicode form differs: a Mac's are decomposed, a spreadsheet's not."""
+    """Names as the files spell them where only the Unicode form differs: a Mac decomposes, a spreadsheet does not."""
     known = pd.Index(stored.unique())
     is_other = ~names.str.isascii() & ~is_in(names, known)
     if not is_other.any():
@@ -62,7 +63,7 @@ def lacks_a_label(rows: pd.DataFrame, levels: Sequence[str], *, needs_all: bool)
     if needs_all:
         return lacks.any(axis="columns")
     bad = lacks[levels[0]].copy()
-    for fine, coarse in zip(levels, levels[1:], strict=False):
+    for fine, coarse in pairwise(levels):
         if lacks[coarse].any():
             placed = pd.Index(rows.loc[~lacks[fine] & ~lacks[coarse], fine].unique())
             bad |= lacks[coarse] & is_in(rows[fine], placed)

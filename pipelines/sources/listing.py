@@ -93,8 +93,11 @@ def quarantine(
     images: pd.DataFrame, is_bad: "pd.Series[bool]", reason: "str | pd.Series[str]"
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Divide rows into the good ones and a quarantine table that gives the reason."""
-    bad = images.loc[is_bad, ["image_id", "split"]].assign(reason=reason)
-    return images.loc[~is_bad], bad
+    bad = images.loc[is_bad, ["image_id", "split"]]
+    given = (
+        reason if isinstance(reason, str) else reason.reindex(bad.index)
+    )  # an empty frame would take a longer index
+    return images.loc[~is_bad], bad.assign(reason=given)
 
 
 def exclude(

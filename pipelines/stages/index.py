@@ -112,9 +112,7 @@ def _qualified(dataset: str, report: Sequence[Qualified]) -> dict[str, dict[str,
     for (level, name), group in by_name(report).items():
         became.setdefault(level, {})[name] = [each.label for each in group]
     for level, names in became.items():
-        shown = "; ".join(
-            f"{name!r} is {quoted(labels, SHOWN)}" for name, labels in [*names.items()][:SHOWN]
-        )
+        shown = "; ".join(f"{name!r} is {quoted(labels, SHOWN)}" for name, labels in [*names.items()][:SHOWN])
         log.info(
             f"{dataset} {level}: {len(names):,} names told apart by what stands above (counts.json): {shown}"
             f"{and_more(len(names))}"

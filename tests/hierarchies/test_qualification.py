@@ -11,7 +11,7 @@ from cairnhub.hierarchies.label_tree.qualification import PLACEHOLDERS, qualify
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 
 RANKS = ["species", "genus", "family", "order", "class"]
-# Rows of iNaturalist-2018's categories.json (CC BY-NC 4.0): a bird and a plant of one genus name, fungi without a family.
+# Rows of iNaturalist-2018's categories.json: a bird and a plant of one genus name, fungi without a family.
 PRUNELLA = [
     ("Prunella vulgaris", "Prunella", "Lamiaceae", "Lamiales", "Magnoliopsida"),
     ("Prunella modularis", "Prunella", "Prunellidae", "Passeriformes", "Aves"),
@@ -92,12 +92,16 @@ def test_any_table_becomes_a_strict_tree_and_nothing_is_mixed_up(rows):
     rows = [(row[0] or "leaf", *row[1:]) for row in rows]
     frame, _ = qualify(pd.DataFrame(rows, columns=levels), levels)
     tree = LabelTree.from_table(frame, levels)
-    places = {(leaf, *("" if label_key(name) in PLACEHOLDERS else name for name in above)) for leaf, *above in rows}
+    places = {
+        (leaf, *("" if label_key(name) in PLACEHOLDERS else name for name in above)) for leaf, *above in rows
+    }
     assert len(tree) == len(places)
     for row, path in zip(rows, frame.itertuples(index=False, name=None), strict=True):
         assert tree.path(path[0]) == path
         for name, label in zip(row, path, strict=True):
-            assert label.split(" (")[0] in ({"NA", "not assigned"} if label_key(name) in PLACEHOLDERS else {name})
+            assert label.split(" (")[0] in (
+                {"NA", "not assigned"} if label_key(name) in PLACEHOLDERS else {name}
+            )
 
 
 @pytest.mark.shared
@@ -107,7 +111,9 @@ def test_the_real_names_of_inat_have_as_many_places_as_its_codes(shared_dir):
         for kind in ("_named", "")
     )
     trees = [LabelTree.from_inat(categories) for categories in (named, coded)]
-    assert [[len(level) for level in tree.names] for tree in trees] == [[8142, 4412, 1120, 273, 57, 25, 6]] * 2
+    assert [[len(level) for level in tree.names] for tree in trees] == [
+        [8142, 4412, 1120, 273, 57, 25, 6]
+    ] * 2
     ranks = RANKS[1:]
     told_apart, report = qualify(named, ["name", *ranks, "phylum", "kingdom"])
     assert len({each.name for each in report if each.level == "genus"}) == 11

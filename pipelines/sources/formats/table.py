@@ -44,7 +44,7 @@ class Table(SourceReader):
         members = self._members(store)
         rows["member"] = as_stored(rows["image_id"], members["member"])
         twice = listed_twice(rows, [*self.levels, "split"])
-        rows, repeated = quarantine(rows, rows.index.isin(twice.index), twice)
+        rows, repeated = quarantine(rows, pd.Series(rows.index.isin(twice.index), rows.index), twice)
         lacking = lacks_a_label(rows, self.levels, needs_all=rule == "refuse")
         rows, unlabelled = quarantine(rows, lacking, "a level is empty")
         rows, qualified = tell_apart(rows, self.levels, rule, path, has_lines=True)
