@@ -147,7 +147,7 @@ def _entries(
 
 
 def parse_tree(text: str, origin: str) -> tuple[tuple[str, ...], list[Links], dict[Node, NodeInfo], Twins]:
-    """Levels, (label, parent) pairs per level, info, and whether it keeps twins; raises `CairnError` where the text is no tree file."""
+    """Levels, (label, parent) pairs per level, info, and whether it keeps twins; raises where it is no tree file."""
     content = parse_json(text, origin)
     if not isinstance(content, dict) or content.get("format") != "cairn-tree":
         raise BrokenData(f"{origin}: not a label tree (no format 'cairn-tree'); give a tree.json")

@@ -125,8 +125,9 @@ class LabelTree:
 
     @classmethod
     def from_inat(cls, categories: pd.DataFrame) -> "LabelTree":
-        """Build the seven-rank tree of iNaturalist-2018 from its `name`, `genus` .. `kingdom` columns; `qualify` names
-        the genera that lie in two families.
+        """Build the seven-rank tree of iNaturalist-2018 from its `name`, `genus` .. `kingdom` columns.
+
+        `qualify` tells apart the genera that lie in two families.
         """
         named = categories.rename(columns={"name": "species"})
         return cls.from_table(qualify(named, INAT_LEVELS)[0], INAT_LEVELS)

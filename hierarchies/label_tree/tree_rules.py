@@ -93,7 +93,7 @@ def depths(parent: Mapping[str, str]) -> dict[str, int]:
     """Depth of each label below the root; raises on cycles and on parents that lead nowhere."""
     if ROOT in parent:
         raise BadInput(
-            f"a label is called {ROOT!r}, as the parent of the coarsest ones is: build it with from_table"
+            f"a label is called {ROOT!r}, as the parent of the coarsest ones is: build the tree by from_table"
         )
     depth = {ROOT: 0}
     for start in parent:

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cairnhub.core.errors import NotFound
 from cairnhub.core.parse import FORBID, read_json
 from cairnhub.hierarchies.label_tree.label_rules import Twins
 
@@ -70,8 +71,15 @@ class IndexFolder:
         return self.folder / "quarantine.parquet"
 
     def counts(self) -> IndexCounts:
-        """What became of the listed images."""
-        return read_json(self.folder / "counts.json", IndexCounts)
+        """What became of the listed images.
+
+        Raises:
+            CairnError: the stage `index` has not run, or the file is damaged.
+        """
+        path = self.folder / "counts.json"
+        if not path.is_file():
+            raise NotFound(f"{path} is missing: run the stage `index`, which writes it")
+        return read_json(path, IndexCounts)
 
     @property
     def card(self) -> Path:

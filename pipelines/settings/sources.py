@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from cairnhub.core.safe_names import stays_below
+from cairnhub.datasets_hub.level_names import check_level_names
 from cairnhub.hierarchies.label_tree.label_rules import Twins
 from cairnhub.pipelines.settings.strict import Strict
 
@@ -23,6 +24,7 @@ def _levels(names: tuple[str, ...]) -> tuple[str, ...]:
     taken = {"image_id", "split", "archive", "member", "offset", "size_bytes"}
     if len(set(names)) != len(names) or taken & set(names):
         raise ValueError(f"level names must differ, and none be one of {', '.join(sorted(taken))}")
+    check_level_names(names)
     return names
 
 
