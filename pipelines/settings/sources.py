@@ -5,7 +5,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from cairnhub.core.safe_names import stays_below
+from cairnhub.datasets_hub.level_names import check_level_names
 from cairnhub.datasets_hub.readers import split_name_fault
+from cairnhub.hierarchies.label_tree.label_rules import Twins
 from cairnhub.pipelines.settings.strict import Strict
 
 Sha256 = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
@@ -23,6 +25,7 @@ def _levels(names: tuple[str, ...]) -> tuple[str, ...]:
     taken = {"image_id", "split", "archive", "member", "offset", "size_bytes"}
     if len(set(names)) != len(names) or taken & set(names):
         raise ValueError(f"level names must differ, and none be one of {', '.join(sorted(taken))}")
+    check_level_names(names)
     return names
 
 
@@ -34,6 +37,8 @@ def _split_name(name: str) -> str:
 
 FileName = Annotated[str, AfterValidator(_file_name)]
 SplitName = Annotated[str, AfterValidator(_split_name)]
+Qualify = Literal["parent", "refuse"]
+"""A label that stands under two parents becomes one below each, named by its parent, or is refused."""
 Levels = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_levels)]
 
 
@@ -90,6 +95,7 @@ class GLDv2Source(Strict):
     """`proposed` from names and types, then reviewed; or `published`: H-GLDv2's own labels give the tree."""
     keep_unlabelled: bool = False
     """With `published`: keep landmarks without a label, under `unlabelled`; queries never show one."""
+    qualify: Qualify = "parent"
     subset: GLDv2Subsets = GLDv2Subsets()
 
 
@@ -100,6 +106,7 @@ class INat2018Source(Strict):
     files: str | None = None
     """The dataset whose files these are; without one, the dataset has files of its own."""
     levels: Levels = ("species", "genus", "family", "order", "class", "phylum", "kingdom")
+    qualify: Qualify = "parent"
     subset: Subsets = Subsets()
 
 
@@ -107,6 +114,7 @@ class DyMLSource(Strict):
     """One of the three DyML datasets: animal, vehicle, product."""
 
     format: Literal["dyml"]
+    qualify: Qualify = "parent"
     subset: Subsets = Subsets()
 
 
@@ -143,6 +151,10 @@ class TableSource(Strict):
     """The CSV column with an image's path: seen from the mirror, or the member's name inside a tar."""
     levels: Levels
     """The CSV columns of the levels, fine -> coarse."""
+    qualify: Qualify = "parent"
+    """`refuse` also quarantines rows whose label is empty on any level; `parent` those without a finest one."""
+    twins: Twins = "refuse"
+    """Labels that differ only in case, spaces or Unicode form are most often one; `keep` has them apart."""
     split: str | None = None
     """The CSV column of the split; without one, a fifth of every finest class becomes `test`."""
     hashes: dict[str, Sha256] = {}
