@@ -122,6 +122,7 @@ STAGES = (
         "tree_from_text",
         reads=("proposal", "decisions"),
         writes=(Out("tree_folder"), Out("review_report", in_git=True)),
+        per_dataset=("demonstration",),
     ),
     Stage(
         "publish",
