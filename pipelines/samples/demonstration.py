@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-DEMONSTRATIONS = Path(__file__).with_name("demonstrations")
+DEMONSTRATIONS = Path(__file__).resolve().with_name("demonstrations")
 
 
 def demonstration(scale: str, owner: str) -> Path:
