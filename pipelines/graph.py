@@ -76,7 +76,7 @@ def _entry(stage: Stage, params: Params) -> dict[str, Any]:
         )
         for scale in params.scales
         for dataset in datasets
-        if stage.over != "train_on" or params.trains(dataset, scale)
+        if stage.over not in ("train_on", "evaluate_on") or params.trains(dataset, scale)
     }
     if not items:
         return {}
