@@ -1,10 +1,12 @@
 """`sources`: what each dataset is, and which part of it is built."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from cairnhub.core.safe_names import stays_below
+from cairnhub.core.text import quoted
+from cairnhub.datasets_hub.card import EvaluationProtocol
 from cairnhub.datasets_hub.level_names import check_level_names
 from cairnhub.datasets_hub.readers import split_name_fault
 from cairnhub.hierarchies.label_tree.label_rules import Twins
@@ -139,6 +141,47 @@ class VehicleIDSource(Strict):
     subset: Subsets = Subsets()
 
 
+class SplitByClass(Strict):
+    """Class-disjoint splits: whole classes are `train` or `test`, as a model meets classes that it never saw."""
+
+    by: Literal["class"] = "class"
+    level: str = ""
+    """The level whose classes are divided; the finest by default."""
+    test: float = Field(default=0.5, gt=0, lt=1)
+    """Share of the classes that become `test`, of each label of the next coarser level alike."""
+    query_share: float = Field(default=0, ge=0, lt=1)
+    """Above 0: so much of each test class is the split `query`, the rest `gallery`, in place of `test`."""
+    seed: int = 0
+
+
+class SplitByImage(Strict):
+    """Closed-set splits: every class is in `train` and in `test`, as far as it has two images."""
+
+    by: Literal["image"]
+    test: float = Field(default=0.2, gt=0, lt=1)
+    """Share of the images of each finest class that become `test`."""
+    seed: int = 0
+
+
+def _kind_of_split(value: Any) -> str | None:
+    if isinstance(value, str):
+        return "column"
+    by = value.get("by") if isinstance(value, dict) else getattr(value, "by", None)
+    return by if by in ("class", "image") else None
+
+
+Split = Annotated[
+    Annotated[str, Tag("column"), Field(min_length=1)]
+    | Annotated[SplitByClass, Tag("class")]
+    | Annotated[SplitByImage, Tag("image")],
+    Discriminator(
+        _kind_of_split,
+        custom_error_type="kind_of_split",
+        custom_error_message="give the name of a CSV column, {by: class, test: 0.5} or {by: image, test: 0.2}",
+    ),
+]
+
+
 class TableSource(Strict):
     """Anybody's own images, described by a CSV with one column per level."""
 
@@ -155,8 +198,10 @@ class TableSource(Strict):
     """`refuse` also quarantines rows whose label is empty on any level; `parent` those without a finest one."""
     twins: Twins = "refuse"
     """Labels that differ only in case, spaces or Unicode form are most often one; `keep` has them apart."""
-    split: str | None = None
-    """The CSV column of the split; without one, a fifth of every finest class becomes `test`."""
+    split: Split = SplitByClass()
+    """The CSV column of the split, or how images are divided; by default half of the finest classes are `test`."""
+    protocols: tuple[EvaluationProtocol, ...] | None = None
+    """Which split searches which; without any, those that the splits' names tell; `[]`: it is never evaluated."""
     hashes: dict[str, Sha256] = {}
     """Expected hash of each file that has one."""
     title: str = ""
@@ -165,6 +210,21 @@ class TableSource(Strict):
     citation: str = ""
     redistributable: bool = False
     subset: Subsets = Subsets()
+
+    @model_validator(mode="after")
+    def _levels_are_there(self) -> Self:
+        named = [("protocols", level) for each in self.protocols or () for level in each.levels]
+        if isinstance(self.split, SplitByClass) and self.split.level:
+            named.append(("split", self.split.level))
+        for key, level in named:
+            if level not in self.levels:
+                raise ValueError(
+                    f"{key}: no level {level!r}; levels are {quoted(self.levels, len(self.levels))}"
+                )
+        names = [each.name for each in self.protocols or ()]
+        if len(set(names)) != len(names):
+            raise ValueError(f"protocols: two have one name: {quoted(names, len(names))}")
+        return self
 
 
 Source = Annotated[

@@ -1,6 +1,7 @@
 """Anybody's own images: folders or archives, and a CSV with one column per level."""
 
-import hashlib
+import logging
+from collections.abc import Collection
 from pathlib import Path
 
 import pandas as pd
@@ -20,9 +21,10 @@ from cairnhub.pipelines.sources.listing import PLACE, Listing, quarantine
 from cairnhub.pipelines.sources.match_members import list_members, match_members
 from cairnhub.pipelines.sources.registry import RegistryRow
 from cairnhub.pipelines.sources.source_reader import SourceReader
+from cairnhub.pipelines.sources.splits import describe, divide
+from cairnhub.pipelines.split_names import check_protocols, check_spelling, recognised_protocols
 
-TEST_SHARE = 5
-"""Without a split column, one image in so many is `test`."""
+log = logging.getLogger(__name__)
 
 
 class Table(SourceReader):
@@ -82,11 +84,15 @@ class Table(SourceReader):
     def _rows(self, path: Path) -> pd.DataFrame:
         """What the table says of each image; the index is the line."""
         source = self.source
-        wanted = [source.path, *self.levels, *([source.split] if source.split else [])]
+        wanted = [source.path, *self.levels, *([source.split] if isinstance(source.split, str) else [])]
         frame = read_csv(path, wanted)
         rows = pd.DataFrame({level: frame[level].str.strip() for level in self.levels})
         rows["image_id"] = frame[source.path].str.strip()
-        rows["split"] = frame[source.split].str.strip() if source.split else rows["image_id"].map(_split_of)
+        if not isinstance(source.split, str):
+            log.info(f"{self.dataset}: {describe(source.split, self.levels)}")
+            rows["split"] = divide(rows, self.levels, source.split)
+            return rows
+        rows["split"] = frame[source.split].str.strip()
         if (rows["split"] == "").any():
             lines = rows.index[rows["split"] == ""]
             more = f" and in {len(lines) - 1:,} more lines" if len(lines) > 1 else ""
@@ -97,32 +103,40 @@ class Table(SourceReader):
             if fault := split_name_fault(split):
                 line = rows.index[rows["split"] == split][0]
                 raise BadInput(f"{path}:{line}: column {source.split!r}: {fault}")
+        check_spelling(rows["split"].value_counts(), f"{path}: column {source.split!r}")
         return rows
 
     def _members(self, store: Path) -> pd.DataFrame:
         return list_members([archive_at(store, name) for name in self.source.images], self.executor)
 
+    def protocols(self, splits: Collection[str]) -> tuple[EvaluationProtocol, ...]:
+        """Those that `params.yaml` declares, else those that the splits' names tell."""
+        declared = self.source.protocols
+        if declared is None:
+            return recognised_protocols(splits)
+        check_protocols(declared, splits, f"params.yaml: sources.{self.dataset}.protocols")
+        return declared
+
+    def splits_at(self, mirror: Path) -> Collection[str]:
+        """See `SourceReader`."""
+        labels = mirror / self.source.labels
+        return set(self._rows(labels)["split"]) if labels.is_file() else ()
+
     def card(self) -> Card:
         """What the published dataset says of itself, as far as `params.yaml` tells."""
         source = self.source
+        divided = "" if isinstance(source.split, str) else f" {describe(source.split, self.levels)}"
         return Card(
             name=self.dataset,
             title=source.title or self.dataset,
-            description=f"{source.title or self.dataset}: images with labels on {len(self.levels)} levels.",
+            description=f"{source.title or self.dataset}: images with labels on {len(self.levels)} levels.{divided}",
             homepage=source.homepage or None,
             licence=source.licence,
             redistributable=source.redistributable,
             citation=source.citation or None,
             levels=self.levels,
             annotation_origin="given",
-            protocols=(EvaluationProtocol(name="retrieval", query="test", gallery="test"),),
         )
-
-
-def _split_of(image_id: str) -> str:
-    """A split that depends on the image's own path only, so that adding images moves none."""
-    digest = hashlib.sha256(image_id.encode()).digest()
-    return "test" if digest[0] % TEST_SHARE == 0 else "train"
 
 
 def make(dataset: str, source: TableSource, subset: Subset, executor: Executor) -> Table:
