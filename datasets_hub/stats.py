@@ -16,7 +16,7 @@ from cairnhub.core.parse import FORBID, parse_json, typed
 if TYPE_CHECKING:
     from cairnhub.hierarchies.label_tree.tree import LabelTree
 
-SCHEMA = 3
+SCHEMA = 4
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 

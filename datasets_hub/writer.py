@@ -24,13 +24,13 @@ from cairnhub.datasets_hub.image_check import USUAL, ImageCheck
 from cairnhub.datasets_hub.progress import follow_folder
 from cairnhub.datasets_hub.readme import render_readme
 from cairnhub.datasets_hub.records import Partition, QuarantineRow
-from cairnhub.datasets_hub.schema import tree_tables
+from cairnhub.datasets_hub.schema import CONFIGS, tree_tables
 from cairnhub.datasets_hub.stats import ShardFile, SplitStats, Stats, data_fingerprint
 from cairnhub.datasets_hub.tables import image_table, write_table
 from cairnhub.datasets_hub.write_task import ShardMarker, WriteResult, WriteTask, staged, write_partition
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 
-_LAYOUT = 3  # raise when the same input gives other bytes, so that no half-written dataset is continued
+_LAYOUT = 4  # raise when the same input gives other bytes, so that no half-written dataset is continued
 
 RunAll = Callable[[Callable[[WriteTask], WriteResult], Sequence[WriteTask]], Iterable[WriteResult]]
 """Applies a function to every task and gives the results in their order, as the built-in `map` does."""
@@ -136,6 +136,8 @@ def _check_plan(
     for split in splits:
         if not split.isidentifier():
             raise BadInput(f"split {split!r}: a split's name has letters, digits and _ only")
+        if split in CONFIGS:
+            raise BadInput(f"split {split!r}: a split may not be called {', '.join(CONFIGS)}; rename it")
     return splits
 
 

@@ -440,7 +440,7 @@ SHARD = {
     "blake2b": "0",
 }
 STATS = {
-    "schema": 3, "fingerprint": "0", "tree_fingerprint": "0", "n_names": {"fine": 1},
+    "schema": 4, "fingerprint": "0", "tree_fingerprint": "0", "n_names": {"fine": 1},
     "splits": {"train": {"n_listed": 1, "n_images": 1, "n_quarantined": 0, "n_excluded": 0, "n_unlabelled": 0,
                          "n_labels": {"fine": 1}, "shards": [SHARD]}},
     "tables": {"nodes": SHARD}, "quarantine": {}, "with_images": True,

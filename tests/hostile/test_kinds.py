@@ -446,7 +446,7 @@ KINDS = (
     stats("stats: an absolute path", json.dumps(targets.STATS).replace("data/x", "/etc/x"), r"'/etc/x-.*' leads out of"),
     stats("stats: -1 images", json.dumps(targets.STATS).replace('"n_images": 1', '"n_images": -1'),
           r"stats\.json: splits\.train\.n_images: Input should be greater than or equal to 0; mend it"),
-    stats("stats: another schema", '{"schema": 1}', r"stats\.json: another schema; this Cairn reads schema 3: publish"),
+    stats("stats: another schema", '{"schema": 1}', r"stats\.json: another schema; this Cairn reads schema 4: publish"),
     # parameters and recipes
     params("params: empty", "", r"params\.yaml: Input should be a valid dictionary"),
     params("params: a misspelt key", PARAMS.replace("shard_size_mb", "shard_size", 1), r"did you mean 'shard_size_mb'"),
