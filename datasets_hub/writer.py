@@ -183,7 +183,7 @@ def _name_shards(
             )
         named[split] = []
         for i, shard in enumerate(shards):
-            path = f"data/{split}-{i:05d}-of-{len(shards):05d}-{shard.file.blake2b[:16]}.parquet"
+            path = f"data/{split}-{i:05d}-of-{len(shards):05d}-{shard.file.sha256[:16]}.parquet"
             present = staged(staging, shard.file)
             if present is None:
                 raise BrokenData(f"{staging}: a finished shard is gone: run again")

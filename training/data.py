@@ -1,5 +1,6 @@
 """Images and label arrays, straight from a published dataset."""
 
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,10 +14,12 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset
 
-from cairnhub.core.errors import BrokenData
+from cairnhub.core.errors import BadInput, BrokenData
 from cairnhub.datasets_hub.decoding import DECODING_FAULTS, decode_image
 from cairnhub.datasets_hub.mmap_images import OpenSplit
 from cairnhub.training.recipes.settings import Augment
+
+log = logging.getLogger(__name__)
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and deviation per channel
 
@@ -72,6 +75,31 @@ class ImageDataset(LabelledImages):
                 f"row {index:,} of a split of {len(self):,} images cannot be decoded ({error}): "
                 "`cairn datasets check` names what is broken; publish the dataset again"
             ) from error
+
+
+class ImageSubset(LabelledImages):
+    """Some rows of a dataset."""
+
+    def __init__(self, images: LabelledImages, rows: npt.NDArray[np.int64]) -> None:
+        self.images, self.rows, self.labels = images, rows, images.labels[rows]
+
+    def __getitem__(self, index: int) -> Tensor:
+        return self.images[int(self.rows[index])]
+
+
+def labelled(images: LabelledImages) -> LabelledImages:
+    """The images that have a label on every level; says how many have not: they are no class of their own.
+
+    Raises:
+        BadInput: none has one.
+    """
+    is_labelled = (images.labels >= 0).all(axis=1)
+    if is_labelled.all():
+        return images
+    if not is_labelled.any():
+        raise BadInput(f"none of the {len(images):,} images has a label: train on a split that has")
+    log.info(f"{int((~is_labelled).sum()):,} of {len(images):,} images have no label (-1) and are left out")
+    return ImageSubset(images, np.flatnonzero(is_labelled))
 
 
 def to_tensor(image: Image.Image | bytes | Path, side_px: int, ground: str = "white") -> Tensor:

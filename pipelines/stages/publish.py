@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from cairnhub.core.hashing import blake2b_of
+from cairnhub.core.hashing import sha256_of
 from cairnhub.core.parse import read_json
 from cairnhub.datasets_hub.card import Card, Decisions
 from cairnhub.datasets_hub.image_check import ImageCheck
@@ -34,7 +34,7 @@ def run(context: Context) -> None:
     counts = folder.counts()
     # A killed run is gone on with if rows, files and code are those that it began with.
     begun_with = (
-        f"{blake2b_of(folder.images)} {counts.fetched} {fingerprint([__name__.removeprefix('cairnhub.')])}"
+        f"{sha256_of(folder.images)} {counts.fetched} {fingerprint([__name__.removeprefix('cairnhub.')])}"
     )
     index = Index(folder.images, context.paths.store, tree.levels[0], begun_with)
     shard_size_bytes = settings.shard_size_mb * 1_000_000
