@@ -15,12 +15,15 @@ from pathlib import Path
 import pytest
 from hub_toy import N_IMAGES, toy_tree
 
+from cairnhub.datasets_hub.image_check import ImageCheck
 from cairnhub.datasets_hub.push import push
+from tests.odd_images import DAMAGE, EXIF, SEGMENTS, encoded, photo, with_exif, with_segment
 
 ROOT = Path(__file__).parents[2]
 CACHE = Path(os.environ.get("CAIRN_TEST_ENVIRONMENTS", Path.home() / ".cache" / "cairn" / "environments"))
 pytestmark = pytest.mark.slow
 Environment = Callable[..., Path]
+VERSIONS = ("3.6.0", "4.8.0", "5.2.0")
 
 
 def install(python: Path, *packages: str) -> None:
@@ -113,7 +116,7 @@ def test_every_version_of_datasets_reads_the_same(
     push("toy", "s3://hub/matrix/toy", hub=hub, storage_options=s3)
     folder = str(hub / "sample" / "toy")
     results = []
-    for version in ("3.6.0", "4.8.0", "5.2.0"):
+    for version in VERSIONS:
         python = environment(f"datasets-{version}", f"datasets=={version}", "pillow", "s3fs")
         (tmp_path / version).mkdir()
         cache = str(tmp_path / version / "alone")
@@ -136,6 +139,45 @@ def test_every_version_of_datasets_reads_the_same(
     )
     assert results[1] == first
     assert results[2] == first
+
+
+DECODE = """
+import json, pathlib, sys, warnings
+import datasets
+warnings.simplefilter("ignore")
+verdicts = {}
+for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):
+    try:
+        datasets.Image().decode_example({"bytes": path.read_bytes(), "path": None})
+        verdicts[path.name] = True
+    except Exception:
+        verdicts[path.name] = False
+print(json.dumps(verdicts))
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_is_let_in_is_what_every_version_decodes(
+    version: str, tmp_path: Path, environment: Environment
+) -> None:
+    jpeg = encoded(photo(1, (160, 120)), "JPEG")
+    images = {
+        **{f"exif, {name}": with_exif(jpeg, block) for name, block in EXIF.items()},
+        **{f"segment, {name}": with_segment(jpeg, *segment) for name, segment in SEGMENTS.items()},
+        **{f"damage, {name}": damage(jpeg) for name, damage in DAMAGE.items()},
+        **{f"form, {form}": encoded(photo(), form) for form in ("AVIF", "JPEG2000", "PPM", "TGA", "TIFF", "WEBP")},
+        **{f"mode, {mode}": encoded(photo().convert(mode), "TIFF") for mode in ("1", "CMYK", "LAB", "F", "RGBA")},
+    }  # fmt: skip
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for name, content in images.items():
+        (folder / name.replace("/", " of ")).write_bytes(content)
+    expected = {
+        name.replace("/", " of "): ImageCheck().fault(content) is None for name, content in images.items()
+    }
+    python = environment(f"datasets-{version}", f"datasets=={version}", "pillow", "s3fs")
+    assert json.loads(run(python, DECODE, str(folder), cwd=tmp_path)) == expected
 
 
 @pytest.mark.long

@@ -219,6 +219,11 @@ def test_a_split_without_a_column_does_not_move_when_images_are_added(tmp_path):
         ("file,fine,coarse", ["a/1.jpg,f,c"], {}, r"labels\.csv: no column 'path'"),
         ("path,fine,coarse", ["b/1.jpg,f,c"], {}, r"none of its 1 paths is in images\.tar; the first is 'b/1\.jpg'"),
         ("path,fine,coarse,split", ["a/1.jpg,f,c,"], {"split": "split"}, r"labels\.csv:2: column 'split' is empty"),
+        ("path,fine,coarse,split", ["a/1.jpg,f,c,train", "a/2.jpg,f,c,all"], {"split": "split"},
+         r"labels\.csv:3: column 'split': split 'all': `datasets` takes this word for all splits"),
+        ("path,fine,coarse,split", ["a/1.jpg,f,c,2019"], {"split": "split"}, r"labels\.csv:2: .*split '2019'"),
+        ("path,fine,coarse,split", ["a/1.jpg,f,c,test-a"], {"split": "split"}, r"labels\.csv:2: .*split 'test-a'"),
+        ("path,fine,coarse,split", ["a/1.jpg,f,c,train+val"], {"split": "split"}, r"labels\.csv:2: .*'train\+val'"),
         ("path,fine,coarse", ["a/1.jpg,f,c"], {"images": ["photos"]}, "photos is missing"),
     ],
 )  # fmt: skip
