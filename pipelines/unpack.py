@@ -4,6 +4,7 @@ Rows are published in a shuffled order, and nobody can enter a `.tar.gz` half-wa
 index asks for, byte for byte; they are removed when the dataset is written.
 """
 
+import errno
 import io
 import shutil
 import tarfile
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from cairnhub.core.errors import BrokenData
+from cairnhub.core.errors import BrokenData, NoSpace
 from cairnhub.core.files import atomic_write, remove_leftovers, write_text_atomic
 from cairnhub.datasets_hub.records import QuarantineRow
 from cairnhub.pipelines.archives.kinds import archive_at
@@ -75,6 +76,7 @@ def unpack_streamed(index: Index, folder: Path, run_all: RunAll) -> tuple[Index,
 
     Raises:
         BrokenData: an archive is damaged, or holds no image of a split.
+        NoSpace: the disk is full.
     """
     table = pq.read_table(index.path)
     names = [name for name in pc.unique(table["archive"]).to_pylist() if name is not None]
@@ -85,7 +87,15 @@ def unpack_streamed(index: Index, folder: Path, run_all: RunAll) -> tuple[Index,
     tasks = [
         UnpackTask(index, archive, folder / f"{number:05d}.tar") for number, archive in enumerate(streamed)
     ]
-    list(run_all(unpack, tasks))
+    try:
+        list(run_all(unpack, tasks))
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise NoSpace(
+            f"the disk of {folder} is full: the images of {', '.join(map(str, streamed))} are unpacked there; "
+            "free some space and run again"
+        ) from None
     rows, quarantined = _placed(table, tasks)
     if lost := set(table["split"].to_pylist()) - set(rows["split"].to_pylist()):
         raise BrokenData(

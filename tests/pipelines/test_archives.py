@@ -1,26 +1,29 @@
 """From archives to a published dataset: read once, hostile or damaged members quarantined, killed at any moment."""
 
+import errno
 import json
 import multiprocessing
 import random
 import sys
 import tarfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import datasets
 import numpy as np
 import pandas as pd
 import pytest
-from tiny import inat_names, member, photograph, tiny_context, write_tree
+from tiny import inat_names, member, photograph, tiny_context, write_archive, write_tree
 
 from cairnhub.core.errors import CairnError
 from cairnhub.datasets_hub.check import check_dataset
 from cairnhub.datasets_hub.loader import describe
-from cairnhub.pipelines.artifacts.index import shuffle_keys
+from cairnhub.pipelines.artifacts.index import IndexFolder, shuffle_keys
 from cairnhub.pipelines.context import Context
-from cairnhub.pipelines.index_parts import cut_runs
+from cairnhub.pipelines.index_parts import Index, cut_parts, cut_runs
 from cairnhub.pipelines.stages import index, publish
+from cairnhub.pipelines.unpack import unpack_streamed
 
 OPENED: list[str] = []
 """Every file that is opened while `watching` says so."""
@@ -252,6 +255,64 @@ def test_new_images_change_the_shards_that_they_fall_into_and_no_other(tmp_path)
     ]
     assert len(hashes[0]) > 12
     assert 1 <= len(hashes[0] - hashes[1]) <= 5
+
+
+def streamed_index(root: Path, members) -> Index:
+    """An index of `a.jpg` (train), `b.jpg` and `c.jpg` (test) in a streamed archive."""
+    write_archive(root / "x.tar.gz", members)
+    rows = [(name[0], split, "x.tar.gz", name, None, None, "fine") for name, split in
+            (("a.jpg", "train"), ("b.jpg", "test"), ("c.jpg", "test"))]  # fmt: skip
+    columns = ["image_id", "split", "archive", "member", "offset", "size_bytes", "fine"]
+    frame = pd.DataFrame(rows, columns=columns).astype({"offset": "Int64", "size_bytes": "Int64"})
+    IndexFolder(root).save_images(frame)
+    return Index(root / "images.parquet", root, "fine", "one")
+
+
+@pytest.mark.parametrize(
+    ("members", "images", "reasons"),
+    [
+        (["a", "b", "c"], {"a": 0, "b": 1, "c": 2}, {}),
+        (["c", "a", "b", "c"], {"a": 1, "b": 2, "c": 3}, {"c.jpg": "replaced by a later member of its name"}),
+        (["a", "../a", "c"], {"a": 0, "c": 2},
+         {"b.jpg": "not in x.tar.gz", "../a.jpg": "refused: its name leaves the archive"}),
+        (["a", "b", "b", "b", "x"], {"a": 0, "b": 3}, {"b.jpg": "replaced by a later member of its name",
+                                                       "c.jpg": "not in x.tar.gz"}),
+    ],
+)  # fmt: skip
+def test_a_streamed_archive_is_unpacked_to_the_byte(tmp_path, members, images, reasons):
+    data = [photograph(i)[: 1000 + 512 * i] for i in range(len(members))]
+    named = [member(f"{name}.jpg", content) for name, content in zip(members, data, strict=True)]
+    index, quarantined = unpack_streamed(streamed_index(tmp_path, named), tmp_path / "unpacked", map)
+    found = {row.image_id: row.image for part in cut_parts(index, 10**9) for row in part.read()}
+    assert found == {name: data[i] for name, i in images.items()}
+    assert {row.path: row.reason for row in quarantined} == reasons
+
+
+def test_what_was_unpacked_is_used_again_by_the_same_index_only(tmp_path):
+    index = streamed_index(tmp_path, [member(f"{name}.jpg", photograph(1)) for name in "abc"])
+    unpack_streamed(index, tmp_path / "unpacked", map)
+    inode = (tmp_path / "unpacked/00000.tar").stat().st_ino
+    unpack_streamed(index, tmp_path / "unpacked", map)
+    assert (tmp_path / "unpacked/00000.tar").stat().st_ino == inode
+    write_archive(tmp_path / "x.tar.gz", [member(f"{name}.jpg", photograph(2)) for name in "abc"])
+    again, _ = unpack_streamed(replace(index, fingerprint="two"), tmp_path / "unpacked", map)
+    assert {row.image for part in cut_parts(again, 10**9) for row in part.read()} == {photograph(2)}
+
+
+def test_a_full_disk_is_said(tmp_path, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    index = streamed_index(tmp_path, [member("a.jpg", photograph(1))])
+    monkeypatch.setattr(tarfile.TarFile, "addfile", full)
+    with pytest.raises(CairnError, match=r"disk of .* is full: the images of x\.tar\.gz"):
+        unpack_streamed(index, tmp_path / "unpacked", map)
+
+
+def test_a_split_without_an_image_is_named(tmp_path):
+    index = streamed_index(tmp_path, [member("b.jpg", photograph(1))])
+    with pytest.raises(CairnError, match=r"split 'train' has no image: not in x\.tar\.gz"):
+        unpack_streamed(index, tmp_path / "unpacked", map)
 
 
 def test_an_index_of_another_order_is_refused(tmp_path):
