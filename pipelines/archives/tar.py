@@ -94,6 +94,13 @@ class OpenTar:
         """The bytes at the entry's offset, fewer where the tar ends before."""
         return os.pread(self._descriptor, entry.size_bytes or 0, entry.offset or 0)
 
+    def will_read(self, entry: Entry) -> None:
+        """Let the disk begin to fetch a member that is read soon: members in any order come as fast as in the tar's."""
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(
+                self._descriptor, entry.offset or 0, entry.size_bytes or 0, os.POSIX_FADV_WILLNEED
+            )
+
     def close(self) -> None:
         """Let go of the file."""
         os.close(self._descriptor)

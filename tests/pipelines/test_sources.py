@@ -18,6 +18,7 @@ from cairnhub.pipelines.archives.member_reader import MemberReader
 from cairnhub.pipelines.archives.tar import Tar
 from cairnhub.pipelines.archives.targz import TarGz
 from cairnhub.pipelines.archives.zip import Zip
+from cairnhub.pipelines.artifacts.index import IndexFolder
 from cairnhub.pipelines.index_parts import Index, cut_parts
 from cairnhub.pipelines.samples.generate import generate
 from cairnhub.pipelines.samples.shapes.packing import write_bytes, write_zip
@@ -26,6 +27,7 @@ from cairnhub.pipelines.sources import csv_tables
 from cairnhub.pipelines.sources.formats.gldv2.landmark_table import landmark_table, readable_name
 from cairnhub.pipelines.sources.formats.gldv2.reader import GLDv2
 from cairnhub.pipelines.sources.formats.table import Table
+from cairnhub.pipelines.unpack import unpack_streamed
 
 
 def jpeg(shade: int) -> bytes:
@@ -250,14 +252,16 @@ def test_a_table_takes_folders_and_every_kind_of_archive(tmp_path):
     source = table_source(images=["x.zip", "own", "x.tgz", "x.tar"])
     listing = Table("mine", source).list_images(tmp_path)
     assert listing.quarantine.empty
-    listing.images.to_parquet(tmp_path / "images.parquet", index=False)
+    IndexFolder(tmp_path).save_images(listing.images)
     rows = pq.read_table(tmp_path / "images.parquet").to_pylist()
     assert [row["archive"] for row in rows if row["image_id"].startswith("own")] == [None] * 3
     assert {row["image_id"][:3] for row in rows if row["offset"] is None} == {"own", "tgz"}
-    parts = cut_parts(Index(tmp_path / "images.parquet", tmp_path, "fine", ""), 10**9)
+    listed = Index(tmp_path / "images.parquet", tmp_path, "fine", "")
+    index, _ = unpack_streamed(listed, tmp_path / "unpacked", map)
+    parts = cut_parts(index, 10**9)
     assert {row.image_id: row.image for part in parts for row in part.read()} == contents
     read = {path.name for part in parts for path in part.reads()}
-    assert read == {"images.parquet", "x.tar", "x.tgz", "x.zip", "0.jpg", "1.jpg", "2.jpg"}
+    assert read == {"images.parquet", "x.tar", "00000.tar", "x.zip", "0.jpg", "1.jpg", "2.jpg"}
     mirrored = {row.name for row in Table("mine", source).own_files(str(tmp_path))}
     assert mirrored == {"labels.csv", "x.tar", "x.tgz", "x.zip", *(f"own/{n}.jpg" for n in range(3))}
 

@@ -5,6 +5,7 @@ import io
 import json
 import tarfile
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -80,10 +81,10 @@ def write_inat(store: Path, members: Iterable[Member]) -> None:
     write_archive(store / "train_val2018.tar.gz", members)
 
 
-def write_grocery(store: Path, members: Iterable[Member]) -> None:
-    """Images 0 to 59 in `images.tar`; every fifth tests."""
+def write_grocery(store: Path, members: Iterable[Member], rows: Iterable[str] = ()) -> None:
+    """Images in `images.tar`; by default 0 to 59, of which every fifth tests."""
     store.mkdir(parents=True)
-    rows = [
+    rows = rows or [
         f"{i:03d}.jpg,fine {i % 6},middle {i % 3},all,{'train' if i % 5 else 'test'}" for i in range(N_IMAGES)
     ]
     (store / "labels.csv").write_text("\n".join(["path,fine,middle,coarse,split", *rows]) + "\n")
@@ -91,9 +92,16 @@ def write_grocery(store: Path, members: Iterable[Member]) -> None:
 
 
 def tiny_context(
-    root: Path, dataset: str, n_workers: int = 1, members: Iterable[Member] | None = None
+    root: Path,
+    dataset: str,
+    n_workers: int = 1,
+    members: Iterable[Member] | None = None,
+    rows: Iterable[str] = (),
 ) -> Context:
-    """A project with one dataset that is fetched; of shards that hold about fifteen images."""
+    """A project with one dataset that is fetched; of shards that hold about fifteen images.
+
+    `rows` are those of grocery's table.
+    """
     executor, publish = Executor(n_workers=n_workers), Publish(shard_size_mb=1, rows_per_group=5)
     params = load_params(ROOT / "params.yaml")
     subset = Subsets(full=Subset(splits=("train", "test")))  # not held against the counts of the whole
@@ -110,7 +118,7 @@ def tiny_context(
     )
     if not context.paths.store.exists():
         names = inat_names() if dataset == "inat2018" else [f"{i:03d}.jpg" for i in range(N_IMAGES)]
-        write = write_inat if dataset == "inat2018" else write_grocery
+        write = write_inat if dataset == "inat2018" else partial(write_grocery, rows=rows)
         write(context.paths.store, members or [member(name, photograph(i)) for i, name in enumerate(names)])
         files = [
             {
