@@ -24,7 +24,7 @@ from requests import Response
 
 from cairnhub.core.errors import CairnError
 from cairnhub.datasets_hub.card import front_matter, read_card
-from cairnhub.datasets_hub.duplicates import decode, difference_hash
+from cairnhub.datasets_hub.duplicates import decode, look
 from cairnhub.datasets_hub.image_check import ImageCheck
 from cairnhub.datasets_hub.location import Location, open_dataset
 from cairnhub.datasets_hub.stats import Stats
@@ -348,7 +348,7 @@ def _zip(content: bytes, folder: Path) -> None:
 def _image(content: bytes, folder: Path) -> None:
     ImageCheck().fault(content)
     if ImageCheck(MAX_PIXELS, decode=True).fault(content) is None:
-        difference_hash(decode(content))
+        look(decode(content))
 
 
 def pictures() -> list[bytes]:

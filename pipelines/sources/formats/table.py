@@ -39,7 +39,9 @@ class Table(SourceReader):
     def list_images(self, store: Path) -> Listing:
         """List the CSV's rows and where each image lies."""
         rows = self._rows(store / self.source.labels)
-        rows, repeated = quarantine(rows, rows["image_id"].duplicated(), "its path is listed twice")
+        rows = self._once(rows)
+        twice = rows["image_id"].duplicated(keep=False)
+        rows, repeated = quarantine(rows, twice, "its path is listed twice, with other labels or splits")
         blank = (rows[list(self.levels)] == "").any(axis="columns")
         rows, unlabelled = quarantine(rows, blank, "a level is empty")
         members = self._members(store)
@@ -88,6 +90,15 @@ class Table(SourceReader):
             raise BadInput(f"{path}:{line}: column {source.split!r} is empty; every image needs a split")
         check_spelling(rows["split"].value_counts(), f"{path}: column {source.split!r}")
         return rows
+
+    def _once(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """The rows without those that say again what one before says: they are one image."""
+        again = rows.duplicated()
+        if again.any():
+            log.info(
+                f"{self.dataset}: {int(again.sum()):,} rows repeat one before them in full: one image each"
+            )
+        return rows[~again]
 
     def _members(self, store: Path) -> pd.DataFrame:
         archives = [archive_at(store, name) for name in self.source.images]
