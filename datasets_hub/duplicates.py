@@ -7,8 +7,6 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from cairnhub.datasets_hub.image_check import open_image
-
 Bits = npt.NDArray[np.uint64]
 Layouts = npt.NDArray[np.uint8]
 _BANDS = 4  # two 64-bit hashes that differ in at most 3 bits agree in one of four 16-bit bands
@@ -17,9 +15,7 @@ _MIN_RISE = 2  # grey levels of 255: below lies what recompression adds
 _MIN_BITS = 8  # of a picture with so little structure the hash says nothing
 _LAYOUT_SIDE = 4
 LAYOUT_SIZE = 3 * _LAYOUT_SIDE**2
-_MAX_COLOUR_DISTANCE = (
-    16  # of 255, in any cell: copies, recompressed or scaled, differ by 5, other pictures by 30
-)
+_MAX_COLOUR_DISTANCE = 16  # of 255, in any cell: copies differ by 5, other pictures by 30
 _MAX_GAP = 250  # in a run that agrees in a band, how far apart two are compared: the search stays linear
 _CHUNK = 1 << 20
 
@@ -49,17 +45,6 @@ class DuplicatePair:
     first: int
     second: int
     distance: int
-
-
-def decode(image: bytes) -> Image.Image:
-    """The whole image, JPEGs at reduced size (every byte is still read).
-
-    Raises:
-        OSError: it is broken or no image; and the rest of `DECODING_FAULTS`.
-    """
-    opened = open_image(image)
-    opened.draft("RGB", (64, 64))
-    return opened.convert("RGB")
 
 
 def look(picture: Image.Image) -> Look:

@@ -143,7 +143,7 @@ def _shared(n_shared: int, levels: Sequence[str]) -> tuple[str, Grade]:
 
 
 def thumbnail(image: Image.Image, side_px: int) -> str:
-    """A small square JPEG as a data address."""
+    """A small square JPEG of an RGB picture as a data address."""
     buffer = io.BytesIO()
-    square(image.convert("RGB"), side_px).save(buffer, "JPEG", quality=72, optimize=True)
+    square(image, side_px).save(buffer, "JPEG", quality=72, optimize=True)
     return data_uri(buffer.getvalue())

@@ -7,6 +7,9 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 from cairnhub.core.safe_names import stays_below
 from cairnhub.core.text import quoted
 from cairnhub.datasets_hub.card import EvaluationProtocol
+from cairnhub.datasets_hub.level_names import check_level_names
+from cairnhub.datasets_hub.readers import split_name_fault
+from cairnhub.hierarchies.label_tree.label_rules import Twins
 from cairnhub.pipelines.settings.strict import Strict
 
 Sha256 = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
@@ -24,17 +27,27 @@ def _levels(names: tuple[str, ...]) -> tuple[str, ...]:
     taken = {"image_id", "split", "archive", "member", "offset", "size_bytes"}
     if len(set(names)) != len(names) or taken & set(names):
         raise ValueError(f"level names must differ, and none be one of {', '.join(sorted(taken))}")
+    check_level_names(names)
     return names
 
 
+def _split_name(name: str) -> str:
+    if fault := split_name_fault(name):
+        raise ValueError(fault)
+    return name
+
+
 FileName = Annotated[str, AfterValidator(_file_name)]
+SplitName = Annotated[str, AfterValidator(_split_name)]
+Qualify = Literal["parent", "refuse"]
+"""A label that stands under two parents becomes one below each, named by its parent, or is refused."""
 Levels = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_levels)]
 
 
 class Subset(Strict):
     """Which part of a source is built: all of it by default. What is excluded is counted by reason."""
 
-    splits: tuple[str, ...] = ()
+    splits: tuple[SplitName, ...] = ()
     """Only these; none named means all."""
     max_images_per_label: int | None = Field(default=None, ge=1)
     """At most so many images per label of the finest level and split, chosen by the hash of their ids."""
@@ -84,6 +97,7 @@ class GLDv2Source(Strict):
     """`proposed` from names and types, then reviewed; or `published`: H-GLDv2's own labels give the tree."""
     keep_unlabelled: bool = False
     """With `published`: keep landmarks without a label, under `unlabelled`; queries never show one."""
+    qualify: Qualify = "parent"
     subset: GLDv2Subsets = GLDv2Subsets()
 
 
@@ -94,6 +108,7 @@ class INat2018Source(Strict):
     files: str | None = None
     """The dataset whose files these are; without one, the dataset has files of its own."""
     levels: Levels = ("species", "genus", "family", "order", "class", "phylum", "kingdom")
+    qualify: Qualify = "parent"
     subset: Subsets = Subsets()
 
 
@@ -101,6 +116,7 @@ class DyMLSource(Strict):
     """One of the three DyML datasets: animal, vehicle, product."""
 
     format: Literal["dyml"]
+    qualify: Qualify = "parent"
     subset: Subsets = Subsets()
 
 
@@ -178,6 +194,10 @@ class TableSource(Strict):
     """The CSV column with an image's path: seen from the mirror, or the member's name inside a tar."""
     levels: Levels
     """The CSV columns of the levels, fine -> coarse."""
+    qualify: Qualify = "parent"
+    """`refuse` also quarantines rows whose label is empty on any level; `parent` those without a finest one."""
+    twins: Twins = "refuse"
+    """Labels that differ only in case, spaces or Unicode form are most often one; `keep` has them apart."""
     split: Split = SplitByClass()
     """The CSV column of the split, or how images are divided; by default half of the finest classes are `test`."""
     protocols: tuple[EvaluationProtocol, ...] | None = None

@@ -42,6 +42,7 @@ def read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
         raise BadInput(
             f"{path}:2: more cells than the header has columns; add the missing name to the header"
         )
+    frame.index = pd.RangeIndex(2, len(frame) + 2)  # the line, below the header's
     return frame
 
 

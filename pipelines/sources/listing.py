@@ -6,6 +6,7 @@ from typing import Literal
 
 import pandas as pd
 
+from cairnhub.hierarchies.label_tree.qualification import Qualified
 from cairnhub.pipelines.archives.entry import Entry
 
 ATTRIBUTION: tuple[Literal["source_url", "author", "license", "title"], ...] = (
@@ -36,6 +37,7 @@ class Listing:
         chains: type -> its superclasses, nearest first, where they were mined.
         ground_truth: where a benchmark lists the answers of each query: `query_id`, `image_id`, `usage`.
         refused_members: columns `member`, `reason`: members of archives that are refused and that no list asks for.
+        qualified: labels that were told apart from others of their name, coarse to fine.
     """
 
     images: pd.DataFrame
@@ -46,6 +48,7 @@ class Listing:
     chains: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     ground_truth: pd.DataFrame | None = None
     refused_members: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["member", "reason"]))
+    qualified: tuple[Qualified, ...] = ()
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Per split: listed = indexed + quarantined + excluded."""
@@ -90,8 +93,11 @@ def quarantine(
     images: pd.DataFrame, is_bad: "pd.Series[bool]", reason: "str | pd.Series[str]"
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Divide rows into the good ones and a quarantine table that gives the reason."""
-    bad = images.loc[is_bad, ["image_id", "split"]].assign(reason=reason)
-    return images.loc[~is_bad], bad
+    bad = images.loc[is_bad, ["image_id", "split"]]
+    given = (
+        reason if isinstance(reason, str) else reason.reindex(bad.index)
+    )  # an empty frame would take a longer index
+    return images.loc[~is_bad], bad.assign(reason=given)
 
 
 def exclude(

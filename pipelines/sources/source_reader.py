@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from cairnhub.datasets_hub.card import Card, EvaluationProtocol
+from cairnhub.hierarchies.label_tree.label_rules import Twins
 from cairnhub.pipelines.settings.fetch import Fetch
 from cairnhub.pipelines.sources.ledger import FetchedFile
 from cairnhub.pipelines.sources.listing import Listing
@@ -18,12 +19,14 @@ class SourceReader(ABC):
         levels: names of the levels of its published tree, fine -> coarse.
         version: what its authors call this version of it; empty where there is one only.
         edition: its counts are held against `registries/<edition>.counts.yaml`, if there is one; empty for none.
+        twins: whether labels that differ only by case, spaces or Unicode form are refused, or kept apart.
         has_registry: whether `registries/<dataset>.tsv` lists its files; if not, `own_files` does.
     """
 
     levels: tuple[str, ...]
     version: str = ""
     edition: str = ""
+    twins: Twins = "refuse"
     has_registry: bool = True
 
     @abstractmethod

@@ -8,12 +8,15 @@ import pandas as pd
 
 from cairnhub.core.errors import BrokenData
 from cairnhub.core.files import replace_folder
+from cairnhub.core.text import quoted
 from cairnhub.datasets_hub.card import EvaluationProtocol, Source
+from cairnhub.hierarchies.label_tree.qualification import Qualified
 from cairnhub.pipelines.artifacts.index import IndexCounts, IndexFolder
 from cairnhub.pipelines.artifacts.protocols import ProtocolsFolder
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.sources.csv_tables import is_in
 from cairnhub.pipelines.sources.fetching import require_fetched
+from cairnhub.pipelines.sources.label_names import SHOWN, and_more, by_name
 from cairnhub.pipelines.sources.listing import Listing
 from cairnhub.pipelines.sources.readers import reader, subset_of
 from cairnhub.pipelines.sources.registered_counts import check_counts, expected_counts
@@ -52,7 +55,16 @@ def run(context: Context) -> None:
         index.save_labels(listing.published_labels, listing.chains)
         if listing.names is not None:
             _names(listing.names, listing.images[source.levels[0]]).to_parquet(index.names, index=False)
-        index.save_counts(IndexCounts(listing.counts(), listing.excluded, fetched, tuple(source.levels)))
+        index.save_counts(
+            IndexCounts(
+                listing.counts(),
+                listing.excluded,
+                fetched,
+                tuple(source.levels),
+                _qualified(context.dataset, listing.qualified),
+                source.twins,
+            )
+        )
         index.card.write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
     with replace_folder(context.paths.protocols) as folder:
         truth = listing.ground_truth
@@ -118,6 +130,20 @@ def _names(names: pd.DataFrame, labels: "pd.Series[str]") -> pd.DataFrame:
     summary = ", ".join(f"{count:,} {change}" for change, count in changes.value_counts(sort=False).items())
     log.info(f"{len(shown):,} names made readable (names.parquet): {summary}")
     return shown
+
+
+def _qualified(dataset: str, report: Sequence[Qualified]) -> dict[str, dict[str, list[str]]]:
+    """Level -> name -> the labels that it became; says so in a line per level."""
+    became: dict[str, dict[str, list[str]]] = {}
+    for (level, name), group in by_name(report).items():
+        became.setdefault(level, {})[name] = [each.label for each in group]
+    for level, names in became.items():
+        shown = "; ".join(f"{name!r} is {quoted(labels, SHOWN)}" for name, labels in [*names.items()][:SHOWN])
+        log.info(
+            f"{dataset} {level}: {len(names):,} names told apart by what stands above (counts.json): {shown}"
+            f"{and_more(len(names))}"
+        )
+    return became
 
 
 def _ground_truth(truth: pd.DataFrame, shown: "pd.Series[str]") -> pd.DataFrame:

@@ -53,7 +53,8 @@ def _train(context: Context) -> None:
     settings, name = context.settings(Train), _recipe_name(context)
     recipe, tree = load_recipe(name), LabelTree.load(context.paths.hub_tree)
     splits = LocalSplits(context.paths.shards, tree)
-    images = ImageDataset(splits.open(training_split(splits.names)), recipe.network.decoded_side_px)
+    split = splits.open(training_split(splits.names))
+    images = ImageDataset(split, recipe.network.decoded_side_px, recipe.network.ground)
     n_alone = int((np.unique(images.labels[:, 0], return_counts=True)[1] == 1).sum())
     with process_group() as group:
         if group.rank == 0:

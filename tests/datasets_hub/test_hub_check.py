@@ -15,13 +15,13 @@ from PIL import Image, ImageDraw, ImageEnhance
 
 from cairnhub.core.errors import CairnError
 from cairnhub.datasets_hub.check import check_dataset
+from cairnhub.datasets_hub.decoding import decode_image
 from cairnhub.datasets_hub.duplicate_table import SCHEMA
 from cairnhub.datasets_hub.duplicates import (
     _MAX_GAP,
     LAYOUT_SIZE,
     DuplicatePair,
     _same_band,
-    decode,
     look,
     near_pairs,
 )
@@ -250,7 +250,7 @@ def on_white(shape: str, colour: str) -> Image.Image:
 def saved(image: Image.Image, quality: int = 90) -> Image.Image:
     out = io.BytesIO()
     image.save(out, "JPEG", quality=quality)
-    return decode(out.getvalue())
+    return decode_image(out.getvalue())
 
 
 def are_alike(one: Image.Image, other: Image.Image) -> bool:

@@ -9,11 +9,14 @@ import pandas as pd
 from cairnhub.core.errors import BadInput, NotFound
 from cairnhub.core.hashing import sha256_of
 from cairnhub.datasets_hub.card import Card, EvaluationProtocol
+from cairnhub.datasets_hub.readers import split_name_fault
 from cairnhub.pipelines.archives.folder import Folder
 from cairnhub.pipelines.archives.kinds import archive_at
 from cairnhub.pipelines.executors.local import HERE, Executor
 from cairnhub.pipelines.settings.sources import Subset, TableSource
 from cairnhub.pipelines.sources.csv_tables import read_csv
+from cairnhub.pipelines.sources.label_names import tell_apart
+from cairnhub.pipelines.sources.listed_rows import as_stored, lacks_a_label, listed_twice
 from cairnhub.pipelines.sources.listing import PLACE, Listing, quarantine
 from cairnhub.pipelines.sources.match_members import list_members, match_members
 from cairnhub.pipelines.sources.registry import RegistryRow
@@ -35,21 +38,24 @@ class Table(SourceReader):
         self.edition = dataset
         self.source = source
         self.levels = source.levels
+        self.twins = source.twins
 
     def list_images(self, store: Path) -> Listing:
         """List the CSV's rows and where each image lies."""
-        rows = self._rows(store / self.source.labels)
-        rows = self._once(rows)
-        twice = rows["image_id"].duplicated(keep=False)
-        rows, repeated = quarantine(rows, twice, "its path is listed twice, with other labels or splits")
-        blank = (rows[list(self.levels)] == "").any(axis="columns")
-        rows, unlabelled = quarantine(rows, blank, "a level is empty")
+        path, rule = store / self.source.labels, self.source.qualify
+        rows = self._once(self._rows(path))
         members = self._members(store)
-        matches = match_members(rows, members, ["image_id"], f"not in {', '.join(self.source.images)}")
+        rows["member"] = as_stored(rows["image_id"], members["member"])
+        twice = listed_twice(rows, [*self.levels, "split"])
+        rows, repeated = quarantine(rows, pd.Series(rows.index.isin(twice.index), rows.index), twice)
+        lacking = lacks_a_label(rows, self.levels, needs_all=rule == "refuse")
+        rows, unlabelled = quarantine(rows, lacking, "a level is empty")
+        rows, qualified = tell_apart(rows, self.levels, rule, path, has_lines=True)
+        matches = match_members(rows, members, ["member"], f"not in {', '.join(self.source.images)}")
         if matches.images.empty:
             raise BadInput(
                 f"{store / self.source.labels}: none of its {len(rows)} paths is in {', '.join(self.source.images)}; "
-                f"the first is {rows['image_id'].iloc[0]!r}, and the images look like {members['image_id'].iloc[0]!r}"
+                f"the first is {rows['image_id'].iloc[0]!r}, and the images look like {members['member'].iloc[0]!r}"
                 if len(rows) and len(members)
                 else f"{store / self.source.labels}: lists no usable image"
             )
@@ -59,6 +65,7 @@ class Table(SourceReader):
             images[[*PLACE, *self.levels]],
             pd.concat([repeated, unlabelled, matches.quarantine], ignore_index=True),
             refused_members=matches.refused_members,
+            qualified=qualified,
         )
 
     def own_files(self, mirror: str) -> list[RegistryRow]:
@@ -75,6 +82,7 @@ class Table(SourceReader):
         return [_local_row(name, source.hashes.get(name), Path(mirror)) for name in names]
 
     def _rows(self, path: Path) -> pd.DataFrame:
+        """What the table says of each image; the index is the line."""
         source = self.source
         wanted = [source.path, *self.levels, *([source.split] if isinstance(source.split, str) else [])]
         frame = read_csv(path, wanted)
@@ -86,8 +94,15 @@ class Table(SourceReader):
             return rows
         rows["split"] = frame[source.split].str.strip()
         if (rows["split"] == "").any():
-            line = int((rows["split"] == "").to_numpy().argmax()) + 2
-            raise BadInput(f"{path}:{line}: column {source.split!r} is empty; every image needs a split")
+            lines = rows.index[rows["split"] == ""]
+            more = f" and in {len(lines) - 1:,} more lines" if len(lines) > 1 else ""
+            raise BadInput(
+                f"{path}:{lines[0]}: column {source.split!r} is empty{more}; every image needs a split"
+            )
+        for split in rows["split"].unique():
+            if fault := split_name_fault(split):
+                line = rows.index[rows["split"] == split][0]
+                raise BadInput(f"{path}:{line}: column {source.split!r}: {fault}")
         check_spelling(rows["split"].value_counts(), f"{path}: column {source.split!r}")
         return rows
 
@@ -101,9 +116,7 @@ class Table(SourceReader):
         return rows[~again]
 
     def _members(self, store: Path) -> pd.DataFrame:
-        archives = [archive_at(store, name) for name in self.source.images]
-        members = list_members(archives, self.executor)
-        return members.assign(image_id=members["member"])
+        return list_members([archive_at(store, name) for name in self.source.images], self.executor)
 
     def protocols(self, splits: Collection[str]) -> tuple[EvaluationProtocol, ...]:
         """Those that `params.yaml` declares, else those that the splits' names tell."""
