@@ -108,7 +108,7 @@ class Table(SourceReader):
 
     def _once(self, rows: pd.DataFrame) -> pd.DataFrame:
         """The rows without those that say again what one before says: they are one image."""
-        again = rows.duplicated()
+        again = rows.duplicated(["image_id", *self.levels, "split"])
         if again.any():
             log.info(
                 f"{self.dataset}: {int(again.sum()):,} rows repeat one before them in full: one image each"
