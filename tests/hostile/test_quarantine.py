@@ -12,6 +12,7 @@ import zipfile
 from dataclasses import replace
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from PIL import Image
 
@@ -191,7 +192,7 @@ def test_html_in_labels_is_text_in_every_page(tmp_path):
     assert "<img src=x" not in page
     assert "<b>c</b>" not in page
     assert "<" not in escape(LABEL)
-    CheckResult(LABEL, 0, (), (), (LookAlike(LABEL, LABEL, 1, (b"", b"")),)).save_page(
+    CheckResult(LABEL, 0, (), (), pa.table({}), (LookAlike(LABEL, LABEL, 1, False, (b"", b"")),)).save_page(
         tmp_path / "pairs.html"
     )
     assert "<img src=x" not in (tmp_path / "pairs.html").read_text(encoding="utf-8")

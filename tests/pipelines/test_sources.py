@@ -192,17 +192,40 @@ def test_a_truncated_gzip_is_named(tmp_path):
 
 
 def test_a_table_lists_what_it_has_and_quarantines_the_rest(tmp_path):
-    rows = [*(f"a/{n}.jpg,f{n % 3},c" for n in range(8)), "a/7.jpg,f1,c", "a/9.jpg,,c", "a/77.jpg,f1,c"]
+    rows = [*(f"a/{n}.jpg,f{n % 3},c" for n in range(8)), "a/7.jpg,f0,c", "a/9.jpg,,c", "a/77.jpg,f1,c"]
     write_table(tmp_path, rows)
     listing = Table("mine", table_source()).list_images(tmp_path)
-    assert set(listing.images["image_id"]) == {f"a/{n}.jpg" for n in range(8)}
+    assert set(listing.images["image_id"]) == {f"a/{n}.jpg" for n in range(7)}
     reasons = dict(zip(listing.quarantine["image_id"], listing.quarantine["reason"], strict=True))
     assert reasons == {
-        "a/7.jpg": "its path is listed twice",
+        "a/7.jpg": "listed as fine 'f1' (line 9) and as fine 'f0' (line 10)",
         "a/9.jpg": "a level is empty",
         "a/77.jpg": "not in images.tar",
     }
     assert sum(count["listed"] for count in listing.counts().values()) == len(rows)
+
+
+@pytest.mark.parametrize(
+    ("repeated", "n_images", "n_quarantined"),
+    [
+        (["a/3.jpg,f0,c,train"], 8, 0),
+        (["a/3.jpg,f0,c,train"] * 3, 8, 0),
+        (["a/3.jpg,f0,c,train", "a/4.jpg,f1,c,train"], 8, 0),
+        ([" a/3.jpg , f0,c,train"], 8, 0),
+        (["a/3.jpg,f1,c,train"], 7, 2),
+        (["a/3.jpg,f0,c,test"], 7, 2),
+        (["a/3.jpg,f0,c,train", "a/3.jpg,f2,c,train"], 7, 2),
+    ],
+)
+def test_a_row_that_is_there_twice_is_one_image_and_rows_that_contradict_each_other_are_none(
+    tmp_path, repeated, n_images, n_quarantined
+):
+    rows = [f"a/{n}.jpg,f{n % 3},c,train" for n in range(8)]
+    write_table(tmp_path, [*rows, *repeated], "path,fine,coarse,split")
+    listing = Table("mine", table_source(split="split")).list_images(tmp_path)
+    assert len(listing.images) == n_images
+    assert len(listing.quarantine) == n_quarantined
+    assert not set(listing.images["image_id"]) & set(listing.quarantine["image_id"])
 
 
 def test_a_split_without_a_column_does_not_move_when_images_are_added(tmp_path):

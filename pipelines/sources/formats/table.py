@@ -43,7 +43,7 @@ class Table(SourceReader):
     def list_images(self, store: Path) -> Listing:
         """List the CSV's rows and where each image lies."""
         path, rule = store / self.source.labels, self.source.qualify
-        rows = self._rows(path)
+        rows = self._once(self._rows(path))
         members = self._members(store)
         rows["member"] = as_stored(rows["image_id"], members["member"])
         twice = listed_twice(rows, [*self.levels, "split"])
@@ -105,6 +105,15 @@ class Table(SourceReader):
                 raise BadInput(f"{path}:{line}: column {source.split!r}: {fault}")
         check_spelling(rows["split"].value_counts(), f"{path}: column {source.split!r}")
         return rows
+
+    def _once(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """The rows without those that say again what one before says: they are one image."""
+        again = rows.duplicated(["image_id", *self.levels, "split"])
+        if again.any():
+            log.info(
+                f"{self.dataset}: {int(again.sum()):,} rows repeat one before them in full: one image each"
+            )
+        return rows[~again]
 
     def _members(self, store: Path) -> pd.DataFrame:
         return list_members([archive_at(store, name) for name in self.source.images], self.executor)
