@@ -73,12 +73,12 @@ class Table(SourceReader):
     def _rows(self, path: Path) -> pd.DataFrame:
         source = self.source
         wanted = [source.path, *self.levels, *([source.split] if source.split else [])]
-        frame = read_csv(path, wanted)
+        frame = read_csv(path, wanted, source.multiline)
         rows = pd.DataFrame({level: frame[level].str.strip() for level in self.levels})
         rows["image_id"] = frame[source.path].str.strip()
         rows["split"] = frame[source.split].str.strip() if source.split else rows["image_id"].map(_split_of)
         if (rows["split"] == "").any():
-            line = int((rows["split"] == "").to_numpy().argmax()) + 2
+            line = rows.index[rows["split"] == ""][0]
             raise BadInput(f"{path}:{line}: column {source.split!r} is empty; every image needs a split")
         return rows
 

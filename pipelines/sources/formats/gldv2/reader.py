@@ -178,7 +178,10 @@ class GLDv2(SourceReader):
         columns = ["id", "author", "license", "title"]
         credit = pd.DataFrame(columns=columns, dtype="str")
         if "train" in self.folders:
-            credit = keyed(store / "metadata/train_attribution.csv", "id", columns[1:])
+            path = (
+                store / "metadata/train_attribution.csv"
+            )  # free text: authors and titles as people wrote them
+            credit = keyed(path, "id", columns[1:], is_multiline=True)
         credit = credit.rename(columns={"id": "image_id"}).assign(split=self.folders.get("train", ""))
         return images.merge(credit, on=["image_id", "split"], how="left")
 
