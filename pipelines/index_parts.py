@@ -12,11 +12,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cairnhub.datasets_hub.records import Attribution, ImageRow, Partition, QuarantineRow
-from cairnhub.pipelines.archives.entry import REPEATED, Entry
+from cairnhub.pipelines.archives.entry import Entry
 from cairnhub.pipelines.archives.kinds import archive_at
 from cairnhub.pipelines.archives.member_reader import MemberReader
 from cairnhub.pipelines.archives.targz import TarGz
 
+LATER = "comes after another member of its name, in an archive that is read once"
 Record = dict[str, Any]
 """One row of the index, as Arrow gives it."""
 _ATTRIBUTION = Attribution.__slots__
@@ -125,16 +126,21 @@ class StreamPartition:
         """The images that the index asks for; last, the ones that the archive does not hold."""
         table = pq.read_table(self.index.path, filters=pc.field("archive") == self.archive.name)
         places = {member: place for place, member in enumerate(table["member"].to_pylist())}
+        offsets = table["offset"].to_pylist()
         taken = np.zeros(len(places), dtype=bool)
         for member in self.archive.members():
             place = places.get(member.name)
-            reason = REPEATED if place is not None and taken[place] else member.refusal
-            if place is None or taken[place]:
-                if reason:
+            is_listed = (
+                place is not None and offsets[place] is not None
+            )  # the index saw what the archive holds
+            if place is None or taken[place] or (is_listed and offsets[place] != member.offset):
+                reason = LATER if place is not None else member.refusal
+                if reason and not is_listed:
                     yield QuarantineRow(None, None, member.name, reason)
                 continue
             taken[place] = True
             record = _record(table, place)
+            reason = member.refusal
             yield _quarantined(record, reason) if reason else self.index.image(record, member.content)
         for place in np.flatnonzero(~taken).tolist():
             yield _quarantined(_record(table, place), f"not in {self.archive}")

@@ -28,6 +28,8 @@ class IndexCounts:
         fetched: hash of the manifest: a streamed archive may change while the rows stay; then what is published is
             stale.
         levels: the label columns, fine -> coarse.
+        n_unnamed: members of archives, and files of folders, that no list names; `unnamed.parquet` has them all.
+        unnamed: the first ten of them.
     """
 
     __pydantic_config__ = FORBID
@@ -36,6 +38,8 @@ class IndexCounts:
     excluded: dict[str, dict[str, int]]
     fetched: str
     levels: tuple[str, ...]
+    n_unnamed: int
+    unnamed: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -43,8 +47,9 @@ class IndexFolder:
     """The folder of an index.
 
     Attributes:
-        folder: with `images.parquet` (rows of a split stand together), `quarantine.parquet`, `counts.json` and
-            `card.json`; some sources add `names.parquet`, `published_labels.parquet`, `superclasses.json`.
+        folder: with `images.parquet` (rows of a split stand together), `quarantine.parquet`, `unnamed.parquet`,
+            `counts.json` and `card.json`; some sources add `names.parquet`, `published_labels.parquet`,
+            `superclasses.json`.
     """
 
     folder: Path
@@ -63,6 +68,11 @@ class IndexFolder:
     def quarantine(self) -> Path:
         """Listed images that cannot be had, then members that must not be read; `reason` says why."""
         return self.folder / "quarantine.parquet"
+
+    @property
+    def unnamed(self) -> Path:
+        """Column `path`: members of archives, and files of folders, that no list names."""
+        return self.folder / "unnamed.parquet"
 
     def counts(self) -> IndexCounts:
         """What became of the listed images."""

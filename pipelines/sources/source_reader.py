@@ -18,6 +18,8 @@ class SourceReader(ABC):
         levels: names of the levels of its published tree, fine -> coarse.
         version: what its authors call this version of it; empty where there is one only.
         edition: its counts are held against `registries/<edition>.counts.yaml`, if there is one; empty for none.
+        fetched: names of the files that the manifest lists: what else lies in the store is of another time and counts
+            for nothing; None before there is one.
         has_registry: whether `registries/<dataset>.tsv` lists its files; if not, `own_files` does.
     """
 
@@ -25,6 +27,7 @@ class SourceReader(ABC):
     version: str = ""
     edition: str = ""
     has_registry: bool = True
+    fetched: frozenset[str] | None = None
 
     @abstractmethod
     def list_images(self, store: Path) -> Listing:
@@ -33,6 +36,10 @@ class SourceReader(ABC):
     @abstractmethod
     def card(self) -> Card:
         """Licence, citation, protocols: what the published dataset says of itself."""
+
+    def is_fetched(self, name: str) -> bool:
+        """Whether a file of the store counts."""
+        return self.fetched is None or name in self.fetched
 
     def summary(self, store: Path) -> dict[str, dict[str, int]]:
         """Per split what the annotations count, to judge files that came by hand; see `Listing.summary`."""

@@ -7,12 +7,13 @@ import pandas as pd
 
 from cairnhub.core.errors import BrokenData
 from cairnhub.core.files import replace_folder
+from cairnhub.core.text import quoted
 from cairnhub.datasets_hub.card import Source
 from cairnhub.pipelines.artifacts.index import IndexCounts, IndexFolder
 from cairnhub.pipelines.artifacts.protocols import ProtocolsFolder
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.sources.csv_tables import is_in
-from cairnhub.pipelines.sources.fetching import require_fetched
+from cairnhub.pipelines.sources.fetching import read_manifest, require_fetched
 from cairnhub.pipelines.sources.listing import Listing
 from cairnhub.pipelines.sources.readers import reader, subset_of
 from cairnhub.pipelines.sources.registered_counts import check_counts, expected_counts
@@ -21,11 +22,15 @@ from cairnhub.pipelines.sources.subset import kept_protocols, reduce
 
 log = logging.getLogger(__name__)
 
+SHOWN = 10
+"""Of files that no list names."""
+
 
 def run(context: Context) -> None:
     """Write `images.parquet`, `quarantine.parquet`, `counts.json`, `card.json`, and what else a source tells."""
     require_fetched(context)
     source = reader(context.params, context.dataset, context.scale, context.executor)
+    source.fetched = frozenset(read_manifest(context.paths.manifest))
     card = source.card()
     whole = source.list_images(context.paths.store)
     _check_ids(whole)
@@ -48,7 +53,17 @@ def run(context: Context) -> None:
         index.save_labels(listing.published_labels, listing.chains)
         if listing.names is not None:
             _names(listing.names, listing.images[source.levels[0]]).to_parquet(index.names, index=False)
-        index.save_counts(IndexCounts(listing.counts(), listing.excluded, fetched, tuple(source.levels)))
+        index.save_counts(
+            IndexCounts(
+                listing.counts(),
+                listing.excluded,
+                fetched,
+                tuple(source.levels),
+                n_unnamed=len(listing.unnamed),
+                unnamed=tuple(listing.unnamed[:SHOWN]),
+            )
+        )
+        listing.unnamed.to_frame("path").to_parquet(index.unnamed, index=False)
         index.card.write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
     with replace_folder(context.paths.protocols) as folder:
         truth = listing.ground_truth
@@ -63,6 +78,11 @@ def run(context: Context) -> None:
         log.info(f"{context.dataset}: {number:,} in quarantine.parquet: {reason}")
     for reason, number in listing.refused_members["reason"].value_counts().items():
         log.info(f"{context.dataset}: {number:,} members of archives {reason}")
+    if len(listing.unnamed):
+        names = quoted(listing.unnamed, SHOWN)
+        log.info(
+            f"{context.dataset}: {len(listing.unnamed):,} files that no list names (unnamed.parquet): {names}"
+        )
 
 
 def _quarantine(listing: Listing) -> pd.DataFrame:

@@ -35,7 +35,12 @@ class VehicleID(SourceReader):
         images = pd.concat([_read_split(archive, split) for split in SPLIT_FILES], ignore_index=True)
         matches = match_members(images, list_members([archive]), ["member"], f"not in {ARCHIVE}")
         images = matches.images.sort_values(["split", "offset"], ignore_index=True)
-        return Listing(images[[*PLACE, *LEVELS]], matches.quarantine, refused_members=matches.refused_members)
+        return Listing(
+            images[[*PLACE, *LEVELS]],
+            matches.quarantine,
+            refused_members=matches.refused_members,
+            unnamed=matches.unnamed,
+        )
 
     def card(self) -> Card:
         """What the published dataset says of itself."""
