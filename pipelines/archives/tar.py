@@ -21,6 +21,8 @@ from cairnhub.pipelines.archives.entry import (
 
 MAX_HEADER_BYTES = 2**20
 """Of a long name or of extended attributes: `tarfile` reads them at once."""
+MAX_ZERO_BLOCKS = 2**21
+"""Of 512 bytes, behind a member: padding has a few, and one that unpacks without end has more."""
 _EXTENSIONS = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE,
                tarfile.SOLARIS_XHDTYPE)  # fmt: skip
 _NO_FILES = {
@@ -106,7 +108,7 @@ class Header(tarfile.TarInfo):
             info = super().fromtarfile(tarfile_)
         except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
             tarfile_.n_zeros = getattr(tarfile_, "n_zeros", 0) + 1  # type: ignore[attr-defined]
-            if tarfile_.n_zeros > MAX_MEMBER_BYTES // tarfile.BLOCKSIZE:  # type: ignore[attr-defined]
+            if tarfile_.n_zeros > MAX_ZERO_BLOCKS:  # type: ignore[attr-defined]
                 raise tarfile.ReadError("no end behind the last member") from None
             raise
         except (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError) as error:  # type: ignore[attr-defined]

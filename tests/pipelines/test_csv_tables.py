@@ -26,10 +26,16 @@ def read(tmp_path, text: str, name: str = "x.csv", **options) -> pd.DataFrame:
         ('5.jpg,,"f5', r"x\.csv:7: a quote .* not closed in its line \('f5\\"),
         ('5.jpg,"two\nlines",f5', r"x\.csv:7: .*two.*declare multiline: true"),
         ('5.jpg,"old\rMac",f5', r"x\.csv:7: .*old.*declare multiline: true"),
-        ('5.jpg,"tall" vase,f5', r"x\.csv:7: ',' expected after '\"': a cell that has quotes must stand in quotes"),
+        (
+            '5.jpg,"tall" vase,f5',
+            r"x\.csv:7: ',' expected after '\"': a cell that has quotes must stand in quotes",
+        ),
         ('5.jpg,"note,f5"', r"x\.csv:7: cells: 2, where the header has 3"),
         ("5.jpg,f5", r"x\.csv:7: cells: 2, where the header has 3"),
-        ("5.jpg,a,b,f5", r"x\.csv:7: cells: 4, where the header has 3; a cell with a comma must stand in quotes"),
+        (
+            "5.jpg,a,b,f5",
+            r"x\.csv:7: cells: 4, where the header has 3; a cell with a comma must stand in quotes",
+        ),
     ],
 )
 @pytest.mark.parametrize("end", ["\n", "\r\n"])

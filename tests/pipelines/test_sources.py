@@ -124,7 +124,7 @@ def test_every_kind_lists_the_same_members_and_reads_the_same_bytes(tmp_path):
 
 def hostile_members() -> Iterator[tuple[tarfile.TarInfo, bytes]]:
     """A good member, then one of every kind that is refused."""
-    for name in ("good.jpg", "../up.jpg", "/abs.jpg", "a/../../b.jpg", "good.jpg"):
+    for name in ("good.jpg", "../up.jpg", "/abs.jpg", "a/../../b.jpg"):
         yield tarfile.TarInfo(name), jpeg(1)
     for name, kind in (("link.jpg", tarfile.SYMTYPE), ("hard.jpg", tarfile.LNKTYPE), ("null.jpg", tarfile.CHRTYPE),
                        ("pipe.jpg", tarfile.FIFOTYPE)):  # fmt: skip
@@ -140,8 +140,7 @@ def write_hostile(path: Path, mode: str) -> None:
             tar.addfile(info, io.BytesIO(data))
 
 
-REFUSALS = ["its name leaves the archive"] * 3 + ["its name occurs twice in the archive"]
-REFUSALS += ["a symbolic link", "a hard link", "a device", "a pipe"]
+REFUSALS = ["its name leaves the archive"] * 3 + ["a symbolic link", "a hard link", "a device", "a pipe"]
 
 
 def test_hostile_members_are_refused_by_name(tmp_path):
@@ -183,7 +182,7 @@ def test_a_truncated_gzip_is_named(tmp_path):
     whole = (tmp_path / "x.tar.gz").read_bytes()
     assert [member.name for member in TarGz(tmp_path, "x.tar.gz").members()] == ["a.jpg"]
     (tmp_path / "x.tar.gz").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(CairnError, match="damaged archive"):
+    with pytest.raises(CairnError, match="damaged gzipped tar"):
         list(TarGz(tmp_path, "x.tar.gz").members())
 
 
@@ -256,7 +255,7 @@ def test_a_table_takes_folders_and_every_kind_of_archive(tmp_path):
     listing.images.to_parquet(tmp_path / "images.parquet", index=False)
     rows = pq.read_table(tmp_path / "images.parquet").to_pylist()
     assert [row["archive"] for row in rows if row["image_id"].startswith("own")] == [None] * 3
-    assert {row["image_id"][:3] for row in rows if row["offset"] is None} == {"own", "tgz"}
+    assert {row["image_id"][:3] for row in rows if row["offset"] is None} == {"own"}
     parts = cut_parts(Index(tmp_path / "images.parquet", tmp_path, "fine", ""), 10**9)
     assert {row.image_id: row.image for part in parts for row in part.read()} == contents
     read = {path.name for part in parts for path in part.reads()}

@@ -72,6 +72,7 @@ class Table(SourceReader):
         names = [source.labels]
         for name in source.images:
             names += self._files_of(Path(mirror), name)
+        names = list(dict.fromkeys(names))  # the CSV may lie in a folder of images
         unknown = sorted(set(source.hashes) - set(names))
         if unknown:
             raise BadInput(f"params.yaml: hashes names {unknown[0]!r}, which is not among labels and images")
@@ -94,9 +95,9 @@ class Table(SourceReader):
                 "under images"
             )
         entries = archive.entries()
-        ignored = [f"{entry.member} ({entry.refusal})" for entry in entries if entry.refusal]
-        if ignored:
-            log.warning(f"{self.dataset}: ignored in {name}: {quoted(ignored, 10)}")
+        for reason in dict.fromkeys(entry.refusal for entry in entries if entry.refusal):
+            refused = [entry.member for entry in entries if entry.refusal == reason]
+            log.warning(f"{self.dataset}: {len(refused):,} files of {name} {reason}: {quoted(refused, 10)}")
         return [entry.member for entry in entries if entry.refusal is None]
 
     def _rows(self, path: Path) -> pd.DataFrame:
