@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import TextIO
 
 import pandas as pd
 
@@ -40,7 +41,7 @@ def read_csv(path: Path, columns: Sequence[str], is_multiline: bool = False) -> 
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = _rows(csv.reader(file, delimiter=_delimiter(path), strict=True), path, is_multiline)
+            rows = _rows(file, path, is_multiline)
             _, cells = next(rows, (1, []))
             header = pd.Index(_told_apart(cells, columns))
             pieces = [pd.DataFrame(columns=header, dtype="str")]
@@ -57,12 +58,9 @@ def read_csv(path: Path, columns: Sequence[str], is_multiline: bool = False) -> 
     return pd.concat(pieces[1:] or pieces)
 
 
-def _delimiter(path: Path) -> str:
-    return "\t" if path.suffix == ".tsv" else ","
-
-
-def _rows(reader: "csv._reader", path: Path, is_multiline: bool) -> Iterator[tuple[int, list[str]]]:
+def _rows(file: TextIO, path: Path, is_multiline: bool) -> Iterator[tuple[int, list[str]]]:
     """The rows, the header first, each with the line that it begins at; all have as many cells as the header."""
+    reader = csv.reader(file, delimiter="\t" if path.suffix == ".tsv" else ",", strict=True)
     n_columns, line = 0, 1
     try:
         for cells in reader:

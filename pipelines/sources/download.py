@@ -14,7 +14,14 @@ from tqdm import tqdm
 
 from cairnhub.core.errors import CairnError, NoSpace, Unreachable
 from cairnhub.pipelines.executors.local import HERE, Executor
-from cairnhub.pipelines.sources.download_errors import NoNetwork, by_hand, disk_error, mismatch, together
+from cairnhub.pipelines.sources.download_errors import (
+    NoNetwork,
+    by_hand,
+    disk_error,
+    mismatch,
+    together,
+    wrong_size,
+)
 from cairnhub.pipelines.sources.ledger import FetchedFile, Ledger
 from cairnhub.pipelines.sources.partial_file import ENDINGS, Content, Hasher, PartialFile, beside
 from cairnhub.pipelines.sources.registry import MANUAL, RegistryRow
@@ -23,6 +30,7 @@ from cairnhub.pipelines.sources.transport import (
     Interrupted,
     NoAnswer,
     announced_bytes,
+    is_file,
     open_body,
 )
 
@@ -303,8 +311,9 @@ def _gather(row: RegistryRow, url: str, part: PartialFile, policy: _Policy) -> C
             return content
         policy.progress(-content.size_bytes)
         if not (is_spliced and may_restart):
-            part.keep_damaged()
-            raise mismatch(row, url, content, part.damaged_path)
+            kept = None if is_file(url) else part.keep_damaged()
+            part.clear()
+            raise mismatch(row, url, content, kept)
         part.clear()  # a crash may have torn an earlier piece: begin anew, once
         is_spliced, may_restart = False, False
 
@@ -319,6 +328,8 @@ def _continue(row: RegistryRow, url: str, part: PartialFile, policy: _Policy) ->
         return hasher.content()
     try:
         with open_body(url, part.size_bytes, part.validator, policy.timeout_s) as body:
+            if is_file(url) and body.total is not None and row.size_bytes not in (None, body.total):
+                raise wrong_size(row, url, body.total)  # no try will change it
             if body.start == 0:
                 part.begin(body.validator)
             else:

@@ -104,7 +104,8 @@ def exclude(
 ) -> pd.DataFrame:
     """The other rows; those that a rule excludes are counted by split and reason in `excluded`."""
     counts = images.loc[by_rule, ["split"]].assign(reason=reason).value_counts(sort=False)
-    for (split, why), count in counts.items():
-        reasons = excluded.setdefault(str(split), {})
-        reasons[why] = reasons.get(why, 0) + int(count)
+    for place, count in zip(counts.index.to_list(), counts.tolist(), strict=True):
+        split, why = place
+        reasons = excluded.setdefault(split, {})
+        reasons[why] = reasons.get(why, 0) + count
     return images.loc[~by_rule]

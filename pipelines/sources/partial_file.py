@@ -85,6 +85,7 @@ class PartialFile:
     def begin(self, validator: str | None) -> None:
         """Start over with a file of this version."""
         self.clear()
+        self.damaged_path.unlink(missing_ok=True)  # a large file is not kept twice
         if validator:
             self.validator_path.write_text(validator, encoding="utf-8")
 
@@ -96,10 +97,10 @@ class PartialFile:
         self.validator_path.unlink(missing_ok=True)
         self.path.replace(target)
 
-    def keep_damaged(self) -> None:
+    def keep_damaged(self) -> Path:
         """Keep bytes that do not match where somebody can look at them."""
         self.validator_path.unlink(missing_ok=True)
-        self.path.replace(self.damaged_path)
+        return self.path.replace(self.damaged_path)
 
     def clear(self) -> None:
         """Forget everything."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import datasets
 import pytest
-from tiny import inat_names, member, photograph, tiny_context, write_tree
+from tiny import inat_names, member, photograph, tiny_context, write_manifest, write_tree
 
 from cairnhub.core.errors import CairnError
 from cairnhub.datasets_hub.check import check_dataset
@@ -133,10 +133,7 @@ def test_a_cut_archive_is_named_and_finished_shards_are_kept(tmp_path):
     archive = context.paths.store / "train_val2018.tar.gz"
     whole = archive.read_bytes()
     archive.write_bytes(whole[: len(whole) * 2 // 3])
-    manifest = json.loads(context.paths.manifest.read_text())
-    for file in manifest["files"]:
-        file["size_bytes"] = (context.paths.store / file["name"]).stat().st_size
-    context.paths.manifest.write_text(json.dumps(manifest))
+    write_manifest(context)
     with pytest.raises(
         CairnError, match=r"train_val2018\.tar\.gz: damaged gzipped tar .*last whole member: train_val"
     ):
