@@ -32,6 +32,8 @@ class IndexCounts:
         fetched: hash of the manifest: a streamed archive may change while the rows stay; then what is published is
             stale.
         levels: the label columns, fine -> coarse.
+        n_unnamed: members of archives, and files of folders, that no list names; `unnamed.parquet` has them all.
+        unnamed: the first ten of them.
         qualified: level -> name -> the labels that it became, where it stood under two parents or for no name.
         twins: whether labels that differ only by case, spaces or Unicode form are `keep`t apart.
     """
@@ -42,6 +44,8 @@ class IndexCounts:
     excluded: dict[str, dict[str, int]]
     fetched: str
     levels: tuple[str, ...]
+    n_unnamed: int
+    unnamed: tuple[str, ...]
     qualified: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     twins: Twins = "refuse"
 
@@ -52,7 +56,7 @@ class IndexFolder:
 
     Attributes:
         folder: with `images.parquet` (rows of a split stand together, in the order of `shuffle_keys`),
-            `quarantine.parquet`, `counts.json` and `card.json`; some sources add `names.parquet`,
+            `quarantine.parquet`, `unnamed.parquet`, `counts.json` and `card.json`; some sources add `names.parquet`,
             `published_labels.parquet`, `superclasses.json`.
     """
 
@@ -72,6 +76,11 @@ class IndexFolder:
     def quarantine(self) -> Path:
         """Listed images that cannot be had, then members that must not be read; `reason` says why."""
         return self.folder / "quarantine.parquet"
+
+    @property
+    def unnamed(self) -> Path:
+        """Column `path`: members of archives, and files of folders, that no list names."""
+        return self.folder / "unnamed.parquet"
 
     def counts(self) -> IndexCounts:
         """What became of the listed images.

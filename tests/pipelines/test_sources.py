@@ -68,7 +68,7 @@ def test_a_csv_of_several_pieces_is_one_table(tmp_path, monkeypatch):
     found = csv_tables.read_csv(tmp_path / "x.csv", ["id", "name"])
     assert found.to_dict("list") == {"id": list("01234"), "name": ["n", "n", "n", "", "n"]}
     (tmp_path / "x.csv").write_text("id,name\n1,a\n2,b\n3,c,d\n")
-    with pytest.raises(CairnError, match=r"x.csv: not a readable CSV: .*line 4"):
+    with pytest.raises(CairnError, match=r"x\.csv:4: cells: 3, where the header has 2"):
         csv_tables.read_csv(tmp_path / "x.csv", ["id", "name"])
 
 
@@ -125,7 +125,7 @@ def test_every_kind_lists_the_same_members_and_reads_the_same_bytes(tmp_path):
 
 def hostile_members() -> Iterator[tuple[tarfile.TarInfo, bytes]]:
     """A good member, then one of every kind that is refused."""
-    for name in ("good.jpg", "../up.jpg", "/abs.jpg", "a/../../b.jpg", "good.jpg"):
+    for name in ("good.jpg", "../up.jpg", "/abs.jpg", "a/../../b.jpg"):
         yield tarfile.TarInfo(name), jpeg(1)
     for name, kind in (("link.jpg", tarfile.SYMTYPE), ("hard.jpg", tarfile.LNKTYPE), ("null.jpg", tarfile.CHRTYPE),
                        ("pipe.jpg", tarfile.FIFOTYPE)):  # fmt: skip
@@ -141,8 +141,7 @@ def write_hostile(path: Path, mode: str) -> None:
             tar.addfile(info, io.BytesIO(data))
 
 
-REFUSALS = ["its name leaves the archive"] * 3 + ["its name occurs twice in the archive"]
-REFUSALS += ["a symbolic link", "a hard link", "a device", "a pipe"]
+REFUSALS = ["its name leaves the archive"] * 3 + ["a symbolic link", "a hard link", "a device", "a pipe"]
 
 
 def test_hostile_members_are_refused_by_name(tmp_path):
@@ -184,7 +183,7 @@ def test_a_truncated_gzip_is_named(tmp_path):
     whole = (tmp_path / "x.tar.gz").read_bytes()
     assert [member.name for member in TarGz(tmp_path, "x.tar.gz").members()] == ["a.jpg"]
     (tmp_path / "x.tar.gz").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(CairnError, match="damaged archive"):
+    with pytest.raises(CairnError, match="damaged gzipped tar"):
         list(TarGz(tmp_path, "x.tar.gz").members())
 
 
@@ -278,7 +277,7 @@ def test_a_table_takes_folders_and_every_kind_of_archive(tmp_path):
     IndexFolder(tmp_path).save_images(listing.images)
     rows = pq.read_table(tmp_path / "images.parquet").to_pylist()
     assert [row["archive"] for row in rows if row["image_id"].startswith("own")] == [None] * 3
-    assert {row["image_id"][:3] for row in rows if row["offset"] is None} == {"own", "tgz"}
+    assert {row["image_id"][:3] for row in rows if row["offset"] is None} == {"own"}
     listed = Index(tmp_path / "images.parquet", tmp_path, "fine", "")
     index, _ = unpack_streamed(listed, tmp_path / "unpacked", map)
     parts = cut_parts(index, 10**9)

@@ -5,12 +5,14 @@ import io
 import json
 import tarfile
 from collections.abc import Iterable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from cairnhub.core.hashing import sha256_of
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.params import PerScale, load_params
@@ -18,6 +20,7 @@ from cairnhub.pipelines.paths import Paths
 from cairnhub.pipelines.settings.executor import Executor
 from cairnhub.pipelines.settings.publish import Publish
 from cairnhub.pipelines.settings.sources import Subset, Subsets
+from cairnhub.pipelines.sources.ledger import LEDGER, FetchedFile, Ledger
 from tests.project import ROOT
 
 N_IMAGES = 60
@@ -120,19 +123,23 @@ def tiny_context(
         names = inat_names() if dataset == "inat2018" else [f"{i:03d}.jpg" for i in range(N_IMAGES)]
         write = write_inat if dataset == "inat2018" else partial(write_grocery, rows=rows)
         write(context.paths.store, members or [member(name, photograph(i)) for i, name in enumerate(names)])
-        files = [
-            {
-                "name": path.relative_to(context.paths.store).as_posix(),
-                "size_bytes": path.stat().st_size,
-                "sha256": "",
-                "hash": None,
-            }
-            for path in sorted(context.paths.store.rglob("*"))
-            if path.is_file()
-        ]
-        context.paths.manifest.parent.mkdir(parents=True)
-        context.paths.manifest.write_text(json.dumps({"dataset": dataset, "scale": "full", "files": files}))
+        write_manifest(context)
     return context
+
+
+def write_manifest(context: Context) -> None:
+    """The manifest of what lies in the store, as the stage `fetch` would write it, and the ledger."""
+    store, ledger = context.paths.store, Ledger(context.paths.store)
+    files = [
+        FetchedFile(path.relative_to(store).as_posix(), path.stat().st_size, sha256_of(path), None)
+        for path in sorted(store.rglob("*"))
+        if path.is_file() and path.name != LEDGER
+    ]
+    for file in files:
+        ledger.add(file)
+    manifest = {"dataset": context.dataset, "scale": "full", "files": [asdict(file) for file in files]}
+    context.paths.manifest.parent.mkdir(parents=True, exist_ok=True)
+    context.paths.manifest.write_text(json.dumps(manifest))
 
 
 def write_tree(context: Context) -> None:
