@@ -17,8 +17,8 @@ from PIL import Image
 
 from cairnhub.datasets_hub.card import front_matter
 from cairnhub.datasets_hub.check_report import CheckResult, LookAlike
+from cairnhub.datasets_hub.decoding import DECODING_FAULTS, decode_image
 from cairnhub.datasets_hub.duplicates import near_pairs
-from cairnhub.datasets_hub.image_check import DECODING_FAULTS, open_image
 from cairnhub.datasets_hub.loader import describe
 from cairnhub.datasets_hub.location import PublishedDataset
 from cairnhub.datasets_hub.readme import configs
@@ -278,7 +278,7 @@ def _thumbnail(dataset: PublishedDataset, groups: Sequence[ScannedGroup], row: i
     with local_copy(dataset.location, group.path) as path, pq.ParquetFile(path) as file:
         image = file.read_row_group(group.group, columns=["image"])["image"][inside]["bytes"].as_py()
     try:
-        small = open_image(image or b"").convert("RGB")
+        small = decode_image(image or b"")
     except DECODING_FAULTS:  # which is a finding of its own
         small = Image.new("RGB", (1, 1))
     small.thumbnail((128, 128))

@@ -7,8 +7,6 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from cairnhub.datasets_hub.image_check import open_image
-
 Bits = npt.NDArray[np.uint64]
 _BANDS = 4  # two 64-bit hashes that differ in at most 3 bits agree in one of four 16-bit bands
 MAX_DISTANCE = _BANDS - 1
@@ -24,23 +22,12 @@ class DuplicatePair:
     distance: int
 
 
-def decode(image: bytes) -> Image.Image:
-    """The whole image as grey values, JPEGs at reduced size (every byte is still read).
-
-    Raises:
-        OSError: it is broken or no image; and the rest of `DECODING_FAULTS`.
-    """
-    opened = open_image(image)
-    opened.draft("L", (64, 64))
-    return opened.convert("L")
-
-
-def difference_hash(grey: Image.Image) -> int:
+def difference_hash(picture: Image.Image) -> int:
     """64 bits, one per neighbouring pair in an 8 x 9 thumbnail: is the right one brighter (dHash)?
 
     Survives scaling, recompression and small changes of light; images of one even colour hash to 0.
     """
-    small = np.asarray(grey.resize((9, 8), Image.Resampling.BOX))
+    small = np.asarray(picture.convert("L").resize((9, 8), Image.Resampling.BOX))
     return int.from_bytes(np.packbits(small[:, 1:] > small[:, :-1]).tobytes(), "big")
 
 

@@ -1,5 +1,6 @@
 """Load what was published: plain `datasets` objects, the label tree, the list of a hub."""
 
+import glob
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, overload
@@ -10,6 +11,7 @@ from fsspec.core import url_to_fs
 
 from cairnhub.core.errors import BadInput, BrokenData, NotFound
 from cairnhub.core.text import quoted
+from cairnhub.datasets_hub.data_files import named_files
 from cairnhub.datasets_hub.location import (
     Location,
     PublishedDataset,
@@ -146,7 +148,9 @@ def _load(
     _check_present(published, files)
     loaded = datasets.load_dataset(
         "parquet",
-        data_files={name: list(paths) for name, paths in files.items()},
+        data_files=named_files(files)
+        if location.is_local
+        else {name: list(paths) for name, paths in files.items()},
         split=split,
         streaming=streaming,
         storage_options=published.location.options or None,
@@ -203,7 +207,8 @@ def list_datasets(
     options = dict(storage_options or {})
     with explained(where):
         filesystem, root = url_to_fs(where, **options)
-        readmes = sorted(filesystem.glob(f"{root}/{scale or '*'}/*/README.md"))
+        folder = root if "://" in where else glob.escape(root)
+        readmes = sorted(filesystem.glob(f"{folder}/{scale or '*'}/*/README.md"))
     folders = [tuple(str(readme).split("/")[-3:-1]) for readme in readmes]
     return [
         open_dataset(Location(f"{where}/{of_scale}/{name}", None, options))

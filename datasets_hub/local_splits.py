@@ -32,6 +32,11 @@ class LocalSplits:
     shards: Path
     tree: LabelTree
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all splits, sorted."""
+        return tuple(sorted({path.name.partition("-")[0] for path in self.shards.glob("*.parquet")}))
+
     def files(self, split: str) -> list[Path]:
         """The shards of a split, in row order.
 

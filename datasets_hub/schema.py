@@ -1,6 +1,5 @@
 """Columns of a published dataset, and how a leaf becomes a value on every level."""
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -9,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from cairnhub.core.errors import BadInput
+from cairnhub.datasets_hub.level_names import check_level_names
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 # The names of a ClassLabel stand in every shard and in the README: 81,313 names would add 14.8 MB to each.
 MAX_CLASS_LABEL_NAMES = 500
 ATTRIBUTION = ("source_url", "author", "license", "title")
-_RESERVED = {"image", "path", "image_id", *ATTRIBUTION}
-_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
 
 def is_class_label(tree: LabelTree, level: str) -> bool:
@@ -43,12 +41,7 @@ def image_features(tree: LabelTree, attribution: Sequence[str] = (), with_images
     unknown = set(attribution) - set(ATTRIBUTION)
     if unknown:
         raise BadInput(f"attribution has {sorted(unknown)}; it may have {', '.join(ATTRIBUTION)}")
-    for level in tree.levels:
-        if level in _RESERVED or not _NAME.fullmatch(level):
-            raise BadInput(
-                f"level {level[:100]!r} cannot be a column: use letters, digits and _, and none of "
-                + ", ".join(sorted(_RESERVED))
-            )
+    check_level_names(tree.levels)
     labels = {
         level: ClassLabel(names=tree.at_level(level)) if is_class_label(tree, level) else Value("int64")
         for level in tree.levels

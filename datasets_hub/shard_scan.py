@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.core import url_to_fs
 
-from cairnhub.core.hashing import blake2b_of
+from cairnhub.core.hashing import sha256_of
 from cairnhub.datasets_hub.card import Card
 from cairnhub.datasets_hub.check_report import Finding
-from cairnhub.datasets_hub.duplicates import decode, difference_hash
-from cairnhub.datasets_hub.image_check import DECODING_FAULTS
+from cairnhub.datasets_hub.decoding import DECODING_FAULTS, decode_as_datasets, decode_image, open_image
+from cairnhub.datasets_hub.duplicates import difference_hash
 from cairnhub.datasets_hub.location import Location
 from cairnhub.datasets_hub.schema import image_features, label_values
 from cairnhub.datasets_hub.stats import ShardFile
@@ -191,7 +191,8 @@ class _Scanner:
             content = image["bytes"].as_py() or b""
             digests.append(hashlib.blake2b(content, digest_size=16).digest())
             try:
-                hashes.append(difference_hash(decode(content)))
+                read = decode_as_datasets(open_image(content))
+                hashes.append(difference_hash(decode_image(read)))
             except DECODING_FAULTS as error:
                 scan.findings.add("image cannot be decoded", [f"{image_id} ({error})"])
                 hashes.append(0)
@@ -201,9 +202,9 @@ class _Scanner:
 
 def altered(path: Path, file: ShardFile) -> Iterator[str]:
     """The file's path and hash, if it is not the file that was published under that name."""
-    digest = blake2b_of(path)
-    if digest != file.blake2b or not file.path.endswith(f"-{digest[:16]}.parquet"):
-        yield f"{file.path} has blake2b {digest[:16]}..., expected {file.blake2b[:16]}..."
+    digest = sha256_of(path)
+    if digest != file.sha256 or not file.path.endswith(f"-{digest[:16]}.parquet"):
+        yield f"{file.path} has SHA-256 {digest[:16]}..., expected {file.sha256[:16]}..."
 
 
 @contextmanager

@@ -79,7 +79,7 @@ class Paths:
 
     @property
     def decisions(self) -> Path:
-        """Human decisions; the same file serves every scale."""
+        """What people decided; the same file serves every scale, for labels are the same."""
         return self.root / "decisions" / f"{self.dataset}.jsonl"
 
     @property

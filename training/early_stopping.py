@@ -3,28 +3,16 @@
 import math
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from cairnhub.core.errors import BadInput
-from cairnhub.training.data import LabelledImages
+from cairnhub.training.data import ImageSubset, LabelledImages
 from cairnhub.training.distributed import from_first_rank
 from cairnhub.training.encoders import embed_split, model_encoder
 from cairnhub.training.metrics.keys import H_AP
 from cairnhub.training.metrics.retrieval import retrieval_metrics
 from cairnhub.training.models import RetrievalModel
 from cairnhub.training.recipes.settings import Validation
-
-
-class ImageSubset(LabelledImages):
-    """Some rows of a dataset."""
-
-    def __init__(self, images: LabelledImages, rows: npt.NDArray[np.int64]) -> None:
-        self.images, self.rows, self.labels = images, rows, images.labels[rows]
-
-    def __getitem__(self, index: int) -> Tensor:
-        return self.images[int(self.rows[index])]
 
 
 def hold_out(images: LabelledImages, validation: Validation, seed: int) -> tuple[ImageSubset, ImageSubset]:

@@ -18,9 +18,9 @@ from tqdm import tqdm
 
 from cairnhub.training.build_loss import build_loss
 from cairnhub.training.checkpoint import Checkpoints, RunState
-from cairnhub.training.data import LabelledImages, augment, draw_views, normalise
+from cairnhub.training.data import ImageSubset, LabelledImages, augment, draw_views, labelled, normalise
 from cairnhub.training.distributed import device, ranks
-from cairnhub.training.early_stopping import ImageSubset, held_out_h_ap, hold_out
+from cairnhub.training.early_stopping import held_out_h_ap, hold_out
 from cairnhub.training.grad_cache import NonFinite, accumulate_gradients
 from cairnhub.training.models import RetrievalModel, untrained_model
 from cairnhub.training.optimisation import Optimisation
@@ -60,7 +60,7 @@ def train(
 
     Args:
         recipe: network, loss, batches, optimiser.
-        images: the training split.
+        images: the training split; those without a label (-1) are left out.
         seed: fixes weights, batches and augmentation; the result does not depend on `n_workers`.
         n_workers: processes that decode images.
         checkpoints: folder for checkpoints, to be removed by the caller once the result is safe; None keeps none.
@@ -96,6 +96,7 @@ class Training:
     def __init__(self, recipe: Recipe, images: LabelledImages, seed: int, n_workers: int) -> None:
         self.recipe, self.ranks, self.device, self.n_workers = recipe, ranks(), device(), n_workers
         torch.use_deterministic_algorithms(True, warn_only=self.device.type == "cuda")
+        images = labelled(images)
         self.held_out: ImageSubset | None = None
         if recipe.validation:
             images, self.held_out = hold_out(images, recipe.validation, seed)

@@ -20,7 +20,7 @@ class ClassSampler:
     every batch.
 
     Args:
-        labels: (N, L) labels, fine -> coarse; classes are those of column 0.
+        labels: (N, L) labels, fine -> coarse; classes are those of column 0. Images without one (-1) are never drawn.
         batch: how batches are made.
         seed: of the order.
 
@@ -32,6 +32,8 @@ class ClassSampler:
     def __init__(self, labels: IntArray, batch: Batch, seed: int) -> None:
         self.batch, self.seed = batch, seed
         classes, first, counts = np.unique(labels[:, 0], return_index=True, return_counts=True)
+        is_class = classes >= 0
+        classes, first, counts = classes[is_class], first[is_class], counts[is_class]
         self.members = [np.flatnonzero(labels[:, 0] == label) for label in classes]
         self.superclass = labels[first, -1]
         self.classes_per_batch = batch.size // batch.images_per_class
@@ -64,7 +66,7 @@ class ClassSampler:
                 f"{self.classes_per_batch} classes, but the training split has {len(self.members)}: "
                 "lower batch.size in the recipe"
             )
-        if counts.max() < 2:
+        if counts.max(initial=0) < 2:
             raise BadInput(
                 "every class of the training split has one image, so that no image has another to be ranked: "
                 "train on a coarser level, or on a dataset with more images of a class"

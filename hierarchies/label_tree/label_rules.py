@@ -1,14 +1,17 @@
 """What the labels of a level may look like, and how equal names are told apart."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from cairnhub.core.errors import BadInput
 from cairnhub.core.text import CONTROL, label_key, quoted
 
 MAX_NAME_LENGTH = 1_000
+Twins = Literal["refuse", "keep"]
+"""What is done with labels that differ only in case, spaces or Unicode form: `a` and `A`, `CO` and `Co`."""
 
 
-def check_names(names: Sequence[str], level: str) -> None:
+def check_names(names: Sequence[str], level: str, twins: Twins = "refuse") -> None:
     """Raise `CairnError` for labels that are empty, too long, unprintable, or alike but for case."""
     keys = [label_key(name) for name in names]
     empty = keys.count("")
@@ -27,13 +30,17 @@ def check_names(names: Sequence[str], level: str) -> None:
             "remove them"
         )
     seen: dict[str, str] = {}
-    for key, name in zip(keys, names, strict=True):
-        twin = seen.setdefault(key, name)
-        if twin != name:
-            raise BadInput(
-                f"level {level!r}: {twin!r} and {name!r} differ only in case, spaces or Unicode form; "
-                "spell them alike if they are one label, tell them apart if not"
-            )
+    pairs = [
+        (seen[key], name)
+        for key, name in zip(keys, names, strict=True)
+        if seen.setdefault(key, name) != name and twins == "refuse"
+    ]
+    if pairs:
+        more = f" (and {len(pairs) - 1:,} more such pairs)" if len(pairs) > 1 else ""
+        raise BadInput(
+            f"level {level!r}: {pairs[0][0]!r} and {pairs[0][1]!r} differ only in case, spaces or Unicode form{more}; "
+            "spell them alike if they are one label; if not, tell them apart, or keep both by `twins: keep`"
+        )
 
 
 def disambiguate(names: Sequence[str], ids: Sequence[str]) -> list[str]:

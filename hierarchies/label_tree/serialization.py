@@ -12,6 +12,7 @@ from pydantic import Field
 from cairnhub.core.errors import BadInput, BrokenData
 from cairnhub.core.parse import FORBID, parse_json, typed
 from cairnhub.core.text import quoted
+from cairnhub.hierarchies.label_tree.label_rules import Twins
 from cairnhub.hierarchies.label_tree.node import Node, NodeInfo
 from cairnhub.hierarchies.label_tree.tree_rules import ROOT, IntArray, Links
 
@@ -46,6 +47,7 @@ class _File:
     schema: int
     levels: tuple[str, ...]
     nodes: list[_Entry]
+    twins: Twins = "refuse"
 
 
 def node_table(levels: Sequence[str], names: Names, parents: Sequence[IntArray]) -> pd.DataFrame:
@@ -116,11 +118,17 @@ def links_of_nodes(frame: pd.DataFrame) -> tuple[tuple[str, ...], list[list[tupl
 
 
 def write_json(
-    levels: Sequence[str], names: Names, parents: Sequence[IntArray], info: Mapping[Node, NodeInfo]
+    levels: Sequence[str],
+    names: Names,
+    parents: Sequence[IntArray],
+    info: Mapping[Node, NodeInfo],
+    twins: Twins = "refuse",
 ) -> str:
     """The text that `LabelTree.to_json` describes."""
     lines = [json.dumps(entry, ensure_ascii=False) for entry in _entries(levels, names, parents, info)]
     head = {"format": "cairn-tree", "schema": SCHEMA, "levels": list(levels)}
+    if twins != "refuse":
+        head["twins"] = twins
     start = json.dumps(head, ensure_ascii=False)[:-1] + ', "nodes": [\n'
     return start + ",\n".join(lines) + "\n]}\n"
 
@@ -138,8 +146,8 @@ def _entries(
             }
 
 
-def parse_tree(text: str, origin: str) -> tuple[tuple[str, ...], list[Links], dict[Node, NodeInfo]]:
-    """Levels, (label, parent) pairs per level and info; raises `CairnError` where the text is no tree file."""
+def parse_tree(text: str, origin: str) -> tuple[tuple[str, ...], list[Links], dict[Node, NodeInfo], Twins]:
+    """Levels, (label, parent) pairs per level, info, and whether it keeps twins; raises where it is no tree file."""
     content = parse_json(text, origin)
     if not isinstance(content, dict) or content.get("format") != "cairn-tree":
         raise BrokenData(f"{origin}: not a label tree (no format 'cairn-tree'); give a tree.json")
@@ -157,4 +165,4 @@ def parse_tree(text: str, origin: str) -> tuple[tuple[str, ...], list[Links], di
         links[entry.level].append((entry.name, entry.parent))
         if (known := entry.info) != NodeInfo():
             info[Node(entry.level, entry.name)] = known
-    return file.levels, [links[level] for level in links], info
+    return file.levels, [links[level] for level in links], info, file.twins

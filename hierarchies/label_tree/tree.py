@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +17,9 @@ from cairnhub.core.errors import BadInput, CairnError, NotFound
 from cairnhub.core.files import write_text_atomic
 from cairnhub.core.parse import read_text
 from cairnhub.core.text import fold, quoted
+from cairnhub.hierarchies.label_tree.label_rules import Twins
 from cairnhub.hierarchies.label_tree.node import Node, NodeInfo
+from cairnhub.hierarchies.label_tree.qualification import qualify
 from cairnhub.hierarchies.label_tree.search import search
 from cairnhub.hierarchies.label_tree.serialization import links_of_nodes, node_table, parse_tree, write_json
 from cairnhub.hierarchies.label_tree.tree_rules import (
@@ -40,34 +42,41 @@ INAT_LEVELS = ("species", "genus", "family", "order", "class", "phylum", "kingdo
 class LabelTree:
     """A strict tree: each node has one parent, each leaf has an ancestor on every level.
 
-    Build one with `from_table`, `from_parents`, `from_inat`, `from_nodes` or `load`, which check the input.
+    Build one with `from_table`, `from_parents`, `from_inat`, `from_nodes` or `load`, which check the input. A label may
+    be called `root`: the root of the tree is told from it by its level, which no other node has.
 
     Attributes:
         levels: level names, fine to coarse; the root stands above the last.
         names: per level, the names in code point order; a name's position is its class index.
         parents: per level but the last, the class index on the next level of each node's parent.
         info: counts, confidence and provenance of some nodes.
+        twins: whether labels of a level may differ only in case, spaces or Unicode form; most often a mistake.
     """
 
     levels: tuple[str, ...]
     names: tuple[tuple[str, ...], ...]
     parents: tuple[IntArray, ...]
     info: Mapping[Node, NodeInfo] = field(default_factory=dict)
+    twins: Twins = "refuse"
 
     root = ROOT
 
     # ---- construction -------------------------------------------------------------------------------------
 
     @classmethod
-    def from_table(cls, frame: pd.DataFrame, levels: Sequence[str]) -> "LabelTree":
+    def from_table(
+        cls, frame: pd.DataFrame, levels: Sequence[str], *, twins: Twins = "refuse"
+    ) -> "LabelTree":
         """Build a tree from a table with one column per level; rows may repeat.
 
         Args:
             frame: one row per leaf, or many (one per image).
             levels: the columns to use, fine to coarse.
+            twins: what is done with labels that differ only in case, spaces or Unicode form.
 
         Raises:
-            CairnError: a column is missing, a label is empty or has two parents, or the table has no row.
+            CairnError: a column is missing, a label is empty or has two parents (which `qualify` tells apart), or
+                the table has no row.
         """
         missing = [level for level in levels if level not in frame.columns]
         if missing:
@@ -82,7 +91,7 @@ class LabelTree:
         for fine, coarse in pairwise(columns):
             pairs = pd.DataFrame({"fine": fine, "coarse": coarse}).drop_duplicates()
             links.append(list(zip(pairs["fine"], pairs["coarse"], strict=True)))
-        return cls._from_links(tuple(levels), links)
+        return cls._from_links(tuple(levels), links, twins=twins)
 
     @classmethod
     def from_parents(
@@ -116,23 +125,31 @@ class LabelTree:
 
     @classmethod
     def from_inat(cls, categories: pd.DataFrame) -> "LabelTree":
-        """Build the seven-rank tree of iNaturalist-2018 from its `name`, `genus` .. `kingdom` columns."""
-        return cls.from_table(categories.rename(columns={"name": "species"}), INAT_LEVELS)
+        """Build the seven-rank tree of iNaturalist-2018 from its `name`, `genus` .. `kingdom` columns.
+
+        `qualify` tells apart the genera that lie in two families.
+        """
+        named = categories.rename(columns={"name": "species"})
+        return cls.from_table(qualify(named, INAT_LEVELS)[0], INAT_LEVELS)
 
     @classmethod
-    def from_nodes(cls, frame: pd.DataFrame) -> "LabelTree":
-        """Build a tree from the table that `nodes` gives.
+    def from_nodes(cls, frame: pd.DataFrame, *, twins: Twins = "refuse") -> "LabelTree":
+        """Build a tree from the table that `nodes` gives; `twins` as in `from_table`.
 
         Raises:
             CairnError: a column is missing, an id repeats or is unknown, or the links are no strict tree.
         """
-        return cls._from_links(*links_of_nodes(frame))
+        return cls._from_links(*links_of_nodes(frame), twins=twins)
 
     @classmethod
     def _from_links(
-        cls, levels: tuple[str, ...], links: Sequence[Links], info: Mapping[Node, NodeInfo] | None = None
+        cls,
+        levels: tuple[str, ...],
+        links: Sequence[Links],
+        info: Mapping[Node, NodeInfo] | None = None,
+        twins: Twins = "refuse",
     ) -> "LabelTree":
-        return cls(levels, *strict_levels(levels, links)).with_info(info or {})
+        return cls(levels, *strict_levels(levels, links, twins), twins=twins).with_info(info or {})
 
     def with_info(self, info: Mapping[Node, NodeInfo]) -> "LabelTree":
         """The same tree with counts, confidence and provenance on its nodes.
@@ -144,7 +161,7 @@ class LabelTree:
         unknown = [node.name for node in info if node.name not in known.get(node.level, ())]
         if unknown:
             raise BadInput(f"info on labels that the tree does not have: {quoted(unknown)}")
-        return LabelTree(self.levels, self.names, self.parents, dict(info))
+        return replace(self, info=dict(info))
 
     # ---- questions ----------------------------------------------------------------------------------------
 
@@ -199,9 +216,9 @@ class LabelTree:
             above.append(Node(self.levels[rank + 1], self.names[rank + 1][code]))
         return tuple(above)
 
-    def children(self, name: str = ROOT, level: str | None = None) -> tuple[Node, ...]:
-        """Nodes just below the named one (by default the root), sorted by name."""
-        if name == ROOT and level is None and all(ROOT not in index for index in self._index.values()):
+    def children(self, name: str | None = None, level: str | None = None) -> tuple[Node, ...]:
+        """Nodes just below the named one, sorted by name; without a name, or on the level `root`, below the root."""
+        if name is None or level == ROOT:
             return tuple(Node(self.levels[-1], top) for top in self.names[-1])
         node = self.node(name, level)
         rank = self._rank(node.level)
@@ -257,7 +274,7 @@ class LabelTree:
             CairnError: no leaf is kept, or one is unknown.
         """
         keep = sorted({self.class_index(Node(self.levels[0], leaf)) for leaf in leaves})
-        tree = LabelTree.from_table(self.table().iloc[keep], self.levels)
+        tree = LabelTree.from_table(self.table().iloc[keep], self.levels, twins=self.twins)
         return tree.with_info({n: i for n, i in self.info.items() if n.name in tree._index[n.level]})
 
     # ---- tables and files ---------------------------------------------------------------------------------
@@ -286,7 +303,7 @@ class LabelTree:
 
     def to_json(self) -> str:
         """Stable JSON, one node per line, coarse to fine: a change of one label is a change of one line."""
-        return write_json(self.levels, self.names, self.parents, self.info)
+        return write_json(self.levels, self.names, self.parents, self.info, self.twins)
 
     @classmethod
     def from_json(cls, text: str, origin: str = "tree") -> "LabelTree":
@@ -295,9 +312,9 @@ class LabelTree:
         Raises:
             CairnError: not JSON, another format or schema, or no strict tree.
         """
-        levels, links, info = parse_tree(text, origin)
+        levels, links, info, twins = parse_tree(text, origin)
         try:
-            return cls._from_links(levels, links, info)
+            return cls._from_links(levels, links, info, twins)
         except CairnError as error:
             raise error.within(origin) from None
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from cairnhub.core.errors import BadInput
 from cairnhub.core.text import quoted
-from cairnhub.hierarchies.label_tree.label_rules import check_names
+from cairnhub.hierarchies.label_tree.label_rules import Twins, check_names
 
 ROOT = "root"
 IntArray = npt.NDArray[np.int64]
@@ -17,13 +17,14 @@ Links = Sequence[tuple[str, str]]
 
 
 def strict_levels(
-    levels: Sequence[str], links: Sequence[Links]
+    levels: Sequence[str], links: Sequence[Links], twins: Twins = "refuse"
 ) -> tuple[tuple[tuple[str, ...], ...], tuple[IntArray, ...]]:
     """Sort the labels of each level and number their parents.
 
     Args:
         levels: level names, fine to coarse.
         links: per level, (label, parent) pairs in any order; repeated pairs count once.
+        twins: what is done with labels that differ only in case, spaces or Unicode form.
 
     Returns:
         Names per level in code point order; per level but the last, each name's parent as a class index.
@@ -32,7 +33,7 @@ def strict_levels(
         CairnError: two parents, a parent without a place, an inner node without a leaf, bad labels, no label.
     """
     check_levels(levels)
-    parent_of = [_one_parent(level, pairs) for level, pairs in zip(levels, links, strict=True)]
+    parent_of = [_one_parent(level, pairs, twins) for level, pairs in zip(levels, links, strict=True)]
     names = tuple(tuple(sorted(parent)) for parent in parent_of)
     if not names[0]:
         raise BadInput("a tree needs at least one leaf; check the file it was read from")
@@ -50,7 +51,7 @@ def strict_levels(
     return names, tuple(parents)
 
 
-def _one_parent(level: str, pairs: Links) -> dict[str, str]:
+def _one_parent(level: str, pairs: Links, twins: Twins) -> dict[str, str]:
     parent: dict[str, str] = {}
     twice: dict[str, set[str]] = {}
     for name, above in pairs:
@@ -58,8 +59,12 @@ def _one_parent(level: str, pairs: Links) -> dict[str, str]:
             twice.setdefault(name, {parent[name]}).add(above)
     if twice:
         listed = "; ".join(f"{n!r} under {quoted(sorted(p))}" for n, p in sorted(twice.items())[:5])
-        raise BadInput(f"level {level!r}: {len(twice)} label(s) with two parents: {listed}; keep one each")
-    check_names(list(parent), level)
+        more = f" and {len(twice) - 5:,} more" if len(twice) > 5 else ""
+        raise BadInput(
+            f"level {level!r}: {len(twice)} label(s) with two parents: {listed}{more}; keep one each, or tell them "
+            "apart by their parents, as `qualify` does"
+        )
+    check_names(list(parent), level, twins)
     return parent
 
 
@@ -76,14 +81,20 @@ def labels(column: "pd.Series[str]", level: str) -> "pd.Series[str]":
     blank |= text.str.strip() == ""
     if blank.any():
         rows = ", ".join(str(i) for i in np.flatnonzero(blank.to_numpy())[:5])
+        more = f" and {int(blank.sum()) - 5:,} more" if blank.sum() > 5 else ""
         raise BadInput(
-            f"column {level!r}: {int(blank.sum())} empty label(s), first in row(s) {rows} (from 0)"
+            f"column {level!r}: {int(blank.sum())} empty label(s), first in row(s) {rows}{more} (from 0); give each row a "
+            "label or leave the row out"
         )
     return text
 
 
 def depths(parent: Mapping[str, str]) -> dict[str, int]:
     """Depth of each label below the root; raises on cycles and on parents that lead nowhere."""
+    if ROOT in parent:
+        raise BadInput(
+            f"a label is called {ROOT!r}, as the parent of the coarsest ones is: build the tree by from_table"
+        )
     depth = {ROOT: 0}
     for start in parent:
         chain: dict[str, None] = {}

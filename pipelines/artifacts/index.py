@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cairnhub.core.errors import NotFound
 from cairnhub.core.parse import FORBID, read_json
+from cairnhub.hierarchies.label_tree.label_rules import Twins
 
 ROWS_PER_GROUP = 10_000
 """Row groups of the index: a part of it reads those that it needs."""
@@ -30,6 +32,8 @@ class IndexCounts:
         levels: the label columns, fine -> coarse.
         n_unnamed: members of archives, and files of folders, that no list names; `unnamed.parquet` has them all.
         unnamed: the first ten of them.
+        qualified: level -> name -> the labels that it became, where it stood under two parents or for no name.
+        twins: whether labels that differ only by case, spaces or Unicode form are `keep`t apart.
     """
 
     __pydantic_config__ = FORBID
@@ -40,6 +44,8 @@ class IndexCounts:
     levels: tuple[str, ...]
     n_unnamed: int
     unnamed: tuple[str, ...]
+    qualified: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    twins: Twins = "refuse"
 
 
 @dataclass(frozen=True)
@@ -75,8 +81,15 @@ class IndexFolder:
         return self.folder / "unnamed.parquet"
 
     def counts(self) -> IndexCounts:
-        """What became of the listed images."""
-        return read_json(self.folder / "counts.json", IndexCounts)
+        """What became of the listed images.
+
+        Raises:
+            CairnError: the stage `index` has not run, or the file is damaged.
+        """
+        path = self.folder / "counts.json"
+        if not path.is_file():
+            raise NotFound(f"{path} is missing: run the stage `index`, which writes it")
+        return read_json(path, IndexCounts)
 
     @property
     def card(self) -> Path:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from cairnhub.core.errors import CairnError, how_to_install
 from cairnhub.core.files import is_held
-from cairnhub.core.hashing import blake2b_of
+from cairnhub.core.hashing import sha256_of
 from cairnhub.datasets_hub.loader import describe
 from cairnhub.datasets_hub.location import PublishedDataset
 from cairnhub.datasets_hub.schema import image_features
@@ -89,7 +89,7 @@ def shard_fault(shard: Shard) -> str:
     """What is wrong with a file, in words; nothing for a good one."""
     if not shard.path.is_file():
         return "missing"
-    if blake2b_of(shard.path) != shard.file.blake2b:
+    if sha256_of(shard.path) != shard.file.sha256:
         return "other bytes than were published"
     with pq.ParquetFile(shard.path) as file:
         if file.metadata.num_rows != shard.file.n_rows:

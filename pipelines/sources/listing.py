@@ -6,6 +6,7 @@ from typing import Literal
 
 import pandas as pd
 
+from cairnhub.hierarchies.label_tree.qualification import Qualified
 from cairnhub.pipelines.archives.entry import Entry
 
 ATTRIBUTION: tuple[Literal["source_url", "author", "license", "title"], ...] = (
@@ -37,6 +38,7 @@ class Listing:
         ground_truth: where a benchmark lists the answers of each query: `query_id`, `image_id`, `usage`.
         refused_members: columns `member`, `reason`: members of archives that are refused and that no list asks for.
         unnamed: good members, and files of folders, that no list names.
+        qualified: labels that were told apart from others of their name, coarse to fine.
     """
 
     images: pd.DataFrame
@@ -48,6 +50,7 @@ class Listing:
     ground_truth: pd.DataFrame | None = None
     refused_members: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["member", "reason"]))
     unnamed: "pd.Series[str]" = field(default_factory=lambda: pd.Series(dtype="str"))
+    qualified: tuple[Qualified, ...] = ()
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Per split: listed = indexed + quarantined + excluded."""
@@ -92,8 +95,11 @@ def quarantine(
     images: pd.DataFrame, is_bad: "pd.Series[bool]", reason: "str | pd.Series[str]"
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Divide rows into the good ones and a quarantine table that gives the reason."""
-    bad = images.loc[is_bad, ["image_id", "split"]].assign(reason=reason)
-    return images.loc[~is_bad], bad
+    bad = images.loc[is_bad, ["image_id", "split"]]
+    given = (
+        reason if isinstance(reason, str) else reason.reindex(bad.index)
+    )  # an empty frame would take a longer index
+    return images.loc[~is_bad], bad.assign(reason=given)
 
 
 def exclude(

@@ -2,28 +2,32 @@
 
 import hashlib
 import logging
+from collections.abc import Sequence
 
 import pandas as pd
 
 from cairnhub.core.errors import BrokenData
 from cairnhub.core.files import replace_folder
 from cairnhub.core.text import quoted
-from cairnhub.datasets_hub.card import Source
+from cairnhub.datasets_hub.card import EvaluationProtocol, Source
+from cairnhub.hierarchies.label_tree.qualification import Qualified
 from cairnhub.pipelines.artifacts.index import IndexCounts, IndexFolder
 from cairnhub.pipelines.artifacts.protocols import ProtocolsFolder
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.sources.csv_tables import is_in
 from cairnhub.pipelines.sources.fetching import read_manifest, require_fetched
+from cairnhub.pipelines.sources.label_names import SHOWN, and_more, by_name
 from cairnhub.pipelines.sources.listing import Listing
 from cairnhub.pipelines.sources.readers import reader, subset_of
 from cairnhub.pipelines.sources.registered_counts import check_counts, expected_counts
 from cairnhub.pipelines.sources.source_reader import SourceReader
-from cairnhub.pipelines.sources.subset import kept_protocols, reduce
+from cairnhub.pipelines.sources.subset import is_unanswerable, kept_protocols, reduce
+from cairnhub.pipelines.split_names import hindrances
 
 log = logging.getLogger(__name__)
 
-SHOWN = 10
-"""Of files that no list names."""
+N_UNNAMED = 10
+"""Files that no list names: so many are shown."""
 
 
 def run(context: Context) -> None:
@@ -36,8 +40,10 @@ def run(context: Context) -> None:
     _check_ids(whole)
     log.info(f"{context.dataset}: {_compare(context, source, whole)}")
     subset = subset_of(context.params, context.dataset, context.scale)
-    listing = reduce(whole, subset, source.levels[0], card.protocols)
-    protocols = kept_protocols(card.protocols, listing.images)
+    declared = source.protocols(set(whole.images["split"]))
+    listing = reduce(whole, subset, source.levels[0], declared)
+    protocols = kept_protocols(declared, listing.images)
+    _say_what_is_measured(context, protocols, listing.images, source.levels[0])
     fetched = hashlib.sha256(context.paths.manifest.read_bytes()).hexdigest()
     files = Source(
         name=f"manifest of {context.paths.owner}",
@@ -60,7 +66,9 @@ def run(context: Context) -> None:
                 fetched,
                 tuple(source.levels),
                 n_unnamed=len(listing.unnamed),
-                unnamed=tuple(listing.unnamed[:SHOWN]),
+                unnamed=tuple(listing.unnamed[:N_UNNAMED]),
+                qualified=_qualified(context.dataset, listing.qualified),
+                twins=source.twins,
             )
         )
         listing.unnamed.to_frame("path").to_parquet(index.unnamed, index=False)
@@ -79,10 +87,33 @@ def run(context: Context) -> None:
     for reason, number in listing.refused_members["reason"].value_counts().items():
         log.info(f"{context.dataset}: {number:,} members of archives {reason}")
     if len(listing.unnamed):
-        names = quoted(listing.unnamed, SHOWN)
+        names = quoted(listing.unnamed, N_UNNAMED)
         log.info(
             f"{context.dataset}: {len(listing.unnamed):,} files that no list names (unnamed.parquet): {names}"
         )
+
+
+def _say_what_is_measured(
+    context: Context, protocols: Sequence[EvaluationProtocol], images: pd.DataFrame, leaf_level: str
+) -> None:
+    """Warn of what would be found out after hours of training; say how many queries have nothing to find."""
+    for line in hindrances(
+        context.dataset,
+        set(images["split"]),
+        protocols,
+        is_trained=context.dataset in context.params.train_on,
+        is_evaluated=context.params.is_evaluated(context.dataset),
+    ):
+        log.warning(line)
+    for protocol in protocols:
+        level = protocol.levels[0] if protocol.levels else leaf_level
+        n_queries = int((images["split"] == protocol.query).sum())
+        n_alone = int(is_unanswerable(images, protocol, leaf_level).sum())
+        words = (
+            f"{context.dataset}: protocol {protocol.name}, {protocol.query} in {protocol.gallery}: {n_alone:,} of "
+            f"{n_queries:,} queries have no other image of their {level} to find"
+        )
+        log.log(logging.WARNING if n_alone == n_queries else logging.INFO, words)
 
 
 def _quarantine(listing: Listing) -> pd.DataFrame:
@@ -111,6 +142,20 @@ def _names(names: pd.DataFrame, labels: "pd.Series[str]") -> pd.DataFrame:
     summary = ", ".join(f"{count:,} {change}" for change, count in changes.value_counts(sort=False).items())
     log.info(f"{len(shown):,} names made readable (names.parquet): {summary}")
     return shown
+
+
+def _qualified(dataset: str, report: Sequence[Qualified]) -> dict[str, dict[str, list[str]]]:
+    """Level -> name -> the labels that it became; says so in a line per level."""
+    became: dict[str, dict[str, list[str]]] = {}
+    for (level, name), group in by_name(report).items():
+        became.setdefault(level, {})[name] = [each.label for each in group]
+    for level, names in became.items():
+        shown = "; ".join(f"{name!r} is {quoted(labels, SHOWN)}" for name, labels in [*names.items()][:SHOWN])
+        log.info(
+            f"{dataset} {level}: {len(names):,} names told apart by what stands above (counts.json): {shown}"
+            f"{and_more(len(names))}"
+        )
+    return became
 
 
 def _ground_truth(truth: pd.DataFrame, shown: "pd.Series[str]") -> pd.DataFrame:

@@ -1,11 +1,12 @@
 """publish: Parquet shards, card and tree tables, in the hub folder."""
 
+import glob
 import logging
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from cairnhub.core.hashing import blake2b_of
+from cairnhub.core.hashing import sha256_of
 from cairnhub.core.parse import read_json
 from cairnhub.datasets_hub.card import Card, Decisions
 from cairnhub.datasets_hub.image_check import ImageCheck
@@ -33,7 +34,7 @@ def run(context: Context) -> None:
     counts = folder.counts()
     # A killed run is gone on with if rows, files and code are those that it began with.
     begun_with = (
-        f"{blake2b_of(folder.images)} {counts.fetched} {fingerprint([__name__.removeprefix('cairnhub.')])}"
+        f"{sha256_of(folder.images)} {counts.fetched} {fingerprint([__name__.removeprefix('cairnhub.')])}"
     )
     index = Index(folder.images, context.paths.store, tree.levels[0], begun_with)
     shard_size_bytes = settings.shard_size_mb * 1_000_000
@@ -55,6 +56,11 @@ def run(context: Context) -> None:
     log.info(
         f"{context.dataset}: {stats.n_images:,} images in {len(stats.files):,} files, {context.paths.hub}"
     )
+    if glob.has_magic(str(context.paths.hub)):
+        log.warning(
+            f"{context.paths.hub}: `datasets` alone takes this path for a pattern and finds nothing; load with "
+            "`cairnhub.load_dataset`, or move the project to a folder without *, ? and [ in its name"
+        )
     for reason, number in stats.quarantine.items():
         log.info(f"{context.dataset}: {number:,} in quarantine: {reason}")
 

@@ -15,10 +15,11 @@ log = logging.getLogger(__name__)
 def run(context: Context) -> None:
     """Build the tree from the label columns of the index."""
     index = IndexFolder(context.paths.index)
-    levels = list(index.counts().levels)
+    counts = index.counts()
+    levels = list(counts.levels)
     images = pd.read_parquet(index.images, columns=levels)
     try:
-        tree = LabelTree.from_table(images.drop_duplicates(), levels)
+        tree = LabelTree.from_table(images.drop_duplicates(), levels, twins=counts.twins)
     except CairnError as error:
         raise error.within(f"{context.dataset}: the annotations in {context.paths.store}") from error
     tree.save(context.paths.tree)

@@ -12,7 +12,8 @@ from hub_toy import N_IMAGES, toy_card, toy_partitions, toy_row, write_toy
 
 from cairnhub.core.errors import CairnError
 from cairnhub.datasets_hub.check import check_dataset
-from cairnhub.datasets_hub.duplicates import DuplicatePair, decode, difference_hash, near_pairs
+from cairnhub.datasets_hub.decoding import decode_image
+from cairnhub.datasets_hub.duplicates import DuplicatePair, difference_hash, near_pairs
 from cairnhub.datasets_hub.loader import describe
 from cairnhub.datasets_hub.records import Attribution, RowList
 
@@ -215,5 +216,5 @@ def test_near_pairs_are_those_of_brute_force() -> None:
 
 def test_perceptual_hash_survives_recompression() -> None:
     image = toy_row("train", 2).image
-    hashes = [difference_hash(decode(content)) for content in (image, recompressed(image))]
+    hashes = [difference_hash(decode_image(content)) for content in (image, recompressed(image))]
     assert (hashes[0] ^ hashes[1]).bit_count() <= 3

@@ -1,5 +1,6 @@
 """Loading: by name, folder and URI; errors that say what to run."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -73,7 +74,7 @@ def test_configs_nodes_and_edges(hub: Path) -> None:
         (
             {"name": "tay"},
             NotFound,
-            r"no dataset 'tay' in .*did you mean 'sample/toy'\?; there are: sample/toy.*dvc repro",
+            r"no dataset 'tay' in .*did you mean 'toy'\?; there are, with their scales: toy \(sample\).*dvc repro",
         ),
         ({"name": "toy", "scale": "full"}, NotFound, "no dataset 'toy' of scale 'full'"),
         ({"name": "toy", "scale": "../sample"}, BadInput, "is no name"),
@@ -217,3 +218,17 @@ def test_a_dataset_replaced_while_it_is_read_is_read_again(
     shutil.rmtree(next((folder / "data").glob("test-*")).parent)
     with pytest.raises(CairnError, match="missing"):
         load_dataset(folder, "test")
+
+
+@pytest.mark.parametrize("scale", [None, "sample"])
+def test_what_is_suggested_loads(hub: Path, scale: str | None) -> None:
+    with pytest.raises(NotFound) as caught:
+        describe("tois", scale=scale, hub=hub)
+    suggested = re.search(r"did you mean '(.+?)'", str(caught.value))
+    assert suggested
+    assert describe(suggested[1], scale=scale, hub=hub).card.name == "toy"
+
+
+def test_a_name_of_another_scale_is_not_suggested(hub: Path) -> None:
+    with pytest.raises(NotFound, match=r"no dataset 'tois' of scale 'full' in (?!.*did you mean)"):
+        describe("tois", scale="full", hub=hub)

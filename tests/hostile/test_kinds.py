@@ -113,19 +113,20 @@ RECIPE = (ROOT / "training/recipes/small.yaml").read_text(encoding="utf-8")
 counts = of(lambda folder: expected_counts("gldv2", "full", folder), "gldv2.counts.yaml")
 
 
-def list_table(folder: Path) -> None:
+def list_table(folder: Path, **changes: str) -> None:
     fields = {
         "labels": "labels.csv",
         "images": ["images.tar"],
         "levels": ["fine", "coarse"],
         "split": "split",
     }
-    source = TableSource.model_validate({"format": "table", **fields})
+    source = TableSource.model_validate({"format": "table", **fields, **changes})
     targets.list_all(Table("mine", source, targets.Quiet()), folder)
 
 
 IMAGES = tar_of({"a/1.jpg": jpeg(), "a/2.jpg": jpeg()})
 table = of(list_table, "labels.csv", {"images.tar": IMAGES})
+strict_table = of(lambda folder: list_table(folder, qualify="refuse"), "labels.csv", {"images.tar": IMAGES})
 CSV = "path,fine,coarse,split\n"
 
 GLDV2 = {
@@ -446,7 +447,7 @@ KINDS = (
     stats("stats: an absolute path", json.dumps(targets.STATS).replace("data/x", "/etc/x"), r"'/etc/x-.*' leads out of"),
     stats("stats: -1 images", json.dumps(targets.STATS).replace('"n_images": 1', '"n_images": -1'),
           r"stats\.json: splits\.train\.n_images: Input should be greater than or equal to 0; mend it"),
-    stats("stats: another schema", '{"schema": 1}', r"stats\.json: another schema; this Cairn reads schema 3: publish"),
+    stats("stats: another schema", '{"schema": 1}', r"stats\.json: another schema; this Cairn reads schema 4: publish"),
     # parameters and recipes
     params("params: empty", "", r"params\.yaml: Input should be a valid dictionary"),
     params("params: a misspelt key", PARAMS.replace("shard_size_mb", "shard_size", 1), r"did you mean 'shard_size_mb'"),
@@ -487,7 +488,9 @@ KINDS = (
     table("table: UTF-16", CSV.encode("utf-16"), r"labels\.csv: not a readable CSV: .*utf-8.*save it as a CSV in UTF-8"),
     table("table: NUL in every name", CSV + "a/1\0.jpg,a,b,train\n", r"none of its 1 paths is in images\.tar"),
     table("table: no split", CSV + "a/1.jpg,a,b,\n", r"labels\.csv:2: column 'split' is empty; every image needs a split"),
-    table("table: two parents", CSV + "a/1.jpg,x,b,train\na/2.jpg,x,c,train\n", r"'x' under 'b', 'c'; keep one each"),
+    strict_table("table: two parents", CSV + "a/1.jpg,x,b,train\na/2.jpg,x,c,train\n",
+                 r"labels\.csv: 1 label\(s\) with two parents: fine 'x' under 'b' \(line 2\), 'c' \(line 3\); keep one"),
+    table("table: twins", CSV + "a/1.jpg,x,b,train\na/2.jpg,X,b,train\n", r"'x' and 'X' differ only .* `twins: keep`"),
     gldv2("GLDv2: a landmark of two types", "metadata/train_label_to_hierarchical.csv", "landmark_id,supercategory\n"
           "1,a\n1,b\n", r"train_label_to_hierarchical\.csv: landmark 1 has two supercategories"),
     gldv2("GLDv2: an image credited twice", "metadata/train_attribution.csv", "id,author,license,title\n0,a,b,c\n0,a,b,c\n",

@@ -19,8 +19,8 @@ from cairnhub.core.errors import CairnError
 from cairnhub.core.files import replace_folder, write_text_atomic
 from cairnhub.datasets_hub.check import check_dataset
 from cairnhub.datasets_hub.check_report import CheckResult, LookAlike
-from cairnhub.datasets_hub.duplicates import decode
-from cairnhub.datasets_hub.image_check import DECODING_FAULTS, ImageCheck
+from cairnhub.datasets_hub.decoding import DECODING_FAULTS, decode_image
+from cairnhub.datasets_hub.image_check import ImageCheck
 from cairnhub.datasets_hub.readme import escape
 from cairnhub.hierarchies.explorer import View, write_explorer
 from cairnhub.hierarchies.export import export
@@ -160,9 +160,10 @@ def without_tables(image: bytes) -> bytes:
     return bytes(content)
 
 
-def test_a_check_reports_what_it_cannot_decode_and_shows_ids_as_text(tmp_path):
+def test_a_check_reports_what_it_cannot_decode_and_shows_ids_as_text(tmp_path, monkeypatch):
     image = without_tables(encoded("JPEG"))
-    assert ImageCheck().fault(image) is None
+    assert ImageCheck().fault(image) == "cannot be decoded (OSError)"
+    monkeypatch.setattr(ImageCheck, "fault", lambda *_: None)
     rows = {
         f"{split}_3": replace(toy_row(split, 3), image=image, image_id=f"{split}\x1b[2J")
         for split in ("train", "test")
@@ -176,7 +177,7 @@ def test_a_check_reports_what_it_cannot_decode_and_shows_ids_as_text(tmp_path):
 
 def test_a_bomb_in_a_published_shard_is_a_broken_image():
     with pytest.raises(DECODING_FAULTS, match="decompression bomb"):
-        decode(bomb("PNG"))
+        decode_image(bomb("PNG"))
 
 
 # ---- what is shown ------------------------------------------------------------------------------------------

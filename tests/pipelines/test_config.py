@@ -32,6 +32,9 @@ def test_the_committed_params_are_valid():
         (lambda raw: raw["fetch"]["sample"].update(timeout=3), r"fetch\.sample\.timeout: unknown key"),
         (lambda raw: raw["publish"].pop("full"), r"publish\.full: missing"),
         (lambda raw: raw["sources"]["crockery"].update(levels=[]), r"sources\.crockery\.table\.levels"),
+        *((lambda raw, level=level: raw["sources"]["crockery"].update(levels=[level, "coarse"]),
+           rf"sources\.crockery\.table\.levels: level '{level}' cannot be a column: .*; rename the column")
+          for level in ("búsqueda", "fine-grained", "title", "root", "1st", "日本", "a b")),
         (lambda raw: raw["sources"]["gldv2"].update(format="glvd2"), "gldv2.format: 'glvd2' is none of .*mean 'gldv2'"),
         (lambda raw: raw["datasets"].append("cars"), r"params.yaml: datasets: 'cars' has no entry under sources"),
         (lambda raw: raw["datasets"].append("grocery"), r"datasets: 'grocery' must be listed once"),

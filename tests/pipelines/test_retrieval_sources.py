@@ -353,3 +353,81 @@ def test_the_splits_of_inat_are_judged_without_the_archive(tmp_path):
     (tmp_path / "inat2018/train_val2018.tar.gz").unlink()
     found = reader(load_params(ROOT / "params.yaml"), "inat2018", "sample").summary(tmp_path / "inat2018")
     assert found == {"train": {"images": 312, "species": 39}, "test": {"images": 152, "species": 19}}
+
+
+# ---- ids held against names ---------------------------------------------------------------------------------
+
+SOP_HEADER = "image_id class_id super_class_id path\n"
+
+
+def sop_store(folder: Path, rows: list[tuple[str, str, str]]) -> Path:
+    """A zip in the layout of SOP: one row per (class id, super class id, folder), all of them train and test."""
+    names = [f"{row[2]}/{number}.JPG" for number, row in enumerate(rows)]
+    lines = [f"{n} {row[0]} {row[1]} {name}\n" for n, (row, name) in enumerate(zip(rows, names, strict=True))]
+    lists = {split: SOP_HEADER + "".join(lines[start::2]) for split, start in (("train", 0), ("test", 1))}
+    members = {f"Stanford_Online_Products/Ebay_{split}.txt": text.encode() for split, text in lists.items()}
+    members |= {f"Stanford_Online_Products/{name}": b"\xff\xd8" for name in names}
+    write_zip(folder / "Stanford_Online_Products.zip", members.items())
+    return folder
+
+
+BICYCLES_AND_CHAIRS = [("1", "1", "bicycle_final")] * 4 + [("2", "3", "chair_final")] * 4
+
+
+@pytest.mark.parametrize(
+    ("rows", "categories"),
+    [
+        (BICYCLES_AND_CHAIRS, {"bicycle", "chair"}),
+        ([(str(n // 2), "1", f"product{n // 2}_final") for n in range(12)], {"category 1"}),
+        ([(str(n // 2), str(n % 12 // 6), "images") for n in range(12)], {"category 0", "category 1"}),
+        ([(str(n // 2), str(n // 6), f"f{n // 2}") for n in range(12)], {"category 0", "category 1"}),
+    ],
+    ids=["upstream", "one category, a folder per product", "one folder", "several folders per category"],
+)
+def test_the_category_of_sop_is_its_super_class_id(tmp_path, rows, categories):
+    listing = SOP().list_images(sop_store(tmp_path, rows))
+    assert set(listing.images["category"]) == categories
+    assert listing.images["product"].nunique() == len({row[0] for row in rows})
+    assert listing.quarantine.empty
+
+
+@pytest.mark.parametrize(
+    ("odd", "reason"),
+    [
+        (("3", "3", "bicycle_final"), "its super_class_id is 3, that of the others in bicycle_final 1"),
+        (("1", "3", "bicycle_final"), "its super_class_id is 3, that of the others of class_id 1 1"),
+        (("2", "1", "chair_final"), "its super_class_id is 1, that of the others of class_id 2 3"),
+    ],
+)
+def test_a_row_of_sop_that_contradicts_the_others_is_quarantined(tmp_path, odd, reason):
+    listing = SOP().list_images(sop_store(tmp_path, [*BICYCLES_AND_CHAIRS, odd]))
+    assert set(listing.images["category"]) == {"bicycle", "chair"}
+    assert len(listing.images) == 8
+    assert listing.quarantine["reason"].tolist() == [reason]
+    assert sum(count["listed"] for count in listing.counts().values()) == 9
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_an_image_of_cub_in_the_folder_of_another_class_is_quarantined(drawn, tmp_path, n):
+    def relabel(members):
+        (name,) = (name for name in members if name.endswith("image_class_labels.txt"))
+        lines = members[name].decode().splitlines()
+        members[name] = "\n".join(
+            [*(f"{line.split()[0]} 101" for line in lines[:n]), *lines[n:], ""]
+        ).encode()
+
+    listing = CUB().list_images(changed(drawn, tmp_path, "cub", relabel))
+    assert len(listing.images) == 48 - n
+    assert set(listing.quarantine["reason"]) == {
+        "its folder is 001.Black_footed_Albatross, its class 101.White_Pelican"
+    }
+
+
+@pytest.mark.parametrize("wrong", ["Fungi", "Plantae", "aves"])
+def test_a_folder_of_inat_base_that_contradicts_its_category_is_quarantined(tmp_path, wrong):
+    generate("inat2018", tmp_path)
+    path = tmp_path / "Inat_dataset_splits/Inaturalist_train_set1.txt"
+    path.write_text(path.read_text().replace("train_val2018/Aves/1/", f"train_val2018/{wrong}/1/"))
+    listing = reader(load_params(ROOT / "params.yaml"), "inat2018_base", "sample").list_images(tmp_path)
+    assert listing.quarantine["reason"].tolist() == [f"its folder is {wrong}, its category's Aves"] * 8
+    assert listing.images["supercategory"].nunique() == 6

@@ -11,7 +11,6 @@ import pytest
 from PIL import Image
 
 from cairnhub.core.errors import CairnError
-from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.pipelines.archives.entry import Entry, refusal_of_name
 from cairnhub.pipelines.archives.folder import Folder
 from cairnhub.pipelines.archives.kinds import archive_at
@@ -226,13 +225,6 @@ def test_a_faulty_table_is_refused_by_file_and_key(tmp_path, header, rows, chang
     write_table(tmp_path, rows, header)
     with pytest.raises(CairnError, match=message):
         Table("mine", table_source(**changes)).list_images(tmp_path)
-
-
-def test_a_label_with_two_parents_is_refused(tmp_path):
-    write_table(tmp_path, ["a/1.jpg,oak,tree", "a/2.jpg,oak,furniture"])
-    images = Table("mine", table_source()).list_images(tmp_path).images
-    with pytest.raises(CairnError, match=r"level 'fine'.*'oak' under 'furniture', 'tree'"):
-        LabelTree.from_table(images, ["fine", "coarse"])
 
 
 def test_a_table_takes_folders_and_every_kind_of_archive(tmp_path):

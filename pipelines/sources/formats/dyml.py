@@ -11,7 +11,8 @@ from cairnhub.datasets_hub.card import Card, EvaluationProtocol
 from cairnhub.pipelines.archives.folder import Folder
 from cairnhub.pipelines.archives.zip import Zip
 from cairnhub.pipelines.executors.local import Executor
-from cairnhub.pipelines.settings.sources import DyMLSource, Subset
+from cairnhub.pipelines.settings.sources import DyMLSource, Qualify, Subset
+from cairnhub.pipelines.sources.label_names import tell_apart
 from cairnhub.pipelines.sources.listing import PLACE, Listing
 from cairnhub.pipelines.sources.match_members import list_members, match_members
 from cairnhub.pipelines.sources.source_reader import SourceReader
@@ -65,8 +66,9 @@ class DyML(SourceReader):
 
     levels = LEVELS
 
-    def __init__(self, dataset: str) -> None:
+    def __init__(self, dataset: str, qualify: Qualify = "parent") -> None:
         self.dataset = dataset
+        self.qualify = qualify
         self.edition = dataset
         self.label_files = [
             LabelFile("train/label.csv", "train/imgs", "train", None),
@@ -77,6 +79,7 @@ class DyML(SourceReader):
         """List the images of training and benchmarks."""
         files = self._files(store)
         images = pd.concat([_read_labels(files, file) for file in self.label_files], ignore_index=True)
+        images, qualified = tell_apart(images, LEVELS, self.qualify, files.where("train/label.csv"))
         images["member"] = files.root + images["image_id"]
         lists = pd.Series([files.root + file.csv for file in self.label_files])
         named = pd.concat([images["member"], lists])
@@ -87,6 +90,7 @@ class DyML(SourceReader):
             matches.quarantine,
             refused_members=matches.refused_members,
             unnamed=matches.unnamed,
+            qualified=qualified,
         )
 
     def _files(self, store: Path) -> Files:
@@ -140,7 +144,7 @@ class DyML(SourceReader):
 
 def make(dataset: str, source: DyMLSource, subset: Subset, executor: Executor) -> DyML:
     """See `formats`."""
-    return DyML(dataset)
+    return DyML(dataset, source.qualify)
 
 
 def _benchmarks(dataset: str) -> list[LabelFile]:

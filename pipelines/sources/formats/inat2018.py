@@ -1,5 +1,6 @@
 """iNaturalist-2018 (Van Horn et al., CVPR 2018) with the retrieval splits of Brown et al. (ECCV 2020)."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NotRequired, TypeVar
 
@@ -14,6 +15,7 @@ from cairnhub.pipelines.archives.targz import TarGz
 from cairnhub.pipelines.executors.local import Executor
 from cairnhub.pipelines.settings.sources import INat2018Source, Subset
 from cairnhub.pipelines.sources.csv_tables import require_columns
+from cairnhub.pipelines.sources.label_names import tell_apart
 from cairnhub.pipelines.sources.listing import ATTRIBUTION, PLACE, Listing, in_streamed, quarantine
 from cairnhub.pipelines.sources.source_reader import SourceReader
 
@@ -51,22 +53,27 @@ class INat2018(SourceReader):
 
     def __init__(self, source: INat2018Source) -> None:
         self.levels = source.levels
+        self.qualify = source.qualify
 
     def list_images(self, store: Path) -> Listing:
         """List the images of the retrieval splits with every rank of their species."""
         images = pd.concat([_read_split(store / name, split) for split, name in SPLIT_FILES.items()])
         images["category_id"] = images["file_name"].str.split("/").str[2]
+        path = store / "categories.json.tar.gz"
         species = _categories(store)
-        require_columns(species, self.levels, store / "categories.json.tar.gz")
+        require_columns(species, self.levels, path)
+        species, qualified = tell_apart(species, self.levels, self.qualify, path)
         images = images.merge(species, on="category_id", how="left", suffixes=("", "_category"))
         images, unknown = quarantine(
             images, images["species"].isna(), "its category is not in categories.json"
         )
+        images, misplaced = _hold_folders(images, self.levels)
         images = images.merge(_credits(store), on="file_name", how="left")
         # The annotations alone: what the archive holds is seen when it is streamed into shards, once.
         images = in_streamed(images.rename(columns={"file_name": "member"}), ARCHIVE)
         images = images.sort_values(["split", "member"], ignore_index=True)
-        return Listing(images[[*PLACE, *self.levels, *ATTRIBUTION]], unknown)
+        faulty = pd.concat([unknown, misplaced], ignore_index=True)
+        return Listing(images[[*PLACE, *self.levels, *ATTRIBUTION]], faulty, qualified=qualified)
 
     def summary(self, store: Path) -> dict[str, dict[str, int]]:
         """What the split files count; the archive is not read."""
@@ -122,6 +129,15 @@ def _read_split(path: Path, split: str) -> pd.DataFrame:
     return frame
 
 
+def _hold_folders(images: pd.DataFrame, levels: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The images, and those whose folder names another supercategory than their category has, where that is a level."""
+    if "supercategory" not in levels:
+        return images, images.head(0)[["image_id", "split"]].assign(reason="")
+    folder = images["file_name"].str.split("/").str[1]
+    contradiction = "its folder is " + folder + ", its category's " + images["supercategory"]
+    return quarantine(images, folder != images["supercategory"], contradiction)
+
+
 def _read_json(archive: TarGz, shape: type[T]) -> T:
     """Parse the one JSON file inside a `.tar.gz`.
 
@@ -149,7 +165,9 @@ def _categories(store: Path) -> pd.DataFrame:
     if (repeated := frame["id"].duplicated()).any():
         example = frame.loc[repeated, "id"].iloc[0]
         raise BrokenData(f"{path}: category {quoted([example])} is listed twice; fetch it again")
-    return frame.rename(columns={"id": "category_id", "name": "species"})
+    return frame.apply(lambda column: column.str.strip()).rename(
+        columns={"id": "category_id", "name": "species"}
+    )
 
 
 def _credits(store: Path) -> pd.DataFrame:

@@ -10,13 +10,13 @@ from cairnhub.pipelines.archives.zip import Zip
 from cairnhub.pipelines.executors.local import Executor
 from cairnhub.pipelines.settings.sources import SOPSource, Subset
 from cairnhub.pipelines.sources.csv_tables import require_columns
-from cairnhub.pipelines.sources.listing import PLACE, Listing
-from cairnhub.pipelines.sources.match_members import list_members, match_members
+from cairnhub.pipelines.sources.listing import Listing, quarantine
 from cairnhub.pipelines.sources.source_reader import SourceReader
+from cairnhub.pipelines.sources.zipped_lists import list_zip, read_records
 
 ARCHIVE = "Stanford_Online_Products.zip"
 FOLDER = "Stanford_Online_Products"
-SPLIT_FILES = {"train": "Ebay_train.txt", "test": "Ebay_test.txt"}
+SPLIT_FILES = {"train": f"{FOLDER}/Ebay_train.txt", "test": f"{FOLDER}/Ebay_test.txt"}
 COLUMNS = ("image_id", "class_id", "super_class_id", "path")
 LEVELS = ("product", "category")
 
@@ -24,7 +24,8 @@ LEVELS = ("product", "category")
 class SOP(SourceReader):
     """Reads `Ebay_train.txt` and `Ebay_test.txt` and the images inside the zip.
 
-    A category is named by its folder (`coffee_maker_final`: `coffee maker`), a product by its category and
+    The category is that of `super_class_id`. It is named by its folder (`coffee_maker_final`: `coffee maker`) where
+    each id has one of its own, as upstream; else by its number (`category 7`). A product is named by its category and
     class number.
     """
 
@@ -35,14 +36,9 @@ class SOP(SourceReader):
         """List the images of both splits."""
         archive = Zip(store, ARCHIVE)
         images = pd.concat([_read_split(archive, split) for split in SPLIT_FILES], ignore_index=True)
-        matches = match_members(images, list_members([archive]), ["member"], f"not in {ARCHIVE}")
-        images = matches.images.sort_values(["split", "offset"], ignore_index=True)
-        return Listing(
-            images[[*PLACE, *LEVELS]],
-            matches.quarantine,
-            refused_members=matches.refused_members,
-            unnamed=matches.unnamed,
-        )
+        named = pd.concat([images["member"], pd.Series(SPLIT_FILES)])
+        images, faulty = _with_labels(images)
+        return list_zip(archive, images, LEVELS, named, faulty)
 
     def card(self) -> Card:
         """What the published dataset says of itself."""
@@ -72,11 +68,8 @@ def make(dataset: str, source: SOPSource, subset: Subset, executor: Executor) ->
 
 
 def _read_split(archive: Zip, split: str) -> pd.DataFrame:
-    """One list of images: columns `image_id`, `split`, `member` and the two levels."""
-    name = f"{FOLDER}/{SPLIT_FILES[split]}"
-    lines = archive.read_file(name).decode("utf-8", errors="replace").splitlines()
-    where = archive.path_of(name) / name
-    header, *records = [line.split() for line in lines if line.strip()] or [[]]
+    """One list of images: columns `image_id`, `split`, `member`, `class_id`, `super_class_id` and `folder`."""
+    (header, *records), where = read_records(archive, SPLIT_FILES[split])
     malformed = next((record for record in records if len(record) != len(header)), None)
     if not records:
         raise BrokenData(f"{where}: lists no image; fetch it again")
@@ -86,13 +79,44 @@ def _read_split(archive: Zip, split: str) -> pd.DataFrame:
         )
     table = pd.DataFrame(records, columns=header, dtype=str)
     require_columns(table, COLUMNS, where)
-    category = table["path"].str.partition("/")[0].str.removesuffix("_final").str.replace("_", " ")
-    return pd.DataFrame(
-        {
-            "image_id": table["path"].str.rpartition(".")[0],
-            "split": split,
-            "member": f"{FOLDER}/" + table["path"],
-            "product": category + " " + table["class_id"],
-            "category": category,
-        }
+    return table[["class_id", "super_class_id"]].assign(
+        image_id=table["path"].str.rpartition(".")[0],
+        split=split,
+        member=f"{FOLDER}/" + table["path"],
+        folder=table["path"].str.partition("/")[0],
     )
+
+
+def _with_labels(images: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The images with the two levels; and those whose ids contradict the folder or the others of their product."""
+    given = images["super_class_id"]
+    usual = images["class_id"].map(_most_common(images, "class_id", "super_class_id"))
+    reason = (
+        "its super_class_id is "
+        + given
+        + ", that of the others of class_id "
+        + images["class_id"]
+        + " "
+        + usual
+    )
+    is_odd = given != usual
+    id_of = _most_common(images, "folder", "super_class_id")
+    if set(id_of) == set(given) and id_of.is_unique:  # a folder for each id: the folders name them
+        of_folder = images["folder"].map(id_of)
+        is_misplaced = ~is_odd & (given != of_folder)
+        misplaced = (
+            "its super_class_id is " + given + ", that of the others in " + images["folder"] + " " + of_folder
+        )
+        is_odd, reason = is_odd | is_misplaced, reason.mask(is_misplaced, misplaced)
+        names = id_of.index.str.removesuffix("_final").str.replace("_", " ")
+        category = given.map(pd.Series(names, index=id_of))
+    else:
+        category = "category " + given
+    labelled = images.assign(category=category, product=category + " " + images["class_id"])
+    return quarantine(labelled, is_odd, reason[is_odd])
+
+
+def _most_common(images: pd.DataFrame, of: str, what: str) -> "pd.Series[str]":
+    """Which `what` most images of each `of` have; of two as common, the first in order."""
+    counts = images.groupby([of, what]).size().sort_values(ascending=False, kind="stable").reset_index()
+    return counts.drop_duplicates(of).set_index(of)[what]

@@ -1,7 +1,7 @@
 """Anybody's own images: folders or archives, and a CSV with one column per level."""
 
-import hashlib
 import logging
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,21 +11,23 @@ from cairnhub.core.errors import BadInput, NotFound
 from cairnhub.core.hashing import sha256_of
 from cairnhub.core.text import quoted
 from cairnhub.datasets_hub.card import Card, EvaluationProtocol
+from cairnhub.datasets_hub.readers import split_name_fault
 from cairnhub.pipelines.archives.damage import misnamed
 from cairnhub.pipelines.archives.folder import Folder
 from cairnhub.pipelines.archives.kinds import Archive, archive_at
 from cairnhub.pipelines.executors.local import HERE, Executor
 from cairnhub.pipelines.settings.sources import Subset, TableSource
 from cairnhub.pipelines.sources.csv_tables import read_csv
+from cairnhub.pipelines.sources.label_names import tell_apart
+from cairnhub.pipelines.sources.listed_rows import as_stored, lacks_a_label, listed_twice
 from cairnhub.pipelines.sources.listing import PLACE, Listing, quarantine
 from cairnhub.pipelines.sources.match_members import list_members, match_members
 from cairnhub.pipelines.sources.registry import RegistryRow
 from cairnhub.pipelines.sources.source_reader import SourceReader
+from cairnhub.pipelines.sources.splits import describe, divide
+from cairnhub.pipelines.split_names import check_protocols, check_spelling, recognised_protocols
 
 log = logging.getLogger(__name__)
-
-TEST_SHARE = 5
-"""Without a split column, one image in so many is `test`."""
 
 
 class Table(SourceReader):
@@ -39,21 +41,26 @@ class Table(SourceReader):
         self.edition = dataset
         self.source = source
         self.levels = source.levels
+        self.twins = source.twins
 
     def list_images(self, store: Path) -> Listing:
         """List the CSV's rows and where each image lies."""
-        listed = self._rows(store / self.source.labels)
-        named = pd.concat([listed["image_id"], pd.Series([self.source.labels])])
-        rows, repeated = quarantine(listed, listed["image_id"].duplicated(), "its path is listed twice")
-        blank = (rows[list(self.levels)] == "").any(axis="columns")
-        rows, unlabelled = quarantine(rows, blank, "a level is empty")
+        path, rule = store / self.source.labels, self.source.qualify
+        rows = self._rows(path)
         members = self._members(store)
+        rows["member"] = as_stored(rows["image_id"], members["member"])
+        named = pd.concat([rows["member"], pd.Series([self.source.labels])])
+        twice = listed_twice(rows, [*self.levels, "split"])
+        rows, repeated = quarantine(rows, pd.Series(rows.index.isin(twice.index), rows.index), twice)
+        lacking = lacks_a_label(rows, self.levels, needs_all=rule == "refuse")
+        rows, unlabelled = quarantine(rows, lacking, "a level is empty")
+        rows, qualified = tell_apart(rows, self.levels, rule, path, has_lines=True)
         absent = f"not in {', '.join(self.source.images)}"
-        matches = match_members(rows, members, ["image_id"], absent, named)
+        matches = match_members(rows, members, ["member"], absent, named)
         if matches.images.empty:
             raise BadInput(
                 f"{store / self.source.labels}: none of its {len(rows)} paths is in {', '.join(self.source.images)}; "
-                f"the first is {rows['image_id'].iloc[0]!r}, and the images look like {members['image_id'].iloc[0]!r}"
+                f"the first is {rows['image_id'].iloc[0]!r}, and the images look like {members['member'].iloc[0]!r}"
                 if len(rows) and len(members)
                 else f"{store / self.source.labels}: lists no usable image"
             )
@@ -64,6 +71,7 @@ class Table(SourceReader):
             pd.concat([repeated, unlabelled, matches.quarantine], ignore_index=True),
             refused_members=matches.refused_members,
             unnamed=matches.unnamed,
+            qualified=qualified,
         )
 
     def own_files(self, mirror: str) -> list[RegistryRow]:
@@ -101,47 +109,65 @@ class Table(SourceReader):
         return [entry.member for entry in entries if entry.refusal is None]
 
     def _rows(self, path: Path) -> pd.DataFrame:
+        """What the table says of each image; the index is the line."""
         source = self.source
-        wanted = [source.path, *self.levels, *([source.split] if source.split else [])]
+        wanted = [source.path, *self.levels, *([source.split] if isinstance(source.split, str) else [])]
         frame = read_csv(path, wanted, source.multiline)
         rows = pd.DataFrame({level: frame[level].str.strip() for level in self.levels})
         rows["image_id"] = frame[source.path].str.strip().str.removeprefix("./")
-        rows["split"] = frame[source.split].str.strip() if source.split else rows["image_id"].map(_split_of)
+        if not isinstance(source.split, str):
+            log.info(f"{self.dataset}: {describe(source.split, self.levels)}")
+            rows["split"] = divide(rows, self.levels, source.split)
+            return rows
+        rows["split"] = frame[source.split].str.strip()
         if (rows["split"] == "").any():
-            line = rows.index[rows["split"] == ""][0]
-            raise BadInput(f"{path}:{line}: column {source.split!r} is empty; every image needs a split")
+            lines = rows.index[rows["split"] == ""]
+            more = f" and in {len(lines) - 1:,} more lines" if len(lines) > 1 else ""
+            raise BadInput(
+                f"{path}:{lines[0]}: column {source.split!r} is empty{more}; every image needs a split"
+            )
+        for split in rows["split"].unique():
+            if fault := split_name_fault(split):
+                line = rows.index[rows["split"] == split][0]
+                raise BadInput(f"{path}:{line}: column {source.split!r}: {fault}")
+        check_spelling(rows["split"].value_counts(), f"{path}: column {source.split!r}")
         return rows
 
     def _members(self, store: Path) -> pd.DataFrame:
-        archives = [self._archive(store, name) for name in self.source.images]
-        members = list_members(archives, self.executor)
-        return members.assign(image_id=members["member"])
+        return list_members([self._archive(store, name) for name in self.source.images], self.executor)
 
     def _archive(self, store: Path, name: str) -> Archive:
         archive = archive_at(store, name)
         return replace(archive, fetched=self.fetched) if isinstance(archive, Folder) else archive
 
+    def protocols(self, splits: Collection[str]) -> tuple[EvaluationProtocol, ...]:
+        """Those that `params.yaml` declares, else those that the splits' names tell."""
+        declared = self.source.protocols
+        if declared is None:
+            return recognised_protocols(splits)
+        check_protocols(declared, splits, f"params.yaml: sources.{self.dataset}.protocols")
+        return declared
+
+    def splits_at(self, mirror: Path) -> Collection[str]:
+        """See `SourceReader`."""
+        labels = mirror / self.source.labels
+        return set(self._rows(labels)["split"]) if labels.is_file() else ()
+
     def card(self) -> Card:
         """What the published dataset says of itself, as far as `params.yaml` tells."""
         source = self.source
+        divided = "" if isinstance(source.split, str) else f" {describe(source.split, self.levels)}"
         return Card(
             name=self.dataset,
             title=source.title or self.dataset,
-            description=f"{source.title or self.dataset}: images with labels on {len(self.levels)} levels.",
+            description=f"{source.title or self.dataset}: images with labels on {len(self.levels)} levels.{divided}",
             homepage=source.homepage or None,
             licence=source.licence,
             redistributable=source.redistributable,
             citation=source.citation or None,
             levels=self.levels,
             annotation_origin="given",
-            protocols=(EvaluationProtocol(name="retrieval", query="test", gallery="test"),),
         )
-
-
-def _split_of(image_id: str) -> str:
-    """A split that depends on the image's own path only, so that adding images moves none."""
-    digest = hashlib.sha256(image_id.encode()).digest()
-    return "test" if digest[0] % TEST_SHARE == 0 else "train"
 
 
 def make(dataset: str, source: TableSource, subset: Subset, executor: Executor) -> Table:

@@ -9,13 +9,14 @@ from cairnhub.datasets_hub.card import Card, EvaluationProtocol
 from cairnhub.pipelines.archives.zip import Zip
 from cairnhub.pipelines.executors.local import Executor
 from cairnhub.pipelines.settings.sources import Subset, VehicleIDSource
-from cairnhub.pipelines.sources.listing import PLACE, Listing
-from cairnhub.pipelines.sources.match_members import list_members, match_members
+from cairnhub.pipelines.sources.listing import Listing
 from cairnhub.pipelines.sources.source_reader import SourceReader
+from cairnhub.pipelines.sources.zipped_lists import list_zip, read_records
 
 ARCHIVE = "VehicleID_V1.0.zip"
 FOLDER = "VehicleID_V1.0"
-SPLIT_FILES = {"train": "train_list.txt", "test": "test_list_2400.txt"}
+LISTS = f"{FOLDER}/train_test_split"
+SPLIT_FILES = {"train": f"{LISTS}/train_list.txt", "test": f"{LISTS}/test_list_2400.txt"}
 LEVELS = ("vehicle",)
 
 
@@ -33,14 +34,8 @@ class VehicleID(SourceReader):
         """List the images of both splits."""
         archive = Zip(store, ARCHIVE)
         images = pd.concat([_read_split(archive, split) for split in SPLIT_FILES], ignore_index=True)
-        matches = match_members(images, list_members([archive]), ["member"], f"not in {ARCHIVE}")
-        images = matches.images.sort_values(["split", "offset"], ignore_index=True)
-        return Listing(
-            images[[*PLACE, *LEVELS]],
-            matches.quarantine,
-            refused_members=matches.refused_members,
-            unnamed=matches.unnamed,
-        )
+        named = pd.concat([images["member"], pd.Series(SPLIT_FILES)])
+        return list_zip(archive, images, LEVELS, named)
 
     def card(self) -> Card:
         """What the published dataset says of itself."""
@@ -71,14 +66,9 @@ def make(dataset: str, source: VehicleIDSource, subset: Subset, executor: Execut
 
 def _read_split(archive: Zip, split: str) -> pd.DataFrame:
     """One list of images: columns `image_id`, `vehicle`, `split`, `member`."""
-    path = archive.path_of(ARCHIVE)
-    name = f"{FOLDER}/train_test_split/{SPLIT_FILES[split]}"
-    lines = archive.read_file(name).decode("utf-8", errors="replace").splitlines()
-    pairs = [line.split() for line in lines if line.strip()]
-    if not pairs:
-        raise BrokenData(f"{path}: {name}: lists no image; fetch it again")
+    pairs, where = read_records(archive, SPLIT_FILES[split])
     malformed = next((pair for pair in pairs if len(pair) != 2), None)
     if malformed:
-        raise BrokenData(f"{path}: {name}: {' '.join(malformed)[:80]!r} is not an image and a vehicle")
+        raise BrokenData(f"{where}: {' '.join(malformed)[:80]!r} is not an image and a vehicle")
     frame = pd.DataFrame(pairs, columns=["image_id", "vehicle"], dtype=str)
     return frame.assign(split=split, member=f"{FOLDER}/image/" + frame["image_id"] + ".jpg")

@@ -8,6 +8,7 @@ import pandas as pd
 
 from cairnhub.core.errors import BadInput, BrokenData, NotFound
 from cairnhub.datasets_hub.card import Card, EvaluationProtocol
+from cairnhub.hierarchies.label_tree.qualification import Qualified
 from cairnhub.pipelines.archives.tar import Tar
 from cairnhub.pipelines.executors.local import HERE, Executor
 from cairnhub.pipelines.settings.fetch import Fetch
@@ -22,6 +23,7 @@ from cairnhub.pipelines.sources.formats.gldv2.mined_types import (
     mined_types,
 )
 from cairnhub.pipelines.sources.formats.gldv2.published_hashes import hash_files, with_published_hashes
+from cairnhub.pipelines.sources.label_names import tell_apart
 from cairnhub.pipelines.sources.ledger import FetchedFile
 from cairnhub.pipelines.sources.listing import ATTRIBUTION, PLACE, Listing, exclude, quarantine
 from cairnhub.pipelines.sources.match_members import list_members, match_members
@@ -120,8 +122,10 @@ class GLDv2(SourceReader):
         if self.subset.only_typed:
             images = exclude(images, images["type"] == "", "its landmark has no type", excluded)
         labels = published_labels(store / "metadata", landmarks)
+        qualified: tuple[Qualified, ...] = ()
         if self.is_published:
             images = self._labelled(images, labels, excluded)
+            images, qualified = tell_apart(images, self.levels, self.source.qualify, store / "metadata")
         images = self._credited(images.sort_values(["split", "archive", "offset"], ignore_index=True), store)
         named = self.levels if self.is_published else ("landmark", "type")
         names = landmarks[["landmark", "original", "changes"]].rename(columns={"landmark": "label"})
@@ -135,6 +139,7 @@ class GLDv2(SourceReader):
             ground_truth=_ground_truth(store) if "test" in self.folders else None,
             refused_members=matches.refused_members,
             unnamed=matches.unnamed,
+            qualified=qualified,
         )
 
     def hash_files(self, rows: Sequence[RegistryRow]) -> list[RegistryRow]:
