@@ -15,6 +15,7 @@ from cairnhub.pipelines.artifacts.index import IndexCounts, IndexFolder
 from cairnhub.pipelines.artifacts.protocols import ProtocolsFolder
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.sources.csv_tables import is_in
+from cairnhub.pipelines.sources.exclusions import read_exclusions, take_out
 from cairnhub.pipelines.sources.fetching import read_manifest, require_fetched
 from cairnhub.pipelines.sources.label_names import SHOWN, and_more, by_name
 from cairnhub.pipelines.sources.listing import Listing
@@ -39,6 +40,9 @@ def run(context: Context) -> None:
     whole = source.list_images(context.paths.store)
     _check_ids(whole)
     log.info(f"{context.dataset}: {_compare(context, source, whole)}")
+    if exclusions := context.params.source(context.dataset).exclude_ids:
+        path = context.paths.root / exclusions
+        whole = take_out(whole, read_exclusions(path), path)
     subset = subset_of(context.params, context.dataset, context.scale)
     declared = source.protocols(set(whole.images["split"]))
     listing = reduce(whole, subset, source.levels[0], declared)
@@ -51,7 +55,14 @@ def run(context: Context) -> None:
         url=card.homepage,
         sha256=fetched,
     )
-    card = card.model_copy(update={"name": context.dataset, "protocols": protocols, "sources": (files,)})
+    card = card.model_copy(
+        update={
+            "name": context.dataset,
+            "protocols": protocols,
+            "sources": (files,),
+            "excluded": listing.n_excluded() or None,
+        }
+    )
     with replace_folder(context.paths.index) as folder:
         index = IndexFolder(folder)
         index.save_images(listing.images)
