@@ -67,6 +67,7 @@ class Card(_Typed):
         attribution: columns of `schema.ATTRIBUTION` that the source has.
         attribution_required: splits whose images each need a licence and, but for the public domain, an author.
         protocols: named pairs of splits.
+        excluded: how many listed images are left out by rule, by its reason.
     """
 
     name: Slug
@@ -84,6 +85,7 @@ class Card(_Typed):
     protocols: tuple[EvaluationProtocol, ...] = ()
     sources: tuple[Source, ...] = ()
     decisions: Decisions | None = None
+    excluded: dict[Text, int] | None = None
     tags: tuple[str, ...] = Field(default=("image-retrieval", "metric-learning", "hierarchical-labels"))
 
     @model_validator(mode="after")

@@ -123,14 +123,14 @@ def escape(text: str) -> str:
 def _body(card: Card, tree: LabelTree, stats: Stats, pictures: tuple[str, ...]) -> str:
     sections = [f"# {escape(card.title)}", escape(card.description)]
     sections += [f"![{PurePosixPath(picture).stem.split('-')[0]}]({picture})" for picture in pictures]
-    sections += [_counts(tree, stats), _loading(card, stats), _provenance(card, stats)]
+    sections += [_counts(card, tree, stats), _loading(card, stats), _provenance(card, stats)]
     if card.citation:
         quoted = card.citation.strip().replace("```", "'''")
         sections.append(f"## Citation\n\n```\n{quoted}\n```")
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def _counts(tree: LabelTree, stats: Stats) -> str:
+def _counts(card: Card, tree: LabelTree, stats: Stats) -> str:
     levels = tree.levels
     lines = [
         "## Contents",
@@ -150,6 +150,9 @@ def _counts(tree: LabelTree, stats: Stats) -> str:
     if stats.quarantine:
         reasons = ", ".join(f"{escape(reason)} ({count:,})" for reason, count in stats.quarantine.items())
         lines += ["", f"Quarantined: {reasons}."]
+    if card.excluded:
+        reasons = ", ".join(f"{escape(reason)} ({count:,})" for reason, count in card.excluded.items())
+        lines += ["", f"Excluded: {reasons}."]
     return "\n".join(lines)
 
 

@@ -127,6 +127,7 @@ def _facts(stage: Stage, params: Params, scale: str, dataset: str) -> Item:
         "format": lambda: _format(params, dataset),
         "origin": lambda: _origin(params, scale, dataset),
         "counts": lambda: _counts(params, scale, dataset),
+        "exclusions": lambda: params.source(dataset).exclude_ids or _registered("none", ".exclusions.csv"),
         "demonstration": lambda: _below_root(demonstration(scale, params.files_of(dataset))),
         "recipe": lambda: _recipe_files(params, scale, dataset)[0],
         "base": lambda: _recipe_files(params, scale, dataset)[-1],

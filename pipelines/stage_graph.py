@@ -91,7 +91,7 @@ STAGES = (
         reads=("manifest",),
         writes=(Out("index"), Out("protocols")),
         params=("sources.${item.dataset}",),
-        per_dataset=("format", "counts"),
+        per_dataset=("format", "counts", "exclusions"),
         neutral=FETCHING,
     ),
     Stage(

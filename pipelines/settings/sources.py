@@ -85,7 +85,14 @@ class GLDv2Subsets(Strict):
     full: GLDv2Subset = GLDv2Subset()
 
 
-class GLDv2Source(Strict):
+class AnySource(Strict):
+    """What every source may say."""
+
+    exclude_ids: FileName | None = None
+    """A file of the project, a CSV with the columns `image_id` and `reason`: these images are taken out for good."""
+
+
+class GLDv2Source(AnySource):
     """Google Landmarks v2: tars of JPEGs, CSV metadata, retrieval ground truth."""
 
     format: Literal["gldv2"]
@@ -101,7 +108,7 @@ class GLDv2Source(Strict):
     subset: GLDv2Subsets = GLDv2Subsets()
 
 
-class INat2018Source(Strict):
+class INat2018Source(AnySource):
     """iNaturalist-2018 with the seven ranks of its taxonomy; `[species, supercategory]` is iNat-base."""
 
     format: Literal["inat2018"]
@@ -112,7 +119,7 @@ class INat2018Source(Strict):
     subset: Subsets = Subsets()
 
 
-class DyMLSource(Strict):
+class DyMLSource(AnySource):
     """One of the three DyML datasets: animal, vehicle, product."""
 
     format: Literal["dyml"]
@@ -120,21 +127,21 @@ class DyMLSource(Strict):
     subset: Subsets = Subsets()
 
 
-class SOPSource(Strict):
+class SOPSource(AnySource):
     """Stanford Online Products: one zip, products of twelve categories."""
 
     format: Literal["sop"]
     subset: Subsets = Subsets()
 
 
-class CUBSource(Strict):
+class CUBSource(AnySource):
     """CUB-200-2011: one tgz, birds of 200 species."""
 
     format: Literal["cub"]
     subset: Subsets = Subsets()
 
 
-class VehicleIDSource(Strict):
+class VehicleIDSource(AnySource):
     """PKU VehicleID: one zip, pictures of vehicles by identity."""
 
     format: Literal["vehicleid"]
@@ -182,7 +189,7 @@ Split = Annotated[
 ]
 
 
-class TableSource(Strict):
+class TableSource(AnySource):
     """Anybody's own images, described by a CSV with one column per level."""
 
     format: Literal["table"]

@@ -1,5 +1,6 @@
 """What a source lists: one row per image, and what became of the rows that are not published."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -67,6 +68,13 @@ class Listing:
             n_images = count["indexed"] + count["quarantined"]
             counted[split] = {"listed": count["listed"], "images": n_images, **n_labels}
         return counted
+
+    def n_excluded(self) -> dict[str, int]:
+        """How many images each rule excludes, by its reason."""
+        totals = Counter[str]()
+        for reasons in self.excluded.values():
+            totals.update(reasons)
+        return dict(sorted(totals.items()))
 
     def _counts_of(self, split: str) -> dict[str, int]:
         indexed = int((self.images["split"] == split).sum())

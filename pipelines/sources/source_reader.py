@@ -19,9 +19,9 @@ class SourceReader(ABC):
         levels: names of the levels of its published tree, fine -> coarse.
         version: what its authors call this version of it; empty where there is one only.
         edition: its counts are held against `registries/<edition>.counts.yaml`, if there is one; empty for none.
-        twins: whether labels that differ only by case, spaces or Unicode form are refused, or kept apart.
         fetched: names of the files that the manifest lists: what else lies in the store is of another time and counts
             for nothing; None before there is one.
+        twins: whether labels that differ only by case, spaces or Unicode form are refused, or kept apart.
         has_registry: whether `registries/<dataset>.tsv` lists its files; if not, `own_files` does.
     """
 
@@ -40,6 +40,10 @@ class SourceReader(ABC):
     def card(self) -> Card:
         """Licence, citation, protocols: what the published dataset says of itself."""
 
+    def is_fetched(self, name: str) -> bool:
+        """Whether a file of the store counts."""
+        return self.fetched is None or name in self.fetched
+
     def protocols(self, splits: Collection[str]) -> tuple[EvaluationProtocol, ...]:
         """How it is evaluated, where it has these splits; as its card says, unless its declaration tells.
 
@@ -55,10 +59,6 @@ class SourceReader(ABC):
             CairnError: a list cannot be read.
         """
         return ()
-
-    def is_fetched(self, name: str) -> bool:
-        """Whether a file of the store counts."""
-        return self.fetched is None or name in self.fetched
 
     def summary(self, store: Path) -> dict[str, dict[str, int]]:
         """Per split what the annotations count, to judge files that came by hand; see `Listing.summary`."""

@@ -47,5 +47,8 @@ def list_zip(
         matches.quarantine if faulty is None else pd.concat([faulty, matches.quarantine], ignore_index=True)
     )
     return Listing(
-        images[[*PLACE, *levels]], lost, refused_members=matches.refused_members, unnamed=matches.unnamed
+        images[[*PLACE, *levels]],
+        lost,
+        refused_members=matches.refused_members,
+        unnamed=matches.unnamed,
     )

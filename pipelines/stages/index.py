@@ -15,6 +15,7 @@ from cairnhub.pipelines.artifacts.index import IndexCounts, IndexFolder
 from cairnhub.pipelines.artifacts.protocols import ProtocolsFolder
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.sources.csv_tables import is_in
+from cairnhub.pipelines.sources.exclusions import read_exclusions, take_out
 from cairnhub.pipelines.sources.fetching import read_manifest, require_fetched
 from cairnhub.pipelines.sources.label_names import SHOWN, and_more, by_name
 from cairnhub.pipelines.sources.listing import Listing
@@ -26,8 +27,8 @@ from cairnhub.pipelines.split_names import hindrances
 
 log = logging.getLogger(__name__)
 
-N_UNNAMED_SHOWN = 10
-"""Of files that no list names."""
+N_UNNAMED = 10
+"""Files that no list names: so many are shown."""
 
 
 def run(context: Context) -> None:
@@ -39,6 +40,9 @@ def run(context: Context) -> None:
     whole = source.list_images(context.paths.store)
     _check_ids(whole)
     log.info(f"{context.dataset}: {_compare(context, source, whole)}")
+    if exclusions := context.params.source(context.dataset).exclude_ids:
+        path = context.paths.root / exclusions
+        whole = take_out(whole, read_exclusions(path), path)
     subset = subset_of(context.params, context.dataset, context.scale)
     declared = source.protocols(set(whole.images["split"]))
     listing = reduce(whole, subset, source.levels[0], declared)
@@ -51,7 +55,14 @@ def run(context: Context) -> None:
         url=card.homepage,
         sha256=fetched,
     )
-    card = card.model_copy(update={"name": context.dataset, "protocols": protocols, "sources": (files,)})
+    card = card.model_copy(
+        update={
+            "name": context.dataset,
+            "protocols": protocols,
+            "sources": (files,),
+            "excluded": listing.n_excluded() or None,
+        }
+    )
     with replace_folder(context.paths.index) as folder:
         index = IndexFolder(folder)
         index.save_images(listing.images)
@@ -66,7 +77,7 @@ def run(context: Context) -> None:
                 fetched,
                 tuple(source.levels),
                 n_unnamed=len(listing.unnamed),
-                unnamed=tuple(listing.unnamed[:N_UNNAMED_SHOWN]),
+                unnamed=tuple(listing.unnamed[:N_UNNAMED]),
                 qualified=_qualified(context.dataset, listing.qualified),
                 twins=source.twins,
             )
@@ -87,7 +98,7 @@ def run(context: Context) -> None:
     for reason, number in listing.refused_members["reason"].value_counts().items():
         log.info(f"{context.dataset}: {number:,} members of archives {reason}")
     if len(listing.unnamed):
-        names = quoted(listing.unnamed, N_UNNAMED_SHOWN)
+        names = quoted(listing.unnamed, N_UNNAMED)
         log.info(
             f"{context.dataset}: {len(listing.unnamed):,} files that no list names (unnamed.parquet): {names}"
         )

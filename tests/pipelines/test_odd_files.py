@@ -22,9 +22,11 @@ from cairnhub.pipelines.archives.folder import Folder
 from cairnhub.pipelines.archives.kinds import archive_at
 from cairnhub.pipelines.archives.member_reader import MemberReader
 from cairnhub.pipelines.archives.tar import Tar
+from cairnhub.pipelines.artifacts.index import IndexFolder
 from cairnhub.pipelines.context import Context, make_context
 from cairnhub.pipelines.index_parts import Index, cut_parts
 from cairnhub.pipelines.stages import fetch, index
+from cairnhub.pipelines.unpack import unpack_streamed
 from tests.project import ROOT
 
 NAMES = [f"photos/{n}.jpg" for n in range(4)]
@@ -197,8 +199,10 @@ def read_all(store: Path, name: str) -> dict[str, bytes]:
     rows = rows.assign(
         image_id=rows["member"], split="train", fine="f", offset=rows["offset"].astype("Int64")
     )
-    rows.to_parquet(store / "images.parquet")
-    parts = cut_parts(Index(store / "images.parquet", store, "fine", ""), 10**9)
+    IndexFolder(store).save_images(rows)
+    listed = Index(store / "images.parquet", store, "fine", "")
+    index, _ = unpack_streamed(listed, store / "unpacked", map)
+    parts = cut_parts(index, 10**9)
     found = [row for part in parts for row in part.read()]
     assert len({row.image_id for row in found}) == len(found)
     return {row.image_id: row.image for row in found}

@@ -258,7 +258,8 @@ def fetch(context: Context) -> None:
     """Take the store for a mirror; what came is verified, so that the mirror is needed no more."""
     store, mirror = context.paths.store, context.paths.root / "mirror"
     shutil.move(store, mirror)
-    names = [path.relative_to(mirror).as_posix() for path in sorted(mirror.rglob("*")) if path.is_file()]
+    files = (path for path in sorted(mirror.rglob("*")) if path.is_file() and path.name != LEDGER)
+    names = [path.relative_to(mirror).as_posix() for path in files]
     rows = [RegistryRow(name, name, None, None) for name in names]
     found = fetch_all(rows, store, str(mirror), executor=context.executor)
     shutil.rmtree(mirror)

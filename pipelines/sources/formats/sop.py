@@ -16,7 +16,7 @@ from cairnhub.pipelines.sources.zipped_lists import list_zip, read_records
 
 ARCHIVE = "Stanford_Online_Products.zip"
 FOLDER = "Stanford_Online_Products"
-SPLIT_FILES = {"train": "Ebay_train.txt", "test": "Ebay_test.txt"}
+SPLIT_FILES = {"train": f"{FOLDER}/Ebay_train.txt", "test": f"{FOLDER}/Ebay_test.txt"}
 COLUMNS = ("image_id", "class_id", "super_class_id", "path")
 LEVELS = ("product", "category")
 
@@ -36,8 +36,7 @@ class SOP(SourceReader):
         """List the images of both splits."""
         archive = Zip(store, ARCHIVE)
         images = pd.concat([_read_split(archive, split) for split in SPLIT_FILES], ignore_index=True)
-        lists = pd.Series([f"{FOLDER}/{name}" for name in SPLIT_FILES.values()])
-        named = pd.concat([images["member"], lists])
+        named = pd.concat([images["member"], pd.Series(SPLIT_FILES)])
         images, faulty = _with_labels(images)
         return list_zip(archive, images, LEVELS, named, faulty)
 
@@ -70,7 +69,7 @@ def make(dataset: str, source: SOPSource, subset: Subset, executor: Executor) ->
 
 def _read_split(archive: Zip, split: str) -> pd.DataFrame:
     """One list of images: columns `image_id`, `split`, `member`, `class_id`, `super_class_id` and `folder`."""
-    (header, *records), where = read_records(archive, f"{FOLDER}/{SPLIT_FILES[split]}")
+    (header, *records), where = read_records(archive, SPLIT_FILES[split])
     malformed = next((record for record in records if len(record) != len(header)), None)
     if not records:
         raise BrokenData(f"{where}: lists no image; fetch it again")

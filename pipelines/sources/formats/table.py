@@ -145,6 +145,10 @@ class Table(SourceReader):
     def _members(self, store: Path) -> pd.DataFrame:
         return list_members([self._archive(store, name) for name in self.source.images], self.executor)
 
+    def _archive(self, store: Path, name: str) -> Archive:
+        archive = archive_at(store, name)
+        return replace(archive, fetched=self.fetched) if isinstance(archive, Folder) else archive
+
     def protocols(self, splits: Collection[str]) -> tuple[EvaluationProtocol, ...]:
         """Those that `params.yaml` declares, else those that the splits' names tell."""
         declared = self.source.protocols
@@ -157,10 +161,6 @@ class Table(SourceReader):
         """See `SourceReader`."""
         labels = mirror / self.source.labels
         return set(self._rows(labels)["split"]) if labels.is_file() else ()
-
-    def _archive(self, store: Path, name: str) -> Archive:
-        archive = archive_at(store, name)
-        return replace(archive, fetched=self.fetched) if isinstance(archive, Folder) else archive
 
     def card(self) -> Card:
         """What the published dataset says of itself, as far as `params.yaml` tells."""

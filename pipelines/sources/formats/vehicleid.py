@@ -15,7 +15,8 @@ from cairnhub.pipelines.sources.zipped_lists import list_zip, read_records
 
 ARCHIVE = "VehicleID_V1.0.zip"
 FOLDER = "VehicleID_V1.0"
-SPLIT_FILES = {"train": "train_list.txt", "test": "test_list_2400.txt"}
+LISTS = f"{FOLDER}/train_test_split"
+SPLIT_FILES = {"train": f"{LISTS}/train_list.txt", "test": f"{LISTS}/test_list_2400.txt"}
 LEVELS = ("vehicle",)
 
 
@@ -33,8 +34,8 @@ class VehicleID(SourceReader):
         """List the images of both splits."""
         archive = Zip(store, ARCHIVE)
         images = pd.concat([_read_split(archive, split) for split in SPLIT_FILES], ignore_index=True)
-        lists = pd.Series([f"{FOLDER}/train_test_split/{name}" for name in SPLIT_FILES.values()])
-        return list_zip(archive, images, LEVELS, pd.concat([images["member"], lists]))
+        named = pd.concat([images["member"], pd.Series(SPLIT_FILES)])
+        return list_zip(archive, images, LEVELS, named)
 
     def card(self) -> Card:
         """What the published dataset says of itself."""
@@ -65,7 +66,7 @@ def make(dataset: str, source: VehicleIDSource, subset: Subset, executor: Execut
 
 def _read_split(archive: Zip, split: str) -> pd.DataFrame:
     """One list of images: columns `image_id`, `vehicle`, `split`, `member`."""
-    pairs, where = read_records(archive, f"{FOLDER}/train_test_split/{SPLIT_FILES[split]}")
+    pairs, where = read_records(archive, SPLIT_FILES[split])
     malformed = next((pair for pair in pairs if len(pair) != 2), None)
     if malformed:
         raise BrokenData(f"{where}: {' '.join(malformed)[:80]!r} is not an image and a vehicle")
