@@ -138,7 +138,7 @@ STAGES = (
         "The contract of the published dataset; any violation fails.",
         "datasets",
         reads=("index", "hub"),
-        writes=(Out("look_alikes"), Out("check_report", in_git=True)),
+        writes=(Out("look_alikes"), Out("duplicates"), Out("check_report", in_git=True)),
     ),
     Stage(
         "train",

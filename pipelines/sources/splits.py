@@ -22,7 +22,7 @@ def divide(rows: pd.DataFrame, levels: Sequence[str], how: SplitByClass | SplitB
 
     Args:
         rows: `image_id` and a column per level; of several rows of an image the first counts, and a row without a label
-            on some level is `train` and moves no other.
+            on the finest level, or on the one that is divided, is `train` and moves no other.
         levels: fine -> coarse.
         how: what is divided, and how.
 
@@ -30,7 +30,8 @@ def divide(rows: pd.DataFrame, levels: Sequence[str], how: SplitByClass | SplitB
         `train` and `test`, or `train`, `query` and `gallery`; one class alone is `train`, of more some are on
         either side.
     """
-    whole = (rows[list(levels)] != "").all(axis="columns")
+    divided = levels[0] if isinstance(how, SplitByImage) else how.level or levels[0]
+    whole = (rows[levels[0]] != "") & (rows[divided] != "")
     usable = rows[whole].drop_duplicates("image_id")
     if isinstance(how, SplitByImage):
         is_test = _cut_off(usable["image_id"], usable[levels[0]], how.test, how.seed, both=True)

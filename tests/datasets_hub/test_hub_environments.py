@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hub_toy import N_IMAGES
+from hub_toy import N_IMAGES, toy_tree
 
 from cairnhub.datasets_hub.image_check import ImageCheck
 from cairnhub.datasets_hub.push import push
@@ -71,13 +71,15 @@ def run(python: Path, code: str, *arguments: str, cwd: Path) -> str:
 
 
 READ = """
-import hashlib, json, sys
+import hashlib, json, pathlib, sys
 import datasets
-folder, uri, options = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+folder, uri, options, folder_of_cache = sys.argv[1], sys.argv[2], json.loads(sys.argv[3]), sys.argv[4]
+
+def columns(split):
+    return {k: getattr(v, "names", getattr(v, "dtype", None)) for k, v in split.features.items()}
 
 def digest(split):
-    columns = {k: getattr(v, "names", getattr(v, "dtype", None)) for k, v in split.features.items()}
-    content = hashlib.sha256(json.dumps(columns).encode())
+    content = hashlib.sha256()
     n_rows = 0
     for row in split:
         n_rows += 1
@@ -94,6 +96,13 @@ found["s3 stream"] = datasets.load_dataset("parquet", **remote, streaming=True)
 result = {}
 for kind, loaded in found.items():
     result[kind] = {name: digest(split) for name, split in sorted(loaded.items())}
+    result["columns of " + kind] = columns(loaded["test"])
+
+cache = pathlib.Path(folder_of_cache)
+alone = datasets.load_dataset(folder, "test", split="test", cache_dir=folder_of_cache)
+result["prepared alone"] = sorted(file.name for file in cache.rglob("*.arrow"))
+result["alone"] = [digest(alone), digest(datasets.load_dataset(folder, "test", split="test", streaming=True))]
+result["columns alone"] = columns(alone)
 nodes = datasets.load_dataset(folder, "nodes", split="train")
 result["nodes"] = hashlib.sha256(json.dumps(nodes.to_dict(), sort_keys=True).encode()).hexdigest()
 print(json.dumps(result))
@@ -110,11 +119,24 @@ def test_every_version_of_datasets_reads_the_same(
     for version in VERSIONS:
         python = environment(f"datasets-{version}", f"datasets=={version}", "pillow", "s3fs")
         (tmp_path / version).mkdir()
-        output = run(python, READ, folder, "s3://hub/matrix/toy", json.dumps(s3), cwd=tmp_path / version)
+        cache = str(tmp_path / version / "alone")
+        output = run(
+            python, READ, folder, "s3://hub/matrix/toy", json.dumps(s3), cache, cwd=tmp_path / version
+        )
         results.append(json.loads(output))
     first = results[0]
     assert {name: rows for name, (rows, _) in first["disk"].items()} == N_IMAGES
     assert first["disk"] == first["stream"] == first["s3"] == first["s3 stream"]
+    assert first["alone"] == [first["disk"]["test"]] * 2
+    assert first["prepared alone"] == ["toy-test.arrow"]
+    # Names come with the README; whoever names the files alone has images and the same integers.
+    tree = toy_tree()
+    named = first["columns of disk"]
+    assert named == first["columns of stream"] == first["columns alone"]
+    assert (named["fine"], named["middle"], named["coarse"]) == ("int64", *map(list, tree.names[1:]))
+    assert (
+        first["columns of s3"] == first["columns of s3 stream"] == named | dict.fromkeys(tree.levels, "int64")
+    )
     assert results[1] == first
     assert results[2] == first
 

@@ -25,7 +25,7 @@ from requests import Response
 from cairnhub.core.errors import CairnError
 from cairnhub.datasets_hub.card import front_matter, read_card
 from cairnhub.datasets_hub.decoding import decode_image
-from cairnhub.datasets_hub.duplicates import difference_hash
+from cairnhub.datasets_hub.duplicates import look
 from cairnhub.datasets_hub.image_check import ImageCheck
 from cairnhub.datasets_hub.location import Location, open_dataset
 from cairnhub.datasets_hub.stats import SCHEMA, Stats
@@ -349,7 +349,7 @@ def _zip(content: bytes, folder: Path) -> None:
 def _image(content: bytes, folder: Path) -> None:
     ImageCheck().fault(content)
     if ImageCheck(MAX_PIXELS, decode=True).fault(content) is None:
-        difference_hash(decode_image(content))
+        look(decode_image(content))
 
 
 def pictures() -> list[bytes]:
