@@ -59,9 +59,15 @@ def open_image(image: bytes | Path) -> Image.Image:
     try:
         return Image.open(io.BytesIO(content), formats=FORMATS)
     except UnidentifiedImageError:
-        box = content[4:12].decode("latin-1")
-        needs = (text for text, boxes in _UNREADABLE.items() if box in boxes)
-        raise UnidentifiedImageError(next(needs, "no image")) from None
+        raise UnidentifiedImageError(_needs(content)) from None
+
+
+def _needs(content: bytes) -> str:
+    """What is wrong with bytes that Pillow takes for no image."""
+    if content.startswith(b"\xff\xd8\xff"):
+        return "JPEG, which Pillow does not open: its header is damaged, or it has more than 8 bits"
+    box = content[4:12].decode("latin-1")
+    return next((text for text, boxes in _UNREADABLE.items() if box in boxes), "no image")
 
 
 def decode_image(

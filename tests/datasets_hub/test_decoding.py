@@ -16,7 +16,7 @@ from cairnhub.datasets_hub.decoding import DECODING_FAULTS, open_image
 from cairnhub.datasets_hub.duplicates import MAX_DISTANCE, difference_hash
 from cairnhub.datasets_hub.small_images import open_small
 from cairnhub.datasets_hub.torch_dataset import TorchDataset
-from tests.odd_images import SIDE, TURNING, encoded, lying, photo, turned, with_segment
+from tests.odd_images import DAMAGE, SIDE, TURNING, encoded, lying, photo, turned, with_segment
 
 PHOTO = photo()
 GREY = PHOTO.convert("L")
@@ -321,6 +321,7 @@ def test_a_torch_view_shows_the_same() -> None:
     [
         (b"", "no image"),
         (b"<html>", "no image"),
+        (DAMAGE["12 bits"](encoded(PHOTO, "JPEG")), "JPEG, which Pillow does not open: .* more than 8 bits"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n", "no image"),
         (
             b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99),
