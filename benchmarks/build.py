@@ -4,10 +4,10 @@
 
 Every method starts from the same tars, in a process of its own, with the same number of workers; the tars lie in the
 page cache. `cairn` runs the stages index and publish (checks, hashes, tree, card and all); `imagefolder` extracts,
-then loads and writes Parquet; `webdataset` loads the tars and writes Parquet; `sequential` reads, hashes (as Cairn
-does) and writes the same bytes, one file after the other. The clock starts after a method's imports; `cpu_s` is that
-of all its processes, imports too. Memory is the highest sum of VmHWM over a method's processes; beside it that of
-PSS, which counts shared pages once. The fastest of the runs counts: other work on the machine only ever slows;
+then loads and writes Parquet; `webdataset` loads the tars and writes Parquet; `sequential` reads, hashes (SHA-256, as
+Cairn does) and writes the same bytes, one file after the other. The clock starts after a method's imports; `cpu_s` is
+that of all its processes, imports too. Memory is the highest sum of VmHWM over a method's processes; beside it that
+of PSS, which counts shared pages once. The fastest of the runs counts: other work on the machine only ever slows;
 `others_cpus` is how many CPUs it took. Prints ratios, writes results/build.json beside this file.
 """
 
@@ -255,12 +255,10 @@ def webdataset(store: Path, out: Path, n_workers: int) -> Callable[[], None]:
 
 
 def sequential(store: Path, out: Path, n_workers: int) -> Callable[[], None]:
-    from cairnhub.core.hashing import content_hash
-
     def build() -> None:
         out.mkdir(parents=True, exist_ok=True)
         for number, path in enumerate(tars(store)):
-            digest = content_hash()
+            digest = hashlib.sha256()
             with path.open("rb") as source, (out / f"{number}").open("wb") as target:
                 while chunk := source.read(1 << 20):
                     digest.update(chunk)
@@ -406,6 +404,7 @@ def compare(n_images: int, n_workers: int, n_runs: int, scratch: Path) -> dict[s
         "total_mb": round(sum(path.stat().st_size for path in tars(stores["all"])) / 1e6, 1),
         "n_workers": n_workers,
         "n_cpus": os.cpu_count(),
+        "has_sha_instructions": "sha_ni" in Path("/proc/cpuinfo").read_text(),
         "n_runs": n_runs,
         "methods": best,
         "cairn_on_a_quarter": quarter,

@@ -183,7 +183,7 @@ def _encode(context: Any, case: Case) -> None:
     from cairnhub.training.recipes.settings import Network
 
     network = Network(backbone="small_cnn")
-    images = ImageDataset(open_split(context.paths.hub, "train"), network.decoded_side_px)
+    images = ImageDataset(open_split(context.paths.hub, "train"), network.decoded_side_px, network.ground)
     embed_blocks(images, partial(untrained_encoder, network, 0), 256, context.executor.map)
 
 
@@ -204,11 +204,13 @@ def _rank(context: Any, case: Case) -> None:
 def _near_duplicates(context: Any, case: Case) -> None:
     import numpy as np
 
-    from cairnhub.datasets_hub.duplicates import near_pairs
+    from cairnhub.datasets_hub.duplicate_table import MAX_ALIKE
+    from cairnhub.datasets_hub.duplicates import LAYOUT_SIZE, near_pairs
 
     rng = np.random.default_rng(0)
     hashes = rng.integers(1, 2**63, case.n_images, dtype=np.uint64)
-    near_pairs(hashes, rng.integers(0, 3, case.n_images), 10_000)
+    layouts = rng.integers(0, 256, (case.n_images, LAYOUT_SIZE), dtype=np.uint8)
+    near_pairs(hashes, layouts, MAX_ALIKE)
 
 
 # ---- measuring -------------------------------------------------------------------------------------------------

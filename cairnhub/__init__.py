@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cairnhub.core.version import __version__
     from cairnhub.datasets_hub.check import check_dataset as check
     from cairnhub.datasets_hub.dataset_diff import diff_datasets as diff
+    from cairnhub.datasets_hub.decoding import decode_image
     from cairnhub.datasets_hub.loader import describe, label_array, list_datasets, load_dataset, load_tree
     from cairnhub.datasets_hub.push import push, rollback
     from cairnhub.datasets_hub.writer import write_dataset
@@ -34,6 +35,7 @@ __all__ = [
     "Unreachable",
     "__version__",
     "check",
+    "decode_image",
     "describe",
     "diff",
     "label_array",
@@ -56,6 +58,7 @@ __getattr__, __dir__ = lazy_names(
         "Unreachable": "cairnhub.core.errors",
         "__version__": "cairnhub.core.version",
         "check": "cairnhub.datasets_hub.check:check_dataset",
+        "decode_image": "cairnhub.datasets_hub.decoding",
         "describe": "cairnhub.datasets_hub.loader",
         "diff": "cairnhub.datasets_hub.dataset_diff:diff_datasets",
         "label_array": "cairnhub.datasets_hub.loader",

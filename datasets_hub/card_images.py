@@ -1,5 +1,6 @@
 """Two pictures for the card: some of the images, and the shape of the tree."""
 
+import hashlib
 import html
 import io
 from collections.abc import Iterator, Sequence
@@ -8,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from cairnhub.core.hashing import content_hash
 from cairnhub.datasets_hub.small_images import open_small, read_images, square
 from cairnhub.datasets_hub.stats import ShardFile
 from cairnhub.hierarchies.label_tree.tree import LabelTree
@@ -37,7 +37,7 @@ def write_pictures(folder: Path, shards: Sequence[ShardFile], tree: LabelTree) -
 
 
 def _save(folder: Path, stem: str, suffix: str, content: bytes) -> str:
-    path = f"assets/{stem}-{content_hash(content).hexdigest()[:16]}.{suffix}"
+    path = f"assets/{stem}-{hashlib.sha256(content).hexdigest()[:16]}.{suffix}"
     (folder / path).write_bytes(content)
     return path
 

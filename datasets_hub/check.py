@@ -17,11 +17,12 @@ from PIL import Image
 
 from cairnhub.datasets_hub.card import front_matter
 from cairnhub.datasets_hub.check_report import CheckResult, LookAlike
-from cairnhub.datasets_hub.duplicates import near_pairs
-from cairnhub.datasets_hub.image_check import DECODING_FAULTS, open_image
+from cairnhub.datasets_hub.decoding import DECODING_FAULTS, decode_image
+from cairnhub.datasets_hub.duplicate_table import ALIKE, IDENTICAL, find_duplicates, named
+from cairnhub.datasets_hub.duplicates import LAYOUT_SIZE
 from cairnhub.datasets_hub.loader import describe
 from cairnhub.datasets_hub.location import PublishedDataset
-from cairnhub.datasets_hub.readme import configs
+from cairnhub.datasets_hub.readme import configs, dataset_info
 from cairnhub.datasets_hub.schema import table_features, tree_tables
 from cairnhub.datasets_hub.shard_scan import (
     FindingCounter,
@@ -35,7 +36,6 @@ from cairnhub.datasets_hub.shard_scan import (
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 
 _N_PICTURES = 20
-_MAX_PAIRS = 10_000
 
 RunAll = Callable[[Callable[[ScanTask], ShardScan], Sequence[ScanTask]], Iterable[ShardScan]]
 """Applies a function to every task and gives the results in their order, as the built-in `map` does."""
@@ -55,8 +55,7 @@ def check_dataset(
 
     Violations: an altered or missing file; a schema, label, count or tree table that does not fit; an image
     that does not decode; an image id that occurs twice; attribution missing where the licence asks for it.
-    Images that are the same, byte for byte or to the eye, in different splits are warnings: some sources have
-    them.
+    Images that are the same, byte for byte or to the eye, are warnings: some sources have them.
 
     Args:
         name: a name in the hub, a folder or a URI; as for `load_dataset`, and so the next four.
@@ -86,8 +85,15 @@ def check_dataset(
     _check_counts(dataset, tree, whole, violations)
     _check_ids(whole, violations)
     _check_accounts(dataset, whole, expected_listed, violations)
-    look_alikes = _look_alikes(dataset, whole, warnings)
-    return CheckResult(dataset.card.name, len(whole.ids), violations.listed(), warnings.listed(), look_alikes)
+    pairs, duplicates = _duplicates(whole, tree, warnings)
+    return CheckResult(
+        dataset.card.name,
+        len(whole.ids),
+        violations.listed(),
+        warnings.listed(),
+        duplicates,
+        _look_alikes(dataset, whole, pairs),
+    )
 
 
 def _in_threads(scan: Callable[[ScanTask], ShardScan], tasks: Sequence[ScanTask]) -> list[ShardScan]:
@@ -106,7 +112,8 @@ class _Whole:
         ids: of images.
         leaves: see `ShardScan`.
         digests: see `ShardScan`.
-        hashes: see `ShardScan`.
+        gradients: see `ShardScan`.
+        layouts: see `ShardScan`.
     """
 
     groups: list[ScannedGroup]
@@ -115,7 +122,8 @@ class _Whole:
     ids: pa.Array
     leaves: npt.NDArray[np.int64]
     digests: npt.NDArray[np.bytes_]
-    hashes: npt.NDArray[np.uint64]
+    gradients: npt.NDArray[np.uint64]
+    layouts: npt.NDArray[np.uint8]
 
     @classmethod
     def of(cls, scans: Sequence[ShardScan], findings: FindingCounter) -> "_Whole":
@@ -133,7 +141,10 @@ class _Whole:
             pa.chunked_array(ids, pa.large_string()).combine_chunks(),
             np.concatenate([np.empty(0, np.int64), *(part for scan in scans for part in scan.leaves)]),
             np.concatenate([np.empty(0, "S16"), *(part for scan in scans for part in scan.digests)]),
-            np.concatenate([np.empty(0, np.uint64), *(part for scan in scans for part in scan.hashes)]),
+            np.concatenate([np.empty(0, np.uint64), *(part for scan in scans for part in scan.gradients)]),
+            np.concatenate(
+                [np.empty((0, LAYOUT_SIZE), np.uint8), *(part for scan in scans for part in scan.layouts)]
+            ),
         )
 
     def name(self, row: int) -> str:
@@ -146,6 +157,10 @@ def _check_card(dataset: PublishedDataset, tree: LabelTree, findings: FindingCou
     head = front_matter(dataset.location.read_text(readme), f"{dataset.location.uri}/{readme}")
     if head.get("configs") != configs(dataset.stats):
         findings.add("the README lists other files than stats.json", ["configs"])
+    if head.get("dataset_info") != dataset_info(dataset.card, tree, dataset.stats):
+        findings.add(
+            "the README has other columns, names or counts than tree and stats.json", ["dataset_info"]
+        )
     if dataset.card.levels != tree.levels:
         findings.add("the card has other levels than the tree", [", ".join(dataset.card.levels)])
     sizes = {level: len(names) for level, names in zip(tree.levels, tree.names, strict=True)}
@@ -244,30 +259,38 @@ def _check_ids(whole: _Whole, findings: FindingCounter) -> None:
         findings.add(rule, [f"{image_id} in {', '.join(sorted(set(names)))}"])
 
 
-def _look_alikes(dataset: PublishedDataset, whole: _Whole, findings: FindingCounter) -> tuple[LookAlike, ...]:
-    """Pairs across splits: the same file first, then near ones; the first are returned with pictures."""
-    if len(whole.hashes) != len(whole.splits):
-        return ()
-    _, first, inverse = np.unique(whole.digests, return_index=True, return_inverse=True)
-    first = first[inverse]
-    rows = np.flatnonzero(whole.splits[first] != whole.splits)
-    pairs: list[tuple[int, int, int | None]] = [
-        (a, b, None) for a, b in zip(first[rows].tolist(), rows.tolist(), strict=True)
-    ]
-    same = {(a, b) for a, b, _ in pairs}
-    near = near_pairs(whole.hashes, whole.splits, _MAX_PAIRS)
-    pairs += [(p.first, p.second, p.distance) for p in near if (p.first, p.second) not in same]
-    for a, b, distance in pairs:
-        rule = "same file in two splits" if distance is None else "look-alikes in two splits"
-        findings.add(rule, [f"{whole.name(a)} = {whole.name(b)}"])
+def _duplicates(whole: _Whole, tree: LabelTree, findings: FindingCounter) -> tuple[pd.DataFrame, pa.Table]:
+    """Pairs of the same image, by their rows and by their names; each is noted under the rule that it breaks."""
+    if len(whole.gradients) != len(whole.splits):  # without images, or a shard broke off
+        pairs = pd.DataFrame(columns=["a", "b", "kind", "distance", "conflicting"])
+    else:
+        pairs = find_duplicates(whole.digests, whole.gradients, whole.layouts, whole.leaves)
+    splits = np.array(whole.names, object)[whole.splits]
+    names = np.array([*tree.at_level(tree.levels[0]), None], object)[whole.leaves]  # -1 is the last
+    table = named(pairs, whole.ids, splits, names)
+    frame = table.to_pandas()
+    what = frame["kind"].map({IDENTICAL: "same file", ALIKE: "look-alikes"})
+    place = np.where(frame["split_a"] == frame["split_b"], "twice in a split", "in two splits")
+    rules = what + " " + place + np.where(frame["conflicting"], ", with two labels", "")
+    examples = (
+        frame["split_a"] + "/" + frame["image_id_a"] + " = " + frame["split_b"] + "/" + frame["image_id_b"]
+    )
+    for rule, of_rule in examples.groupby(rules):
+        findings.add(str(rule), of_rule)
+    return pairs, table
+
+
+def _look_alikes(dataset: PublishedDataset, whole: _Whole, pairs: pd.DataFrame) -> tuple[LookAlike, ...]:
+    """The first pairs with pictures."""
     return tuple(
         LookAlike(
             whole.name(a),
             whole.name(b),
-            distance,
+            int(distance) if kind == ALIKE else None,
+            bool(conflicting),
             (_thumbnail(dataset, whole.groups, a), _thumbnail(dataset, whole.groups, b)),
         )
-        for a, b, distance in pairs[:_N_PICTURES]
+        for a, b, kind, distance, conflicting in pairs.head(_N_PICTURES).itertuples(index=False)
     )
 
 
@@ -278,7 +301,7 @@ def _thumbnail(dataset: PublishedDataset, groups: Sequence[ScannedGroup], row: i
     with local_copy(dataset.location, group.path) as path, pq.ParquetFile(path) as file:
         image = file.read_row_group(group.group, columns=["image"])["image"][inside]["bytes"].as_py()
     try:
-        small = open_image(image or b"").convert("RGB")
+        small = decode_image(image or b"")
     except DECODING_FAULTS:  # which is a finding of its own
         small = Image.new("RGB", (1, 1))
     small.thumbnail((128, 128))

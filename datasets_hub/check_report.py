@@ -6,8 +6,11 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from cairnhub.core.errors import BrokenData, printable
-from cairnhub.core.files import write_text_atomic
+from cairnhub.core.files import atomic_write, write_text_atomic
 
 
 @dataclass(frozen=True)
@@ -24,18 +27,20 @@ class Finding:
 
 @dataclass(frozen=True)
 class LookAlike:
-    """Two images of different splits that look the same.
+    """Two images that look the same.
 
     Attributes:
         first: split and id, such as `train/abc`.
         second: the other.
         distance: bits by which their perceptual hashes differ; None if the files are the same byte for byte.
+        conflicting: both have a label, and not the same.
         thumbnails: both as small JPEG files.
     """
 
     first: str
     second: str
     distance: int | None
+    conflicting: bool
     thumbnails: tuple[bytes, bytes]
 
 
@@ -48,6 +53,8 @@ class CheckResult:
         n_images: images seen.
         violations: what breaks the contract.
         warnings: what a user should know, such as look-alikes across splits.
+        duplicates: all pairs of images that are the same or look so, by `duplicate_table.SCHEMA`; conflicting labels
+            first.
         look_alikes: the first of them, to see.
     """
 
@@ -55,6 +62,7 @@ class CheckResult:
     n_images: int
     violations: tuple[Finding, ...]
     warnings: tuple[Finding, ...]
+    duplicates: pa.Table
     look_alikes: tuple[LookAlike, ...] = ()
 
     @property
@@ -92,6 +100,11 @@ class CheckResult:
         }
         return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
+    def save_duplicates(self, path: Path) -> None:
+        """Write all pairs as Parquet."""
+        with atomic_write(path) as temporary:
+            pq.write_table(self.duplicates, temporary)
+
     def save_page(self, path: Path) -> None:
         """Write a self-contained HTML page with the look-alikes side by side."""
         rows = "\n".join(_row(pair) for pair in self.look_alikes) or "<p>None found.</p>"
@@ -100,6 +113,7 @@ class CheckResult:
 
 def _row(pair: LookAlike) -> str:
     kind = "same file" if pair.distance is None else f"hashes differ in {pair.distance} of 64 bits"
+    kind += ", with two labels" if pair.conflicting else ""
     figures = "".join(
         f'<figure><img alt="" src="data:image/jpeg;base64,{base64.b64encode(picture).decode()}">'
         f"<figcaption>{html.escape(name)}</figcaption></figure>"
@@ -118,7 +132,7 @@ body {{ font: 15px sans-serif; margin: 2em; }}
 section {{ display: flex; gap: 1em; align-items: center; margin-bottom: 1em; }}
 figure {{ margin: 0; }} figcaption {{ max-width: 20em; overflow-wrap: anywhere; }}
 </style></head>
-<body><h1>Images of different splits that look alike: {title}</h1>
+<body><h1>Images that are the same or look alike: {title}</h1>
 {rows}
 </body></html>
 """

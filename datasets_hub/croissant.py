@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 
 from cairnhub.datasets_hub.card import Card
-from cairnhub.datasets_hub.schema import ATTRIBUTION, is_class_label
+from cairnhub.datasets_hub.schema import ATTRIBUTION
 from cairnhub.datasets_hub.stats import ShardFile, Stats
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 
@@ -60,6 +60,7 @@ def croissant_json(card: Card, tree: LabelTree, stats: Stats) -> str:
         "license": card.licence_url or card.licence,
         "version": "1.0.0",
         "distribution": [
+            *map(_file_object, stats.files),
             *(_file_set(name, split.shards) for name, split in stats.splits.items()),
             *(_file_set(name, [table]) for name, table in stats.tables.items()),
         ],
@@ -73,11 +74,21 @@ def croissant_json(card: Card, tree: LabelTree, stats: Stats) -> str:
     return json.dumps(description, indent=1, ensure_ascii=False) + "\n"
 
 
-def _file_set(name: str, files: Sequence[ShardFile]) -> Json:
-    """All files of a split or a table, whose names carry their hashes.
+def _file_object(file: ShardFile) -> Json:
+    """One file, its size and its hash."""
+    return {
+        "@type": "cr:FileObject",
+        "@id": file.path,
+        "name": file.path,
+        "contentUrl": file.path,
+        "contentSize": f"{file.size_bytes} B",
+        "encodingFormat": "application/x-parquet",
+        "sha256": file.sha256,
+    }
 
-    A `FileObject` would ask for SHA-256 or MD5; files are known by BLAKE2b here (`files.content_hash`).
-    """
+
+def _file_set(name: str, files: Sequence[ShardFile]) -> Json:
+    """All files of a split or a table together, as record sets read them."""
     return {
         "@type": "cr:FileSet",
         "@id": f"{name}-files",
@@ -94,12 +105,12 @@ def _images(card: Card, tree: LabelTree, stats: Stats, split: str) -> Json:
         if stats.with_images
         else _field(split, "path", "sc:Text", source)
     )
-    levels = []
-    for level in tree.levels:
-        kind = "class_index in nodes" if is_class_label(tree, level) else "node_id in nodes"
-        levels.append(
-            _field(split, level, "sc:Integer", source, description=f"Label on level {level}: {kind}.")
+    levels = [
+        _field(
+            split, level, "sc:Integer", source, description=f"Label on level {level}: class_index in nodes."
         )
+        for level in tree.levels
+    ]
     texts = [name for name in ATTRIBUTION if name in card.attribution]
     return {
         "@type": "cr:RecordSet",

@@ -1,5 +1,6 @@
 """Places to push to: a folder or an object store through fsspec, or the Hugging Face hub."""
 
+import hashlib
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from tqdm import tqdm
 
 from cairnhub.core.errors import BadInput, NotFound, Unreachable
 from cairnhub.core.files import atomic_write, remove_leftovers, write_text_atomic
-from cairnhub.core.hashing import content_hash, hash_in_name
+from cairnhub.core.hashing import hash_in_name
 from cairnhub.datasets_hub.storage_errors import explained
 
 _BLOCK_BYTES = 8 * 2**20
@@ -71,7 +72,7 @@ class FolderDestination:
             for path in tqdm(paths, desc=f"to {self.uri}", unit=" files", disable=None):
                 where = f"{self._root}/{path}"
                 self._put(folder / path, where)
-                if not self._blake2b(where).startswith(hash_in_name(path) or "-"):
+                if not self._sha256(where).startswith(hash_in_name(path) or "-"):
                     self._filesystem.rm_file(where)
                     raise Unreachable(f"{self.uri}/{path} arrived altered and was removed; push again")
 
@@ -96,8 +97,8 @@ class FolderDestination:
                 f"{self.uri}: {error}; does the bucket exist, may folders be made there?"
             ) from None
 
-    def _blake2b(self, where: str) -> str:
-        digest = content_hash()
+    def _sha256(self, where: str) -> str:
+        digest = hashlib.sha256()
         with self._filesystem.open(where, "rb", block_size=_BLOCK_BYTES, cache_type="none") as file:
             while block := file.read(_BLOCK_BYTES):
                 digest.update(block)

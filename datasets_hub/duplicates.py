@@ -1,4 +1,4 @@
-"""Images that occur twice across splits: byte for byte, or to the eye."""
+"""Images that occur twice: byte for byte, or to the eye."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,12 +7,35 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from cairnhub.datasets_hub.image_check import open_image
-
 Bits = npt.NDArray[np.uint64]
+Layouts = npt.NDArray[np.uint8]
 _BANDS = 4  # two 64-bit hashes that differ in at most 3 bits agree in one of four 16-bit bands
 MAX_DISTANCE = _BANDS - 1
+_MIN_RISE = 2  # grey levels of 255: below lies what recompression adds
+_MIN_BITS = 8  # of a picture with so little structure the hash says nothing
+_LAYOUT_SIDE = 4
+LAYOUT_SIZE = 3 * _LAYOUT_SIDE**2
+_MAX_COLOUR_DISTANCE = 16  # of 255, in any cell: copies differ by 5, other pictures by 30
+_MAX_GAP = 250  # in a run that agrees in a band, how far apart two are compared: the search stays linear
 _CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a picture looks like, roughly.
+
+    Attributes:
+        gradients: 64 bits, one per neighbouring pair in an 8 x 9 thumbnail: is the right one brighter (dHash)? 0 where
+            there is too little structure to tell pictures apart.
+        layout: colours of a 4 x 4 thumbnail, 48 bytes.
+    """
+
+    gradients: int
+    layout: bytes
+
+
+NO_LOOK = Look(0, bytes(LAYOUT_SIZE))
+"""Of an image that is broken."""
 
 
 @dataclass(frozen=True)
@@ -24,44 +47,46 @@ class DuplicatePair:
     distance: int
 
 
-def decode(image: bytes) -> Image.Image:
-    """The whole image as grey values, JPEGs at reduced size (every byte is still read).
-
-    Raises:
-        OSError: it is broken or no image; and the rest of `DECODING_FAULTS`.
-    """
-    opened = open_image(image)
-    opened.draft("L", (64, 64))
-    return opened.convert("L")
-
-
-def difference_hash(grey: Image.Image) -> int:
-    """64 bits, one per neighbouring pair in an 8 x 9 thumbnail: is the right one brighter (dHash)?
-
-    Survives scaling, recompression and small changes of light; images of one even colour hash to 0.
-    """
-    small = np.asarray(grey.resize((9, 8), Image.Resampling.BOX))
-    return int.from_bytes(np.packbits(small[:, 1:] > small[:, :-1]).tobytes(), "big")
+def look(picture: Image.Image) -> Look:
+    """Survives scaling, recompression and small changes of light."""
+    grey = np.asarray(picture.convert("L").resize((9, 8), Image.Resampling.BOX)).astype(np.int16)
+    rises = np.diff(grey, axis=1) > _MIN_RISE
+    gradients = np.packbits(rises).tobytes() if rises.sum() >= _MIN_BITS else b""
+    side = (_LAYOUT_SIDE, _LAYOUT_SIDE)
+    layout = picture.convert("RGB").resize(side, Image.Resampling.BOX).tobytes()
+    return Look(int.from_bytes(gradients, "big"), layout)
 
 
-def near_pairs(hashes: Bits, groups: npt.NDArray[np.int64], limit: int) -> list[DuplicatePair]:
-    """Pairs of different groups whose hashes differ in at most `MAX_DISTANCE` bits.
+def identical_pairs(digests: npt.NDArray[np.bytes_]) -> list[tuple[int, int]]:
+    """The first image of each content, paired with each of the others, by their positions."""
+    _, first, inverse = np.unique(digests, return_index=True, return_inverse=True)
+    of_each = first[inverse]
+    again = np.flatnonzero(of_each != np.arange(len(digests)))
+    return list(zip(of_each[again].tolist(), again.tolist(), strict=True))
+
+
+def near_pairs(gradients: Bits, layouts: Layouts, limit: int) -> list[DuplicatePair]:
+    """Pairs whose gradients differ in at most `MAX_DISTANCE` bits and whose colours agree.
+
+    Gradients alone take a jellyfish for a candle where both stand before an even ground; colours tell them apart.
 
     Args:
-        hashes: one per image; hash 0 (no structure) is left out, as such images are alike by nature.
-        groups: which split each image is in.
+        gradients: one per image, (N,); 0 is left out.
+        layouts: colours, (N, 48).
         limit: stop after so many pairs.
 
     Returns:
-        Pairs with `first < second`, sorted.
+        Pairs with `first < second`, sorted. Where more than `_MAX_GAP` images agree in a band, those are compared that
+        stand close in the order of their hashes.
     """
-    known = np.flatnonzero(hashes != 0)
+    known = np.flatnonzero(gradients != 0)
     distances: dict[tuple[int, int], int] = {}
     for band in range(_BANDS):
-        for left, right in _same_band(hashes[known], band):
+        for left, right in _same_band(gradients[known], band):
             first, second = known[np.minimum(left, right)], known[np.maximum(left, right)]
-            distance = np.bitwise_count(hashes[first] ^ hashes[second])
-            near = (distance <= MAX_DISTANCE) & (groups[first] != groups[second])
+            distance = np.bitwise_count(gradients[first] ^ gradients[second])
+            near = np.flatnonzero(distance <= MAX_DISTANCE)
+            near = near[_same_colours(layouts[first[near]], layouts[second[near]])]
             for a, b, d in zip(first[near], second[near], distance[near], strict=True):
                 distances[int(a), int(b)] = int(d)
             if len(distances) >= limit:
@@ -69,14 +94,20 @@ def near_pairs(hashes: Bits, groups: npt.NDArray[np.int64], limit: int) -> list[
     return [DuplicatePair(a, b, d) for (a, b), d in sorted(distances.items())][:limit]
 
 
+def _same_colours(one: Layouts, other: Layouts) -> npt.NDArray[np.bool_]:
+    apart = np.abs(one.astype(np.int16) - other.astype(np.int16))
+    same: npt.NDArray[np.bool_] = (apart <= _MAX_COLOUR_DISTANCE).all(axis=1)
+    return same
+
+
 def _same_band(hashes: Bits, band: int) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
     """Pairs of positions whose hashes agree in a band: neighbours 1, 2, 3 .. apart in sorted order."""
-    keys = (hashes >> np.uint64(16 * band)) & np.uint64(0xFFFF)
-    # Sorted by band, then by the whole hash: near hashes that agree stand close together.
-    order = np.lexsort((hashes, keys)).astype(np.int64)
-    ordered = keys[order]
+    # The band first, then the others: near hashes that agree stand close together.
+    turned = np.bitwise_or(hashes << np.uint64(16 * band), hashes >> np.uint64((64 - 16 * band) % 64))
+    order = np.argsort(turned, kind="stable")
+    ordered = turned[order] >> np.uint64(48)
     left = np.arange(len(order))
-    for gap in range(1, len(order)):
+    for gap in range(1, min(len(order), _MAX_GAP + 1)):
         left = left[: np.searchsorted(left, len(order) - gap)]
         left = left[ordered[left] == ordered[left + gap]]  # what differs here differs farther off too
         if not len(left):

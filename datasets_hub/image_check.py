@@ -1,24 +1,22 @@
-"""Is an image fit to publish? A cheap look at JPEGs; what the look cannot vouch for is decoded."""
+"""Is an image fit to publish: does `datasets` read it, and does `decode_image` show it?
 
-import io
-import struct
+A cheap look at JPEGs; what the look cannot vouch for is decoded as readers decode it.
+"""
+
 import warnings
-import zlib
 from dataclasses import dataclass
-from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-"""What is let in; of Pillow's others some run programs (EPS) or read other files."""
-DECODING_FAULTS = (
-    OSError, ValueError, SyntaxError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError,
-    EOFError, MemoryError, struct.error, zlib.error, Image.DecompressionBombError,
-)  # fmt: skip
-"""What Pillow raises for broken files."""
-_START, _END, _FILL = b"\xff\xd8", b"\xff\xd9", 0xFF
-_FRAMES = (0xC0, 0xC1, 0xC2)  # baseline, extended, progressive: what every decoder reads
-_SCAN = 0xDA
+from cairnhub.core.errors import BadInput
+from cairnhub.datasets_hub.decoding import (
+    DECODING_FAULTS,
+    decode_as_datasets,
+    decode_image,
+    open_image,
+)
+from cairnhub.datasets_hub.jpeg_structure import jpeg_size
+from cairnhub.datasets_hub.readers import MAX_PIXELS
 
 
 @dataclass(frozen=True)
@@ -27,12 +25,24 @@ class ImageCheck:
 
     Attributes:
         max_pixels: width times height; by default where Pillow begins to warn its users of a size bomb.
-        decode: decode every image to the last pixel. Otherwise a JPEG passes by its structure: segments up to the
-            first scan, size within `max_pixels`, an end-of-image marker behind.
+        decode: decode every image to the last pixel. Otherwise a JPEG passes by its structure, `jpeg_size`, and a size
+            within `max_pixels`.
     """
 
     max_pixels: int = 89_478_485
     decode: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a limit that readers do not have.
+
+        Raises:
+            BadInput: it is above `readers.MAX_PIXELS`.
+        """
+        if self.max_pixels > MAX_PIXELS:
+            raise BadInput(
+                f"max_pixels is {self.max_pixels:,}; Pillow, and so `datasets`, reads images of at most "
+                f"{MAX_PIXELS:,} pixels: set it to that or less"
+            )
 
     def fault(self, image: bytes) -> str | None:
         """Why an image is not fit to publish; None if it is."""
@@ -50,50 +60,38 @@ class ImageCheck:
                 warnings.simplefilter("ignore")  # of sizes, which are looked at here, and of odd metadata
                 opened = open_image(image)
                 fault = self._size_fault(opened.size)
-                if fault is None:
-                    opened.load()
-                return fault
-        except UnidentifiedImageError:
-            return "no image"
+                return fault or _readers_fault(opened)
+        except UnidentifiedImageError as error:
+            return str(error)
         except Image.DecompressionBombError:
             return "too many pixels"
         except DECODING_FAULTS as error:
-            truncated = "truncated" in str(error)
-            return "truncated" if truncated else f"cannot be decoded ({type(error).__name__})"
+            return _reason(error)
 
 
 USUAL = ImageCheck()
 
 
-def open_image(image: bytes | Path) -> Image.Image:
-    """Open an image in one of the formats that are let in.
-
-    Raises:
-        OSError: it is no image, or in another format; see `DECODING_FAULTS` for what else broken files raise.
-    """
-    return Image.open(io.BytesIO(image) if isinstance(image, bytes) else image, formats=_FORMATS)
-
-
-def jpeg_size(image: bytes) -> tuple[int, int] | None:
-    """Width and height of a JPEG whose structure is whole; None for anything else.
-
-    Walks the segments (ITU-T T.81, annex B) up to the first scan and looks for an end-of-image marker behind it;
-    one inside a thumbnail in the metadata does not count.
-    """
-    if not image.startswith(_START):
-        return None
-    size: tuple[int, int] | None = None
-    at = len(_START)
-    while at + 9 <= len(image) and image[at] == _FILL:
-        marker = image[at + 1]
-        if marker == _FILL:
-            at += 1
-            continue
-        if marker in _FRAMES:
-            height, width = image[at + 5] << 8 | image[at + 6], image[at + 7] << 8 | image[at + 8]
-            size = (width, height)
-        at += 2 + (image[at + 2] << 8 | image[at + 3])
-        if marker == _SCAN:
-            whole = image.rfind(_END, at) >= 0
-            return size if whole and size and min(size) > 0 else None
+def _readers_fault(opened: Image.Image) -> str | None:
+    """Decode an image as readers do, and show it; what only its EXIF hinders is told apart."""
+    opened.load()
+    try:
+        read = decode_as_datasets(opened)
+    except DECODING_FAULTS as error:
+        return f"`datasets` cannot read its EXIF ({_kind(error)})"
+    decode_image(read)
     return None
+
+
+def _reason(error: Exception) -> str:
+    """One of few texts, so that they can be counted."""
+    if "truncated" in str(error):
+        return "truncated"
+    if "MAX_TEXT" in str(error):
+        return "more text in it than Pillow reads: remove its metadata"
+    return f"cannot be decoded ({_kind(error)})"
+
+
+def _kind(error: Exception) -> str:
+    kind = type(error)
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"

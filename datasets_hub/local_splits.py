@@ -32,6 +32,11 @@ class LocalSplits:
     shards: Path
     tree: LabelTree
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all splits, sorted."""
+        return tuple(sorted({path.name.partition("-")[0] for path in self.shards.glob("*.parquet")}))
+
     def files(self, split: str) -> list[Path]:
         """The shards of a split, in row order.
 
@@ -45,7 +50,7 @@ class LocalSplits:
 
     def open(self, split: str) -> OpenSplit:
         """Images at random and labels of a split."""
-        labels = class_indices(self.columns(split, self.tree.levels), self.tree)
+        labels = class_indices(self.columns(split, self.tree.levels), self.tree.levels)
         return OpenSplit(MmapImages([str(path) for path in self.files(split)]), labels)
 
     def columns(self, split: str, names: Sequence[str]) -> "Table":

@@ -261,14 +261,15 @@ def _say_scale(hub: str, name: str, scale: str) -> None:
 
 
 def _absent(hub: str, name: str, scale: str | None) -> NotFound:
-    present = sorted(
-        str(readme.parent.relative_to(hub)) for readme in Path(hub).glob("[!.]*/[!.]*/README.md")
-    )
+    scales: dict[str, list[str]] = {}
+    for readme in sorted(Path(hub).glob("[!.]*/[!.]*/README.md")):
+        scales.setdefault(readme.parent.name, []).append(readme.parent.parent.name)
     of_scale = f" of scale {scale!r}" if scale else ""
-    near = did_you_mean(f"{scale or 'sample'}/{name}", present)
+    near = did_you_mean(name, [known for known, of in scales.items() if scale in (None, *of)])
+    present = [f"{known} ({', '.join(of)})" for known, of in sorted(scales.items())]
     hint = f"; write ./{name} for the folder of that name" if Path(name).is_dir() else ""
     return NotFound(
-        f"no dataset {name!r}{of_scale} in {hub}{near}; there are: {', '.join(present) or 'none'}. "
+        f"no dataset {name!r}{of_scale} in {hub}{near}; there are, with their scales: {', '.join(present) or 'none'}. "
         f"`dvc repro` builds those that params.yaml lists under datasets{hint}"
     )
 

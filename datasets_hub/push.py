@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cairnhub.core.errors import BadInput, BrokenData, NotFound
-from cairnhub.core.hashing import blake2b_of, hash_in_name
+from cairnhub.core.hashing import hash_in_name, sha256_of
 from cairnhub.core.parse import FORBID, parse_json, typed
 from cairnhub.datasets_hub.dataset_diff import difference
 from cairnhub.datasets_hub.destinations import Destination, open_destination
@@ -187,7 +187,7 @@ def verify_files(dataset: PublishedDataset) -> None:
         path = Path(dataset.location.file(file.path))
         if not path.is_file():
             raise BrokenData(f"{path} is missing; build the dataset again before you push it")
-        if blake2b_of(path) != file.blake2b:
+        if sha256_of(path) != file.sha256:
             raise BrokenData(f"{path} was altered since it was built; build the dataset again")
 
 
@@ -233,7 +233,7 @@ def _next_version(
     message: str,
 ) -> Version:
     lines = [
-        path if hash_in_name(path) else f"{path} {blake2b_of(folder / path)}"
+        path if hash_in_name(path) else f"{path} {sha256_of(folder / path)}"
         for path in sorted(_sizes(folder))
     ]
     content = hashlib.sha256("\n".join(lines).encode()).hexdigest()

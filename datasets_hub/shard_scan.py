@@ -14,13 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.core import url_to_fs
 
-from cairnhub.core.hashing import blake2b_of
+from cairnhub.core.hashing import sha256_of
 from cairnhub.datasets_hub.card import Card
 from cairnhub.datasets_hub.check_report import Finding
-from cairnhub.datasets_hub.duplicates import decode, difference_hash
-from cairnhub.datasets_hub.image_check import DECODING_FAULTS
+from cairnhub.datasets_hub.decoding import DECODING_FAULTS, decode_as_datasets, decode_image, open_image
+from cairnhub.datasets_hub.duplicates import LAYOUT_SIZE, NO_LOOK, look
 from cairnhub.datasets_hub.location import Location
-from cairnhub.datasets_hub.schema import image_features, label_values
+from cairnhub.datasets_hub.schema import class_indices, shard_features
 from cairnhub.datasets_hub.stats import ShardFile
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 
@@ -78,7 +78,8 @@ class ShardScan:
         ids: of images, text.
         leaves: leaf index, -1 without a label.
         digests: 16 bytes that tell files apart.
-        hashes: perceptual; 0 for a broken image.
+        gradients: see `Look`, and so `layouts`; 0 for a broken image.
+        layouts: 48 bytes each.
     """
 
     findings: FindingCounter = field(default_factory=FindingCounter)
@@ -86,7 +87,8 @@ class ShardScan:
     ids: list[pa.Array] = field(default_factory=list)
     leaves: list[npt.NDArray[np.int64]] = field(default_factory=list)
     digests: list[npt.NDArray[np.bytes_]] = field(default_factory=list)
-    hashes: list[npt.NDArray[np.uint64]] = field(default_factory=list)
+    gradients: list[npt.NDArray[np.uint64]] = field(default_factory=list)
+    layouts: list[npt.NDArray[np.uint8]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -118,12 +120,10 @@ class _Scanner:
         self._location = task.location
         self._card = task.card
         self._with_images = task.with_images
-        self._schema: pa.Schema = image_features(
-            task.tree, task.card.attribution, task.with_images
-        ).arrow_schema
-        self._values = label_values(task.tree)
+        features = shard_features(task.tree.levels, task.card.attribution, task.with_images)
+        self._schema: pa.Schema = features.arrow_schema
+        self._codes = task.tree.codes
         self._levels = task.tree.levels
-        self._first = int(self._values[0, 0])
 
     def scan(self, split: str, shard: ShardFile) -> ShardScan:
         """See `scan_shard`."""
@@ -161,10 +161,10 @@ class _Scanner:
     def _scan_columns(self, table: pa.Table, ids: list[str | None], scan: ShardScan) -> None:
         scan.findings.add("image without an id", (f"row {i}" for i, name in enumerate(ids) if not name))
         # On every level: -1 where null; a label is an orphan unless its whole path is a path of the tree.
-        labels = np.stack([table[level].fill_null(-1).to_numpy() for level in self._levels], axis=1)
-        leaves = labels[:, 0] - self._first
-        inside = (leaves >= 0) & (leaves < len(self._values))
-        expected = np.where(inside[:, None], self._values[np.where(inside, leaves, 0)], -1)
+        labels = class_indices(table, self._levels)
+        leaves = labels[:, 0]
+        inside = (leaves >= 0) & (leaves < len(self._codes))
+        expected = np.where(inside[:, None], self._codes[np.where(inside, leaves, 0)], -1)
         orphans = np.flatnonzero((labels != expected).any(axis=1))
         scan.findings.add(
             "labels that are no path of the tree",
@@ -186,24 +186,27 @@ class _Scanner:
                 scan.findings.add("no author, which the licence asks for", [str(image_id)])
 
     def _scan_images(self, column: pa.ChunkedArray, ids: list[str | None], scan: ShardScan) -> None:
-        digests, hashes = [], []
+        digests, looks = [], []
         for image_id, image in zip(ids, column, strict=True):
             content = image["bytes"].as_py() or b""
             digests.append(hashlib.blake2b(content, digest_size=16).digest())
             try:
-                hashes.append(difference_hash(decode(content)))
+                read = decode_as_datasets(open_image(content))
+                looks.append(look(decode_image(read)))
             except DECODING_FAULTS as error:
                 scan.findings.add("image cannot be decoded", [f"{image_id} ({error})"])
-                hashes.append(0)
+                looks.append(NO_LOOK)
         scan.digests.append(np.array(digests, "S16"))
-        scan.hashes.append(np.array(hashes, np.uint64))
+        scan.gradients.append(np.array([each.gradients for each in looks], np.uint64))
+        layouts = np.frombuffer(b"".join(each.layout for each in looks), np.uint8)
+        scan.layouts.append(layouts.reshape(len(looks), LAYOUT_SIZE))
 
 
 def altered(path: Path, file: ShardFile) -> Iterator[str]:
     """The file's path and hash, if it is not the file that was published under that name."""
-    digest = blake2b_of(path)
-    if digest != file.blake2b or not file.path.endswith(f"-{digest[:16]}.parquet"):
-        yield f"{file.path} has blake2b {digest[:16]}..., expected {file.blake2b[:16]}..."
+    digest = sha256_of(path)
+    if digest != file.sha256 or not file.path.endswith(f"-{digest[:16]}.parquet"):
+        yield f"{file.path} has SHA-256 {digest[:16]}..., expected {file.sha256[:16]}..."
 
 
 @contextmanager

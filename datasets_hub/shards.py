@@ -1,6 +1,9 @@
 """Parquet shards: filled row group by row group, named by the hash of their content."""
 
+import hashlib
+from collections import deque
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +15,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cairnhub.core.errors import BadInput
-from cairnhub.core.hashing import content_hash
 from cairnhub.datasets_hub.records import Attribution, ImageRow
 from cairnhub.datasets_hub.stats import ShardFile
 
@@ -20,6 +22,7 @@ from cairnhub.datasets_hub.stats import ShardFile
 MAX_GROUP_BYTES = 256 * 2**20
 # Pages of about ten images: a reader with a page index fetches one image without its whole row group.
 _ROWS_PER_PAGE_CHECK = 10
+_MAX_UNHASHED = 8  # writes that wait for the hash: pages of about a megabyte
 
 
 @dataclass(frozen=True)
@@ -31,14 +34,14 @@ class ImageTable:
         attribution: those that hold attribution.
         finest: name of the finest level.
         leaf_index: class index of every leaf.
-        values: what the level columns hold per leaf, shape (n_leaves, L).
+        codes: class index of every leaf on every level, shape (n_leaves, L).
     """
 
     schema: pa.Schema
     attribution: Sequence[str]
     finest: str
     leaf_index: Mapping[str, int]
-    values: npt.NDArray[np.int64]
+    codes: npt.NDArray[np.int64]
 
     def index_of(self, row: ImageRow) -> int:
         """Class index of a row's leaf, -1 for a row without a label.
@@ -62,7 +65,7 @@ class ImageTable:
         ends = pa.py_buffer(np.array(group.ends, dtype=np.int32))
         images = pa.Array.from_buffers(pa.binary(), len(leaves), [None, ends, pa.py_buffer(group.images)])
         image = pa.StructArray.from_arrays([images, pa.array(group.paths, pa.string())], ["bytes", "path"])
-        labels = [pa.array(column, mask=leaves < 0) for column in self.values[leaves].T]
+        labels = [pa.array(column, mask=leaves < 0) for column in self.codes[leaves].T]
         texts = [
             pa.array([getattr(credit, name) for credit in group.attributions], pa.string())
             for name in self.attribution
@@ -101,17 +104,24 @@ class _RowGroup:
 
 
 class HashedFile:
-    """A file for writing that hashes what passes, so that nothing is read twice."""
+    """A file for writing that hashes what passes, so that nothing is read twice.
+
+    A thread hashes while this one reads and writes: hashlib works without the interpreter's lock.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._hash = content_hash()
+        self._hash = hashlib.sha256()
+        self._thread = ThreadPoolExecutor(1, "hash")
+        self._unhashed: deque[Future[None]] = deque()
         self.size_bytes = 0
         self.closed = False
 
     def write(self, data: bytes) -> int:
-        """Write and hash."""
-        self._hash.update(data)
+        """Write, and hand on to be hashed."""
+        self._unhashed.append(self._thread.submit(self._hash.update, data))
+        if len(self._unhashed) > _MAX_UNHASHED:
+            self._unhashed.popleft().result()
         self.size_bytes += len(data)
         return self._file.write(data)
 
@@ -128,8 +138,10 @@ class HashedFile:
         self.closed = True
 
     @property
-    def blake2b(self) -> str:
-        """Hash of everything written."""
+    def sha256(self) -> str:
+        """Hash (hex) of everything written."""
+        while self._unhashed:
+            self._unhashed.popleft().result()
         return self._hash.hexdigest()
 
 
@@ -189,10 +201,10 @@ class ShardWriter:
 
 def finish(partial: Path, stem: str, file: HashedFile, n_rows: int, image_bytes: int) -> ShardFile:
     """Give a whole file its name: `stem`, then the first 16 digits of its hash."""
-    final = partial.with_name(f"{stem}-{file.blake2b[:16]}.parquet")
+    final = partial.with_name(f"{stem}-{file.sha256[:16]}.parquet")
     partial.replace(final)
     path = f"{final.parent.name}/{final.name}"
-    return ShardFile(path, n_rows, file.size_bytes, image_bytes, file.blake2b)
+    return ShardFile(path, n_rows, file.size_bytes, image_bytes, file.sha256)
 
 
 def parquet_options(schema: pa.Schema) -> dict[str, object]:

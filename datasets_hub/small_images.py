@@ -6,15 +6,13 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from PIL import Image
 
-from cairnhub.datasets_hub.image_check import DECODING_FAULTS, open_image
+from cairnhub.datasets_hub.decoding import DECODING_FAULTS, decode_image
 
 
 def open_small(image: bytes, side_px: int) -> Image.Image | None:
-    """An image as RGB, a JPEG at reduced size but no side below `side_px`; None if it is broken."""
+    """An image upright and as RGB, a JPEG at reduced size but no side below `side_px`; None if it is broken."""
     try:
-        opened = open_image(image)
-        opened.draft("RGB", (side_px, side_px))
-        return opened.convert("RGB")
+        return decode_image(image, draft_px=side_px)
     except DECODING_FAULTS:
         return None
 

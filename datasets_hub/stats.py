@@ -16,7 +16,7 @@ from cairnhub.core.parse import FORBID, parse_json, typed
 if TYPE_CHECKING:
     from cairnhub.hierarchies.label_tree.tree import LabelTree
 
-SCHEMA = 3
+SCHEMA = 4
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 
@@ -29,7 +29,7 @@ class ShardFile:
         n_rows: rows in it.
         size_bytes: of the file.
         image_bytes: of the images in it; 0 for a table without images.
-        blake2b: of the file, 256 bits (`content_hash`); its name carries the first 16 digits.
+        sha256: of the file, hex; its name carries the first 16 digits.
     """
 
     __pydantic_config__ = FORBID
@@ -38,7 +38,7 @@ class ShardFile:
     n_rows: Count
     size_bytes: Count
     image_bytes: Count
-    blake2b: str
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -122,5 +122,5 @@ def data_fingerprint(
 ) -> str:
     """SHA-256 (hex) over the tree and every Parquet file, in order."""
     files = [*(shard for split in splits.values() for shard in split.shards), *tables.values()]
-    content = "\n".join([tree.fingerprint, *(file.blake2b for file in files)])
+    content = "\n".join([tree.fingerprint, *(file.sha256 for file in files)])
     return hashlib.sha256(content.encode()).hexdigest()

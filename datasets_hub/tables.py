@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cairnhub.datasets_hub.schema import ATTRIBUTION, image_features, label_values, table_features
+from cairnhub.datasets_hub.schema import ATTRIBUTION, shard_features, table_features
 from cairnhub.datasets_hub.shards import HashedFile, ImageTable, finish
 from cairnhub.datasets_hub.stats import ShardFile
 from cairnhub.hierarchies.label_tree.tree import LabelTree
@@ -16,11 +16,11 @@ from cairnhub.hierarchies.label_tree.tree import LabelTree
 def image_table(tree: LabelTree, attribution: Sequence[str]) -> ImageTable:
     """How the rows of a dataset with this tree and these attribution columns become Arrow."""
     return ImageTable(
-        schema=image_features(tree, attribution).arrow_schema,
+        schema=shard_features(tree.levels, attribution).arrow_schema,
         attribution=[name for name in ATTRIBUTION if name in attribution],
         finest=tree.levels[0],
         leaf_index={name: i for i, name in enumerate(tree.names[0])},
-        values=label_values(tree),
+        codes=tree.codes,
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cairnhub.core.errors import BadInput
+from cairnhub.datasets_hub.decoding import decode_image
 from cairnhub.datasets_hub.loader import label_array
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 
@@ -19,20 +20,28 @@ class TorchDataset:
     Args:
         dataset: a split as `load_dataset` gives it, with all its levels.
         tree: its label tree.
-        transform: turns a PIL image into a tensor; by default of shape (3, height, width), values 0..1.
+        transform: turns the picture that `decode_image` gives into a tensor; by default of shape (3, height, width),
+            values 0..1.
+        ground: the colour behind what is transparent.
 
     Raises:
         CairnError: not one split, or one without images or levels.
     """
 
     def __init__(
-        self, dataset: "Dataset", tree: LabelTree, transform: "Callable[[Image], Tensor] | None" = None
+        self,
+        dataset: "Dataset",
+        tree: LabelTree,
+        transform: "Callable[[Image], Tensor] | None" = None,
+        *,
+        ground: str = "white",
     ) -> None:
         self._labels = label_array(dataset, tree)
         if "image" not in dataset.column_names:
             raise BadInput("the dataset has no images: its licence lets only labels and splits travel")
         self._images = dataset.select_columns(["image"])
         self._transform = transform
+        self._ground = ground
 
     def __len__(self) -> int:
         return len(self._labels)
@@ -42,7 +51,7 @@ class TorchDataset:
         import numpy as np
         import torch
 
-        image = self._images[i]["image"].convert("RGB")
+        image = decode_image(self._images[i]["image"], ground=self._ground)
         if self._transform is not None:
             pixels = self._transform(image)
         else:

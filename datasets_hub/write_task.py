@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cairnhub.core.files import write_text_atomic
-from cairnhub.core.hashing import blake2b_of
+from cairnhub.core.hashing import sha256_of
 from cairnhub.datasets_hub.image_check import ImageCheck
 from cairnhub.datasets_hub.records import ImageRow, Partition, QuarantineRow
 from cairnhub.datasets_hub.shards import ImageTable, ShardWriter
@@ -193,14 +193,14 @@ class _Lane:
         while (marker := self._task.staging / "markers" / f"{self._stem}.json").exists():
             shard = ShardMarker.load(marker)
             path = staged(self._task.staging, shard.file)
-            if path is None or blake2b_of(path) != shard.file.blake2b:
+            if path is None or sha256_of(path) != shard.file.sha256:
                 return
             self.shards.append(shard)
 
 
 def staged(staging: Path, file: ShardFile) -> Path | None:
     """Where a finished shard lies, by its hash: it is renamed once all shards are counted."""
-    return next((staging / "data").glob(f"*-{file.blake2b[:16]}.parquet"), None)
+    return next((staging / "data").glob(f"*-{file.sha256[:16]}.parquet"), None)
 
 
 def _written(lanes: Mapping[str, _Lane], rest: tuple[QuarantineRow, ...]) -> WriteResult:

@@ -22,6 +22,7 @@ from cairnhub.datasets_hub.card_images import write_pictures
 from cairnhub.datasets_hub.croissant import croissant_json
 from cairnhub.datasets_hub.image_check import USUAL, ImageCheck
 from cairnhub.datasets_hub.progress import follow_folder
+from cairnhub.datasets_hub.readers import split_name_fault
 from cairnhub.datasets_hub.readme import render_readme
 from cairnhub.datasets_hub.records import Partition, QuarantineRow
 from cairnhub.datasets_hub.schema import tree_tables
@@ -30,7 +31,7 @@ from cairnhub.datasets_hub.tables import image_table, write_table
 from cairnhub.datasets_hub.write_task import ShardMarker, WriteResult, WriteTask, staged, write_partition
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 
-_LAYOUT = 3  # raise when the same input gives other bytes, so that no half-written dataset is continued
+_LAYOUT = 4  # raise when the same input gives other bytes, so that no half-written dataset is continued
 
 RunAll = Callable[[Callable[[WriteTask], WriteResult], Sequence[WriteTask]], Iterable[WriteResult]]
 """Applies a function to every task and gives the results in their order, as the built-in `map` does."""
@@ -134,8 +135,8 @@ def _check_plan(
     if not splits:
         raise BadInput(f"{card.name!r} has no image; check the index")
     for split in splits:
-        if not split.isidentifier():
-            raise BadInput(f"split {split!r}: a split's name has letters, digits and _ only")
+        if fault := split_name_fault(split):
+            raise BadInput(fault)
     return splits
 
 
@@ -175,10 +176,14 @@ def _name_shards(
     for split in splits:
         shards = [shard for result in results for shard in result.shards.get(split, ())]
         if not shards:
-            raise BadInput(f"split {split!r} has no image to publish: see the quarantine of the index")
+            reasons = Counter(row.reason for row in _quarantined(results) if row.split == split)
+            listed = "; ".join(f"{number:,} times {reason}" for reason, number in sorted(reasons.items()))
+            raise BadInput(
+                f"split {split!r} has no image to publish: {listed}. Mend its images or take the split off the labels"
+            )
         named[split] = []
         for i, shard in enumerate(shards):
-            path = f"data/{split}-{i:05d}-of-{len(shards):05d}-{shard.file.blake2b[:16]}.parquet"
+            path = f"data/{split}-{i:05d}-of-{len(shards):05d}-{shard.file.sha256[:16]}.parquet"
             present = staged(staging, shard.file)
             if present is None:
                 raise BrokenData(f"{staging}: a finished shard is gone: run again")

@@ -19,6 +19,7 @@ NEUTRAL = (
     "core.logs",
     "core.workers",
     "datasets_hub.progress",
+    "datasets_hub.readers",  # what is refused has no bytes
     "datasets_hub.storage_errors",  # messages
     "pipelines.code",  # keys of caches
     "pipelines.context",

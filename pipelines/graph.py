@@ -1,7 +1,7 @@
 """Make `dvc.yaml`: stages as `stage_graph` declares them, for the datasets that `params.yaml` lists.
 
 Code dependencies are the import closure of a stage's module (`pipelines.code`); what differs between datasets (the
-source's format, its registry or drawing, its registered counts, the recipe) is one dependency each.
+source's format, its registry or drawing, its registered counts, its demonstration, the recipe) is one dependency each.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -15,6 +15,7 @@ from cairnhub.core.files import write_text_atomic
 from cairnhub.pipelines.code import DATA, ROOT, closure, source_of
 from cairnhub.pipelines.params import Params, load_params
 from cairnhub.pipelines.paths import Paths
+from cairnhub.pipelines.samples.demonstration import demonstration
 from cairnhub.pipelines.samples.generate import SAMPLES
 from cairnhub.pipelines.sources.readers import reader
 from cairnhub.pipelines.stage_graph import STAGES, Out, Stage
@@ -75,7 +76,7 @@ def _entry(stage: Stage, params: Params) -> dict[str, Any]:
         )
         for scale in params.scales
         for dataset in datasets
-        if stage.over != "train_on" or params.trains(dataset, scale)
+        if stage.over not in ("train_on", "evaluate_on") or params.trains(dataset, scale)
     }
     if not items:
         return {}
@@ -126,6 +127,7 @@ def _facts(stage: Stage, params: Params, scale: str, dataset: str) -> Item:
         "format": lambda: _format(params, dataset),
         "origin": lambda: _origin(params, scale, dataset),
         "counts": lambda: _counts(params, scale, dataset),
+        "demonstration": lambda: _below_root(demonstration(scale, params.files_of(dataset))),
         "recipe": lambda: _recipe_files(params, scale, dataset)[0],
         "base": lambda: _recipe_files(params, scale, dataset)[-1],
     }

@@ -74,7 +74,8 @@ class ImageEmbedder:
 
     def images(self, split: str) -> ImageDataset:
         """Images of a split, as the network sees them."""
-        return ImageDataset(self.splits.open(split), self.network.network.decoded_side_px)
+        network = self.network.network
+        return ImageDataset(self.splits.open(split), network.decoded_side_px, network.ground)
 
     def embedded(self, split: str) -> EmbeddedSplit:
         """Embeddings of a split."""

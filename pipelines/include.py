@@ -1,5 +1,6 @@
 """Add a declared dataset to the lists of `params.yaml`, keeping its comments."""
 
+from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
@@ -9,9 +10,24 @@ from cairnhub.core.errors import NotFound
 from cairnhub.core.files import write_text_atomic
 from cairnhub.core.parse import parse_yaml, read_text
 from cairnhub.pipelines.params import Params, check_scale, load_params, validate
+from cairnhub.pipelines.sources.readers import reader
+from cairnhub.pipelines.split_names import hindrances
 
 
-def include_dataset(path: Path, dataset: str, mirror: str | None, scale: str) -> list[str]:
+@dataclass(frozen=True)
+class Included:
+    """What became of a dataset that was included.
+
+    Attributes:
+        lists: those that name it now.
+        warning: what stands in the way of training or evaluating it; empty where nothing does or can be told yet.
+    """
+
+    lists: tuple[str, ...]
+    warning: str
+
+
+def include_dataset(path: Path, dataset: str, mirror: str | None, scale: str) -> Included:
     """List `dataset` under `datasets`, `tree_from_data` and `train_on`, its scale under `scales`, and note its mirror.
 
     Args:
@@ -20,11 +36,9 @@ def include_dataset(path: Path, dataset: str, mirror: str | None, scale: str) ->
         mirror: folder or URL of its files, a local folder must exist; None: the embedded sample or the authors'.
         scale: the scale that is built, and whose `fetch` gets the mirror.
 
-    Returns:
-        The lists that name it now.
-
     Raises:
-        CairnError: the dataset is not declared, the folder or the scale does not exist, or the result is invalid.
+        CairnError: the dataset is not declared, the folder or the scale does not exist, its lists there cannot be read,
+            or the result is invalid.
     """
     check_scale(scale)
     params = load_params(path)
@@ -49,6 +63,27 @@ def include_dataset(path: Path, dataset: str, mirror: str | None, scale: str) ->
         document["fetch"][scale].setdefault("mirrors", {})[dataset] = mirror
     text = StringIO()
     yaml.dump(document, text)
-    validate(Params, parse_yaml(text.getvalue(), path.name), path.name)
+    params = validate(Params, parse_yaml(text.getvalue(), path.name), path.name)
+    warning = _warning(params, dataset, scale, path.parent)
     write_text_atomic(path, text.getvalue())
-    return lists
+    return Included(tuple(lists), warning)
+
+
+def _warning(params: Params, dataset: str, scale: str, root: Path) -> str:
+    """What the splits of a local mirror stand in the way of."""
+    mirror = getattr(params.fetch, scale).mirrors.get(dataset)
+    if mirror is None or "://" in mirror:
+        return ""
+    source = reader(params, dataset, scale)
+    splits = source.splits_at(root / mirror)
+    if not splits:
+        return ""
+    protocols = source.protocols(splits)
+    found = hindrances(
+        dataset,
+        splits,
+        protocols,
+        is_trained=dataset in params.train_on,
+        is_evaluated=params.is_evaluated(dataset),
+    )
+    return "\n".join(found)

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
-from PIL import Image
 
 from cairnhub.core.errors import CairnError
-from cairnhub.datasets_hub.image_check import USUAL
+from cairnhub.datasets_hub.small_images import open_small
 from cairnhub.pipelines.archives.entry import Entry
 from cairnhub.pipelines.archives.kinds import archive_at
 from cairnhub.pipelines.archives.member_reader import MemberReader
@@ -71,14 +70,12 @@ class SamplePhotos:
         try:
             with self._reading:
                 content = self._reader.read(entry)
-            if USUAL.fault(content):
-                return None
-            with Image.open(io.BytesIO(content)) as image:
-                image.draft("RGB", (THUMBNAIL_PX, THUMBNAIL_PX))
-                small = image.convert("RGB")
-            small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
-            out = io.BytesIO()
-            small.save(out, "JPEG", quality=82)
-            return out.getvalue()
-        except (CairnError, OSError, ValueError, SyntaxError):  # missing store, or what Pillow raises
+        except (CairnError, OSError):  # missing store
             return None
+        small = open_small(content, THUMBNAIL_PX)
+        if small is None:
+            return None
+        small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
+        out = io.BytesIO()
+        small.save(out, "JPEG", quality=82)
+        return out.getvalue()

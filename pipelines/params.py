@@ -14,7 +14,7 @@ from cairnhub.pipelines.settings.evaluate import Evaluate
 from cairnhub.pipelines.settings.executor import Executor
 from cairnhub.pipelines.settings.fetch import Fetch
 from cairnhub.pipelines.settings.publish import Publish
-from cairnhub.pipelines.settings.sources import GLDv2Source, INat2018Source, Source
+from cairnhub.pipelines.settings.sources import GLDv2Source, INat2018Source, Source, TableSource
 from cairnhub.pipelines.settings.strict import Strict
 from cairnhub.pipelines.settings.train import Train
 
@@ -85,6 +85,16 @@ class Params(Strict):
     def trains(self, dataset: str, scale: str) -> bool:
         """Whether a recipe trains `dataset` at this scale."""
         return dataset in getattr(self.train, scale).recipes
+
+    def is_evaluated(self, dataset: str) -> bool:
+        """Whether models of `dataset` are measured: not where `protocols: []` is declared."""
+        source = self.sources[dataset]
+        return not isinstance(source, TableSource) or source.protocols != ()
+
+    @property
+    def evaluate_on(self) -> tuple[str, ...]:
+        """The datasets of `train_on` that are evaluated."""
+        return tuple(name for name in self.train_on if self.is_evaluated(name))
 
     def require_tree_from_text(self, dataset: str) -> None:
         """Refuse a dataset whose tree is not proposed from texts.

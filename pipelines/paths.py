@@ -79,7 +79,7 @@ class Paths:
 
     @property
     def decisions(self) -> Path:
-        """Human decisions; the same file serves every scale."""
+        """What people decided; the same file serves every scale, for labels are the same."""
         return self.root / "decisions" / f"{self.dataset}.jsonl"
 
     @property
@@ -129,8 +129,13 @@ class Paths:
 
     @property
     def look_alikes(self) -> Path:
-        """Page of images of different splits that look the same."""
+        """Page of images that look the same, the first of `duplicates`."""
         return self._at("data/check") / "look_alikes.html"
+
+    @property
+    def duplicates(self) -> Path:
+        """Table of all pairs of images that are the same or look so."""
+        return self._at("data/check") / "duplicates.parquet"
 
     @property
     def model(self) -> Path:

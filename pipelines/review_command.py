@@ -9,6 +9,7 @@ from cairnhub.core.errors import NotFound
 from cairnhub.core.files import write_text_atomic
 from cairnhub.hierarchies.proposal.proposal import Proposal
 from cairnhub.hierarchies.proposal.text_vectors import Embeddings
+from cairnhub.hierarchies.review.decisions import read_decisions
 from cairnhub.hierarchies.review.evidence import Reasoner
 from cairnhub.hierarchies.review.session import Session
 from cairnhub.hierarchies.review.terminal import Review, terminal_key
@@ -16,6 +17,7 @@ from cairnhub.pipelines.artifacts.index import IndexFolder
 from cairnhub.pipelines.landmark_photos import SamplePhotos
 from cairnhub.pipelines.params import check_scale, load_params
 from cairnhub.pipelines.paths import Paths, project_root
+from cairnhub.pipelines.samples.demonstration import demonstration
 
 
 def review_in_terminal(dataset: str, scale: str, author: str, limit: int | None, console: Console) -> int:
@@ -72,4 +74,5 @@ def _session(paths: Paths, author: str) -> Session:
         )
     if not paths.decisions.exists():
         write_text_atomic(paths.decisions, "")
-    return Session(Proposal.load(paths.proposal), paths.decisions, author)
+    shown = read_decisions(demonstration(paths.scale, paths.owner))
+    return Session(Proposal.load(paths.proposal), paths.decisions, author, given=shown)

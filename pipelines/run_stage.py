@@ -43,8 +43,12 @@ def _check_fits(stage: Stage, context: Context) -> None:
             f"the tree of {context.dataset!r} is proposed from texts (tree_from_text in params.yaml): run embed, "
             "cluster and review"
         )
-    if stage.over == "train_on" and context.dataset not in context.settings(Train).recipes:
+    if stage.over in ("train_on", "evaluate_on") and context.dataset not in context.settings(Train).recipes:
         raise BadInput(f"params.yaml: {context.dataset!r} has no recipe under train.{context.scale}.recipes")
+    if stage.over == "evaluate_on" and not context.params.is_evaluated(context.dataset):
+        raise BadInput(
+            f"params.yaml: sources.{context.dataset}.protocols is []: it is trained on and never evaluated"
+        )
 
 
 def _check_inputs(stage: Stage, context: Context) -> None:

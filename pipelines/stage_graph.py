@@ -7,7 +7,7 @@ A stage has one name everywhere: in DVC, in `cairn stage <name>`, its module in 
 from dataclasses import dataclass, field
 from typing import Literal
 
-Over = Literal["datasets", "tree_from_data", "tree_from_text", "train_on", ""]
+Over = Literal["datasets", "tree_from_data", "tree_from_text", "train_on", "evaluate_on", ""]
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Stage:
     Attributes:
         name: of the stage.
         does: in a sentence.
-        over: the list of `params.yaml` whose datasets it runs for; empty for a stage over all of them.
+        over: the list of `params.yaml` (or of `Params`) whose datasets it runs for; empty for a stage over all of them.
         reads: artifacts: attributes of `Paths`, or paths from the root.
         writes: what it writes.
         params: keys of `params.yaml`.
@@ -122,6 +122,7 @@ STAGES = (
         "tree_from_text",
         reads=("proposal", "decisions"),
         writes=(Out("tree_folder"), Out("review_report", in_git=True)),
+        per_dataset=("demonstration",),
     ),
     Stage(
         "publish",
@@ -137,7 +138,7 @@ STAGES = (
         "The contract of the published dataset; any violation fails.",
         "datasets",
         reads=("index", "hub"),
-        writes=(Out("look_alikes"), Out("check_report", in_git=True)),
+        writes=(Out("look_alikes"), Out("duplicates"), Out("check_report", in_git=True)),
     ),
     Stage(
         "train",
@@ -155,7 +156,7 @@ STAGES = (
     Stage(
         "evaluate",
         "Exact metrics per level, beside the untrained network and a colour histogram.",
-        "train_on",
+        "evaluate_on",
         reads=("shards", "hub_tree", "protocols", "model"),
         writes=(
             Out("metrics.json", in_git=True),

@@ -115,7 +115,13 @@ def test_the_wheel_holds_one_top_level_name_and_no_decisions(wheel: Path) -> Non
     for room in ROOMS:
         assert f"cairnhub/{room}/__init__.py" in names
     assert "cairnhub/py.typed" in names
-    assert not [name for name in names if "decisions/" in name or name.endswith((".jsonl", ".pyc"))]
+    demonstrations = (
+        "cairnhub/pipelines/samples/demonstrations/"  # drawn as the sample is: nobody's decisions
+    )
+    lines = [name for name in names if name.endswith(".jsonl") and not name.startswith(demonstrations)]
+    assert not lines
+    assert not [name for name in names if "decisions/" in name or name.endswith(".pyc")]
+    assert f"{demonstrations}gldv2.jsonl" in names
 
 
 def test_a_project_with_rooms_of_the_same_names_keeps_its_own(wheel: Path, tmp_path: Path) -> None:

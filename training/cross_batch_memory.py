@@ -3,6 +3,9 @@
 import torch
 from torch import Tensor, nn
 
+from cairnhub.core.errors import BadInput
+from cairnhub.training.losses.inputs import Array, checked_labels
+
 
 class CrossBatchMemory(nn.Module):
     """A loss over more items than a batch holds (XBM, Wang et al., CVPR 2020).
@@ -32,8 +35,13 @@ class CrossBatchMemory(nn.Module):
         self.register_buffer("n_seen", torch.zeros((), dtype=torch.long))
         self.register_buffer("n_left_to_skip", torch.tensor(n_skipped))
 
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """The loss of a batch (B, d) with labels (B, L), which is then kept."""
+    def forward(self, embeddings: Tensor, labels: Array) -> Tensor:
+        """The loss of a batch (B, d) with labels (B, L) or (B,), which is then kept.
+
+        Raises:
+            CairnError: the batch does not fit the memory.
+        """
+        labels = self._checked(embeddings, labels)
         n_kept = min(int(self.n_seen), self.size)
         if n_kept:
             items = torch.cat([embeddings, self.embeddings[:n_kept].to(embeddings)])
@@ -43,6 +51,18 @@ class CrossBatchMemory(nn.Module):
             value = self.loss(embeddings, labels)
         self._keep(embeddings.detach(), labels)
         return value
+
+    def _checked(self, embeddings: Tensor, labels: Array) -> Tensor:
+        """The labels, (B, L)."""
+        by_level = checked_labels(labels, len(embeddings), "labels").to(self.labels.device)
+        n_levels, dim = self.labels.shape[1], self.embeddings.shape[1]
+        if by_level.shape[1] != n_levels:
+            raise BadInput(f"labels have {by_level.shape[1]} levels, the memory {n_levels}: set n_levels")
+        if embeddings.shape[1:] != (dim,):
+            raise BadInput(f"embeddings are {tuple(embeddings.shape)}, the memory keeps (n, {dim}): set dim")
+        if len(embeddings) > self.size:
+            raise BadInput(f"a batch of {len(embeddings)} does not fit a memory of {self.size}: set size")
+        return by_level
 
     @torch.no_grad()
     def _keep(self, embeddings: Tensor, labels: Tensor) -> None:

@@ -1,6 +1,5 @@
 """Images and label arrays, straight from a published dataset."""
 
-import io
 import logging
 import math
 from collections.abc import Sequence
@@ -15,7 +14,8 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset
 
-from cairnhub.core.errors import BadInput
+from cairnhub.core.errors import BadInput, BrokenData
+from cairnhub.datasets_hub.decoding import DECODING_FAULTS, decode_image
 from cairnhub.datasets_hub.mmap_images import OpenSplit
 from cairnhub.training.recipes.settings import Augment
 
@@ -43,23 +43,38 @@ class ImageDataset(LabelledImages):
     Args:
         opened: a split as `open_split` gives it.
         image_side_px: images come as (3, side, side): the shorter side resized, the centre kept.
+        ground: the colour behind what is transparent.
     """
 
-    def __init__(self, opened: OpenSplit, image_side_px: int) -> None:
+    def __init__(self, opened: OpenSplit, image_side_px: int, ground: str = "white") -> None:
         self.images, self.labels = opened.images, opened.labels
-        self.image_side_px = image_side_px
+        self.image_side_px, self.ground = image_side_px, ground
 
     def __getitem__(self, index: int) -> Tensor:
-        """The image as (3, side, side) uint8."""
-        return to_tensor(self.picture(index), self.image_side_px)
+        """The image as (3, side, side) uint8.
+
+        Raises:
+            BrokenData: it does not decode.
+        """
+        return to_square(self.picture(index, self.image_side_px), self.image_side_px)
 
     def files(self, start: int, stop: int) -> Sequence[Path]:
         """Where images `start` to `stop` (exclusive) lie."""
         return self.images.files(start, stop)
 
-    def picture(self, index: int) -> Image.Image:
-        """The image as it was published, not decoded yet."""
-        return Image.open(io.BytesIO(self.images[index]))
+    def picture(self, index: int, draft_px: int | None = None) -> Image.Image:
+        """The image as the network sees it, but in its own size; see `decode_image`.
+
+        Raises:
+            BrokenData: it does not decode.
+        """
+        try:
+            return decode_image(self.images[index], draft_px=draft_px, ground=self.ground)
+        except DECODING_FAULTS as error:
+            raise BrokenData(
+                f"row {index:,} of a split of {len(self):,} images cannot be decoded ({error}): "
+                "`cairn datasets check` names what is broken; publish the dataset again"
+            ) from error
 
 
 class ImageSubset(LabelledImages):
@@ -87,14 +102,20 @@ def labelled(images: LabelledImages) -> LabelledImages:
     return ImageSubset(images, np.flatnonzero(is_labelled))
 
 
-def to_tensor(image: Image.Image, side_px: int) -> Tensor:
-    """Turn upright, resize the shorter side to `side_px`, keep the centre; (3, side, side) uint8.
+def to_tensor(image: Image.Image | bytes | Path, side_px: int, ground: str = "white") -> Tensor:
+    """An image as networks see it: (3, side, side) uint8; see `decode_image` and `to_square`.
 
     A JPEG of more than twice the size is decoded at half, a quarter or an eighth of it, which costs far less.
+
+    Raises:
+        OSError: it is broken or no image; and the rest of `DECODING_FAULTS`.
     """
-    image.draft("RGB", (side_px, side_px))
-    upright = ImageOps.exif_transpose(image).convert("RGB")
-    square = ImageOps.fit(upright, (side_px, side_px), Image.Resampling.BILINEAR)
+    return to_square(decode_image(image, draft_px=side_px, ground=ground), side_px)
+
+
+def to_square(picture: Image.Image, side_px: int) -> Tensor:
+    """Resize the shorter side of an RGB picture to `side_px`, keep the centre; (3, side, side) uint8."""
+    square = ImageOps.fit(picture, (side_px, side_px), Image.Resampling.BILINEAR)
     return torch.from_numpy(np.array(square)).permute(2, 0, 1)
 
 

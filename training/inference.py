@@ -8,10 +8,11 @@ from PIL import Image
 from torch import Tensor
 
 from cairnhub.core.errors import BadInput
-from cairnhub.datasets_hub.image_check import DECODING_FAULTS, open_image
+from cairnhub.datasets_hub.decoding import DECODING_FAULTS
 from cairnhub.training.data import to_tensor
 from cairnhub.training.encoders import model_encoder
 from cairnhub.training.models import RetrievalModel, load_model
+from cairnhub.training.recipes.settings import Network
 
 
 @torch.inference_mode()
@@ -34,19 +35,21 @@ def encode(
     if isinstance(images, str) or not images:
         raise BadInput("images must be a list of one or more pictures")
     network = model if isinstance(model, RetrievalModel) else load_model(Path(model))[0]
-    encoder, side_px = model_encoder(network), network.network.decoded_side_px
+    encoder, settings = model_encoder(network), network.network
     return torch.cat(
         [
-            encoder(torch.stack([to_tensor(_opened(image), side_px) for image in images[i : i + batch_size]]))
+            encoder(torch.stack([_tensor(image, settings) for image in images[i : i + batch_size]]))
             for i in range(0, len(images), batch_size)
         ]
     )
 
 
-def _opened(image: Image.Image | Path | str) -> Image.Image:
-    if isinstance(image, Image.Image):
-        return image
+def _tensor(image: Image.Image | Path | str, settings: Network) -> Tensor:
+    opened = Path(image) if isinstance(image, str) else image
     try:
-        return open_image(Path(image))
+        return to_tensor(opened, settings.decoded_side_px, settings.ground)
     except DECODING_FAULTS as error:
-        raise BadInput(f"{image}: holds no image that can be read: {error}; give another picture") from error
+        name = (
+            image if isinstance(image, str | Path) else f"an image of {image.width} x {image.height} pixels"
+        )
+        raise BadInput(f"{name}: holds no image that can be read: {error}; give another picture") from error

@@ -59,16 +59,20 @@ def nearest(
 
 
 def instructive_queries(measured: ProtocolMetrics, n: int) -> dict[str, IntArray]:
-    """The n worst, median and best queries by H-AP, and those where the finest level's AP says otherwise."""
+    """The n worst, median and best queries by H-AP, and those where the finest level's AP says otherwise.
+
+    Queries without a match are not measured, and not among them.
+    """
     h_ap, ap = measured.per_query[H_AP], measured.per_query[MetricKey("ap", measured.levels[0])]
-    order = np.argsort(h_ap, kind="stable")[: int((~np.isnan(h_ap)).sum())]
+    counted = np.flatnonzero(~np.isnan(h_ap))
+    order = np.argsort(h_ap, kind="stable")[: len(counted)]
     middle = max(0, (len(order) - n) // 2)
-    gap = np.nan_to_num(np.abs(h_ap - ap), nan=-1.0)
+    gap = np.nan_to_num(np.abs(h_ap - ap)[counted], nan=-1.0)
     return {
         "Worst by H-AP": order[:n],
         "Median by H-AP": order[middle : middle + n],
         "Best by H-AP": order[::-1][:n],
-        f"H-AP and AP of {measured.levels[0]} disagree most": np.argsort(-gap, kind="stable")[:n],
+        f"H-AP and AP of {measured.levels[0]} disagree most": counted[np.argsort(-gap, kind="stable")[:n]],
     }
 
 
@@ -116,9 +120,12 @@ def shown_queries(
 
 
 def _metrics(measured: ProtocolMetrics, row: int) -> str:
-    keys = (H_AP, MetricKey("ap", measured.levels[0]))
-    values = (measured.per_query[key][row] for key in keys)
-    return "H-AP {:.1f}, AP {:.1f}".format(*(100 * value for value in values))
+    keys = {"H-AP": H_AP, "AP": MetricKey("ap", measured.levels[0])}
+    values = {name: measured.per_query[key][row] for name, key in keys.items()}
+    return ", ".join(
+        f"{name} without a match" if np.isnan(value) else f"{name} {100 * value:.1f}"
+        for name, value in values.items()
+    )
 
 
 def _path(tree: LabelTree, labels: IntArray) -> str:
@@ -136,7 +143,7 @@ def _shared(n_shared: int, levels: Sequence[str]) -> tuple[str, Grade]:
 
 
 def thumbnail(image: Image.Image, side_px: int) -> str:
-    """A small square JPEG as a data address."""
+    """A small square JPEG of an RGB picture as a data address."""
     buffer = io.BytesIO()
-    square(image.convert("RGB"), side_px).save(buffer, "JPEG", quality=72, optimize=True)
+    square(image, side_px).save(buffer, "JPEG", quality=72, optimize=True)
     return data_uri(buffer.getvalue())

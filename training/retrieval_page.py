@@ -1,5 +1,6 @@
 """What a model finds, as one self-contained page."""
 
+import math
 from pathlib import Path
 
 from cairnhub.core.html import PAGES, fill
@@ -19,7 +20,12 @@ def render_page(
     k: int,
 ) -> str:
     """The page as HTML; `title` is its heading, the other arguments are those of `shown_queries`."""
-    means = f"H-AP {100 * measured.values[H_AP]:.1f} over {len(measured.per_query[H_AP]):,} queries"
+    n_queries_in_all, h_ap = len(measured.per_query[H_AP]), measured.values[H_AP]
+    means = (
+        f"none of {n_queries_in_all:,} queries has a match"
+        if math.isnan(h_ap)
+        else f"H-AP {100 * h_ap:.1f} over {n_queries_in_all:,} queries"
+    )
     shown = shown_queries(tree, measured, query, gallery, n_queries, k)
     values = {"title": title, "means": means, "levels": measured.levels, "found": shown}
     return fill(Path(__file__).with_name("retrieval.html"), values, styles=[PAGES / "retrieved.css"])

@@ -67,6 +67,7 @@ class Session:
         author: written into every decision.
         now: time of a decision, ISO 8601.
         clock: seconds, to measure the pace.
+        given: decisions that stand beside those of the file, and are not written to it.
     """
 
     proposal: Proposal
@@ -74,6 +75,7 @@ class Session:
     author: str
     now: Callable[[], str] = utc_now
     clock: Callable[[], float] = time.monotonic
+    given: Sequence[Decision] = ()
     made: list[Decision] = field(default_factory=list, init=False)
     skipped: set[tuple[str, str]] = field(default_factory=set, init=False)
 
@@ -92,7 +94,7 @@ class Session:
 
     @property
     def decisions(self) -> Sequence[Decision]:
-        """All decisions of the file, of every reviewer."""
+        """All decisions: those given, then those of the file, of every reviewer."""
         return self._decisions
 
     @property
@@ -109,7 +111,7 @@ class Session:
         stamp = _stamp(self.path)
         if stamp == self._stamp:
             return
-        decisions = read_decisions(self.path)
+        decisions = [*self.given, *read_decisions(self.path)]
         if decisions != self._decisions:
             self._decisions, self._state, self._undecided = decisions, None, None
         self._stamp = stamp
@@ -271,15 +273,15 @@ class Session:
         """
         after: ReviewState | None = None
 
-        def fits(others: Sequence[Decision]) -> None:
+        def fits(written: Sequence[Decision]) -> None:
             nonlocal after
-            same = len(others) == len(self._decisions) and list(others) == self._decisions
-            before = self.state if same else self.layout.state(others)
+            others = [*self.given, *written]
+            before = self.state if others == self._decisions else self.layout.state(others)
             after = self.layout.state([*others, decision])
             if why := refusal(decision, before, after):
                 raise BadInput(f"not written: {why}")
 
-        self._decisions = append_decision(self.path, decision, fits)
+        self._decisions = [*self.given, *append_decision(self.path, decision, fits)]
         self._state, self._undecided = after, None
         self.refresh()  # it is our own line that changed the file, unless somebody was quick
         self.made.append(decision)

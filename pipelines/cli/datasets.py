@@ -45,7 +45,10 @@ def datasets(context: typer.Context) -> None:
 def check(
     dataset: Dataset,
     scale: Scale = None,
-    page: Annotated[Path | None, typer.Option(help="Write look-alikes of different splits, as HTML.")] = None,
+    page: Annotated[Path | None, typer.Option(help="Write the first look-alikes, as HTML.")] = None,
+    duplicates: Annotated[
+        Path | None, typer.Option(help="Write all pairs of images that are the same or look so, as Parquet.")
+    ] = None,
 ) -> None:
     """Hold a published dataset, anybody's, against the contract; exit with 1 if it is broken.
 
@@ -58,6 +61,9 @@ def check(
     if page:
         report.save_page(page)
         console.print(f"{page}: open it in a browser")
+    if duplicates:
+        report.save_duplicates(duplicates)
+        console.print(f"{duplicates}: {report.duplicates.num_rows:,} pairs")
     if not report.ok:
         raise typer.Exit(1)
 

@@ -69,13 +69,15 @@ def include(
     from cairnhub.pipelines.paths import project_root
 
     root = project_root()
-    lists = include_dataset(root / "params.yaml", dataset, mirror, scale)
+    included = include_dataset(root / "params.yaml", dataset, mirror, scale)
     if is_checkout(root):
         write_graph(root)
-    listed = f"{dataset} is listed under {', '.join(lists)}"
+    listed = f"{dataset} is listed under {', '.join(included.lists)}"
     console.print(f"params.yaml: {listed}; `dvc repro` builds it", soft_wrap=True)
-    if "train_on" not in lists:
+    if "train_on" not in included.lists:
         console.print(f"It is not trained on: it has no recipe under train.{scale}.recipes")
+    if included.warning:
+        console.print(Text(included.warning), soft_wrap=True)
 
 
 @app.command()

@@ -1,11 +1,14 @@
 """`sources`: what each dataset is, and which part of it is built."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from cairnhub.core.safe_names import stays_below
+from cairnhub.core.text import quoted
+from cairnhub.datasets_hub.card import EvaluationProtocol
 from cairnhub.datasets_hub.level_names import check_level_names
+from cairnhub.datasets_hub.readers import split_name_fault
 from cairnhub.hierarchies.label_tree.label_rules import Twins
 from cairnhub.pipelines.settings.strict import Strict
 
@@ -28,7 +31,14 @@ def _levels(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+def _split_name(name: str) -> str:
+    if fault := split_name_fault(name):
+        raise ValueError(fault)
+    return name
+
+
 FileName = Annotated[str, AfterValidator(_file_name)]
+SplitName = Annotated[str, AfterValidator(_split_name)]
 Qualify = Literal["parent", "refuse"]
 """A label that stands under two parents becomes one below each, named by its parent, or is refused."""
 Levels = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_levels)]
@@ -37,7 +47,7 @@ Levels = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_levels)
 class Subset(Strict):
     """Which part of a source is built: all of it by default. What is excluded is counted by reason."""
 
-    splits: tuple[str, ...] = ()
+    splits: tuple[SplitName, ...] = ()
     """Only these; none named means all."""
     max_images_per_label: int | None = Field(default=None, ge=1)
     """At most so many images per label of the finest level and split, chosen by the hash of their ids."""
@@ -131,24 +141,69 @@ class VehicleIDSource(Strict):
     subset: Subsets = Subsets()
 
 
+class SplitByClass(Strict):
+    """Class-disjoint splits: whole classes are `train` or `test`, as a model meets classes that it never saw."""
+
+    by: Literal["class"] = "class"
+    level: str = ""
+    """The level whose classes are divided; the finest by default."""
+    test: float = Field(default=0.5, gt=0, lt=1)
+    """Share of the classes that become `test`, of each label of the next coarser level alike."""
+    query_share: float = Field(default=0, ge=0, lt=1)
+    """Above 0: so much of each test class is the split `query`, the rest `gallery`, in place of `test`."""
+    seed: int = 0
+
+
+class SplitByImage(Strict):
+    """Closed-set splits: every class is in `train` and in `test`, as far as it has two images."""
+
+    by: Literal["image"]
+    test: float = Field(default=0.2, gt=0, lt=1)
+    """Share of the images of each finest class that become `test`."""
+    seed: int = 0
+
+
+def _kind_of_split(value: Any) -> str | None:
+    if isinstance(value, str):
+        return "column"
+    by = value.get("by") if isinstance(value, dict) else getattr(value, "by", None)
+    return by if by in ("class", "image") else None
+
+
+Split = Annotated[
+    Annotated[str, Tag("column"), Field(min_length=1)]
+    | Annotated[SplitByClass, Tag("class")]
+    | Annotated[SplitByImage, Tag("image")],
+    Discriminator(
+        _kind_of_split,
+        custom_error_type="kind_of_split",
+        custom_error_message="give the name of a CSV column, {by: class, test: 0.5} or {by: image, test: 0.2}",
+    ),
+]
+
+
 class TableSource(Strict):
     """Anybody's own images, described by a CSV with one column per level."""
 
     format: Literal["table"]
     labels: FileName
-    """The CSV's name inside the mirror."""
+    """The CSV's name inside the mirror; cells are separated by commas, by tabs where it ends in `.tsv`."""
     images: tuple[FileName, ...] = Field(min_length=1)
-    """Folders or `.tar` files inside the mirror that hold the images."""
+    """Folders, or `.tar`, `.tar.gz`, `.tgz` or `.zip` files, inside the mirror that hold the images."""
     path: str = "path"
     """The CSV column with an image's path: seen from the mirror, or the member's name inside a tar."""
+    multiline: bool = False
+    """Whether cells of the CSV may have line breaks."""
     levels: Levels
     """The CSV columns of the levels, fine -> coarse."""
     qualify: Qualify = "parent"
     """`refuse` also quarantines rows whose label is empty on any level; `parent` those without a finest one."""
     twins: Twins = "refuse"
     """Labels that differ only in case, spaces or Unicode form are most often one; `keep` has them apart."""
-    split: str | None = None
-    """The CSV column of the split; without one, a fifth of every finest class becomes `test`."""
+    split: Split = SplitByClass()
+    """The CSV column of the split, or how images are divided; by default half of the finest classes are `test`."""
+    protocols: tuple[EvaluationProtocol, ...] | None = None
+    """Which split searches which; without any, those that the splits' names tell; `[]`: it is never evaluated."""
     hashes: dict[str, Sha256] = {}
     """Expected hash of each file that has one."""
     title: str = ""
@@ -157,6 +212,21 @@ class TableSource(Strict):
     citation: str = ""
     redistributable: bool = False
     subset: Subsets = Subsets()
+
+    @model_validator(mode="after")
+    def _levels_are_there(self) -> Self:
+        named = [("protocols", level) for each in self.protocols or () for level in each.levels]
+        if isinstance(self.split, SplitByClass) and self.split.level:
+            named.append(("split", self.split.level))
+        for key, level in named:
+            if level not in self.levels:
+                raise ValueError(
+                    f"{key}: no level {level!r}; levels are {quoted(self.levels, len(self.levels))}"
+                )
+        names = [each.name for each in self.protocols or ()]
+        if len(set(names)) != len(names):
+            raise ValueError(f"protocols: two have one name: {quoted(names, len(names))}")
+        return self
 
 
 Source = Annotated[

@@ -1,10 +1,10 @@
 """What every source format tells the stages; its module in `formats/` makes one by `make`."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from cairnhub.datasets_hub.card import Card
+from cairnhub.datasets_hub.card import Card, EvaluationProtocol
 from cairnhub.hierarchies.label_tree.label_rules import Twins
 from cairnhub.pipelines.settings.fetch import Fetch
 from cairnhub.pipelines.sources.ledger import FetchedFile
@@ -20,6 +20,8 @@ class SourceReader(ABC):
         version: what its authors call this version of it; empty where there is one only.
         edition: its counts are held against `registries/<edition>.counts.yaml`, if there is one; empty for none.
         twins: whether labels that differ only by case, spaces or Unicode form are refused, or kept apart.
+        fetched: names of the files that the manifest lists: what else lies in the store is of another time and counts
+            for nothing; None before there is one.
         has_registry: whether `registries/<dataset>.tsv` lists its files; if not, `own_files` does.
     """
 
@@ -28,6 +30,7 @@ class SourceReader(ABC):
     edition: str = ""
     twins: Twins = "refuse"
     has_registry: bool = True
+    fetched: frozenset[str] | None = None
 
     @abstractmethod
     def list_images(self, store: Path) -> Listing:
@@ -36,6 +39,26 @@ class SourceReader(ABC):
     @abstractmethod
     def card(self) -> Card:
         """Licence, citation, protocols: what the published dataset says of itself."""
+
+    def protocols(self, splits: Collection[str]) -> tuple[EvaluationProtocol, ...]:
+        """How it is evaluated, where it has these splits; as its card says, unless its declaration tells.
+
+        Raises:
+            CairnError: it is declared to be evaluated on other splits.
+        """
+        return self.card().protocols
+
+    def splits_at(self, mirror: Path) -> Collection[str]:
+        """The splits of a source without a registry, if its lists lie in this folder; none where only `index` tells.
+
+        Raises:
+            CairnError: a list cannot be read.
+        """
+        return ()
+
+    def is_fetched(self, name: str) -> bool:
+        """Whether a file of the store counts."""
+        return self.fetched is None or name in self.fetched
 
     def summary(self, store: Path) -> dict[str, dict[str, int]]:
         """Per split what the annotations count, to judge files that came by hand; see `Listing.summary`."""

@@ -95,11 +95,16 @@ def _answerable(
     excluded: dict[str, dict[str, int]],
 ) -> pd.DataFrame:
     """Exclude queries with nothing to find on the finest level that counts."""
-    is_query = images["split"] == protocol.query
-    gallery = images[images["split"] == protocol.gallery]
-    if gallery.empty:
+    if not (images["split"] == protocol.gallery).any():
         return images
+    alone = is_unanswerable(images, protocol, leaf_level)
+    return exclude(images, alone, "nothing to find in the subset", excluded)
+
+
+def is_unanswerable(images: pd.DataFrame, protocol: EvaluationProtocol, leaf_level: str) -> "pd.Series[bool]":
+    """Queries of a protocol with nothing to find on the finest level that counts."""
     level = protocol.levels[0] if protocol.levels else leaf_level
-    n_answers = images[level].map(gallery[level].value_counts()).fillna(0)
+    gallery = images.loc[images["split"] == protocol.gallery, level]
+    n_answers = images[level].map(gallery.value_counts()).fillna(0)
     needed = 2 if protocol.query == protocol.gallery else 1
-    return exclude(images, is_query & (n_answers < needed), "nothing to find in the subset", excluded)
+    return (images["split"] == protocol.query) & (n_answers < needed)

@@ -28,6 +28,7 @@ def run(context: Context) -> None:
         for name, split in published.stats.splits.items()
     }
     report.save_page(context.paths.look_alikes)
+    report.save_duplicates(context.paths.duplicates)
     CheckReport(
         report.dataset,
         report.ok,

@@ -1,6 +1,7 @@
 """evaluate: exact metrics per level, the trained model beside two baselines."""
 
 import logging
+import math
 import shutil
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from cairnhub.core.errors import BadInput
 from cairnhub.core.files import atomic_write, write_text_atomic
 from cairnhub.core.portable import run_portable
 from cairnhub.datasets_hub.card import EvaluationProtocol
@@ -20,6 +22,7 @@ from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.image_vectors import ImageEmbedder
 from cairnhub.pipelines.retrieval_examples import write_examples
 from cairnhub.pipelines.settings.evaluate import Evaluate
+from cairnhub.pipelines.split_names import nothing_to_evaluate
 from cairnhub.training.embedding import LoadEncoder, colour_encoder, embed_blocks, untrained_encoder
 from cairnhub.training.encoders import EmbeddedSplit
 from cairnhub.training.evaluation import ProtocolMetrics, evaluate, headlines, precision_recall_curves
@@ -38,7 +41,14 @@ Curves = Mapping[str, Mapping[str, npt.NDArray[np.float64]]]  # by protocol and 
 
 
 def run(context: Context) -> None:
-    """Measure every protocol of the card; write `metrics.json`, `table.md`, examples, and what `dvc plots` draws."""
+    """Measure every protocol of the card; write `metrics.json`, `table.md`, examples, and what `dvc plots` draws.
+
+    Raises:
+        BadInput: there is no protocol; nothing is written.
+    """
+    if not ProtocolsFolder(context.paths.protocols).protocols:
+        splits = LocalSplits(context.paths.shards, LabelTree.load(context.paths.hub_tree)).names
+        raise BadInput(nothing_to_evaluate(context.dataset, splits))
     if read_description(context.paths.model).portable:
         run_portable(_evaluate, context)
     else:
@@ -93,7 +103,7 @@ def _official(
 ) -> Official:
     """What the benchmark's own answers say of its protocol, the first, where it has some."""
     answers = plan.ground_truth()
-    if not plan.protocols or answers is None:
+    if answers is None:
         return {}
     sides = (plan.protocols[0].query, plan.protocols[0].gallery)
     ids = [splits.columns(side, ["image_id"])["image_id"].to_pylist() for side in sides]
@@ -157,13 +167,17 @@ def _write(
     finest = {name: metrics.levels[0] for name, metrics in results["trained"].items()}
     evaluation.save_headline(folder / "headline.json", finest)
     table = metrics_table(results, levels)
-    write_text_atomic(folder / "table.md", table)
+    unmatched = without_match(results["trained"])
+    notes = "".join(f"\n{line}\n" for line in unmatched)
+    write_text_atomic(folder / "table.md", table + notes)
     write_text_atomic(folder / "h_ap.csv", h_ap_histogram(results["trained"]))
     write_text_atomic(folder / "levels.csv", values_per_level(results["trained"]))
     write_text_atomic(folder / "precision_recall.csv", precision_per_recall(curves))
     with atomic_write(folder / "loss.csv") as temporary:
         shutil.copyfile(context.paths.model / "loss.csv", temporary)
     log.info(table)
+    for line in unmatched:
+        log.warning(f"{context.dataset}: {line}")
 
 
 def h_ap_histogram(protocols: Mapping[str, ProtocolMetrics]) -> str:
@@ -179,6 +193,8 @@ def values_per_level(protocols: Mapping[str, ProtocolMetrics]) -> str:
     for name, measured in protocols.items():
         for level in measured.levels:
             ap = MetricKey("ap", level)
+            if math.isnan(measured.values[ap]):
+                continue
             ends, r_at_1 = measured.intervals[ap], measured.values[MetricKey("r_at", level, 1)]
             values = (measured.values[ap], ends.low, ends.high, r_at_1)
             rows.append((name, level, *(round(value, 5) for value in values)))
@@ -197,8 +213,9 @@ def precision_per_recall(curves: Curves) -> str:
         for protocol, by_level in curves.items()
         for level, precisions in by_level.items()
         for recall, precision in zip(RECALLS, precisions.round(5).tolist(), strict=True)
+        if not math.isnan(precision)
     ]
-    return pd.DataFrame(rows).to_csv(index=False)
+    return pd.DataFrame(rows, columns=["level", "recall", "precision"]).to_csv(index=False)
 
 
 def metrics_table(results: Results, levels: tuple[str, ...]) -> str:
@@ -220,9 +237,21 @@ def metrics_table(results: Results, levels: tuple[str, ...]) -> str:
     return "\n".join([header, rule, *body]) + "\n"
 
 
+def without_match(protocols: Mapping[str, ProtocolMetrics]) -> list[str]:
+    """A sentence for each protocol and level at which no query has a match, so that nothing can be measured."""
+    return [
+        f"{name}: no query has another image of its {level} to find, so nothing is measured there"
+        for name, measured in protocols.items()
+        for level in measured.levels
+        if math.isnan(measured.values[MetricKey("ap", level)])
+    ]
+
+
 def _cell(measured: ProtocolMetrics, key: MetricKey) -> str:
     """A value and its interval; nothing where the protocol does not measure it."""
     if key not in measured.values:
         return ""
+    if math.isnan(measured.values[key]):
+        return "no match"
     ends = measured.intervals[key]
     return f"{100 * measured.values[key]:.1f} ± {100 * (ends.high - ends.low) / 2:.1f}"

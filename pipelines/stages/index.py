@@ -9,34 +9,41 @@ import pandas as pd
 from cairnhub.core.errors import BrokenData
 from cairnhub.core.files import replace_folder
 from cairnhub.core.text import quoted
-from cairnhub.datasets_hub.card import Source
+from cairnhub.datasets_hub.card import EvaluationProtocol, Source
 from cairnhub.hierarchies.label_tree.qualification import Qualified
 from cairnhub.pipelines.artifacts.index import IndexCounts, IndexFolder
 from cairnhub.pipelines.artifacts.protocols import ProtocolsFolder
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.sources.csv_tables import is_in
-from cairnhub.pipelines.sources.fetching import require_fetched
+from cairnhub.pipelines.sources.fetching import read_manifest, require_fetched
 from cairnhub.pipelines.sources.label_names import SHOWN, and_more, by_name
 from cairnhub.pipelines.sources.listing import PLACE, Listing
 from cairnhub.pipelines.sources.readers import reader, subset_of
 from cairnhub.pipelines.sources.registered_counts import check_counts, expected_counts
 from cairnhub.pipelines.sources.source_reader import SourceReader
-from cairnhub.pipelines.sources.subset import kept_protocols, reduce
+from cairnhub.pipelines.sources.subset import is_unanswerable, kept_protocols, reduce
+from cairnhub.pipelines.split_names import hindrances
 
 log = logging.getLogger(__name__)
+
+N_UNNAMED_SHOWN = 10
+"""Of files that no list names."""
 
 
 def run(context: Context) -> None:
     """Write `images.parquet`, `quarantine.parquet`, `counts.json`, `card.json`, and what else a source tells."""
     require_fetched(context)
     source = reader(context.params, context.dataset, context.scale, context.executor)
+    source.fetched = frozenset(read_manifest(context.paths.manifest))
     card = source.card()
     whole = source.list_images(context.paths.store)
     _check_ids(whole)
     log.info(f"{context.dataset}: {_compare(context, source, whole)}")
     subset = subset_of(context.params, context.dataset, context.scale)
-    listing = reduce(whole, subset, source.levels[0], card.protocols)
-    protocols = kept_protocols(card.protocols, listing.images)
+    declared = source.protocols(set(whole.images["split"]))
+    listing = reduce(whole, subset, source.levels[0], declared)
+    protocols = kept_protocols(declared, listing.images)
+    _say_what_is_measured(context, protocols, listing.images, source.levels[0])
     fetched = hashlib.sha256(context.paths.manifest.read_bytes()).hexdigest()
     files = Source(
         name=f"manifest of {context.paths.owner}",
@@ -58,10 +65,13 @@ def run(context: Context) -> None:
                 listing.excluded,
                 fetched,
                 tuple(source.levels),
-                _qualified(context.dataset, listing.qualified),
-                source.twins,
+                n_unnamed=len(listing.unnamed),
+                unnamed=tuple(listing.unnamed[:N_UNNAMED_SHOWN]),
+                qualified=_qualified(context.dataset, listing.qualified),
+                twins=source.twins,
             )
         )
+        listing.unnamed.to_frame("path").to_parquet(index.unnamed, index=False)
         index.card.write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
     with replace_folder(context.paths.protocols) as folder:
         truth = listing.ground_truth
@@ -80,6 +90,34 @@ def run(context: Context) -> None:
         )
     for reason, number in listing.refused_members["reason"].value_counts().items():
         log.info(f"{context.dataset}: {number:,} members of archives {reason}")
+    if len(listing.unnamed):
+        names = quoted(listing.unnamed, N_UNNAMED_SHOWN)
+        log.info(
+            f"{context.dataset}: {len(listing.unnamed):,} files that no list names (unnamed.parquet): {names}"
+        )
+
+
+def _say_what_is_measured(
+    context: Context, protocols: Sequence[EvaluationProtocol], images: pd.DataFrame, leaf_level: str
+) -> None:
+    """Warn of what would be found out after hours of training; say how many queries have nothing to find."""
+    for line in hindrances(
+        context.dataset,
+        set(images["split"]),
+        protocols,
+        is_trained=context.dataset in context.params.train_on,
+        is_evaluated=context.params.is_evaluated(context.dataset),
+    ):
+        log.warning(line)
+    for protocol in protocols:
+        level = protocol.levels[0] if protocol.levels else leaf_level
+        n_queries = int((images["split"] == protocol.query).sum())
+        n_alone = int(is_unanswerable(images, protocol, leaf_level).sum())
+        words = (
+            f"{context.dataset}: protocol {protocol.name}, {protocol.query} in {protocol.gallery}: {n_alone:,} of "
+            f"{n_queries:,} queries have no other image of their {level} to find"
+        )
+        log.log(logging.WARNING if n_alone == n_queries else logging.INFO, words)
 
 
 def _quarantine(listing: Listing) -> pd.DataFrame:

@@ -1,11 +1,13 @@
 """publish: Parquet shards, card and tree tables, in the hub folder."""
 
+import glob
 import logging
+import shutil
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from cairnhub.core.hashing import blake2b_of
+from cairnhub.core.hashing import sha256_of
 from cairnhub.core.parse import read_json
 from cairnhub.datasets_hub.card import Card, Decisions
 from cairnhub.datasets_hub.image_check import ImageCheck
@@ -18,6 +20,7 @@ from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.index_parts import Index, cut_parts
 from cairnhub.pipelines.settings.publish import Publish
 from cairnhub.pipelines.sources.fetching import require_fetched
+from cairnhub.pipelines.unpack import unpack_streamed
 
 log = logging.getLogger(__name__)
 
@@ -33,9 +36,11 @@ def run(context: Context) -> None:
     counts = folder.counts()
     # A killed run is gone on with if rows, files and code are those that it began with.
     begun_with = (
-        f"{blake2b_of(folder.images)} {counts.fetched} {fingerprint([__name__.removeprefix('cairnhub.')])}"
+        f"{sha256_of(folder.images)} {counts.fetched} {fingerprint([__name__.removeprefix('cairnhub.')])}"
     )
     index = Index(folder.images, context.paths.store, tree.levels[0], begun_with)
+    unpacked = context.paths.hub.with_name(f".{context.paths.hub.name}.unpacked")
+    index, quarantined = unpack_streamed(index, unpacked, executor.map)
     shard_size_bytes = settings.shard_size_mb * 1_000_000
     stats = write_dataset(
         context.paths.hub,
@@ -46,15 +51,21 @@ def run(context: Context) -> None:
         rows_per_group=settings.rows_per_group,
         check=ImageCheck(settings.max_image_pixels, settings.decode_images),
         unpublished=UnpublishedImages(
-            [QuarantineRow(**row) for row in pq.read_table(folder.quarantine).to_pylist()],
+            [*(QuarantineRow(**row) for row in pq.read_table(folder.quarantine).to_pylist()), *quarantined],
             {split: count["excluded"] for split, count in counts.splits.items()},
         ),
         run_all=executor.map,
         progress=True,
     )
+    shutil.rmtree(unpacked, ignore_errors=True)
     log.info(
         f"{context.dataset}: {stats.n_images:,} images in {len(stats.files):,} files, {context.paths.hub}"
     )
+    if glob.has_magic(str(context.paths.hub)):
+        log.warning(
+            f"{context.paths.hub}: `datasets` alone takes this path for a pattern and finds nothing; load with "
+            "`cairnhub.load_dataset`, or move the project to a folder without *, ? and [ in its name"
+        )
     for reason, number in stats.quarantine.items():
         log.info(f"{context.dataset}: {number:,} in quarantine: {reason}")
 

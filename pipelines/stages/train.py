@@ -14,6 +14,7 @@ from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.pipelines.code import fingerprint
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.settings.train import Train
+from cairnhub.pipelines.split_names import training_split
 from cairnhub.training.data import ImageDataset
 from cairnhub.training.distributed import process_group
 from cairnhub.training.loop import train
@@ -26,10 +27,10 @@ N_THREADS = 2  # fixed, so that sums are added in the same order; a portable pro
 
 
 def run(context: Context) -> None:
-    """Train on the `train` split and write the model folder; goes on where a killed run left off.
+    """Train on the split called `train` and write the model folder; goes on where a killed run left off.
 
     Raises:
-        CairnError: no recipe, scale `full` without a GPU, or what `train` raises.
+        CairnError: no recipe, no such split, scale `full` without a GPU, or what `train` raises.
     """
     if context.scale == "full" and not torch.cuda.is_available():
         raise NotFound(
@@ -51,8 +52,9 @@ def _recipe_name(context: Context) -> str:
 def _train(context: Context) -> None:
     settings, name = context.settings(Train), _recipe_name(context)
     recipe, tree = load_recipe(name), LabelTree.load(context.paths.hub_tree)
-    split = LocalSplits(context.paths.shards, tree).open("train")
-    images = ImageDataset(split, recipe.network.decoded_side_px)
+    splits = LocalSplits(context.paths.shards, tree)
+    split = splits.open(training_split(splits.names))
+    images = ImageDataset(split, recipe.network.decoded_side_px, recipe.network.ground)
     n_alone = int((np.unique(images.labels[:, 0], return_counts=True)[1] == 1).sum())
     with process_group() as group:
         if group.rank == 0:

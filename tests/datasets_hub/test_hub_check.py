@@ -1,5 +1,7 @@
 """The check: each way to break the contract is found and named with an example."""
 
+import io
+import itertools
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,10 +11,20 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from hub_toy import N_IMAGES, toy_card, toy_partitions, toy_row, write_toy
+from PIL import Image, ImageDraw, ImageEnhance
 
 from cairnhub.core.errors import CairnError
 from cairnhub.datasets_hub.check import check_dataset
-from cairnhub.datasets_hub.duplicates import DuplicatePair, decode, difference_hash, near_pairs
+from cairnhub.datasets_hub.decoding import decode_image
+from cairnhub.datasets_hub.duplicate_table import SCHEMA
+from cairnhub.datasets_hub.duplicates import (
+    _MAX_GAP,
+    LAYOUT_SIZE,
+    DuplicatePair,
+    _same_band,
+    look,
+    near_pairs,
+)
 from cairnhub.datasets_hub.loader import describe
 from cairnhub.datasets_hub.records import Attribution, RowList
 
@@ -81,6 +93,22 @@ def unnamed_quarantine(folder: Path) -> None:
     replace(stats, splits={**stats.splits, "train": train}).save(folder / "stats.json")
 
 
+def other_name(folder: Path) -> None:
+    readme = folder / "README.md"
+    readme.write_text(readme.read_text().replace("'1': middle 1\n", "'1': muddle 1\n"))
+
+
+def two_names_swapped(folder: Path) -> None:
+    readme = folder / "README.md"
+    text = readme.read_text().replace("'0': middle 0\n", "'0': middle 1\n", 1)
+    readme.write_text(text.replace("'1': middle 1\n", "'1': middle 0\n", 1))
+
+
+def no_class_label(folder: Path) -> None:
+    readme = folder / "README.md"
+    readme.write_text(readme.read_text().replace("dtype: int64", "dtype: string", 1))
+
+
 @pytest.mark.parametrize(
     ("damage", "rule"),
     [
@@ -92,6 +120,9 @@ def unnamed_quarantine(folder: Path) -> None:
         (other_nodes, "the tree's table differs from tree.json"),
         (other_configs, "the README lists other files than stats.json"),
         (other_counts, "counts differ from stats.json"),
+        (other_name, "the README has other columns, names or counts than tree and stats.json"),
+        (two_names_swapped, "the README has other columns, names or counts than tree and stats.json"),
+        (no_class_label, "the README has other columns, names or counts than tree and stats.json"),
     ],
 )
 def test_damage_is_found(folder: Path, damage: Callable[[Path], None], rule: str) -> None:
@@ -187,10 +218,6 @@ def test_look_alikes_across_splits_are_warnings_with_pictures(tmp_path: Path) ->
 
 
 def recompressed(image: bytes) -> bytes:
-    import io
-
-    from PIL import Image
-
     out = io.BytesIO()
     Image.open(io.BytesIO(image)).save(out, "JPEG", quality=60)
     return out.getvalue()
@@ -198,22 +225,129 @@ def recompressed(image: bytes) -> bytes:
 
 def test_near_pairs_are_those_of_brute_force() -> None:
     rng = np.random.default_rng(0)
-    hashes = rng.integers(1, 2**63, 400).astype(np.uint64)
-    for i in range(0, 200, 2):  # neighbours that differ in 0 to 4 bits
+    gradients = rng.integers(1, 2**63, 400).astype(np.uint64)
+    layouts = rng.integers(40, 200, (400, LAYOUT_SIZE)).astype(np.uint8)
+    for i in range(0, 200, 2):  # neighbours that differ in 0 to 4 bits, and by 12 to 20 of 255 in one colour
         bits = rng.choice(64, size=i % 5, replace=False)
-        hashes[i + 1] = hashes[i] ^ np.uint64(sum(1 << int(bit) for bit in bits))
-    groups = rng.integers(0, 2, 400)
+        gradients[i + 1] = gradients[i] ^ np.uint64(sum(1 << int(bit) for bit in bits))
+        layouts[i + 1] = layouts[i]
+        layouts[i + 1, i % LAYOUT_SIZE] += 12 + i % 9
     expected = [
-        DuplicatePair(i, j, d)
-        for i in range(400)
-        for j in range(i + 1, 400)
-        if groups[i] != groups[j] and (d := int(hashes[i] ^ hashes[j]).bit_count()) <= 3
+        DuplicatePair(i, i + 1, d)
+        for i in range(0, 200, 2)
+        if (d := int(gradients[i] ^ gradients[i + 1]).bit_count()) <= 3 and 12 + i % 9 <= 16
     ]
-    assert len(expected) > 20
-    assert near_pairs(hashes, groups, limit=1000) == expected
+    assert 20 < len(expected) < 80
+    assert near_pairs(gradients, layouts, limit=1000) == expected
+    assert near_pairs(gradients, layouts, limit=5) == expected[:5]
 
 
-def test_perceptual_hash_survives_recompression() -> None:
-    image = toy_row("train", 2).image
-    hashes = [difference_hash(decode(content)) for content in (image, recompressed(image))]
-    assert (hashes[0] ^ hashes[1]).bit_count() <= 3
+def test_images_that_agree_in_thousands_are_compared_with_few() -> None:
+    """Before the same sky: one band of 20,000 hashes is the same, in all pairs that would be 200 million."""
+    rng = np.random.default_rng(0)
+    n = 20_000
+    gradients = rng.integers(0, 2**48, n).astype(np.uint64)
+    gradients[n // 2 :] = gradients[: n // 2] ^ np.uint64(1)
+    assert sum(len(left) for left, _ in _same_band(gradients, 0)) <= n * _MAX_GAP
+    found = near_pairs(gradients, np.zeros((n, LAYOUT_SIZE), np.uint8), limit=1_000_000)
+    assert {(pair.first, pair.second) for pair in found} == {(i, n // 2 + i) for i in range(n // 2)}
+
+
+def photograph(seed: int) -> Image.Image:
+    """Clouds of colour, as far from one another as photographs are."""
+    small = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    return Image.fromarray(small).resize((320, 240), Image.Resampling.BICUBIC)
+
+
+def on_white(shape: str, colour: str) -> Image.Image:
+    """A little thing before an even ground: most of its gradients are nothing."""
+    image = Image.new("RGB", (320, 240), "white")
+    getattr(ImageDraw.Draw(image), shape)((110, 60, 210, 200), fill=colour)
+    return image
+
+
+def saved(image: Image.Image, quality: int = 90) -> Image.Image:
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=quality)
+    return decode_image(out.getvalue())
+
+
+def are_alike(one: Image.Image, other: Image.Image) -> bool:
+    looks = [look(picture) for picture in (one, other)]
+    layouts = np.stack([np.frombuffer(each.layout, np.uint8) for each in looks])
+    return bool(near_pairs(np.array([each.gradients for each in looks], np.uint64), layouts, limit=1))
+
+
+COPIES = {
+    "recompressed": lambda image: saved(image, 40),
+    "half": lambda image: saved(image.resize((160, 120), Image.Resampling.LANCZOS)),
+    "three quarters": lambda image: saved(image.resize((240, 180), Image.Resampling.BICUBIC), 70),
+    "twice": lambda image: saved(image.resize((640, 480), Image.Resampling.BICUBIC), 70),
+    "lighter": lambda image: saved(ImageEnhance.Brightness(image).enhance(1.04)),
+}
+
+
+@pytest.mark.parametrize("change", COPIES)
+@pytest.mark.parametrize("seed", range(8))
+def test_a_copy_is_alike(change: str, seed: int) -> None:
+    image = photograph(seed)
+    assert are_alike(saved(image), COPIES[change](image))
+
+
+THINGS = [
+    ("ellipse", "red"),
+    ("ellipse", "green"),
+    ("rectangle", "red"),
+    ("rectangle", "blue"),
+    ("ellipse", "black"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), list(itertools.combinations(THINGS, 2)))
+def test_two_things_before_the_same_ground_are_not_alike(
+    one: tuple[str, str], other: tuple[str, str]
+) -> None:
+    assert not are_alike(saved(on_white(*one)), saved(on_white(*other)))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_two_photographs_are_not_alike_and_even_ones_are_left_out(seed: int) -> None:
+    assert not are_alike(photograph(seed), photograph(seed + 100))
+    assert not are_alike(Image.new("RGB", (64, 64), "grey"), Image.new("RGB", (64, 64), "grey"))
+
+
+def test_all_pairs_are_in_a_table_conflicting_labels_first(tmp_path: Path) -> None:
+    """The same file in a split and in two, with one label, two, and none; and a picture that is only alike."""
+    first, leaf = toy_row("train", 8), toy_row("train", 8).leaf
+    other = next(row for n in range(1, 60) if (row := toy_row("train", n)).leaf not in (None, leaf)).leaf
+    copies = [
+        replace(first, image_id="same label", split="train"),
+        replace(first, image_id="other label", split="train", leaf=other),
+        replace(first, image_id="other split", split="test"),
+        replace(first, image_id="no label", split="test", leaf=None),
+        replace(first, image_id="alike", split="test", leaf=other, image=recompressed(first.image)),
+    ]
+    write_toy(tmp_path / "toy", partitions=[*toy_partitions(), RowList(copies)])
+    report = check_dataset(tmp_path / "toy")
+    assert report.ok
+    rows = report.duplicates.to_pylist()
+    assert [(row["image_id_b"], row["split_b"], row["kind"], row["conflicting"]) for row in rows] == [
+        ("other label", "train", "identical", True),
+        ("alike", "test", "alike", True),
+        ("same label", "train", "identical", False),
+        ("other split", "test", "identical", False),
+        ("no label", "test", "identical", False),
+    ]
+    assert {(row["image_id_a"], row["split_a"], row["label_a"]) for row in rows} == {
+        ("train-0008", "train", leaf)
+    }
+    assert [row["label_b"] for row in rows] == [other, other, leaf, leaf, None]
+    assert {found.rule: found.count for found in report.warnings} == {
+        "same file twice in a split, with two labels": 1,
+        "look-alikes in two splits, with two labels": 1,
+        "same file twice in a split": 1,
+        "same file in two splits": 2,
+    }
+    report.save_duplicates(tmp_path / "pairs.parquet")
+    assert pq.read_table(tmp_path / "pairs.parquet").equals(report.duplicates)
+    assert check_dataset(tmp_path / "toy").duplicates.schema.equals(SCHEMA)

@@ -1,5 +1,7 @@
 """What else is published: Arrow files, a torch view, a Croissant record, a README that runs nothing."""
 
+import hashlib
+import json
 import re
 from pathlib import Path
 
@@ -52,11 +54,23 @@ def test_croissant_is_valid_and_gives_the_rows(hub: Path) -> None:
     assert len(list(described.records("nodes"))) == len(toy_tree().nodes())
 
 
+def test_croissant_gives_the_hash_and_size_of_every_file(hub: Path) -> None:
+    folder = hub / "sample" / "toy"
+    distribution = json.loads((folder / "croissant.json").read_text())["distribution"]
+    files = {file["contentUrl"]: file for file in distribution if file["@type"] == "cr:FileObject"}
+    assert set(files) == {path.relative_to(folder).as_posix() for path in folder.rglob("*.parquet")}
+    for path, file in files.items():
+        content = (folder / path).read_bytes()
+        assert file["sha256"] == hashlib.sha256(content).hexdigest()
+        assert file["contentSize"] == f"{len(content)} B"
+
+
 def test_card_comes_back_from_the_readme(hub: Path) -> None:
     assert describe("toy", hub=hub).card == toy_card()
     readme = (hub / "sample" / "toy" / "README.md").read_text()
     head = yaml.safe_load(readme.split("---\n")[1])
-    assert [config["config_name"] for config in head["configs"]] == ["default", "nodes", "edges"]
+    configs = ["default", "train", "test", "nodes", "edges"]
+    assert [config["config_name"] for config in head["configs"]] == configs
     for path in re.findall(r"!\[.*?\]\((.+?)\)", readme):
         assert (hub / "sample" / "toy" / path).is_file()
 

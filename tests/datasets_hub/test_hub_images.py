@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cairnhub.datasets_hub.image_check import ImageCheck, jpeg_size
+from cairnhub.datasets_hub.image_check import ImageCheck
+from cairnhub.datasets_hub.jpeg_structure import jpeg_size
 
 
 def encoded(width: int = 120, height: int = 80, form: str = "JPEG", **options: object) -> bytes:

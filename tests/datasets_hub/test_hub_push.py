@@ -145,7 +145,7 @@ def test_a_hub_in_the_cloud_is_listed(hub: Path, s3: dict[str, object]) -> None:
 def test_an_upload_that_arrives_altered_is_removed(
     hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(FolderDestination, "_blake2b", lambda *_: "0" * 64)
+    monkeypatch.setattr(FolderDestination, "_sha256", lambda *_: "0" * 64)
     with pytest.raises(CairnError, match="arrived altered"):
         push("toy", tmp_path / "toy", hub=hub)
     assert content(tmp_path / "toy") == {}

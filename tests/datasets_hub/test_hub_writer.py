@@ -46,8 +46,7 @@ def test_plain_datasets_reads_rows_labels_and_tree(hub: Path) -> None:
             raw = loaded[split].cast_column("image", datasets.Image(decode=False))[i]["image"]
             assert raw == {"bytes": row.image, "path": row.path.split("/")[-1]} or raw["path"] == row.path
             names = (None,) * 3 if row.leaf is None else tree.path(row.leaf)
-            nodes = tree.nodes().set_index("node_id")["name"]
-            assert names[0] == (None if found["fine"] is None else nodes[found["fine"]])
+            assert names[0] == (None if found["fine"] is None else tree.leaves[found["fine"]])
             features = loaded[split].features
             assert names[1:] == tuple(
                 None if found[k] is None else features[k].int2str(found[k]) for k in tree.levels[1:]
@@ -78,8 +77,8 @@ def test_shards_are_named_by_content_and_cut_into_row_groups(hub: Path) -> None:
     assert len(stats.splits["train"].shards) > 2
     for file in stats.files:
         raw = (hub / "sample" / "toy" / file.path).read_bytes()
-        assert hashlib.blake2b(raw, digest_size=32).hexdigest() == file.blake2b
-        assert file.path.endswith(f"-{file.blake2b[:16]}.parquet")
+        assert hashlib.sha256(raw).hexdigest() == file.sha256
+        assert file.path.endswith(f"-{file.sha256[:16]}.parquet")
     for shard in stats.splits["train"].shards:
         meta = pq.ParquetFile(hub / "sample" / "toy" / shard.path).metadata
         for group in range(meta.num_row_groups):
@@ -190,6 +189,10 @@ def test_another_input_does_not_continue_a_killed_run(
             "'test' has no image",
         ),
         ({"partitions": [*toy_partitions(), RowList([toy_row("a-b", 1)])]}, "'a-b'"),
+        (
+            {"partitions": [*toy_partitions(), RowList([toy_row("nodes", 1)])]},
+            "'nodes'.*every split is a config",
+        ),
         ({"card": toy_card(levels=("coarse", "middle", "fine"))}, "levels coarse"),
         ({"partitions": toy_partitions()[:3]}, "protocol.*'test'"),
     ],

@@ -29,7 +29,7 @@ def test_the_decision_shown_is_one_that_is_read():
     lines = re.findall(r"```json\n(\{.*?\})\n```", README, re.DOTALL)
     assert len(lines) == 1
     shown = Decision.from_line(lines[0], "README.md")
-    kept = read_decisions(ROOT / "decisions/gldv2.jsonl")
+    kept = read_decisions(ROOT / "pipelines/samples/demonstrations/gldv2.jsonl")
     assert (shown.act, shown.label, shown.to) in {(found.act, found.label, found.to) for found in kept}
 
 

@@ -24,10 +24,11 @@ from requests import Response
 
 from cairnhub.core.errors import CairnError
 from cairnhub.datasets_hub.card import front_matter, read_card
-from cairnhub.datasets_hub.duplicates import decode, difference_hash
+from cairnhub.datasets_hub.decoding import decode_image
+from cairnhub.datasets_hub.duplicates import look
 from cairnhub.datasets_hub.image_check import ImageCheck
 from cairnhub.datasets_hub.location import Location, open_dataset
-from cairnhub.datasets_hub.stats import Stats
+from cairnhub.datasets_hub.stats import SCHEMA, Stats
 from cairnhub.hierarchies.export import FORMATS, export
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.hierarchies.proposal.proposal import Proposal
@@ -348,7 +349,7 @@ def _zip(content: bytes, folder: Path) -> None:
 def _image(content: bytes, folder: Path) -> None:
     ImageCheck().fault(content)
     if ImageCheck(MAX_PIXELS, decode=True).fault(content) is None:
-        difference_hash(decode(content))
+        look(decode_image(content))
 
 
 def pictures() -> list[bytes]:
@@ -437,10 +438,10 @@ SHARD = {
     "n_rows": 1,
     "size_bytes": 1,
     "image_bytes": 1,
-    "blake2b": "0",
+    "sha256": "0",
 }
 STATS = {
-    "schema": 3, "fingerprint": "0", "tree_fingerprint": "0", "n_names": {"fine": 1},
+    "schema": SCHEMA, "fingerprint": "0", "tree_fingerprint": "0", "n_names": {"fine": 1},
     "splits": {"train": {"n_listed": 1, "n_images": 1, "n_quarantined": 0, "n_excluded": 0, "n_unlabelled": 0,
                          "n_labels": {"fine": 1}, "shards": [SHARD]}},
     "tables": {"nodes": SHARD}, "quarantine": {}, "with_images": True,

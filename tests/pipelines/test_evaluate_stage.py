@@ -13,10 +13,12 @@ from cairnhub.pipelines.stages.evaluate import (
     official_metrics,
     precision_per_recall,
     values_per_level,
+    without_match,
 )
 from cairnhub.training.encoders import EmbeddedSplit
-from cairnhub.training.evaluation import ProtocolMetrics, headlines
+from cairnhub.training.evaluation import ProtocolMetrics, evaluate, headlines, precision_recall_curves
 from cairnhub.training.metrics.keys import H_AP, ByMetric, Interval
+from cairnhub.training.nearest import instructive_queries
 
 
 def measured(levels: tuple[str, ...], h_ap: list[float]) -> ProtocolMetrics:
@@ -65,3 +67,36 @@ def test_the_benchmark_is_scored_by_its_own_answers():
     q1, q2 = (1 / 2 + 2 / 3) / 2, 1 / 3
     means = {name: metrics["map_at_100"] for name, metrics in found.items()}
     assert means == pytest.approx({"all": (q1 + q2) / 2, "public": q1, "private": q2})
+
+
+SIDES = {  # labels of queries and of what they search, and the levels at which some query has a match
+    "none": ([[0, 0], [1, 1]], [[2, 2], [3, 3]], []),
+    "coarse only": ([[0, 0], [1, 1]], [[2, 0], [3, 1], [4, 2]], ["coarse"]),
+    "each alone in its split": ([[0, 0], [1, 1], [2, 2]], None, []),
+    "one query": ([[0, 0], [9, 9]], [[0, 0], [3, 1]], ["fine", "coarse"]),
+}
+
+
+def embedded(labels: list[list[int]]) -> EmbeddedSplit:
+    points = torch.randn(len(labels), 4, generator=torch.Generator().manual_seed(0))
+    return EmbeddedSplit(torch.nn.functional.normalize(points), np.array(labels))
+
+
+@pytest.mark.parametrize("case", SIDES)
+def test_what_no_query_can_find_is_said_and_nothing_is_nan(case: str):
+    asked, searched, expected = SIDES[case]
+    levels = ("fine", "coarse")
+    sides = (embedded(asked), embedded(searched) if searched else None)
+    found = {"retrieval": evaluate(*sides, levels)}
+    curves = {"retrieval": precision_recall_curves(*sides, levels)}
+    table = metrics_table({"trained": found}, levels)
+    written = [table, values_per_level(found), precision_per_recall(curves), h_ap_histogram(found)]
+    assert "nan" not in "".join(written)
+    cells = table.splitlines()[2].strip("| ").split(" | ")[2:]
+    assert [cell == "no match" for cell in cells[1:3]] == [level not in expected for level in levels]
+    said = [line.partition(" of its ")[2].split()[0] for line in without_match(found)]
+    assert said == [level for level in levels if level not in expected]
+    assert pd.read_csv(io.StringIO(written[1]))["level"].tolist() == expected
+    counted = np.flatnonzero(~np.isnan(found["retrieval"].per_query[H_AP])).tolist()
+    shown = [row for rows in instructive_queries(found["retrieval"], 1).values() for row in rows.tolist()]
+    assert set(shown) <= set(counted)

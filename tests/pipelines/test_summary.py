@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,15 @@ def test_the_page_tells_the_numbers():
     assert "H-AP 80.0 75.0–85.0 20.0 15.0–25.0" in text
     assert "category by images 0.500 0.500 0.500 0.500 2 / 3" in text
     assert "ours 90.0 0" in text
+
+
+def test_a_protocol_in_which_no_query_has_a_match_says_so():
+    summary = summary_of()
+    (model,) = summary.models
+    none = replace(model.protocols[0], levels=(), values={"H-AP": {}, "AP landmark": {}})
+    page = report_page(replace(summary, models=(replace(model, protocols=(none,)),)))
+    assert "No query has another image of its labels to find" in page
+    assert "No query has" not in report_page(summary)
 
 
 def test_the_committed_page_is_that_of_the_committed_results(tmp_path: Path):

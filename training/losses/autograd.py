@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from cairnhub.core.errors import BadInput
 from cairnhub.training.losses.inputs import count_by_depth, match_depth
 from cairnhub.training.losses.objectives import Objective
 from cairnhub.training.losses.ranking import backend_for
@@ -78,17 +79,17 @@ class SummedLoss(torch.autograd.Function):
             elif to_queries is not None:
                 to_queries.addmm_(block.grad.T, queries[rows])
                 to_queries[rows] += block.grad @ items
-        ctx.save_for_backward(to_queries, to_refs)
+        ctx.save_for_backward(queries, refs, to_queries, to_refs)
         counted = torch.cat(has_positives)
         ctx.mark_non_differentiable(counted)
         return total, counted
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, above: Tensor, _: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         """Scale the gradients by that of the result."""
-        scaled = [None if grad is None else grad * above for grad in ctx.saved_tensors]
-        return scaled[0], scaled[1], None
+        queries, refs, *grads = ctx.saved_tensors
+        to_queries, to_refs = (None if grad is None else grad * above for grad in grads)
+        return *_once(to_queries, to_refs, queries, refs), None
 
 
 class LossPerQuery(torch.autograd.Function):
@@ -106,15 +107,49 @@ class LossPerQuery(torch.autograd.Function):
         return torch.cat([block.loss for block in blocks]), counted
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, above: Tensor, _: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         """Scale the gradients by that of the result."""
         queries, refs, grad = ctx.saved_tensors
-        grad = grad * above[:, None]
-        to_queries, to_items = grad @ (queries if refs is None else refs), grad.T @ queries
+        with torch.autocast(queries.device.type, enabled=False):
+            grad = grad * above[:, None]
+            to_queries, to_items = grad @ (queries if refs is None else refs), grad.T @ queries
         if refs is None:
-            return to_queries + to_items, None, None
-        return to_queries, to_items, None
+            return *_once(to_queries + to_items, None, queries, None), None
+        return *_once(to_queries, to_items, queries, refs), None
+
+
+def _once(
+    to_queries: Tensor | None, to_refs: Tensor | None, queries: Tensor, refs: Tensor | None
+) -> tuple[Tensor | None, Tensor | None]:
+    """The gradients as they are; under create_graph=True such that they cannot be differentiated in silence.
+
+    `once_differentiable` sees only the gradient from above: where that is a constant, a second derivative would be
+    taken for zero.
+    """
+    if not torch.is_grad_enabled():
+        return to_queries, to_refs
+    refuse = partial(_NoSecondDerivative.apply, queries, refs)
+    return (
+        None if to_queries is None else refuse(to_queries),
+        None if to_refs is None else refuse(to_refs),
+    )
+
+
+class _NoSecondDerivative(torch.autograd.Function):
+    """A gradient of embeddings that says so when it is differentiated itself."""
+
+    @staticmethod
+    def forward(ctx: Any, queries: Tensor, refs: Tensor | None, grad: Tensor) -> Tensor:
+        """The gradient as it is."""
+        return grad.view_as(grad)
+
+    @staticmethod
+    def backward(ctx: Any, above: Tensor) -> None:
+        """Refuse."""
+        raise BadInput(
+            "rank losses have no second derivative: their gradient is made block by block, not kept as a graph. Leave "
+            "the rank loss out of what is differentiated twice, such as a gradient penalty"
+        )
 
 
 def apply(

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cairnhub.core.errors import BadInput
-from cairnhub.training.losses.inputs import check_batch, check_level
+from cairnhub.training.losses.inputs import Array, check_batch, check_level
 
 
 class Calibration(nn.Module):
@@ -43,14 +43,14 @@ class Calibration(nn.Module):
     def forward(
         self,
         embeddings: Tensor,
-        labels: Tensor,
+        labels: Array,
         ref_embeddings: Tensor | None = None,
-        ref_labels: Tensor | None = None,
+        ref_labels: Array | None = None,
     ) -> Tensor:
         """The loss, a scalar; arguments as for the rank losses."""
         batch = check_batch(embeddings, labels, ref_embeddings, ref_labels)
         check_level(self.level, batch.labels.shape[1])
-        with torch.autocast(embeddings.device.type, enabled=False):
+        with torch.autocast(batch.embeddings.device.type, enabled=False):
             cosine = F.normalize(batch.embeddings, dim=1) @ F.normalize(batch.items, dim=1).T
         positive = batch.labels[:, self.level, None] == batch.item_labels[None, :, self.level]
         negative = ~positive

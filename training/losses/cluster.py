@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cairnhub.core.errors import BadInput
-from cairnhub.training.losses.inputs import check_level, checked_embeddings, checked_labels
+from cairnhub.training.losses.inputs import Array, check_level, checked_embeddings, checked_labels
 from cairnhub.training.losses.surrogates import require_positive
 
 
@@ -67,9 +67,9 @@ class Cluster(nn.Module):
     def forward(
         self,
         embeddings: Tensor,
-        labels: Tensor,
+        labels: Array,
         ref_embeddings: Tensor | None = None,
-        ref_labels: Tensor | None = None,
+        ref_labels: Array | None = None,
     ) -> Tensor:
         """The mean loss of a batch (B, d), labels (B, L) or (B,); references play no part here.
 
@@ -77,9 +77,9 @@ class Cluster(nn.Module):
             CairnError: as for the rank losses, and where a label is not in 0..n_classes - 1.
         """
         embeddings = checked_embeddings(embeddings, "embeddings")
-        labels = checked_labels(labels, len(embeddings), "labels")
-        check_level(self.level, labels.shape[1])
-        target = labels[:, self.level].to(embeddings.device)
+        by_level = checked_labels(labels, len(embeddings), "labels")
+        check_level(self.level, by_level.shape[1])
+        target = by_level[:, self.level].to(embeddings.device)
         if embeddings.shape[1] != self.weight.shape[1]:
             raise BadInput(
                 f"embeddings have {embeddings.shape[1]} columns, the proxies {self.weight.shape[1]}: set dim"

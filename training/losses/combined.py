@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from cairnhub.core.errors import BadInput
+from cairnhub.training.losses.inputs import Array
 
 
 class Combined(nn.Module):
@@ -37,9 +38,9 @@ class Combined(nn.Module):
     def parts(
         self,
         embeddings: Tensor,
-        labels: Tensor,
+        labels: Array,
         ref_embeddings: Tensor | None = None,
-        ref_labels: Tensor | None = None,
+        ref_labels: Array | None = None,
     ) -> dict[str, Tensor]:
         """Every part's own value by class name, unweighted; the weighted sum is what forward() returns."""
         values = [loss(embeddings, labels, ref_embeddings, ref_labels) for loss in self.losses]
@@ -48,9 +49,9 @@ class Combined(nn.Module):
     def forward(
         self,
         embeddings: Tensor,
-        labels: Tensor,
+        labels: Array,
         ref_embeddings: Tensor | None = None,
-        ref_labels: Tensor | None = None,
+        ref_labels: Array | None = None,
     ) -> Tensor:
         """The weighted sum; arguments as for the rank losses."""
         values = self.parts(embeddings, labels, ref_embeddings, ref_labels).values()

@@ -2,55 +2,63 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
+from functools import cache
+from typing import TypeAlias
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from cairnhub.core.errors import BadInput
 
-_INTEGERS = (torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8)
+Array: TypeAlias = Tensor | npt.ArrayLike
+"""A tensor, or what numpy makes an array of: an array, nested lists, a data frame."""
+INTEGERS = (torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8)
+MAX_SCORE = 1e14
+"""Losses hide an item by taking ten times as much from its score (`OUT_OF_REACH`)."""
+_UNIT_TOLERANCE = 0.02
 
 
-def checked_embeddings(embeddings: Tensor, name: str) -> Tensor:
+def checked_embeddings(embeddings: Array, name: str) -> Tensor:
     """Return (n, d) embeddings in float32 or float64; half precision is computed in float32.
 
     Raises:
-        CairnError: not a floating (n, d) tensor, empty, or holds NaN or infinity.
+        CairnError: not floating numbers (n, d), empty, or holds NaN or infinity.
     """
-    if not isinstance(embeddings, Tensor) or not embeddings.is_floating_point() or embeddings.ndim != 2:
+    rows = _as_tensor(embeddings)
+    if rows is None or not rows.is_floating_point() or rows.ndim != 2:
         raise BadInput(f"{name} must be a floating point tensor (n, d), got {_described(embeddings)}")
-    if 0 in embeddings.shape:
-        raise BadInput(
-            f"{name} is empty, shape {tuple(embeddings.shape)}: skip empty batches before the call"
-        )
-    if not bool(embeddings.detach().sum().isfinite()) and not bool(embeddings.detach().isfinite().all()):
-        bad = (~embeddings.detach().isfinite()).any(1).nonzero()[0].item()
+    if 0 in rows.shape:
+        raise BadInput(f"{name} is empty, shape {tuple(rows.shape)}: skip empty batches before the call")
+    if not bool(rows.detach().sum().isfinite()) and not bool(rows.detach().isfinite().all()):
+        bad = (~rows.detach().isfinite()).any(1).nonzero()[0].item()
         raise BadInput(
             f"{name} holds NaN or infinity, first in row {bad}: look for a diverged model or a zero norm"
         )
-    return embeddings if embeddings.dtype in (torch.float32, torch.float64) else embeddings.float()
+    return rows if rows.dtype in (torch.float32, torch.float64) else rows.float()
 
 
-def checked_labels(labels: Tensor, n: int, name: str) -> Tensor:
+def checked_labels(labels: Array, n: int, name: str) -> Tensor:
     """Return (n, L) labels; 1-D labels become one level.
 
     Raises:
         CairnError: not integers, wrong shape, not one row per embedding, or negative.
     """
-    if not isinstance(labels, Tensor) or labels.dtype not in _INTEGERS or labels.ndim not in (1, 2):
+    rows = _as_tensor(labels)
+    if rows is None or rows.dtype not in INTEGERS or rows.ndim not in (1, 2):
         raise BadInput(f"{name} must be an integer tensor (n,) or (n, levels), got {_described(labels)}")
-    labels = labels[:, None] if labels.ndim == 1 else labels
-    if len(labels) != n or labels.shape[1] == 0:
+    rows = rows[:, None] if rows.ndim == 1 else rows
+    if len(rows) != n or rows.shape[1] == 0:
+        raise BadInput(f"{name} must have {n} rows, one per embedding, and a level; got {tuple(rows.shape)}")
+    if len(rows) and int(rows.min()) < 0:
         raise BadInput(
-            f"{name} must have {n} rows, one per embedding, and a level; got {tuple(labels.shape)}"
-        )
-    if len(labels) and int(labels.min()) < 0:
-        raise BadInput(
-            f"{name} must be 0 or above, got {int(labels.min())}: items without a label would match one another. "
+            f"{name} must be 0 or above, got {int(rows.min())}: items without a label would match one another. "
             "Leave them out, or give each distractor a label of its own on every level"
         )
-    return labels.long()
+    return rows.long()
 
 
 def check_hierarchy(labels: Tensor, name: str) -> None:
@@ -117,6 +125,7 @@ class Batch:
     labels: Tensor
     refs: Tensor | None
     ref_labels: Tensor | None
+    are_unit: bool
 
     @property
     def items(self) -> Tensor:
@@ -130,10 +139,10 @@ class Batch:
 
 
 def check_batch(
-    embeddings: Tensor,
-    labels: Tensor,
-    refs: Tensor | None,
-    ref_labels: Tensor | None,
+    embeddings: Array,
+    labels: Array,
+    refs: Array | None,
+    ref_labels: Array | None,
     names: tuple[str, str, str, str] = ("embeddings", "labels", "ref_embeddings", "ref_labels"),
 ) -> Batch:
     """Check the four tensors that every loss and metric takes; `names` are what the caller calls them.
@@ -146,7 +155,7 @@ def check_batch(
     labels = checked_labels(labels, len(embeddings), own_labels).to(embeddings.device)
     if refs is None and ref_labels is None:
         check_hierarchy(labels, own_labels)
-        return Batch(embeddings, labels, None, None)
+        return Batch(embeddings, labels, None, None, check_lengths(embeddings, embeddings, own))
     if refs is None or ref_labels is None:
         raise BadInput(f"{others} and {other_labels} go together: give both or neither")
     refs = checked_embeddings(refs, others).to(embeddings)
@@ -156,7 +165,55 @@ def check_batch(
     if ref_labels.shape[1] != labels.shape[1]:
         raise BadInput(f"{other_labels} have {ref_labels.shape[1]} levels, {own_labels} {labels.shape[1]}")
     check_hierarchy(torch.cat([labels, ref_labels]), f"{own_labels} with {other_labels}")
-    return Batch(embeddings, labels, refs, ref_labels)
+    are_unit = check_lengths(embeddings, refs, f"{own} with {others}")
+    return Batch(embeddings, labels, refs, ref_labels, are_unit)
+
+
+def check_lengths(embeddings: Tensor, items: Tensor, name: str) -> bool:
+    """Check that no dot product of two rows can pass `MAX_SCORE`.
+
+    Returns:
+        Whether all rows are of unit length, as far as half precision keeps it.
+
+    Raises:
+        CairnError: the longest rows may make a larger score.
+    """
+    ends = [rows.detach().norm(dim=1).aminmax() for rows in (embeddings, items)]
+    (shortest, longest), (shortest_item, longest_item) = ((float(end.min), float(end.max)) for end in ends)
+    if not longest * longest_item <= MAX_SCORE:
+        raise BadInput(
+            f"{name}: rows are up to {max(longest, longest_item):.3g} long, so scores may pass {MAX_SCORE:.0e}, where "
+            "losses and rankings tell nothing apart: normalise the rows"
+        )
+    low, high = min(shortest, shortest_item), max(longest, longest_item)
+    return low >= 1 - _UNIT_TOLERANCE and high <= 1 + _UNIT_TOLERANCE
+
+
+@cache
+def warn_not_unit() -> None:
+    """Say, once, that scores are no cosines."""
+    warnings.warn(
+        "rows of embeddings are not of unit length, so they are ranked by dot products, not cosines; if cosines are "
+        "meant, normalise them: torch.nn.functional.normalize(x, dim=1). This is said once",
+        stacklevel=3,
+    )
+
+
+def _as_tensor(value: Array) -> Tensor | None:
+    """What numpy can make an array of numbers, as a tensor that shares its memory where it can; None for all else."""
+    if isinstance(value, Tensor):
+        return value
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError):
+        return None
+    if array.dtype.kind not in "iufb":
+        return None
+    if array.dtype.kind == "u" and array.dtype.itemsize > 1:
+        array = array.astype(np.int64)  # torch has little that takes its other unsigned types
+    if not (array.flags.writeable and array.dtype.isnative):  # torch takes no others
+        array = array.astype(array.dtype.newbyteorder("="))
+    return torch.from_numpy(array)
 
 
 def _described(value: object) -> str:

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from cairnhub.core.errors import BadInput
 from cairnhub.training.losses.autograd import LossPerQuery, Problem, SummedLoss, apply
-from cairnhub.training.losses.inputs import check_batch, check_level
+from cairnhub.training.losses.eager import uncompiled
+from cairnhub.training.losses.inputs import Array, check_batch, check_level, warn_not_unit
 from cairnhub.training.losses.objectives import AveragePrecision, Gain, Objective, Recall
 from cairnhub.training.losses.surrogates import LeakyStep, Ranking, Sigmoid, Step, SupStep
 
@@ -38,14 +39,17 @@ class RankLoss(nn.Module):
         """What was chosen, for print()."""
         return f"{self.objective}, {self.ranking}, level={self.level}, reduction={self.reduction!r}"
 
+    @uncompiled
     def forward(
         self,
         embeddings: Tensor,
-        labels: Tensor,
+        labels: Array,
         ref_embeddings: Tensor | None = None,
-        ref_labels: Tensor | None = None,
+        ref_labels: Array | None = None,
     ) -> Tensor:
         """The loss of a batch.
+
+        Its gradient has no derivative of its own; `torch.compile` leaves it as it is.
 
         Args:
             embeddings: queries (B, d), normally of unit length: scores are dot products, nothing is
@@ -63,13 +67,15 @@ class RankLoss(nn.Module):
             CairnError: shapes, types or values of an argument are wrong; the message names it.
         """
         batch = check_batch(embeddings, labels, ref_embeddings, ref_labels)
-        labels, item_labels = batch.labels, batch.item_labels
+        if not batch.are_unit:
+            warn_not_unit()
+        own_labels, item_labels = batch.labels, batch.item_labels
         if self.level is not None:
-            check_level(self.level, labels.shape[1])
-            labels, item_labels = labels[:, self.level, None], item_labels[:, self.level, None]
-        problem = Problem(labels, item_labels, self.objective, self.ranking)
+            check_level(self.level, own_labels.shape[1])
+            own_labels, item_labels = own_labels[:, self.level, None], item_labels[:, self.level, None]
+        problem = Problem(own_labels, item_labels, self.objective, self.ranking)
         operation = LossPerQuery if self.reduction == "none" else SummedLoss
-        with torch.autocast(embeddings.device.type, enabled=False):
+        with torch.autocast(batch.embeddings.device.type, enabled=False):
             loss, counted = apply(operation, batch.embeddings, batch.refs, problem)
         n_counted = int(counted.sum())
         self.n_left_out = len(counted) - n_counted

@@ -52,7 +52,9 @@ def precision_recall(
     n_queries, n_levels = batch.labels.shape
     self_index = torch.arange(n_queries) if gallery is None else torch.full((n_queries,), -1)
     matches = LabelMatches(batch.labels, batch.item_labels)
-    search = Search(batch.embeddings.detach(), batch.items.detach(), matches, self_index.to(query.device))
+    search = Search(
+        batch.embeddings.detach(), batch.items.detach(), matches, self_index.to(batch.items.device)
+    )
     parts: dict[str, list[Tensor]] = {level: [] for level in levels}
     for block in search.ranked_depths(exclude_self=gallery is None):
         ranked = RankedList.of(*block)

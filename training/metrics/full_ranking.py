@@ -151,8 +151,9 @@ class Blocks:
         for first in range(0, len(query), self.n_scored):
             queries = query[first : first + self.n_scored]
             scores = queries.new_empty(len(queries), len(gallery))
-            for column in range(0, len(gallery), TILE):
-                scores[:, column : column + TILE] = queries @ gallery[column : column + TILE].T
+            with torch.autocast(queries.device.type, enabled=False):
+                for column in range(0, len(gallery), TILE):
+                    scores[:, column : column + TILE] = queries @ gallery[column : column + TILE].T
             for start in range(0, len(queries), self.n_ranked):
                 block = scores[start : start + self.n_ranked]
                 yield slice(first + start, first + start + len(block)), block

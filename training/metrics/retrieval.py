@@ -14,16 +14,26 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from cairnhub.core.errors import BadInput
-from cairnhub.training.losses.inputs import check_batch, checked_embeddings, depth_relevance
+from cairnhub.training.losses.inputs import (
+    INTEGERS,
+    Array,
+    Batch,
+    check_batch,
+    check_lengths,
+    checked_embeddings,
+    depth_relevance,
+    warn_not_unit,
+)
 from cairnhub.training.metrics import ranked_list as measures
 from cairnhub.training.metrics.full_ranking import LabelMatches, ListMatches, Search
 from cairnhub.training.metrics.keys import H_AP, ByMetric, MetricKey
+from cairnhub.training.metrics.metric_table import as_table
 from cairnhub.training.metrics.ranked_list import Hits, RankedList
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RetrievalMetrics:
-    """Metrics of a set of queries.
+    """Metrics of a set of queries; printed, a table of the usual ones.
 
     Attributes:
         values: every metric, its mean over the queries for which it is defined.
@@ -35,6 +45,9 @@ class RetrievalMetrics:
     per_query: ByMetric[NDArray[np.float64]]
     n_left_out: dict[str | None, int]
 
+    def __repr__(self) -> str:
+        return as_table(self.values, self.n_left_out)
+
 
 _WHOLE = {
     "ap": Hits.ap,
@@ -43,6 +56,7 @@ _WHOLE = {
     "mrr": Hits.reciprocal_rank,
     "asi": Hits.asi,
 }
+_SAME = 0.02  # of its length: one picture embedded twice, in half precision or in other batches
 _CUT_OFF = {
     "map_at": Hits.map_at,
     "p_at": Hits.precision_at,
@@ -106,14 +120,14 @@ def _binary_metrics(hits: Hits, ks: Sequence[int], level: str | None = None) -> 
 
 
 def retrieval_metrics(
-    query: Tensor,
-    query_labels: Tensor,
-    gallery: Tensor | None = None,
-    gallery_labels: Tensor | None = None,
+    query: Array,
+    query_labels: Array,
+    gallery: Array | None = None,
+    gallery_labels: Array | None = None,
     *,
     levels: Sequence[str] | None = None,
     ks: Sequence[int] = (1, 10, 100),
-    exclude_self: bool | Tensor | None = None,
+    exclude_self: bool | Array | None = None,
     alpha: float = 1.0,
     definition: Literal["exact", "paper"] = "exact",
 ) -> RetrievalMetrics:
@@ -143,7 +157,8 @@ def retrieval_metrics(
     ``exclusive_ap`` the AP of items that match at this level and no finer one, finer ones taken out.
 
     Args:
-        query: embeddings (Q, d), normally of unit length; half precision is computed in float32.
+        query: embeddings (Q, d), normally of unit length: a tensor, an array, lists or a data frame; half precision
+            is computed in float32, under autocast too.
         query_labels: integers (Q, L), fine -> coarse, or (Q,).
         gallery: what is ranked, (N, d); None ranks the queries themselves.
         gallery_labels: (N, L).
@@ -179,9 +194,9 @@ def retrieval_metrics(
     """
     names = ("query", "query_labels", "gallery", "gallery_labels")
     batch = check_batch(query, query_labels, gallery, gallery_labels, names)
-    self_index = _self_index(
-        exclude_self, len(batch.embeddings), None if batch.refs is None else len(batch.refs)
-    )
+    if not batch.are_unit:
+        warn_not_unit()
+    self_index = _self_index(exclude_self, batch)
     n_levels = batch.labels.shape[1]
     if levels is not None and len(set(levels)) != n_levels:
         raise BadInput(
@@ -196,14 +211,14 @@ def retrieval_metrics(
     level_names = tuple(levels or (f"level{i}" for i in range(n_levels)))
     what = Definition(level_names, tuple(ks), alpha, paper, bool((self_index >= 0).any()))
     matches = LabelMatches(batch.labels, batch.item_labels)
-    search = Search(batch.embeddings.detach(), batch.items.detach(), matches, self_index.to(query.device))
+    search = Search(batch.embeddings.detach(), batch.items.detach(), matches, self_index)
     parts = (what.measure(*ranked) for ranked in search.ranked_depths(exclude_self=not paper))
-    return summary(parts, len(query), level_names, ks)
+    return summary(parts, len(batch.embeddings), level_names, ks)
 
 
 def ground_truth_metrics(
-    query: Tensor,
-    gallery: Tensor,
+    query: Array,
+    gallery: Array,
     relevant: Sequence[Sequence[int]],
     *,
     ks: Sequence[int] = (100,),
@@ -234,21 +249,23 @@ def ground_truth_metrics(
         >>> round(result.values["map_at_100"], 4)
         0.8333
     """
-    query, gallery = (
-        checked_embeddings(query, "query"),
-        checked_embeddings(gallery, "gallery").to(query.dtype),
-    )
+    queries = checked_embeddings(query, "query").detach()
+    items = checked_embeddings(gallery, "gallery").detach().to(queries)
+    if queries.shape[1] != items.shape[1]:
+        raise BadInput(f"gallery has {items.shape[1]} columns, query {queries.shape[1]}")
+    if not check_lengths(queries, items, "query with gallery"):
+        warn_not_unit()
     check_cut_offs(ks)
-    if len(relevant) != len(query):
-        raise BadInput(f"relevant must have one list per query, {len(query)}, got {len(relevant)}")
-    lists = [torch.tensor(sorted(set(items)), dtype=torch.long, device=query.device) for items in relevant]
-    for row, items in enumerate(lists):
-        if len(items) and not 0 <= int(items[0]) <= int(items[-1]) < len(gallery):
-            raise BadInput(f"relevant[{row}] must hold gallery indices, 0..{len(gallery) - 1}")
-    self_index = torch.full((len(query),), -1, device=query.device)
-    search = Search(query.detach(), gallery.detach(), ListMatches(lists, len(gallery)), self_index)
+    if len(relevant) != len(queries):
+        raise BadInput(f"relevant must have one list per query, {len(queries)}, got {len(relevant)}")
+    lists = [torch.tensor(sorted(set(right)), dtype=torch.long, device=queries.device) for right in relevant]
+    for row, right in enumerate(lists):
+        if len(right) and not 0 <= int(right[0]) <= int(right[-1]) < len(items):
+            raise BadInput(f"relevant[{row}] must hold gallery indices, 0..{len(items) - 1}")
+    self_index = torch.full((len(queries),), -1, device=queries.device)
+    search = Search(queries, items, ListMatches(lists, len(items)), self_index)
     ranked = (RankedList.of(*block) for block in search.ranked_depths(exclude_self=False))
-    return summary((_binary_metrics(positives.at_least(1), ks) for positives in ranked), len(query), (), ks)
+    return summary((_binary_metrics(positives.at_least(1), ks) for positives in ranked), len(queries), (), ks)
 
 
 def check_cut_offs(ks: Sequence[int]) -> None:
@@ -257,30 +274,42 @@ def check_cut_offs(ks: Sequence[int]) -> None:
         raise BadInput(f"ks must be a list of whole numbers, 1 or above, got {ks!r}")
 
 
-def _self_index(exclude_self: bool | Tensor | None, n_queries: int, n_items: int | None) -> Tensor:
-    """Gallery index of each query itself, -1 where it is not there; `n_items` is None without a gallery."""
-    if isinstance(exclude_self, Tensor):
-        if (
-            exclude_self.shape != (n_queries,)
-            or exclude_self.dtype == torch.bool
-            or exclude_self.is_floating_point()
-            or exclude_self.is_complex()
-        ):
-            raise BadInput(f"exclude_self must be a bool or {n_queries} gallery indices, one per query")
-        self_index = exclude_self.long()
-        if int(self_index.min()) < -1 or int(self_index.max()) >= (n_queries if n_items is None else n_items):
-            raise BadInput(
-                "exclude_self must hold gallery indices, or -1 where a query is not in the gallery"
-            )
-        return self_index
-    if not (n_items is None if exclude_self is None else exclude_self):
-        return torch.full((n_queries,), -1)
-    if n_items is not None and n_items < n_queries:
+def _self_index(exclude_self: bool | Array | None, batch: Batch) -> Tensor:
+    """Gallery index of each query itself, -1 where it is not there, (Q,)."""
+    n_queries, device = len(batch.embeddings), batch.embeddings.device
+    if exclude_self is None or isinstance(exclude_self, bool):
+        if not (batch.refs is None if exclude_self is None else exclude_self):
+            return torch.full((n_queries,), -1, device=device)
+        _require_queries_first(batch)
+        return torch.arange(n_queries, device=device)
+    indices = (
+        exclude_self.to(device)
+        if isinstance(exclude_self, Tensor)
+        else torch.tensor(np.asarray(exclude_self))
+    )
+    if indices.shape != (n_queries,) or indices.dtype not in INTEGERS:
+        raise BadInput(f"exclude_self must be a bool or {n_queries} gallery indices, one per query")
+    self_index = indices.long().to(device)
+    if int(self_index.min()) < -1 or int(self_index.max()) >= len(batch.items):
+        raise BadInput("exclude_self must hold gallery indices, or -1 where a query is not in the gallery")
+    return self_index
+
+
+def _require_queries_first(batch: Batch) -> None:
+    """Refuse `exclude_self=True` where gallery item i is not query i: it would take out the wrong items."""
+    if batch.refs is None or batch.ref_labels is None:
+        return
+    n_queries, instead = len(batch.embeddings), "give the gallery index of each query instead, -1 for none"
+    says = "exclude_self=True says that gallery item i is query i"
+    if len(batch.refs) < n_queries:
+        raise BadInput(f"{says}, but gallery has {len(batch.refs)} items for {n_queries} queries: {instead}")
+    apart = (batch.refs[:n_queries] - batch.embeddings).norm(dim=1) > _SAME * batch.embeddings.norm(dim=1)
+    differ = apart | (batch.ref_labels[:n_queries] != batch.labels).any(1)
+    if bool(differ.any()):
+        row = int(differ.nonzero()[0])
         raise BadInput(
-            f"exclude_self=True says that gallery item i is query i, but gallery has {n_items} items for "
-            f"{n_queries} queries: give the gallery index of each query instead"
+            f"{says}, but they differ for {int(differ.sum())} queries, first for query {row}: {instead}"
         )
-    return torch.arange(n_queries)
 
 
 def summary(

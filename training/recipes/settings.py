@@ -2,10 +2,16 @@
 
 from typing import Annotated, Literal
 
+from PIL import ImageColor
 from pydantic import AfterValidator, Field
 
 from cairnhub.training.architectures import known_backbone
 from cairnhub.training.strict import Strict
+
+
+def _colour(name: str) -> str:
+    ImageColor.getrgb(name)
+    return name
 
 
 class Network(Strict):
@@ -28,6 +34,8 @@ class Network(Strict):
     """Images are decoded to a square of this side, from which views are cut; 0: `image_side_px`."""
     colours: Literal["unit", "imagenet"] = "unit"
     """Bytes become -1..1, or are standardised by ImageNet's mean and deviation."""
+    ground: Annotated[str, AfterValidator(_colour)] = "white"
+    """The colour behind what is transparent, as CSS writes it: `black`, `'#808080'`."""
 
     @property
     def decoded_side_px(self) -> int:

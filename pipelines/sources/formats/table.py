@@ -1,15 +1,20 @@
 """Anybody's own images: folders or archives, and a CSV with one column per level."""
 
-import hashlib
+import logging
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from cairnhub.core.errors import BadInput, NotFound
 from cairnhub.core.hashing import sha256_of
+from cairnhub.core.text import quoted
 from cairnhub.datasets_hub.card import Card, EvaluationProtocol
+from cairnhub.datasets_hub.readers import split_name_fault
+from cairnhub.pipelines.archives.damage import misnamed
 from cairnhub.pipelines.archives.folder import Folder
-from cairnhub.pipelines.archives.kinds import archive_at
+from cairnhub.pipelines.archives.kinds import Archive, archive_at
 from cairnhub.pipelines.executors.local import HERE, Executor
 from cairnhub.pipelines.settings.sources import Subset, TableSource
 from cairnhub.pipelines.sources.csv_tables import read_csv
@@ -19,9 +24,10 @@ from cairnhub.pipelines.sources.listing import PLACE, Listing, quarantine
 from cairnhub.pipelines.sources.match_members import list_members, match_members
 from cairnhub.pipelines.sources.registry import RegistryRow
 from cairnhub.pipelines.sources.source_reader import SourceReader
+from cairnhub.pipelines.sources.splits import describe, divide
+from cairnhub.pipelines.split_names import check_protocols, check_spelling, recognised_protocols
 
-TEST_SHARE = 5
-"""Without a split column, one image in so many is `test`."""
+log = logging.getLogger(__name__)
 
 
 class Table(SourceReader):
@@ -40,15 +46,17 @@ class Table(SourceReader):
     def list_images(self, store: Path) -> Listing:
         """List the CSV's rows and where each image lies."""
         path, rule = store / self.source.labels, self.source.qualify
-        rows = self._rows(path)
+        rows = self._once(self._rows(path))
         members = self._members(store)
         rows["member"] = as_stored(rows["image_id"], members["member"])
+        named = pd.concat([rows["member"], pd.Series([self.source.labels])])
         twice = listed_twice(rows, [*self.levels, "split"])
         rows, repeated = quarantine(rows, pd.Series(rows.index.isin(twice.index), rows.index), twice)
         lacking = lacks_a_label(rows, self.levels, needs_all=rule == "refuse")
         rows, unlabelled = quarantine(rows, lacking, "a level is empty")
         rows, qualified = tell_apart(rows, self.levels, rule, path, has_lines=True)
-        matches = match_members(rows, members, ["member"], f"not in {', '.join(self.source.images)}")
+        absent = f"not in {', '.join(self.source.images)}"
+        matches = match_members(rows, members, ["member"], absent, named)
         if matches.images.empty:
             raise BadInput(
                 f"{store / self.source.labels}: none of its {len(rows)} paths is in {', '.join(self.source.images)}; "
@@ -62,6 +70,7 @@ class Table(SourceReader):
             images[[*PLACE, *self.levels]],
             pd.concat([repeated, unlabelled, matches.quarantine], ignore_index=True),
             refused_members=matches.refused_members,
+            unnamed=matches.unnamed,
             qualified=qualified,
         )
 
@@ -70,7 +79,8 @@ class Table(SourceReader):
         source = self.source
         names = [source.labels]
         for name in source.images:
-            names += _files_of(Path(mirror), name)
+            names += self._files_of(Path(mirror), name)
+        names = list(dict.fromkeys(names))  # the CSV may lie in a folder of images
         unknown = sorted(set(source.hashes) - set(names))
         if unknown:
             raise BadInput(f"params.yaml: hashes names {unknown[0]!r}, which is not among labels and images")
@@ -78,63 +88,100 @@ class Table(SourceReader):
             return [RegistryRow(name, name, None, source.hashes.get(name)) for name in names]
         return [_local_row(name, source.hashes.get(name), Path(mirror)) for name in names]
 
+    def _files_of(self, mirror: Path, name: str) -> list[str]:
+        """An archive, or the files of a folder; says which of these have names that no dataset can hold."""
+        archive = archive_at(mirror, name)
+        if not isinstance(archive, Folder):
+            return [name]
+        if (mirror / name).is_file():
+            raise misnamed(mirror / name, "folder") or BadInput(
+                f"{mirror / name}: neither a folder nor a .tar, .tar.gz, .tgz or .zip; name one under images"
+            )
+        if not (mirror / name).is_dir():
+            raise NotFound(
+                f"{mirror / name}: no such folder; name a folder of a local mirror, or a .tar, .tar.gz or .zip, "
+                "under images"
+            )
+        entries = archive.entries()
+        for reason in dict.fromkeys(entry.refusal for entry in entries if entry.refusal):
+            refused = [entry.member for entry in entries if entry.refusal == reason]
+            log.warning(f"{self.dataset}: {len(refused):,} files of {name} {reason}: {quoted(refused, 10)}")
+        return [entry.member for entry in entries if entry.refusal is None]
+
     def _rows(self, path: Path) -> pd.DataFrame:
         """What the table says of each image; the index is the line."""
         source = self.source
-        wanted = [source.path, *self.levels, *([source.split] if source.split else [])]
-        frame = read_csv(path, wanted)
+        wanted = [source.path, *self.levels, *([source.split] if isinstance(source.split, str) else [])]
+        frame = read_csv(path, wanted, source.multiline)
         rows = pd.DataFrame({level: frame[level].str.strip() for level in self.levels})
-        rows["image_id"] = frame[source.path].str.strip()
-        rows["split"] = frame[source.split].str.strip() if source.split else rows["image_id"].map(_split_of)
+        rows["image_id"] = frame[source.path].str.strip().str.removeprefix("./")
+        if not isinstance(source.split, str):
+            log.info(f"{self.dataset}: {describe(source.split, self.levels)}")
+            rows["split"] = divide(rows, self.levels, source.split)
+            return rows
+        rows["split"] = frame[source.split].str.strip()
         if (rows["split"] == "").any():
             lines = rows.index[rows["split"] == ""]
             more = f" and in {len(lines) - 1:,} more lines" if len(lines) > 1 else ""
             raise BadInput(
                 f"{path}:{lines[0]}: column {source.split!r} is empty{more}; every image needs a split"
             )
+        for split in rows["split"].unique():
+            if fault := split_name_fault(split):
+                line = rows.index[rows["split"] == split][0]
+                raise BadInput(f"{path}:{line}: column {source.split!r}: {fault}")
+        check_spelling(rows["split"].value_counts(), f"{path}: column {source.split!r}")
         return rows
 
+    def _once(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """The rows without those that say again what one before says: they are one image."""
+        again = rows.duplicated(["image_id", *self.levels, "split"])
+        if again.any():
+            log.info(
+                f"{self.dataset}: {int(again.sum()):,} rows repeat one before them in full: one image each"
+            )
+        return rows[~again]
+
     def _members(self, store: Path) -> pd.DataFrame:
-        return list_members([archive_at(store, name) for name in self.source.images], self.executor)
+        return list_members([self._archive(store, name) for name in self.source.images], self.executor)
+
+    def protocols(self, splits: Collection[str]) -> tuple[EvaluationProtocol, ...]:
+        """Those that `params.yaml` declares, else those that the splits' names tell."""
+        declared = self.source.protocols
+        if declared is None:
+            return recognised_protocols(splits)
+        check_protocols(declared, splits, f"params.yaml: sources.{self.dataset}.protocols")
+        return declared
+
+    def splits_at(self, mirror: Path) -> Collection[str]:
+        """See `SourceReader`."""
+        labels = mirror / self.source.labels
+        return set(self._rows(labels)["split"]) if labels.is_file() else ()
+
+    def _archive(self, store: Path, name: str) -> Archive:
+        archive = archive_at(store, name)
+        return replace(archive, fetched=self.fetched) if isinstance(archive, Folder) else archive
 
     def card(self) -> Card:
         """What the published dataset says of itself, as far as `params.yaml` tells."""
         source = self.source
+        divided = "" if isinstance(source.split, str) else f" {describe(source.split, self.levels)}"
         return Card(
             name=self.dataset,
             title=source.title or self.dataset,
-            description=f"{source.title or self.dataset}: images with labels on {len(self.levels)} levels.",
+            description=f"{source.title or self.dataset}: images with labels on {len(self.levels)} levels.{divided}",
             homepage=source.homepage or None,
             licence=source.licence,
             redistributable=source.redistributable,
             citation=source.citation or None,
             levels=self.levels,
             annotation_origin="given",
-            protocols=(EvaluationProtocol(name="retrieval", query="test", gallery="test"),),
         )
-
-
-def _split_of(image_id: str) -> str:
-    """A split that depends on the image's own path only, so that adding images moves none."""
-    digest = hashlib.sha256(image_id.encode()).digest()
-    return "test" if digest[0] % TEST_SHARE == 0 else "train"
 
 
 def make(dataset: str, source: TableSource, subset: Subset, executor: Executor) -> Table:
     """See `formats`."""
     return Table(dataset, source, executor)
-
-
-def _files_of(mirror: Path, name: str) -> list[str]:
-    """An archive, or the files of a folder."""
-    archive = archive_at(mirror, name)
-    if not isinstance(archive, Folder):
-        return [name]
-    if not (mirror / name).is_dir():
-        raise NotFound(
-            f"{mirror / name}: no such folder; name a folder of a local mirror, or a .tar, .zip, .tar.gz, under images"
-        )
-    return [path.relative_to(mirror).as_posix() for path in archive.reads()]
 
 
 def _local_row(name: str, declared: str | None, mirror: Path) -> RegistryRow:
