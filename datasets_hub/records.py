@@ -46,13 +46,18 @@ class QuarantineRow:
         image_id: of a listed image; None for a member of an archive that no list asks for.
         split: of a listed image; None with `image_id`.
         path: its name, where one is known.
-        reason: one of few texts, so that they can be counted.
+        reason: one of few texts, so that they can be counted; what only this image has to do with follows a semicolon.
     """
 
     image_id: str | None
     split: str | None
     path: str | None
     reason: str
+
+    @property
+    def cause(self) -> str:
+        """The reason that other images may have too."""
+        return self.reason.partition(";")[0]
 
 
 class Partition(Protocol):

@@ -250,7 +250,7 @@ def _stats(
         n_names={level: len(names) for level, names in zip(tree.levels, tree.names, strict=True)},
         splits=splits,
         tables=tables,
-        quarantine=dict(sorted(Counter(row.reason for row in quarantined).items())),
+        quarantine=dict(sorted(Counter(row.cause for row in quarantined).items())),
     )
 
 

@@ -10,10 +10,11 @@ from cairnhub.core.lazy import lazy_names
 if TYPE_CHECKING:
     from cairnhub.hierarchies.label_tree.label_rules import disambiguate
     from cairnhub.hierarchies.label_tree.node import Node, NodeInfo
+    from cairnhub.hierarchies.label_tree.qualification import qualify
     from cairnhub.hierarchies.label_tree.tree import LabelTree
     from cairnhub.hierarchies.label_tree.tree_rules import ROOT
 
-__all__ = ["ROOT", "LabelTree", "Node", "NodeInfo", "disambiguate"]
+__all__ = ["ROOT", "LabelTree", "Node", "NodeInfo", "disambiguate", "qualify"]
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
@@ -22,5 +23,6 @@ __getattr__, __dir__ = lazy_names(
         "NodeInfo": "cairnhub.hierarchies.label_tree.node",
         "ROOT": "cairnhub.hierarchies.label_tree.tree_rules",
         "disambiguate": "cairnhub.hierarchies.label_tree.label_rules",
+        "qualify": "cairnhub.hierarchies.label_tree.qualification",
     },
 )

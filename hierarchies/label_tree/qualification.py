@@ -93,13 +93,12 @@ def qualify(frame: pd.DataFrame, levels: Sequence[str]) -> tuple[pd.DataFrame, l
         labels = [told_apart.get(place, name) for place, name in enumerate(above.names)]
         if labels != list(spelt):
             changed[level] = pd.Series(pd.array(labels, dtype="str").take(node), frame.index)
-        first = np.flatnonzero(~pd.Series(node).duplicated()) if told_apart else []
-        report += [
-            Qualified(
-                level, above.names[place], label, above.parent_name(place), int(frame.index[first[place]])
-            )
-            for place, label in sorted(told_apart.items(), key=lambda item: item[1])
-        ]
+        if told_apart:
+            first = frame.index[~pd.Series(node).duplicated()]
+            report += [
+                Qualified(level, above.names[place], label, above.parent_name(place), int(first[place]))
+                for place, label in sorted(told_apart.items(), key=lambda item: item[1])
+            ]
     return frame.assign(**changed), report
 
 

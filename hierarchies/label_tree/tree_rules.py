@@ -83,8 +83,8 @@ def labels(column: "pd.Series[str]", level: str) -> "pd.Series[str]":
         rows = ", ".join(str(i) for i in np.flatnonzero(blank.to_numpy())[:5])
         more = f" and {int(blank.sum()) - 5:,} more" if blank.sum() > 5 else ""
         raise BadInput(
-            f"column {level!r}: {int(blank.sum())} empty label(s), first in row(s) {rows}{more} (from 0); give each row a "
-            "label or leave the row out"
+            f"column {level!r}: {int(blank.sum())} empty label(s), first in row(s) {rows}{more} (from 0); give each "
+            "row a label or leave it out"
         )
     return text
 

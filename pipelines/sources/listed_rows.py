@@ -44,13 +44,13 @@ def listed_twice(rows: pd.DataFrame, said: Sequence[str]) -> "pd.Series[str]":
 
 
 def _what_differs(versions: pd.DataFrame) -> str:
-    """`listed as fine 'a' (line 2) and as fine 'b' (line 3)`."""
-    columns = [column for column in versions if versions[column].nunique() > 1]
+    """`its rows contradict each other; fine 'a' (line 2), fine 'b' (line 3)`."""
+    differing = versions.loc[:, versions.nunique() > 1].head(SHOWN)
     shown = [
-        ", ".join(f"{column} {str(row[column])[:60]!r}" for column in columns) + f" (line {line})"
-        for line, row in versions.head(SHOWN).iterrows()
+        ", ".join(f"{column} {value[:60]!r}" for column, value in row.items()) + f" (line {line})"
+        for line, row in differing.to_dict("index").items()
     ]
-    return f"listed as {' and as '.join(shown)}{and_more(len(versions))}"
+    return f"its rows contradict each other; {'; '.join(shown)}{and_more(len(versions))}"
 
 
 def lacks_a_label(rows: pd.DataFrame, levels: Sequence[str], *, needs_all: bool) -> "pd.Series[bool]":

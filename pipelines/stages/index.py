@@ -18,7 +18,7 @@ from cairnhub.pipelines.sources.csv_tables import is_in
 from cairnhub.pipelines.sources.exclusions import read_exclusions, take_out
 from cairnhub.pipelines.sources.fetching import read_manifest, require_fetched
 from cairnhub.pipelines.sources.label_names import SHOWN, and_more, by_name
-from cairnhub.pipelines.sources.listing import Listing
+from cairnhub.pipelines.sources.listing import PLACE, Listing
 from cairnhub.pipelines.sources.readers import reader, subset_of
 from cairnhub.pipelines.sources.registered_counts import check_counts, expected_counts
 from cairnhub.pipelines.sources.source_reader import SourceReader
@@ -93,8 +93,12 @@ def run(context: Context) -> None:
         log.info(
             f"{context.dataset} {split}: {', '.join(f'{number:,} {what}' for what, number in count.items())}"
         )
-    for reason, number in listing.quarantine["reason"].value_counts().items():
-        log.info(f"{context.dataset}: {number:,} in quarantine.parquet: {reason}")
+    causes = listing.quarantine["reason"].str.replace(";.*", "", regex=True)
+    for cause, number in causes.value_counts().items():
+        example = listing.quarantine.loc[causes == cause, "reason"].iloc[0][len(str(cause)) :]
+        log.info(
+            f"{context.dataset}: {number:,} in quarantine.parquet: {cause}{example and f' (such as{example[1:]})'}"
+        )
     for reason, number in listing.refused_members["reason"].value_counts().items():
         log.info(f"{context.dataset}: {number:,} members of archives {reason}")
     if len(listing.unnamed):
@@ -192,4 +196,11 @@ def _check_ids(listing: Listing) -> None:
     repeated = listing.images["image_id"].duplicated()
     if repeated.any():
         example = listing.images.loc[repeated, "image_id"].iloc[0]
-        raise BrokenData(f"image {example!r} is listed {int(repeated.sum()) + 1} times; ids must be unique")
+        rows = listing.images[listing.images["image_id"] == example]
+        labels = rows[rows.columns[len(PLACE)]]  # of the finest level
+        more = int(repeated.sum()) - len(rows) + 1
+        raise BrokenData(
+            f"image {example!r} is listed {len(rows)} times, as {quoted(labels.unique())}"
+            + (f", and {more:,} more rows repeat others" if more else "")
+            + "; ids must be unique: keep one row of each"
+        )

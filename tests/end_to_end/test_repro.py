@@ -269,6 +269,10 @@ def two_parents(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
+def refuse_homonyms(raw) -> None:
+    raw["sources"]["mine"]["qualify"] = "refuse"
+
+
 def wrong_hash(project: Project) -> None:
     project.edit_params(
         lambda raw: raw["sources"]["mine"].update(hashes={"labels.csv": "sha256:" + "0" * 64})
@@ -281,7 +285,8 @@ def wrong_hash(project: Project) -> None:
         (wrong_hash, "fetch", ["labels.csv", "0000"]),
         (lambda p: (p.root / "mirror/labels.csv").unlink(), "fetch", ["labels.csv"]),
         (lambda p: rewrite_labels(p, lambda f: f.drop(columns="middle")), "index", ["labels.csv", "'middle'"]),
-        (lambda p: rewrite_labels(p, two_parents), "taxonomy", ["two parents", "somewhere else"]),
+        (lambda p: (rewrite_labels(p, two_parents), p.edit_params(refuse_homonyms)), "index",
+         ["two parents", "somewhere else", "labels.csv", "qualify: parent"]),
         (lambda p: p.edit_params(lambda raw: raw["publish"]["sample"].update(shard_mb=1)), "publish",
          ["params.yaml", "publish.sample.shard_mb", "unknown key"]),
     ],

@@ -1,5 +1,6 @@
 """A label tree is strict, whatever it is built from, and comes back from every form it is written in."""
 
+import io
 import time
 from pathlib import Path
 
@@ -8,12 +9,14 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from cairnhub.core.errors import CairnError
 from cairnhub.core.text import label_key
 from cairnhub.hierarchies.label_tree.label_rules import disambiguate
 from cairnhub.hierarchies.label_tree.node import Node, NodeInfo
 from cairnhub.hierarchies.label_tree.tree import LabelTree
+from cairnhub.hierarchies.render import render_text
 
 LEVELS = ("landmark", "category", "kind")
 TABLE = pd.DataFrame(
@@ -100,6 +103,64 @@ def test_a_name_may_stand_on_two_levels() -> None:
     assert tree.path("tower") == ("tower", "tower")
     with pytest.raises(CairnError, match="say which"):
         tree.children("tower")
+
+
+ROOTS = {
+    "on the coarsest level": [("carrot", "root"), ("spinach", "leaf"), ("leek", "stem")],
+    "on the finest level": [("root", "plant"), ("leaf", "plant")],
+    "on both": [("root", "root"), ("leaf", "root"), ("x", "other")],
+    "as the only label": [("root", "root")],
+}
+
+
+@pytest.mark.parametrize("where", ROOTS)
+def test_a_label_may_be_called_root(where: str) -> None:
+    tree = LabelTree.from_table(pd.DataFrame(ROOTS[where], columns=["fine", "coarse"]), ["fine", "coarse"])
+    coarse = sorted({row[1] for row in ROOTS[where]})
+    assert [node.name for node in tree.children()] == coarse
+    assert tree.children() == tree.children("root", "root")
+    for label in coarse:
+        below = sorted(row[0] for row in ROOTS[where] if row[1] == label)
+        assert [node.name for node in tree.children(label, "coarse")] == below
+    assert LabelTree.from_json(tree.to_json()) == LabelTree.from_nodes(tree.nodes()) == tree
+    assert len(tree.graph) == 1 + len(tree.names[0]) + len(tree.names[1])
+    printed = io.StringIO()
+    Console(file=printed, width=80).print(render_text(tree))
+    assert len(printed.getvalue().splitlines()) == len(tree.graph)
+
+
+def test_links_cannot_hold_a_label_called_root() -> None:
+    with pytest.raises(CairnError, match="a label is called 'root'.*from_table"):
+        LabelTree.from_parents({"root": "plant", "plant": "root"}, ["part", "whole"])
+
+
+TWINS = (
+    ["a", "A", "b", "B"],
+    ["x²", "x2"],
+    ["Maße", "Masse"],
+    ["CO", "Co"],
+    ["Café", "Cafe\u0301"],
+    ["a b", "a  b"],
+)
+
+
+@pytest.mark.parametrize("names", TWINS)
+def test_twins_are_refused_unless_they_are_kept_and_then_in_every_form(
+    names: list[str], tmp_path: Path
+) -> None:
+    frame = pd.DataFrame({"fine": [*names, "other"], "coarse": "all"})
+    with pytest.raises(CairnError, match="differ only in case, spaces or Unicode form.*`twins: keep`"):
+        LabelTree.from_table(frame, ["fine", "coarse"])
+    tree = LabelTree.from_table(frame, ["fine", "coarse"], twins="keep")
+    assert set(tree.leaves) == {*names, "other"}
+    tree.save(tmp_path / "tree.json")
+    assert LabelTree.load(tmp_path / "tree.json") == tree
+    assert LabelTree.from_nodes(tree.nodes(), twins="keep") == tree
+    assert set(tree.prune(names).leaves) == set(names)
+    assert tree.with_info({Node("coarse", "all"): NodeInfo(3)}).twins == "keep"
+    unmarked = (tmp_path / "tree.json").read_text(encoding="utf-8").replace(', "twins": "keep"', "")
+    with pytest.raises(CairnError, match="differ only in case"):
+        LabelTree.from_json(unmarked)
 
 
 @given(trees())

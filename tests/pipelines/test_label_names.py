@@ -10,7 +10,7 @@ import yaml
 
 from cairnhub.core.errors import BadInput, NotFound
 from cairnhub.datasets_hub.check import check_dataset
-from cairnhub.datasets_hub.loader import load_dataset, load_tree
+from cairnhub.datasets_hub.loader import describe, load_dataset, load_tree
 from cairnhub.pipelines.context import Context, make_context
 from cairnhub.pipelines.run_stage import run_stage
 from cairnhub.pipelines.samples.shapes.packing import write_bytes
@@ -193,8 +193,11 @@ def test_a_photo_with_two_labels_is_quarantined_and_both_are_named(tmp_path, aga
     context = project(tmp_path, [*rows, *twice[::order]])
     assert published(context) == {row[0]: row[1:3] for row in rows}
     first, second = said[::order]
-    reason = f"listed as {first} (line {len(rows) + 2}) and as {second} (line {len(rows) + 3})"
+    reason = (
+        f"its rows contradict each other; {first} (line {len(rows) + 2}); {second} (line {len(rows) + 3})"
+    )
     assert quarantined(context) == {"photos/x.jpg": [reason, reason]}
+    assert describe(context.paths.hub).stats.quarantine == {"its rows contradict each other": 2}
 
 
 def test_a_photo_of_many_labels_names_the_first_few(tmp_path):

@@ -397,9 +397,9 @@ def test_the_category_of_sop_is_its_super_class_id(tmp_path, rows, categories):
 @pytest.mark.parametrize(
     ("odd", "reason"),
     [
-        (("3", "3", "bicycle_final"), "its super_class_id is 3, that of the others in bicycle_final 1"),
-        (("1", "3", "bicycle_final"), "its super_class_id is 3, that of the others of class_id 1 1"),
-        (("2", "1", "chair_final"), "its super_class_id is 1, that of the others of class_id 2 3"),
+        (("3", "3", "bicycle_final"), "its id contradicts its folder; super_class_id 3, in bicycle_final 1"),
+        (("1", "3", "bicycle_final"), "its ids contradict the others; super_class_id 3, of class 1 1"),
+        (("2", "1", "chair_final"), "its ids contradict the others; super_class_id 1, of class 2 3"),
     ],
 )
 def test_a_row_of_sop_that_contradicts_the_others_is_quarantined(tmp_path, odd, reason):
@@ -422,7 +422,7 @@ def test_an_image_of_cub_in_the_folder_of_another_class_is_quarantined(drawn, tm
     listing = CUB().list_images(changed(drawn, tmp_path, "cub", relabel))
     assert len(listing.images) == 48 - n
     assert set(listing.quarantine["reason"]) == {
-        "its folder is 001.Black_footed_Albatross, its class 101.White_Pelican"
+        "its class contradicts its folder; 101.White_Pelican in 001.Black_footed_Albatross"
     }
 
 
@@ -432,5 +432,7 @@ def test_a_folder_of_inat_base_that_contradicts_its_category_is_quarantined(tmp_
     path = tmp_path / "Inat_dataset_splits/Inaturalist_train_set1.txt"
     path.write_text(path.read_text().replace("train_val2018/Aves/1/", f"train_val2018/{wrong}/1/"))
     listing = reader(load_params(ROOT / "params.yaml"), "inat2018_base", "sample").list_images(tmp_path)
-    assert listing.quarantine["reason"].tolist() == [f"its folder is {wrong}, its category's Aves"] * 8
+    assert (
+        listing.quarantine["reason"].tolist() == [f"its category contradicts its folder; Aves in {wrong}"] * 8
+    )
     assert listing.images["supercategory"].nunique() == 6

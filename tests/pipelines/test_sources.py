@@ -197,7 +197,7 @@ def test_a_table_lists_what_it_has_and_quarantines_the_rest(tmp_path):
     assert set(listing.images["image_id"]) == {f"a/{n}.jpg" for n in range(7)}
     reasons = dict(zip(listing.quarantine["image_id"], listing.quarantine["reason"], strict=True))
     assert reasons == {
-        "a/7.jpg": "listed as fine 'f1' (line 9) and as fine 'f0' (line 10)",
+        "a/7.jpg": "its rows contradict each other; fine 'f1' (line 9); fine 'f0' (line 10)",
         "a/9.jpg": "a level is empty",
         "a/77.jpg": "not in images.tar",
     }

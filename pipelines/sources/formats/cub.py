@@ -47,7 +47,7 @@ class CUB(SourceReader):
         images["split"] = (number <= LAST_TRAIN_CLASS).map({True: "train", False: "test"})
         images, unnamed = quarantine(images, images["species"].isna(), "its class is not in classes.txt")
         folder = images["member"].str.split("/").str[2]
-        contradiction = "its folder is " + folder + ", its class " + images["class_name"]
+        contradiction = "its class contradicts its folder; " + images["class_name"] + " in " + folder
         images, misplaced = quarantine(images, folder != images["class_name"], contradiction)
         images = in_streamed(images, ARCHIVE).sort_values(["split", "member"], ignore_index=True)
         return Listing(images[[*PLACE, *LEVELS]], pd.concat([unnamed, misplaced], ignore_index=True))

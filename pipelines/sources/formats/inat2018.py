@@ -134,7 +134,7 @@ def _hold_folders(images: pd.DataFrame, levels: Sequence[str]) -> tuple[pd.DataF
     if "supercategory" not in levels:
         return images, images.head(0)[["image_id", "split"]].assign(reason="")
     folder = images["file_name"].str.split("/").str[1]
-    contradiction = "its folder is " + folder + ", its category's " + images["supercategory"]
+    contradiction = "its category contradicts its folder; " + images["supercategory"] + " in " + folder
     return quarantine(images, folder != images["supercategory"], contradiction)
 
 
@@ -165,9 +165,8 @@ def _categories(store: Path) -> pd.DataFrame:
     if (repeated := frame["id"].duplicated()).any():
         example = frame.loc[repeated, "id"].iloc[0]
         raise BrokenData(f"{path}: category {quoted([example])} is listed twice; fetch it again")
-    return frame.apply(lambda column: column.str.strip()).rename(
-        columns={"id": "category_id", "name": "species"}
-    )
+    stripped = {column: frame[column].str.strip() for column in frame}
+    return pd.DataFrame(stripped).rename(columns={"id": "category_id", "name": "species"})
 
 
 def _credits(store: Path) -> pd.DataFrame:

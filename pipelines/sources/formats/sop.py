@@ -92,9 +92,9 @@ def _with_labels(images: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     given = images["super_class_id"]
     usual = images["class_id"].map(_most_common(images, "class_id", "super_class_id"))
     reason = (
-        "its super_class_id is "
+        "its ids contradict the others; super_class_id "
         + given
-        + ", that of the others of class_id "
+        + ", of class "
         + images["class_id"]
         + " "
         + usual
@@ -105,7 +105,12 @@ def _with_labels(images: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         of_folder = images["folder"].map(id_of)
         is_misplaced = ~is_odd & (given != of_folder)
         misplaced = (
-            "its super_class_id is " + given + ", that of the others in " + images["folder"] + " " + of_folder
+            "its id contradicts its folder; super_class_id "
+            + given
+            + ", in "
+            + images["folder"]
+            + " "
+            + of_folder
         )
         is_odd, reason = is_odd | is_misplaced, reason.mask(is_misplaced, misplaced)
         names = id_of.index.str.removesuffix("_final").str.replace("_", " ")
