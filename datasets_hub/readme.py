@@ -50,7 +50,7 @@ def _front_matter(card: Card, tree: LabelTree, stats: Stats) -> dict[str, object
         (name, sum(shard.size_bytes for shard in split.shards), split.n_images)
         for name, split in stats.splits.items()
     ]
-    infos = {"default": info(image_features(tree, card.attribution, stats.with_images), images)}
+    infos = {"default": info(image_features(tree, card.texts, stats.with_images), images)}
     for name, file in stats.tables.items():
         infos[name] = info(table_features(name), [("train", file.size_bytes, file.n_rows)])
     data = DatasetCardData()

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 # The names of a ClassLabel stand in every shard and in the README: 81,313 names would add 14.8 MB to each.
 MAX_CLASS_LABEL_NAMES = 500
-ATTRIBUTION = ("source_url", "author", "license", "title")
 
 
 def is_class_label(tree: LabelTree, level: str) -> bool:
@@ -25,30 +24,30 @@ def is_class_label(tree: LabelTree, level: str) -> bool:
     return len(tree.at_level(level)) <= MAX_CLASS_LABEL_NAMES
 
 
-def image_features(tree: LabelTree, attribution: Sequence[str] = (), with_images: bool = True) -> "Features":
-    """Features of the image table: `image`, `image_id`, one column per level fine -> coarse, attribution.
+def image_features(tree: LabelTree, texts: Sequence[str] = (), with_images: bool = True) -> "Features":
+    """Features of the image table: `image`, `image_id`, one column per level fine -> coarse, columns of text.
 
     Args:
         tree: the label tree.
-        attribution: the columns of `ATTRIBUTION` that the source has, in any order.
+        texts: `Card.texts`.
         with_images: False for the edition that may travel where images may not: `path` in place of `image`.
 
     Raises:
-        CairnError: a level cannot be the name of a column, or an attribution column is unknown.
+        CairnError: a level cannot be the name of a column, or a column of text has the name of another.
     """
     from datasets import ClassLabel, Features, Image, Value
 
-    unknown = set(attribution) - set(ATTRIBUTION)
-    if unknown:
-        raise BadInput(f"attribution has {sorted(unknown)}; it may have {', '.join(ATTRIBUTION)}")
     check_level_names(tree.levels)
+    taken = {"image", "path", "image_id", *tree.levels}
+    if clash := [name for place, name in enumerate(texts) if name in taken or name in texts[:place]]:
+        raise BadInput(f"two columns would be called {clash[0]!r}; rename one")
     labels = {
         level: ClassLabel(names=tree.at_level(level)) if is_class_label(tree, level) else Value("int64")
         for level in tree.levels
     }
-    texts = {name: Value("string") for name in ATTRIBUTION if name in attribution}
+    behind = {name: Value("string") for name in texts}
     first = {"image": Image()} if with_images else {"path": Value("string")}
-    return Features({**first, "image_id": Value("string"), **labels, **texts})
+    return Features({**first, "image_id": Value("string"), **labels, **behind})
 
 
 def table_features(config: str) -> "Features":

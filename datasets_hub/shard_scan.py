@@ -120,9 +120,7 @@ class _Scanner:
         self._location = task.location
         self._card = task.card
         self._with_images = task.with_images
-        self._schema: pa.Schema = image_features(
-            task.tree, task.card.attribution, task.with_images
-        ).arrow_schema
+        self._schema: pa.Schema = image_features(task.tree, task.card.texts, task.with_images).arrow_schema
         self._values = label_values(task.tree)
         self._levels = task.tree.levels
         self._first = int(self._values[0, 0])

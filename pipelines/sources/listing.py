@@ -37,6 +37,8 @@ class Listing:
         chains: type -> its superclasses, nearest first, where they were mined.
         ground_truth: where a benchmark lists the answers of each query: `query_id`, `image_id`, `usage`.
         refused_members: columns `member`, `reason`: members of archives that are refused and that no list asks for.
+        kept: columns of text among those of `images`, which are published.
+        not_kept: columns of the list that are neither used nor published.
         qualified: labels that were told apart from others of their name, coarse to fine.
     """
 
@@ -49,6 +51,8 @@ class Listing:
     ground_truth: pd.DataFrame | None = None
     refused_members: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["member", "reason"]))
     qualified: tuple[Qualified, ...] = ()
+    kept: tuple[str, ...] = ()
+    not_kept: tuple[str, ...] = ()
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Per split: listed = indexed + quarantined + excluded."""
