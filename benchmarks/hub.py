@@ -80,20 +80,25 @@ class Files:
 
 
 def write_cairn(folder: Path, out: Path, n_workers: int) -> None:
+    import numpy as np
     import pandas as pd
 
     from cairnhub.datasets_hub.card import Card
     from cairnhub.datasets_hub.writer import write_dataset
     from cairnhub.hierarchies.label_tree.tree import LabelTree
+    from cairnhub.pipelines.artifacts.index import shuffle_keys
     from cairnhub.pipelines.executors.local import LocalExecutor
     from cairnhub.pipelines.index_parts import cut_runs
 
     executor = LocalExecutor(n_workers)
-    paths = image_paths(folder)
-    sizes = [path.stat().st_size for path in paths]
+    paths = np.array(image_paths(folder))
+    keys = shuffle_keys(pd.Series([path.stem for path in paths]))
+    order = np.argsort(keys)
+    paths, keys = paths[order], keys[order]
+    sizes = np.array([path.stat().st_size for path in paths])
     parts = [
-        Files(tuple(paths[start:stop]), sum(sizes[start:stop]))
-        for start, stop in cut_runs(sizes, SHARD_BYTES)
+        Files(tuple(paths[start:stop]), int(sizes[start:stop].sum()))
+        for start, stop in cut_runs(keys, sizes, SHARD_BYTES)
     ]
     labels = [f"label_{i:03d}" for i in range(N_LABELS)]
     tree = LabelTree.from_table(pd.DataFrame({"fine": labels}), ["fine"])

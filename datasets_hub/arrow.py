@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cairnhub.core.files import replace_folder
 from cairnhub.datasets_hub.loader import describe
+from cairnhub.datasets_hub.preparation import IMAGES, prepare
 
 
 def write_arrow(
@@ -39,9 +40,7 @@ def write_arrow(
         replace_folder(folder) as fresh,
         tempfile.TemporaryDirectory(dir=fresh.parent, prefix=f".{folder.name}.", suffix=".tmp") as cache,
     ):
-        files = {split: list(paths) for split, paths in published.data_files["default"].items()}
-        options = published.location.options or None
-        loaded = datasets.load_dataset("parquet", data_files=files, cache_dir=cache, storage_options=options)
+        loaded = prepare(published, IMAGES, None, streaming=False, cache=Path(cache))
         # What `datasets` notes of its cache (paths, times) would make equal data unequal files.
         plain = {
             split: datasets.Dataset(

@@ -22,7 +22,7 @@ from cairnhub.datasets_hub.duplicate_table import ALIKE, IDENTICAL, find_duplica
 from cairnhub.datasets_hub.duplicates import LAYOUT_SIZE
 from cairnhub.datasets_hub.loader import describe
 from cairnhub.datasets_hub.location import PublishedDataset
-from cairnhub.datasets_hub.readme import configs
+from cairnhub.datasets_hub.readme import configs, dataset_info
 from cairnhub.datasets_hub.schema import table_features, tree_tables
 from cairnhub.datasets_hub.shard_scan import (
     FindingCounter,
@@ -157,6 +157,10 @@ def _check_card(dataset: PublishedDataset, tree: LabelTree, findings: FindingCou
     head = front_matter(dataset.location.read_text(readme), f"{dataset.location.uri}/{readme}")
     if head.get("configs") != configs(dataset.stats):
         findings.add("the README lists other files than stats.json", ["configs"])
+    if head.get("dataset_info") != dataset_info(dataset.card, tree, dataset.stats):
+        findings.add(
+            "the README has other columns, names or counts than tree and stats.json", ["dataset_info"]
+        )
     if dataset.card.levels != tree.levels:
         findings.add("the card has other levels than the tree", [", ".join(dataset.card.levels)])
     sizes = {level: len(names) for level, names in zip(tree.levels, tree.names, strict=True)}

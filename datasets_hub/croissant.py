@@ -4,7 +4,6 @@ import json
 from collections.abc import Sequence
 
 from cairnhub.datasets_hub.card import Card
-from cairnhub.datasets_hub.schema import is_class_label
 from cairnhub.datasets_hub.stats import ShardFile, Stats
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 
@@ -105,12 +104,12 @@ def _images(card: Card, tree: LabelTree, stats: Stats, split: str) -> Json:
         if stats.with_images
         else _field(split, "path", "sc:Text", source)
     )
-    levels = []
-    for level in tree.levels:
-        kind = "class_index in nodes" if is_class_label(tree, level) else "node_id in nodes"
-        levels.append(
-            _field(split, level, "sc:Integer", source, description=f"Label on level {level}: {kind}.")
+    levels = [
+        _field(
+            split, level, "sc:Integer", source, description=f"Label on level {level}: class_index in nodes."
         )
+        for level in tree.levels
+    ]
     return {
         "@type": "cr:RecordSet",
         "@id": split,

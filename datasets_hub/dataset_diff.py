@@ -12,7 +12,7 @@ from fsspec.core import url_to_fs
 from cairnhub.core.errors import printable
 from cairnhub.datasets_hub.loader import describe
 from cairnhub.datasets_hub.location import PublishedDataset
-from cairnhub.datasets_hub.schema import label_values
+from cairnhub.datasets_hub.schema import class_indices
 from cairnhub.datasets_hub.storage_errors import explained
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 
@@ -130,19 +130,14 @@ def _compare_images(old: pd.DataFrame, new: pd.DataFrame, levels: list[str]) -> 
 
 def _image_table(dataset: PublishedDataset, tree: LabelTree) -> pd.DataFrame:
     """One row per image id: its split and its name on every level."""
-    values = label_values(tree)
     parts = []
     for split, stats in dataset.stats.splits.items():
         for shard in stats.shards:
             table = _read_columns(dataset, shard.path, ["image_id", *tree.levels])
+            codes = class_indices(table, tree.levels)
             columns: dict[str, object] = {"image_id": table["image_id"].to_pylist(), "split": split}
             for rank, level in enumerate(tree.levels):
-                names = dict(
-                    zip(values[:, rank], (tree.names[rank][c] for c in tree.codes[:, rank]), strict=True)
-                )
-                columns[level] = pd.Categorical(
-                    [names.get(value) for value in table[level].to_pylist()], tree.names[rank]
-                )
+                columns[level] = pd.Categorical.from_codes(codes[:, rank], pd.Index(tree.names[rank]))
             parts.append(pd.DataFrame(columns))
     return pd.concat(parts).drop_duplicates("image_id").set_index("image_id")
 

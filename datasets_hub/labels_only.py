@@ -10,7 +10,7 @@ from cairnhub.core.files import write_text_atomic
 from cairnhub.datasets_hub.croissant import croissant_json
 from cairnhub.datasets_hub.location import PublishedDataset
 from cairnhub.datasets_hub.readme import render_readme
-from cairnhub.datasets_hub.schema import image_features, tree_tables
+from cairnhub.datasets_hub.schema import shard_features, tree_tables
 from cairnhub.datasets_hub.shards import HashedFile, finish, parquet_options
 from cairnhub.datasets_hub.stats import ShardFile, SplitStats, Stats, data_fingerprint
 from cairnhub.datasets_hub.tables import write_table
@@ -24,7 +24,7 @@ def write_labels_only(dataset: PublishedDataset, folder: Path) -> Stats:
         folder: an empty folder.
     """
     tree = dataset.tree()
-    schema = image_features(tree, dataset.card.texts, with_images=False).arrow_schema
+    schema = shard_features(tree.levels, dataset.card.texts, with_images=False).arrow_schema
     for name in ("data", "tree"):
         (folder / name).mkdir(parents=True)
     splits: dict[str, SplitStats] = {}

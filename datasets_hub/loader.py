@@ -1,9 +1,9 @@
 """Load what was published: plain `datasets` objects, the label tree, the list of a hub."""
 
 import glob
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias, overload
+from typing import TYPE_CHECKING, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,6 @@ from fsspec.core import url_to_fs
 
 from cairnhub.core.errors import BadInput, BrokenData, NotFound
 from cairnhub.core.text import quoted
-from cairnhub.datasets_hub.data_files import named_files
 from cairnhub.datasets_hub.location import (
     Location,
     PublishedDataset,
@@ -20,14 +19,15 @@ from cairnhub.datasets_hub.location import (
     open_dataset,
     steadily,
 )
-from cairnhub.datasets_hub.schema import class_indices, first_node_id, is_class_label
+from cairnhub.datasets_hub.preparation import IMAGES, prepare, splits_in
+from cairnhub.datasets_hub.schema import class_indices
 from cairnhub.datasets_hub.storage_errors import explained
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict
 
-    Loaded: TypeAlias = Dataset | DatasetDict | IterableDataset | IterableDatasetDict
+    from cairnhub.datasets_hub.preparation import Loaded
 
 
 @overload
@@ -107,7 +107,7 @@ def load_dataset(
         levels: the level columns to keep; all by default.
         streaming: read while iterating instead of preparing a local copy first.
         config: `default` (images), `nodes` or `edges` (the label tree).
-        names: add a column `<level>_name` for every kept level that is too large for a ClassLabel.
+        names: add a column `<level>_name` with the label's text for every kept level.
         scale: `sample` or `full`, for names; by default full where it is published, else the sample, and which of
             them is said once.
         revision: a version published before.
@@ -136,8 +136,6 @@ def _load(
     config: str,
     names: bool,
 ) -> "Loaded":
-    import datasets
-
     published = open_dataset(location)
     files = published.data_files.get(config)
     if files is None:
@@ -145,17 +143,9 @@ def _load(
             f"{published.location.uri}: no config {config!r}; there are {quoted(published.data_files)}"
         )
     _check_split(split, files, streaming, published.location.uri)
-    _check_present(published, files)
-    loaded = datasets.load_dataset(
-        "parquet",
-        data_files=named_files(files)
-        if location.is_local
-        else {name: list(paths) for name, paths in files.items()},
-        split=split,
-        streaming=streaming,
-        storage_options=published.location.options or None,
-    )
-    if config != "default":
+    _check_present(published, [files[name] for name in (splits_in(split) if split else files)])
+    loaded = prepare(published, config, split, streaming)
+    if config != IMAGES:
         return loaded
     return _with_levels(loaded, published, levels, names)
 
@@ -236,7 +226,7 @@ def label_array(dataset: "Dataset", tree: LabelTree) -> npt.NDArray[np.int64]:
     missing = [level for level in tree.levels if level not in dataset.column_names]
     if missing:
         raise NotFound(f"the dataset has no column {quoted(missing)}; load it without `levels=`")
-    return class_indices(dataset.select_columns(list(tree.levels)).with_format("arrow")[:], tree)
+    return class_indices(dataset.select_columns(list(tree.levels)).with_format("arrow")[:], tree.levels)
 
 
 def _check_split(split: str | None, files: Mapping[str, Sequence[str]], streaming: bool, uri: str) -> None:
@@ -245,20 +235,22 @@ def _check_split(split: str | None, files: Mapping[str, Sequence[str]], streamin
         return
     if not isinstance(split, str):
         raise BadInput(f"split must be a name such as 'train' or 'train[:10%]', got {split!r}")
-    unknown = [name for part in split.split("+") if (name := part.split("[")[0]) not in files]
+    unknown = [name for name in splits_in(split) if name not in files]
     if unknown:
         raise NotFound(f"{uri}: no split {quoted(unknown)}; there are {quoted(files)}")
     if streaming and split not in files:
         raise BadInput(f"split {split!r} cannot be streamed: stream a whole split, then take(n) or skip(n)")
 
 
-def _check_present(published: PublishedDataset, files: Mapping[str, Sequence[str]]) -> None:
+def _check_present(published: PublishedDataset, files: Iterable[Sequence[str]]) -> None:
     """A missing shard is named here; `datasets` would only say that some pattern matched nothing."""
     if not published.location.is_local:
         return
-    missing = [path for paths in files.values() for path in paths if not Path(path).is_file()]
+    missing = [Path(path).name for paths in files for path in paths if not Path(path).is_file()]
     if missing:
-        raise BrokenData(f"missing {quoted(missing)}; the dataset is not whole: fetch or publish it again")
+        raise BrokenData(
+            f"{published.location.uri}: missing {quoted(missing)}; the dataset is not whole: fetch or publish it again"
+        )
 
 
 def _with_levels(
@@ -281,8 +273,6 @@ def _with_levels(
         return loaded
     tree = published.tree()
     for level in kept_levels:
-        if is_class_label(tree, level):
-            continue
         if isinstance(loaded, DatasetDict | IterableDatasetDict):
             loaded = type(loaded)({name: _add_names(part, tree, level) for name, part in loaded.items()})
         else:
@@ -295,10 +285,10 @@ def _add_names(
 ) -> "Dataset | IterableDataset":
     from datasets import Dataset
 
-    names, start = tree.at_level(level), first_node_id(tree, level)
+    names = tree.at_level(level)
 
-    def look_up(ids: Sequence[int | None]) -> list[str | None]:
-        return [None if i is None else names[i - start] for i in ids]
+    def look_up(codes: Sequence[int | None]) -> list[str | None]:
+        return [None if code is None else names[code] for code in codes]
 
     column = f"{level}_name"
     if isinstance(dataset, Dataset):

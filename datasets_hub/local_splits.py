@@ -50,7 +50,7 @@ class LocalSplits:
 
     def open(self, split: str) -> OpenSplit:
         """Images at random and labels of a split."""
-        labels = class_indices(self.columns(split, self.tree.levels), self.tree)
+        labels = class_indices(self.columns(split, self.tree.levels), self.tree.levels)
         return OpenSplit(MmapImages([str(path) for path in self.files(split)]), labels)
 
     def columns(self, split: str, names: Sequence[str]) -> "Table":

@@ -42,7 +42,7 @@ class PublishedSplits:
     def open(self, split: str) -> OpenSplit:
         """Images at random and labels of a split."""
         files = _local_files(self.published, split)
-        labels = class_indices(self.columns(split, self.tree.levels), self.tree)
+        labels = class_indices(self.columns(split, self.tree.levels), self.tree.levels)
         return OpenSplit(
             MmapImages(files) if files else _PreparedImages(_prepared(self.published, split)), labels
         )

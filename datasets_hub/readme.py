@@ -3,13 +3,17 @@
 import html
 import re
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 import yaml
 
 from cairnhub.datasets_hub.card import Card
-from cairnhub.datasets_hub.schema import image_features, table_features
+from cairnhub.datasets_hub.schema import MAX_CLASS_LABEL_NAMES, image_features, table_features
 from cairnhub.datasets_hub.stats import Stats
 from cairnhub.hierarchies.label_tree.tree import LabelTree
+
+if TYPE_CHECKING:
+    from datasets import Features
 
 # Licences that the Hugging Face hub knows by name; others are shown as "other" with their name beside.
 _HUB_LICENCES = {"apache-2.0", "mit", "bsd-3-clause", "cc0-1.0", "odc-by", "odbl"} | {
@@ -35,35 +39,43 @@ def render_readme(card: Card, tree: LabelTree, stats: Stats, pictures: tuple[str
 
 
 def _front_matter(card: Card, tree: LabelTree, stats: Stats) -> dict[str, object]:
-    from datasets import DatasetInfo, SplitDict, SplitInfo
-    from datasets.info import DatasetInfosDict
-    from huggingface_hub import DatasetCardData
-
-    def info(features: object, splits: list[tuple[str, int, int]]) -> DatasetInfo:
-        listed = SplitDict({name: SplitInfo(name, size, rows) for name, size, rows in splits})
-        size_bytes = sum(size for _, size, _ in splits)
-        return DatasetInfo(
-            features=features, splits=listed, download_size=size_bytes, dataset_size=size_bytes
-        )
-
-    images = [
-        (name, sum(shard.size_bytes for shard in split.shards), split.n_images)
-        for name, split in stats.splits.items()
-    ]
-    infos = {"default": info(image_features(tree, card.texts, stats.with_images), images)}
-    for name, file in stats.tables.items():
-        infos[name] = info(table_features(name), [("train", file.size_bytes, file.n_rows)])
-    data = DatasetCardData()
-    DatasetInfosDict(infos).to_dataset_card_data(data)
     return {
         "pretty_name": card.title,
         **_licence(card),
         "task_categories": ["image-feature-extraction"],
         "tags": list(card.tags),
         "configs": configs(stats),
-        "dataset_info": data["dataset_info"],
+        "dataset_info": dataset_info(card, tree, stats),
         "cairn": card.model_dump(mode="json", exclude_none=True),
     }
+
+
+def dataset_info(card: Card, tree: LabelTree, stats: Stats) -> list[object]:
+    """The `dataset_info:` of the YAML head, per config: features with the labels' names, rows and sizes of splits."""
+    from datasets import DatasetInfo, SplitDict, SplitInfo
+    from datasets.info import DatasetInfosDict
+    from huggingface_hub import DatasetCardData
+
+    def info(features: "Features", splits: dict[str, tuple[int, int]]) -> DatasetInfo:
+        listed = SplitDict({name: SplitInfo(name, size, rows) for name, (size, rows) in splits.items()})
+        size_bytes = sum(size for size, _ in splits.values())
+        return DatasetInfo(
+            features=features, splits=listed, download_size=size_bytes, dataset_size=size_bytes
+        )
+
+    images = image_features(tree, card.texts, stats.with_images)
+    splits = {
+        name: (sum(shard.size_bytes for shard in split.shards), split.n_images)
+        for name, split in stats.splits.items()
+    }
+    infos = {"default": info(images, splits)}
+    infos |= {name: info(images, {name: numbers}) for name, numbers in splits.items()}
+    for name, file in stats.tables.items():
+        infos[name] = info(table_features(name), {"train": (file.size_bytes, file.n_rows)})
+    data = DatasetCardData()
+    DatasetInfosDict(infos).to_dataset_card_data(data)
+    listed: list[object] = data["dataset_info"]
+    return listed
 
 
 def _licence(card: Card) -> dict[str, object]:
@@ -79,16 +91,27 @@ def _licence(card: Card) -> dict[str, object]:
 
 
 def configs(stats: Stats) -> list[dict[str, object]]:
-    """The `configs:` of the YAML head: files by name, so that what else lies in the folder is invisible."""
-    images: list[dict[str, object]] = [
-        {"split": name, "path": [shard.path for shard in split.shards]}
-        for name, split in stats.splits.items()
+    """The `configs:` of the YAML head: files by name, so that what else lies in the folder is invisible.
+
+    `datasets` prepares every split of a config that it opens, so each split is a config of its own too.
+    """
+
+    def files_of(split: str) -> dict[str, object]:
+        return {"split": split, "path": [shard.path for shard in stats.splits[split].shards]}
+
+    splits: list[dict[str, object]] = [
+        {"config_name": split, "data_files": [files_of(split)]} for split in stats.splits
     ]
     tables: list[dict[str, object]] = [
         {"config_name": name, "data_files": [{"split": "train", "path": file.path}]}
         for name, file in stats.tables.items()
     ]
-    return [{"config_name": "default", "data_files": images, "default": True}, *tables]
+    whole = {
+        "config_name": "default",
+        "data_files": [files_of(split) for split in stats.splits],
+        "default": True,
+    }
+    return [whole, *splits, *tables]
 
 
 def escape(text: str) -> str:
@@ -100,7 +123,7 @@ def escape(text: str) -> str:
 def _body(card: Card, tree: LabelTree, stats: Stats, pictures: tuple[str, ...]) -> str:
     sections = [f"# {escape(card.title)}", escape(card.description)]
     sections += [f"![{PurePosixPath(picture).stem.split('-')[0]}]({picture})" for picture in pictures]
-    sections += [_counts(tree, stats), _loading(card, tree), _provenance(card, stats)]
+    sections += [_counts(tree, stats), _loading(card, stats), _provenance(card, stats)]
     if card.citation:
         quoted = card.citation.strip().replace("```", "'''")
         sections.append(f"## Citation\n\n```\n{quoted}\n```")
@@ -130,7 +153,8 @@ def _counts(tree: LabelTree, stats: Stats) -> str:
     return "\n".join(lines)
 
 
-def _loading(card: Card, tree: LabelTree) -> str:
+def _loading(card: Card, stats: Stats) -> str:
+    last = list(stats.splits)[-1]
     lines = [
         "## Loading",
         "",
@@ -138,12 +162,13 @@ def _loading(card: Card, tree: LabelTree) -> str:
         "from datasets import load_dataset",
         "",
         'images = load_dataset("path/of/this/folder")           # splits as above',
+        f'{last} = load_dataset("path/of/this/folder", "{last}", split="{last}")   # this split and nothing else',
         'nodes = load_dataset("path/of/this/folder", "nodes")   # the label tree, one row per node',
         "```",
         "",
-        "A level of at most 500 names is a `ClassLabel` (its integer is `class_index` in `nodes`);",
-        "a larger one holds the `node_id`. `tree.json` is the whole tree, `stats.json` has the counts and",
-        "the SHA-256 of every file.",
+        "Every level's column holds `class_index` of `nodes` on that level; where a level has at most",
+        f"{MAX_CLASS_LABEL_NAMES} names it is a `ClassLabel`. `tree.json` is the whole tree, `stats.json` has the",
+        "counts and the SHA-256 of every file.",
     ]
     if card.protocols:
         lines += ["", "| protocol | queries | gallery |", "|---|---|---|"]

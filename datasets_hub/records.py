@@ -58,7 +58,7 @@ class QuarantineRow:
 
 
 class Partition(Protocol):
-    """Rows that one worker reads once, from first to last: a run of an index, or a whole streamed archive.
+    """Rows that one worker reads once, from first to last: a run of an index.
 
     It travels to the worker, so it holds names rather than data.
     """

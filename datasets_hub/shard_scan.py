@@ -20,7 +20,7 @@ from cairnhub.datasets_hub.check_report import Finding
 from cairnhub.datasets_hub.decoding import DECODING_FAULTS, decode_as_datasets, decode_image, open_image
 from cairnhub.datasets_hub.duplicates import LAYOUT_SIZE, NO_LOOK, look
 from cairnhub.datasets_hub.location import Location
-from cairnhub.datasets_hub.schema import image_features, label_values
+from cairnhub.datasets_hub.schema import class_indices, shard_features
 from cairnhub.datasets_hub.stats import ShardFile
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 
@@ -120,10 +120,10 @@ class _Scanner:
         self._location = task.location
         self._card = task.card
         self._with_images = task.with_images
-        self._schema: pa.Schema = image_features(task.tree, task.card.texts, task.with_images).arrow_schema
-        self._values = label_values(task.tree)
+        features = shard_features(task.tree.levels, task.card.texts, task.with_images)
+        self._schema: pa.Schema = features.arrow_schema
+        self._codes = task.tree.codes
         self._levels = task.tree.levels
-        self._first = int(self._values[0, 0])
 
     def scan(self, split: str, shard: ShardFile) -> ShardScan:
         """See `scan_shard`."""
@@ -161,10 +161,10 @@ class _Scanner:
     def _scan_columns(self, table: pa.Table, ids: list[str | None], scan: ShardScan) -> None:
         scan.findings.add("image without an id", (f"row {i}" for i, name in enumerate(ids) if not name))
         # On every level: -1 where null; a label is an orphan unless its whole path is a path of the tree.
-        labels = np.stack([table[level].fill_null(-1).to_numpy() for level in self._levels], axis=1)
-        leaves = labels[:, 0] - self._first
-        inside = (leaves >= 0) & (leaves < len(self._values))
-        expected = np.where(inside[:, None], self._values[np.where(inside, leaves, 0)], -1)
+        labels = class_indices(table, self._levels)
+        leaves = labels[:, 0]
+        inside = (leaves >= 0) & (leaves < len(self._codes))
+        expected = np.where(inside[:, None], self._codes[np.where(inside, leaves, 0)], -1)
         orphans = np.flatnonzero((labels != expected).any(axis=1))
         scan.findings.add(
             "labels that are no path of the tree",

@@ -35,7 +35,7 @@ class ImageTable:
         n_columns: how many others of text stand behind them.
         finest: name of the finest level.
         leaf_index: class index of every leaf.
-        values: what the level columns hold per leaf, shape (n_leaves, L).
+        codes: class index of every leaf on every level, shape (n_leaves, L).
     """
 
     schema: pa.Schema
@@ -43,7 +43,7 @@ class ImageTable:
     n_columns: int
     finest: str
     leaf_index: Mapping[str, int]
-    values: npt.NDArray[np.int64]
+    codes: npt.NDArray[np.int64]
 
     def index_of(self, row: ImageRow) -> int:
         """Class index of a row's leaf, -1 for a row without a label.
@@ -67,7 +67,7 @@ class ImageTable:
         ends = pa.py_buffer(np.array(group.ends, dtype=np.int32))
         images = pa.Array.from_buffers(pa.binary(), len(leaves), [None, ends, pa.py_buffer(group.images)])
         image = pa.StructArray.from_arrays([images, pa.array(group.paths, pa.string())], ["bytes", "path"])
-        labels = [pa.array(column, mask=leaves < 0) for column in self.values[leaves].T]
+        labels = [pa.array(column, mask=leaves < 0) for column in self.codes[leaves].T]
         texts = [
             pa.array([getattr(credit, name) for credit in group.attributions], pa.string())
             for name in self.attribution

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cairnhub.datasets_hub.card import Card
-from cairnhub.datasets_hub.schema import image_features, label_values, table_features
+from cairnhub.datasets_hub.schema import shard_features, table_features
 from cairnhub.datasets_hub.shards import HashedFile, ImageTable, finish
 from cairnhub.datasets_hub.stats import ShardFile
 from cairnhub.hierarchies.label_tree.tree import LabelTree
@@ -16,12 +16,12 @@ from cairnhub.hierarchies.label_tree.tree import LabelTree
 def image_table(tree: LabelTree, card: Card) -> ImageTable:
     """How the rows of a dataset with this tree and the card's columns become Arrow."""
     return ImageTable(
-        schema=image_features(tree, card.texts).arrow_schema,
+        schema=shard_features(tree.levels, card.texts).arrow_schema,
         attribution=[name for name in card.texts if name not in card.columns],
         n_columns=len(card.columns),
         finest=tree.levels[0],
         leaf_index={name: i for i, name in enumerate(tree.names[0])},
-        values=label_values(tree),
+        codes=tree.codes,
     )
 
 

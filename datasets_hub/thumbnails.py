@@ -11,7 +11,7 @@ from fsspec.core import url_to_fs
 from PIL import Image
 
 from cairnhub.datasets_hub.location import PublishedDataset
-from cairnhub.datasets_hub.schema import first_node_id, is_class_label
+from cairnhub.datasets_hub.schema import class_indices
 from cairnhub.datasets_hub.small_images import open_small, read_images, square
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 
@@ -23,13 +23,11 @@ _TYPICAL_BYTES = 2_600
 
 def leaf_codes(published: PublishedDataset, tree: LabelTree) -> dict[str, list[IntArray]]:
     """Class indices on the finest level, per split and file, in row order; -1 for an image without a label."""
-    finest = tree.levels[0]
-    first = 0 if is_class_label(tree, finest) else first_node_id(tree, finest)
+    finest = tree.levels[:1]
 
     def read(uri: str) -> IntArray:
         filesystem, path = url_to_fs(uri, **published.location.options)
-        column = pq.read_table(path, columns=[finest], filesystem=filesystem)[finest]
-        return np.asarray(column.fill_null(first - 1).to_numpy(), dtype=np.int64) - first
+        return class_indices(pq.read_table(path, columns=list(finest), filesystem=filesystem), finest)[:, 0]
 
     return {split: [read(uri) for uri in uris] for split, uris in published.data_files["default"].items()}
 

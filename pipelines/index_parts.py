@@ -1,25 +1,29 @@
-"""The index cut into parts for the writer: runs of rows read by seek, and archives streamed whole."""
+"""The index cut into parts for the writer: runs of its shuffled rows, read by seek."""
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from cairnhub.datasets_hub.records import Attribution, ImageRow, Partition, QuarantineRow
-from cairnhub.pipelines.archives.entry import REPEATED, Entry
+from cairnhub.core.errors import BrokenData
+from cairnhub.datasets_hub.records import Attribution, ImageRow, Partition
+from cairnhub.pipelines.archives.entry import Entry
 from cairnhub.pipelines.archives.kinds import archive_at
 from cairnhub.pipelines.archives.member_reader import MemberReader
-from cairnhub.pipelines.archives.targz import TarGz
+from cairnhub.pipelines.artifacts.index import shuffle_keys
 
 Record = dict[str, Any]
 """One row of the index, as Arrow gives it."""
 _ATTRIBUTION = Attribution.__slots__
+_N_AHEAD = (
+    64  # images that a disk is told of in advance: a shuffled order then reads as fast as that of the archive
+)
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class Index:
     """The rows of `images.parquet` and the files that they lie in.
 
     Attributes:
-        path: `images.parquet`; the rows of a split stand together.
+        path: `images.parquet`; the rows of a split stand together, in the order of `shuffle_keys`.
         store: folder of the fetched files.
         leaf_level: the column with an image's label.
         fingerprint: of the rows and of the files.
@@ -63,7 +67,7 @@ class Index:
 
 @dataclass(frozen=True)
 class SeekPartition:
-    """Rows `start` to `stop` of one split; those of streamed archives among them are left to `StreamPartition`."""
+    """Rows `start` to `stop` of one split."""
 
     index: Index
     split: str
@@ -90,115 +94,82 @@ class SeekPartition:
         """The index, and the archives and loose files of its rows."""
         yield self.index.path
         rows = self.index.rows(self.start, self.stop, ["archive", "member"])
-        places = [(archive_at(self.index.store, row["archive"]), row["member"]) for row in rows]
-        yield from sorted({archive.path_of(member) for archive, member in places if not archive.is_streamed})
+        yield from sorted(
+            {archive_at(self.index.store, row["archive"]).path_of(row["member"]) for row in rows}
+        )
 
     def read(self) -> Iterator[ImageRow]:
         """The images in the order of the index."""
         with MemberReader(self.index.store) as reader:
+            ahead: deque[Record] = deque()
             for record in self.index.rows(self.start, self.stop):
-                if not archive_at(self.index.store, record["archive"]).is_streamed:
-                    yield self.index.image(record, reader.read(_entry(record)))
+                reader.will_read(_entry(record))
+                ahead.append(record)
+                if len(ahead) > _N_AHEAD:
+                    yield self._image(ahead.popleft(), reader)
+            for record in ahead:
+                yield self._image(record, reader)
 
-
-@dataclass(frozen=True)
-class StreamPartition:
-    """A whole streamed archive; the images of all its splits come in its own order."""
-
-    index: Index
-    archive: TarGz
-    splits: tuple[str, ...]
-    size_bytes: int
-
-    @property
-    def name(self) -> str:
-        """The archive."""
-        return str(self.archive)
-
-    @property
-    def fingerprint(self) -> str:
-        """That of the index."""
-        return self.index.fingerprint
-
-    def reads(self) -> tuple[Path, ...]:
-        """The index and the archive."""
-        return (self.index.path, *self.archive.reads())
-
-    def read(self) -> Iterator[ImageRow | QuarantineRow]:
-        """The images that the index asks for; last, the ones that the archive does not hold."""
-        table = pq.read_table(self.index.path, filters=pc.field("archive") == self.archive.name)
-        places = {member: place for place, member in enumerate(table["member"].to_pylist())}
-        taken = np.zeros(len(places), dtype=bool)
-        for member in self.archive.members():
-            place = places.get(member.name)
-            reason = REPEATED if place is not None and taken[place] else member.refusal
-            if place is None or taken[place]:
-                if reason:
-                    yield QuarantineRow(None, None, member.name, reason)
-                continue
-            taken[place] = True
-            record = _record(table, place)
-            yield _quarantined(record, reason) if reason else self.index.image(record, member.content)
-        for place in np.flatnonzero(~taken).tolist():
-            yield _quarantined(_record(table, place), f"not in {self.archive}")
+    def _image(self, record: Record, reader: MemberReader) -> ImageRow:
+        return self.index.image(record, reader.read(_entry(record)))
 
 
 def cut_parts(index: Index, shard_size_bytes: int) -> list[Partition]:
-    """All rows of an index as parts, each of one shard or one archive.
+    """All rows of an index as parts of at most a shard each, split by split.
 
     Args:
-        index: the rows.
+        index: the rows; those of streamed archives are unpacked (`unpack_streamed`).
         shard_size_bytes: the most that a shard may hold.
+
+    Raises:
+        BrokenData: the rows are not in their shuffled order.
     """
-    table = pq.read_table(index.path, columns=["split", "archive", "size_bytes"])
-    archives = [archive_at(index.store, name) for name in pc.unique(table["archive"]).to_pylist()]
-    streamed = [archive for archive in archives if isinstance(archive, TarGz)]
-    is_streamed = pc.is_in(table["archive"], pa.array([archive.name for archive in streamed], pa.string()))
-    sizes = pc.if_else(is_streamed, 0, table["size_bytes"]).to_numpy()
+    table = pq.read_table(index.path, columns=["split", "image_id", "size_bytes"])
+    keys = shuffle_keys(table["image_id"].to_pandas())
+    sizes = table["size_bytes"].to_numpy()
     parts: list[Partition] = []
-    splits = sorted(pc.unique(table["split"]).to_pylist(), key=lambda split: (split != "train", split))
-    for split in splits:
+    for split in sorted(pc.unique(table["split"]).to_pylist(), key=lambda split: (split != "train", split)):
         rows = np.flatnonzero(pc.equal(table["split"], split).to_numpy(zero_copy_only=False))
-        first = int(rows[0])
-        for start, stop in cut_runs(sizes[rows], shard_size_bytes):
+        first, of_split = int(rows[0]), slice(int(rows[0]), int(rows[-1]) + 1)
+        if len(rows) != of_split.stop - first or (keys[of_split][1:] < keys[of_split][:-1]).any():
+            raise BrokenData(f"{index.path}: its rows are not in their order; run the index stage again")
+        for start, stop in cut_runs(keys[of_split], sizes[of_split], shard_size_bytes):
             size_bytes = int(sizes[first + start : first + stop].sum())
-            if size_bytes:
-                parts.append(SeekPartition(index, split, first + start, first + stop, size_bytes))
-    for archive in sorted(streamed, key=str):
-        here = set(table.filter(pc.field("archive") == archive.name)["split"].to_pylist())
-        size_bytes = archive.path_of("").stat().st_size
-        parts.append(
-            StreamPartition(index, archive, tuple(split for split in splits if split in here), size_bytes)
-        )
+            parts.append(SeekPartition(index, split, first + start, first + stop, size_bytes))
     return parts
 
 
-def cut_runs(sizes_bytes: Sequence[int] | npt.NDArray[np.int64], limit_bytes: int) -> list[tuple[int, int]]:
-    """Cut rows, in their order, into runs of nearly equal bytes.
+def cut_runs(
+    keys: npt.NDArray[np.uint64], sizes_bytes: npt.NDArray[np.int64], limit_bytes: int
+) -> list[tuple[int, int]]:
+    """Cut rows into runs: the range of all keys is halved, and each half again, until its rows fit the limit.
 
-    A run is above the limit only next to a row of more than half the limit; the writer cuts that run again.
+    So a row that comes or goes changes the run that its key falls into and no other.
+
+    Args:
+        keys: of the rows, ascending.
+        sizes_bytes: of the rows.
+        limit_bytes: the most that a run holds; a single row may be above.
 
     Returns:
-        First row and row after the last, for every run.
+        First row and row after the last, for every run that has rows.
     """
-    sizes = np.asarray(sizes_bytes, dtype=np.int64)
-    ends = np.cumsum(sizes)
-    total = int(ends[-1])
-    room = max(limit_bytes - int(sizes.max()), limit_bytes // 2, 1)  # a run may pass its share by a row
-    n_runs = max(1, -(-total // room))
-    targets = total * np.arange(1, n_runs) // n_runs
-    cuts = np.unique(np.concatenate([[0], np.searchsorted(ends, targets, side="right"), [len(ends)]]))
-    return list(zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True))
+    ends = np.concatenate([[0], np.cumsum(sizes_bytes, dtype=np.int64)])
+    runs: list[tuple[int, int]] = []
+
+    def halve(start: int, stop: int, low: int, width: int) -> None:
+        """Rows `start` to `stop`, whose keys lie from `low` to `low + width`."""
+        if stop - start <= 1 or ends[stop] - ends[start] <= limit_bytes or width == 1:
+            runs.extend([(start, stop)] * (stop > start))
+            return
+        middle = low + width // 2
+        cut = start + int(np.searchsorted(keys[start:stop], np.uint64(middle)))
+        halve(start, cut, low, width // 2)
+        halve(cut, stop, middle, width // 2)
+
+    halve(0, len(keys), 0, 1 << 64)
+    return runs
 
 
 def _entry(record: Record) -> Entry:
     return Entry(record["archive"], record["member"], record["offset"], record["size_bytes"])
-
-
-def _record(table: pa.Table, place: int) -> Record:
-    record: Record = table.slice(place, 1).to_pylist()[0]
-    return record
-
-
-def _quarantined(record: Record, reason: str) -> QuarantineRow:
-    return QuarantineRow(record["image_id"], record["split"], record["member"], reason)

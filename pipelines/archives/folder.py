@@ -1,21 +1,31 @@
 """Files of their own, in a folder of the store: listed and read as if the folder were an archive."""
 
+import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from cairnhub.core.errors import NotFound
-from cairnhub.pipelines.archives.entry import Entry
+from cairnhub.pipelines.archives.entry import Entry, refusal_of_name, shown
+
+DANGLING = "refused: a link that leads nowhere"
+NO_FILE = "refused: no regular file"
 
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder of the store: `name` is its path below `store`, by default the store itself."""
+    """A folder of the store: `name` is its path below `store`, by default the store itself.
+
+    Attributes:
+        fetched: the files of the store that count, by their paths below it; None: all that lie there.
+    """
 
     is_streamed: ClassVar[bool] = False
     store: Path
     name: str = "."
+    fetched: frozenset[str] | None = None
 
     def __str__(self) -> str:
         return self.name
@@ -25,11 +35,11 @@ class Folder:
         return self.store / member
 
     def reads(self) -> Iterator[Path]:
-        """Every file below it."""
-        return (self.store / entry.member for entry in self.entries())
+        """Every good file below it."""
+        return (self.store / entry.member for entry in self.entries() if entry.refusal is None)
 
     def entries(self) -> list[Entry]:
-        """The files below the folder, by path; a member's name is its path below the store.
+        """The files below the folder and below linked folders, by path; a member's name is its path below the store.
 
         Raises:
             CairnError: no such folder.
@@ -37,10 +47,32 @@ class Folder:
         folder = self.store / self.name
         if not folder.is_dir():
             raise NotFound(f"{folder} is missing: run the fetch stage again")
-        files = sorted(path for path in folder.rglob("*") if path.is_file())
-        return [
-            Entry(None, path.relative_to(self.store).as_posix(), None, path.stat().st_size) for path in files
-        ]
+        prefix = "" if self.name == "." else f"{self.name.rstrip('/')}/"
+        names = self._below(folder) if self.fetched is None else self.fetched
+        inside = sorted((name for name in names if name.startswith(prefix)), key=lambda name: name.split("/"))
+        return [self._entry(name) for name in inside]
+
+    def _below(self, folder: Path) -> Iterator[str]:
+        """Paths below the store of what lies below a folder, but folders."""
+        above = {folder: {os.path.realpath(folder)}}
+        for root, folders, files in os.walk(folder, followlinks=True):
+            seen = above.pop(Path(root))
+            for name in list(folders):
+                real = os.path.realpath(path := Path(root, name))
+                above[path] = seen | {real}
+                if real in seen:  # a link to a folder that it lies in: that way there is no end
+                    folders.remove(name)
+            yield from (Path(root, name).relative_to(self.store).as_posix() for name in files)
+
+    def _entry(self, name: str) -> Entry:
+        try:
+            status = (self.store / name).stat()
+        except OSError:
+            if (self.store / name).exists():
+                raise
+            return Entry(None, shown(name), None, 0, DANGLING)
+        refusal = refusal_of_name(name) or (None if stat.S_ISREG(status.st_mode) else NO_FILE)
+        return Entry(None, shown(name), None, status.st_size, refusal)
 
     def open(self) -> "OpenFolder":
         """The folder, to read files by name."""

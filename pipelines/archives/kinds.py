@@ -55,11 +55,12 @@ def archive_at(store: Path, name: str | None) -> Tar | Zip | TarGz | Folder:
     """
     if name is None:
         return Folder(store)
-    if name.endswith(".tar"):
+    lower = name.lower()
+    if lower.endswith(".tar"):
         return Tar(store, name)
-    if name.endswith((".tar.gz", ".tgz")):
+    if lower.endswith((".tar.gz", ".tgz")):
         return TarGz(store, name)
-    if name.endswith(".zip"):
+    if lower.endswith(".zip"):
         return Zip(store, name)
     return Folder(store, name)
 

@@ -6,6 +6,7 @@ from typing import Self
 from cairnhub.core.errors import BrokenData, NotFound
 from cairnhub.pipelines.archives.entry import MAX_MEMBER_BYTES, Entry
 from cairnhub.pipelines.archives.kinds import OpenArchive, archive_at
+from cairnhub.pipelines.archives.tar import OpenTar
 
 
 class MemberReader:
@@ -40,6 +41,12 @@ class MemberReader:
                 "run the stages fetch and index again"
             )
         return content
+
+    def will_read(self, entry: Entry) -> None:
+        """Let a tar that is open already begin to fetch what is read soon."""
+        archive = self._open.get(entry.archive)
+        if isinstance(archive, OpenTar) and _is_plausible(entry):
+            archive.will_read(entry)
 
     def _opened(self, name: str | None) -> OpenArchive:
         if name not in self._open:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, ClassVar, NoReturn
 
-from cairnhub.core.errors import BadInput, BrokenData, CairnError, NotFound
-from cairnhub.pipelines.archives.entry import DAMAGED, MAX_MEMBER_BYTES, REPEATED, Entry, Member
-from cairnhub.pipelines.archives.tar import Header, infos, refusal_of
+from cairnhub.core.errors import BadInput, CairnError, NotFound
+from cairnhub.pipelines.archives.damage import damaged
+from cairnhub.pipelines.archives.entry import DAMAGED, Entry, Member, with_replaced
+from cairnhub.pipelines.archives.tar import HOW_READ, infos, refusal_of
 
 _BUFFER_BYTES = 1 << 16
 
@@ -39,13 +40,10 @@ class TarGz:
         Raises:
             CairnError: missing, damaged or truncated archive.
         """
-        entries: list[Entry] = []
-        seen: set[str] = set()
-        for member in self.members():
-            refusal = member.refusal or (REPEATED if member.name in seen else None)
-            seen.add(member.name)
-            entries.append(Entry(self.name, member.name, None, len(member.content), refusal))
-        return entries
+        return with_replaced(
+            Entry(self.name, member.name, member.offset, len(member.content), member.refusal)
+            for member in self.members()
+        )
 
     def open(self) -> NoReturn:
         """Refuse: members of it are not read one by one.
@@ -66,36 +64,20 @@ class TarGz:
         try:
             with (
                 gzip.open(path) as content,
-                tarfile.open(
-                    fileobj=content,
-                    mode="r|",
-                    bufsize=_BUFFER_BYTES,
-                    tarinfo=Header,
-                    encoding="utf-8",
-                    errors="replace",
-                ) as tar,
+                tarfile.open(fileobj=content, mode="r|", bufsize=_BUFFER_BYTES, **HOW_READ) as tar,
             ):
-                for info in infos(tar, path):
+                for info in infos(tar, path):  # to the end of the file, where the checksum stands
                     refusal = refusal_of(info)
-                    yield Member(info.name, b"" if refusal else _content(tar, info), refusal)
+                    yield Member(
+                        info.name, b"" if refusal else _content(tar, info), info.offset_data, refusal
+                    )
                     last = info.name
-                _drain(content)
         except FileNotFoundError as error:
             raise NotFound(f"{path} is missing: run the fetch stage again") from error
         except CairnError:
             raise
         except DAMAGED as error:
-            raise BrokenData(
-                f"{path}: damaged archive ({error}; last whole member: {last}): delete it and run the fetch stage again"
-            ) from error
-
-
-def _drain(content: gzip.GzipFile) -> None:
-    """Read to the end, where the checksum stands; behind the last member there is padding and no more."""
-    for _ in range(MAX_MEMBER_BYTES // _BUFFER_BYTES):
-        if not content.read(_BUFFER_BYTES):
-            return
-    raise tarfile.ReadError("no end behind the last member")
+            raise damaged(path, "gzipped tar", f"{error}; last whole member: {last}") from error
 
 
 def _content(tar: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:

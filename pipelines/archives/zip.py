@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import ClassVar
 
 from cairnhub.core.errors import BrokenData, NotFound
+from cairnhub.pipelines.archives.damage import damaged
 from cairnhub.pipelines.archives.entry import (
     DAMAGED,
     MAX_MEMBER_BYTES,
     MAX_MEMBERS,
-    REPEATED,
     TOO_LARGE,
     Entry,
     refusal_of_name,
+    with_replaced,
 )
 
 
@@ -49,13 +50,10 @@ class Zip:
         opened.close()
         if len(infos) > MAX_MEMBERS:
             raise BrokenData(f"{path}: more than {MAX_MEMBERS:,} members: not an archive of images")
-        entries: list[Entry] = []
-        seen: set[str] = set()
-        for info in infos:
-            refusal = _refusal_of(info) or (REPEATED if info.filename in seen else None)
-            seen.add(info.filename)
-            entries.append(Entry(self.name, info.filename, info.header_offset, info.file_size, refusal))
-        return entries
+        return with_replaced(
+            Entry(self.name, info.filename, info.header_offset, info.file_size, _refusal_of(info))
+            for info in infos
+        )
 
     def open(self) -> "OpenZip":
         """The zip, to read members by name.
@@ -79,7 +77,7 @@ class Zip:
 
 
 class OpenZip:
-    """A zip that is being read; of members with the same name the first counts, as `Zip.entries` lists it.
+    """A zip that is being read; of members with the same name the last counts, as `Zip.entries` lists it.
 
     Raises:
         CairnError: missing or damaged zip.
@@ -88,13 +86,10 @@ class OpenZip:
     def __init__(self, path: Path) -> None:
         try:
             self._zip = zipfile.ZipFile(path)
-            self._zip.NameToInfo = {info.filename: info for info in reversed(self._zip.filelist)}
         except FileNotFoundError as error:
             raise NotFound(f"{path} is missing: run the fetch stage again") from error
         except DAMAGED as error:
-            raise BrokenData(
-                f"{path}: damaged zip ({error}): delete it and run the fetch stage again"
-            ) from error
+            raise damaged(path, "zip", str(error)) from error
         self.infos = self._zip.filelist
 
     def read(self, entry: Entry) -> bytes:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,6 +17,7 @@ from cairnhub.hierarchies.label_tree.label_rules import Twins
 
 ROWS_PER_GROUP = 10_000
 """Row groups of the index: a part of it reads those that it needs."""
+_SHUFFLE_SEED = "cairn: row order"  # 16 bytes
 _TEXT = pa.string()
 _QUARANTINE = pa.schema([("image_id", _TEXT), ("split", _TEXT), ("path", _TEXT), ("reason", _TEXT)])
 
@@ -30,6 +32,8 @@ class IndexCounts:
         fetched: hash of the manifest: a streamed archive may change while the rows stay; then what is published is
             stale.
         levels: the label columns, fine -> coarse.
+        n_unnamed: members of archives, and files of folders, that no list names; `unnamed.parquet` has them all.
+        unnamed: the first ten of them.
         qualified: level -> name -> the labels that it became, where it stood under two parents or for no name.
         twins: whether labels that differ only by case, spaces or Unicode form are `keep`t apart.
     """
@@ -40,6 +44,8 @@ class IndexCounts:
     excluded: dict[str, dict[str, int]]
     fetched: str
     levels: tuple[str, ...]
+    n_unnamed: int
+    unnamed: tuple[str, ...]
     qualified: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     twins: Twins = "refuse"
 
@@ -49,8 +55,9 @@ class IndexFolder:
     """The folder of an index.
 
     Attributes:
-        folder: with `images.parquet` (rows of a split stand together), `quarantine.parquet`, `counts.json` and
-            `card.json`; some sources add `names.parquet`, `published_labels.parquet`, `superclasses.json`.
+        folder: with `images.parquet` (rows of a split stand together, in the order of `shuffle_keys`),
+            `quarantine.parquet`, `unnamed.parquet`, `counts.json` and `card.json`; some sources add `names.parquet`,
+            `published_labels.parquet`, `superclasses.json`.
     """
 
     folder: Path
@@ -69,6 +76,11 @@ class IndexFolder:
     def quarantine(self) -> Path:
         """Listed images that cannot be had, then members that must not be read; `reason` says why."""
         return self.folder / "quarantine.parquet"
+
+    @property
+    def unnamed(self) -> Path:
+        """Column `path`: members of archives, and files of folders, that no list names."""
+        return self.folder / "unnamed.parquet"
 
     def counts(self) -> IndexCounts:
         """What became of the listed images.
@@ -116,8 +128,9 @@ class IndexFolder:
         return read_json(path, dict[str, list[str]]) if path.is_file() else {}
 
     def save_images(self, images: pd.DataFrame) -> None:
-        """Write the rows split by split, a row group at a time: a sorted copy of all would double the memory."""
-        order = np.argsort(images["split"].factorize(sort=True)[0], kind="stable")
+        """Write the rows split by split, shuffled, a row group at a time: a copy of all would double the memory."""
+        splits = images["split"].factorize(sort=True)[0]
+        order = np.lexsort((shuffle_keys(images["image_id"]), splits))
         schema = pa.Schema.from_pandas(images, preserve_index=False)
         with pq.ParquetWriter(self.images, schema) as file:
             for start in range(0, len(order), ROWS_PER_GROUP):
@@ -138,6 +151,14 @@ class IndexFolder:
             published.to_parquet(self.folder / "published_labels.parquet", index=False)
         if superclasses:
             _write_json(self.folder / "superclasses.json", dict(superclasses))
+
+
+def shuffle_keys(image_ids: "pd.Series[str]") -> npt.NDArray[np.uint64]:
+    """By which rows are ordered within a split: a keyed hash (SipHash) of the id, evenly spread over 64 bits.
+
+    An image keeps its key whatever else there is, so that others that come or go leave the order of the rest.
+    """
+    return pd.util.hash_array(image_ids.to_numpy(object), hash_key=_SHUFFLE_SEED, categorize=False)
 
 
 def _write_json(path: Path, content: object) -> None:

@@ -14,7 +14,7 @@ from cairnhub.core.files import is_held
 from cairnhub.core.hashing import sha256_of
 from cairnhub.datasets_hub.loader import describe
 from cairnhub.datasets_hub.location import PublishedDataset
-from cairnhub.datasets_hub.schema import image_features
+from cairnhub.datasets_hub.schema import shard_features
 from cairnhub.datasets_hub.stats import ShardFile
 from cairnhub.hierarchies.review.decisions import read_decisions
 from cairnhub.pipelines.doctor.diagnosis import DAY_S, Diagnosis, Repair, age_s
@@ -77,7 +77,7 @@ def shards_of(published: PublishedDataset) -> list[Shard]:
         CairnError: its tree is not the one that it was published with, or it names a file outside of its folder.
     """
     stats, tree = published.stats, published.tree()
-    schema = image_features(tree, published.card.texts, stats.with_images).arrow_schema
+    schema = shard_features(tree.levels, published.card.texts, stats.with_images).arrow_schema
     images = [shard for split in stats.splits.values() for shard in split.shards]
     return [
         *(Shard(Path(published.location.file(file.path)), file, schema) for file in images),

@@ -187,11 +187,13 @@ class TableSource(Strict):
 
     format: Literal["table"]
     labels: FileName
-    """The CSV's name inside the mirror."""
+    """The CSV's name inside the mirror; cells are separated by commas, by tabs where it ends in `.tsv`."""
     images: tuple[FileName, ...] = Field(min_length=1)
-    """Folders or `.tar` files inside the mirror that hold the images."""
+    """Folders, or `.tar`, `.tar.gz`, `.tgz` or `.zip` files, inside the mirror that hold the images."""
     path: str = "path"
     """The CSV column with an image's path: seen from the mirror, or the member's name inside a tar."""
+    multiline: bool = False
+    """Whether cells of the CSV may have line breaks."""
     levels: Levels
     """The CSV columns of the levels, fine -> coarse."""
     qualify: Qualify = "parent"

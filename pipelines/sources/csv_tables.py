@@ -1,8 +1,11 @@
 """CSVs as others write them: text columns, read strictly and in little memory."""
 
+import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
+from typing import TextIO
 
 import pandas as pd
 
@@ -11,6 +14,8 @@ from cairnhub.core.text import quoted
 
 ROWS_AT_ONCE = 10_000
 """Of a CSV: those being read take many times the memory of those that are read."""
+SHOWN = 60
+"""Characters of a faulty cell that a message quotes."""
 
 
 def is_in(names: "pd.Series[str]", known: "pd.Index[str]") -> "pd.Series[bool]":
@@ -18,32 +23,84 @@ def is_in(names: "pd.Series[str]", known: "pd.Index[str]") -> "pd.Series[bool]":
     return pd.Series(known.get_indexer(pd.Index(names)) >= 0, names.index)
 
 
-def read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """Read text columns of a CSV; absent values are empty strings.
+def read_csv(path: Path, columns: Sequence[str], is_multiline: bool = False) -> pd.DataFrame:
+    """Read text columns of a CSV, or of a `.tsv`; absent values are empty strings.
+
+    Args:
+        path: the file, in UTF-8; blank lines count for nothing.
+        columns: those that it must have; all that it has are read.
+        is_multiline: whether cells may have line breaks. Else a quote that is left open is an error: it would swallow
+            the rows that follow.
+
+    Returns:
+        The rows. Their index is the line of the file that each begins at, from 1.
 
     Raises:
-        CairnError: the file is missing, is no CSV, or lacks one of `columns` or has it twice.
+        CairnError: the file is missing, is no CSV, or lacks one of `columns` or has it twice; or a row has its quotes
+            not in order, or more or fewer cells than the header. Names the line.
     """
     try:
-        with pd.read_csv(
-            path, dtype=str, keep_default_na=False, encoding="utf-8", chunksize=ROWS_AT_ONCE
-        ) as pieces:
-            frame = pd.concat(pieces)
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = _rows(file, path, is_multiline)
+            _, cells = next(rows, (1, []))
+            header = pd.Index(_told_apart(cells, columns))
+            pieces = [pd.DataFrame(columns=header, dtype="str")]
+            require_columns(pieces[0], columns, path)
+            while some := list(islice(rows, ROWS_AT_ONCE)):
+                lines, records = zip(*some, strict=True)
+                pieces.append(pd.DataFrame(records, pd.Index(lines), header, dtype="str"))
     except FileNotFoundError as error:
         raise NotFound(f"{path} is missing: run the fetch stage again") from error
-    except (ValueError, OSError) as error:  # pandas' own errors and those of encodings are ValueErrors
+    except (UnicodeDecodeError, OSError) as error:
         raise BrokenData(
-            f"{path}: not a readable CSV: {str(error).strip()}; fetch it again, or save it as a CSV in UTF-8"
+            f"{path}: not a readable CSV: {error}; fetch it again, or save it as a CSV in UTF-8"
         ) from error
-    require_columns(frame, columns, path)
-    if repeated := [column for column in columns if f"{column}.1" in frame.columns]:
-        raise BadInput(f"{path}: two columns are called {repeated[0]!r}; rename or remove one")
-    if not isinstance(frame.index, pd.RangeIndex):  # pandas then takes the first column for the rows' names
+    return pd.concat(pieces[1:] or pieces)
+
+
+def _rows(file: TextIO, path: Path, is_multiline: bool) -> Iterator[tuple[int, list[str]]]:
+    """The rows, the header first, each with the line that it begins at; all have as many cells as the header."""
+    reader = csv.reader(file, delimiter="\t" if path.suffix == ".tsv" else ",", strict=True)
+    n_columns, line = 0, 1
+    try:
+        for cells in reader:
+            if cells and (len(cells) > 1 or not cells[0].isspace()):
+                n_columns = n_columns or len(cells)
+                if reader.line_num > line and not is_multiline:
+                    raise _left_open(
+                        f"{path}:{line}", next(cell for cell in cells if re.search("[\r\n]", cell))
+                    )
+                if len(cells) != n_columns:
+                    raise BadInput(
+                        f"{path}:{line}: cells: {len(cells)}, where the header has {n_columns}; a cell with a comma "
+                        "must stand in quotes, and an empty one needs its comma"
+                    )
+                yield line, cells
+            line = reader.line_num + 1
+    except csv.Error as error:
+        if "end of data" in str(error) or "field limit" in str(error):
+            raise _left_open(f"{path}:{line}", "") from error
         raise BadInput(
-            f"{path}:2: more cells than the header has columns; add the missing name to the header"
-        )
-    frame.index = pd.RangeIndex(2, len(frame) + 2)  # the line, below the header's
-    return frame
+            f"{path}:{line}: {error}: a cell that has quotes must stand in quotes, and those inside be doubled, as in "
+            '"5"" tall"'
+        ) from error
+
+
+def _left_open(where: str, cell: str) -> BadInput:
+    shown = f" ({cell[:SHOWN]!r})" if cell else ""
+    return BadInput(
+        f"{where}: a quote at the beginning of a cell is not closed in its line{shown} and would swallow the rows that "
+        'follow; write """5 in tall" for a cell that begins with a quote, or declare multiline: true for a table whose '
+        "cells have line breaks"
+    )
+
+
+def _told_apart(header: Sequence[str], columns: Sequence[str]) -> list[str]:
+    """The header, in which repeated names that nobody asks for get the number of their column."""
+    return [
+        f"{name}.{place}" if name in header[:place] and name not in columns else name
+        for place, name in enumerate(header)
+    ]
 
 
 def require_columns(frame: pd.DataFrame, columns: Sequence[str], path: Path) -> None:
@@ -56,6 +113,8 @@ def require_columns(frame: pd.DataFrame, columns: Sequence[str], path: Path) -> 
         repeated = frame.columns[frame.columns.duplicated()]
         raise BadInput(f"{path}: two columns are called {quoted(repeated[:1])}; rename or remove one")
     missing = [column for column in columns if column not in frame.columns]
+    if missing and frame.columns.empty:
+        raise BrokenData(f"{path}: empty; its first line must name the columns {quoted(columns)}")
     if missing:
         only = str(frame.columns[0])
         hint = "; separate cells by commas" if len(frame.columns) == 1 and re.search(r"[;\t|]", only) else ""

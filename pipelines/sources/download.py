@@ -14,15 +14,23 @@ from tqdm import tqdm
 
 from cairnhub.core.errors import CairnError, NoSpace, Unreachable
 from cairnhub.pipelines.executors.local import HERE, Executor
-from cairnhub.pipelines.sources.download_errors import NoNetwork, by_hand, disk_error, mismatch, together
+from cairnhub.pipelines.sources.download_errors import (
+    NoNetwork,
+    by_hand,
+    disk_error,
+    mismatch,
+    together,
+    wrong_size,
+)
 from cairnhub.pipelines.sources.ledger import FetchedFile, Ledger
-from cairnhub.pipelines.sources.partial_file import ENDINGS, Content, Hasher, PartialFile
+from cairnhub.pipelines.sources.partial_file import ENDINGS, Content, Hasher, PartialFile, beside
 from cairnhub.pipelines.sources.registry import MANUAL, RegistryRow
 from cairnhub.pipelines.sources.transport import (
     CHUNK_BYTES,
     Interrupted,
     NoAnswer,
     announced_bytes,
+    is_file,
     open_body,
 )
 
@@ -116,7 +124,8 @@ def fetch_all(
     wanted = [row for row in rows if fetched[row.name] is None]
     _announce_manual(wanted, folder, base)
     sizes = _sizes(wanted, folder, base, n_connections)
-    present = [folder / f"{row.name}{ending}" for row in wanted for ending in ("", ".part")]
+    targets = [folder / row.name for row in wanted]
+    present = [*targets, *(beside(target, ".part") for target in targets)]
     have = sum(path.stat().st_size for path in present if path.is_file())
     _check_space(folder, sum(size or 0 for size in sizes) - have)
     jobs = [FetchJob(row, _address(row, base), folder, timeout_s, n_retries) for row in wanted]
@@ -176,8 +185,8 @@ class FetchJob:
     def writes(self) -> Iterator[Path]:
         """The file, or a piece of it, or what came in its place."""
         target = self.folder / self.row.name
-        names = (target.name, *(f"{target.name}{ending}" for ending in ENDINGS))
-        return (path for name in names if (path := target.with_name(name)).is_file())
+        paths = (target, *(beside(target, ending) for ending in ENDINGS))
+        return (path for path in paths if path.is_file())
 
     def bring(self, progress: Callable[[int], None], stop: threading.Event) -> FetchedFile:
         """Leave alone, accept or download the file."""
@@ -302,8 +311,9 @@ def _gather(row: RegistryRow, url: str, part: PartialFile, policy: _Policy) -> C
             return content
         policy.progress(-content.size_bytes)
         if not (is_spliced and may_restart):
-            part.keep_damaged()
-            raise mismatch(row, url, content, part.damaged_path)
+            kept = None if is_file(url) else part.keep_damaged()
+            part.clear()
+            raise mismatch(row, url, content, kept)
         part.clear()  # a crash may have torn an earlier piece: begin anew, once
         is_spliced, may_restart = False, False
 
@@ -318,6 +328,8 @@ def _continue(row: RegistryRow, url: str, part: PartialFile, policy: _Policy) ->
         return hasher.content()
     try:
         with open_body(url, part.size_bytes, part.validator, policy.timeout_s) as body:
+            if is_file(url) and body.total is not None and row.size_bytes not in (None, body.total):
+                raise wrong_size(row, url, body.total)  # no try will change it
             if body.start == 0:
                 part.begin(body.validator)
             else:

@@ -21,12 +21,21 @@ def disk_error(error: OSError, path: Path) -> CairnError:
     return Unreachable(f"{path}: cannot be written ({error})")
 
 
-def mismatch(row: RegistryRow, url: str, content: Content, damaged: Path) -> CairnError:
-    """Other bytes came than the registry promises."""
+def mismatch(row: RegistryRow, url: str, content: Content, damaged: Path | None) -> CairnError:
+    """Other bytes came than the registry promises; `damaged` is where they were put, None where they lie still."""
+    moved = f"; they were moved to {damaged}" if damaged else ""
     return BrokenData(
         f"{row.name}: {url} gives other bytes than registered: expected {_expected(row)}, found "
-        f"{content.size_bytes:,} bytes, {content.digest}; they were moved to {damaged}. Try another "
-        "mirror, or correct the registry if the authors published a new version"
+        f"{content.size_bytes:,} bytes, {content.digest}{moved}. Try another mirror, or correct the registry if the "
+        "authors published a new version"
+    )
+
+
+def wrong_size(row: RegistryRow, url: str, size_bytes: int) -> CairnError:
+    """A file on a disk is not as large as registered: it need not be read to know that it is another."""
+    return BrokenData(
+        f"{row.name}: {url} has {size_bytes:,} bytes, not the {row.size_bytes:,} registered: a part of the file, or "
+        "another version. Get a whole copy, or correct the registry if the authors published a new version"
     )
 
 

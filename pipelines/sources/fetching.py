@@ -1,17 +1,21 @@
 """From `params.yaml` to verified files in the store: which files, from where, and the manifest of what came."""
 
 import json
+import logging
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from cairnhub.core.errors import BadInput, CairnError
+from cairnhub.core.errors import BadInput, BrokenData, CairnError, NotFound
 from cairnhub.core.files import write_text_atomic
+from cairnhub.core.hashing import sha256_of
 from cairnhub.core.parse import read_json
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.executors.local import HERE
 from cairnhub.pipelines.samples.generate import SAMPLES, generate
 from cairnhub.pipelines.sources.download import fetch_all
-from cairnhub.pipelines.sources.ledger import FetchedFile
+from cairnhub.pipelines.sources.ledger import FetchedFile, Ledger
 from cairnhub.pipelines.sources.readers import reader, subset_of
 from cairnhub.pipelines.sources.registered_counts import check_counts, expected_counts
 from cairnhub.pipelines.sources.registry import (
@@ -22,6 +26,8 @@ from cairnhub.pipelines.sources.registry import (
     write_registry,
 )
 from cairnhub.pipelines.sources.source_reader import SourceReader
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -109,7 +115,7 @@ def _hashed_rows(context: Context, source: SourceReader, origin: Origin) -> list
 
 def _with_accepted(rows: list[RegistryRow], manifest: Path) -> list[RegistryRow]:
     """Hold a file that came by hand to what the manifest recorded when it was accepted."""
-    recorded = {name: f"sha256:{file.sha256}" for name, file in read_manifest(manifest).items()}
+    recorded = {name: file.content_hash for name, file in read_manifest(manifest).items()}
     return [
         replace(row, hash=row.hash or recorded.get(row.name)) if row.url.startswith(MANUAL) else row
         for row in rows
@@ -149,25 +155,79 @@ def _fetch_rows(context: Context, origin: Origin, rows: list[RegistryRow]) -> li
 
 
 def require_fetched(context: Context) -> None:
-    """Make sure that the store still holds what the manifest says, and the manifest all that the subset needs.
+    """Make sure that the store holds the very bytes that the manifest says, and the manifest all that the subset needs.
 
-    DVC tracks the manifest, not the store: after a fresh clone or a cleared disk the manifest may be there
-    and the files may not.
+    DVC tracks the manifest, not the store: after a fresh clone or a cleared disk the files may not be there, and those
+    that are may be of another commit or project. What was hashed once is known by the ledger.
+
+    Raises:
+        CairnError: other bytes than those of the manifest are all that can be had; names file and hashes.
     """
     files = read_manifest(context.paths.manifest)
-    is_there = all(_has_size(context.paths.store / name, file.size_bytes) for name, file in files.items())
-    if not files or not is_there or not files.keys() >= set(_needed_names(context)):
+    if not files or not files.keys() >= set(_needed_names(context)):
         fetch(context)
+        return
+    lost = _unverified(context, files.values())
+    if lost:
+        try:
+            _bring_back(context, lost)
+        except (BrokenData, NotFound) as error:
+            manifest = context.paths.manifest.relative_to(context.paths.root)
+            where = f"{manifest} lists a file that neither {context.paths.store} nor its source has as it was then"
+            stage = f"cairn stage fetch {context.dataset} {context.scale}"
+            raise error.within(where).with_advice(
+                f"or take the files as they are now: `{stage}`, then `dvc repro`"
+            ) from error
+
+
+def _unverified(context: Context, files: Iterable[FetchedFile]) -> list[FetchedFile]:
+    """Files that are gone from the store, or have other bytes there; what the ledger does not know is hashed once."""
+    store = context.paths.store
+    ledger = Ledger(store)
+    unknown = [file for file in files if not ledger.find(file.name, file.size_bytes, file.content_hash)]
+    whole = [file for file in unknown if _has_size(store / file.name, file.size_bytes)]
+    if whole:
+        log.info(f"{context.dataset}: hashing {len(whole):,} files in {store} that were not verified there")
+    with ThreadPoolExecutor(getattr(context.params.fetch, context.scale).n_connections) as pool:
+        hashes = pool.map(sha256_of, (store / file.name for file in whole))
+        right = [file for file, sha256 in zip(whole, hashes, strict=True) if sha256 == file.sha256]
+    for file in right:
+        ledger.add(file)
+    verified = set(right)
+    return [file for file in unknown if file not in verified]
+
+
+def _has_size(path: Path, size_bytes: int) -> bool:
+    return path.is_file() and path.stat().st_size == size_bytes
+
+
+def _bring_back(context: Context, lost: Sequence[FetchedFile]) -> None:
+    """Fetch files as the manifest has them."""
+    source = _source(context)
+    origin = _origin(context, source)
+    urls = (
+        {row.name: row.url for row in origin.rows} if source.has_registry else {f.name: f.name for f in lost}
+    )
+    rows = [
+        RegistryRow(file.name, urls[file.name], file.size_bytes, file.hash or file.content_hash)
+        for file in lost
+        if file.name in urls
+    ]
+    _fetch_rows(context, origin, rows)
+    if len(rows) == len(lost):
+        return
+    settings = getattr(context.params.fetch, context.scale)
+    made = {file.name: file.content_hash for file in source.fetch_more(context.paths.store, settings)}
+    for file in lost:
+        if file.name not in urls and made.get(file.name) != file.content_hash:
+            found = made.get(file.name, "nothing")
+            raise BrokenData(f"{file.name}: {file.content_hash} was made then, {found} is made now")
 
 
 def _needed_names(context: Context) -> list[str]:
     """The registered files that the subset needs; what has no registry would have to be hashed to be named."""
     source = _source(context)
     return [row.name for row in _needed(context, source).rows] if source.has_registry else []
-
-
-def _has_size(path: Path, size_bytes: int) -> bool:
-    return path.is_file() and path.stat().st_size == size_bytes
 
 
 def _mirror(context: Context) -> str | None:
@@ -185,11 +245,16 @@ def _source(context: Context) -> SourceReader:
 def _needed(context: Context, source: SourceReader) -> Origin:
     """The files that the subset needs."""
     origin = _origin(context, source)
+    if not origin.rows:
+        origin = replace(origin, rows=source.own_files(origin.base))
     return replace(origin, rows=[row for row in origin.rows if source.needs(row.name)])
 
 
 def _origin(context: Context, source: SourceReader) -> Origin:
-    """Where the files come from: the drawn sample, the source's own mirror, or the authors' server."""
+    """Where the files come from: the drawn sample, the source's own mirror, or the authors' server.
+
+    Of a source without a registry the rows are left out: naming its files takes hashing them.
+    """
     mirror = _mirror(context)
     owner = context.paths.owner
     if context.scale == "sample" and owner in SAMPLES:
@@ -203,4 +268,4 @@ def _origin(context: Context, source: SourceReader) -> Origin:
             f"params.yaml: fetch.{context.scale}.mirrors.{context.dataset}: missing; give the folder or URL that "
             "holds the files named under sources"
         )
-    return Origin(source.own_files(mirror), mirror)
+    return Origin([], mirror)

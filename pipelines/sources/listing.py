@@ -37,6 +37,7 @@ class Listing:
         chains: type -> its superclasses, nearest first, where they were mined.
         ground_truth: where a benchmark lists the answers of each query: `query_id`, `image_id`, `usage`.
         refused_members: columns `member`, `reason`: members of archives that are refused and that no list asks for.
+        unnamed: good members, and files of folders, that no list names.
         kept: columns of text among those of `images`, which are published.
         not_kept: columns of the list that are neither used nor published.
         qualified: labels that were told apart from others of their name, coarse to fine.
@@ -50,6 +51,7 @@ class Listing:
     chains: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     ground_truth: pd.DataFrame | None = None
     refused_members: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["member", "reason"]))
+    unnamed: "pd.Series[str]" = field(default_factory=lambda: pd.Series(dtype="str"))
     qualified: tuple[Qualified, ...] = ()
     kept: tuple[str, ...] = ()
     not_kept: tuple[str, ...] = ()
@@ -105,10 +107,15 @@ def quarantine(
 
 
 def exclude(
-    images: pd.DataFrame, by_rule: "pd.Series[bool]", reason: str, excluded: dict[str, dict[str, int]]
+    images: pd.DataFrame,
+    by_rule: "pd.Series[bool]",
+    reason: "str | pd.Series[str]",
+    excluded: dict[str, dict[str, int]],
 ) -> pd.DataFrame:
     """The other rows; those that a rule excludes are counted by split and reason in `excluded`."""
-    for split, count in images.loc[by_rule, "split"].value_counts().items():
-        reasons = excluded.setdefault(str(split), {})
-        reasons[reason] = reasons.get(reason, 0) + int(count)
+    counts = images.loc[by_rule, ["split"]].assign(reason=reason).value_counts(sort=False)
+    for place, count in zip(counts.index.to_list(), counts.tolist(), strict=True):
+        split, why = place
+        reasons = excluded.setdefault(split, {})
+        reasons[why] = reasons.get(why, 0) + count
     return images.loc[~by_rule]

@@ -5,11 +5,14 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from cairnhub.pipelines.archives.entry import REPEATED
+from cairnhub.pipelines.archives.entry import refusal_of_name
 from cairnhub.pipelines.archives.folder import Folder
 from cairnhub.pipelines.archives.kinds import Archive, entries_of
 from cairnhub.pipelines.executors.local import HERE, Executor
+from cairnhub.pipelines.sources.csv_tables import is_in
 from cairnhub.pipelines.sources.listing import as_frame, quarantine
+
+REPEATED = "refused: an earlier archive has a member of its name"
 
 
 def list_members(archives: Sequence[Archive], executor: Executor = HERE) -> pd.DataFrame:
@@ -31,25 +34,38 @@ class MemberMatches(NamedTuple):
     images: pd.DataFrame
     quarantine: pd.DataFrame
     refused_members: pd.DataFrame
+    unnamed: "pd.Series[str]"
 
 
-def match_members(images: pd.DataFrame, members: pd.DataFrame, keys: list[str], absent: str) -> MemberMatches:
+def match_members(
+    images: pd.DataFrame,
+    members: pd.DataFrame,
+    keys: list[str],
+    absent: str,
+    named: "pd.Series[str] | None" = None,
+) -> MemberMatches:
     """Join listed images with the members of archives.
 
     Args:
         images: one row per listed image, with the columns `keys`.
-        members: as `list_members` gives them, with the columns `keys`; of several good ones the first counts.
+        members: as `list_members` gives them, with the columns `keys`; of several good ones in different archives the
+            first counts.
         keys: columns that say which member is which image's.
-        absent: the reason for an image without a member, unless its member is refused for a reason of its own.
+        absent: the reason for an image without a member, unless its name or its member is refused for another.
+        named: the first key of every member that some list names, images that are not in `images` and the lists
+            themselves too; None: that of `images`.
     """
     is_good = members["refusal"].isna()
     is_repeated = is_good & members.loc[is_good, keys].duplicated().reindex(members.index, fill_value=False)
     refusals = members["refusal"].mask(is_repeated, REPEATED)
     refused = members[keys].assign(member=members["member"], reason=refusals)[refusals.notna()]
     good = members[refusals.isna()].drop(columns="refusal")
+    known = pd.Index((images[keys[0]] if named is None else named).unique())
+    unnamed = good.loc[~is_in(good[keys[0]], known), "member"].reset_index(drop=True)
     images = images.merge(good, on=keys, how="left")
     reasons = images[keys].merge(refused.drop_duplicates(keys), on=keys, how="left")
     is_matched = images["size_bytes"].notna()  # every member that is listed has a size
-    matched, unmatched = quarantine(images, ~is_matched, reasons["reason"].fillna(absent)[~is_matched])
+    why = reasons.loc[~is_matched, "reason"].fillna(images.loc[~is_matched, keys[0]].map(refusal_of_name))
+    matched, unmatched = quarantine(images, ~is_matched, why.fillna(absent))
     unasked = refused[~refused["member"].isin(reasons.loc[~is_matched, "member"])]
-    return MemberMatches(matched, unmatched, unasked[["member", "reason"]].reset_index(drop=True))
+    return MemberMatches(matched, unmatched, unasked[["member", "reason"]].reset_index(drop=True), unnamed)

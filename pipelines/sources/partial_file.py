@@ -10,6 +10,17 @@ from cairnhub.pipelines.sources.registry import RegistryRow, split_hash
 
 ENDINGS = (".part", ".part.validator", ".damaged")
 """Of the files beside a download: its bytes so far, the source's word for their version, bytes that were not right."""
+LONGEST_NAME_BYTES = 255 - max(map(len, ENDINGS))
+"""Of a download's name that takes an ending: file systems take 255."""
+
+
+def beside(target: Path, ending: str) -> Path:
+    """The file of this ending beside a download; a name that leaves no room for it is cut and gets its hash."""
+    name = target.name
+    if len(os.fsencode(name)) > LONGEST_NAME_BYTES:
+        digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
+        name = f"{os.fsencode(name)[: LONGEST_NAME_BYTES - 17].decode(errors='ignore')}-{digest}"
+    return target.with_name(f"{name}{ending}")
 
 
 @dataclass(frozen=True)
@@ -57,9 +68,7 @@ class PartialFile:
     """The bytes of a file so far, and what tells whether the source still has the same file."""
 
     def __init__(self, target: Path, is_hashed: bool) -> None:
-        self.path, self.validator_path, self.damaged_path = (
-            target.with_name(f"{target.name}{ending}") for ending in ENDINGS
-        )
+        self.path, self.validator_path, self.damaged_path = (beside(target, ending) for ending in ENDINGS)
         if not is_hashed and not self.validator_path.is_file():
             self.clear()  # nothing could tell a splice of two versions
 
@@ -76,6 +85,7 @@ class PartialFile:
     def begin(self, validator: str | None) -> None:
         """Start over with a file of this version."""
         self.clear()
+        self.damaged_path.unlink(missing_ok=True)  # a large file is not kept twice
         if validator:
             self.validator_path.write_text(validator, encoding="utf-8")
 
@@ -87,10 +97,10 @@ class PartialFile:
         self.validator_path.unlink(missing_ok=True)
         self.path.replace(target)
 
-    def keep_damaged(self) -> None:
+    def keep_damaged(self) -> Path:
         """Keep bytes that do not match where somebody can look at them."""
         self.validator_path.unlink(missing_ok=True)
-        self.path.replace(self.damaged_path)
+        return self.path.replace(self.damaged_path)
 
     def clear(self) -> None:
         """Forget everything."""

@@ -20,6 +20,8 @@ class SourceReader(ABC):
         version: what its authors call this version of it; empty where there is one only.
         edition: its counts are held against `registries/<edition>.counts.yaml`, if there is one; empty for none.
         twins: whether labels that differ only by case, spaces or Unicode form are refused, or kept apart.
+        fetched: names of the files that the manifest lists: what else lies in the store is of another time and counts
+            for nothing; None before there is one.
         has_registry: whether `registries/<dataset>.tsv` lists its files; if not, `own_files` does.
     """
 
@@ -28,6 +30,7 @@ class SourceReader(ABC):
     edition: str = ""
     twins: Twins = "refuse"
     has_registry: bool = True
+    fetched: frozenset[str] | None = None
 
     @abstractmethod
     def list_images(self, store: Path) -> Listing:
@@ -52,6 +55,10 @@ class SourceReader(ABC):
             CairnError: a list cannot be read.
         """
         return ()
+
+    def is_fetched(self, name: str) -> bool:
+        """Whether a file of the store counts."""
+        return self.fetched is None or name in self.fetched
 
     def summary(self, store: Path) -> dict[str, dict[str, int]]:
         """Per split what the annotations count, to judge files that came by hand; see `Listing.summary`."""

@@ -92,6 +92,11 @@ def _file_bytes(url: str) -> int | None:
         return None
 
 
+def is_file(url: str) -> bool:
+    """Whether it leads to a disk of this machine, where what is damaged can be looked at where it lies."""
+    return "://" not in url or url.startswith("file://")
+
+
 @contextmanager
 def open_body(url: str, start: int, validator: str | None, timeout_s: float) -> Iterator[Body]:
     """Open `url` at byte `start`, provided that it is still the file that `validator` came with.

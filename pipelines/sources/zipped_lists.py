@@ -26,12 +26,26 @@ def read_records(archive: Zip, name: str) -> tuple[list[list[str]], Path]:
 
 
 def list_zip(
-    archive: Zip, images: pd.DataFrame, levels: Sequence[str], faulty: pd.DataFrame | None = None
+    archive: Zip,
+    images: pd.DataFrame,
+    levels: Sequence[str],
+    named: "pd.Series[str]",
+    faulty: pd.DataFrame | None = None,
 ) -> Listing:
-    """Listed images (`image_id`, `split`, `member`, labels) with their places in the zip; `faulty` are quarantined."""
-    matches = match_members(images, list_members([archive]), ["member"], f"not in {archive}")
+    """The images of the lists, with their places in the zip.
+
+    Args:
+        archive: the zip.
+        images: `image_id`, `split`, `member` and labels.
+        levels: of the labels.
+        named: every member that a list names, and the lists.
+        faulty: `image_id`, `split` and `reason` of those that are quarantined.
+    """
+    matches = match_members(images, list_members([archive]), ["member"], f"not in {archive}", named)
     images = matches.images.sort_values(["split", "offset"], ignore_index=True)
     lost = (
         matches.quarantine if faulty is None else pd.concat([faulty, matches.quarantine], ignore_index=True)
     )
-    return Listing(images[[*PLACE, *levels]], lost, refused_members=matches.refused_members)
+    return Listing(
+        images[[*PLACE, *levels]], lost, refused_members=matches.refused_members, unnamed=matches.unnamed
+    )

@@ -15,7 +15,7 @@ from cairnhub.pipelines.artifacts.index import IndexCounts, IndexFolder
 from cairnhub.pipelines.artifacts.protocols import ProtocolsFolder
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.sources.csv_tables import is_in
-from cairnhub.pipelines.sources.fetching import require_fetched
+from cairnhub.pipelines.sources.fetching import read_manifest, require_fetched
 from cairnhub.pipelines.sources.label_names import SHOWN, and_more, by_name
 from cairnhub.pipelines.sources.listing import Listing
 from cairnhub.pipelines.sources.readers import reader, subset_of
@@ -26,11 +26,15 @@ from cairnhub.pipelines.split_names import hindrances
 
 log = logging.getLogger(__name__)
 
+N_UNNAMED_SHOWN = 10
+"""Of files that no list names."""
+
 
 def run(context: Context) -> None:
     """Write `images.parquet`, `quarantine.parquet`, `counts.json`, `card.json`, and what else a source tells."""
     require_fetched(context)
     source = reader(context.params, context.dataset, context.scale, context.executor)
+    source.fetched = frozenset(read_manifest(context.paths.manifest))
     card = source.card()
     whole = source.list_images(context.paths.store)
     _check_ids(whole)
@@ -66,10 +70,13 @@ def run(context: Context) -> None:
                 listing.excluded,
                 fetched,
                 tuple(source.levels),
-                _qualified(context.dataset, listing.qualified),
-                source.twins,
+                n_unnamed=len(listing.unnamed),
+                unnamed=tuple(listing.unnamed[:N_UNNAMED_SHOWN]),
+                qualified=_qualified(context.dataset, listing.qualified),
+                twins=source.twins,
             )
         )
+        listing.unnamed.to_frame("path").to_parquet(index.unnamed, index=False)
         index.card.write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
     with replace_folder(context.paths.protocols) as folder:
         truth = listing.ground_truth
@@ -84,6 +91,11 @@ def run(context: Context) -> None:
         log.info(f"{context.dataset}: {number:,} in quarantine.parquet: {reason}")
     for reason, number in listing.refused_members["reason"].value_counts().items():
         log.info(f"{context.dataset}: {number:,} members of archives {reason}")
+    if len(listing.unnamed):
+        names = quoted(listing.unnamed, N_UNNAMED_SHOWN)
+        log.info(
+            f"{context.dataset}: {len(listing.unnamed):,} files that no list names (unnamed.parquet): {names}"
+        )
 
 
 def _say_what_is_measured(

@@ -2,6 +2,7 @@
 
 import glob
 import logging
+import shutil
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -19,6 +20,7 @@ from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.index_parts import Index, cut_parts
 from cairnhub.pipelines.settings.publish import Publish
 from cairnhub.pipelines.sources.fetching import require_fetched
+from cairnhub.pipelines.unpack import unpack_streamed
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +39,8 @@ def run(context: Context) -> None:
         f"{sha256_of(folder.images)} {counts.fetched} {fingerprint([__name__.removeprefix('cairnhub.')])}"
     )
     index = Index(folder.images, context.paths.store, tree.levels[0], begun_with, card.columns)
+    unpacked = context.paths.hub.with_name(f".{context.paths.hub.name}.unpacked")
+    index, quarantined = unpack_streamed(index, unpacked, executor.map)
     shard_size_bytes = settings.shard_size_mb * 1_000_000
     stats = write_dataset(
         context.paths.hub,
@@ -47,12 +51,13 @@ def run(context: Context) -> None:
         rows_per_group=settings.rows_per_group,
         check=ImageCheck(settings.max_image_pixels, settings.decode_images),
         unpublished=UnpublishedImages(
-            [QuarantineRow(**row) for row in pq.read_table(folder.quarantine).to_pylist()],
+            [*(QuarantineRow(**row) for row in pq.read_table(folder.quarantine).to_pylist()), *quarantined],
             {split: count["excluded"] for split, count in counts.splits.items()},
         ),
         run_all=executor.map,
         progress=True,
     )
+    shutil.rmtree(unpacked, ignore_errors=True)
     log.info(
         f"{context.dataset}: {stats.n_images:,} images in {len(stats.files):,} files, {context.paths.hub}"
     )

@@ -93,6 +93,22 @@ def unnamed_quarantine(folder: Path) -> None:
     replace(stats, splits={**stats.splits, "train": train}).save(folder / "stats.json")
 
 
+def other_name(folder: Path) -> None:
+    readme = folder / "README.md"
+    readme.write_text(readme.read_text().replace("'1': middle 1\n", "'1': muddle 1\n"))
+
+
+def two_names_swapped(folder: Path) -> None:
+    readme = folder / "README.md"
+    text = readme.read_text().replace("'0': middle 0\n", "'0': middle 1\n", 1)
+    readme.write_text(text.replace("'1': middle 1\n", "'1': middle 0\n", 1))
+
+
+def no_class_label(folder: Path) -> None:
+    readme = folder / "README.md"
+    readme.write_text(readme.read_text().replace("dtype: int64", "dtype: string", 1))
+
+
 @pytest.mark.parametrize(
     ("damage", "rule"),
     [
@@ -104,6 +120,9 @@ def unnamed_quarantine(folder: Path) -> None:
         (other_nodes, "the tree's table differs from tree.json"),
         (other_configs, "the README lists other files than stats.json"),
         (other_counts, "counts differ from stats.json"),
+        (other_name, "the README has other columns, names or counts than tree and stats.json"),
+        (two_names_swapped, "the README has other columns, names or counts than tree and stats.json"),
+        (no_class_label, "the README has other columns, names or counts than tree and stats.json"),
     ],
 )
 def test_damage_is_found(folder: Path, damage: Callable[[Path], None], rule: str) -> None:

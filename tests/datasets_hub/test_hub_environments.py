@@ -13,14 +13,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hub_toy import N_IMAGES
+from hub_toy import N_IMAGES, toy_tree
 
+from cairnhub.datasets_hub.image_check import ImageCheck
 from cairnhub.datasets_hub.push import push
+from tests.odd_images import DAMAGE, EXIF, SEGMENTS, encoded, photo, with_exif, with_segment
 
 ROOT = Path(__file__).parents[2]
 CACHE = Path(os.environ.get("CAIRN_TEST_ENVIRONMENTS", Path.home() / ".cache" / "cairn" / "environments"))
 pytestmark = pytest.mark.slow
 Environment = Callable[..., Path]
+VERSIONS = ("3.6.0", "4.8.0", "5.2.0")
 
 
 def install(python: Path, *packages: str) -> None:
@@ -68,13 +71,15 @@ def run(python: Path, code: str, *arguments: str, cwd: Path) -> str:
 
 
 READ = """
-import hashlib, json, sys
+import hashlib, json, pathlib, sys
 import datasets
-folder, uri, options = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+folder, uri, options, folder_of_cache = sys.argv[1], sys.argv[2], json.loads(sys.argv[3]), sys.argv[4]
+
+def columns(split):
+    return {k: getattr(v, "names", getattr(v, "dtype", None)) for k, v in split.features.items()}
 
 def digest(split):
-    columns = {k: getattr(v, "names", getattr(v, "dtype", None)) for k, v in split.features.items()}
-    content = hashlib.sha256(json.dumps(columns).encode())
+    content = hashlib.sha256()
     n_rows = 0
     for row in split:
         n_rows += 1
@@ -91,6 +96,13 @@ found["s3 stream"] = datasets.load_dataset("parquet", **remote, streaming=True)
 result = {}
 for kind, loaded in found.items():
     result[kind] = {name: digest(split) for name, split in sorted(loaded.items())}
+    result["columns of " + kind] = columns(loaded["test"])
+
+cache = pathlib.Path(folder_of_cache)
+alone = datasets.load_dataset(folder, "test", split="test", cache_dir=folder_of_cache)
+result["prepared alone"] = sorted(file.name for file in cache.rglob("*.arrow"))
+result["alone"] = [digest(alone), digest(datasets.load_dataset(folder, "test", split="test", streaming=True))]
+result["columns alone"] = columns(alone)
 nodes = datasets.load_dataset(folder, "nodes", split="train")
 result["nodes"] = hashlib.sha256(json.dumps(nodes.to_dict(), sort_keys=True).encode()).hexdigest()
 print(json.dumps(result))
@@ -104,16 +116,68 @@ def test_every_version_of_datasets_reads_the_same(
     push("toy", "s3://hub/matrix/toy", hub=hub, storage_options=s3)
     folder = str(hub / "sample" / "toy")
     results = []
-    for version in ("3.6.0", "4.8.0", "5.2.0"):
+    for version in VERSIONS:
         python = environment(f"datasets-{version}", f"datasets=={version}", "pillow", "s3fs")
         (tmp_path / version).mkdir()
-        output = run(python, READ, folder, "s3://hub/matrix/toy", json.dumps(s3), cwd=tmp_path / version)
+        cache = str(tmp_path / version / "alone")
+        output = run(
+            python, READ, folder, "s3://hub/matrix/toy", json.dumps(s3), cache, cwd=tmp_path / version
+        )
         results.append(json.loads(output))
     first = results[0]
     assert {name: rows for name, (rows, _) in first["disk"].items()} == N_IMAGES
     assert first["disk"] == first["stream"] == first["s3"] == first["s3 stream"]
+    assert first["alone"] == [first["disk"]["test"]] * 2
+    assert first["prepared alone"] == ["toy-test.arrow"]
+    # Names come with the README; whoever names the files alone has images and the same integers.
+    tree = toy_tree()
+    named = first["columns of disk"]
+    assert named == first["columns of stream"] == first["columns alone"]
+    assert (named["fine"], named["middle"], named["coarse"]) == ("int64", *map(list, tree.names[1:]))
+    assert (
+        first["columns of s3"] == first["columns of s3 stream"] == named | dict.fromkeys(tree.levels, "int64")
+    )
     assert results[1] == first
     assert results[2] == first
+
+
+DECODE = """
+import json, pathlib, sys, warnings
+import datasets
+warnings.simplefilter("ignore")
+verdicts = {}
+for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):
+    try:
+        datasets.Image().decode_example({"bytes": path.read_bytes(), "path": None})
+        verdicts[path.name] = True
+    except Exception:
+        verdicts[path.name] = False
+print(json.dumps(verdicts))
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_is_let_in_is_what_every_version_decodes(
+    version: str, tmp_path: Path, environment: Environment
+) -> None:
+    jpeg = encoded(photo(1, (160, 120)), "JPEG")
+    images = {
+        **{f"exif, {name}": with_exif(jpeg, block) for name, block in EXIF.items()},
+        **{f"segment, {name}": with_segment(jpeg, *segment) for name, segment in SEGMENTS.items()},
+        **{f"damage, {name}": damage(jpeg) for name, damage in DAMAGE.items()},
+        **{f"form, {form}": encoded(photo(), form) for form in ("AVIF", "JPEG2000", "PPM", "TGA", "TIFF", "WEBP")},
+        **{f"mode, {mode}": encoded(photo().convert(mode), "TIFF") for mode in ("1", "CMYK", "LAB", "F", "RGBA")},
+    }  # fmt: skip
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for name, content in images.items():
+        (folder / name.replace("/", " of ")).write_bytes(content)
+    expected = {
+        name.replace("/", " of "): ImageCheck().fault(content) is None for name, content in images.items()
+    }
+    python = environment(f"datasets-{version}", f"datasets=={version}", "pillow", "s3fs")
+    assert json.loads(run(python, DECODE, str(folder), cwd=tmp_path)) == expected
 
 
 @pytest.mark.long

@@ -69,7 +69,8 @@ def test_card_comes_back_from_the_readme(hub: Path) -> None:
     assert describe("toy", hub=hub).card == toy_card()
     readme = (hub / "sample" / "toy" / "README.md").read_text()
     head = yaml.safe_load(readme.split("---\n")[1])
-    assert [config["config_name"] for config in head["configs"]] == ["default", "nodes", "edges"]
+    configs = ["default", "train", "test", "nodes", "edges"]
+    assert [config["config_name"] for config in head["configs"]] == configs
     for path in re.findall(r"!\[.*?\]\((.+?)\)", readme):
         assert (hub / "sample" / "toy" / path).is_file()
 

@@ -4,18 +4,25 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import datasets
+import pandas as pd
 import pytest
-from hub_toy import LEAVES, N_IMAGES, toy_partitions, toy_row, toy_tree, write_toy
+from hub_toy import LEAVES, N_IMAGES, toy_card, toy_partitions, toy_row, toy_tree, write_toy
 
 from cairnhub.core.errors import BadInput, CairnError, NotFound
+from cairnhub.datasets_hub.check import check_dataset
 from cairnhub.datasets_hub.loader import describe, label_array, list_datasets, load_dataset, load_tree
 from cairnhub.datasets_hub.location import Location, find_hub
 from cairnhub.datasets_hub.open_split import open_split
+from cairnhub.datasets_hub.records import RowList
 from cairnhub.datasets_hub.torch_dataset import TorchDataset
+from cairnhub.datasets_hub.writer import write_dataset
+from cairnhub.hierarchies.label_tree.node import Node
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 
 IDS = [toy_row("test", i).image_id for i in range(N_IMAGES["test"])]
 
@@ -47,12 +54,111 @@ def test_streaming_gives_the_same_rows(hub: Path) -> None:
 
 
 @pytest.mark.parametrize("streaming", [False, True])
-def test_levels_are_chosen_and_large_ones_get_names(hub: Path, streaming: bool) -> None:
+def test_levels_are_chosen_and_get_names(hub: Path, streaming: bool) -> None:
     loaded = load_dataset("toy", levels=["fine", "coarse"], names=True, streaming=streaming, hub=hub)
     row = next(iter(loaded["test"].skip(7)))
     assert "middle" not in row
-    assert row["fine_name"] == toy_row("test", 7).leaf
-    assert "coarse_name" not in row
+    path = toy_tree().path(toy_row("test", 7).leaf)
+    assert (row["fine_name"], row["coarse_name"]) == (path[0], path[2])
+    assert "middle_name" not in row
+
+
+@pytest.fixture
+def own_copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], set[str]]:
+    """A cache of the test's own; says which `config/split` were prepared in it."""
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+
+    def prepared() -> set[str]:
+        files = (tmp_path / "cache").rglob("*.arrow")
+        return {f"{file.parts[-4]}/{file.stem.split('-')[1]}" for file in files}
+
+    return prepared
+
+
+@pytest.mark.parametrize(
+    ("split", "prepared", "n_rows"),
+    [
+        ("test", {"test/test"}, 60),
+        ("train", {"train/train"}, 240),
+        ("train[:10%]", {"train/train"}, 24),
+        ("test[50:]+test[:5]", {"test/test"}, 15),
+        ("test[:10]+train", {"test/test", "train/train"}, 250),
+        (None, {"default/train", "default/test"}, 300),
+    ],
+)
+def test_only_the_splits_that_are_asked_for_are_prepared(
+    hub: Path, own_copies: Callable[[], set[str]], split: str | None, prepared: set[str], n_rows: int
+) -> None:
+    loaded = load_dataset("toy", split, hub=hub)
+    parts = loaded.values() if isinstance(loaded, datasets.DatasetDict) else [loaded]
+    assert sum(part.num_rows for part in parts) == n_rows
+    assert own_copies() == prepared
+
+
+def test_a_joined_split_has_the_rows_that_datasets_gives(hub: Path) -> None:
+    for split in ("train[:10%]", "test[50:]+train[-30%:]", "train+test"):
+        plain = datasets.load_dataset(str(hub / "sample" / "toy"), split=split)
+        ours = load_dataset("toy", split, hub=hub)
+        assert ours["image_id"][:] == plain["image_id"][:]
+        assert (ours.features, str(ours.split)) == (plain.features, str(plain.split))
+
+
+def test_cairn_and_datasets_share_one_prepared_copy(hub: Path, own_copies: Callable[[], set[str]]) -> None:
+    folder = str(hub / "sample" / "toy")
+    datasets.load_dataset(folder, "test", split="test")
+    assert load_dataset("toy", "test", hub=hub)["image_id"][:] == IDS
+    assert own_copies() == {"test/test"}
+    datasets.load_dataset(folder)  # all of it, in one copy
+    both = {"test/test", "default/train", "default/test"}
+    assert load_dataset("toy", "train", hub=hub).num_rows == 240
+    load_dataset("toy", hub=hub)
+    assert own_copies() == both
+
+
+def test_a_split_loads_where_another_one_is_not_whole(hub: Path, tmp_path: Path) -> None:
+    shutil.copytree(hub / "sample" / "toy", tmp_path / "toy")
+    for shard in (tmp_path / "toy" / "data").glob("train-*"):
+        shard.unlink()
+    assert load_dataset(tmp_path / "toy", "test")["image_id"][:] == IDS
+    assert len(list(load_dataset(tmp_path / "toy", "test", streaming=True))) == len(IDS)
+    with pytest.raises(CairnError, match=r"missing .*train-00000"):
+        load_dataset(tmp_path / "toy", "test+train")
+
+
+@pytest.mark.parametrize("name", ["birds [2019]", "what?", "best*", "{a,b}", "é ü"])
+@pytest.mark.parametrize("streaming", [False, True])
+def test_a_folder_whose_path_reads_as_a_pattern(
+    hub: Path, tmp_path: Path, name: str, streaming: bool
+) -> None:
+    folder = tmp_path / name / "toy"
+    shutil.copytree(hub / "sample" / "toy", folder)
+    loaded = load_dataset(folder, "test", streaming=streaming)
+    assert [row["image_id"] for row in loaded] == IDS
+    assert loaded.features == load_dataset("toy", "test", hub=hub).features
+
+
+@pytest.mark.parametrize("n_names", [1, 3, 499, 500, 501, 720])
+def test_a_label_column_is_the_class_index_whatever_the_level_s_size(tmp_path: Path, n_names: int) -> None:
+    leaves = [f"leaf {i:03d}" for i in range(720)]
+    frame = pd.DataFrame({"fine": leaves, "coarse": [f"group {i % n_names:03d}" for i in range(720)]})
+    tree = LabelTree.from_table(frame, ["fine", "coarse"])
+    rows = [replace(toy_row("test", i), leaf=leaves[-1 - i] if i else None) for i in range(8)]
+    card = toy_card(levels=("fine", "coarse"))
+    write_dataset(tmp_path / "toy", card, tree, [RowList(rows)])
+    loaded = datasets.load_dataset(str(tmp_path / "toy"), split="test")
+    expected = [None if row.leaf is None else tree.path(row.leaf) for row in rows]
+    for rank, level in enumerate(tree.levels):
+        indices = [None if path is None else tree.class_index(Node(level, path[rank])) for path in expected]
+        assert loaded[level][:] == indices
+        nodes = datasets.load_dataset(str(tmp_path / "toy"), "nodes", split="train").to_pandas()
+        names = nodes[nodes["level"] == level].set_index("class_index")["name"]
+        assert [path and names[i] for i, path in zip(indices, expected, strict=True)] == [
+            path and path[rank] for path in expected
+        ]
+    named = load_dataset(tmp_path / "toy", "test", names=True)
+    assert named["coarse_name"][:] == [path and path[1] for path in expected]
+    assert label_array(loaded, tree)[1:].tolist() == tree.codes[[-1 - i for i in range(1, 8)]].tolist()
+    assert check_dataset(tmp_path / "toy").ok
 
 
 def test_tree_card_and_list(hub: Path) -> None:
@@ -223,12 +329,12 @@ def test_a_dataset_replaced_while_it_is_read_is_read_again(
 @pytest.mark.parametrize("scale", [None, "sample"])
 def test_what_is_suggested_loads(hub: Path, scale: str | None) -> None:
     with pytest.raises(NotFound) as caught:
-        describe("tois", scale=scale, hub=hub)
+        describe("toyy", scale=scale, hub=hub)
     suggested = re.search(r"did you mean '(.+?)'", str(caught.value))
     assert suggested
     assert describe(suggested[1], scale=scale, hub=hub).card.name == "toy"
 
 
 def test_a_name_of_another_scale_is_not_suggested(hub: Path) -> None:
-    with pytest.raises(NotFound, match=r"no dataset 'tois' of scale 'full' in (?!.*did you mean)"):
-        describe("tois", scale="full", hub=hub)
+    with pytest.raises(NotFound, match=r"no dataset 'toyy' of scale 'full' in (?!.*did you mean)"):
+        describe("toyy", scale="full", hub=hub)

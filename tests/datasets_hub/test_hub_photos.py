@@ -1,6 +1,7 @@
 """Photos for pages: the same each time, within their budget, the upper levels first, and none without leave."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,10 @@ from hub_toy import N_IMAGES, toy_card, toy_row, toy_tree, write_toy
 from PIL import Image
 
 from cairnhub.datasets_hub.loader import describe
+from cairnhub.datasets_hub.records import RowList
 from cairnhub.datasets_hub.small_images import open_small
 from cairnhub.datasets_hub.thumbnails import PER_LEAF, SIDE_PX, leaf_codes, photos_per_leaf
+from tests.odd_images import turned
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +55,27 @@ def test_a_small_budget_shows_every_parent_before_any_twice(folder: Path):
 def test_a_licence_that_is_closed_gives_none(tmp_path: Path):
     write_toy(tmp_path / "closed", card=toy_card(redistributable=False))
     assert photos_per_leaf(describe(tmp_path / "closed"), toy_tree()) == {}
+
+
+@pytest.mark.parametrize("orientation", [2, 6, 8])
+def test_photos_and_the_card_show_what_was_taken_upright(tmp_path: Path, orientation: int):
+    upright = Image.new("RGB", (80, 80), "blue")
+    upright.paste("red", (0, 0, 80, 30))
+    rows = [replace(toy_row("train", i), image=turned(upright, orientation)) for i in range(1, 20)]
+    write_toy(tmp_path / "toy", card=toy_card(protocols=()), partitions=[RowList(rows)])
+    (sheet,) = (tmp_path / "toy" / "assets").glob("samples-*.jpg")
+    jpegs = [
+        jpeg for some in photos_per_leaf(describe(tmp_path / "toy"), toy_tree()).values() for jpeg in some
+    ]
+    assert len(jpegs) == 19
+    for picture in (
+        Image.open(sheet).crop((0, 0, SIDE_PX, SIDE_PX)),
+        *(Image.open(io.BytesIO(j)) for j in jpegs),
+    ):
+        red, _, blue = picture.getpixel((48, 10))
+        assert red > 200 > 60 > blue
+        red, _, blue = picture.getpixel((10, 85))
+        assert blue > 200 > 60 > red
 
 
 def test_a_broken_image_is_no_photo():

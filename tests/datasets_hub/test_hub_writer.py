@@ -46,8 +46,7 @@ def test_plain_datasets_reads_rows_labels_and_tree(hub: Path) -> None:
             raw = loaded[split].cast_column("image", datasets.Image(decode=False))[i]["image"]
             assert raw == {"bytes": row.image, "path": row.path.split("/")[-1]} or raw["path"] == row.path
             names = (None,) * 3 if row.leaf is None else tree.path(row.leaf)
-            nodes = tree.nodes().set_index("node_id")["name"]
-            assert names[0] == (None if found["fine"] is None else nodes[found["fine"]])
+            assert names[0] == (None if found["fine"] is None else tree.leaves[found["fine"]])
             features = loaded[split].features
             assert names[1:] == tuple(
                 None if found[k] is None else features[k].int2str(found[k]) for k in tree.levels[1:]
@@ -190,6 +189,10 @@ def test_another_input_does_not_continue_a_killed_run(
             "'test' has no image",
         ),
         ({"partitions": [*toy_partitions(), RowList([toy_row("a-b", 1)])]}, "'a-b'"),
+        (
+            {"partitions": [*toy_partitions(), RowList([toy_row("nodes", 1)])]},
+            "'nodes'.*every split is a config",
+        ),
         ({"card": toy_card(levels=("coarse", "middle", "fine"))}, "levels coarse"),
         ({"partitions": toy_partitions()[:3]}, "protocol.*'test'"),
     ],

@@ -273,7 +273,11 @@ def test_a_split_of_nothing_readable_says_why(tmp_path: Path) -> None:
         write_toy(tmp_path / "toy", partitions=[*toy_partitions()[:3], RowList(rows)])
 
 
-@pytest.mark.parametrize("content", [CRASHING, DAMAGE["12 bits"](PLAIN), encoded(PHOTO, "PDF")])
+@pytest.mark.parametrize(
+    "content",
+    [CRASHING, DAMAGE["12 bits"](PLAIN), encoded(PHOTO, "PDF")],
+    ids=["EXIF that crashes", "12 bits", "PDF"],
+)
 def test_the_contract_is_that_of_readers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
 ) -> None:

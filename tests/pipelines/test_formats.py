@@ -59,6 +59,7 @@ def test_a_table_needs_a_mirror_that_has_its_files(tmp_path: Path):
     (tmp_path / "labels.csv").write_text("path,fine,middle,coarse,split\n")
     table = reader(PARAMS, "crockery", "full")
     with pytest.raises(
-        CairnError, match=r"images: no such folder; name a folder of a local mirror, or a \.tar"
+        CairnError,
+        match=r"images: no such folder; name a folder of a local mirror, or a \.tar, \.tar\.gz or \.zip",
     ):
         table.own_files(str(tmp_path))

@@ -4,6 +4,7 @@ import io
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,6 +16,7 @@ from cairnhub import __main__ as program
 from cairnhub.core.errors import CairnError
 from cairnhub.pipelines import cli
 from cairnhub.pipelines.landmark_photos import N_PER_LANDMARK, THUMBNAIL_PX, SamplePhotos
+from tests.odd_images import photo, turned
 from tests.project import ROOT
 
 
@@ -48,6 +50,27 @@ def test_photos_are_small_and_few(photos: SamplePhotos) -> None:
     assert sum(photo is not None for photo in found) == N_PER_LANDMARK
     assert Image.open(io.BytesIO(found[0])).size == (THUMBNAIL_PX, THUMBNAIL_PX * 2 // 3)
     assert found[0] is photos("many", 0)  # kept
+
+
+@pytest.mark.parametrize("orientation", [3, 6, 8])
+def test_a_photo_taken_upright_is_shown_upright(tmp_path: Path, orientation: int) -> None:
+    upright = photo(0, (600, 900))
+    content = turned(upright, orientation)
+    (tmp_path / "images.tar").write_bytes(content)
+    row = {
+        "landmark": "x",
+        "archive": "images.tar",
+        "member": "a.jpg",
+        "offset": 0,
+        "size_bytes": len(content),
+    }
+    pd.DataFrame([row]).to_parquet(tmp_path / "images.parquet")
+    shown = SamplePhotos(tmp_path, tmp_path)("x", 0)
+    assert shown is not None
+    small = Image.open(io.BytesIO(shown))
+    assert small.size == (THUMBNAIL_PX * 2 // 3, THUMBNAIL_PX)
+    meant = np.asarray(upright.resize(small.size), dtype=int)
+    assert np.abs(np.asarray(small, dtype=int) - meant).mean() < 8
 
 
 @pytest.mark.parametrize("landmark", ["broken", "gone", "streamed", "unheard of"])

@@ -18,6 +18,7 @@ from cairnhub.pipelines.archives.member_reader import MemberReader
 from cairnhub.pipelines.archives.tar import Tar
 from cairnhub.pipelines.archives.targz import TarGz
 from cairnhub.pipelines.archives.zip import Zip
+from cairnhub.pipelines.artifacts.index import IndexFolder
 from cairnhub.pipelines.index_parts import Index, cut_parts
 from cairnhub.pipelines.samples.generate import generate
 from cairnhub.pipelines.samples.shapes.packing import write_bytes, write_zip
@@ -26,6 +27,7 @@ from cairnhub.pipelines.sources import csv_tables
 from cairnhub.pipelines.sources.formats.gldv2.landmark_table import landmark_table, readable_name
 from cairnhub.pipelines.sources.formats.gldv2.reader import GLDv2
 from cairnhub.pipelines.sources.formats.table import Table
+from cairnhub.pipelines.unpack import unpack_streamed
 
 
 def jpeg(shade: int) -> bytes:
@@ -66,7 +68,7 @@ def test_a_csv_of_several_pieces_is_one_table(tmp_path, monkeypatch):
     found = csv_tables.read_csv(tmp_path / "x.csv", ["id", "name"])
     assert found.to_dict("list") == {"id": list("01234"), "name": ["n", "n", "n", "", "n"]}
     (tmp_path / "x.csv").write_text("id,name\n1,a\n2,b\n3,c,d\n")
-    with pytest.raises(CairnError, match=r"x.csv: not a readable CSV: .*line 4"):
+    with pytest.raises(CairnError, match=r"x\.csv:4: cells: 3, where the header has 2"):
         csv_tables.read_csv(tmp_path / "x.csv", ["id", "name"])
 
 
@@ -123,7 +125,7 @@ def test_every_kind_lists_the_same_members_and_reads_the_same_bytes(tmp_path):
 
 def hostile_members() -> Iterator[tuple[tarfile.TarInfo, bytes]]:
     """A good member, then one of every kind that is refused."""
-    for name in ("good.jpg", "../up.jpg", "/abs.jpg", "a/../../b.jpg", "good.jpg"):
+    for name in ("good.jpg", "../up.jpg", "/abs.jpg", "a/../../b.jpg"):
         yield tarfile.TarInfo(name), jpeg(1)
     for name, kind in (("link.jpg", tarfile.SYMTYPE), ("hard.jpg", tarfile.LNKTYPE), ("null.jpg", tarfile.CHRTYPE),
                        ("pipe.jpg", tarfile.FIFOTYPE)):  # fmt: skip
@@ -139,8 +141,7 @@ def write_hostile(path: Path, mode: str) -> None:
             tar.addfile(info, io.BytesIO(data))
 
 
-REFUSALS = ["its name leaves the archive"] * 3 + ["its name occurs twice in the archive"]
-REFUSALS += ["a symbolic link", "a hard link", "a device", "a pipe"]
+REFUSALS = ["its name leaves the archive"] * 3 + ["a symbolic link", "a hard link", "a device", "a pipe"]
 
 
 def test_hostile_members_are_refused_by_name(tmp_path):
@@ -182,7 +183,7 @@ def test_a_truncated_gzip_is_named(tmp_path):
     whole = (tmp_path / "x.tar.gz").read_bytes()
     assert [member.name for member in TarGz(tmp_path, "x.tar.gz").members()] == ["a.jpg"]
     (tmp_path / "x.tar.gz").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(CairnError, match="damaged archive"):
+    with pytest.raises(CairnError, match="damaged gzipped tar"):
         list(TarGz(tmp_path, "x.tar.gz").members())
 
 
@@ -242,6 +243,11 @@ def test_a_split_without_a_column_does_not_move_when_images_are_added(tmp_path):
         ("file,fine,coarse", ["a/1.jpg,f,c"], {}, r"labels\.csv: no column 'path'"),
         ("path,fine,coarse", ["b/1.jpg,f,c"], {}, r"none of its 1 paths is in images\.tar; the first is 'b/1\.jpg'"),
         ("path,fine,coarse,split", ["a/1.jpg,f,c,"], {"split": "split"}, r"labels\.csv:2: column 'split' is empty"),
+        ("path,fine,coarse,split", ["a/1.jpg,f,c,train", "a/2.jpg,f,c,all"], {"split": "split"},
+         r"labels\.csv:3: column 'split': split 'all': `datasets` takes this word for all splits"),
+        ("path,fine,coarse,split", ["a/1.jpg,f,c,2019"], {"split": "split"}, r"labels\.csv:2: .*split '2019'"),
+        ("path,fine,coarse,split", ["a/1.jpg,f,c,test-a"], {"split": "split"}, r"labels\.csv:2: .*split 'test-a'"),
+        ("path,fine,coarse,split", ["a/1.jpg,f,c,train+val"], {"split": "split"}, r"labels\.csv:2: .*'train\+val'"),
         ("path,fine,coarse", ["a/1.jpg,f,c"], {"images": ["photos"]}, "photos is missing"),
     ],
 )  # fmt: skip
@@ -268,14 +274,16 @@ def test_a_table_takes_folders_and_every_kind_of_archive(tmp_path):
     source = table_source(images=["x.zip", "own", "x.tgz", "x.tar"])
     listing = Table("mine", source).list_images(tmp_path)
     assert listing.quarantine.empty
-    listing.images.to_parquet(tmp_path / "images.parquet", index=False)
+    IndexFolder(tmp_path).save_images(listing.images)
     rows = pq.read_table(tmp_path / "images.parquet").to_pylist()
     assert [row["archive"] for row in rows if row["image_id"].startswith("own")] == [None] * 3
-    assert {row["image_id"][:3] for row in rows if row["offset"] is None} == {"own", "tgz"}
-    parts = cut_parts(Index(tmp_path / "images.parquet", tmp_path, "fine", ""), 10**9)
+    assert {row["image_id"][:3] for row in rows if row["offset"] is None} == {"own"}
+    listed = Index(tmp_path / "images.parquet", tmp_path, "fine", "")
+    index, _ = unpack_streamed(listed, tmp_path / "unpacked", map)
+    parts = cut_parts(index, 10**9)
     assert {row.image_id: row.image for part in parts for row in part.read()} == contents
     read = {path.name for part in parts for path in part.reads()}
-    assert read == {"images.parquet", "x.tar", "x.tgz", "x.zip", "0.jpg", "1.jpg", "2.jpg"}
+    assert read == {"images.parquet", "x.tar", "00000.tar", "x.zip", "0.jpg", "1.jpg", "2.jpg"}
     mirrored = {row.name for row in Table("mine", source).own_files(str(tmp_path))}
     assert mirrored == {"labels.csv", "x.tar", "x.tgz", "x.zip", *(f"own/{n}.jpg" for n in range(3))}
 

@@ -5,11 +5,14 @@ import io
 import json
 import tarfile
 from collections.abc import Iterable
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from cairnhub.core.hashing import sha256_of
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.params import PerScale, load_params
@@ -17,6 +20,7 @@ from cairnhub.pipelines.paths import Paths
 from cairnhub.pipelines.settings.executor import Executor
 from cairnhub.pipelines.settings.publish import Publish
 from cairnhub.pipelines.settings.sources import Subset, Subsets
+from cairnhub.pipelines.sources.ledger import LEDGER, FetchedFile, Ledger
 from tests.project import ROOT
 
 N_IMAGES = 60
@@ -80,10 +84,10 @@ def write_inat(store: Path, members: Iterable[Member]) -> None:
     write_archive(store / "train_val2018.tar.gz", members)
 
 
-def write_grocery(store: Path, members: Iterable[Member]) -> None:
-    """Images 0 to 59 in `images.tar`; every fifth tests."""
+def write_grocery(store: Path, members: Iterable[Member], rows: Iterable[str] = ()) -> None:
+    """Images in `images.tar`; by default 0 to 59, of which every fifth tests."""
     store.mkdir(parents=True)
-    rows = [
+    rows = rows or [
         f"{i:03d}.jpg,fine {i % 6},middle {i % 3},all,{'train' if i % 5 else 'test'}" for i in range(N_IMAGES)
     ]
     (store / "labels.csv").write_text("\n".join(["path,fine,middle,coarse,split", *rows]) + "\n")
@@ -91,9 +95,16 @@ def write_grocery(store: Path, members: Iterable[Member]) -> None:
 
 
 def tiny_context(
-    root: Path, dataset: str, n_workers: int = 1, members: Iterable[Member] | None = None
+    root: Path,
+    dataset: str,
+    n_workers: int = 1,
+    members: Iterable[Member] | None = None,
+    rows: Iterable[str] = (),
 ) -> Context:
-    """A project with one dataset that is fetched; of shards that hold about fifteen images."""
+    """A project with one dataset that is fetched; of shards that hold about fifteen images.
+
+    `rows` are those of grocery's table.
+    """
     executor, publish = Executor(n_workers=n_workers), Publish(shard_size_mb=1, rows_per_group=5)
     params = load_params(ROOT / "params.yaml")
     subset = Subsets(full=Subset(splits=("train", "test")))  # not held against the counts of the whole
@@ -110,21 +121,25 @@ def tiny_context(
     )
     if not context.paths.store.exists():
         names = inat_names() if dataset == "inat2018" else [f"{i:03d}.jpg" for i in range(N_IMAGES)]
-        write = write_inat if dataset == "inat2018" else write_grocery
+        write = write_inat if dataset == "inat2018" else partial(write_grocery, rows=rows)
         write(context.paths.store, members or [member(name, photograph(i)) for i, name in enumerate(names)])
-        files = [
-            {
-                "name": path.relative_to(context.paths.store).as_posix(),
-                "size_bytes": path.stat().st_size,
-                "sha256": "",
-                "hash": None,
-            }
-            for path in sorted(context.paths.store.rglob("*"))
-            if path.is_file()
-        ]
-        context.paths.manifest.parent.mkdir(parents=True)
-        context.paths.manifest.write_text(json.dumps({"dataset": dataset, "scale": "full", "files": files}))
+        write_manifest(context)
     return context
+
+
+def write_manifest(context: Context) -> None:
+    """The manifest of what lies in the store, as the stage `fetch` would write it, and the ledger."""
+    store, ledger = context.paths.store, Ledger(context.paths.store)
+    files = [
+        FetchedFile(path.relative_to(store).as_posix(), path.stat().st_size, sha256_of(path), None)
+        for path in sorted(store.rglob("*"))
+        if path.is_file() and path.name != LEDGER
+    ]
+    for file in files:
+        ledger.add(file)
+    manifest = {"dataset": context.dataset, "scale": "full", "files": [asdict(file) for file in files]}
+    context.paths.manifest.parent.mkdir(parents=True, exist_ok=True)
+    context.paths.manifest.write_text(json.dumps(manifest))
 
 
 def write_tree(context: Context) -> None:

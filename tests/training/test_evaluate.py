@@ -5,8 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
-from cairnhub.core.errors import CairnError
-from cairnhub.training.data import to_tensor
+from cairnhub.core.errors import BadInput, BrokenData, CairnError
+from cairnhub.datasets_hub.mmap_images import OpenSplit
+from cairnhub.training.data import ImageDataset, to_tensor
 from cairnhub.training.encoders import EmbeddedSplit, model_encoder
 from cairnhub.training.evaluation import evaluate
 from cairnhub.training.inference import encode
@@ -14,6 +15,7 @@ from cairnhub.training.metrics import retrieval_metrics
 from cairnhub.training.metrics.bootstrap import bootstrap_intervals
 from cairnhub.training.models import ModelDescription, RetrievalModel, load_model, save_model
 from cairnhub.training.recipes.settings import Network
+from tests.odd_images import encoded, photo, turned
 
 
 def test_intervals_are_as_wide_as_the_standard_error_says():
@@ -73,9 +75,59 @@ def test_pictures_and_files_are_embedded(model_folder, tmp_path):
     assert torch.allclose(alone[0], embeddings[3], atol=1e-6)
 
 
+@pytest.mark.parametrize("form", ["PNG", "TIFF", "AVIF"])
+def test_a_turned_picture_is_searched_upright(model_folder, tmp_path, form):
+    (tmp_path / "turned").write_bytes(turned(photo(), 6, form))
+    (tmp_path / "upright").write_bytes(turned(photo(), 1, form))
+    found = encode([tmp_path / "turned", tmp_path / "upright"], model_folder)
+    assert found[0] @ found[1] > 0.999
+
+
+def test_the_ground_is_the_recipe_s(tmp_path):
+    clear = Image.new("RGBA", (20, 20))
+    for ground, value in (("white", 255), ("black", 0), ("#102030", 0x10)):
+        images = ImageDataset(OpenSplit([encoded(clear, "PNG")], np.zeros((1, 1), int)), 16, ground)
+        assert images[0][0].unique().tolist() == [value]
+        assert images.picture(0).getpixel((3, 3))[0] == value
+    shape = Network(backbone="small_cnn", width=4, embedding_dim=8, image_side_px=16, ground="black")
+    save_model(tmp_path, RetrievalModel(shape).eval(), ModelDescription("m", shape, ("a",), "f" * 64, 0))
+    black, seen = encode([Image.new("RGB", (20, 20)), clear], tmp_path)
+    assert torch.equal(black, seen)
+    with pytest.raises(ValueError, match="unknown color specifier"):
+        Network(backbone="small_cnn", ground="whiet")
+
+
+@pytest.mark.parametrize(
+    "damaged", [b"", b"<html>", encoded(photo(), "JPEG")[:-200], encoded(photo(), "PNG")[:-900]]
+)
+def test_a_broken_row_is_named(damaged):
+    images = ImageDataset(OpenSplit([encoded(photo(), "PNG"), damaged], np.zeros((2, 1), int)), 16)
+    assert images[0].shape == (3, 16, 16)
+    for read in (images.__getitem__, images.picture):
+        with pytest.raises(
+            BrokenData, match=r"row 1 of a split of 2 images cannot be decoded .*cairn datasets check"
+        ):
+            read(1)
+
+
+def test_a_queries_page_shows_it_upright():
+    images = ImageDataset(OpenSplit([turned(photo(), 6), turned(photo(), 1)], np.zeros((2, 1), int)), 16)
+    lying, upright = (np.asarray(images.picture(i), dtype=int) for i in range(2))
+    assert lying.shape == upright.shape
+    assert np.abs(lying - upright).mean() < 3
+
+
 def test_what_is_no_image_is_named(model_folder, tmp_path):
     (tmp_path / "notes.txt").write_text("no image")
     with pytest.raises(CairnError, match=r"notes\.txt: holds no image"):
         encode([tmp_path / "notes.txt"], model_folder)
+    (tmp_path / "cut.jpg").write_bytes(encoded(photo(), "JPEG")[:-200])
+    with pytest.raises(
+        BadInput, match=r"cut\.jpg: holds no image that can be read: .*truncated.*another picture"
+    ):
+        encode([tmp_path / "cut.jpg"], model_folder)
+    (tmp_path / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99))
+    with pytest.raises(BadInput, match=r"phone\.heic: .*HEIC, which Pillow does not open: convert it"):
+        encode([tmp_path / "phone.heic"], model_folder)
     with pytest.raises(CairnError, match="images must be a list"):
         encode([], model_folder)

@@ -36,6 +36,26 @@ class LabelFile:
     """The one level that a benchmark labels; None where all three are given."""
 
 
+@dataclass(frozen=True)
+class Files:
+    """Where the files lie: inside the zip of the authors, or unpacked in the store.
+
+    Attributes:
+        archive: the zip, or the folder.
+        root: what stands before `train/label.csv` in the zip: its top folder, or nothing.
+        members: every file, as `list_members` gives them.
+    """
+
+    archive: Zip | Folder
+    root: str
+    members: pd.DataFrame
+
+    def where(self, name: str) -> Path:
+        """A file's name for messages."""
+        path = self.archive.path_of(name)
+        return path / name if isinstance(self.archive, Zip) else path
+
+
 class DyML(SourceReader):
     """Reads `train/`, then `bmk_{fine,middle,coarse}/` or `mini-bmk_all_in_one/`, in a zip or unpacked.
 
@@ -57,15 +77,40 @@ class DyML(SourceReader):
 
     def list_images(self, store: Path) -> Listing:
         """List the images of training and benchmarks."""
-        files = _files(store, f"{self.dataset}.zip")
+        files = self._files(store)
         images = pd.concat([_read_labels(files, file) for file in self.label_files], ignore_index=True)
         images, qualified = tell_apart(images, LEVELS, self.qualify, files.where("train/label.csv"))
         images["member"] = files.root + images["image_id"]
-        matches = match_members(images, files.members, ["member"], "listed, but not in its folder")
+        lists = pd.Series([files.root + file.csv for file in self.label_files])
+        named = pd.concat([images["member"], lists])
+        matches = match_members(images, files.members, ["member"], "listed, but not in its folder", named)
         images = matches.images[[*PLACE, *LEVELS]].reset_index(drop=True)
         return Listing(
-            images, matches.quarantine, refused_members=matches.refused_members, qualified=qualified
+            images,
+            matches.quarantine,
+            refused_members=matches.refused_members,
+            unnamed=matches.unnamed,
+            qualified=qualified,
         )
+
+    def _files(self, store: Path) -> Files:
+        """The files of the zip if there is one, those of the folder otherwise.
+
+        Raises:
+            CairnError: the zip is damaged or is not of DyML.
+        """
+        name = f"{self.dataset}.zip"
+        if not ((store / name).is_file() and self.is_fetched(name)):
+            folder = Folder(store, fetched=self.fetched)
+            return Files(folder, "", list_members([folder]))
+        archive = Zip(store, name)
+        members = list_members([archive])
+        labels = members.loc[members["member"].str.fullmatch(r"([^/]+/)?train/label\.csv"), "member"]
+        if len(labels) != 1:
+            raise BrokenData(
+                f"{store / name}: holds no train/label.csv, at the top or in one folder; is it a zip of DyML?"
+            )
+        return Files(archive, labels.iloc[0].removesuffix("train/label.csv"), members)
 
     def card(self) -> Card:
         """What the published dataset says of itself."""
@@ -110,44 +155,6 @@ def _benchmarks(dataset: str) -> list[LabelFile]:
         for level in LEVELS
         for side in ("query", "gallery")
     ]
-
-
-@dataclass(frozen=True)
-class Files:
-    """Where the files lie: inside the zip of the authors, or unpacked in the store.
-
-    Attributes:
-        archive: the zip, or the folder.
-        root: what stands before `train/label.csv` in the zip: its top folder, or nothing.
-        members: every file, as `list_members` gives them.
-    """
-
-    archive: Zip | Folder
-    root: str
-    members: pd.DataFrame
-
-    def where(self, name: str) -> Path:
-        """A file's name for messages."""
-        path = self.archive.path_of(name)
-        return path / name if isinstance(self.archive, Zip) else path
-
-
-def _files(store: Path, name: str) -> Files:
-    """The files of the zip if there is one, those of the folder otherwise.
-
-    Raises:
-        CairnError: the zip is damaged or is not of DyML.
-    """
-    if not (store / name).is_file():
-        return Files(Folder(store), "", list_members([Folder(store)]))
-    archive = Zip(store, name)
-    members = list_members([archive])
-    labels = members.loc[members["member"].str.fullmatch(r"([^/]+/)?train/label\.csv"), "member"]
-    if len(labels) != 1:
-        raise BrokenData(
-            f"{store / name}: holds no train/label.csv, at the top or in one folder; is it a zip of DyML?"
-        )
-    return Files(archive, labels.iloc[0].removesuffix("train/label.csv"), members)
 
 
 def _read_labels(files: Files, file: LabelFile) -> pd.DataFrame:

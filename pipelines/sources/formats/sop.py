@@ -36,8 +36,10 @@ class SOP(SourceReader):
         """List the images of both splits."""
         archive = Zip(store, ARCHIVE)
         images = pd.concat([_read_split(archive, split) for split in SPLIT_FILES], ignore_index=True)
+        lists = pd.Series([f"{FOLDER}/{name}" for name in SPLIT_FILES.values()])
+        named = pd.concat([images["member"], lists])
         images, faulty = _with_labels(images)
-        return list_zip(archive, images, LEVELS, faulty)
+        return list_zip(archive, images, LEVELS, named, faulty)
 
     def card(self) -> Card:
         """What the published dataset says of itself."""

@@ -2,16 +2,19 @@
 
 import logging
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from cairnhub.core.errors import UNPRINTABLE, BadInput, NotFound
 from cairnhub.core.hashing import sha256_of
+from cairnhub.core.text import quoted
 from cairnhub.datasets_hub.card import Card, EvaluationProtocol
 from cairnhub.datasets_hub.readers import split_name_fault
+from cairnhub.pipelines.archives.damage import misnamed
 from cairnhub.pipelines.archives.folder import Folder
-from cairnhub.pipelines.archives.kinds import archive_at
+from cairnhub.pipelines.archives.kinds import Archive, archive_at
 from cairnhub.pipelines.executors.local import HERE, Executor
 from cairnhub.pipelines.settings.sources import Subset, TableSource
 from cairnhub.pipelines.sources.csv_tables import read_csv
@@ -49,12 +52,14 @@ class Table(SourceReader):
         rows = self._once(self._rows(path, frame).join(frame[list(kept)]))
         members = self._members(store)
         rows["member"] = as_stored(rows["image_id"], members["member"])
+        named = pd.concat([rows["member"], pd.Series([self.source.labels])])
         twice = listed_twice(rows, [*self.levels, "split"])
         rows, repeated = quarantine(rows, pd.Series(rows.index.isin(twice.index), rows.index), twice)
         lacking = lacks_a_label(rows, self.levels, needs_all=rule == "refuse")
         rows, unlabelled = quarantine(rows, lacking, "a level is empty")
         rows, qualified = tell_apart(rows, self.levels, rule, path, has_lines=True)
-        matches = match_members(rows, members, ["member"], f"not in {', '.join(self.source.images)}")
+        absent = f"not in {', '.join(self.source.images)}"
+        matches = match_members(rows, members, ["member"], absent, named)
         if matches.images.empty:
             raise BadInput(
                 f"{store / self.source.labels}: none of its {len(rows)} paths is in {', '.join(self.source.images)}; "
@@ -68,6 +73,7 @@ class Table(SourceReader):
             images[[*PLACE, *self.levels, *kept]],
             pd.concat([repeated, unlabelled, matches.quarantine], ignore_index=True),
             refused_members=matches.refused_members,
+            unnamed=matches.unnamed,
             qualified=qualified,
             kept=kept,
             not_kept=tuple(name for name in others if name not in kept),
@@ -78,13 +84,34 @@ class Table(SourceReader):
         source = self.source
         names = [source.labels]
         for name in source.images:
-            names += _files_of(Path(mirror), name)
+            names += self._files_of(Path(mirror), name)
+        names = list(dict.fromkeys(names))  # the CSV may lie in a folder of images
         unknown = sorted(set(source.hashes) - set(names))
         if unknown:
             raise BadInput(f"params.yaml: hashes names {unknown[0]!r}, which is not among labels and images")
         if "://" in mirror:
             return [RegistryRow(name, name, None, source.hashes.get(name)) for name in names]
         return [_local_row(name, source.hashes.get(name), Path(mirror)) for name in names]
+
+    def _files_of(self, mirror: Path, name: str) -> list[str]:
+        """An archive, or the files of a folder; says which of these have names that no dataset can hold."""
+        archive = archive_at(mirror, name)
+        if not isinstance(archive, Folder):
+            return [name]
+        if (mirror / name).is_file():
+            raise misnamed(mirror / name, "folder") or BadInput(
+                f"{mirror / name}: neither a folder nor a .tar, .tar.gz, .tgz or .zip; name one under images"
+            )
+        if not (mirror / name).is_dir():
+            raise NotFound(
+                f"{mirror / name}: no such folder; name a folder of a local mirror, or a .tar, .tar.gz or .zip, "
+                "under images"
+            )
+        entries = archive.entries()
+        for reason in dict.fromkeys(entry.refusal for entry in entries if entry.refusal):
+            refused = [entry.member for entry in entries if entry.refusal == reason]
+            log.warning(f"{self.dataset}: {len(refused):,} files of {name} {reason}: {quoted(refused, 10)}")
+        return [entry.member for entry in entries if entry.refusal is None]
 
     @property
     def _used(self) -> list[str]:
@@ -94,7 +121,7 @@ class Table(SourceReader):
 
     def _read(self, path: Path) -> pd.DataFrame:
         named = () if self.source.keep == "all" else self.source.keep
-        return read_csv(path, [*self._used, *named])
+        return read_csv(path, [*self._used, *named], self.source.multiline)
 
     def _others(self, frame: pd.DataFrame) -> tuple[str, ...]:
         """The CSV's columns that are not used."""
@@ -108,8 +135,7 @@ class Table(SourceReader):
         if bad:
             raise BadInput(
                 f"{path}: column {bad[0]!r} cannot be kept under this name: it is another column's, or nobody can read "
-                "it; "
-                f"rename it, or name the others under sources.{self.dataset}.keep in params.yaml"
+                f"it; rename it, or name the others under sources.{self.dataset}.keep in params.yaml"
             )
         return kept
 
@@ -117,7 +143,7 @@ class Table(SourceReader):
         """What the table says of each image; the index is the line."""
         source = self.source
         rows = pd.DataFrame({level: frame[level].str.strip() for level in self.levels})
-        rows["image_id"] = frame[source.path].str.strip()
+        rows["image_id"] = frame[source.path].str.strip().str.removeprefix("./")
         if not isinstance(source.split, str):
             log.info(f"{self.dataset}: {describe(source.split, self.levels)}")
             rows["split"] = divide(rows, self.levels, source.split)
@@ -146,7 +172,7 @@ class Table(SourceReader):
         return rows[~again]
 
     def _members(self, store: Path) -> pd.DataFrame:
-        return list_members([archive_at(store, name) for name in self.source.images], self.executor)
+        return list_members([self._archive(store, name) for name in self.source.images], self.executor)
 
     def protocols(self, splits: Collection[str]) -> tuple[EvaluationProtocol, ...]:
         """Those that `params.yaml` declares, else those that the splits' names tell."""
@@ -160,6 +186,10 @@ class Table(SourceReader):
         """See `SourceReader`."""
         labels = mirror / self.source.labels
         return set(self._rows(labels, self._read(labels))["split"]) if labels.is_file() else ()
+
+    def _archive(self, store: Path, name: str) -> Archive:
+        archive = archive_at(store, name)
+        return replace(archive, fetched=self.fetched) if isinstance(archive, Folder) else archive
 
     def card(self) -> Card:
         """What the published dataset says of itself, as far as `params.yaml` tells."""
@@ -181,18 +211,6 @@ class Table(SourceReader):
 def make(dataset: str, source: TableSource, subset: Subset, executor: Executor) -> Table:
     """See `formats`."""
     return Table(dataset, source, executor)
-
-
-def _files_of(mirror: Path, name: str) -> list[str]:
-    """An archive, or the files of a folder."""
-    archive = archive_at(mirror, name)
-    if not isinstance(archive, Folder):
-        return [name]
-    if not (mirror / name).is_dir():
-        raise NotFound(
-            f"{mirror / name}: no such folder; name a folder of a local mirror, or a .tar, .zip, .tar.gz, under images"
-        )
-    return [path.relative_to(mirror).as_posix() for path in archive.reads()]
 
 
 def _local_row(name: str, declared: str | None, mirror: Path) -> RegistryRow:

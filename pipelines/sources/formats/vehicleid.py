@@ -33,7 +33,8 @@ class VehicleID(SourceReader):
         """List the images of both splits."""
         archive = Zip(store, ARCHIVE)
         images = pd.concat([_read_split(archive, split) for split in SPLIT_FILES], ignore_index=True)
-        return list_zip(archive, images, LEVELS)
+        lists = pd.Series([f"{FOLDER}/train_test_split/{name}" for name in SPLIT_FILES.values()])
+        return list_zip(archive, images, LEVELS, pd.concat([images["member"], lists]))
 
     def card(self) -> Card:
         """What the published dataset says of itself."""

@@ -102,11 +102,10 @@ def _one_row_each(types: pd.DataFrame, path: Path) -> None:
         )
 
 
-def keyed(path: Path, key: str, columns: list[str]) -> pd.DataFrame:
+def keyed(path: Path, key: str, columns: list[str], is_multiline: bool = False) -> pd.DataFrame:
     """Text columns of a CSV that speaks of each key once: a second row would make images of nothing."""
-    frame = read_csv(path, [key, *columns])[[key, *columns]]
+    frame = read_csv(path, [key, *columns], is_multiline)[[key, *columns]]
     if (repeated := frame[key].duplicated()).any():
-        raise BrokenData(
-            f"{path}: {key} {frame.loc[repeated, key].iloc[0][:100]!r} is listed twice; fetch it again"
-        )
+        line, name = frame.index[repeated][0], frame.loc[repeated, key].iloc[0]
+        raise BrokenData(f"{path}:{line}: {key} {name[:100]!r} is listed twice; fetch it again")
     return frame

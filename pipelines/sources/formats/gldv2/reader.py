@@ -16,6 +16,7 @@ from cairnhub.pipelines.settings.sources import GLDv2Source, GLDv2Subset
 from cairnhub.pipelines.sources.csv_tables import is_in, read_csv
 from cairnhub.pipelines.sources.formats.gldv2.landmark_table import keyed, landmark_table, published_labels
 from cairnhub.pipelines.sources.formats.gldv2.mined_types import (
+    FILE,
     MinedTypes,
     forget_types,
     mine_types,
@@ -102,13 +103,18 @@ class GLDv2(SourceReader):
     def list_images(self, store: Path) -> Listing:
         """List train, index and test images with the landmark they show and its mined type."""
         excluded: dict[str, dict[str, int]] = {}
-        mined = MinedTypes({}, {}) if self.is_published else mined_types(store)  # published labels need none
+        has_types = not self.is_published and self.is_fetched(FILE)  # published labels need none
+        mined = mined_types(store) if has_types else MinedTypes({}, {})
         landmarks = landmark_table(store / "metadata", mined.types)
-        images = self._annotations(store, excluded)
+        listed = self._annotations(store)
+        images = exclude(listed, listed["exclusion"].notna(), listed["exclusion"], excluded)
         keys = ["space", "landmark_id"]
-        images = images.merge(landmarks[[*keys, "landmark", "type"]], on=keys, how="left").drop(columns=keys)
+        images = images.merge(landmarks[[*keys, "landmark", "type"]], on=keys, how="left").drop(
+            columns=[*keys, "exclusion"]
+        )
         images, unnamed = quarantine(images, images["landmark"].isna(), "its landmark has no category")
-        matches = match_members(images, self._members(store), ["image_id", "split"], ABSENT)
+        members = self._members(store)
+        matches = match_members(images, members, ["image_id", "split"], ABSENT, named=listed["image_id"])
         images, absent = matches.images, matches.quarantine
         cut = {self.folders[folder] for folder in self.subset.n_archives if folder in self.folders}
         outside = (absent["reason"] == ABSENT) & absent["split"].isin(cut)
@@ -132,6 +138,7 @@ class GLDv2(SourceReader):
             chains=mined.chains,
             ground_truth=_ground_truth(store) if "test" in self.folders else None,
             refused_members=matches.refused_members,
+            unnamed=matches.unnamed,
             qualified=qualified,
         )
 
@@ -155,27 +162,24 @@ class GLDv2(SourceReader):
             forget_types(store)
         return []
 
-    def _annotations(self, store: Path, excluded: dict[str, dict[str, int]]) -> pd.DataFrame:
-        """The listed images of the chosen splits: ids and what they show, in the id space of the labels."""
-        readers = {"train": self._train, "index": _index, "test": _test}
-        frames = [
-            readers[folder](store, excluded, split).assign(split=split)
-            for folder, split in self.folders.items()
-        ]
-        return pd.concat(frames, ignore_index=True).reindex(
-            columns=["image_id", "split", "space", "landmark_id", "source_url"]
-        )
+    def _annotations(self, store: Path) -> pd.DataFrame:
+        """The listed images of the chosen splits: ids and what they show, in the id space of the labels.
 
-    def _train(self, store: Path, excluded: dict[str, dict[str, int]], split: str) -> pd.DataFrame:
+        `exclusion` is the rule by which an image is excluded, null for one that is not.
+        """
+        readers = {"train": self._train, "index": _index, "test": _test}
+        frames = [readers[folder](store).assign(split=split) for folder, split in self.folders.items()]
+        columns = ["image_id", "split", "space", "landmark_id", "source_url", "exclusion"]
+        return pd.concat(frames, ignore_index=True).reindex(columns=columns)
+
+    def _train(self, store: Path) -> pd.DataFrame:
         metadata = store / "metadata"
         train = read_csv(metadata / "train.csv", ["id", "url", "landmark_id"])
-        train = train.rename(columns={"id": "image_id", "url": "source_url"}).assign(
-            split=split, space="train"
-        )
+        train = train.rename(columns={"id": "image_id", "url": "source_url"}).assign(space="train")
         if self.source.clean:
             clean = read_csv(metadata / "train_clean.csv", ["landmark_id", "images"])
             is_clean = is_in(train["image_id"], pd.Index(clean["images"].str.split().explode().unique()))
-            train = exclude(train, ~is_clean, "not in train_clean", excluded)
+            train = _with_exclusion(train, ~is_clean, "not in train_clean")
         return train
 
     def _credited(self, images: pd.DataFrame, store: Path) -> pd.DataFrame:
@@ -183,7 +187,10 @@ class GLDv2(SourceReader):
         columns = ["id", "author", "license", "title"]
         credit = pd.DataFrame(columns=columns, dtype="str")
         if "train" in self.folders:
-            credit = keyed(store / "metadata/train_attribution.csv", "id", columns[1:])
+            path = (
+                store / "metadata/train_attribution.csv"
+            )  # free text: authors and titles as people wrote them
+            credit = keyed(path, "id", columns[1:], is_multiline=True)
         credit = credit.rename(columns={"id": "image_id"}).assign(split=self.folders.get("train", ""))
         return images.merge(credit, on=["image_id", "split"], how="left")
 
@@ -204,7 +211,8 @@ class GLDv2(SourceReader):
             Tar(store, f"{folder}/{path.name}")
             for folder in self.folders
             for path in sorted((store / folder).glob("images_*.tar"))
-            if (archive := _ARCHIVE.fullmatch(f"{folder}/{path.name}"))
+            if self.is_fetched(f"{folder}/{path.name}")
+            and (archive := _ARCHIVE.fullmatch(f"{folder}/{path.name}"))
             and self._is_chosen(folder, int(archive["number"]))
         ]
         if not tars:
@@ -241,15 +249,19 @@ class GLDv2(SourceReader):
         )
 
 
-def _index(store: Path, excluded: dict[str, dict[str, int]], split: str) -> pd.DataFrame:
+def _with_exclusion(images: pd.DataFrame, by_rule: "pd.Series[bool]", reason: str) -> pd.DataFrame:
+    return images.assign(exclusion=pd.Series(reason, images.index, dtype="str").where(by_rule))
+
+
+def _index(store: Path) -> pd.DataFrame:
     index = read_csv(store / "metadata/index.csv", ["id"])[["id"]]
     shown = keyed(store / "metadata/index_image_to_landmark.csv", "id", ["landmark_id"])
     index = index.merge(shown, on="id", how="left")
-    index = index.rename(columns={"id": "image_id"}).assign(split=split, space="index")
-    return exclude(index, index["landmark_id"].isna(), "shows no known landmark", excluded)
+    index = index.rename(columns={"id": "image_id"}).assign(space="index")
+    return _with_exclusion(index, index["landmark_id"].isna(), "shows no known landmark")
 
 
-def _test(store: Path, excluded: dict[str, dict[str, int]], split: str) -> pd.DataFrame:
+def _test(store: Path) -> pd.DataFrame:
     """Queries take the landmark that most of their ground-truth index images show."""
     test = read_csv(store / "metadata/test.csv", ["id"])[["id"]]
     shown = read_csv(store / "metadata/index_image_to_landmark.csv", ["id", "landmark_id"])
@@ -258,9 +270,8 @@ def _test(store: Path, excluded: dict[str, dict[str, int]], split: str) -> pd.Da
     votes = votes.sort_values(["query_id", "n_images", "landmark_id"], ascending=[True, False, True])
     votes = votes.drop_duplicates("query_id").rename(columns={"query_id": "id"})
     test = test.merge(votes[["id", "landmark_id"]], on="id", how="left")
-    test = test.rename(columns={"id": "image_id"}).assign(split=split, space="index")
-    ignored = "no ground truth (ignored by the benchmark)"
-    return exclude(test, test["landmark_id"].isna(), ignored, excluded)
+    test = test.rename(columns={"id": "image_id"}).assign(space="index")
+    return _with_exclusion(test, test["landmark_id"].isna(), "no ground truth (ignored by the benchmark)")
 
 
 def _ground_truth(store: Path) -> pd.DataFrame:

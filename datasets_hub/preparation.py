@@ -1,0 +1,97 @@
+"""A published dataset as `datasets` prepares it: the splits that are asked for, once, in its own cache."""
+
+import glob
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from cairnhub.datasets_hub.location import PublishedDataset
+from cairnhub.datasets_hub.schema import image_features
+
+if TYPE_CHECKING:
+    from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict
+
+    Loaded: TypeAlias = Dataset | DatasetDict | IterableDataset | IterableDatasetDict
+Files = Mapping[str, Sequence[str]]
+IMAGES = "default"
+
+
+def splits_in(split: str) -> list[str]:
+    """Names of the splits in `train`, `train[:10%]`, `train+test[5:]`."""
+    return [part.split("[")[0] for part in split.split("+")]
+
+
+def prepare(
+    published: PublishedDataset, config: str, split: str | None, streaming: bool, cache: Path | None = None
+) -> "Loaded":
+    """What `datasets.load_dataset` returns, with the features of the card.
+
+    Args:
+        published: the dataset.
+        config: `default`, `nodes`, `edges` or `quarantine`.
+        split: as for `load_dataset`; None for all.
+        streaming: read while iterating, prepare nothing.
+        cache: where copies are prepared; by default where `datasets` keeps its own.
+    """
+    import datasets
+
+    options: dict[str, Any] = {"streaming": streaming, "cache_dir": cache and str(cache)}
+    repository = _repository(published)
+    if repository is None:
+        return _by_name(published, config, split, options)
+    if config != IMAGES or split is None or (not streaming and _is_prepared(repository, cache)):
+        return datasets.load_dataset(**repository, name=config, split=split, **options)
+    parts = [
+        datasets.load_dataset(**repository, name=name, split=part, **options)
+        for name, part in zip(splits_in(split), split.split("+"), strict=True)
+    ]
+    return (
+        parts[0]
+        if len(parts) == 1
+        else datasets.concatenate_datasets(parts, split=datasets.NamedSplit(split))
+    )
+
+
+def _repository(published: PublishedDataset) -> dict[str, str | None] | None:
+    """How `datasets` opens the dataset by its README, so that its cache is shared; None where it cannot."""
+    location = published.location
+    if location.is_local:
+        files = (Path(path) for paths in published.data_files[IMAGES].values() for path in paths)
+        # `datasets` looks for every file of the README, and takes a path for a pattern.
+        plain = location.revision is None and glob.escape(location.uri) == location.uri
+        return {"path": location.uri} if plain and all(file.is_file() for file in files) else None
+    if location.uri.startswith("hf://") and not location.storage_options:
+        name = location.uri.removeprefix("hf://").removeprefix("datasets/")
+        return {"path": name, "revision": location.revision}
+    return None
+
+
+def _is_prepared(repository: Mapping[str, str | None], cache: Path | None) -> bool:
+    """Whether all splits were prepared together: then that copy serves each of them."""
+    import datasets
+
+    builder = datasets.load_dataset_builder(**repository, name=IMAGES, cache_dir=cache and str(cache))
+    return (Path(builder.cache_dir) / "dataset_info.json").is_file()
+
+
+def _by_name(
+    published: PublishedDataset, config: str, split: str | None, options: Mapping[str, Any]
+) -> "Loaded":
+    """By the names of its files: an object store, an earlier version, a folder that lacks other splits."""
+    import datasets
+
+    files = published.data_files[config]
+    needed = files if split is None else dict.fromkeys(splits_in(split))
+    card, stats = published.card, published.stats
+    features = image_features(published.tree(), card.texts, stats.with_images) if config == IMAGES else None
+    is_local = published.location.is_local
+    return datasets.load_dataset(
+        "parquet",
+        data_files={
+            name: [glob.escape(path) if is_local else path for path in files[name]] for name in needed
+        },
+        split=split,
+        features=features,
+        storage_options=published.location.options or None,
+        **options,
+    )
