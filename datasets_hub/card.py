@@ -18,6 +18,8 @@ def _shown(text: str) -> str:
     return text
 
 
+ATTRIBUTION = ("source_url", "author", "license", "title")
+"""Columns that say whose an image is, in the order in which they are published."""
 Text = Annotated[str, AfterValidator(_shown)]  # it is shown in terminals and pages
 WebUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s<>\"'()]+$")]
 
@@ -64,7 +66,8 @@ class Card(_Typed):
         redistributable: whether the *images* may be passed on; if not, only labels and splits travel.
         levels: level names, fine to coarse.
         annotation_origin: who gave the labels above the finest level.
-        attribution: columns of `schema.ATTRIBUTION` that the source has.
+        attribution: columns of `ATTRIBUTION` that the source has.
+        columns: other columns of text that the source has and keeps, such as `camera`.
         attribution_required: splits whose images each need a licence and, but for the public domain, an author.
         protocols: named pairs of splits.
         excluded: how many listed images are left out by rule, by its reason.
@@ -81,12 +84,18 @@ class Card(_Typed):
     homepage: WebUrl | None = None
     licence_url: WebUrl | None = None
     attribution: tuple[Literal["source_url", "author", "license", "title"], ...] = ()
+    columns: tuple[Text, ...] = ()
     attribution_required: tuple[SplitName, ...] = ()
     protocols: tuple[EvaluationProtocol, ...] = ()
     sources: tuple[Source, ...] = ()
     decisions: Decisions | None = None
     excluded: dict[Text, int] | None = None
     tags: tuple[str, ...] = Field(default=("image-retrieval", "metric-learning", "hierarchical-labels"))
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All columns of text behind the labels, in their order."""
+        return (*(name for name in ATTRIBUTION if name in self.attribution), *self.columns)
 
     @model_validator(mode="after")
     def _attribution_is_there(self) -> Self:

@@ -4,7 +4,6 @@ import json
 from collections.abc import Sequence
 
 from cairnhub.datasets_hub.card import Card
-from cairnhub.datasets_hub.schema import ATTRIBUTION
 from cairnhub.datasets_hub.stats import ShardFile, Stats
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 
@@ -111,7 +110,6 @@ def _images(card: Card, tree: LabelTree, stats: Stats, split: str) -> Json:
         )
         for level in tree.levels
     ]
-    texts = [name for name in ATTRIBUTION if name in card.attribution]
     return {
         "@type": "cr:RecordSet",
         "@id": split,
@@ -121,7 +119,7 @@ def _images(card: Card, tree: LabelTree, stats: Stats, split: str) -> Json:
             first,
             _field(split, "image_id", "sc:Text", source),
             *levels,
-            *(_field(split, name, "sc:Text", source) for name in texts),
+            *(_field(split, name, "sc:Text", source) for name in card.texts),
         ],
     }
 

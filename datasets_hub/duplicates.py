@@ -96,8 +96,7 @@ def near_pairs(gradients: Bits, layouts: Layouts, limit: int) -> list[DuplicateP
 
 def _same_colours(one: Layouts, other: Layouts) -> npt.NDArray[np.bool_]:
     apart = np.abs(one.astype(np.int16) - other.astype(np.int16))
-    same: npt.NDArray[np.bool_] = (apart <= _MAX_COLOUR_DISTANCE).all(axis=1)
-    return same
+    return np.asarray((apart <= _MAX_COLOUR_DISTANCE).all(axis=1), np.bool_)
 
 
 def _same_band(hashes: Bits, band: int) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:

@@ -24,7 +24,7 @@ def write_labels_only(dataset: PublishedDataset, folder: Path) -> Stats:
         folder: an empty folder.
     """
     tree = dataset.tree()
-    schema = shard_features(tree.levels, dataset.card.attribution, with_images=False).arrow_schema
+    schema = shard_features(tree.levels, dataset.card.texts, with_images=False).arrow_schema
     for name in ("data", "tree"):
         (folder / name).mkdir(parents=True)
     splits: dict[str, SplitStats] = {}

@@ -83,9 +83,7 @@ def _by_name(
     files = published.data_files[config]
     needed = files if split is None else dict.fromkeys(splits_in(split))
     card, stats = published.card, published.stats
-    features = (
-        image_features(published.tree(), card.attribution, stats.with_images) if config == IMAGES else None
-    )
+    features = image_features(published.tree(), card.texts, stats.with_images) if config == IMAGES else None
     is_local = published.location.is_local
     return datasets.load_dataset(
         "parquet",

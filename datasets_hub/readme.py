@@ -63,7 +63,7 @@ def dataset_info(card: Card, tree: LabelTree, stats: Stats) -> list[object]:
             features=features, splits=listed, download_size=size_bytes, dataset_size=size_bytes
         )
 
-    images = image_features(tree, card.attribution, stats.with_images)
+    images = image_features(tree, card.texts, stats.with_images)
     splits = {
         name: (sum(shard.size_bytes for shard in split.shards), split.n_images)
         for name, split in stats.splits.items()

@@ -28,6 +28,7 @@ class ImageRow:
         split: where it belongs.
         leaf: label on the finest level; None for an image without a label (a distractor).
         attribution: author, licence and so on.
+        columns: what the columns `Card.columns` hold, in their order.
     """
 
     image: bytes
@@ -36,6 +37,7 @@ class ImageRow:
     split: str
     leaf: str | None
     attribution: Attribution = Attribution()
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

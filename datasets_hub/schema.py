@@ -17,12 +17,11 @@ if TYPE_CHECKING:
 
 # A ClassLabel's names stand in the README, once per config: 81,313 names would make it 14.8 MB.
 MAX_CLASS_LABEL_NAMES = 500
-ATTRIBUTION = ("source_url", "author", "license", "title")
 CONFIGS = ("default", "nodes", "edges", "quarantine")
 """What a published dataset has beside a config per split."""
 
 
-def image_features(tree: LabelTree, attribution: Sequence[str] = (), with_images: bool = True) -> "Features":
+def image_features(tree: LabelTree, texts: Sequence[str] = (), with_images: bool = True) -> "Features":
     """Features of the image table, as the README gives them: those of `shard_features`, and labels by name.
 
     Every level holds its class index. A level of at most `MAX_CLASS_LABEL_NAMES` names is a ClassLabel; the names of
@@ -30,7 +29,7 @@ def image_features(tree: LabelTree, attribution: Sequence[str] = (), with_images
 
     Args:
         tree: the label tree.
-        attribution: as for `shard_features`, and so `with_images`.
+        texts: as for `shard_features`, and so `with_images`.
         with_images: see there.
 
     Raises:
@@ -38,38 +37,36 @@ def image_features(tree: LabelTree, attribution: Sequence[str] = (), with_images
     """
     from datasets import ClassLabel
 
-    features = shard_features(tree.levels, attribution, with_images)
+    features = shard_features(tree.levels, texts, with_images)
     for level, names in zip(tree.levels, tree.names, strict=True):
         if len(names) <= MAX_CLASS_LABEL_NAMES:
             features[level] = ClassLabel(names=list(names))
     return features
 
 
-def shard_features(
-    levels: Sequence[str], attribution: Sequence[str] = (), with_images: bool = True
-) -> "Features":
-    """Features that a shard carries: `image`, `image_id`, one column per level fine -> coarse, attribution.
+def shard_features(levels: Sequence[str], texts: Sequence[str] = (), with_images: bool = True) -> "Features":
+    """Features that a shard carries: `image`, `image_id`, one column per level fine -> coarse, columns of text.
 
     No label's name is among them, so that a new name changes no shard.
 
     Args:
         levels: of the label tree.
-        attribution: the columns of `ATTRIBUTION` that the source has, in any order.
+        texts: `Card.texts`.
         with_images: False for the edition that may travel where images may not: `path` in place of `image`.
 
     Raises:
-        BadInput: a level cannot be the name of a column, or an attribution column is unknown.
+        BadInput: a level cannot be the name of a column, or a column of text has the name of another.
     """
     from datasets import Features, Image, Value
 
-    unknown = set(attribution) - set(ATTRIBUTION)
-    if unknown:
-        raise BadInput(f"attribution has {sorted(unknown)}; it may have {', '.join(ATTRIBUTION)}")
     check_level_names(levels)
+    taken = {"image", "path", "image_id", *levels}
+    if clash := [name for place, name in enumerate(texts) if name in taken or name in texts[:place]]:
+        raise BadInput(f"two columns would be called {clash[0]!r}; rename one")
     labels = {level: Value("int64") for level in levels}
-    texts = {name: Value("string") for name in ATTRIBUTION if name in attribution}
+    behind = {name: Value("string") for name in texts}
     first = {"image": Image()} if with_images else {"path": Value("string")}
-    return Features({**first, "image_id": Value("string"), **labels, **texts})
+    return Features({**first, "image_id": Value("string"), **labels, **behind})
 
 
 def table_features(config: str) -> "Features":

@@ -120,7 +120,7 @@ class _Scanner:
         self._location = task.location
         self._card = task.card
         self._with_images = task.with_images
-        features = shard_features(task.tree.levels, task.card.attribution, task.with_images)
+        features = shard_features(task.tree.levels, task.card.texts, task.with_images)
         self._schema: pa.Schema = features.arrow_schema
         self._codes = task.tree.codes
         self._levels = task.tree.levels

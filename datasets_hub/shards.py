@@ -32,6 +32,7 @@ class ImageTable:
     Attributes:
         schema: the columns.
         attribution: those that hold attribution.
+        n_columns: how many others of text stand behind them.
         finest: name of the finest level.
         leaf_index: class index of every leaf.
         codes: class index of every leaf on every level, shape (n_leaves, L).
@@ -39,6 +40,7 @@ class ImageTable:
 
     schema: pa.Schema
     attribution: Sequence[str]
+    n_columns: int
     finest: str
     leaf_index: Mapping[str, int]
     codes: npt.NDArray[np.int64]
@@ -70,8 +72,11 @@ class ImageTable:
             pa.array([getattr(credit, name) for credit in group.attributions], pa.string())
             for name in self.attribution
         ]
+        kept = [
+            pa.array([row[place] for row in group.columns], pa.string()) for place in range(self.n_columns)
+        ]
         ids = pa.array(group.ids, pa.string())
-        return pa.RecordBatch.from_arrays([image, ids, *labels, *texts], schema=self.schema)
+        return pa.RecordBatch.from_arrays([image, ids, *labels, *texts, *kept], schema=self.schema)
 
 
 class _RowGroup:
@@ -84,6 +89,7 @@ class _RowGroup:
         self.ids: list[str] = []
         self.leaves: list[int] = []
         self.attributions: list[Attribution] = []
+        self.columns: list[tuple[str, ...]] = []
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -101,6 +107,7 @@ class _RowGroup:
         self.ids.append(row.image_id)
         self.leaves.append(leaf)
         self.attributions.append(row.attribution)
+        self.columns.append(row.columns)
 
 
 class HashedFile:

@@ -1,23 +1,24 @@
 """Tables beside the images, and how labels become columns of the image table."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cairnhub.datasets_hub.schema import ATTRIBUTION, shard_features, table_features
+from cairnhub.datasets_hub.card import Card
+from cairnhub.datasets_hub.schema import shard_features, table_features
 from cairnhub.datasets_hub.shards import HashedFile, ImageTable, finish
 from cairnhub.datasets_hub.stats import ShardFile
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 
 
-def image_table(tree: LabelTree, attribution: Sequence[str]) -> ImageTable:
-    """How the rows of a dataset with this tree and these attribution columns become Arrow."""
+def image_table(tree: LabelTree, card: Card) -> ImageTable:
+    """How the rows of a dataset with this tree and the card's columns become Arrow."""
     return ImageTable(
-        schema=shard_features(tree.levels, attribution).arrow_schema,
-        attribution=[name for name in ATTRIBUTION if name in attribution],
+        schema=shard_features(tree.levels, card.texts).arrow_schema,
+        attribution=[name for name in card.texts if name not in card.columns],
+        n_columns=len(card.columns),
         finest=tree.levels[0],
         leaf_index={name: i for i, name in enumerate(tree.names[0])},
         codes=tree.codes,

@@ -90,7 +90,7 @@ def write_dataset(
         NoSpace: the disk is full; finished shards are kept.
     """
     splits = _check_plan(card, tree, partitions, shard_size_bytes)
-    table = image_table(tree, card.attribution)
+    table = image_table(tree, card)
     staging = folder.with_name(f".{folder.name}.partial")
     size_bytes = sum(partition.size_bytes for partition in partitions)
     tasks = [
@@ -145,7 +145,7 @@ def _plan_hash(card: Card, tree: LabelTree, tasks: Sequence[WriteTask]) -> str:
     versions = [_LAYOUT, pa.__version__, datasets.__version__, PIL.__version__]
     shape = [(task.shard_size_bytes, task.rows_per_group, asdict(task.check)) for task in tasks[:1]]
     rows = [(task.partition.name, task.partition.fingerprint, list(task.partition.splits)) for task in tasks]
-    content = [versions, shape, tree.fingerprint, sorted(card.attribution), rows]
+    content = [versions, shape, tree.fingerprint, card.texts, rows]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

@@ -35,12 +35,14 @@ class Index:
         store: folder of the fetched files.
         leaf_level: the column with an image's label.
         fingerprint: of the rows and of the files.
+        columns: those that are kept beside labels and attribution.
     """
 
     path: Path
     store: Path
     leaf_level: str
     fingerprint: str
+    columns: tuple[str, ...] = ()
 
     def rows(self, start: int, stop: int, columns: list[str] | None = None) -> Iterator[Record]:
         """Rows `start` to `stop` (exclusive), by default with all columns."""
@@ -59,7 +61,8 @@ class Index:
         """A row of the index with its image."""
         credit = Attribution(**{name: record.get(name) for name in _ATTRIBUTION})
         leaf = record[self.leaf_level]
-        return ImageRow(content, record["member"], record["image_id"], record["split"], leaf, credit)
+        kept = tuple(record[name] for name in self.columns)
+        return ImageRow(content, record["member"], record["image_id"], record["split"], leaf, credit, kept)
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ def shards_of(published: PublishedDataset) -> list[Shard]:
         CairnError: its tree is not the one that it was published with, or it names a file outside of its folder.
     """
     stats, tree = published.stats, published.tree()
-    schema = shard_features(tree.levels, published.card.attribution, stats.with_images).arrow_schema
+    schema = shard_features(tree.levels, published.card.texts, stats.with_images).arrow_schema
     images = [shard for split in stats.splits.values() for shard in split.shards]
     return [
         *(Shard(Path(published.location.file(file.path)), file, schema) for file in images),

@@ -211,6 +211,8 @@ class TableSource(AnySource):
     """The CSV column of the split, or how images are divided; by default half of the finest classes are `test`."""
     protocols: tuple[EvaluationProtocol, ...] | None = None
     """Which split searches which; without any, those that the splits' names tell; `[]`: it is never evaluated."""
+    keep: Literal["all"] | tuple[str, ...] = ()
+    """Other CSV columns that are published as text, beside the labels; `all`: every one."""
     hashes: dict[str, Sha256] = {}
     """Expected hash of each file that has one."""
     title: str = ""

@@ -39,6 +39,8 @@ class Listing:
         ground_truth: where a benchmark lists the answers of each query: `query_id`, `image_id`, `usage`.
         refused_members: columns `member`, `reason`: members of archives that are refused and that no list asks for.
         unnamed: good members, and files of folders, that no list names.
+        kept: columns of text among those of `images`, which are published.
+        not_kept: columns of the list that are neither used nor published.
         qualified: labels that were told apart from others of their name, coarse to fine.
     """
 
@@ -52,6 +54,8 @@ class Listing:
     refused_members: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["member", "reason"]))
     unnamed: "pd.Series[str]" = field(default_factory=lambda: pd.Series(dtype="str"))
     qualified: tuple[Qualified, ...] = ()
+    kept: tuple[str, ...] = ()
+    not_kept: tuple[str, ...] = ()
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Per split: listed = indexed + quarantined + excluded."""

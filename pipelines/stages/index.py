@@ -55,14 +55,13 @@ def run(context: Context) -> None:
         url=card.homepage,
         sha256=fetched,
     )
-    card = card.model_copy(
-        update={
-            "name": context.dataset,
-            "protocols": protocols,
-            "sources": (files,),
-            "excluded": listing.n_excluded() or None,
-        }
-    )
+    facts = {"name": context.dataset, "protocols": protocols, "sources": (files,), "columns": listing.kept}
+    facts["excluded"] = listing.n_excluded() or None
+    if listing.not_kept:
+        lost = f"Columns of its table that are not published: {quoted(listing.not_kept, 20)}."
+        log.warning(f"{context.dataset}: {lost} `keep: [...]` or `keep: all` under its source publishes them")
+        facts["description"] = f"{card.description} {lost}"
+    card = card.model_copy(update=facts)
     with replace_folder(context.paths.index) as folder:
         index = IndexFolder(folder)
         index.save_images(listing.images)

@@ -38,7 +38,7 @@ def run(context: Context) -> None:
     begun_with = (
         f"{sha256_of(folder.images)} {counts.fetched} {fingerprint([__name__.removeprefix('cairnhub.')])}"
     )
-    index = Index(folder.images, context.paths.store, tree.levels[0], begun_with)
+    index = Index(folder.images, context.paths.store, tree.levels[0], begun_with, card.columns)
     unpacked = context.paths.hub.with_name(f".{context.paths.hub.name}.unpacked")
     index, quarantined = unpack_streamed(index, unpacked, executor.map)
     shard_size_bytes = settings.shard_size_mb * 1_000_000

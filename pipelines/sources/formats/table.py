@@ -1,13 +1,13 @@
 """Anybody's own images: folders or archives, and a CSV with one column per level."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
-from cairnhub.core.errors import BadInput, NotFound
+from cairnhub.core.errors import UNPRINTABLE, BadInput, NotFound
 from cairnhub.core.hashing import sha256_of
 from cairnhub.core.text import quoted
 from cairnhub.datasets_hub.card import Card, EvaluationProtocol
@@ -46,7 +46,10 @@ class Table(SourceReader):
     def list_images(self, store: Path) -> Listing:
         """List the CSV's rows and where each image lies."""
         path, rule = store / self.source.labels, self.source.qualify
-        rows = self._once(self._rows(path))
+        frame = self._read(path)
+        others = self._others(frame)
+        kept = self._kept(path, others)
+        rows = self._once(self._rows(path, frame).join(frame[list(kept)]))
         members = self._members(store)
         rows["member"] = as_stored(rows["image_id"], members["member"])
         named = pd.concat([rows["member"], pd.Series([self.source.labels])])
@@ -67,11 +70,13 @@ class Table(SourceReader):
         order = ["split", "archive", "offset", "member"]
         images = matches.images.sort_values(order, na_position="first", ignore_index=True)
         return Listing(
-            images[[*PLACE, *self.levels]],
+            images[[*PLACE, *self.levels, *kept]],
             pd.concat([repeated, unlabelled, matches.quarantine], ignore_index=True),
             refused_members=matches.refused_members,
             unnamed=matches.unnamed,
             qualified=qualified,
+            kept=kept,
+            not_kept=tuple(name for name in others if name not in kept),
         )
 
     def own_files(self, mirror: str) -> list[RegistryRow]:
@@ -108,11 +113,35 @@ class Table(SourceReader):
             log.warning(f"{self.dataset}: {len(refused):,} files of {name} {reason}: {quoted(refused, 10)}")
         return [entry.member for entry in entries if entry.refusal is None]
 
-    def _rows(self, path: Path) -> pd.DataFrame:
+    @property
+    def _used(self) -> list[str]:
+        """The CSV's columns that say what and where an image is."""
+        split = [self.source.split] if isinstance(self.source.split, str) else []
+        return [self.source.path, *self.levels, *split]
+
+    def _read(self, path: Path) -> pd.DataFrame:
+        named = () if self.source.keep == "all" else self.source.keep
+        return read_csv(path, [*self._used, *named], self.source.multiline)
+
+    def _others(self, frame: pd.DataFrame) -> tuple[str, ...]:
+        """The CSV's columns that are not used."""
+        return tuple(name for name in map(str, frame.columns) if name not in self._used)
+
+    def _kept(self, path: Path, others: Sequence[str]) -> tuple[str, ...]:
+        """Those of them that are published."""
+        kept = tuple(others) if self.source.keep == "all" else self.source.keep
+        taken = {*PLACE, *self.levels, "image", "path"}
+        bad = [name for name in kept if name in taken or not name.strip() or UNPRINTABLE.search(name)]
+        if bad:
+            raise BadInput(
+                f"{path}: column {bad[0]!r} cannot be kept under this name: it is another column's, or nobody can read "
+                f"it; rename it, or name the others under sources.{self.dataset}.keep in params.yaml"
+            )
+        return kept
+
+    def _rows(self, path: Path, frame: pd.DataFrame) -> pd.DataFrame:
         """What the table says of each image; the index is the line."""
         source = self.source
-        wanted = [source.path, *self.levels, *([source.split] if isinstance(source.split, str) else [])]
-        frame = read_csv(path, wanted, source.multiline)
         rows = pd.DataFrame({level: frame[level].str.strip() for level in self.levels})
         rows["image_id"] = frame[source.path].str.strip().str.removeprefix("./")
         if not isinstance(source.split, str):
@@ -160,7 +189,7 @@ class Table(SourceReader):
     def splits_at(self, mirror: Path) -> Collection[str]:
         """See `SourceReader`."""
         labels = mirror / self.source.labels
-        return set(self._rows(labels)["split"]) if labels.is_file() else ()
+        return set(self._rows(labels, self._read(labels))["split"]) if labels.is_file() else ()
 
     def card(self) -> Card:
         """What the published dataset says of itself, as far as `params.yaml` tells."""
