@@ -66,11 +66,16 @@ def diff_datasets(
 
 
 def difference(old: PublishedDataset, new: PublishedDataset) -> Difference:
-    """Compare two datasets: ids, splits and label columns are read, images are not."""
+    """Compare two datasets: ids, splits and label columns are read, images are not.
+
+    A label all of whose images carry another, new name in the other dataset was renamed.
+    """
     trees = old.tree(), new.tree()
     levels = [level for level in trees[0].levels if level in trees[1].levels]
-    images = _compare_images(_image_table(old, trees[0]), _image_table(new, trees[1]), levels)
-    changes = [*_compare_levels(*trees), *_compare_labels(*trees, levels), *images]
+    before, after = _image_table(old, trees[0]), _image_table(new, trees[1])
+    renames = {level: _renames(level, before, after, trees) for level in levels}
+    labels = _compare_labels(*trees, levels, renames)
+    changes = [*_compare_levels(*trees), *labels, *_compare_images(before, after, renames)]
     return Difference(tuple(change for change in changes if change.count))
 
 
@@ -86,12 +91,34 @@ def _compare_levels(old: LabelTree, new: LabelTree) -> list[Change]:
     ]
 
 
-def _compare_labels(old: LabelTree, new: LabelTree, levels: list[str]) -> list[Change]:
+def _renames(
+    level: str, before: pd.DataFrame, after: pd.DataFrame, trees: tuple[LabelTree, LabelTree]
+) -> dict[str, str]:
+    """Old name -> new name."""
+    known = [set(tree.at_level(level)) for tree in trees]
+    both = before.index.intersection(after.index, sort=False)
+    columns = {"old": before.loc[both, level].astype(object), "new": after.loc[both, level].astype(object)}
+    pairs = pd.DataFrame(columns).drop_duplicates()
+    alone = ~pairs["old"].duplicated(keep=False) & ~pairs["new"].duplicated(keep=False)
+    is_rename = alone & pairs["old"].isin(known[0] - known[1]) & pairs["new"].isin(known[1] - known[0])
+    return dict(pairs[is_rename].sort_values("old").itertuples(index=False))
+
+
+def _compare_labels(
+    old: LabelTree, new: LabelTree, levels: list[str], renames: Mapping[str, Mapping[str, str]]
+) -> list[Change]:
     changes = []
     for level in levels:
-        before, after = _parents(old, level), _parents(new, level)
+        above = old.levels[old.levels.index(level) + 1 :][:1]
+        of_parents = renames.get(above[0], {}) if above else {}
+        before = {
+            renames[level].get(name, name): of_parents.get(parent, parent)
+            for name, parent in _parents(old, level).items()
+        }
+        after = _parents(new, level)
         moved = [name for name in before if name in after and before[name] != after[name]]
         changes += [
+            _change(f"{level} labels renamed", (f"{a} -> {b}" for a, b in renames[level].items())),
             _change(f"{level} labels added", (name for name in after if name not in before)),
             _change(f"{level} labels removed", (name for name in before if name not in after)),
             _change(f"{level} labels moved", (f"{name}: {before[name]} -> {after[name]}" for name in moved)),
@@ -107,12 +134,16 @@ def _parents(tree: LabelTree, level: str) -> dict[str, str]:
     return {name: above[code] for name, code in zip(tree.names[rank], tree.parents[rank], strict=True)}
 
 
-def _compare_images(old: pd.DataFrame, new: pd.DataFrame, levels: list[str]) -> list[Change]:
+def _compare_images(
+    old: pd.DataFrame, new: pd.DataFrame, renames: Mapping[str, Mapping[str, str]]
+) -> list[Change]:
     both = old.index.intersection(new.index, sort=False)
     before, after = old.loc[both], new.loc[both]
 
     def differing(column: str) -> Change:
         first, second = before[column].astype(object), after[column].astype(object)
+        renamed = first.map(renames.get(column, {}))
+        first = first.where(renamed.isna(), renamed)
         changed = both[(first != second) & ~(first.isna() & second.isna())]
         kind = "images moved to another split" if column == "split" else f"images with another {column}"
         moves = zip(changed, first[changed], second[changed], strict=True)
@@ -124,7 +155,7 @@ def _compare_images(old: pd.DataFrame, new: pd.DataFrame, levels: list[str]) -> 
         _change("images added", new.index.difference(old.index)),
         _change("images removed", old.index.difference(new.index)),
         differing("split"),
-        *(differing(level) for level in levels),
+        *map(differing, renames),
     ]
 
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,13 +22,14 @@ Names = Sequence[tuple[str, ...]]
 
 @dataclass(frozen=True)
 class _Entry:
-    """One line of a tree file; see `Node` and `NodeInfo`."""
+    """One line of a tree file; see `Node` and `NodeInfo`. `index` is the class index, where it is not by name."""
 
     __pydantic_config__ = FORBID
 
     level: str
     name: str
     parent: str
+    index: Annotated[int, Field(ge=0, lt=2**63, strict=True)] | None = None
     n_images: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     confidence: Annotated[float, Field(ge=0, le=1)] | None = None
     source: str | None = None
@@ -48,6 +49,24 @@ class _File:
     levels: tuple[str, ...]
     nodes: list[_Entry]
     twins: Twins = "refuse"
+
+
+class TreeFile(NamedTuple):
+    """What a tree file says.
+
+    Attributes:
+        levels: fine -> coarse.
+        links: (label, parent) pairs per level.
+        info: counts, confidence and provenance of some nodes.
+        orders: the names by class index, of levels that state one.
+        twins: whether labels of a level may differ only in case, spaces or Unicode form.
+    """
+
+    levels: tuple[str, ...]
+    links: list[Links]
+    info: dict[Node, NodeInfo]
+    orders: dict[str, list[str]]
+    twins: Twins
 
 
 def node_table(levels: Sequence[str], names: Names, parents: Sequence[IntArray]) -> pd.DataFrame:
@@ -138,16 +157,24 @@ def _entries(
 ) -> Iterator[dict[str, str | int | float]]:
     for rank in range(len(levels) - 1, -1, -1):
         level, top = levels[rank], rank == len(levels) - 1
-        for i, name in enumerate(names[rank]):
+        by_name = sorted(range(len(names[rank])), key=names[rank].__getitem__)
+        is_by_name = by_name == list(range(len(by_name)))
+        for i in by_name:
+            name = names[rank][i]
             parent = ROOT if top else names[rank + 1][parents[rank][i]]
             known = asdict(info[Node(level, name)]) if Node(level, name) in info else {}
-            yield {"level": level, "name": name, "parent": parent} | {
+            place = {} if is_by_name else {"index": i}
+            yield {"level": level, "name": name, "parent": parent, **place} | {
                 key: value for key, value in known.items() if value is not None
             }
 
 
-def parse_tree(text: str, origin: str) -> tuple[tuple[str, ...], list[Links], dict[Node, NodeInfo], Twins]:
-    """Levels, (label, parent) pairs per level, info, and whether it keeps twins; raises where it is no tree file."""
+def parse_tree(text: str, origin: str) -> TreeFile:
+    """What a tree file says.
+
+    Raises:
+        BrokenData: the text is no tree file; names the label or level.
+    """
     content = parse_json(text, origin)
     if not isinstance(content, dict) or content.get("format") != "cairn-tree":
         raise BrokenData(f"{origin}: not a label tree (no format 'cairn-tree'); give a tree.json")
@@ -165,4 +192,37 @@ def parse_tree(text: str, origin: str) -> tuple[tuple[str, ...], list[Links], di
         links[entry.level].append((entry.name, entry.parent))
         if (known := entry.info) != NodeInfo():
             info[Node(entry.level, entry.name)] = known
-    return file.levels, [links[level] for level in links], info, file.twins
+    orders = {
+        level: _by_index(
+            [(entry.index, entry.name) for entry in file.nodes if entry.level == level], level, origin
+        )
+        for level in {entry.level: None for entry in file.nodes if entry.index is not None}
+    }
+    return TreeFile(file.levels, [links[level] for level in links], info, orders, file.twins)
+
+
+def orders_of_nodes(frame: pd.DataFrame) -> dict[str, list[str]]:
+    """Names per level by `class_index`, of a table of nodes; raises where it is no numbering."""
+    below = frame[frame["depth"] > 0]
+    return {
+        str(level): _by_index(
+            [
+                (None if pd.isna(i) else i, n)
+                for i, n in zip(rows["class_index"], rows["name"].astype(str), strict=True)
+            ],
+            str(level),
+            "the node table",
+        )
+        for level, rows in below.groupby("level", sort=False)
+    }
+
+
+def _by_index(entries: Sequence[tuple[int | None, str]], level: str, origin: str) -> list[str]:
+    """The names of a level in the order of their class indices, which run from 0 without a gap."""
+    name_of = dict(entries)
+    if name_of.keys() != set(range(len(entries))):
+        raise BrokenData(
+            f"{origin}: level {level!r}: class indices must run from 0 to {len(entries) - 1}, each once; mend them, or "
+            "leave all of the level's out, then labels are numbered by name"
+        )
+    return [name_of[index] for index in range(len(entries))]

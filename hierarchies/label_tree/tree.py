@@ -21,7 +21,13 @@ from cairnhub.hierarchies.label_tree.label_rules import Twins
 from cairnhub.hierarchies.label_tree.node import Node, NodeInfo
 from cairnhub.hierarchies.label_tree.qualification import qualify
 from cairnhub.hierarchies.label_tree.search import search
-from cairnhub.hierarchies.label_tree.serialization import links_of_nodes, node_table, parse_tree, write_json
+from cairnhub.hierarchies.label_tree.serialization import (
+    links_of_nodes,
+    node_table,
+    orders_of_nodes,
+    parse_tree,
+    write_json,
+)
 from cairnhub.hierarchies.label_tree.tree_rules import (
     ROOT,
     IntArray,
@@ -47,7 +53,8 @@ class LabelTree:
 
     Attributes:
         levels: level names, fine to coarse; the root stands above the last.
-        names: per level, the names in code point order; a name's position is its class index.
+        names: per level, the names; a name's position is its class index. Built from data they are in code point
+            order; `in_order` gives them another one, which files keep.
         parents: per level but the last, the class index on the next level of each node's parent.
         info: counts, confidence and provenance of some nodes.
         twins: whether labels of a level may differ only in case, spaces or Unicode form; most often a mistake.
@@ -134,12 +141,15 @@ class LabelTree:
 
     @classmethod
     def from_nodes(cls, frame: pd.DataFrame, *, twins: Twins = "refuse") -> "LabelTree":
-        """Build a tree from the table that `nodes` gives; `twins` as in `from_table`.
+        """Build a tree from the table that `nodes` gives; without a column `class_index`, by name.
+
+        `twins` is as in `from_table`.
 
         Raises:
             CairnError: a column is missing, an id repeats or is unknown, or the links are no strict tree.
         """
-        return cls._from_links(*links_of_nodes(frame), twins=twins)
+        tree = cls._from_links(*links_of_nodes(frame), twins=twins)
+        return tree.in_order(orders_of_nodes(frame)) if "class_index" in frame.columns else tree
 
     @classmethod
     def _from_links(
@@ -163,15 +173,39 @@ class LabelTree:
             raise BadInput(f"info on labels that the tree does not have: {quoted(unknown)}")
         return replace(self, info=dict(info))
 
+    def in_order(self, names: Mapping[str, Sequence[str]]) -> "LabelTree":
+        """The same tree with other class indices.
+
+        Args:
+            names: per level whose order is given, all of its names; a name's position is its class index.
+
+        Raises:
+            BadInput: other names than the level has, or one twice.
+        """
+        ordered = tuple(
+            tuple(names.get(level, own)) for level, own in zip(self.levels, self.names, strict=True)
+        )
+        places = []
+        for level, own, wanted in zip(self.levels, self.names, ordered, strict=True):
+            place = {name: i for i, name in enumerate(wanted)}
+            if len(place) != len(wanted) or place.keys() != set(own):
+                raise BadInput(f"level {level!r}: its order must name each of its {len(own):,} labels once")
+            places.append(np.array([place[name] for name in own], dtype=np.int64))
+        parents = [
+            above[old][np.argsort(here)]
+            for old, (here, above) in zip(self.parents, pairwise(places), strict=True)
+        ]
+        return replace(self, names=ordered, parents=tuple(parents))
+
     # ---- questions ----------------------------------------------------------------------------------------
 
     @property
     def leaves(self) -> list[str]:
-        """Names of the finest level, sorted."""
+        """Names of the finest level; the position of a name is its class index."""
         return list(self.names[0])
 
     def at_level(self, level: str) -> list[str]:
-        """Names on a level, sorted; the position of a name is its class index."""
+        """Names on a level; the position of a name is its class index."""
         return list(self.names[self._rank(level)])
 
     def path(self, leaf: str) -> tuple[str, ...]:
@@ -219,18 +253,20 @@ class LabelTree:
     def children(self, name: str | None = None, level: str | None = None) -> tuple[Node, ...]:
         """Nodes just below the named one, sorted by name; without a name, or on the level `root`, below the root."""
         if name is None or level == ROOT:
-            return tuple(Node(self.levels[-1], top) for top in self.names[-1])
+            return tuple(Node(self.levels[-1], top) for top in sorted(self.names[-1]))
         node = self.node(name, level)
         rank = self._rank(node.level)
         if rank == 0:
             return ()
         below = self._members[rank - 1].get(self.class_index(node), [])
-        return tuple(Node(self.levels[rank - 1], self.names[rank - 1][code]) for code in below)
+        return tuple(
+            Node(self.levels[rank - 1], name) for name in sorted(self.names[rank - 1][i] for i in below)
+        )
 
     def leaves_below(self, node: Node) -> list[str]:
         """Names of the leaves at or below a node, sorted."""
         column = self.codes[:, self._rank(node.level)]
-        return [self.names[0][i] for i in np.flatnonzero(column == self.class_index(node))]
+        return sorted(self.names[0][i] for i in np.flatnonzero(column == self.class_index(node)))
 
     def lca(self, a: str, b: str) -> Node:
         """Lowest common ancestor of two leaves (of a leaf with itself: the leaf)."""
@@ -268,13 +304,18 @@ class LabelTree:
         return self.prune(self.leaves_below(self.node(name, level)))
 
     def prune(self, leaves: Iterable[str]) -> "LabelTree":
-        """The tree of some leaves only.
+        """The tree of some leaves only, in the order of this one.
 
         Raises:
             CairnError: no leaf is kept, or one is unknown.
         """
         keep = sorted({self.class_index(Node(self.levels[0], leaf)) for leaf in leaves})
         tree = LabelTree.from_table(self.table().iloc[keep], self.levels, twins=self.twins)
+        order = {
+            level: [name for name in names if name in tree._index[level]]
+            for level, names in zip(self.levels, self.names, strict=True)
+        }
+        tree = tree.in_order(order)
         return tree.with_info({n: i for n, i in self.info.items() if n.name in tree._index[n.level]})
 
     # ---- tables and files ---------------------------------------------------------------------------------
@@ -287,7 +328,7 @@ class LabelTree:
         return pd.DataFrame(columns, dtype="str")
 
     def nodes(self) -> pd.DataFrame:
-        """One row per node: the root, then level by level from coarse to fine, by name.
+        """One row per node: the root, then level by level from coarse to fine, in class order.
 
         Returns:
             Columns `node_id` (0..n-1, 0 is the root), `level`, `depth` (root 0), `name`, `class_index` and
@@ -312,9 +353,9 @@ class LabelTree:
         Raises:
             CairnError: not JSON, another format or schema, or no strict tree.
         """
-        levels, links, info, twins = parse_tree(text, origin)
+        file = parse_tree(text, origin)
         try:
-            return cls._from_links(levels, links, info, twins)
+            return cls._from_links(file.levels, file.links, file.info, file.twins).in_order(file.orders)
         except CairnError as error:
             raise error.within(origin) from None
 

@@ -101,7 +101,9 @@ def _tree(resolution: Resolution) -> LabelTree:
         for entry in proposal.types:
             add(entry.text, ("type", label_key(entry.text)), entry.confidence, entry.source, None)
     levels = (leaf_level, "category", "kind")
-    return LabelTree.from_table(pd.DataFrame(rows, columns=list(levels)), levels).with_info(info)
+    tree = LabelTree.from_table(pd.DataFrame(rows, columns=list(levels)), levels).with_info(info)
+    present = set(tree.at_level("category"))
+    return tree.in_order({"category": [name for name in resolution.categories() if name in present]})
 
 
 def _pending(resolution: Resolution) -> tuple[PendingItem, ...]:

@@ -31,6 +31,7 @@ class Resolution:
         kinds: spelling of each kind that there is.
         home_of: category per item, before renames and merges.
         goes_to: the category that a renamed or merged one became.
+        renamed_from: the category that had another name before.
         decided: items that a person has placed.
         standing: distinct decisions that no standing undo takes back.
         outcomes: decisions by how they ended.
@@ -42,6 +43,7 @@ class Resolution:
     kinds: dict[str, str]
     home_of: dict[Slot, str]
     goes_to: dict[str, str] = field(default_factory=dict)
+    renamed_from: dict[str, str] = field(default_factory=dict)
     decided: set[Slot] = field(default_factory=set)
     standing: Sequence[Decision] = ()
     outcomes: dict[str, list[Outcome]] = field(
@@ -55,6 +57,21 @@ class Resolution:
     def category_of(self, slot: Slot) -> str:
         """Name of the category in which a (level, key) stands."""
         return self.name_of[self.final(self.home_of[slot])]
+
+    def categories(self) -> list[str]:
+        """Names of the categories as they end: those of the proposal by their names in it, then new ones by name.
+
+        A rename leaves a category at its place.
+        """
+        proposed = {label_key(entry.name): entry.name for entry in self.proposal.categories}
+        ends = dict.fromkeys(self.final(key) for key in self.name_of)
+
+        def place(category: str) -> tuple[bool, str]:
+            while category in self.renamed_from:
+                category = self.renamed_from[category]
+            return category not in proposed, proposed.get(category, self.name_of[category])
+
+        return [self.name_of[key] for key in sorted(ends, key=place)]
 
     def final(self, category: str) -> str:
         """Where a category ends up after renames and merges (which hold no cycle)."""
@@ -230,6 +247,7 @@ def _rename(resolution: Resolution, renames: dict[str, Decision]) -> None:
             decision.to,
             resolution.kind_of[key],
         )
+        resolution.renamed_from[new] = key
         resolution.note("applied", decision)
 
 

@@ -55,7 +55,12 @@ def run(context: Context) -> None:
         url=card.homepage,
         sha256=fetched,
     )
-    facts = {"name": context.dataset, "protocols": protocols, "sources": (files,), "columns": listing.kept}
+    facts: dict[str, object] = {
+        "name": context.dataset,
+        "protocols": protocols,
+        "sources": (files,),
+        "columns": listing.kept,
+    }
     facts["excluded"] = listing.n_excluded() or None
     if listing.not_kept:
         lost = f"Columns of its table that are not published: {quoted(listing.not_kept, 20)}."

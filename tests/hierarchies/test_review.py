@@ -320,3 +320,39 @@ def test_kinds_are_those_that_there_are_however_they_are_written() -> None:
     tree, _ = apply_decisions(PROPOSAL, [Decision("move", "type", "keep", "tower", kind="NATURAL")])
     assert tree.path("Great Keep")[1:] == ("tower", "natural")
     assert endings(Decision("move", "type", "keep", "tower", kind="naturl")) == {"stale": 1}
+
+
+def rename(label: str, to: str) -> Decision:
+    return Decision("rename", "category", label, to)
+
+
+@pytest.mark.parametrize(
+    ("decisions", "categories"),
+    [
+        ([], ["bridge", "castle", "lake", "unclear human-made"]),
+        ([rename("bridge", "zebra crossing")], ["zebra crossing", "castle", "lake", "unclear human-made"]),
+        ([rename("unclear human-made", "A")], ["bridge", "castle", "lake", "A"]),
+        ([rename("lake", "Lake")], ["bridge", "castle", "Lake", "unclear human-made"]),
+        ([rename("castle", "lake"), rename("lake", "castle")], ["bridge", "lake", "castle", "unclear human-made"]),
+        ([rename("lake", "pond"), rename("pond", "aqua")], ["bridge", "castle", "aqua", "unclear human-made"]),
+        ([Decision("move", "type", "keep", "a tower", "human-made")],
+         ["bridge", "castle", "lake", "unclear human-made", "a tower"]),
+        ([Decision("move", "type", "keep", "bridge")], ["bridge", "castle", "lake", "unclear human-made"]),
+        ([Decision("move", "category", "lake", "human-made")], ["bridge", "castle", "lake", "unclear human-made"]),
+        ([Decision("merge", "category", "bridge", "castle"), rename("castle", "zoo")],
+         ["zoo", "lake", "unclear human-made"]),
+        ([Decision("merge", "category", "lake", "castle")], ["bridge", "castle", "unclear human-made"]),
+    ],
+)  # fmt: skip
+def test_a_category_keeps_its_class_index(decisions: list[Decision], categories: list[str]) -> None:
+    tree, report = apply_decisions(PROPOSAL, decisions)
+    report.check()
+    assert tree.at_level("category") == categories
+    assert tree.leaves == UNTOUCHED.leaves
+
+
+@given(st.lists(st.tuples(categories, st.sampled_from(["zoo", "a", "Bridge", "mill"])), max_size=5))
+@settings(max_examples=60, deadline=None)
+def test_renames_change_no_code(pairs: list[tuple[str, str]]) -> None:
+    tree = apply_decisions(PROPOSAL, [rename(*pair) for pair in pairs])[0]
+    assert tree.codes.tolist() == UNTOUCHED.codes.tolist()

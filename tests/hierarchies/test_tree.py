@@ -130,7 +130,7 @@ def test_a_label_may_be_called_root(where: str) -> None:
 
 
 def test_links_cannot_hold_a_label_called_root() -> None:
-    with pytest.raises(CairnError, match="a label is called 'root'.*from_table"):
+    with pytest.raises(CairnError, match=r"a label is called 'root'.*from_table"):
         LabelTree.from_parents({"root": "plant", "plant": "root"}, ["part", "whole"])
 
 
@@ -149,7 +149,7 @@ def test_twins_are_refused_unless_they_are_kept_and_then_in_every_form(
     names: list[str], tmp_path: Path
 ) -> None:
     frame = pd.DataFrame({"fine": [*names, "other"], "coarse": "all"})
-    with pytest.raises(CairnError, match="differ only in case, spaces or Unicode form.*`twins: keep`"):
+    with pytest.raises(CairnError, match=r"differ only in case, spaces or Unicode form.*`twins: keep`"):
         LabelTree.from_table(frame, ["fine", "coarse"])
     tree = LabelTree.from_table(frame, ["fine", "coarse"], twins="keep")
     assert set(tree.leaves) == {*names, "other"}
@@ -307,3 +307,66 @@ def test_reference_labels_are_strict_trees(shared_dir: Path) -> None:
     assert [len(names) for names in tree.names] == [55_529, 78, 2]
     inat = LabelTree.from_inat(pd.read_csv(shared_dir / "reference" / "inat2018_categories.csv"))
     assert [len(names) for names in inat.names] == [8142, 4412, 1120, 273, 57, 25, 6]
+
+
+@given(trees(), st.randoms(use_true_random=False))
+@settings(max_examples=60, deadline=None)
+def test_a_given_order_of_class_indices_is_kept_by_every_form(tree: LabelTree, random: object) -> None:
+    order = {level: tree.at_level(level) for level in tree.levels}
+    for names_of_level in order.values():
+        random.shuffle(names_of_level)  # type: ignore[attr-defined]
+    other = tree.in_order(order)
+    assert {level: other.at_level(level) for level in tree.levels} == order
+    assert {leaf: other.path(leaf) for leaf in other.leaves} == {
+        leaf: tree.path(leaf) for leaf in tree.leaves
+    }
+    assert LabelTree.from_json(other.to_json()) == LabelTree.from_nodes(other.nodes()) == other
+    assert other.in_order({level: sorted(names_of_level) for level, names_of_level in order.items()}) == tree
+    part = other.prune(other.leaves[::2])
+    assert [name for name in other.leaves if name in set(part.leaves)] == part.leaves
+    assert [node.name for node in other.children()] == sorted(other.names[-1])
+
+
+def test_a_file_states_indices_only_where_they_are_not_by_name() -> None:
+    text = TREE.in_order({"category": ["lake", "church", "bridge"]}).to_json()
+    assert "index" not in TREE.to_json()
+    assert [line for line in text.splitlines() if "index" in line] == [
+        '{"level": "category", "name": "bridge", "parent": "human-made", "index": 2},',
+        '{"level": "category", "name": "church", "parent": "human-made", "index": 1},',
+        '{"level": "category", "name": "lake", "parent": "natural", "index": 0},',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('"index": 1', '"index": 2'),
+        ('"index": 2', '"index": 3'),
+        (', "index": 0', ""),
+        ('"index": 0', '"index": -1'),
+        ('"index": 1', '"index": "1"'),
+        ('"index": 1', '"index": true'),
+        ('"index": 1', '"index": 1.5'),
+    ],
+)
+def test_indices_that_are_no_numbering_are_refused(before: str, after: str) -> None:
+    text = TREE.in_order({"category": ["lake", "church", "bridge"]}).to_json()
+    assert before in text
+    with pytest.raises(CairnError, match=r"^t\.json: .*(class indices must run from 0 to 2|index)"):
+        LabelTree.from_json(text.replace(before, after), "t.json")
+
+
+@pytest.mark.parametrize("order", [["lake", "bridge"], ["lake", "bridge", "bridge"], ["lake", "church", "x"]])
+def test_an_order_names_every_label_once(order: list[str]) -> None:
+    with pytest.raises(CairnError, match=r"level 'category': its order must name each of its 3 labels once"):
+        TREE.in_order({"category": order})
+
+
+@pytest.mark.parametrize("indices", [[0, 0, 1], [1, 2, 3], [0, None, 2]])
+def test_a_table_of_nodes_with_another_numbering_is_refused(indices: list[int | None]) -> None:
+    nodes = TREE.nodes().astype({"class_index": "Int64"})
+    nodes.loc[nodes["level"] == "category", "class_index"] = pd.array(indices, "Int64")
+    with pytest.raises(
+        CairnError, match=r"the node table: level 'category': class indices must run from 0 to 2"
+    ):
+        LabelTree.from_nodes(nodes)

@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -98,13 +98,13 @@ def drawing(path: str) -> bytes:
 
 
 @pytest.fixture
-def contexts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Context]]:
+def contexts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Context]:
     """Both datasets at full scale, their files to be fetched from `mirror/`, whose hashes stand for the registered."""
     params = load_params(ROOT / "params.yaml")
     settings = Fetch(mirrors={"inat2018": str(tmp_path / "mirror")}, n_retries=0)
     params = params.model_copy(update={"fetch": params.fetch.model_copy(update={"full": settings})})
     monkeypatch.setattr(fetching, "REGISTRIES", tmp_path)
-    yield {
+    return {
         name: Context(name, "full", params, Paths(tmp_path, "full", name, "inat2018"))
         for name in ("inat2018", "inat2018_base")
     }
