@@ -60,8 +60,8 @@ def run(context: Context) -> None:
         "protocols": protocols,
         "sources": (files,),
         "columns": listing.kept,
+        "excluded": listing.n_excluded() or None,
     }
-    facts["excluded"] = listing.n_excluded() or None
     if listing.not_kept:
         lost = f"Columns of its table that are not published: {quoted(listing.not_kept, 20)}."
         log.warning(f"{context.dataset}: {lost} `keep: [...]` or `keep: all` under its source publishes them")
