@@ -82,7 +82,7 @@ def run(context: Context) -> None:
                 tuple(source.levels),
                 n_unnamed=len(listing.unnamed),
                 unnamed=tuple(listing.unnamed[:N_UNNAMED]),
-                qualified=_qualified(context.dataset, listing.qualified),
+                qualified=_qualified(context.dataset, source.levels, listing.qualified),
                 twins=source.twins,
             )
         )
@@ -163,16 +163,22 @@ def _names(names: pd.DataFrame, labels: "pd.Series[str]") -> pd.DataFrame:
     return shown
 
 
-def _qualified(dataset: str, report: Sequence[Qualified]) -> dict[str, dict[str, list[str]]]:
-    """Level -> name -> the labels that it became; says so in a line per level."""
+def _qualified(
+    dataset: str, levels: Sequence[str], report: Sequence[Qualified]
+) -> dict[str, dict[str, list[str]]]:
+    """Level -> name -> the labels that it became; says so in a line per level.
+
+    On the finest level it is a warning: the classes to be found are others, and a slip of the pen above may be why.
+    """
     became: dict[str, dict[str, list[str]]] = {}
     for (level, name), group in by_name(report).items():
         became.setdefault(level, {})[name] = [each.label for each in group]
     for level, names in became.items():
         shown = "; ".join(f"{name!r} is {quoted(labels, SHOWN)}" for name, labels in [*names.items()][:SHOWN])
-        log.info(
-            f"{dataset} {level}: {len(names):,} names told apart by what stands above (counts.json): {shown}"
-            f"{and_more(len(names))}"
+        log.log(
+            logging.WARNING if level == levels[0] else logging.INFO,
+            f"{dataset} {level}: {len(names):,} name(s) told apart by what stands above (counts.json): {shown}"
+            f"{and_more(len(names))}",
         )
     return became
 

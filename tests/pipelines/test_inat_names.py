@@ -129,7 +129,7 @@ def test_the_whole_counts_as_registered(contexts, species, tmp_path, caplog):
         fetching.fetch(context)
         index.run(context)
         assert f"{name}: counts as registered" in caplog.text
-    assert "genus: 11 names told apart" in caplog.text
+    assert "genus: 11 name(s) told apart" in caplog.text
 
 
 @pytest.mark.timeout(900)

@@ -8,12 +8,13 @@ import pandas as pd
 import pytest
 import yaml
 
-from cairnhub.core.errors import BadInput, NotFound
+from cairnhub.core.errors import BadInput, BrokenData, NotFound
 from cairnhub.datasets_hub.check import check_dataset
 from cairnhub.datasets_hub.loader import describe, load_dataset, load_tree
 from cairnhub.pipelines.context import Context, make_context
 from cairnhub.pipelines.run_stage import run_stage
-from cairnhub.pipelines.samples.shapes.packing import write_bytes
+from cairnhub.pipelines.samples.shapes.packing import write_bytes, write_zip
+from cairnhub.pipelines.sources.formats.vehicleid import VehicleID
 from cairnhub.pipelines.stages import check, fetch, index, publish, taxonomy
 from tests.pipelines.tiny import photograph
 from tests.project import ROOT
@@ -85,7 +86,7 @@ def test_a_homonym_is_two_labels_and_is_reported(tmp_path, caplog):
     }  # fmt: skip
     counts = json.loads((context.paths.index / "counts.json").read_text(encoding="utf-8"))
     assert counts["qualified"] == {"fine": {"crane": ["crane (bird)", "crane (machine)"]}}
-    assert "mine fine: 1 names told apart" in caplog.text
+    assert "mine fine: 1 name(s) told apart" in caplog.text
     assert "'crane' is 'crane (bird)', 'crane (machine)'" in caplog.text
 
 
@@ -213,6 +214,26 @@ def test_lines_without_a_split_are_counted(tmp_path):
     rows = [*images(("a", "x")), *((f"photos/n{i}.jpg", "a", "x", "") for i in range(3))]
     with pytest.raises(BadInput, match=r"labels\.csv:4: column 'split' is empty and in 2 more lines"):
         index.run(project(tmp_path, rows))
+
+
+@pytest.mark.parametrize(
+    ("vehicles", "said"),
+    [
+        (["7", "8"], r"image '1' is listed 2 times, as '7', '8'; ids must be unique"),
+        (["7", "7", "7"], r"image '1' is listed 3 times, as '7'; ids"),
+        (
+            [str(n) for n in range(9)],
+            r"listed 9 times, as '0', '1', '2', '3', '4' and 4 more; ids must be unique",
+        ),
+    ],
+)
+def test_an_image_that_a_list_names_again_is_an_error_with_its_labels(tmp_path, vehicles, said):
+    lists = {"train_list": "".join(f"1 {vehicle}\n" for vehicle in vehicles), "test_list_2400": "2 9\n"}
+    members = {f"VehicleID_V1.0/train_test_split/{name}.txt": text.encode() for name, text in lists.items()}
+    members |= {f"VehicleID_V1.0/image/{n}.jpg": b"\xff\xd8" for n in (1, 2)}
+    write_zip(tmp_path / "VehicleID_V1.0.zip", members.items())
+    with pytest.raises(BrokenData, match=said):
+        index._check_ids(VehicleID().list_images(tmp_path))
 
 
 # ---- names of files -----------------------------------------------------------------------------------------
