@@ -20,7 +20,7 @@ from cairnhub.hierarchies.review.decisions import read_decisions
 from cairnhub.pipelines.doctor.diagnosis import DAY_S, Diagnosis, Repair, age_s
 from cairnhub.pipelines.executors.local import Executor
 
-_LEFTOVERS = (".*.tmp", ".*.partial", ".*.old", ".cairn-doctor-*")
+_LEFTOVERS = (".*.tmp", ".*.partial", ".*.unpacked", ".*.old", ".cairn-doctor-*")
 _BUILT = ("data", "models", "results", "decisions")
 
 
