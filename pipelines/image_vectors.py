@@ -8,7 +8,7 @@ from typing import Protocol
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from cairnhub.core.errors import NotFound
 from cairnhub.core.files import atomic_write
@@ -22,6 +22,7 @@ from cairnhub.training.data import ImageDataset
 from cairnhub.training.embedding import RunAll, embed_blocks, trained_encoder
 from cairnhub.training.encoders import EmbeddedSplit
 from cairnhub.training.models import load_model, model_files
+from cairnhub.training.tensor_files import save_tensors
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ class ImageEmbedder:
         if cached:
             try:
                 with atomic_write(cached) as temporary:
-                    save_file({"embeddings": embedded.embeddings}, temporary)
+                    save_tensors(temporary, {"embeddings": embedded.embeddings})
             except (OSError, SafetensorError) as error:
                 log.warning(f"{cached}: not kept, the next call embeds again: {error}")
         return embedded

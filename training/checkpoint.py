@@ -13,13 +13,13 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from cairnhub.core.errors import BrokenData, NoSpace
 from cairnhub.core.files import atomic_write, remove_leftovers
 from cairnhub.training.optimisation import Optimisation, below
 from cairnhub.training.rng import rng_states, set_rng_states
+from cairnhub.training.tensor_files import save_tensors
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ class Checkpoints:
         header = {"run": self.run, "state": json.dumps(rest)}
         try:
             with atomic_write(self.folder / f"step_{step:09d}.safetensors") as temporary:
-                save_file({name: value.contiguous() for name, value in tensors.items()}, temporary, header)
+                save_tensors(temporary, {name: value.contiguous() for name, value in tensors.items()}, header)
         except (OSError, SafetensorError) as error:
             saved = [path.name for path in self._files()]
             raise NoSpace(
@@ -151,7 +151,7 @@ class Checkpoints:
         path = self.folder / FAILED_BATCH
         try:
             with atomic_write(path) as temporary:
-                save_file({name: value.contiguous() for name, value in tensors.items()}, temporary)
+                save_tensors(temporary, {name: value.contiguous() for name, value in tensors.items()})
         except (OSError, SafetensorError) as error:
             return f"its batch cannot be kept: {error}"
         return f"its batch is in {path}"

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -17,6 +17,7 @@ from cairnhub.core.files import read_steadily
 from cairnhub.core.parse import FORBID, read_json
 from cairnhub.training.backbones import PublishedBackbone, make_backbone
 from cairnhub.training.recipes.settings import Network
+from cairnhub.training.tensor_files import save_tensors
 
 WEIGHTS = "model.safetensors"
 DESCRIPTION = "model.json"
@@ -146,8 +147,8 @@ def save_model(folder: Path, model: RetrievalModel, description: ModelDescriptio
         if isinstance(model.backbone, PublishedBackbone):
             weights = {name: value for name, value in weights.items() if not name.startswith("backbone.")}
             model.backbone.config.save_pretrained(folder / BACKBONE)
-            save_file(model.backbone.model.state_dict(), folder / BACKBONE_WEIGHTS, {"format": "pt"})
-        save_file(weights, folder / WEIGHTS)
+            save_tensors(folder / BACKBONE_WEIGHTS, model.backbone.model.state_dict(), {"format": "pt"})
+        save_tensors(folder / WEIGHTS, weights)
         (folder / DESCRIPTION).write_text(text, encoding="utf-8", newline="\n")
     except (OSError, SafetensorError) as error:
         raise NoSpace(

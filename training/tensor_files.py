@@ -1,0 +1,23 @@
+"""Tensors in a file, for whoever may read the folder."""
+
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors.torch import save_file
+from torch import Tensor
+
+
+def save_tensors(
+    path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write safetensors with the mode of any new file; the library's own are for their owner alone, whatever the umask.
+
+    Raises:
+        OSError: the file cannot be written.
+        safetensors.SafetensorError: the file cannot be written, or tensors share memory.
+    """
+    path.touch()
+    mode = stat.S_IMODE(path.stat().st_mode)
+    save_file(dict(tensors), path, dict(metadata) if metadata else None)
+    path.chmod(mode)
