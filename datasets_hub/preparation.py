@@ -81,17 +81,26 @@ def _by_name(
     import datasets
 
     files = published.data_files[config]
+    as_files = _listed if published.location.is_local else list
     needed = files if split is None else dict.fromkeys(splits_in(split))
     card, stats = published.card, published.stats
     features = image_features(published.tree(), card.texts, stats.with_images) if config == IMAGES else None
-    is_local = published.location.is_local
     return datasets.load_dataset(
         "parquet",
-        data_files={
-            name: [glob.escape(path) if is_local else path for path in files[name]] for name in needed
-        },
+        data_files={name: as_files(files[name]) for name in needed},
         split=split,
         features=features,
         storage_options=published.location.options or None,
         **options,
     )
+
+
+def _listed(paths: Sequence[str]) -> list[str]:
+    """Files of this machine, as found already: as patterns, below "birds [2019]", all folders would be searched.
+
+    Their names hold the hash of their content, so they serve as what `datasets` knows a state of a file by.
+    """
+    from datasets.data_files import DataFilesList
+
+    listed: list[str] = DataFilesList(list(paths), [(path,) for path in paths])
+    return listed

@@ -1,6 +1,5 @@
 """publish: Parquet shards, card and tree tables, in the hub folder."""
 
-import glob
 import logging
 import shutil
 from pathlib import Path
@@ -61,10 +60,10 @@ def run(context: Context) -> None:
     log.info(
         f"{context.dataset}: {stats.n_images:,} images in {len(stats.files):,} files, {context.paths.hub}"
     )
-    if glob.has_magic(str(context.paths.hub)):
+    if "[" in str(context.paths.hub):
         log.warning(
             f"{context.paths.hub}: `datasets` alone takes this path for a pattern and finds nothing; load with "
-            "`cairnhub.load_dataset`, or move the project to a folder without *, ? and [ in its name"
+            "`cairnhub.load_dataset`, or move the project to a folder without [ in its name"
         )
     for reason, number in stats.quarantine.items():
         log.info(f"{context.dataset}: {number:,} in quarantine: {reason}")

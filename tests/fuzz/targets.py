@@ -60,6 +60,7 @@ from cairnhub.pipelines.sources.source_reader import SourceReader
 from cairnhub.training.recipes.files import FOLDER, recipe_files
 from cairnhub.training.recipes.recipe import load_recipe
 from tests.hierarchies.toy import PROPOSAL
+from tests.odd_images import EXIF, with_exif
 from tests.project import ROOT
 
 MAX_PIXELS = 1_000_000
@@ -354,11 +355,11 @@ def _image(content: bytes, folder: Path) -> None:
 
 def pictures() -> list[bytes]:
     found = []
-    for form in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"):
+    for form in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM", "TGA", "QOI", "SGI"):
         out = io.BytesIO()
         Image.effect_noise((12, 9), 50).convert("RGB").save(out, form)
         found.append(out.getvalue())
-    return found
+    return [*found, *(with_exif(found[0], block) for block in EXIF.values())]
 
 
 # ---- trees and decisions ------------------------------------------------------------------------------------
