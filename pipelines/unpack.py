@@ -6,6 +6,8 @@ index asks for, byte for byte; they are removed when the dataset is written.
 
 import errno
 import io
+import json
+import logging
 import shutil
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,13 +21,20 @@ import pyarrow.parquet as pq
 
 from cairnhub.core.errors import BrokenData, NoSpace
 from cairnhub.core.files import atomic_write, remove_leftovers, write_text_atomic
+from cairnhub.core.text import quoted
 from cairnhub.datasets_hub.records import QuarantineRow
+from cairnhub.pipelines.archives.entry import REPLACED
 from cairnhub.pipelines.archives.kinds import archive_at
 from cairnhub.pipelines.archives.targz import TarGz
 from cairnhub.pipelines.artifacts.index import ROWS_PER_GROUP
 from cairnhub.pipelines.index_parts import Index
 
-REPLACED = "replaced by a later member of its name"
+log = logging.getLogger(__name__)
+
+N_UNNAMED_SHOWN = 10
+"""Of members that no list names."""
+_UNNAMED = b"unnamed"
+"""In the head of the table of places: how many members no list names, and the first of them."""
 _PLACES = pa.schema(
     [("row", pa.int64()), ("path", pa.string()), ("offset", pa.int64()), ("size_bytes", pa.int64()),
      ("reason", pa.string())]
@@ -96,6 +105,12 @@ def unpack_streamed(index: Index, folder: Path, run_all: RunAll) -> tuple[Index,
             f"the disk of {folder} is full: the images of {', '.join(map(str, streamed))} are unpacked there; "
             "free some space and run again"
         ) from None
+    for task in tasks:
+        n_unnamed, names = json.loads(pq.read_schema(task.places).metadata[_UNNAMED])
+        if n_unnamed:
+            more = f" and {n_unnamed - len(names):,} more" if n_unnamed > len(names) else ""
+            shown = quoted(names, N_UNNAMED_SHOWN)
+            log.info(f"{task.archive}: {n_unnamed:,} members that no list names: {shown}{more}")
     rows, quarantined = _placed(table, tasks)
     if lost := set(table["split"].to_pylist()) - set(rows["split"].to_pylist()):
         raise BrokenData(
@@ -128,12 +143,15 @@ def unpack(task: UnpackTask) -> None:
     is_reported = in_archive["offset"].null_count < len(in_archive)
     found: dict[int, dict[str, object]] = {}
     others: list[dict[str, object]] = []
+    unnamed: list[str] = []
     with atomic_write(task.tar) as temporary, tarfile.open(temporary, "w", format=tarfile.GNU_FORMAT) as tar:
         for member in task.archive.members():
             row = row_of.get(member.name)
             reason = REPLACED if row in found else member.refusal
             if reason and (row is None or row in found) and not is_reported:
                 others.append({"path": member.name, "reason": reason})
+            if row is None and not member.refusal and not is_reported:
+                unnamed.append(member.name)
             if row is not None:
                 place = {} if member.refusal else _append(tar, member.name, member.content)
                 found[row] = {"row": row, "path": member.name, "reason": member.refusal, **place}
@@ -143,7 +161,9 @@ def unpack(task: UnpackTask) -> None:
         if row not in found
     ]
     with atomic_write(task.places) as temporary:
-        pq.write_table(pa.Table.from_pylist([*found.values(), *absent, *others], _PLACES), temporary)
+        table = pa.Table.from_pylist([*found.values(), *absent, *others], _PLACES)
+        head = {_UNNAMED: json.dumps([len(unnamed), unnamed[:N_UNNAMED_SHOWN]])}
+        pq.write_table(table.replace_schema_metadata(head), temporary)
 
 
 def _append(tar: tarfile.TarFile, name: str, content: bytes) -> dict[str, object]:

@@ -523,7 +523,7 @@ KINDS = (
     zipped("DyML: another header", "dyml_product.zip", DyML("dyml_product").list_images,
            {**DYML, "train/label.csv": b"<html>\n"}, r"label\.csv: its first line is .*, not a header of DyML"),
     zipped("DyML: a short line", "dyml_product.zip", DyML("dyml_product").list_images,
-           {**DYML, "train/label.csv": DYML["train/label.csv"] + b"2.jpg\n"}, r"record 2 \(2\.jpg\) has 1 fields, not 4"),
+           {**DYML, "train/label.csv": DYML["train/label.csv"] + b"2.jpg\n"}, r"label\.csv:3: '2\.jpg' has 1 fields, not 4"),
     cub("CUB: a number twice", "images.txt", b"1 a/b.jpg\n1 a/c.jpg\n", r"images\.txt: number 1 occurs twice"),
     cub("CUB: no table of classes", "classes.txt", None, r"CUB_200_2011\.tgz: holds no .*classes\.txt; is it the archive"),
     # archives

@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from tiny import inat_names, member, photograph, tiny_context, write_tree
 
 from cairnhub.core.errors import CairnError
 from cairnhub.pipelines.archives.entry import refusal_of_name
@@ -25,7 +26,7 @@ from cairnhub.pipelines.archives.tar import Tar
 from cairnhub.pipelines.artifacts.index import IndexFolder
 from cairnhub.pipelines.context import Context, make_context
 from cairnhub.pipelines.index_parts import Index, cut_parts
-from cairnhub.pipelines.stages import fetch, index
+from cairnhub.pipelines.stages import fetch, index, publish
 from cairnhub.pipelines.unpack import unpack_streamed
 from tests.project import ROOT
 
@@ -164,6 +165,20 @@ def test_files_of_rows_that_are_quarantined_are_named_by_them(tmp_path):
     path.write_text(path.read_text().replace("4.jpg,f0", "4.jpg,"))
     assert len(indexed(context)) == 4
     assert counts(context)["n_unnamed"] == 0
+
+
+@pytest.mark.parametrize("n_strays", [0, 1, 12])
+def test_strays_in_an_archive_that_is_streamed_are_said_when_it_is_published(tmp_path, n_strays, caplog):
+    strays = [f"train_val2018/stray {n:02d}.jpg" for n in range(n_strays)]
+    members = [member(name, photograph(place)) for place, name in enumerate(inat_names())]
+    context = tiny_context(tmp_path, "inat2018", members=[*members, *(member(name, b"x") for name in strays)])
+    with caplog.at_level(logging.INFO, "cairnhub"):
+        index.run(context)
+        write_tree(context)
+        publish.run(context)
+    said = [record.getMessage() for record in caplog.records if "no list names" in record.getMessage()]
+    first = ", ".join(map(repr, strays[:10])) + (" and 2 more" if n_strays > 10 else "")
+    assert said == [f"train_val2018.tar.gz: {n_strays} members that no list names: {first}"] * bool(n_strays)
 
 
 # ---- archives ---------------------------------------------------------------------------------------------

@@ -254,8 +254,9 @@ def test_no_row_of_a_dyml_list_is_lost(header, records):
     [
         ("", r"label\.csv: its first line is \[\]"),
         ("name,label\n1.jpg,2\n", r"label\.csv: its first line is \['name,label'\], not a header"),
-        ("fname,labels1.jpg,2\n2.jpg\n", r"label\.csv: record 2 \(2\.jpg\) has 1 fields, not 2"),
-        ("fname,labels\n1.jpg,2,3\n", r"label\.csv: record 1 \(1\.jpg, 2, 3\) has 3 fields, not 2"),
+        ("fname,labels1.jpg,2\n2.jpg\n", r"label\.csv:2: '2\.jpg' has 1 fields, not 2"),
+        ("fname,labels\n\n1.jpg,2\n \n2.jpg\n", r"label\.csv:5: '2\.jpg' has 1 fields, not 2"),
+        ("fname,labels\n1.jpg,2,3\n", r"label\.csv:2: '1\.jpg, 2, 3' has 3 fields, not 2"),
     ],
 )
 def test_a_faulty_dyml_list_is_named(text, message):

@@ -193,17 +193,20 @@ def parse_glued_csv(text: str, path: Path) -> pd.DataFrame:
     Raises:
         CairnError: its header is not DyML's, or a line has another number of fields.
     """
-    lines = text.splitlines()
-    if lines and (glued := _GLUED.fullmatch(lines[0])):
-        lines[:1] = [glued["header"], glued["first"]]
-    table = [[field.strip() for field in line.split(",")] for line in lines if line.strip()]
-    if not table or tuple(table[0]) not in _HEADERS:
-        raise BrokenData(f"{path}: its first line is {lines[:1]}, not a header of DyML")
-    header, records = table[0], table[1:]
+    lines = list(enumerate(text.splitlines(), start=1))
+    if lines and (glued := _GLUED.fullmatch(lines[0][1])):
+        lines[:1] = [(1, glued["header"]), (1, glued["first"])]
+    table = [
+        (line, [field.strip() for field in content.split(",")]) for line, content in lines if content.strip()
+    ]
+    if not table or tuple(table[0][1]) not in _HEADERS:
+        raise BrokenData(f"{path}: its first line is {[line for _, line in lines[:1]]}, not a header of DyML")
+    (_, header), *records = table
     if not records:
         raise BrokenData(f"{path}: lists no image; fetch it again")
-    for number, record in enumerate(records, start=1):
+    for line, record in records:
         if len(record) != len(header):
-            raise BrokenData(f"{path}: record {number} ({', '.join(record)[:60]}) has {len(record)} fields, "
-                             f"not {len(header)}")  # fmt: skip
-    return pd.DataFrame(records, columns=header)
+            raise BrokenData(
+                f"{path}:{line}: {', '.join(record)[:60]!r} has {len(record)} fields, not {len(header)}"
+            )
+    return pd.DataFrame([record for _, record in records], columns=header)
