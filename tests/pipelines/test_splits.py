@@ -289,3 +289,21 @@ def test_a_protocol_in_which_no_query_has_a_match_is_warned_of(tmp_path: Path, c
     said = "protocol retrieval, query in gallery: 8 of 8 queries have no other image of their fine to find"
     warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert f"mine: {said}" in warnings
+
+
+def test_two_classes_of_one_name_are_divided_as_two(tmp_path: Path) -> None:
+    listed = [
+        (f"photos/{name}{parent}{i}.jpg", f"name {name}", f"parent {parent}")
+        for name in range(12)
+        for parent in range(2)
+        for i in range(2)
+    ]
+    images = index_of(
+        TableProject(tmp_path, listed, "path,fine,coarse", split={"by": "class", "query_share": 0.5})
+    )
+    splits = images.groupby("fine")["split"].agg(set)
+    assert len(splits) == 24
+    assert set(map(frozenset, splits)) == {frozenset({"train"}), frozenset({"query", "gallery"})}
+    is_train = splits.map(lambda found: found == {"train"})
+    sides = is_train.groupby(splits.index.str.replace(r" \(.*", "", regex=True)).nunique()
+    assert 1 < (sides == 2).sum() < 12

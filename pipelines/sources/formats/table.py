@@ -146,7 +146,8 @@ class Table(SourceReader):
         rows["image_id"] = frame[source.path].str.strip().str.removeprefix("./")
         if not isinstance(source.split, str):
             log.info(f"{self.dataset}: {describe(source.split, self.levels)}")
-            rows["split"] = divide(rows, self.levels, source.split)
+            told_apart, _ = tell_apart(rows, self.levels, "parent", path)  # classes, not names, are divided
+            rows["split"] = divide(told_apart, self.levels, source.split)
             return rows
         rows["split"] = frame[source.split].str.strip()
         if (rows["split"] == "").any():
