@@ -298,9 +298,9 @@ def test_two_classes_of_one_name_are_divided_as_two(tmp_path: Path) -> None:
         for parent in range(2)
         for i in range(2)
     ]
-    images = index_of(
-        TableProject(tmp_path, listed, "path,fine,coarse", split={"by": "class", "query_share": 0.5})
-    )
+    project = TableProject(tmp_path, listed, "path,fine,coarse", split={"by": "class", "query_share": 0.5})
+    index_of(project)
+    images = pd.read_parquet(project.at("data/index") / "images.parquet")
     splits = images.groupby("fine")["split"].agg(set)
     assert len(splits) == 24
     assert set(map(frozenset, splits)) == {frozenset({"train"}), frozenset({"query", "gallery"})}
