@@ -29,11 +29,3 @@ def test_links_resolve_and_no_blank_is_left(page: Path) -> None:
         target = (page.parent / path).resolve() if path else page
         assert target.exists(), f"{page.name}: {link}"
         assert not anchor or anchor in anchors(target), f"{page.name}: {link}"
-
-
-def test_the_tables_of_the_readme_are_those_of_the_results() -> None:
-    measured = {path: path.read_text().splitlines() for path in ROOT.glob("results/evaluate/*/*/table.md")}
-    shown = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| retrieval |")]
-    assert len(shown) >= 6
-    for line in shown:
-        assert any(line in table for table in measured.values()), line
