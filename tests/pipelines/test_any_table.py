@@ -168,6 +168,7 @@ def test_what_goes_in_comes_out(quiet: None, table: tuple[list[Row], dict[str, s
 
 
 @pytest.mark.long
+@pytest.mark.timeout(7_200)
 @settings(max_examples=2_000, deadline=None, suppress_health_check=SLOW)
 @given(tables())
 def test_whatever_goes_in_comes_out(quiet: None, table: tuple[list[Row], dict[str, str]]) -> None:
