@@ -93,6 +93,11 @@ class Paths:
         return self.tree_folder / "tree.json"
 
     @property
+    def class_list(self) -> Path:
+        """Which label has which class index, kept from build to build; in git."""
+        return self.results("classes") / "classes.tsv"
+
+    @property
     def reviewed(self) -> Path:
         """Which decisions shaped the tree; absent for a tree that the data gives."""
         return self.tree.with_name("reviewed.json")

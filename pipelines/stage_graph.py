@@ -99,7 +99,7 @@ STAGES = (
         "The tree that the data itself gives.",
         "tree_from_data",
         reads=("index",),
-        writes=(Out("tree_folder"),),
+        writes=(Out("tree_folder"), Out("class_list", in_git=True)),
     ),
     Stage(
         "embed",
@@ -121,7 +121,7 @@ STAGES = (
         "Human decisions applied to the proposal; what no longer matches is reported, never dropped.",
         "tree_from_text",
         reads=("proposal", "decisions"),
-        writes=(Out("tree_folder"), Out("review_report", in_git=True)),
+        writes=(Out("tree_folder"), Out("class_list", in_git=True), Out("review_report", in_git=True)),
         per_dataset=("demonstration",),
     ),
     Stage(

@@ -5,7 +5,7 @@ or *conflicting* (another one says otherwise about the same item; neither is app
 and the machine doubts is *pending*.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -34,13 +34,18 @@ class PendingItem:
 
 @dataclass(frozen=True)
 class DecisionReport:
-    """What became of each decision, and what waits."""
+    """What became of each decision, and what waits.
+
+    Attributes:
+        origins: per category, what no rename changes: its name in the proposal, or the key of one that a decision made.
+    """
 
     applied: tuple[Outcome, ...]
     no_op: tuple[Outcome, ...]
     stale: tuple[Outcome, ...]
     conflicting: tuple[Outcome, ...]
     pending: tuple[PendingItem, ...]
+    origins: Mapping[str, str]
 
     def counts(self) -> dict[str, int]:
         """How many of each, for a table or a metrics file."""
@@ -71,7 +76,8 @@ def apply_decisions(proposal: Proposal, decisions: Iterable[Decision]) -> tuple[
         how: tuple(sorted(outcomes, key=lambda outcome: (outcome.decision.date, outcome.decision.id)))
         for how, outcomes in resolution.outcomes.items()
     }
-    return _tree(resolution), DecisionReport(pending=_pending(resolution), **ordered)
+    report = DecisionReport(pending=_pending(resolution), origins=resolution.categories(), **ordered)
+    return _tree(resolution), report
 
 
 def _tree(resolution: Resolution) -> LabelTree:

@@ -58,20 +58,26 @@ class Resolution:
         """Name of the category in which a (level, key) stands."""
         return self.name_of[self.final(self.home_of[slot])]
 
-    def categories(self) -> list[str]:
-        """Names of the categories as they end: those of the proposal by their names in it, then new ones by name.
+    def categories(self) -> dict[str, str]:
+        """Names of the categories as they end -> what no rename changes: the proposal's name, or the key of a new one.
 
-        A rename leaves a category at its place.
+        Those of the proposal come first, by their names in it, then new ones by name.
         """
         proposed = {label_key(entry.name): entry.name for entry in self.proposal.categories}
         ends = dict.fromkeys(self.final(key) for key in self.name_of)
+        first = {key: self._first(key) for key in ends}
 
         def place(category: str) -> tuple[bool, str]:
-            while category in self.renamed_from:
-                category = self.renamed_from[category]
-            return category not in proposed, proposed.get(category, self.name_of[category])
+            made = first[category]
+            return made not in proposed, proposed.get(made, self.name_of[made])
 
-        return [self.name_of[key] for key in sorted(ends, key=place)]
+        return {self.name_of[key]: proposed.get(first[key], first[key]) for key in sorted(ends, key=place)}
+
+    def _first(self, category: str) -> str:
+        """The category before all renames."""
+        while category in self.renamed_from:
+            category = self.renamed_from[category]
+        return category
 
     def final(self, category: str) -> str:
         """Where a category ends up after renames and merges (which hold no cycle)."""

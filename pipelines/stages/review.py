@@ -11,6 +11,7 @@ from cairnhub.hierarchies.review.apply import DecisionReport, apply_decisions
 from cairnhub.hierarchies.review.decisions import Decision, read_decisions
 from cairnhub.hierarchies.review.provenance import trace
 from cairnhub.hierarchies.review.touches import write_touches
+from cairnhub.pipelines.artifacts.class_list import ClassList
 from cairnhub.pipelines.artifacts.review_report import ReviewReport, StaleDecision
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.samples.demonstration import demonstration
@@ -26,11 +27,13 @@ def run(context: Context) -> None:
     decisions = [*shown, *made]
     tree, report = apply_decisions(proposal, decisions)
     report.check()
+    tree, classes = ClassList.load(context.paths.class_list).number(tree, {"category": report.origins})
     with replace_folder(context.paths.tree.parent) as folder:
         tree.save(folder / context.paths.tree.name)
         reviewed = _reviewed(report, shown, made, context).model_dump_json(indent=1)
         (folder / context.paths.reviewed.name).write_text(reviewed + "\n", encoding="utf-8")
         write_touches(folder / context.paths.touches.name, trace(proposal, decisions, tree))
+    classes.save()
     ReviewReport(
         counts=report.counts(),
         pending=tuple(f"{item.level} {item.label} -> {item.category}" for item in report.pending),

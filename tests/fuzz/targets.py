@@ -40,6 +40,7 @@ from cairnhub.pipelines.archives.member_reader import MemberReader
 from cairnhub.pipelines.archives.tar import Tar
 from cairnhub.pipelines.archives.targz import TarGz
 from cairnhub.pipelines.archives.zip import Zip
+from cairnhub.pipelines.artifacts.class_list import HEADER, ClassList
 from cairnhub.pipelines.params import load_params
 from cairnhub.pipelines.samples.generate import generate
 from cairnhub.pipelines.settings.sources import GLDv2Source, INat2018Source, TableSource
@@ -400,6 +401,14 @@ def _proposal(content: bytes, folder: Path) -> None:
     report.counts()
 
 
+def _class_list(content: bytes, folder: Path) -> None:
+    write(folder, {"x.tsv": content})
+    tree, classes = ClassList.load(folder / "x.tsv").number(NODES)
+    use_tree(tree)
+    classes.save()
+    assert ClassList.load(folder / "x.tsv").number(NODES)[0] == tree
+
+
 def _decisions(content: bytes, folder: Path) -> None:
     write(folder, {"x.jsonl": content})
     decisions = read_decisions(folder / "x.jsonl")
@@ -534,6 +543,9 @@ TARGETS: Mapping[str, Target] = {
     "tree": Target(_tree, lambda: [NODES.to_json().encode()]),
     "nodes": Target(_nodes, lambda: [NODES.nodes().to_csv(index=False).encode()]),
     "proposal": Target(_proposal, lambda: [PROPOSAL.to_json().encode()]),
+    "class_list": Target(
+        _class_list, lambda: [f"{HEADER}\n{NODES.levels[0]}\t{NODES.leaves[-1]}\n".encode()]
+    ),
     "decisions": Target(_decisions, lambda: [DECISIONS]),
     "card": Target(_card, lambda: [CARD.encode()]),
     "stats": Target(_stats, lambda: [json.dumps(STATS).encode()]),
