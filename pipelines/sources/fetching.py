@@ -72,15 +72,7 @@ def fetch(context: Context) -> list[FetchedFile]:
     source = _source(context)
     origin = _needed(context, source)
     rows = _hashed_rows(context, source, origin)
-    try:
-        fetched = _fetch_rows(context, origin, rows)
-    except BrokenData as error:
-        if not (source.packs and origin.base and Path(origin.base).is_dir()):
-            raise
-        raise error.with_advice(
-            "what bears an upstream name must be the upstream file: if it is a copy that you packed yourself, give it "
-            "another name"
-        ) from error
+    fetched = _fetch_packs(context, source, replace(origin, rows=rows))
     by_hand = [row.name for row in rows if row.url.startswith(MANUAL) and row.hash is None]
     if by_hand:
         _accept(context, source, by_hand)
@@ -146,6 +138,22 @@ def _accept(context: Context, source: SourceReader, names: list[str]) -> None:
     except CairnError as error:
         place = f"{', '.join(names)}: came by hand into {context.paths.store}, but not as expected"
         raise error.within(place) from error
+
+
+def _fetch_packs(context: Context, source: SourceReader, origin: Origin) -> list[FetchedFile]:
+    """Fetch the rows of an origin; where that is a folder of which copies will do, an error says so."""
+    try:
+        return _fetch_rows(context, origin, origin.rows)
+    except (BrokenData, NotFound) as error:
+        if not (source.packs and origin.base and Path(origin.base).is_dir()):
+            raise
+        advice = (
+            "what bears an upstream name must be the upstream file: give an archive that you packed yourself "
+            "another name"
+            if isinstance(error, BrokenData)
+            else "nor is there a copy of it, unpacked or packed again (docs/sources.md says what is known as one)"
+        )
+        raise error.with_advice(advice) from error
 
 
 def _fetch_rows(context: Context, origin: Origin, rows: list[RegistryRow]) -> list[FetchedFile]:

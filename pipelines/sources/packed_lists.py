@@ -54,11 +54,11 @@ def list_packed(
         [images["member"] if named is None else named, pd.Series(packed.pack.lists)]
     )
     images = images.assign(member=packed.root + images["member"])
-    lost = pd.DataFrame(columns=["image_id", "split", "reason"]) if faulty is None else faulty
     copies = (str(packed),) if packed.is_copy and packed.pack.has_original else ()
     if isinstance(packed.archive, TarGz) and not packed.is_copy:
         placed = in_streamed(images, packed.archive.name).sort_values(["split", "member"], ignore_index=True)
-        return Listing(placed[[*PLACE, *columns]], lost)
+        none = images.head(0)[["image_id", "split"]].assign(reason="")
+        return Listing(placed[[*PLACE, *columns]], none if faulty is None else faulty)
     members = list_members([packed.archive], executor)
     matches = match_members(images, members, ["member"], f"not in {packed.archive}", named)
     images = matches.images.sort_values(["split", "offset", "member"], ignore_index=True)
@@ -68,7 +68,7 @@ def list_packed(
         unmatched = exclude(unmatched, absent, NOT_IN_COPY, excluded)
     return Listing(
         images[[*PLACE, *columns]],
-        pd.concat([lost, unmatched], ignore_index=True),
+        unmatched if faulty is None else pd.concat([faulty, unmatched], ignore_index=True),
         excluded,
         refused_members=matches.refused_members,
         unnamed=matches.unnamed,

@@ -21,6 +21,7 @@ from cairnhub.pipelines.params import load_params
 from cairnhub.pipelines.paths import Paths
 from cairnhub.pipelines.samples.generate import generate
 from cairnhub.pipelines.sources.fetching import read_manifest, require_fetched
+from cairnhub.pipelines.sources.readers import reader
 from cairnhub.pipelines.stages import fetch, index, publish, taxonomy
 from tests.project import ROOT
 
@@ -248,6 +249,20 @@ def test_json_files_may_be_unpacked_or_packed_otherwise(drawn, upstream, tmp_pat
     assert listed(context).equals(upstream("inat2018"))
 
 
+def test_a_part_of_dyml_that_lies_unpacked_is_a_named_subset(drawn, tmp_path):
+    context = project(tmp_path / "project", "dyml_product", drawn / "dyml_product")
+    fetch.run(context)
+    manifest = json.loads(context.paths.manifest.read_text())
+    gone = {"train/imgs/3.jpg", "mini-bmk_all_in_one/imgs/0.jpg"}
+    manifest["files"] = [file for file in manifest["files"] if file["name"] not in gone]
+    source = reader(context.params, "dyml_product", "sample")
+    source.fetched = frozenset(file["name"] for file in manifest["files"])
+    listing = source.list_images(context.paths.store)
+    assert listing.is_part
+    assert listing.quarantine.empty
+    assert listing.excluded == {"test": {"not in this copy": 1}, "train": {"not in this copy": 1}}
+
+
 @pytest.mark.parametrize(
     ("form", "top"), [("folder", ""), ("folder", "animals/"), ("tar", ""), ("tar.gz", "x/"), ("zip", "")]
 )
@@ -271,8 +286,15 @@ def test_an_archive_of_ones_own_under_the_upstream_name_is_refused_and_told_what
     write("zip", tmp_path / "mirror", "Stanford_Online_Products/", members(drawn, "sop"))
     (tmp_path / "mirror/mine.zip").rename(tmp_path / "mirror/Stanford_Online_Products.zip")
     context = project(tmp_path / "project", "sop", tmp_path / "mirror")
-    with pytest.raises(CairnError, match=r"packed yourself, give it another name"):
+    with pytest.raises(CairnError, match=r"packed yourself another name"):
         fetch.run(context)
+
+
+@pytest.mark.parametrize("dataset", ["sop", "cub", "inat2018", "vehicleid"])
+def test_a_mirror_without_any_copy_says_what_would_do(drawn, tmp_path, dataset):
+    write("tar", tmp_path / "mirror", "photos/", {"a.jpg": b"1", "list.txt": b"2"})
+    with pytest.raises(CairnError, match="nor is there a copy of it, unpacked or packed again"):
+        fetch.run(project(tmp_path / "project", dataset, tmp_path / "mirror"))
 
 
 @pytest.mark.parametrize(
