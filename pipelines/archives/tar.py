@@ -82,6 +82,23 @@ class Tar:
         """The tar, to read members by seek."""
         return OpenTar(self.store / self.name)
 
+    def read_file(self, member: str) -> bytes:
+        """One member by name, such as a list of the images; it takes a scan of the tar.
+
+        Raises:
+            CairnError: missing, damaged or truncated tar, or no such member.
+        """
+        found = [entry for entry in self.entries() if entry.member == member and entry.refusal is None]
+        if not found:
+            raise BrokenData(
+                f"{self.store / self.name}: holds no {member}; is it the right archive? Fetch it again"
+            )
+        opened = self.open()
+        try:
+            return opened.read(found[0])
+        finally:
+            opened.close()
+
 
 class OpenTar:
     """A tar that is being read."""

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from cairnhub.pipelines.executors.local import HERE
 from cairnhub.pipelines.samples.generate import SAMPLES, generate
 from cairnhub.pipelines.sources.download import fetch_all
 from cairnhub.pipelines.sources.ledger import FetchedFile, Ledger
+from cairnhub.pipelines.sources.packs import with_copies
 from cairnhub.pipelines.sources.readers import reader, subset_of
 from cairnhub.pipelines.sources.registered_counts import check_counts, expected_counts
 from cairnhub.pipelines.sources.registry import (
@@ -71,7 +72,7 @@ def fetch(context: Context) -> list[FetchedFile]:
     source = _source(context)
     origin = _needed(context, source)
     rows = _hashed_rows(context, source, origin)
-    fetched = _fetch_rows(context, origin, rows)
+    fetched = _fetch_packs(context, source, replace(origin, rows=rows))
     by_hand = [row.name for row in rows if row.url.startswith(MANUAL) and row.hash is None]
     if by_hand:
         _accept(context, source, by_hand)
@@ -139,6 +140,22 @@ def _accept(context: Context, source: SourceReader, names: list[str]) -> None:
         raise error.within(place) from error
 
 
+def _fetch_packs(context: Context, source: SourceReader, origin: Origin) -> list[FetchedFile]:
+    """Fetch the rows of an origin; where that is a folder of which copies will do, an error says so."""
+    try:
+        return _fetch_rows(context, origin, origin.rows)
+    except (BrokenData, NotFound) as error:
+        if not (source.packs and origin.base and Path(origin.base).is_dir()):
+            raise
+        advice = (
+            "what bears an upstream name must be the upstream file: give an archive that you packed yourself "
+            "another name"
+            if isinstance(error, BrokenData)
+            else "nor is there a copy of it, unpacked or packed again (docs/sources.md says what is known as one)"
+        )
+        raise error.with_advice(advice) from error
+
+
 def _fetch_rows(context: Context, origin: Origin, rows: list[RegistryRow]) -> list[FetchedFile]:
     settings = getattr(context.params.fetch, context.scale)
     is_local = getattr(context.params.executor, context.scale).kind == "local"
@@ -164,7 +181,7 @@ def require_fetched(context: Context) -> None:
         CairnError: other bytes than those of the manifest are all that can be had; names file and hashes.
     """
     files = read_manifest(context.paths.manifest)
-    if not files or not files.keys() >= set(_needed_names(context)):
+    if not files or not _holds_all(context, files):
         fetch(context)
         return
     lost = _unverified(context, files.values())
@@ -205,9 +222,11 @@ def _bring_back(context: Context, lost: Sequence[FetchedFile]) -> None:
     """Fetch files as the manifest has them."""
     source = _source(context)
     origin = _origin(context, source)
-    urls = (
-        {row.name: row.url for row in origin.rows} if source.has_registry else {f.name: f.name for f in lost}
-    )
+    urls = {row.name: row.url for row in origin.rows}
+    if (
+        source.packs or not source.has_registry
+    ):  # of a copy, and of a table, each file lies in the mirror by its name
+        urls = {file.name: file.name for file in lost} | urls
     rows = [
         RegistryRow(file.name, urls[file.name], file.size_bytes, file.hash or file.content_hash)
         for file in lost
@@ -224,10 +243,16 @@ def _bring_back(context: Context, lost: Sequence[FetchedFile]) -> None:
             raise BrokenData(f"{file.name}: {file.content_hash} was made then, {found} is made now")
 
 
-def _needed_names(context: Context) -> list[str]:
-    """The registered files that the subset needs; what has no registry would have to be hashed to be named."""
+def _holds_all(context: Context, files: Mapping[str, FetchedFile]) -> bool:
+    """Whether a manifest has all registered files that the subset needs; a pack may be there as a copy.
+
+    What has no registry would have to be hashed to be named.
+    """
     source = _source(context)
-    return [row.name for row in _needed(context, source).rows] if source.has_registry else []
+    if not source.has_registry:
+        return True
+    names = {row.name for row in _origin(context, source).rows if source.needs(row.name)}
+    return files.keys() >= names - {pack.name for pack in source.packs}
 
 
 def _mirror(context: Context) -> str | None:
@@ -247,7 +272,8 @@ def _needed(context: Context, source: SourceReader) -> Origin:
     origin = _origin(context, source)
     if not origin.rows:
         origin = replace(origin, rows=source.own_files(origin.base))
-    return replace(origin, rows=[row for row in origin.rows if source.needs(row.name)])
+    rows = with_copies(origin.rows, origin.base, source.packs)
+    return replace(origin, rows=[row for row in rows if source.needs(row.name)])
 
 
 def _origin(context: Context, source: SourceReader) -> Origin:

@@ -42,6 +42,8 @@ class Listing:
         kept: columns of text among those of `images`, which are published.
         not_kept: columns of the list that are neither used nor published.
         qualified: labels that were told apart from others of their name, coarse to fine.
+        copies: what its archives are, where they are not the files that its authors publish.
+        is_part: whether a copy lacks listed images, which are excluded.
     """
 
     images: pd.DataFrame
@@ -56,6 +58,8 @@ class Listing:
     qualified: tuple[Qualified, ...] = ()
     kept: tuple[str, ...] = ()
     not_kept: tuple[str, ...] = ()
+    copies: tuple[str, ...] = ()
+    is_part: bool = False
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Per split: listed = indexed + quarantined + excluded."""

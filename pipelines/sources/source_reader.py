@@ -4,11 +4,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from cairnhub.core.errors import NotFound
 from cairnhub.datasets_hub.card import Card, EvaluationProtocol
 from cairnhub.hierarchies.label_tree.label_rules import Twins
 from cairnhub.pipelines.settings.fetch import Fetch
 from cairnhub.pipelines.sources.ledger import FetchedFile
 from cairnhub.pipelines.sources.listing import Listing
+from cairnhub.pipelines.sources.packs import Pack, Packed, locate
 from cairnhub.pipelines.sources.registry import RegistryRow
 
 
@@ -22,6 +24,7 @@ class SourceReader(ABC):
         fetched: names of the files that the manifest lists: what else lies in the store is of another time and counts
             for nothing; None before there is one.
         twins: whether labels that differ only by case, spaces or Unicode form are refused, or kept apart.
+        packs: the archives of its registry of which a copy will do, unpacked or packed again.
         has_registry: whether `registries/<dataset>.tsv` lists its files; if not, `own_files` does.
     """
 
@@ -29,6 +32,7 @@ class SourceReader(ABC):
     version: str = ""
     edition: str = ""
     twins: Twins = "refuse"
+    packs: tuple[Pack, ...] = ()
     has_registry: bool = True
     fetched: frozenset[str] | None = None
 
@@ -43,6 +47,17 @@ class SourceReader(ABC):
     def is_fetched(self, name: str) -> bool:
         """Whether a file of the store counts."""
         return self.fetched is None or name in self.fetched
+
+    def packed(self, store: Path, pack: Pack) -> Packed:
+        """One of its packs, as it lies in the store.
+
+        Raises:
+            CairnError: it is not there.
+        """
+        packed = locate(store, pack, self.fetched)
+        if packed is None:
+            raise NotFound(f"{store / pack.name} is missing: run the fetch stage again")
+        return packed
 
     def protocols(self, splits: Collection[str]) -> tuple[EvaluationProtocol, ...]:
         """How it is evaluated, where it has these splits; as its card says, unless its declaration tells.

@@ -18,13 +18,13 @@ def reduce(
 ) -> Listing:
     """Exclude what `subset` does not ask for, counted by split and reason.
 
-    A split that is not asked for vanishes altogether. A query that finds nothing in the reduced gallery is
-    excluded as well.
+    A split that is not asked for, or of which a part has no image, vanishes altogether. A query that
+    finds nothing in the reduced gallery is excluded as well.
 
     Raises:
         CairnError: no such split, column or label, or nothing remains of a split; names what there is.
     """
-    if subset.is_whole:
+    if subset.is_whole and not listing.is_part:
         return listing
     excluded = {split: dict(reasons) for split, reasons in listing.excluded.items()}
     known = sorted(listing.images["split"].unique())

@@ -9,7 +9,7 @@ import pandas as pd
 from cairnhub.core.errors import BrokenData
 from cairnhub.core.files import replace_folder
 from cairnhub.core.text import quoted
-from cairnhub.datasets_hub.card import EvaluationProtocol, Source
+from cairnhub.datasets_hub.card import Card, EvaluationProtocol, Source
 from cairnhub.hierarchies.label_tree.qualification import Qualified
 from cairnhub.pipelines.artifacts.index import IndexCounts, IndexFolder
 from cairnhub.pipelines.artifacts.protocols import ProtocolsFolder
@@ -19,6 +19,7 @@ from cairnhub.pipelines.sources.exclusions import read_exclusions, take_out
 from cairnhub.pipelines.sources.fetching import read_manifest, require_fetched
 from cairnhub.pipelines.sources.label_names import SHOWN, and_more, by_name
 from cairnhub.pipelines.sources.listing import PLACE, Listing
+from cairnhub.pipelines.sources.packed_lists import NOT_IN_COPY
 from cairnhub.pipelines.sources.readers import reader, subset_of
 from cairnhub.pipelines.sources.registered_counts import check_counts, expected_counts
 from cairnhub.pipelines.sources.source_reader import SourceReader
@@ -40,12 +41,16 @@ def run(context: Context) -> None:
     whole = source.list_images(context.paths.store)
     _check_ids(whole)
     log.info(f"{context.dataset}: {_compare(context, source, whole)}")
+    for copy in whole.copies:
+        log.info(f"{context.dataset}: built from {copy}")
     if exclusions := context.params.source(context.dataset).exclude_ids:
         path = context.paths.root / exclusions
         whole = take_out(whole, read_exclusions(path), path)
     subset = subset_of(context.params, context.dataset, context.scale)
     declared = source.protocols(set(whole.images["split"]))
     listing = reduce(whole, subset, source.levels[0], declared)
+    if whole.is_part:
+        _say_what_is_missing(context.dataset, whole)
     protocols = kept_protocols(declared, listing.images)
     _say_what_is_measured(context, protocols, listing.images, source.levels[0])
     fetched = hashlib.sha256(context.paths.manifest.read_bytes()).hexdigest()
@@ -66,6 +71,7 @@ def run(context: Context) -> None:
         lost = f"Columns of its table that are not published: {quoted(listing.not_kept, 20)}."
         log.warning(f"{context.dataset}: {lost} `keep: [...]` or `keep: all` under its source publishes them")
         facts["description"] = f"{card.description} {lost}"
+    facts |= _of_copies(card.model_copy(update=facts), whole)
     card = card.model_copy(update=facts)
     with replace_folder(context.paths.index) as folder:
         index = IndexFolder(folder)
@@ -112,6 +118,34 @@ def run(context: Context) -> None:
         )
 
 
+def _of_copies(card: Card, whole: Listing) -> dict[str, object]:
+    """What a card says of a dataset that is not built from the files that its authors publish."""
+    title, description = card.title, card.description
+    if whole.copies:
+        description += f" Built from {', '.join(whole.copies)}."
+    if whole.is_part:
+        n_absent, n_listed = _n_absent(whole)
+        title += " (a part)"
+        description += (
+            f" A part: {n_absent:,} of the {n_listed:,} images listed are not in the copy it is built from."
+        )
+    return {"title": title, "description": description}
+
+
+def _n_absent(whole: Listing) -> tuple[int, int]:
+    """How many listed images a copy lacks, and how many are listed."""
+    listed = sum(count["listed"] for count in whole.counts().values())
+    return whole.n_excluded().get(NOT_IN_COPY, 0), listed
+
+
+def _say_what_is_missing(dataset: str, whole: Listing) -> None:
+    """Warn that a copy is a part of the dataset; name the splits that are not in there at all."""
+    n_absent, n_listed = _n_absent(whole)
+    lost = sorted(set(whole.excluded) - set(whole.images["split"]))
+    gone = f"; of split {', '.join(lost)} it has none, which is left out" if lost else ""
+    log.warning(f"{dataset}: a part: {n_absent:,} of {n_listed:,} listed images are not in this copy{gone}")
+
+
 def _say_what_is_measured(
     context: Context, protocols: Sequence[EvaluationProtocol], images: pd.DataFrame, leaf_level: str
 ) -> None:
@@ -149,6 +183,8 @@ def _compare(context: Context, source: SourceReader, whole: Listing) -> str:
     """
     if not subset_of(context.params, context.dataset, context.scale).is_whole:
         return "a subset: not held against the registered counts"
+    if whole.is_part:
+        return "a part of it: not held against the registered counts"
     expected = expected_counts(source.edition, context.scale)
     check_counts(context.dataset, expected, whole.summary(source.levels))
     return "counts as registered" if expected else "no counts are registered for it"

@@ -229,7 +229,7 @@ def test_dyml_is_the_same_zipped_or_unpacked(tmp_path, top):
 
 
 def test_a_zip_without_labels_is_refused(tmp_path):
-    write_zip(tmp_path / "dyml_product.zip", [("a/b/train/label.csv", b"")])
+    write_zip(tmp_path / "dyml_product.zip", [("a/b/c/train/label.csv", b"")])
     with pytest.raises(CairnError, match=r"dyml_product\.zip: holds no train/label\.csv"):
         DyML("dyml_product").list_images(tmp_path)
 

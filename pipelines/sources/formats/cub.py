@@ -1,21 +1,26 @@
 """CUB-200-2011 (Wah et al., 2011): birds of 200 species in one `.tgz`; retrieval splits them by species."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from cairnhub.core.errors import BrokenData
 from cairnhub.datasets_hub.card import Card, EvaluationProtocol
-from cairnhub.pipelines.archives.targz import TarGz
 from cairnhub.pipelines.executors.local import Executor
 from cairnhub.pipelines.settings.sources import CUBSource, Subset
-from cairnhub.pipelines.sources.listing import PLACE, Listing, in_streamed, quarantine
+from cairnhub.pipelines.sources.listing import Listing, quarantine
+from cairnhub.pipelines.sources.packed_lists import list_packed
+from cairnhub.pipelines.sources.packs import Pack, Packed
 from cairnhub.pipelines.sources.source_reader import SourceReader
 
-ARCHIVE = "CUB_200_2011.tgz"
-FOLDER = "CUB_200_2011"
 TABLES = {"images.txt": "path", "image_class_labels.txt": "class_id", "classes.txt": "class_name"}
+PACK = Pack(
+    name="CUB_200_2011.tgz",
+    root="CUB_200_2011/",
+    mark=r"image_class_labels\.txt",
+    holds=r"(?:images|image_class_labels|classes)\.txt|images/[^/]+/[^/]+\.jpg",
+    lists=tuple(TABLES),
+)
 LAST_TRAIN_CLASS = 100
 LEVELS = ("species",)
 
@@ -30,27 +35,29 @@ class CUB(SourceReader):
 
     levels = LEVELS
     edition = "cub"
+    packs = (PACK,)
 
     def list_images(self, store: Path) -> Listing:
         """List the images of both splits."""
-        texts = _read_tables(TarGz(store, ARCHIVE))
-        tables = {name: _numbered(texts, name, store / ARCHIVE) for name in TABLES}
+        packed = self.packed(store, PACK)
+        texts = packed.read_files(tuple(TABLES))
+        tables = {name: _numbered(texts[name], name, packed) for name in TABLES}
         images = tables["images.txt"].join(tables["image_class_labels.txt"])
         images = images.join(tables["classes.txt"], on="class_id")
         path = images["path"]
         images["image_id"] = path.str.rpartition(".")[0]
-        images["member"] = f"{FOLDER}/images/" + path
+        images["member"] = listed = "images/" + path
         images["species"] = (
             images["class_name"].str.replace(r"^[^.]*\.", "", regex=True).str.replace("_", " ")
         )
         number = pd.to_numeric(images["class_id"], errors="coerce")
         images["split"] = (number <= LAST_TRAIN_CLASS).map({True: "train", False: "test"})
         images, unnamed = quarantine(images, images["species"].isna(), "its class is not in classes.txt")
-        folder = images["member"].str.split("/").str[2]
+        folder = images["member"].str.split("/").str[1]
         contradiction = "its class contradicts its folder; " + images["class_name"] + " in " + folder
         images, misplaced = quarantine(images, folder != images["class_name"], contradiction)
-        images = in_streamed(images, ARCHIVE).sort_values(["split", "member"], ignore_index=True)
-        return Listing(images[[*PLACE, *LEVELS]], pd.concat([unnamed, misplaced], ignore_index=True))
+        faulty = pd.concat([unnamed, misplaced], ignore_index=True)
+        return list_packed(packed, images, LEVELS, faulty, listed)
 
     def card(self) -> Card:
         """What the published dataset says of itself."""
@@ -79,30 +86,19 @@ def make(dataset: str, source: CUBSource, subset: Subset, executor: Executor) ->
     return CUB()
 
 
-def _read_tables(archive: TarGz) -> dict[str, str]:
-    """The tables' texts by name; the rest of the archive is not read."""
-    texts: dict[str, str] = {}
-    for member in archive.members():
-        name = member.name.removeprefix(f"{FOLDER}/")
-        if name in TABLES:
-            texts[name] = member.content.decode("utf-8", errors="replace")
-        if len(texts) == len(TABLES):
-            break
-    return texts
-
-
-def _numbered(texts: Mapping[str, str], name: str, path: Path) -> pd.DataFrame:
+def _numbered(text: bytes, name: str, packed: Packed) -> pd.DataFrame:
     """A table of `<number> <value>` lines, indexed by number."""
-    if name not in texts:
-        raise BrokenData(f"{path}: holds no {FOLDER}/{name}; is it the archive of CUB-200-2011?")
-    pairs = [line.split(maxsplit=1) for line in texts[name].splitlines() if line.strip()]
+    path = packed.where(name)
+    pairs = [
+        line.split(maxsplit=1) for line in text.decode("utf-8", errors="replace").splitlines() if line.strip()
+    ]
     if not pairs:
-        raise BrokenData(f"{path}: {name}: empty; fetch it again")
+        raise BrokenData(f"{path}: empty; fetch it again")
     malformed = next((pair for pair in pairs if len(pair) != 2), None)
     if malformed:
-        raise BrokenData(f"{path}: {name}: {malformed[0]!r} is not a number and a value")
+        raise BrokenData(f"{path}: {malformed[0]!r} is not a number and a value")
     frame = pd.DataFrame(pairs, columns=["number", TABLES[name]], dtype=str).set_index("number")
     if frame.index.has_duplicates:
         repeated = frame.index[frame.index.duplicated()][0]
-        raise BrokenData(f"{path}: {name}: number {repeated} occurs twice")
+        raise BrokenData(f"{path}: number {repeated} occurs twice")
     return frame

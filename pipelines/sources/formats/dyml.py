@@ -1,20 +1,19 @@
 """DyML animal, vehicle, product (Sun et al., CVPR 2021): three levels in training, one per test benchmark."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
 from cairnhub.core.errors import BrokenData
 from cairnhub.datasets_hub.card import Card, EvaluationProtocol
-from cairnhub.pipelines.archives.folder import Folder
-from cairnhub.pipelines.archives.zip import Zip
 from cairnhub.pipelines.executors.local import Executor
 from cairnhub.pipelines.settings.sources import DyMLSource, Qualify, Subset
 from cairnhub.pipelines.sources.label_names import tell_apart
-from cairnhub.pipelines.sources.listing import PLACE, Listing
-from cairnhub.pipelines.sources.match_members import list_members, match_members
+from cairnhub.pipelines.sources.listing import Listing
+from cairnhub.pipelines.sources.packed_lists import list_packed
+from cairnhub.pipelines.sources.packs import Pack, Packed
 from cairnhub.pipelines.sources.source_reader import SourceReader
 
 LEVELS = ("fine", "middle", "coarse")
@@ -36,28 +35,8 @@ class LabelFile:
     """The one level that a benchmark labels; None where all three are given."""
 
 
-@dataclass(frozen=True)
-class Files:
-    """Where the files lie: inside the zip of the authors, or unpacked in the store.
-
-    Attributes:
-        archive: the zip, or the folder.
-        root: what stands before `train/label.csv` in the zip: its top folder, or nothing.
-        members: every file, as `list_members` gives them.
-    """
-
-    archive: Zip | Folder
-    root: str
-    members: pd.DataFrame
-
-    def where(self, name: str) -> Path:
-        """A file's name for messages."""
-        path = self.archive.path_of(name)
-        return path / name if isinstance(self.archive, Zip) else path
-
-
 class DyML(SourceReader):
-    """Reads `train/`, then `bmk_{fine,middle,coarse}/` or `mini-bmk_all_in_one/`, in a zip or unpacked.
+    """Reads `train/`, then `bmk_{fine,middle,coarse}/` or `mini-bmk_all_in_one/`, packed or unpacked.
 
     Class numbers of a benchmark are its own, so its names carry the benchmark's: `bmk_fine 103`. Where a
     benchmark gives no coarser label, it is `bmk_fine unknown`; where it gives no finer one, the class stands for
@@ -74,43 +53,24 @@ class DyML(SourceReader):
             LabelFile("train/label.csv", "train/imgs", "train", None),
             *_benchmarks(dataset),
         ]
+        self.packs = (
+            Pack(
+                name=f"{dataset}.zip",
+                root=None,
+                mark=r"train/label\.csv",
+                holds=r"(?:train|bmk_\w+|mini-bmk_all_in_one)/.+",
+                lists=tuple(file.csv for file in self.label_files),
+                has_original=False,
+            ),
+        )
 
     def list_images(self, store: Path) -> Listing:
         """List the images of training and benchmarks."""
-        files = self._files(store)
-        images = pd.concat([_read_labels(files, file) for file in self.label_files], ignore_index=True)
-        images, qualified = tell_apart(images, LEVELS, self.qualify, files.where("train/label.csv"))
-        images["member"] = files.root + images["image_id"]
-        lists = pd.Series([files.root + file.csv for file in self.label_files])
-        named = pd.concat([images["member"], lists])
-        matches = match_members(images, files.members, ["member"], "listed, but not in its folder", named)
-        images = matches.images[[*PLACE, *LEVELS]].reset_index(drop=True)
-        return Listing(
-            images,
-            matches.quarantine,
-            refused_members=matches.refused_members,
-            unnamed=matches.unnamed,
-            qualified=qualified,
-        )
-
-    def _files(self, store: Path) -> Files:
-        """The files of the zip if there is one, those of the folder otherwise.
-
-        Raises:
-            CairnError: the zip is damaged or is not of DyML.
-        """
-        name = f"{self.dataset}.zip"
-        if not ((store / name).is_file() and self.is_fetched(name)):
-            folder = Folder(store, fetched=self.fetched)
-            return Files(folder, "", list_members([folder]))
-        archive = Zip(store, name)
-        members = list_members([archive])
-        labels = members.loc[members["member"].str.fullmatch(r"([^/]+/)?train/label\.csv"), "member"]
-        if len(labels) != 1:
-            raise BrokenData(
-                f"{store / name}: holds no train/label.csv, at the top or in one folder; is it a zip of DyML?"
-            )
-        return Files(archive, labels.iloc[0].removesuffix("train/label.csv"), members)
+        packed = self.packed(store, self.packs[0])
+        images = pd.concat([_read_labels(packed, file) for file in self.label_files], ignore_index=True)
+        images, qualified = tell_apart(images, LEVELS, self.qualify, packed.where("train/label.csv"))
+        listing = list_packed(packed, images.assign(member=images["image_id"]), LEVELS)
+        return replace(listing, qualified=qualified)
 
     def card(self) -> Card:
         """What the published dataset says of itself."""
@@ -157,9 +117,9 @@ def _benchmarks(dataset: str) -> list[LabelFile]:
     ]
 
 
-def _read_labels(files: Files, file: LabelFile) -> pd.DataFrame:
-    where = files.where(file.csv)
-    text = files.archive.read_file(files.root + file.csv).decode("utf-8", errors="replace")
+def _read_labels(packed: Packed, file: LabelFile) -> pd.DataFrame:
+    where = packed.where(file.csv)
+    text = packed.read_files([file.csv])[file.csv].decode("utf-8", errors="replace")
     rows = parse_glued_csv(text, where)
     prefix = "" if file.split == "train" else f"{file.csv.partition('/')[0]} "
     if file.level is None:

@@ -1,6 +1,8 @@
 """iNaturalist-2018 (Van Horn et al., CVPR 2018) with the retrieval splits of Brown et al. (ECCV 2020)."""
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NotRequired, TypeVar
 
@@ -11,20 +13,36 @@ from cairnhub.core.errors import BrokenData, NotFound
 from cairnhub.core.parse import decode, parse_json, read_text, typed
 from cairnhub.core.text import quoted
 from cairnhub.datasets_hub.card import Card, EvaluationProtocol
-from cairnhub.pipelines.archives.targz import TarGz
-from cairnhub.pipelines.executors.local import Executor
+from cairnhub.pipelines.executors.local import HERE, Executor
 from cairnhub.pipelines.settings.sources import INat2018Source, Subset
 from cairnhub.pipelines.sources.csv_tables import require_columns
 from cairnhub.pipelines.sources.label_names import tell_apart
-from cairnhub.pipelines.sources.listing import ATTRIBUTION, PLACE, Listing, in_streamed, quarantine
+from cairnhub.pipelines.sources.listing import ATTRIBUTION, Listing, quarantine
+from cairnhub.pipelines.sources.packed_lists import list_packed
+from cairnhub.pipelines.sources.packs import Pack, Packed
 from cairnhub.pipelines.sources.source_reader import SourceReader
 
 T = TypeVar("T")
-ARCHIVE = "train_val2018.tar.gz"
+ROOT = "train_val2018/"
+IMAGES = Pack(
+    name="train_val2018.tar.gz",
+    root=ROOT,
+    mark=r"[^/]+/[0-9]+/[^/]+\.jpg",
+    holds=r"[^/]+/[0-9]+/[^/]+\.jpg",
+)
 SPLIT_FILES = {
     "train": "Inat_dataset_splits/Inaturalist_train_set1.txt",
     "test": "Inat_dataset_splits/Inaturalist_test_set1.txt",
 }
+
+
+def _json(name: str) -> Pack:
+    pattern = re.escape(name)
+    return Pack(name=f"{name}.tar.gz", root="", mark=pattern, holds=pattern, lists=(name,))
+
+
+CATEGORIES = _json("categories.json")
+ANNOTATIONS = (_json("train2018.json"), _json("val2018.json"))
 
 
 class _Licence(TypedDict):
@@ -50,17 +68,21 @@ class INat2018(SourceReader):
 
     version = "2018"
     edition = "inat2018"
+    packs = (IMAGES, CATEGORIES, *ANNOTATIONS)
 
-    def __init__(self, source: INat2018Source) -> None:
+    def __init__(self, source: INat2018Source, executor: Executor = HERE) -> None:
+        self.executor = executor
         self.levels = source.levels
         self.qualify = source.qualify
 
     def list_images(self, store: Path) -> Listing:
         """List the images of the retrieval splits with every rank of their species."""
         images = pd.concat([_read_split(store / name, split) for split, name in SPLIT_FILES.items()])
+        listed = images["file_name"].str.removeprefix(ROOT)
         images["category_id"] = images["file_name"].str.split("/").str[2]
-        path = store / "categories.json.tar.gz"
-        species = _categories(store)
+        categories = self.packed(store, CATEGORIES)
+        path = categories.where(CATEGORIES.lists[0])
+        species = _categories(categories)
         require_columns(species, self.levels, path)
         species, qualified = tell_apart(species, self.levels, self.qualify, path)
         images = images.merge(species, on="category_id", how="left", suffixes=("", "_category"))
@@ -68,12 +90,15 @@ class INat2018(SourceReader):
             images, images["species"].isna(), "its category is not in categories.json"
         )
         images, misplaced = _hold_folders(images, self.levels)
-        images = images.merge(_credits(store), on="file_name", how="left")
-        # The annotations alone: what the archive holds is seen when it is streamed into shards, once.
-        images = in_streamed(images.rename(columns={"file_name": "member"}), ARCHIVE)
-        images = images.sort_values(["split", "member"], ignore_index=True)
+        annotations = [self.packed(store, pack) for pack in ANNOTATIONS]
+        images = images.merge(_credits(annotations), on="file_name", how="left")
+        images["member"] = images["file_name"].str.removeprefix(ROOT)
         faulty = pd.concat([unknown, misplaced], ignore_index=True)
-        return Listing(images[[*PLACE, *self.levels, *ATTRIBUTION]], faulty, qualified=qualified)
+        packed = self.packed(store, IMAGES)
+        columns = (*self.levels, *ATTRIBUTION)
+        listing = list_packed(packed, images, columns, faulty, listed, self.executor)
+        copies = tuple(str(each) for each in (packed, categories, *annotations) if each.is_copy)
+        return replace(listing, qualified=qualified, copies=copies)
 
     def summary(self, store: Path) -> dict[str, dict[str, int]]:
         """What the split files count; the archive is not read."""
@@ -109,7 +134,7 @@ class INat2018(SourceReader):
 
 def make(dataset: str, source: INat2018Source, subset: Subset, executor: Executor) -> INat2018:
     """See `formats`."""
-    return INat2018(source)
+    return INat2018(source, executor)
 
 
 def _read_split(path: Path, split: str) -> pd.DataFrame:
@@ -138,29 +163,25 @@ def _hold_folders(images: pd.DataFrame, levels: Sequence[str]) -> tuple[pd.DataF
     return quarantine(images, folder != images["supercategory"], contradiction)
 
 
-def _read_json(archive: TarGz, shape: type[T]) -> T:
-    """Parse the one JSON file inside a `.tar.gz`.
+def _read_json(packed: Packed, shape: type[T]) -> T:
+    """Parse the one JSON file of a pack.
 
     Args:
-        archive: the `.tar.gz`.
+        packed: the pack.
         shape: what the file must hold; keys that it does not name are ignored.
 
     Raises:
-        CairnError: missing archive, no JSON in it, broken JSON, or JSON of another shape.
+        CairnError: missing archive, no such JSON in it, broken JSON, or JSON of another shape.
     """
-    path = archive.path_of("")
-    for member in archive.members():
-        if member.name.endswith(".json") and not member.refusal:
-            where = f"{path}: {member.name}"
-            return typed(shape, parse_json(decode(member.content, where), where), where)
-    raise BrokenData(f"{path}: holds no .json file; fetch it again")
+    (name,) = packed.pack.lists
+    where = str(packed.where(name))
+    return typed(shape, parse_json(decode(packed.read_files([name])[name], where), where), where)
 
 
-def _categories(store: Path) -> pd.DataFrame:
+def _categories(packed: Packed) -> pd.DataFrame:
     """One row per species: `category_id`, `species`, its ranks and `supercategory`."""
-    archive = TarGz(store, "categories.json.tar.gz")
-    path = archive.path_of("categories.json")
-    frame = pd.DataFrame(_read_json(archive, list[dict[str, str | int]])).fillna("").astype(str)
+    path = packed.where("categories.json")
+    frame = pd.DataFrame(_read_json(packed, list[dict[str, str | int]])).fillna("").astype(str)
     require_columns(frame, ["id", "name"], path)
     if (repeated := frame["id"].duplicated()).any():
         example = frame.loc[repeated, "id"].iloc[0]
@@ -169,11 +190,11 @@ def _categories(store: Path) -> pd.DataFrame:
     return pd.DataFrame(stripped).rename(columns={"id": "category_id", "name": "species"})
 
 
-def _credits(store: Path) -> pd.DataFrame:
+def _credits(packs: Sequence[Packed]) -> pd.DataFrame:
     """Author and licence of every image, from the COCO-style annotation files."""
     frames = []
-    for name in ("train2018.json.tar.gz", "val2018.json.tar.gz"):
-        annotations = _read_json(TarGz(store, name), _Annotations)
+    for packed in packs:
+        annotations = _read_json(packed, _Annotations)
         licenses = {entry["id"]: entry["name"] for entry in annotations.get("licenses", [])}
         images = pd.DataFrame(annotations["images"], columns=list(_Image.__annotations__))
         frames.append(

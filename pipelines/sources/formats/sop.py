@@ -6,17 +6,22 @@ import pandas as pd
 
 from cairnhub.core.errors import BrokenData
 from cairnhub.datasets_hub.card import Card, EvaluationProtocol
-from cairnhub.pipelines.archives.zip import Zip
 from cairnhub.pipelines.executors.local import Executor
 from cairnhub.pipelines.settings.sources import SOPSource, Subset
 from cairnhub.pipelines.sources.csv_tables import require_columns
 from cairnhub.pipelines.sources.listing import Listing, quarantine
+from cairnhub.pipelines.sources.packed_lists import list_packed, read_records
+from cairnhub.pipelines.sources.packs import Pack, Packed
 from cairnhub.pipelines.sources.source_reader import SourceReader
-from cairnhub.pipelines.sources.zipped_lists import list_zip, read_records
 
-ARCHIVE = "Stanford_Online_Products.zip"
-FOLDER = "Stanford_Online_Products"
-SPLIT_FILES = {"train": f"{FOLDER}/Ebay_train.txt", "test": f"{FOLDER}/Ebay_test.txt"}
+SPLIT_FILES = {"train": "Ebay_train.txt", "test": "Ebay_test.txt"}
+PACK = Pack(
+    name="Stanford_Online_Products.zip",
+    root="Stanford_Online_Products/",
+    mark=r"Ebay_train\.txt",
+    holds=r"Ebay_(?:train|test)\.txt|[^/]+/[^/]+\.(?i:jpe?g)",
+    lists=tuple(SPLIT_FILES.values()),
+)
 COLUMNS = ("image_id", "class_id", "super_class_id", "path")
 LEVELS = ("product", "category")
 
@@ -31,14 +36,14 @@ class SOP(SourceReader):
 
     levels = LEVELS
     edition = "sop"
+    packs = (PACK,)
 
     def list_images(self, store: Path) -> Listing:
         """List the images of both splits."""
-        archive = Zip(store, ARCHIVE)
-        images = pd.concat([_read_split(archive, split) for split in SPLIT_FILES], ignore_index=True)
-        named = pd.concat([images["member"], pd.Series(SPLIT_FILES)])
-        images, faulty = _with_labels(images)
-        return list_zip(archive, images, LEVELS, named, faulty)
+        packed = self.packed(store, PACK)
+        listed = pd.concat([_read_split(packed, split) for split in SPLIT_FILES], ignore_index=True)
+        images, faulty = _with_labels(listed)
+        return list_packed(packed, images, LEVELS, faulty, listed["member"])
 
     def card(self) -> Card:
         """What the published dataset says of itself."""
@@ -67,9 +72,9 @@ def make(dataset: str, source: SOPSource, subset: Subset, executor: Executor) ->
     return SOP()
 
 
-def _read_split(archive: Zip, split: str) -> pd.DataFrame:
+def _read_split(packed: Packed, split: str) -> pd.DataFrame:
     """One list of images: columns `image_id`, `split`, `member`, `class_id`, `super_class_id` and `folder`."""
-    (header, *records), where = read_records(archive, SPLIT_FILES[split])
+    (header, *records), where = read_records(packed, SPLIT_FILES[split])
     malformed = next((record for record in records if len(record) != len(header)), None)
     if not records:
         raise BrokenData(f"{where}: lists no image; fetch it again")
@@ -82,7 +87,7 @@ def _read_split(archive: Zip, split: str) -> pd.DataFrame:
     return table[["class_id", "super_class_id"]].assign(
         image_id=table["path"].str.rpartition(".")[0],
         split=split,
-        member=f"{FOLDER}/" + table["path"],
+        member=table["path"],
         folder=table["path"].str.partition("/")[0],
     )
 

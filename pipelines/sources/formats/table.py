@@ -8,7 +8,6 @@ from pathlib import Path
 import pandas as pd
 
 from cairnhub.core.errors import UNPRINTABLE, BadInput, NotFound
-from cairnhub.core.hashing import sha256_of
 from cairnhub.core.text import quoted
 from cairnhub.datasets_hub.card import Card, EvaluationProtocol
 from cairnhub.datasets_hub.readers import split_name_fault
@@ -22,6 +21,7 @@ from cairnhub.pipelines.sources.label_names import tell_apart
 from cairnhub.pipelines.sources.listed_rows import as_stored, lacks_a_label, listed_twice
 from cairnhub.pipelines.sources.listing import PLACE, Listing, quarantine
 from cairnhub.pipelines.sources.match_members import list_members, match_members
+from cairnhub.pipelines.sources.packs import local_row
 from cairnhub.pipelines.sources.registry import RegistryRow
 from cairnhub.pipelines.sources.source_reader import SourceReader
 from cairnhub.pipelines.sources.splits import describe, divide
@@ -91,7 +91,15 @@ class Table(SourceReader):
             raise BadInput(f"params.yaml: hashes names {unknown[0]!r}, which is not among labels and images")
         if "://" in mirror:
             return [RegistryRow(name, name, None, source.hashes.get(name)) for name in names]
-        return [_local_row(name, source.hashes.get(name), Path(mirror)) for name in names]
+        return [self._local_row(name, Path(mirror)) for name in names]
+
+    def _local_row(self, name: str, mirror: Path) -> RegistryRow:
+        path = mirror / name
+        if not path.is_file():
+            raise NotFound(
+                f"{path} is missing: put it there, or correct labels, images or the mirror in params.yaml"
+            )
+        return local_row(name, mirror, self.source.hashes.get(name))
 
     def _files_of(self, mirror: Path, name: str) -> list[str]:
         """An archive, or the files of a folder; says which of these have names that no dataset can hold."""
@@ -212,13 +220,3 @@ class Table(SourceReader):
 def make(dataset: str, source: TableSource, subset: Subset, executor: Executor) -> Table:
     """See `formats`."""
     return Table(dataset, source, executor)
-
-
-def _local_row(name: str, declared: str | None, mirror: Path) -> RegistryRow:
-    path = mirror / name
-    if not path.is_file():
-        raise NotFound(
-            f"{path} is missing: put it there, or correct labels, images or the mirror in params.yaml"
-        )
-    present = declared or f"sha256:{sha256_of(path)}"
-    return RegistryRow(name=name, url=name, size_bytes=path.stat().st_size, hash=present)

@@ -6,17 +6,21 @@ import pandas as pd
 
 from cairnhub.core.errors import BrokenData
 from cairnhub.datasets_hub.card import Card, EvaluationProtocol
-from cairnhub.pipelines.archives.zip import Zip
 from cairnhub.pipelines.executors.local import Executor
 from cairnhub.pipelines.settings.sources import Subset, VehicleIDSource
 from cairnhub.pipelines.sources.listing import Listing
+from cairnhub.pipelines.sources.packed_lists import list_packed, read_records
+from cairnhub.pipelines.sources.packs import Pack, Packed
 from cairnhub.pipelines.sources.source_reader import SourceReader
-from cairnhub.pipelines.sources.zipped_lists import list_zip, read_records
 
-ARCHIVE = "VehicleID_V1.0.zip"
-FOLDER = "VehicleID_V1.0"
-LISTS = f"{FOLDER}/train_test_split"
-SPLIT_FILES = {"train": f"{LISTS}/train_list.txt", "test": f"{LISTS}/test_list_2400.txt"}
+SPLIT_FILES = {"train": "train_test_split/train_list.txt", "test": "train_test_split/test_list_2400.txt"}
+PACK = Pack(
+    name="VehicleID_V1.0.zip",
+    root="VehicleID_V1.0/",
+    mark=r"train_test_split/train_list\.txt",
+    holds=r"train_test_split/(?:train_list|test_list_2400)\.txt|image/[^/]+\.jpg",
+    lists=tuple(SPLIT_FILES.values()),
+)
 LEVELS = ("vehicle",)
 
 
@@ -29,13 +33,13 @@ class VehicleID(SourceReader):
 
     levels = LEVELS
     edition = "vehicleid"
+    packs = (PACK,)
 
     def list_images(self, store: Path) -> Listing:
         """List the images of both splits."""
-        archive = Zip(store, ARCHIVE)
-        images = pd.concat([_read_split(archive, split) for split in SPLIT_FILES], ignore_index=True)
-        named = pd.concat([images["member"], pd.Series(SPLIT_FILES)])
-        return list_zip(archive, images, LEVELS, named)
+        packed = self.packed(store, PACK)
+        images = pd.concat([_read_split(packed, split) for split in SPLIT_FILES], ignore_index=True)
+        return list_packed(packed, images, LEVELS)
 
     def card(self) -> Card:
         """What the published dataset says of itself."""
@@ -64,11 +68,11 @@ def make(dataset: str, source: VehicleIDSource, subset: Subset, executor: Execut
     return VehicleID()
 
 
-def _read_split(archive: Zip, split: str) -> pd.DataFrame:
+def _read_split(packed: Packed, split: str) -> pd.DataFrame:
     """One list of images: columns `image_id`, `vehicle`, `split`, `member`."""
-    pairs, where = read_records(archive, SPLIT_FILES[split])
+    pairs, where = read_records(packed, SPLIT_FILES[split])
     malformed = next((pair for pair in pairs if len(pair) != 2), None)
     if malformed:
         raise BrokenData(f"{where}: {' '.join(malformed)[:80]!r} is not an image and a vehicle")
     frame = pd.DataFrame(pairs, columns=["image_id", "vehicle"], dtype=str)
-    return frame.assign(split=split, member=f"{FOLDER}/image/" + frame["image_id"] + ".jpg")
+    return frame.assign(split=split, member="image/" + frame["image_id"] + ".jpg")
