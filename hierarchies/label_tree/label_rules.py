@@ -39,7 +39,7 @@ def check_names(names: Sequence[str], level: str, twins: Twins = "refuse") -> No
         more = f" (and {len(pairs) - 1:,} more such pairs)" if len(pairs) > 1 else ""
         raise BadInput(
             f"level {level!r}: {pairs[0][0]!r} and {pairs[0][1]!r} differ only in case, spaces or Unicode form{more}; "
-            "spell them alike if they are one label; if not, tell them apart, or keep both by `twins: keep`"
+            "spell them alike if they are one label; if not, tell them apart, or set `twins` to `keep`, and both are"
         )
 
 

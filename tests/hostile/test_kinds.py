@@ -490,7 +490,7 @@ KINDS = (
     table("table: no split", CSV + "a/1.jpg,a,b,\n", r"labels\.csv:2: column 'split' is empty; every image needs a split"),
     strict_table("table: two parents", CSV + "a/1.jpg,x,b,train\na/2.jpg,x,c,train\n",
                  r"labels\.csv: 1 label\(s\) with two parents: fine 'x' under 'b' \(line 2\), 'c' \(line 3\); keep one"),
-    table("table: twins", CSV + "a/1.jpg,x,b,train\na/2.jpg,X,b,train\n", r"'x' and 'X' differ only .* `twins: keep`"),
+    table("table: twins", CSV + "a/1.jpg,x,b,train\na/2.jpg,X,b,train\n", r"'x' and 'X' differ only .* set `twins` to `keep`"),
     gldv2("GLDv2: a landmark of two types", "metadata/train_label_to_hierarchical.csv", "landmark_id,supercategory\n"
           "1,a\n1,b\n", r"train_label_to_hierarchical\.csv: landmark 1 has two supercategories"),
     gldv2("GLDv2: an image credited twice", "metadata/train_attribution.csv", "id,author,license,title\n0,a,b,c\n0,a,b,c\n",

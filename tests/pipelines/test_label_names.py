@@ -164,7 +164,7 @@ def test_twins_are_kept_apart_on_demand_and_refused_otherwise(tmp_path, kind):
     assert published(context) == {row[0]: row[1:3] for row in rows}
     context = project(tmp_path / "refuse", rows)
     index.run(context)
-    with pytest.raises(BadInput, match=r"level 'fine': .* differ only in case.*`twins: keep`"):
+    with pytest.raises(BadInput, match=r"level 'fine': .* differ only in case.*set `twins` to `keep`"):
         taxonomy.run(context)
 
 
