@@ -177,6 +177,7 @@ def inat(name: str, path: str, content: object, said: str) -> Kind:
         )
         for key, value in jsons.items()
     }
+    packed["train_val2018.tar.gz"] = gzip.compress(tar_of({}))  # streamed when it is published, not before
     return Kind(name, INat2018(INat2018Source(format="inat2018")).list_images, {**texts, **packed}, said)
 
 
@@ -525,7 +526,7 @@ KINDS = (
     zipped("DyML: a short line", "dyml_product.zip", DyML("dyml_product").list_images,
            {**DYML, "train/label.csv": DYML["train/label.csv"] + b"2.jpg\n"}, r"label\.csv:3: '2\.jpg' has 1 fields, not 4"),
     cub("CUB: a number twice", "images.txt", b"1 a/b.jpg\n1 a/c.jpg\n", r"images\.txt: number 1 occurs twice"),
-    cub("CUB: no table of classes", "classes.txt", None, r"CUB_200_2011\.tgz: holds no .*classes\.txt; is it the archive"),
+    cub("CUB: no table of classes", "classes.txt", None, r"CUB_200_2011\.tgz: holds no .*classes\.txt; is it the right archive"),
     # archives
     tar("tar: cut", tar_of({"a.jpg": b"x" * 2000})[:1500], r"x\.tar: damaged tar \(.*\), as it was fetched: put a whole copy"),
     tar("tar: an HTML page", b"<html>" * 200, r"x\.tar: is a web page, .*, not a tar: where it comes from, put a \.tar"),
