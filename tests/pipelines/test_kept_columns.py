@@ -75,6 +75,8 @@ def test_readers_without_cairn_see_them_and_the_edition_without_images_has_them(
         ),
         ("camera,a,x,y", ["fine"], r"column 'fine' cannot be kept under this name"),
         (COLUMNS, "some", r"keep"),
+        (COLUMNS, ["camera", "camera"], r"params\.yaml.*keep: a column is named twice: 'camera', 'camera'"),
+        (COLUMNS, ["größe", "author", "größe"], r"keep: a column is named twice"),
     ],
 )
 def test_a_column_that_cannot_be_kept_is_named(header: str, keep, message: str, tmp_path: Path) -> None:
