@@ -148,7 +148,9 @@ def test_twins_are_refused_unless_they_are_kept_and_then_in_every_form(
     names: list[str], tmp_path: Path
 ) -> None:
     frame = pd.DataFrame({"fine": [*names, "other"], "coarse": "all"})
-    with pytest.raises(CairnError, match=r"differ only in case, spaces or Unicode form.*set `twins` to `keep`"):
+    with pytest.raises(
+        CairnError, match=r"differ only in case, spaces or Unicode form.*set `twins` to `keep`"
+    ):
         LabelTree.from_table(frame, ["fine", "coarse"])
     tree = LabelTree.from_table(frame, ["fine", "coarse"], twins="keep")
     assert set(tree.leaves) == {*names, "other"}
