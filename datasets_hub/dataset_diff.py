@@ -68,7 +68,8 @@ def diff_datasets(
 def difference(old: PublishedDataset, new: PublishedDataset) -> Difference:
     """Compare two datasets: ids, splits and label columns are read, images are not.
 
-    A label all of whose images carry another, new name in the other dataset was renamed.
+    A label all of whose images carry another, new name in the other dataset was renamed. Where ids, splits and labels
+    are the same, files with other bytes are named: a picture was replaced, say.
     """
     trees = old.tree(), new.tree()
     levels = [level for level in trees[0].levels if level in trees[1].levels]
@@ -76,7 +77,8 @@ def difference(old: PublishedDataset, new: PublishedDataset) -> Difference:
     renames = {level: _renames(level, before, after, trees) for level in levels}
     labels = _compare_labels(*trees, levels, renames)
     changes = [*_compare_levels(*trees), *labels, *_compare_images(before, after, renames)]
-    return Difference(tuple(change for change in changes if change.count))
+    found = [change for change in changes if change.count] or [_compare_files(old, new)]
+    return Difference(tuple(change for change in found if change.count))
 
 
 def _change(kind: str, examples: Iterable[str]) -> Change:
@@ -157,6 +159,14 @@ def _compare_images(
         differing("split"),
         *map(differing, renames),
     ]
+
+
+def _compare_files(old: PublishedDataset, new: PublishedDataset) -> Change:
+    """Shards of `new` that `old` has not; a shard's name carries the hash of its bytes."""
+    known = {shard.sha256 for stats in old.stats.splits.values() for shard in stats.shards}
+    shards = (shard for stats in new.stats.splits.values() for shard in stats.shards)
+    kind = "files with other pictures, other kept columns, or written otherwise"
+    return _change(kind, (shard.path for shard in shards if shard.sha256 not in known))
 
 
 def _image_table(dataset: PublishedDataset, tree: LabelTree) -> pd.DataFrame:

@@ -223,7 +223,7 @@ class TableSource(AnySource):
     subset: Subsets = Subsets()
 
     @model_validator(mode="after")
-    def _levels_are_there(self) -> Self:
+    def _names_are_right(self) -> Self:
         named = [("protocols", level) for each in self.protocols or () for level in each.levels]
         if isinstance(self.split, SplitByClass) and self.split.level:
             named.append(("split", self.split.level))
@@ -235,6 +235,8 @@ class TableSource(AnySource):
         names = [each.name for each in self.protocols or ()]
         if len(set(names)) != len(names):
             raise ValueError(f"protocols: two have one name: {quoted(names, len(names))}")
+        if self.keep != "all" and len(set(self.keep)) != len(self.keep):
+            raise ValueError(f"keep: a column is named twice: {quoted(self.keep, len(self.keep))}")
         return self
 
 

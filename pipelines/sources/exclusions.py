@@ -64,7 +64,7 @@ def take_out(listing: Listing, reasons: "pd.Series[str]", path: Path) -> Listing
     log.info(f"{int(is_there.sum()):,} images are taken out by {path.name}")
     if not is_there.all():
         gone = reasons.index[~is_there]
-        log.info(
+        log.warning(
             f"{len(gone):,} ids of {path.name} match no image, gone already or misspelt: {quoted(gone, SHOWN)}"
         )
     return replace(listing, images=left[0], quarantine=left[1], excluded=excluded)

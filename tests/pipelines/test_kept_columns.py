@@ -1,6 +1,7 @@
 """Other columns of a table: kept as they are, or named where they are lost."""
 
 import json
+import shutil
 from pathlib import Path
 
 import datasets
@@ -8,10 +9,11 @@ import pytest
 
 from cairnhub.core.errors import CairnError
 from cairnhub.datasets_hub.check import check_dataset
+from cairnhub.datasets_hub.dataset_diff import diff_datasets
 from cairnhub.datasets_hub.labels_only import write_labels_only
 from cairnhub.datasets_hub.loader import describe, load_dataset
 from cairnhub.pipelines.artifacts.check_report import CheckReport
-from tests.pipelines.table_project import HEADER, TableProject, grid
+from tests.pipelines.table_project import HEADER, TableProject, drawn, grid
 
 BUILD = ("fetch", "index", "taxonomy", "publish", "check")
 COLUMNS = "camera,Date taken,author,größe"
@@ -75,6 +77,8 @@ def test_readers_without_cairn_see_them_and_the_edition_without_images_has_them(
         ),
         ("camera,a,x,y", ["fine"], r"column 'fine' cannot be kept under this name"),
         (COLUMNS, "some", r"keep"),
+        (COLUMNS, ["camera", "camera"], r"params\.yaml.*keep: a column is named twice: 'camera', 'camera'"),
+        (COLUMNS, ["größe", "author", "größe"], r"keep: a column is named twice"),
     ],
 )
 def test_a_column_that_cannot_be_kept_is_named(header: str, keep, message: str, tmp_path: Path) -> None:
@@ -88,3 +92,22 @@ def test_a_kept_column_chooses_a_subset(tmp_path: Path) -> None:
     project = TableProject(tmp_path, ROWS, f"{HEADER},{COLUMNS}", keep=["camera"], subset=part)
     project.stage("fetch", "index", "taxonomy", "publish")
     assert {columns["camera"] for columns in published(project).values()} == {"Leica 1", "Leica 2"}
+
+
+@pytest.mark.parametrize(
+    "edit",
+    ["photo", "camera", "nothing"],
+)
+def test_a_replaced_photo_or_another_text_is_no_silent_difference(edit: str, tmp_path: Path) -> None:
+    project = TableProject(tmp_path, ROWS, f"{HEADER},{COLUMNS}", keep="all")
+    project.stage(*BUILD)
+    before = shutil.copytree(project.at("data/hub"), tmp_path / "before")
+    if edit == "photo":
+        (project.mirror / ROWS[0][0]).write_bytes(drawn(seed=4_242))
+    elif edit == "camera":
+        project.write([(*ROWS[0][:4], "Nikon", *ROWS[0][5:]), *ROWS[1:]], f"{HEADER},{COLUMNS}")
+    project.stage(*BUILD)
+    found = str(diff_datasets(before, project.at("data/hub")))
+    assert found.startswith(
+        "no difference" if edit == "nothing" else "files with other pictures, other kept columns"
+    )
