@@ -25,7 +25,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -159,11 +159,13 @@ def tars(store: Path) -> list[Path]:
 
 def context_of(store: Path, out: Path, executor: "Executor") -> "Context":
     """A project in `out` whose files, in `store`, count as fetched."""
+    from cairnhub.core.hashing import sha256_of
     from cairnhub.pipelines.context import Context
     from cairnhub.pipelines.params import PerScale, load_params
     from cairnhub.pipelines.paths import Paths
     from cairnhub.pipelines.settings.executor import Executor
     from cairnhub.pipelines.settings.sources import GLDv2Source, GLDv2Subset, GLDv2Subsets
+    from cairnhub.pipelines.sources.ledger import FetchedFile
     from cairnhub.pipelines.stages import index, publish
 
     splits = GLDv2Subset(splits=("train", "index", "test"))  # a subset is not held against registered counts
@@ -178,12 +180,12 @@ def context_of(store: Path, out: Path, executor: "Executor") -> "Context":
     paths.store.parent.mkdir(parents=True)
     paths.store.symlink_to(store.resolve())
     files = [
-        {"name": path.relative_to(store).as_posix(), "size_bytes": path.stat().st_size}
+        asdict(FetchedFile(path.relative_to(store).as_posix(), path.stat().st_size, sha256_of(path), None))
         for path in sorted(store.rglob("*"))
         if path.is_file()
     ]
     paths.manifest.parent.mkdir(parents=True)
-    paths.manifest.write_text(json.dumps({"files": files}))
+    paths.manifest.write_text(json.dumps({"dataset": "gldv2", "scale": "full", "files": files}))
     return Context("gldv2", "full", params, paths)
 
 
