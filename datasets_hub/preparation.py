@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict
 
     Loaded: TypeAlias = Dataset | DatasetDict | IterableDataset | IterableDatasetDict
-Files = Mapping[str, Sequence[str]]
 IMAGES = "default"
 
 
