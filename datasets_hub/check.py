@@ -18,7 +18,7 @@ from PIL import Image
 from cairnhub.datasets_hub.card import front_matter
 from cairnhub.datasets_hub.check_report import CheckResult, LookAlike
 from cairnhub.datasets_hub.decoding import DECODING_FAULTS, decode_image
-from cairnhub.datasets_hub.duplicate_table import ALIKE, IDENTICAL, find_duplicates, named
+from cairnhub.datasets_hub.duplicate_table import ALIKE, IDENTICAL, SCHEMA, find_duplicates, named
 from cairnhub.datasets_hub.duplicates import LAYOUT_SIZE
 from cairnhub.datasets_hub.loader import describe
 from cairnhub.datasets_hub.location import PublishedDataset
@@ -86,6 +86,8 @@ def check_dataset(
     _check_ids(whole, violations)
     _check_accounts(dataset, whole, expected_listed, violations)
     pairs, duplicates = _duplicates(whole, tree, warnings)
+    if dataset.stats.with_images:
+        _check_duplicates(dataset, duplicates, violations)
     return CheckResult(
         dataset.card.name,
         len(whole.ids),
@@ -278,6 +280,16 @@ def _duplicates(whole: _Whole, tree: LabelTree, findings: FindingCounter) -> tup
     for rule, of_rule in examples.groupby(rules):
         findings.add(str(rule), of_rule)
     return pairs, table
+
+
+def _check_duplicates(dataset: PublishedDataset, duplicates: pa.Table, findings: FindingCounter) -> None:
+    """The table `duplicates` has the pairs of identical images that were found, and none other."""
+    found = duplicates.filter(pc.equal(duplicates["kind"], IDENTICAL))
+    if not len(found) and "duplicates" not in dataset.stats.tables:
+        return
+    published = _read_table(dataset, "duplicates", findings)
+    if published is not None and not published.cast(SCHEMA).equals(found):
+        findings.add("the table duplicates has other pairs than the images", ["duplicates"])
 
 
 def _look_alikes(dataset: PublishedDataset, whole: _Whole, pairs: pd.DataFrame) -> tuple[LookAlike, ...]:

@@ -25,10 +25,15 @@ SCHEMA = pa.schema(
 `conflicting`: both have a label, on the finest level, and not the same. A label is null where an image has none."""
 
 
+def find_identical(digests: npt.NDArray[np.bytes_], leaves: npt.NDArray[np.int64]) -> pd.DataFrame:
+    """Those of `find_duplicates` that have the same bytes."""
+    return _pairs([(a, b, IDENTICAL, 0) for a, b in identical_pairs(digests, leaves)], leaves)
+
+
 def find_duplicates(
     digests: npt.NDArray[np.bytes_], gradients: Bits, layouts: Layouts, leaves: npt.NDArray[np.int64]
 ) -> pd.DataFrame:
-    """Pairs of rows; of each content the first stands for the others.
+    """Pairs of rows; of each content one image, a labelled one if any is, stands for the others.
 
     Args:
         digests: of the bytes, (N,).
@@ -39,13 +44,17 @@ def find_duplicates(
     Returns:
         Columns `a`, `b` (rows, a < b), `kind`, `distance`, `conflicting`; conflicting ones first, then the identical.
     """
-    same = identical_pairs(digests)
+    same = identical_pairs(digests, leaves)
     alone = gradients.copy()
-    alone[[again for _, again in same]] = 0
+    alone[[other for _, other in same]] = 0
     near = near_pairs(alone, layouts, MAX_ALIKE)
     rows = [(a, b, IDENTICAL, 0) for a, b in same]
-    rows += [(pair.first, pair.second, ALIKE, pair.distance) for pair in near]
-    pairs = pd.DataFrame(rows, columns=["a", "b", "kind", "distance"])
+    return _pairs([*rows, *((pair.first, pair.second, ALIKE, pair.distance) for pair in near)], leaves)
+
+
+def _pairs(rows: Sequence[tuple[int, int, str, int]], leaves: npt.NDArray[np.int64]) -> pd.DataFrame:
+    ordered = [(min(one, other), max(one, other), kind, distance) for one, other, kind, distance in rows]
+    pairs = pd.DataFrame(ordered, columns=["a", "b", "kind", "distance"])
     a, b = (leaves[pairs[side].to_numpy(np.int64)] for side in ("a", "b"))
     pairs["conflicting"] = (a != b) & (a >= 0) & (b >= 0)
     order = ["conflicting", "kind", "a", "b"]

@@ -57,12 +57,20 @@ def look(picture: Image.Image) -> Look:
     return Look(int.from_bytes(gradients, "big"), layout)
 
 
-def identical_pairs(digests: npt.NDArray[np.bytes_]) -> list[tuple[int, int]]:
-    """The first image of each content, paired with each of the others, by their positions."""
-    _, first, inverse = np.unique(digests, return_index=True, return_inverse=True)
-    of_each = first[inverse]
-    again = np.flatnonzero(of_each != np.arange(len(digests)))
-    return list(zip(of_each[again].tolist(), again.tolist(), strict=True))
+def identical_pairs(digests: npt.NDArray[np.bytes_], leaves: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
+    """One image of each content that occurs twice, paired with each of the others, by their positions.
+
+    Args:
+        digests: of the bytes, (N,).
+        leaves: leaf index, -1 without a label, (N,). The first labelled image stands for its content, so that a second
+            label of it shows in a pair.
+    """
+    labelled_first = np.argsort(leaves < 0, kind="stable")
+    _, first, inverse = np.unique(digests[labelled_first], return_index=True, return_inverse=True)
+    of_each = np.empty(len(digests), np.int64)
+    of_each[labelled_first] = labelled_first[first[inverse]]
+    others = np.flatnonzero(of_each != np.arange(len(digests)))
+    return list(zip(of_each[others].tolist(), others.tolist(), strict=True))
 
 
 def near_pairs(gradients: Bits, layouts: Layouts, limit: int) -> list[DuplicatePair]:

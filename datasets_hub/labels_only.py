@@ -1,5 +1,6 @@
 """The edition of a dataset that may travel where its images may not: labels, splits, attribution."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +33,11 @@ def write_labels_only(dataset: PublishedDataset, folder: Path) -> Stats:
         shards = tuple(_without_images(dataset, shard, schema, folder / "data") for shard in split.shards)
         splits[name] = replace(split, shards=shards)
     tables = {name: write_table(frame, name, folder / "tree") for name, frame in tree_tables(tree).items()}
+    tables |= {
+        name: _copied(dataset, file, folder)
+        for name, file in dataset.stats.tables.items()
+        if name not in tables
+    }
     fingerprint = data_fingerprint(tree, splits, tables)
     stats = replace(dataset.stats, splits=splits, tables=tables, fingerprint=fingerprint, with_images=False)
     tree.save(folder / "tree.json")
@@ -39,6 +45,13 @@ def write_labels_only(dataset: PublishedDataset, folder: Path) -> Stats:
     write_text_atomic(folder / "croissant.json", croissant_json(dataset.card, tree, stats))
     write_text_atomic(folder / "README.md", render_readme(dataset.card, tree, stats))
     return stats
+
+
+def _copied(dataset: PublishedDataset, file: ShardFile, folder: Path) -> ShardFile:
+    copy = folder / file.path
+    copy.parent.mkdir(exist_ok=True)
+    shutil.copyfile(dataset.location.file(file.path), copy)
+    return file
 
 
 def _without_images(

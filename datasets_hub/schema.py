@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # A ClassLabel's names stand in the README, once per config: 81,313 names would make it 14.8 MB.
 MAX_CLASS_LABEL_NAMES = 500
-CONFIGS = ("default", "nodes", "edges", "quarantine")
+CONFIGS = ("default", "nodes", "edges", "quarantine", "duplicates")
 """What a published dataset has beside a config per split."""
 
 
@@ -70,12 +70,16 @@ def shard_features(levels: Sequence[str], texts: Sequence[str] = (), with_images
 
 
 def table_features(config: str) -> "Features":
-    """Features of a table beside the images: config `nodes`, `edges` or `quarantine`."""
+    """Features of a table beside the images: config `nodes`, `edges`, `quarantine` or `duplicates`."""
     from datasets import Features, Value
 
     integer, text = Value("int64"), Value("string")
     if config == "edges":
         return Features({"child_id": integer, "parent_id": integer})
+    if config == "duplicates":
+        from cairnhub.datasets_hub.duplicate_table import SCHEMA
+
+        return Features.from_arrow_schema(SCHEMA)
     if config == "quarantine":
         return Features({"image_id": text, "split": text, "path": text, "reason": text})
     return Features(

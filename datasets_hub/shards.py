@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cairnhub.core.errors import BadInput
+from cairnhub.datasets_hub.identical_images import signature
 from cairnhub.datasets_hub.records import Attribution, ImageRow
 from cairnhub.datasets_hub.stats import ShardFile
 
@@ -171,6 +172,7 @@ class ShardWriter:
         self._writer = pq.ParquetWriter(self._file, table.schema, **parquet_options(table.schema))
         self._group = _RowGroup()
         self.leaves: list[int] = []
+        self.signatures: list[int] = []
         self.image_bytes = 0
 
     def add(self, row: ImageRow) -> None:
@@ -184,6 +186,7 @@ class ShardWriter:
         leaf = self._table.index_of(row)
         self._group.add(row, leaf)
         self.leaves.append(leaf)
+        self.signatures.append(signature(row.image))
         self.image_bytes += len(row.image)
 
     def finish(self, stem: str) -> ShardFile:

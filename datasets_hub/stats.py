@@ -75,7 +75,8 @@ class Stats:
         tree_fingerprint: `LabelTree.fingerprint`.
         n_names: per level, fine to coarse, how many names the tree has.
         splits: per split, in order of publication.
-        tables: files of the configs `nodes` and `edges`, and of `quarantine` where something was quarantined.
+        tables: files of the configs `nodes` and `edges`; of `quarantine` where something was quarantined, and of
+            `duplicates` where images are the same.
         quarantine: how many, by reason; members of archives that no list asks for too.
         with_images: False where only labels and splits are published.
     """

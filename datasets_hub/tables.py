@@ -26,7 +26,7 @@ def image_table(tree: LabelTree, card: Card) -> ImageTable:
 
 
 def write_table(frame: pd.DataFrame, config: str, folder: Path) -> ShardFile:
-    """Write the config `nodes`, `edges` or `quarantine` as one Parquet file, named by its content."""
+    """Write the config `nodes`, `edges`, `quarantine` or `duplicates` as one Parquet file, named by its content."""
     table = pa.Table.from_pandas(frame, table_features(config).arrow_schema, preserve_index=False)
     table = table.replace_schema_metadata(table_features(config).arrow_schema.metadata)
     partial = folder / f".{config}.tmp"

@@ -10,6 +10,7 @@ import numpy as np
 
 from cairnhub.core.files import write_text_atomic
 from cairnhub.core.hashing import sha256_of
+from cairnhub.datasets_hub.identical_images import pack_signatures
 from cairnhub.datasets_hub.image_check import ImageCheck
 from cairnhub.datasets_hub.records import ImageRow, Partition, QuarantineRow
 from cairnhub.datasets_hub.shards import ImageTable, ShardWriter
@@ -66,6 +67,7 @@ class ShardMarker:
         file: name, size and hash; named by partition, split and place until the whole dataset is written.
         n_unlabelled: rows without a label.
         leaves: class indices that occur.
+        signatures: of its images, row by row, as `pack_signatures` gives them.
         n_taken: rows of the partition and split that it disposes of, the quarantined ones included.
         quarantined: the images quarantined among them.
     """
@@ -73,6 +75,7 @@ class ShardMarker:
     file: ShardFile
     n_unlabelled: int
     leaves: tuple[int, ...]
+    signatures: str
     n_taken: int
     quarantined: tuple[QuarantineRow, ...]
 
@@ -84,6 +87,7 @@ class ShardMarker:
             ShardFile(**entry["file"]),
             entry["n_unlabelled"],
             tuple(entry["leaves"]),
+            entry["signatures"],
             entry["n_taken"],
             tuple(QuarantineRow(**row) for row in entry["quarantined"]),
         )
@@ -172,6 +176,7 @@ class _Lane:
             file,
             n_unlabelled=int((leaves < 0).sum()),
             leaves=tuple(np.unique(leaves[leaves >= 0]).tolist()),
+            signatures=pack_signatures(self._open.signatures),
             n_taken=self._n_taken,
             quarantined=tuple(self.quarantined),
         )

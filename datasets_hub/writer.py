@@ -20,6 +20,7 @@ from cairnhub.core.files import remove_leftovers, switch_folder, write_text_atom
 from cairnhub.datasets_hub.card import Card
 from cairnhub.datasets_hub.card_images import write_pictures
 from cairnhub.datasets_hub.croissant import croissant_json
+from cairnhub.datasets_hub.identical_images import SignedShard, identical_images, unpack_signatures
 from cairnhub.datasets_hub.image_check import USUAL, ImageCheck
 from cairnhub.datasets_hub.progress import follow_folder
 from cairnhub.datasets_hub.readers import split_name_fault
@@ -31,7 +32,7 @@ from cairnhub.datasets_hub.tables import image_table, write_table
 from cairnhub.datasets_hub.write_task import ShardMarker, WriteResult, WriteTask, staged, write_partition
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 
-_LAYOUT = 4  # raise when the same input gives other bytes, so that no half-written dataset is continued
+_LAYOUT = 5  # raise when the same input gives other bytes, so that no half-written dataset is continued
 
 RunAll = Callable[[Callable[[WriteTask], WriteResult], Sequence[WriteTask]], Iterable[WriteResult]]
 """Applies a function to every task and gives the results in their order, as the built-in `map` does."""
@@ -104,7 +105,7 @@ def write_dataset(
             results = list(run_all(write_partition, tasks))
         shards = _name_shards(staging, splits, results)
         quarantined = [*unpublished.quarantined, *_quarantined(results)]
-        tables = _write_tables(tree, quarantined, staging)
+        tables = _write_tables(tree, quarantined, _identical_images(staging, shards, tree), staging)
         stats = _stats(tree, shards, tables, quarantined, unpublished.excluded or {})
         _describe(staging, card, tree, stats)
     except OSError as error:
@@ -157,7 +158,7 @@ def _open_staging(staging: Path, plan_hash: str) -> None:
     remove_leftovers(staging)
     for name in ("data", "markers"):
         (staging / name).mkdir(parents=True, exist_ok=True)
-    for name in ("tree", "quarantine", "assets"):
+    for name in ("tree", "quarantine", "duplicates", "assets"):
         shutil.rmtree(staging / name, ignore_errors=True)
     write_text_atomic(plan, plan_hash)
 
@@ -209,8 +210,19 @@ def _quarantined(results: Sequence[WriteResult]) -> list[QuarantineRow]:
     ]
 
 
+def _identical_images(
+    staging: Path, shards: Mapping[str, Sequence[ShardMarker]], tree: LabelTree
+) -> pd.DataFrame:
+    signed = [
+        SignedShard(staging / marker.file.path, split, unpack_signatures(marker.signatures))
+        for split, markers in shards.items()
+        for marker in markers
+    ]
+    return identical_images(signed, tree)
+
+
 def _write_tables(
-    tree: LabelTree, quarantined: Sequence[QuarantineRow], staging: Path
+    tree: LabelTree, quarantined: Sequence[QuarantineRow], identical: pd.DataFrame, staging: Path
 ) -> dict[str, ShardFile]:
     tree.save(staging / "tree.json")
     (staging / "tree").mkdir()
@@ -221,6 +233,9 @@ def _write_tables(
         (staging / "quarantine").mkdir()
         frame = pd.DataFrame([asdict(row) for row in quarantined])
         tables["quarantine"] = write_table(frame, "quarantine", staging / "quarantine")
+    if len(identical):
+        (staging / "duplicates").mkdir()
+        tables["duplicates"] = write_table(identical, "duplicates", staging / "duplicates")
     return tables
 
 

@@ -94,8 +94,8 @@ class ClassList:
             if index_of.get(label, index) != index
         ]
         log.warning(
-            f"{level}: published labels that are gone: {len(gone):,} ({quoted(gone)}); the last labels take their "
-            f"class indices; published labels with another index than before: {len(moved):,}"
+            f"{self.path.parent.name}: {level}: published labels that are gone: {len(gone):,} ({quoted(gone)}); the "
+            f"last labels take their class indices; published labels with another index than before: {len(moved):,}"
             + (f" ({quoted(moved)})" if moved else "")
             + f"; if this was not meant, restore the data and take {self.path} from git"
         )

@@ -26,8 +26,8 @@ def mismatch(row: RegistryRow, url: str, content: Content, damaged: Path | None)
     moved = f"; they were moved to {damaged}" if damaged else ""
     return BrokenData(
         f"{row.name}: {url} gives other bytes than registered: expected {_expected(row)}, found "
-        f"{content.size_bytes:,} bytes, {content.digest}{moved}. Try another mirror, or correct the registry if the "
-        "authors published a new version"
+        f"{content.size_bytes:,} bytes, {content.digest}{moved}. Try another mirror; if the change is meant, correct "
+        "the registry (of your own files: remove the manifest)"
     )
 
 
@@ -35,7 +35,8 @@ def wrong_size(row: RegistryRow, url: str, size_bytes: int) -> CairnError:
     """A file on a disk is not as large as registered: it need not be read to know that it is another."""
     return BrokenData(
         f"{row.name}: {url} has {size_bytes:,} bytes, not the {row.size_bytes:,} registered: a part of the file, or "
-        "another version. Get a whole copy, or correct the registry if the authors published a new version"
+        "another version. Get a whole copy; if the change is meant, correct the registry (of your own files: remove "
+        "the manifest)"
     )
 
 
