@@ -204,8 +204,7 @@ def _rank(context: Any, case: Case) -> None:
 def _near_duplicates(context: Any, case: Case) -> None:
     import numpy as np
 
-    from cairnhub.datasets_hub.duplicate_table import MAX_ALIKE
-    from cairnhub.datasets_hub.duplicates import LAYOUT_SIZE, near_pairs
+    from cairnhub.datasets_hub.duplicates import LAYOUT_SIZE, MAX_ALIKE, near_pairs
 
     rng = np.random.default_rng(0)
     hashes = rng.integers(1, 2**63, case.n_images, dtype=np.uint64)

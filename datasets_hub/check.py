@@ -18,8 +18,8 @@ from PIL import Image
 from cairnhub.datasets_hub.card import front_matter
 from cairnhub.datasets_hub.check_report import CheckResult, LookAlike
 from cairnhub.datasets_hub.decoding import DECODING_FAULTS, decode_image
-from cairnhub.datasets_hub.duplicate_table import ALIKE, IDENTICAL, SCHEMA, find_duplicates, named
-from cairnhub.datasets_hub.duplicates import LAYOUT_SIZE
+from cairnhub.datasets_hub.duplicate_table import ALIKE, IDENTICAL, SCHEMA, named
+from cairnhub.datasets_hub.duplicates import LAYOUT_SIZE, find_duplicates
 from cairnhub.datasets_hub.loader import describe
 from cairnhub.datasets_hub.location import PublishedDataset
 from cairnhub.datasets_hub.readme import configs, dataset_info

@@ -7,52 +7,45 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from cairnhub.datasets_hub.duplicates import Bits, Layouts, identical_pairs, near_pairs
+from cairnhub.datasets_hub.schema import table_features
 
 IDENTICAL, ALIKE = "identical", "alike"
-MAX_ALIKE = 1_000_000
-"""More pairs of look-alikes than a table is for: those of a placeholder picture, say."""
-SCHEMA = pa.schema(
-    [
-        *((f"{what}_a", pa.string()) for what in ("image_id", "split", "label")),
-        *((f"{what}_b", pa.string()) for what in ("image_id", "split", "label")),
-        ("kind", pa.string()),
-        ("distance", pa.int64()),
-        ("conflicting", pa.bool_()),
-    ]
-)
+SCHEMA: pa.Schema = table_features("duplicates").arrow_schema.remove_metadata()
 """Of `duplicates`: `kind` is `identical` (the same bytes) or `alike` (hashes differ in `distance` of 64 bits);
 `conflicting`: both have a label, on the finest level, and not the same. A label is null where an image has none."""
 
 
-def find_identical(digests: npt.NDArray[np.bytes_], leaves: npt.NDArray[np.int64]) -> pd.DataFrame:
-    """Those of `find_duplicates` that have the same bytes."""
-    return _pairs([(a, b, IDENTICAL, 0) for a, b in identical_pairs(digests, leaves)], leaves)
-
-
-def find_duplicates(
-    digests: npt.NDArray[np.bytes_], gradients: Bits, layouts: Layouts, leaves: npt.NDArray[np.int64]
-) -> pd.DataFrame:
-    """Pairs of rows; of each content one image, a labelled one if any is, stands for the others.
+def identical_pairs(digests: npt.NDArray[np.bytes_], leaves: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
+    """One image of each content that occurs twice, paired with each of the others, by their positions.
 
     Args:
         digests: of the bytes, (N,).
-        gradients: see `Look`, (N,).
-        layouts: see `Look`, (N, 48).
+        leaves: leaf index, -1 without a label, (N,). The first labelled image stands for its content, so that a second
+            label of it shows in a pair.
+    """
+    labelled_first = np.argsort(leaves < 0, kind="stable")
+    _, first, inverse = np.unique(digests[labelled_first], return_index=True, return_inverse=True)
+    of_each = np.empty(len(digests), np.int64)
+    of_each[labelled_first] = labelled_first[first[inverse]]
+    others = np.flatnonzero(of_each != np.arange(len(digests)))
+    return list(zip(of_each[others].tolist(), others.tolist(), strict=True))
+
+
+def find_identical(digests: npt.NDArray[np.bytes_], leaves: npt.NDArray[np.int64]) -> pd.DataFrame:
+    """Pairs of rows with the same bytes, as `pairs_of` gives them; arguments as for `identical_pairs`."""
+    return pairs_of([(a, b, IDENTICAL, 0) for a, b in identical_pairs(digests, leaves)], leaves)
+
+
+def pairs_of(rows: Sequence[tuple[int, int, str, int]], leaves: npt.NDArray[np.int64]) -> pd.DataFrame:
+    """A table of pairs.
+
+    Args:
+        rows: one row, the other, kind and distance of each pair.
         leaves: leaf index, -1 without a label, (N,).
 
     Returns:
         Columns `a`, `b` (rows, a < b), `kind`, `distance`, `conflicting`; conflicting ones first, then the identical.
     """
-    same = identical_pairs(digests, leaves)
-    alone = gradients.copy()
-    alone[[other for _, other in same]] = 0
-    near = near_pairs(alone, layouts, MAX_ALIKE)
-    rows = [(a, b, IDENTICAL, 0) for a, b in same]
-    return _pairs([*rows, *((pair.first, pair.second, ALIKE, pair.distance) for pair in near)], leaves)
-
-
-def _pairs(rows: Sequence[tuple[int, int, str, int]], leaves: npt.NDArray[np.int64]) -> pd.DataFrame:
     ordered = [(min(one, other), max(one, other), kind, distance) for one, other, kind, distance in rows]
     pairs = pd.DataFrame(ordered, columns=["a", "b", "kind", "distance"])
     a, b = (leaves[pairs[side].to_numpy(np.int64)] for side in ("a", "b"))
@@ -70,7 +63,7 @@ def named(
     """The pairs with ids, splits and labels of both images, by `SCHEMA`.
 
     Args:
-        pairs: as `find_duplicates` gives them.
+        pairs: as `pairs_of` gives them.
         ids: of all images, (N,).
         splits: of all images, (N,).
         labels: names on the finest level, (N,); None without a label.

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from PIL import Image
+
+from cairnhub.datasets_hub.duplicate_table import ALIKE, IDENTICAL, identical_pairs, pairs_of
 
 Bits = npt.NDArray[np.uint64]
 Layouts = npt.NDArray[np.uint8]
@@ -18,6 +21,10 @@ LAYOUT_SIZE = 3 * _LAYOUT_SIDE**2
 _MAX_COLOUR_DISTANCE = 16  # of 255, in any cell: copies differ by 5, other pictures by 30
 _MAX_GAP = 250  # in a run that agrees in a band, how far apart two are compared: the search stays linear
 _CHUNK = 1 << 20
+
+
+MAX_ALIKE = 1_000_000
+"""More pairs of look-alikes than a table is for: those of a placeholder picture, say."""
 
 
 @dataclass(frozen=True)
@@ -57,22 +64,6 @@ def look(picture: Image.Image) -> Look:
     return Look(int.from_bytes(gradients, "big"), layout)
 
 
-def identical_pairs(digests: npt.NDArray[np.bytes_], leaves: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
-    """One image of each content that occurs twice, paired with each of the others, by their positions.
-
-    Args:
-        digests: of the bytes, (N,).
-        leaves: leaf index, -1 without a label, (N,). The first labelled image stands for its content, so that a second
-            label of it shows in a pair.
-    """
-    labelled_first = np.argsort(leaves < 0, kind="stable")
-    _, first, inverse = np.unique(digests[labelled_first], return_index=True, return_inverse=True)
-    of_each = np.empty(len(digests), np.int64)
-    of_each[labelled_first] = labelled_first[first[inverse]]
-    others = np.flatnonzero(of_each != np.arange(len(digests)))
-    return list(zip(of_each[others].tolist(), others.tolist(), strict=True))
-
-
 def near_pairs(gradients: Bits, layouts: Layouts, limit: int) -> list[DuplicatePair]:
     """Pairs whose gradients differ in at most `MAX_DISTANCE` bits and whose colours agree.
 
@@ -100,6 +91,27 @@ def near_pairs(gradients: Bits, layouts: Layouts, limit: int) -> list[DuplicateP
             if len(distances) >= limit:
                 break
     return [DuplicatePair(a, b, d) for (a, b), d in sorted(distances.items())][:limit]
+
+
+def find_duplicates(
+    digests: npt.NDArray[np.bytes_], gradients: Bits, layouts: Layouts, leaves: npt.NDArray[np.int64]
+) -> pd.DataFrame:
+    """Pairs of rows that are the same or look so, as `pairs_of` gives them.
+
+    Of each content one image, a labelled one if any is, stands for the others.
+
+    Args:
+        digests: of the bytes, (N,).
+        gradients: see `Look`, (N,).
+        layouts: see `Look`, (N, 48).
+        leaves: leaf index, -1 without a label, (N,).
+    """
+    same = identical_pairs(digests, leaves)
+    alone = gradients.copy()
+    alone[[other for _, other in same]] = 0
+    near = near_pairs(alone, layouts, MAX_ALIKE)
+    rows = [(a, b, IDENTICAL, 0) for a, b in same]
+    return pairs_of([*rows, *((pair.first, pair.second, ALIKE, pair.distance) for pair in near)], leaves)
 
 
 def _same_colours(one: Layouts, other: Layouts) -> npt.NDArray[np.bool_]:

@@ -77,9 +77,8 @@ def table_features(config: str) -> "Features":
     if config == "edges":
         return Features({"child_id": integer, "parent_id": integer})
     if config == "duplicates":
-        from cairnhub.datasets_hub.duplicate_table import SCHEMA
-
-        return Features.from_arrow_schema(SCHEMA)
+        both = {f"{what}_{side}": text for side in "ab" for what in ("image_id", "split", "label")}
+        return Features({**both, "kind": text, "distance": integer, "conflicting": Value("bool")})
     if config == "quarantine":
         return Features({"image_id": text, "split": text, "path": text, "reason": text})
     return Features(
