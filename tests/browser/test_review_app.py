@@ -276,7 +276,9 @@ def test_hostile_names_are_text(serving) -> None:
             break
         page.save()
         page.until(lambda name=name: page.made[-1] == ("move", f"{name} type", "bridge"))
-    page.press(Keys.ESCAPE, "h")
+    page.press(Keys.ESCAPE)
+    page.until(lambda: not page.find("#act-dialog[open]"))
+    page.press("h")
     page.until(lambda: page.find("#history-dialog[open]"))
     assert all(name in page.text("#history-dialog") for name in HOSTILE[:-1])
     assert "owned" not in page.browser.title.split(" · ")[0][:5]
