@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 export PYTHONDONTWRITEBYTECODE := 1
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help setup graph repro grocery test test-long browser chaos lint fuzz constraints clean
+.PHONY: help setup graph repro grocery test test-long browser wordnet chaos lint fuzz constraints clean
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
@@ -42,12 +42,19 @@ browser: ## chromium for the tests of pages, where apt can install it; without i
 			--no-install-recommends chromium chromium-driver; } >/dev/null 2>&1; } || \
 		echo "No chromium here: the tests of pages are skipped"
 
+wordnet: ## WordNet for the tests of trees from text, where apt can install it; without it they skip
+	@test -f /usr/share/wordnet/data.noun -o -n "$$CAIRN_WORDNET" || { \
+		test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo "Installing WordNet for the tests of trees" && \
+		{ timeout 120 apt-get update -qq && DEBIAN_FRONTEND=noninteractive timeout 300 apt-get install -qq -y \
+			--no-install-recommends wordnet-base; } >/dev/null 2>&1; } || \
+		echo "No WordNet here: some tests of trees from text are skipped"
+
 PYTEST = OMP_NUM_THREADS=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadgroup
 
-test: lint browser ## lint and the tests that need no network
+test: lint browser wordnet ## lint and the tests that need no network
 	@$(PYTEST) -m "not long"
 
-test-long: lint browser ## all tests, the long campaigns too: some twenty minutes more
+test-long: lint browser wordnet ## all tests, the long campaigns too: some twenty minutes more
 	@$(PYTEST)
 
 MINUTES ?= 2

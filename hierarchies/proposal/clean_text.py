@@ -17,6 +17,9 @@ _SMALL_WORDS = (  # they end the noun phrase before them: `house of the poet`
     "von vom zu zum zur am an im der die das und och og"  # Germanic
 )
 _SMALL = frozenset(_SMALL_WORDS.split())
+_NUMBERED = re.compile(r"^[\s#(]*\d+[\s.:)\-]+(?=\D)")
+_CAMEL_CASE = re.compile(r"(?<=[^\W\d_A-Z]{2})(?=[A-Z])|(?<=[A-Z])(?=[A-Z][^\W\d_A-Z]{2})")
+_PLURAL_MARK = re.compile(r"\((?:s|es)\)")
 _KEEP_S = ("ss", "us", "is", "ous", "'s")
 
 
@@ -36,6 +39,20 @@ def clean_type(text: str) -> str:
         return ""
     bare = _QUALIFIER.sub("", plain).strip(" ,;:-–")
     return label_key(bare or plain.strip("()[] "))
+
+
+def clean_label(text: str) -> str:
+    """The text of any label, as a person would write it: numbers before it, underscores and CamelCase go.
+
+    Example:
+        >>> clean_label("004.Black_footed_Albatross"), clean_label("PickupTruck"), clean_label("inlet(s)")
+        ('black footed albatross', 'pickup truck', 'inlets')
+    """
+    plain = unicodedata.normalize("NFKC", text).replace("_", " ").strip()
+    plain = _PLURAL_MARK.sub("s", _NUMBERED.sub("", plain))
+    if " " not in plain:
+        plain = _CAMEL_CASE.sub(" ", plain)
+    return label_key(plain)
 
 
 def words(text: str) -> list[str]:

@@ -1,20 +1,24 @@
 """`cairn tree ...`: label trees, of published datasets or by themselves."""
 
+import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 from rich.table import Table
 
-from cairnhub.core.errors import NotFound
+from cairnhub.core.errors import BadInput, NotFound
 from cairnhub.pipelines.cli.options import Limit, Page, Scale, Tree, console
 
 if TYPE_CHECKING:
     from cairnhub.hierarchies.explorer import View
     from cairnhub.hierarchies.label_tree.tree import LabelTree
 
-app = typer.Typer(help="Look at label trees.", no_args_is_help=True)
+log = logging.getLogger(__name__)
+app = typer.Typer(help="Propose label trees and look at them.", no_args_is_help=True)
+_FEW_NODES = 400  # a larger tree is shown without its labels
 
 
 @app.command()
@@ -135,6 +139,73 @@ def html(
     photos = {} if tree.endswith(".json") else photos_per_leaf(describe(tree, scale=scale), view.tree)
     write_explorer(output, f"{tree} beside {compare}" if compare else tree, view, photos, beside)
     console.print(f"{output}: open it in a browser")
+
+
+@app.command()
+def propose(
+    labels: Annotated[Path, typer.Argument(help="A text file with a label in each line, or a .csv or .tsv.")],
+    column: Annotated[str | None, typer.Option(help="Column of the labels; by default the first.")] = None,
+    text: Annotated[str | None, typer.Option(help="Column that says in words what a label is.")] = None,
+    description: Annotated[str | None, typer.Option(help="Column with a sentence on each label.")] = None,
+    known: Annotated[
+        list[str] | None,
+        typer.Option(help="Column of groups that are known; where it is empty they are proposed."),
+    ] = None,
+    levels: Annotated[
+        str, typer.Option(help="Names of the levels above the labels, fine to coarse: a,b.")
+    ] = "",
+    sizes: Annotated[str, typer.Option(help="How many groups they have, fine to coarse: 20,4.")] = "",
+    depth: Annotated[
+        int | None, typer.Option(min=1, help="How many levels, where neither says it; else 2.")
+    ] = None,
+    names: Annotated[
+        Path | None,
+        typer.Option(help="File with wanted groups of the first level, such as `fruit: apple, pear`."),
+    ] = None,
+    wordnet: Annotated[bool, typer.Option(help="Use WordNet where it is installed.")] = True,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The tree to write.")] = Path("tree.json"),
+    reasons: Annotated[
+        Path | None, typer.Option(help="Also write why and how sure each label stands where it does.")
+    ] = None,
+) -> None:
+    """Propose a tree for a list of labels: groups, groups of groups, and names for them.
+
+    Example: cairn tree propose names.txt --sizes 20,4 -o tree.json
+    """
+    from cairnhub.hierarchies.proposal.propose_tree import propose_tree
+    from cairnhub.hierarchies.render import render_text
+    from cairnhub.pipelines.label_list import read_labels, read_names
+
+    listed = read_labels(labels, column, text, description, known or ())
+    above = [name.strip() for name in levels.split(",") if name.strip()] or list(listed.known)
+    with Console(stderr=True).status(f"reading {len(listed.labels):,} labels"):
+        proposal = propose_tree(
+            listed.labels,
+            texts=listed.texts,
+            descriptions=listed.descriptions,
+            levels=[column or "label", *above] if above else None,
+            sizes=_numbers(sizes) if sizes else None,
+            depth=depth,
+            known=listed.known,
+            names=read_names(names) if names else (),
+            wordnet="auto" if wordnet else None,
+        )
+    tree = proposal.tree()
+    tree.save(output)
+    if reasons:
+        proposal.save(reasons)
+    console.print(render_text(tree, None if len(tree) <= _FEW_NODES else len(tree.levels) - 1, 0, "", None))
+    counts = ", ".join(f"{len(tree.at_level(level)):,} of {level}" for level in tree.levels)
+    console.print(f"{output}: {counts}; look at it with `cairn tree html {output}`", soft_wrap=True)
+    for note in proposal.notes:
+        log.warning(note)
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise BadInput(f"--sizes is {text!r}; give whole numbers, fine to coarse, such as 20,4") from None
 
 
 def _load(name: str, scale: str | None) -> "LabelTree":

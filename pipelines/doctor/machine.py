@@ -1,4 +1,4 @@
-"""The machine: Python, disk, links, GPU and packages."""
+"""The machine: Python, disk, links, GPU, WordNet and packages."""
 
 import importlib.util
 import os
@@ -9,15 +9,16 @@ from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from cairnhub.core.errors import how_to_install
+from cairnhub.core.errors import NotFound, how_to_install
+from cairnhub.hierarchies.proposal.wordnet import HOW_TO_GET, find_wordnet
 from cairnhub.pipelines.doctor.diagnosis import Diagnosis
 
 MIN_FREE_GB = 5
 
 
 def examine() -> list[Diagnosis]:
-    """Python, free disk, cache links, GPU and package versions of this machine."""
-    return [_python(), _disk(), _links(), _gpu(), *_packages()]
+    """Python, free disk, cache links, GPU, WordNet and package versions of this machine."""
+    return [_python(), _disk(), _links(), _gpu(), _wordnet(), *_packages()]
 
 
 def _python() -> Diagnosis:
@@ -53,6 +54,17 @@ def _gpu() -> Diagnosis:
     if not torch.cuda.is_available():
         return Diagnosis("GPU", "none", "ok for the sample; scale full wants one")
     return Diagnosis("GPU", torch.cuda.get_device_name(), "ok")
+
+
+def _wordnet() -> Diagnosis:
+    """Whether trees from text may look nouns up."""
+    try:
+        place = find_wordnet()
+    except NotFound as error:
+        return Diagnosis("WordNet", "not where it should be", f"problem: {error}")
+    if place is None:
+        return Diagnosis("WordNet", "absent", f"ok: only trees from text are better with it. {HOW_TO_GET}")
+    return Diagnosis("WordNet", str(place), "ok")
 
 
 def _packages() -> list[Diagnosis]:

@@ -1,0 +1,106 @@
+"""A name for a group of labels: a word that most members share, what most of them are, or the most typical one."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from cairnhub.core.text import label_key
+from cairnhub.hierarchies.proposal.clean_text import noun_phrase, singular, words
+from cairnhub.hierarchies.proposal.label_features import LabelFeatures
+from cairnhub.hierarchies.proposal.wordnet import WordNet
+
+IntArray = npt.NDArray[np.int64]
+_SHARED_WORD = 0.4  # of the members
+_SHARED_KIND = 0.6
+_SPECIFIC = 0.2  # a name must say at least so much: `artifact` (.20) and what is above it do not
+_SHORTEST_WORD = 3
+
+
+@dataclass(frozen=True)
+class GroupName:
+    """A name and how it was found."""
+
+    name: str
+    why: str
+
+
+def name_groups(
+    texts: Sequence[str],
+    labels: Sequence[str],
+    groups: IntArray,
+    features: LabelFeatures,
+    wordnet: WordNet | None,
+) -> list[GroupName]:
+    """Name every group of a level; no name is given twice. Larger groups choose first.
+
+    Args:
+        texts: cleaned labels, (n,).
+        labels: as they are written, (n,).
+        groups: group of each label, numbered from 0, (n,).
+        features: of the labels.
+        wordnet: for what they are kinds of.
+    """
+    everywhere = Counter(word for text in texts for word in set(_nouns(text)))
+    sizes = np.bincount(groups)
+    named: dict[int, GroupName] = {}
+    taken: set[str] = set()
+    order: list[int] = np.argsort(-sizes, kind="stable").tolist()
+    for group in order:
+        rows = np.flatnonzero(groups == group)
+        candidates = [
+            *_shared_words([texts[row] for row in rows.tolist()], everywhere),
+            *(_shared_kinds(rows, features, wordnet) if wordnet else ()),
+            *_typical(rows, labels, features),
+        ]
+        named[group] = next(found for found in candidates if label_key(found.name) not in taken)
+        taken.add(label_key(named[group].name))
+    return [named[group] for group in range(len(sizes))]
+
+
+def _nouns(text: str) -> list[str]:
+    """Words that can name what a label is: those of its first phrase, plurals aside."""
+    phrase, _ = noun_phrase(words(text))
+    return [singular(word) for word in phrase if len(word) >= _SHORTEST_WORD and not word.isdigit()]
+
+
+def _shared_words(texts: Sequence[str], everywhere: Counter[str]) -> list[GroupName]:
+    """Head nouns of many members, those before the others that few labels elsewhere have."""
+    if len(texts) == 1:
+        return []
+    nouns = [_nouns(text) for text in texts]
+    counts = Counter(word for found in nouns for word in set(found))
+    heads = Counter(found[-1] for found in nouns if found)
+    shared = [word for word, count in counts.items() if count >= max(2, _SHARED_WORD * len(texts))]
+    ranked = sorted(
+        shared, key=lambda word: (-heads[word], -counts[word] / everywhere[word], -counts[word], word)
+    )
+    return [GroupName(word, f"a word of {counts[word]:,} of its {len(texts):,} labels") for word in ranked]
+
+
+def _shared_kinds(rows: IntArray, features: LabelFeatures, wordnet: WordNet) -> list[GroupName]:
+    """What most members are, the most specific first."""
+    senses = [found.sense for row in rows.tolist() if (found := features.senses[row])]
+    counts = Counter(kind for sense in senses for kind in sense.kinds)
+    common = {
+        kind: wordnet.specificity(kind)
+        for kind, count in counts.items()
+        if count >= max(2, _SHARED_KIND * len(rows))
+    }
+    ranked = sorted(common, key=lambda kind: (-common[kind], kind))
+    return [
+        GroupName(wordnet.word_of(kind), f"WordNet: what {counts[kind]:,} of its {len(rows):,} labels are")
+        for kind in ranked
+        if common[kind] > _SPECIFIC
+    ]
+
+
+def _typical(rows: IntArray, labels: Sequence[str], features: LabelFeatures) -> list[GroupName]:
+    """The member that is most like all members; a number tells it from a group that took its name."""
+    vectors = features.vectors[rows]
+    closeness = (vectors @ vectors.mean(axis=0)).round(6)
+    name = labels[int(rows[np.argmax(closeness)])]
+    why = "its only label" if len(rows) == 1 else "its most typical label"
+    return [GroupName(name, why), *(GroupName(f"{name} {i}", why) for i in range(2, len(labels) + 3))]
