@@ -154,4 +154,4 @@ print(cairnhub.LabelTree.from_table(pandas.DataFrame(table), ["leaf", "kind"]).p
             [str(python), *command], cwd=project, env={}, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
-    assert "Look at label trees" in done.stdout
+    assert "Propose label trees" in done.stdout

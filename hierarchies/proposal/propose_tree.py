@@ -87,9 +87,9 @@ def propose_tree(
         BadInput: labels that say nothing, are empty or alike; levels, sizes or columns that do not fit.
 
     Example:
-        >>> proposal = propose_tree(["otter", "seal", "oak tree", "pine tree"], sizes=[2], levels=["class", "group"])
+        >>> proposal = propose_tree(["oak tree", "pine tree", "city bus", "school bus"], sizes=[2])
         >>> {entry.label: entry.group for entry in proposal.labels}
-        {'oak tree': 'tree', 'otter': 'carnivore', 'pine tree': 'tree', 'seal': 'carnivore'}
+        {'city bus': 'bus', 'oak tree': 'tree', 'pine tree': 'tree', 'school bus': 'bus'}
     """
     plan = _plan(labels, texts, descriptions, levels, sizes, depth, known or {}, names, views)
     embedder = embedder or SentenceEmbedder()

@@ -11,12 +11,14 @@ PAGE = (Path(__file__).parents[2] / "docs" / "trees.md").read_text(encoding="utf
 
 def test_the_example_runs_and_gives_what_it_says() -> None:
     shown: dict[str, object] = {}
-    (block,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    block, from_names = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     exec(block, shown)
     tree = shown["tree"]
     assert tree.path("Pont Neuf") == ("Pont Neuf", "bridge", "human-made")  # type: ignore[attr-defined]
     assert tree.match_depth([1, 1], [2, 0]).tolist() == [2, 0]  # type: ignore[attr-defined]
     assert tree.find("leman") == [Node("landmark", "Lac Léman")]  # type: ignore[attr-defined]
+    exec(from_names, shown)
+    assert shown["tree"].path("oak tree") == ("oak tree", "tree")  # type: ignore[attr-defined]
 
 
 def test_the_decisions_are_decisions() -> None:
