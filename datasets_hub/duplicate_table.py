@@ -1,6 +1,7 @@
 """All pairs of images of a dataset that are the same, as a table."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +16,11 @@ SCHEMA: pa.Schema = table_features("duplicates").arrow_schema.remove_metadata()
 `conflicting`: both have a label, on the finest level, and not the same. A label is null where an image has none."""
 
 
-def identical_pairs(digests: npt.NDArray[np.bytes_], leaves: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
+def identical_pairs(digests: npt.NDArray[Any], leaves: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
     """One image of each content that occurs twice, paired with each of the others, by their positions.
 
     Args:
-        digests: of the bytes, (N,).
+        digests: equal for equal bytes, (N,).
         leaves: leaf index, -1 without a label, (N,). The first labelled image stands for its content, so that a second
             label of it shows in a pair.
     """
@@ -31,7 +32,7 @@ def identical_pairs(digests: npt.NDArray[np.bytes_], leaves: npt.NDArray[np.int6
     return list(zip(of_each[others].tolist(), others.tolist(), strict=True))
 
 
-def find_identical(digests: npt.NDArray[np.bytes_], leaves: npt.NDArray[np.int64]) -> pd.DataFrame:
+def find_identical(digests: npt.NDArray[Any], leaves: npt.NDArray[np.int64]) -> pd.DataFrame:
     """Pairs of rows with the same bytes, as `pairs_of` gives them; arguments as for `identical_pairs`."""
     return pairs_of([(a, b, IDENTICAL, 0) for a, b in identical_pairs(digests, leaves)], leaves)
 

@@ -1,13 +1,15 @@
 """Images that occur twice: byte for byte, or to the eye."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
+from cairnhub.datasets_hub.decoding import DECODING_FAULTS, decode_as_datasets, decode_image, open_image
 from cairnhub.datasets_hub.duplicate_table import ALIKE, IDENTICAL, identical_pairs, pairs_of
 
 Bits = npt.NDArray[np.uint64]
@@ -21,8 +23,6 @@ LAYOUT_SIZE = 3 * _LAYOUT_SIDE**2
 _MAX_COLOUR_DISTANCE = 16  # of 255, in any cell: copies differ by 5, other pictures by 30
 _MAX_GAP = 250  # in a run that agrees in a band, how far apart two are compared: the search stays linear
 _CHUNK = 1 << 20
-
-
 MAX_ALIKE = 1_000_000
 """More pairs of look-alikes than a table is for: those of a placeholder picture, say."""
 
@@ -64,6 +64,23 @@ def look(picture: Image.Image) -> Look:
     return Look(int.from_bytes(gradients, "big"), layout)
 
 
+def look_of(image: bytes) -> Look:
+    """Of an encoded image, as readers decode it; `NO_LOOK` if it is broken.
+
+    Raises nothing: whether an image is fit to publish is asked elsewhere.
+    """
+    try:
+        return look(decode_image(decode_as_datasets(open_image(image))))
+    except DECODING_FAULTS:
+        return NO_LOOK
+
+
+def columns_of(looks: Sequence[Look]) -> tuple[Bits, Layouts]:
+    """Gradients (N,) and layouts (N, 48)."""
+    layouts = np.frombuffer(b"".join(each.layout for each in looks), np.uint8)
+    return np.array([each.gradients for each in looks], np.uint64), layouts.reshape(len(looks), LAYOUT_SIZE)
+
+
 def near_pairs(gradients: Bits, layouts: Layouts, limit: int) -> list[DuplicatePair]:
     """Pairs whose gradients differ in at most `MAX_DISTANCE` bits and whose colours agree.
 
@@ -94,14 +111,14 @@ def near_pairs(gradients: Bits, layouts: Layouts, limit: int) -> list[DuplicateP
 
 
 def find_duplicates(
-    digests: npt.NDArray[np.bytes_], gradients: Bits, layouts: Layouts, leaves: npt.NDArray[np.int64]
+    digests: npt.NDArray[Any], gradients: Bits, layouts: Layouts, leaves: npt.NDArray[np.int64]
 ) -> pd.DataFrame:
     """Pairs of rows that are the same or look so, as `pairs_of` gives them.
 
     Of each content one image, a labelled one if any is, stands for the others.
 
     Args:
-        digests: of the bytes, (N,).
+        digests: equal for equal bytes, (N,).
         gradients: see `Look`, (N,).
         layouts: see `Look`, (N, 48).
         leaves: leaf index, -1 without a label, (N,).

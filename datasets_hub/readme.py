@@ -154,7 +154,10 @@ def _counts(card: Card, tree: LabelTree, stats: Stats) -> str:
         reasons = ", ".join(f"{escape(reason)} ({count:,})" for reason, count in card.excluded.items())
         lines += ["", f"Excluded: {reasons}."]
     if twice := stats.tables.get("duplicates"):
-        lines += ["", f"Images with the same bytes: {twice.n_rows:,} pairs, in config `duplicates`."]
+        lines += [
+            "",
+            f"Images that are the same, or look so: {twice.n_rows:,} pairs, in config `duplicates`.",
+        ]
     return "\n".join(lines)
 
 

@@ -18,7 +18,7 @@ from cairnhub.core.hashing import sha256_of
 from cairnhub.datasets_hub.card import Card
 from cairnhub.datasets_hub.check_report import Finding
 from cairnhub.datasets_hub.decoding import DECODING_FAULTS, decode_as_datasets, decode_image, open_image
-from cairnhub.datasets_hub.duplicates import LAYOUT_SIZE, NO_LOOK, look
+from cairnhub.datasets_hub.duplicates import NO_LOOK, columns_of, look
 from cairnhub.datasets_hub.location import Location
 from cairnhub.datasets_hub.schema import class_indices, shard_features
 from cairnhub.datasets_hub.stats import ShardFile
@@ -197,9 +197,9 @@ class _Scanner:
                 scan.findings.add("image cannot be decoded", [f"{image_id} ({error})"])
                 looks.append(NO_LOOK)
         scan.digests.append(np.array(digests, "S16"))
-        scan.gradients.append(np.array([each.gradients for each in looks], np.uint64))
-        layouts = np.frombuffer(b"".join(each.layout for each in looks), np.uint8)
-        scan.layouts.append(layouts.reshape(len(looks), LAYOUT_SIZE))
+        gradients, layouts = columns_of(looks)
+        scan.gradients.append(gradients)
+        scan.layouts.append(layouts)
 
 
 def altered(path: Path, file: ShardFile) -> Iterator[str]:

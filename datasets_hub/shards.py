@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cairnhub.core.errors import BadInput
-from cairnhub.datasets_hub.identical_images import signature
+from cairnhub.datasets_hub.duplicates import Look
+from cairnhub.datasets_hub.published_duplicates import signature
 from cairnhub.datasets_hub.records import Attribution, ImageRow
 from cairnhub.datasets_hub.stats import ShardFile
 
@@ -173,10 +174,11 @@ class ShardWriter:
         self._group = _RowGroup()
         self.leaves: list[int] = []
         self.signatures: list[int] = []
+        self.looks: list[Look] = []
         self.image_bytes = 0
 
-    def add(self, row: ImageRow) -> None:
-        """Append a row.
+    def add(self, row: ImageRow, look: Look | None = None) -> None:
+        """Append a row; `look` is kept for the table of duplicates.
 
         Raises:
             CairnError: its label is not in the tree.
@@ -187,6 +189,7 @@ class ShardWriter:
         self._group.add(row, leaf)
         self.leaves.append(leaf)
         self.signatures.append(signature(row.image))
+        self.looks += [look] if look else []
         self.image_bytes += len(row.image)
 
     def finish(self, stem: str) -> ShardFile:

@@ -10,8 +10,9 @@ import numpy as np
 
 from cairnhub.core.files import write_text_atomic
 from cairnhub.core.hashing import sha256_of
-from cairnhub.datasets_hub.identical_images import pack_signatures
+from cairnhub.datasets_hub.duplicates import look_of
 from cairnhub.datasets_hub.image_check import ImageCheck
+from cairnhub.datasets_hub.published_duplicates import Traces
 from cairnhub.datasets_hub.records import ImageRow, Partition, QuarantineRow
 from cairnhub.datasets_hub.shards import ImageTable, ShardWriter
 from cairnhub.datasets_hub.stats import ShardFile
@@ -67,7 +68,7 @@ class ShardMarker:
         file: name, size and hash; named by partition, split and place until the whole dataset is written.
         n_unlabelled: rows without a label.
         leaves: class indices that occur.
-        signatures: of its images, row by row, as `pack_signatures` gives them.
+        traces: of its images, for the table of duplicates.
         n_taken: rows of the partition and split that it disposes of, the quarantined ones included.
         quarantined: the images quarantined among them.
     """
@@ -75,7 +76,7 @@ class ShardMarker:
     file: ShardFile
     n_unlabelled: int
     leaves: tuple[int, ...]
-    signatures: str
+    traces: Traces
     n_taken: int
     quarantined: tuple[QuarantineRow, ...]
 
@@ -87,7 +88,7 @@ class ShardMarker:
             ShardFile(**entry["file"]),
             entry["n_unlabelled"],
             tuple(entry["leaves"]),
-            entry["signatures"],
+            Traces(**entry["traces"]),
             entry["n_taken"],
             tuple(QuarantineRow(**row) for row in entry["quarantined"]),
         )
@@ -164,7 +165,7 @@ class _Lane:
             partial = self._task.staging / "data" / f".{self._stem}.{os.getpid()}.tmp"
             partial.parent.mkdir(parents=True, exist_ok=True)
             self._open = ShardWriter(partial, self._task.table, self._task.rows_per_group)
-        self._open.add(row)
+        self._open.add(row, look_of(row.image) if self._task.check.decode else None)
 
     def close(self) -> None:
         """End the shard that is being written, if any, and remember that it is whole."""
@@ -176,7 +177,7 @@ class _Lane:
             file,
             n_unlabelled=int((leaves < 0).sum()),
             leaves=tuple(np.unique(leaves[leaves >= 0]).tolist()),
-            signatures=pack_signatures(self._open.signatures),
+            traces=Traces.of(self._open.signatures, self._open.looks),
             n_taken=self._n_taken,
             quarantined=tuple(self.quarantined),
         )

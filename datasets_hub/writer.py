@@ -20,9 +20,9 @@ from cairnhub.core.files import remove_leftovers, switch_folder, write_text_atom
 from cairnhub.datasets_hub.card import Card
 from cairnhub.datasets_hub.card_images import write_pictures
 from cairnhub.datasets_hub.croissant import croissant_json
-from cairnhub.datasets_hub.identical_images import SignedShard, identical_images, unpack_signatures
 from cairnhub.datasets_hub.image_check import USUAL, ImageCheck
 from cairnhub.datasets_hub.progress import follow_folder
+from cairnhub.datasets_hub.published_duplicates import TracedShard, duplicate_images
 from cairnhub.datasets_hub.readers import split_name_fault
 from cairnhub.datasets_hub.readme import render_readme
 from cairnhub.datasets_hub.records import Partition, QuarantineRow
@@ -77,7 +77,8 @@ def write_dataset(
         partitions: the rows; splits are published in the order in which partitions name them.
         shard_size_bytes: how large a file becomes at most, but for its tables.
         rows_per_group: rows in a Parquet row group.
-        check: which images are let in; the others go to the table `quarantine`.
+        check: which images are let in; the others go to the table `quarantine`. If it decodes them, the table
+            `duplicates` has look-alikes too.
         unpublished: what the source lists beside the rows.
         run_all: runs the tasks, for instance `concurrent.futures.ProcessPoolExecutor().map`; by default one
             after the other.
@@ -105,7 +106,7 @@ def write_dataset(
             results = list(run_all(write_partition, tasks))
         shards = _name_shards(staging, splits, results)
         quarantined = [*unpublished.quarantined, *_quarantined(results)]
-        tables = _write_tables(tree, quarantined, _identical_images(staging, shards, tree), staging)
+        tables = _write_tables(tree, quarantined, _duplicates(staging, shards, tree), staging)
         stats = _stats(tree, shards, tables, quarantined, unpublished.excluded or {})
         _describe(staging, card, tree, stats)
     except OSError as error:
@@ -210,19 +211,17 @@ def _quarantined(results: Sequence[WriteResult]) -> list[QuarantineRow]:
     ]
 
 
-def _identical_images(
-    staging: Path, shards: Mapping[str, Sequence[ShardMarker]], tree: LabelTree
-) -> pd.DataFrame:
-    signed = [
-        SignedShard(staging / marker.file.path, split, unpack_signatures(marker.signatures))
+def _duplicates(staging: Path, shards: Mapping[str, Sequence[ShardMarker]], tree: LabelTree) -> pd.DataFrame:
+    traced = [
+        TracedShard(staging / marker.file.path, split, marker.traces)
         for split, markers in shards.items()
         for marker in markers
     ]
-    return identical_images(signed, tree)
+    return duplicate_images(traced, tree)
 
 
 def _write_tables(
-    tree: LabelTree, quarantined: Sequence[QuarantineRow], identical: pd.DataFrame, staging: Path
+    tree: LabelTree, quarantined: Sequence[QuarantineRow], duplicates: pd.DataFrame, staging: Path
 ) -> dict[str, ShardFile]:
     tree.save(staging / "tree.json")
     (staging / "tree").mkdir()
@@ -233,9 +232,9 @@ def _write_tables(
         (staging / "quarantine").mkdir()
         frame = pd.DataFrame([asdict(row) for row in quarantined])
         tables["quarantine"] = write_table(frame, "quarantine", staging / "quarantine")
-    if len(identical):
+    if len(duplicates):
         (staging / "duplicates").mkdir()
-        tables["duplicates"] = write_table(identical, "duplicates", staging / "duplicates")
+        tables["duplicates"] = write_table(duplicates, "duplicates", staging / "duplicates")
     return tables
 
 

@@ -25,4 +25,4 @@ class Publish(Strict):
     max_image_pixels: Annotated[int, AfterValidator(_readable)] = Field(default=89_478_485, ge=1)
     """Width times height, at most `readers.MAX_PIXELS`; more is taken for a size bomb."""
     decode_images: bool = False
-    """Decode every image to the last pixel; otherwise a JPEG is judged by its structure."""
+    """Decode every image to the last pixel, and find look-alikes; otherwise a JPEG is judged by its structure."""

@@ -1,4 +1,4 @@
-"""The config `duplicates`: all images with the same bytes, in the published folder itself."""
+"""The config `duplicates`: images that are the same or look so, in the published folder itself."""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -16,10 +16,12 @@ from PIL import Image
 
 from cairnhub.datasets_hub.check import check_dataset
 from cairnhub.datasets_hub.duplicate_table import SCHEMA
-from cairnhub.datasets_hub.identical_images import pack_signatures, signature, unpack_signatures
+from cairnhub.datasets_hub.duplicates import look_of
+from cairnhub.datasets_hub.image_check import ImageCheck
 from cairnhub.datasets_hub.labels_only import write_labels_only
 from cairnhub.datasets_hub.loader import describe
 from cairnhub.datasets_hub.location import PublishedDataset
+from cairnhub.datasets_hub.published_duplicates import Traces, signature
 from cairnhub.datasets_hub.records import ImageRow, RowList
 from cairnhub.datasets_hub.stats import Stats
 from tests.datasets_hub.hub_toy import content, toy_partitions, toy_row, write_toy
@@ -148,9 +150,49 @@ def test_the_edition_without_images_keeps_both_tables(tmp_path: Path) -> None:
     assert load_dataset(str(tmp_path / "labels"), "quarantine", split="train")["image_id"] == ["broken"]
 
 
+def recompressed(image: bytes) -> bytes:
+    out = io.BytesIO()
+    Image.open(io.BytesIO(image)).save(out, "JPEG", quality=70)
+    return out.getvalue()
+
+
+def test_where_images_are_decoded_look_alikes_are_published_too(tmp_path: Path) -> None:
+    first = toy_row("train", 8)
+    alike = replace(first, image_id="alike", leaf=other_leaf(first), image=recompressed(first.image))
+    rows = [*copies(), alike]
+    write_copies(tmp_path / "toy", rows, check=ImageCheck(decode=True))
+    pairs = published_pairs(tmp_path / "toy")
+    assert pairs[["image_id_b", "kind", "conflicting"]].to_numpy().tolist() == [
+        ["other label", "identical", True],
+        ["alike", "alike", True],
+        ["same label", "identical", False],
+        ["other split", "identical", False],
+        ["no label", "identical", False],
+    ]
+    report = check_dataset(tmp_path / "toy")
+    assert report.ok
+    assert pairs.equals(report.duplicates.to_pandas())
+    write_copies(tmp_path / "plain", rows)
+    assert published_pairs(tmp_path / "plain")["kind"].unique().tolist() == ["identical"]
+    assert check_dataset(tmp_path / "plain").ok
+    path = next((tmp_path / "toy" / "duplicates").glob("*.parquet"))
+    pq.write_table(
+        pq.read_table(path).slice(0, 4), path
+    )  # some of the look-alikes, and not all identical ones
+    assert "the table duplicates has other pairs than the images" in {
+        found.rule for found in check_dataset(tmp_path / "toy").violations
+    }
+
+
 @given(st.lists(st.integers(0, 2**64 - 1)))
 def test_signatures_come_back(values: list[int]) -> None:
-    assert unpack_signatures(pack_signatures(values)).tolist() == values
+    looks = [look_of(toy_row("train", i).image) for i in range(3)]
+    signatures, gradients, layouts = Traces.of(values, looks).unpacked()
+    assert signatures.tolist() == values
+    assert [(g, row.tobytes()) for g, row in zip(gradients.tolist(), layouts, strict=True)] == [
+        (look.gradients, look.layout) for look in looks
+    ]
+    assert len(Traces.of(values, []).unpacked()[1]) == 0
 
 
 @given(st.binary(max_size=5_000))
