@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
+from zipfile import BadZipFile, ZipFile
 
 from cairnhub.core.errors import BrokenData, NotFound, how_to_install
 from cairnhub.core.hashing import sha256_of
@@ -173,10 +173,10 @@ def _reader(place: Path) -> Any:
             """No other version is asked for."""
 
     nltk.data.path.append(str(place))  # nltk reads below the places that it is told of
-    root = nltk.data.ZipFilePathPointer(str(place), "wordnet/") if place.suffix == ".zip" else str(place)
     try:
+        root = nltk.data.ZipFilePathPointer(str(place), "wordnet/") if place.suffix == ".zip" else str(place)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of other languages, which are not read
             return Reader(root, None)
-    except (OSError, ValueError, LookupError, AssertionError) as error:
+    except (OSError, ValueError, LookupError, AssertionError, BadZipFile) as error:
         raise BrokenData(f"{place} is no whole WordNet ({error}); get it again. {HOW_TO_GET}") from error

@@ -358,6 +358,12 @@ def test_wordnet_is_found_where_it_is_told_to_lie(tmp_path: Path, monkeypatch: p
         WordNet(tmp_path)
 
 
+def test_a_broken_zip_is_no_wordnet(tmp_path: Path) -> None:
+    (tmp_path / "wordnet.zip").write_bytes(b"no zip")
+    with pytest.raises(BrokenData, match="no whole WordNet"):
+        WordNet(tmp_path / "wordnet.zip")
+
+
 def test_wordnet_in_the_zip_of_nltk(tmp_path: Path, wordnet: WordNet) -> None:
     from zipfile import ZipFile
 
