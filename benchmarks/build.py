@@ -3,7 +3,8 @@
     python benchmarks/build.py [--images 20000] [--n-workers 2] [--n-runs 3] [--folder DIR]
 
 Every method starts from the same tars, in a process of its own, with the same number of workers; the tars lie in the
-page cache. `cairn` runs the stages index and publish (checks, hashes, tree, card and all); `imagefolder` extracts,
+page cache. `cairn` runs the stages index and publish (checks, hashes, tree, card and all), judging JPEGs by their
+structure; `cairn_decoding` decodes every image too and looks for look-alikes, as params.yaml has it; `imagefolder` extracts,
 then loads and writes Parquet; `webdataset` loads the tars and writes Parquet; `sequential` reads, hashes (SHA-256, as
 Cairn does) and writes the same bytes, one file after the other. The clock starts after a method's imports; `cpu_s` is
 that of all its processes, imports too. Memory is the highest sum of VmHWM over a method's processes; beside it that
@@ -157,21 +158,29 @@ def tars(store: Path) -> list[Path]:
 # ---- the methods: each returns what it does, after its imports -----------------------------------------------
 
 
-def context_of(store: Path, out: Path, executor: "Executor") -> "Context":
+def context_of(
+    store: Path, out: Path, executor: "Executor", *, decode_images: bool = False
+) -> "Context":
     """A project in `out` whose files, in `store`, count as fetched."""
     from cairnhub.core.hashing import sha256_of
     from cairnhub.pipelines.context import Context
     from cairnhub.pipelines.params import PerScale, load_params
     from cairnhub.pipelines.paths import Paths
     from cairnhub.pipelines.settings.executor import Executor
+    from cairnhub.pipelines.settings.publish import Publish
     from cairnhub.pipelines.settings.sources import GLDv2Source, GLDv2Subset, GLDv2Subsets
     from cairnhub.pipelines.sources.ledger import FetchedFile
     from cairnhub.pipelines.stages import index, publish
 
     splits = GLDv2Subset(splits=("train", "index", "test"))  # a subset is not held against registered counts
     source = GLDv2Source(format="gldv2", subset=GLDv2Subsets(full=splits))
+    publishing = Publish(decode_images=decode_images)
     params = load_params(ROOT / "params.yaml").model_copy(
-        update={"executor": PerScale[Executor](sample=executor, full=executor), "sources": {"gldv2": source}}
+        update={
+            "executor": PerScale[Executor](sample=executor, full=executor),
+            "publish": PerScale[Publish](sample=publishing, full=publishing),
+            "sources": {"gldv2": source},
+        }
     )
     paths = Paths(out, "full", "gldv2")
     index.require_fetched = publish.require_fetched = lambda _: None  # the store is no download
@@ -193,6 +202,12 @@ def cairn(store: Path, out: Path, n_workers: int) -> Callable[[], None]:
     from cairnhub.pipelines.settings.executor import Executor
 
     return build_with(context_of(store, out, Executor(n_workers=n_workers)))
+
+
+def cairn_decoding(store: Path, out: Path, n_workers: int) -> Callable[[], None]:
+    from cairnhub.pipelines.settings.executor import Executor
+
+    return build_with(context_of(store, out, Executor(n_workers=n_workers), decode_images=True))
 
 
 def build_with(context: "Context") -> Callable[[], None]:
@@ -271,6 +286,7 @@ def sequential(store: Path, out: Path, n_workers: int) -> Callable[[], None]:
 
 METHODS = {
     "cairn": cairn,
+    "cairn_decoding": cairn_decoding,
     "imagefolder": imagefolder,
     "webdataset": webdataset,
     "sequential": sequential,
@@ -415,6 +431,9 @@ def compare(n_images: int, n_workers: int, n_runs: int, scratch: Path) -> dict[s
             "speed against webdataset": round(best["webdataset"]["seconds"] / ours["seconds"], 2),
             "peak memory against webdataset": round(ours["peak_mb"] / best["webdataset"]["peak_mb"], 2),
             "speed against sequential": round(best["sequential"]["seconds"] / ours["seconds"], 2),
+            "speed decoding against sequential": round(
+                best["sequential"]["seconds"] / best["cairn_decoding"]["seconds"], 2
+            ),
             "time against a quarter of the images": round(ours["seconds"] / quarter["seconds"], 2),
             "peak memory against a quarter of the images": round(ours["peak_mb"] / quarter["peak_mb"], 2),
         },

@@ -24,5 +24,6 @@ class Publish(Strict):
     rows_per_group: int = Field(default=100, ge=1, le=1_000_000)
     max_image_pixels: Annotated[int, AfterValidator(_readable)] = Field(default=89_478_485, ge=1)
     """Width times height, at most `readers.MAX_PIXELS`; more is taken for a size bomb."""
-    decode_images: bool = False
-    """Decode every image to the last pixel, and find look-alikes; otherwise a JPEG is judged by its structure."""
+    decode_images: bool = True
+    """Decode every image to the last pixel, and find look-alikes; otherwise a JPEG is judged by its structure, at the
+    speed of a copy."""
