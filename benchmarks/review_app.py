@@ -30,9 +30,9 @@ from selenium.webdriver.common.keys import Keys
 
 from cairnhub.hierarchies.proposal.concepts import load_concepts
 from cairnhub.hierarchies.proposal.model_record import ModelRecord
-from cairnhub.hierarchies.proposal.proposal import CategoryEntry, LandmarkEntry, Proposal, TypeEntry
-from cairnhub.hierarchies.proposal.propose import anchor_texts, text_to_embed
+from cairnhub.hierarchies.proposal.propose import anchor_texts, place_groups, text_to_embed
 from cairnhub.hierarchies.proposal.text_vectors import Embeddings
+from cairnhub.hierarchies.proposal.tree_proposal import GroupEntry, LabelEntry, TreeProposal, TypeEntry
 
 RESULTS = Path(__file__).parent / "results"
 N_REPEATS = 5
@@ -42,26 +42,26 @@ SERVE = """
 import sys
 from pathlib import Path
 from cairnhub.hierarchies.proposal.text_vectors import Embeddings
-from cairnhub.hierarchies.proposal.proposal import Proposal
-from cairnhub.hierarchies.review.app.api import Api
+from cairnhub.hierarchies.proposal.tree_proposal import TreeProposal
+from cairnhub.hierarchies.review.app.api import ReviewApi
 from cairnhub.hierarchies.review.app.server import listen, serve
 from cairnhub.hierarchies.review.evidence import Reasoner
 from cairnhub.hierarchies.review.session import Session
 folder = Path(sys.argv[1])
 address = listen()
 print(address.url, flush=True)
-session = Session(Proposal.load(folder / "proposal.json"), folder / "decisions.jsonl", "benchmark")
+session = Session(TreeProposal.load(folder / "proposal.json"), folder / "decisions.jsonl", "benchmark")
 vectors = folder / "embeddings.parquet"
-serve(Api(session, "benchmark", Reasoner(Embeddings.load(vectors) if vectors.is_file() else None)), address)
+serve(ReviewApi(session, "benchmark", Reasoner(Embeddings.load(vectors) if vectors.is_file() else None)), address)
 """
 
 
-def draw_proposal(n_types: int, n_landmarks: int, seed: int = 0) -> Proposal:
+def draw_proposal(n_types: int, n_landmarks: int, seed: int = 0) -> TreeProposal:
     """A proposal of the shape of GLDv2's: eighty categories, half the landmarks without a type."""
     rng = np.random.default_rng(seed)
     concepts = load_concepts().by_name
     names = sorted(concepts)
-    categories = tuple(CategoryEntry(name, concepts[name].kind, 0.98) for name in names)
+    categories = [GroupEntry("category", name, concepts[name].kind, 0.98) for name in names]
     types = []
     for i in range(n_types):
         category, second = rng.choice(names, 2, replace=False)
@@ -79,17 +79,20 @@ def draw_proposal(n_types: int, n_landmarks: int, seed: int = 0) -> Proposal:
         name = f"Église Saint-Étienne de Lieu-dit {i:06d}"
         if i % 2:
             entry = types[int(rng.integers(n_types))]
-            landmarks.append(LandmarkEntry(name, entry.text, None, entry.confidence, "mined", "", images))
+            landmarks.append(LabelEntry(name, entry.text, None, entry.confidence, "mined", n_images=images))
         else:
             category, second = rng.choice(names, 2, replace=False)
             confidence = round(float(rng.beta(5, 2)), 3)
             landmarks.append(
-                LandmarkEntry(name, None, str(category), confidence, "assigned", str(second), images)
+                LabelEntry(
+                    name, None, str(category), confidence, "assigned", second=str(second), n_images=images
+                )
             )
-    return Proposal("anchored", MODEL, categories, tuple(types), tuple(landmarks))
+    levels = ("landmark", "category", "kind")
+    return TreeProposal(levels, tuple(landmarks), place_groups(categories), tuple(types), (MODEL,))
 
 
-def draw_embeddings(proposal: Proposal, seed: int = 0) -> Embeddings:
+def draw_embeddings(proposal: TreeProposal, seed: int = 0) -> Embeddings:
     """Unit vectors for all that the app looks up."""
     texts = sorted({*(text_to_embed(entry.text) for entry in proposal.types), *anchor_texts(load_concepts())})
     vectors = np.random.default_rng(seed).standard_normal((len(texts), 384)).astype(np.float32)
@@ -226,7 +229,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--sample", type=Path, default=Path("data/proposal/sample/gldv2/proposal.json"))
-    sample = Proposal.load(parser.parse_args().sample)
+    sample = TreeProposal.load(parser.parse_args().sample)
     proposals = {
         "sample": sample,
         "2,000 types, 80,000 landmarks": draw_proposal(2_000, 80_000),

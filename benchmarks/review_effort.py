@@ -18,9 +18,9 @@ import pandas as pd
 from line_chart import line_chart
 
 from cairnhub.hierarchies.agreement import agreement
-from cairnhub.hierarchies.proposal.proposal import Proposal
 from cairnhub.hierarchies.proposal.propose import anchor_texts, load_concepts, propose, text_to_embed
 from cairnhub.hierarchies.proposal.text_vectors import Embeddings, SentenceEmbedder
+from cairnhub.hierarchies.proposal.tree_proposal import TreeProposal
 from cairnhub.hierarchies.review.decisions import Decision
 from cairnhub.hierarchies.review.queue import Question, queue
 from cairnhub.hierarchies.review.resolution import resolve
@@ -34,16 +34,16 @@ Order = Callable[[list[Question]], list[Question]]
 class Reviewer:
     """Answers from the yardstick."""
 
-    def __init__(self, proposal: Proposal, labels: Mapping[str, str], weights: Mapping[str, float]) -> None:
+    def __init__(
+        self, proposal: TreeProposal, labels: Mapping[str, str], weights: Mapping[str, float]
+    ) -> None:
         self.proposal, self.labels, self.weights = proposal, labels, weights
         self.decisions: list[Decision] = []
 
     def categories(self) -> dict[str, str]:
         """Category of each type, as decided so far."""
         work = resolve(self.proposal, self.decisions)
-        return {
-            entry.text: work.category_of(("type", entry.text.casefold())) for entry in self.proposal.types
-        }
+        return {entry.text: work.group_of(("type", entry.text.casefold())) for entry in self.proposal.types}
 
     def accuracy(self) -> float:
         """Weight that agrees with the yardstick, 0..1."""
@@ -93,7 +93,7 @@ def shuffled(seed: int) -> Order:
 
 
 def curve(
-    proposal: Proposal, labels: Mapping[str, str], weights: Mapping[str, float], order: Order
+    proposal: TreeProposal, labels: Mapping[str, str], weights: Mapping[str, float], order: Order
 ) -> list[float]:
     """Accuracy after 0, 1, 2 .. decisions, until nothing is left to ask."""
     reviewer = Reviewer(proposal, labels, weights)
@@ -149,8 +149,8 @@ def main() -> None:
     )
 
 
-def agreements(proposal: Proposal, table: pd.DataFrame) -> dict[str, float]:
-    found = [proposal.category_of[text] for text in table["supercategory"]]
+def agreements(proposal: TreeProposal, table: pd.DataFrame) -> dict[str, float]:
+    found = [proposal.group_of[text] for text in table["supercategory"]]
     plain = agreement(found, list(table["hierarchical_label"]))
     heavy = agreement(found, list(table["hierarchical_label"]), list(table["seen"]))
     return {

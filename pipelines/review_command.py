@@ -7,8 +7,8 @@ from rich.text import Text
 
 from cairnhub.core.errors import NotFound
 from cairnhub.core.files import write_text_atomic
-from cairnhub.hierarchies.proposal.proposal import Proposal
 from cairnhub.hierarchies.proposal.text_vectors import Embeddings
+from cairnhub.hierarchies.proposal.tree_proposal import TreeProposal
 from cairnhub.hierarchies.review.decisions import read_decisions
 from cairnhub.hierarchies.review.evidence import Reasoner
 from cairnhub.hierarchies.review.session import Session
@@ -75,4 +75,4 @@ def _session(paths: Paths, author: str) -> Session:
     if not paths.decisions.exists():
         write_text_atomic(paths.decisions, "")
     shown = read_decisions(demonstration(paths.scale, paths.owner))
-    return Session(Proposal.load(paths.proposal), paths.decisions, author, given=shown)
+    return Session(TreeProposal.load(paths.proposal), paths.decisions, author, given=shown)

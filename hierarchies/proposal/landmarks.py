@@ -11,9 +11,16 @@ from cairnhub.hierarchies.label_tree.label_rules import check_names
 from cairnhub.hierarchies.proposal.concepts import load_concepts
 from cairnhub.hierarchies.proposal.kinds import HUMAN_MADE, NATURAL
 from cairnhub.hierarchies.proposal.name_model import Assignment, Votes, fit
-from cairnhub.hierarchies.proposal.proposal import CategoryEntry, LandmarkEntry, Proposal
-from cairnhub.hierarchies.proposal.propose import Chains, anchor_texts, propose, text_to_embed
+from cairnhub.hierarchies.proposal.propose import (
+    PLACES,
+    Chains,
+    anchor_texts,
+    place_groups,
+    propose,
+    text_to_embed,
+)
 from cairnhub.hierarchies.proposal.text_vectors import Embedder, SentenceEmbedder
+from cairnhub.hierarchies.proposal.tree_proposal import TYPE, GroupEntry, LabelEntry, TreeProposal
 
 UNCLEAR = {NATURAL: "unclear natural", HUMAN_MADE: "unclear human-made"}
 _N_EXAMPLES = 20  # names shown to the proposal per type
@@ -30,7 +37,7 @@ def propose_landmarks(
     embedder: Embedder | None = None,
     chains: Chains | None = None,
     votes: Votes | None = None,
-) -> Proposal:
+) -> TreeProposal:
     """Propose a category for every landmark: by its type, or where it has none by its name.
 
     Where the name is not clear either, the landmark goes to `unclear natural` or `unclear human-made`,
@@ -55,9 +62,9 @@ def propose_landmarks(
         texts = [str(text) for text in weights.index]
         proposal = propose(texts, weights.tolist(), embedder, chains=chains, examples=examples)
     else:
-        proposal = Proposal("anchored", (embedder or SentenceEmbedder()).model, (), ())
-    category_of = proposal.category_of
-    model = fit(typed["landmark"].tolist(), [category_of[text] for text in typed["type"]])
+        model_record = (embedder or SentenceEmbedder()).model
+        proposal = TreeProposal((TYPE, *PLACES), (), place_groups(()), models=(model_record,))
+    model = fit(typed["landmark"].tolist(), [proposal.group_of[text] for text in typed["type"]])
     untyped = table[table["type"].isna()]
     assigned = dict(zip(untyped["landmark"], model.assign(untyped["landmark"].tolist(), votes), strict=True))
     return _with_landmarks(proposal, table, assigned)
@@ -82,26 +89,32 @@ def _table(landmarks: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values("landmark", ignore_index=True)
 
 
-def _with_landmarks(proposal: Proposal, table: pd.DataFrame, assigned: Mapping[str, Assignment]) -> Proposal:
+def _with_landmarks(
+    proposal: TreeProposal, table: pd.DataFrame, assigned: Mapping[str, Assignment]
+) -> TreeProposal:
     concepts = load_concepts()
-    kinds = {entry.name: entry.kind for entry in proposal.categories}
-    added: dict[str, CategoryEntry] = {}
-    source_of = {text: entry.source for entry in proposal.types for text in entry.spellings}
-    entries: list[LandmarkEntry] = []
+    categories = {entry.name: entry for entry in proposal.of_level(PLACES[0])}
+    type_of = {text: entry for entry in proposal.types for text in entry.spellings}
+    entries: list[LabelEntry] = []
     rows: Sequence[tuple[str, str | None, int]] = list(table.itertuples(index=False, name=None))
-    for name, type_, n_images in rows:
-        if type_ is not None:
-            confidence = proposal.confidence_of[type_]
-            entries.append(LandmarkEntry(name, type_, None, confidence, source_of[type_], "", int(n_images)))
+    for name, text, n_images in rows:
+        if text is not None:
+            of_type = type_of[text]
+            typed = LabelEntry(name, text, None, of_type.confidence, of_type.source, n_images=int(n_images))
+            entries.append(typed)
             continue
         guess = assigned[name]
-        kind = kinds.get(guess.best) or concepts.by_name[guess.best].kind
+        known = categories.get(guess.best)
+        kind = known.parent if known else concepts.by_name[guess.best].kind
         category = guess.category or UNCLEAR[kind]
         second = guess.second if guess.category else guess.best
-        if category not in kinds:
-            added[category] = CategoryEntry(category, kind, 0.98 if guess.category else 0.5)
+        if category not in categories:
+            categories[category] = GroupEntry(PLACES[0], category, kind, 0.98 if guess.category else 0.5)
         entries.append(
-            LandmarkEntry(name, None, category, guess.confidence, "assigned", second, int(n_images))
+            LabelEntry(
+                name, None, category, guess.confidence, "assigned", second=second, n_images=int(n_images)
+            )
         )
-    categories = sorted([*proposal.categories, *added.values()], key=lambda entry: label_key(entry.name))
-    return replace(proposal, categories=tuple(categories), landmarks=tuple(entries))
+    ordered = sorted(categories.values(), key=lambda entry: label_key(entry.name))
+    groups = (*ordered, *proposal.of_level(PLACES[1]))
+    return replace(proposal, levels=("landmark", *PLACES), groups=groups, labels=tuple(entries))

@@ -13,9 +13,11 @@ from cairnhub.hierarchies.proposal.clean_text import clean_type, head_noun
 from cairnhub.hierarchies.proposal.clustering import average_linkage, k_means
 from cairnhub.hierarchies.proposal.concepts import GENERIC, Concepts, Evidence, load_concepts
 from cairnhub.hierarchies.proposal.kinds import HUMAN_MADE, NATURAL
-from cairnhub.hierarchies.proposal.proposal import CategoryEntry, Proposal, TypeEntry
 from cairnhub.hierarchies.proposal.text_vectors import Embedder, SentenceEmbedder
+from cairnhub.hierarchies.proposal.tree_proposal import TYPE, GroupEntry, TreeProposal, TypeEntry
 
+PLACES = ("category", "kind")
+"""The levels above landmarks and their types."""
 Method = Literal["anchored", "linkage", "kmeans"]
 Chains = Mapping[str, Sequence[str]]
 FloatArray = npt.NDArray[np.float64]
@@ -68,7 +70,7 @@ def propose(
     n_categories: int | None = None,
     chains: Chains | None = None,
     examples: Chains | None = None,
-) -> Proposal:
+) -> TreeProposal:
     """Propose a category and a kind for every type.
 
     The distinct types are handled in sorted order and nothing is random, so the result does not depend on the
@@ -87,7 +89,7 @@ def propose(
         examples: per text, names of some of its landmarks.
 
     Returns:
-        The proposal; `category_of`, `confidence_of` and `kind_of` map every input text.
+        The proposal, with the levels `type`, `category` and `kind`.
 
     Raises:
         CairnError: no text, an empty text, or weights that do not fit.
@@ -105,7 +107,13 @@ def propose(
             entries, vectors, groups, anchors(load_concepts(), embedder), "cluster"
         )
     entries = _with_neighbours(entries, vectors)
-    return Proposal(method, embedder.model, tuple(sorted(categories, key=lambda c: c.name)), tuple(entries))
+    return TreeProposal((TYPE, *PLACES), (), place_groups(categories), tuple(entries), (embedder.model,))
+
+
+def place_groups(categories: Sequence[GroupEntry]) -> tuple[GroupEntry, ...]:
+    """Categories by name, and the two kinds they can stand under, used or not."""
+    kinds = (GroupEntry(PLACES[1], HUMAN_MADE), GroupEntry(PLACES[1], NATURAL))
+    return (*sorted(categories, key=lambda group: group.name), *kinds)
 
 
 def text_to_embed(text: str) -> str:
@@ -150,15 +158,14 @@ def _distinct(texts: Sequence[str], weights: Sequence[float] | None) -> list[Typ
     entries = []
     for _, weight_of in sorted(spellings.items()):
         names = tuple(sorted(weight_of))
-        entries.append(
-            TypeEntry(names[0], names, "", 0.0, "", "", (), "", float(sum(sorted(weight_of.values()))))
-        )
+        weight = float(sum(sorted(weight_of.values())))
+        entries.append(TypeEntry(names[0], names, "", 0.0, source="", weight=weight))
     return entries
 
 
 def _anchored(
     entries: list[TypeEntry], vectors: FloatArray, embedder: Embedder, chains: Chains, examples: Chains
-) -> tuple[list[TypeEntry], list[CategoryEntry]]:
+) -> tuple[list[TypeEntry], list[GroupEntry]]:
     concepts = load_concepts()
     near = anchors(concepts, embedder)
     similar = near.similarities(vectors).round(6)
@@ -172,20 +179,18 @@ def _anchored(
             agrees = similar[row, near.names.index(evidence.category)] > similar[row, first] - _MARGIN
             confidence = evidence.confidence * (1.0 if agrees else _DISAGREES)
             other = best if best != evidence.category else other
-            proposed = replace(
-                entry, category=evidence.category, why=evidence.why, second=other, source="mined"
-            )
+            proposed = replace(entry, group=evidence.category, why=evidence.why, second=other, source="mined")
             placed.append(replace(proposed, confidence=_round(confidence)))
         elif clean_type(entry.text) and similar[row, first] >= _NEAR:
             margin = float(similar[row, first] - similar[row, second])
-            proposed = replace(entry, category=best, why=f"most like {best}", second=other, source="cluster")
+            proposed = replace(entry, group=best, why=f"most like {best}", second=other, source="cluster")
             placed.append(replace(proposed, confidence=_round(min(_DOUBT, 0.25 + 5 * margin))))
         else:
             left.append(row)
             placed.append(replace(entry, second=best))
     categories = [
-        CategoryEntry(name, concepts.by_name[name].kind, 0.98)
-        for name in sorted({entry.category for entry in placed if entry.category})
+        GroupEntry(PLACES[0], name, concepts.by_name[name].kind, 0.98)
+        for name in sorted({entry.group for entry in placed if entry.group})
     ]
     if left:
         groups = average_linkage(vectors[left], None)
@@ -233,7 +238,7 @@ def _named_groups(
     near: Anchors,
     source: str,
     taken: set[str] | None = None,
-) -> tuple[list[TypeEntry], list[CategoryEntry]]:
+) -> tuple[list[TypeEntry], list[GroupEntry]]:
     """Name each group from its members and find its kind; names stay unique beside `taken`."""
     used, concepts = set(taken or ()), load_concepts()
     kinds = np.array([concepts.by_name[name].kind == NATURAL for name in near.names])
@@ -245,14 +250,16 @@ def _named_groups(
         used.add(name)
         natural = near.natural(center / np.linalg.norm(center), kinds)
         categories.append(
-            CategoryEntry(name, NATURAL if natural > 0.5 else HUMAN_MADE, _round(max(natural, 1 - natural)))
+            GroupEntry(
+                PLACES[0], name, NATURAL if natural > 0.5 else HUMAN_MADE, _round(max(natural, 1 - natural))
+            )
         )
         for row in rows:
             closeness = float(vectors[row] @ center / np.linalg.norm(center)) if len(rows) > 1 else 0.5
             others = ", ".join(entries[other].text for other in rows[:3] if other != row)
             placed[row] = replace(
                 entries[row],
-                category=name,
+                group=name,
                 confidence=_round(_APART * closeness),
                 why=f"together with {others}" if others else "like nothing else",
                 source=source,

@@ -107,7 +107,8 @@ def propose_tree(
     notes = plan.notes if nouns else (*plan.notes, f"made from the texts alone. {HOW_TO_GET}")
     models = (embedder.model, nouns.record) if nouns else (embedder.model,)
     entries = _label_entries(plan, features, groups[0], named[0], "named" if names else "known")
-    return TreeProposal(plan.levels, entries, _group_entries(plan.levels, groups, named), models, notes)
+    group_entries = _group_entries(plan.levels, groups, named)
+    return TreeProposal(plan.levels, entries, group_entries, models=models, notes=notes)
 
 
 # ---- what is asked for ------------------------------------------------------------------------------------------
@@ -289,7 +290,10 @@ def _group_entries(
         first = np.unique(groups[rank], return_index=True)[1]
         above = groups[rank + 1][first] if rank + 1 < len(groups) else None
         parents = [""] * len(first) if above is None else [named[rank + 1][group].name for group in above]
-        of_level = [GroupEntry(level, n.name, p, n.why) for n, p in zip(named[rank], parents, strict=True)]
+        sure = 1.0 if above is None else _MOST
+        of_level = [
+            GroupEntry(level, n.name, p, sure, n.why) for n, p in zip(named[rank], parents, strict=True)
+        ]
         entries += sorted(of_level, key=lambda entry: entry.name)
     return tuple(entries)
 

@@ -14,9 +14,10 @@ from cairnhub.core.errors import BadInput
 from cairnhub.core.text import label_key
 from cairnhub.hierarchies.label_tree.node import Node, NodeInfo
 from cairnhub.hierarchies.label_tree.tree import LabelTree
-from cairnhub.hierarchies.proposal.proposal import Proposal
+from cairnhub.hierarchies.proposal.tree_proposal import TYPE, TreeProposal
 from cairnhub.hierarchies.review.decisions import Decision
-from cairnhub.hierarchies.review.resolution import Outcome, Resolution, Slot, resolve
+from cairnhub.hierarchies.review.outcomes import Outcome
+from cairnhub.hierarchies.review.resolution import Resolution, Slot, resolve
 
 PENDING_BELOW = 0.8  # confidence below which an undecided item waits for a person
 
@@ -27,7 +28,7 @@ class PendingItem:
 
     level: str
     label: str
-    category: str
+    group: str
     confidence: float
     weight: float
 
@@ -37,7 +38,7 @@ class DecisionReport:
     """What became of each decision, and what waits.
 
     Attributes:
-        origins: per category, what no rename changes: its name in the proposal, or the key of one that a decision made.
+        origins: per level and group, what no rename changes: its name in the proposal, or the key of a new one.
     """
 
     applied: tuple[Outcome, ...]
@@ -45,7 +46,7 @@ class DecisionReport:
     stale: tuple[Outcome, ...]
     conflicting: tuple[Outcome, ...]
     pending: tuple[PendingItem, ...]
-    origins: Mapping[str, str]
+    origins: Mapping[str, Mapping[str, str]]
 
     def counts(self) -> dict[str, int]:
         """How many of each, for a table or a metrics file."""
@@ -60,7 +61,9 @@ class DecisionReport:
             raise BadInput("decisions conflict; undo all but one of each:\n" + "\n".join(lines))
 
 
-def apply_decisions(proposal: Proposal, decisions: Iterable[Decision]) -> tuple[LabelTree, DecisionReport]:
+def apply_decisions(
+    proposal: TreeProposal, decisions: Iterable[Decision]
+) -> tuple[LabelTree, DecisionReport]:
     """Apply decisions to a proposal.
 
     Args:
@@ -68,64 +71,71 @@ def apply_decisions(proposal: Proposal, decisions: Iterable[Decision]) -> tuple[
         decisions: in any order; equal ones count once.
 
     Returns:
-        The tree, with levels `landmark`, `category`, `kind` (`type`, `category`, `kind` for a proposal
-        without landmarks), and the report. Call `report.check()` where conflicts must stop the work.
+        The tree, with the levels of the proposal and of the decisions, and the report. Call `report.check()` where
+        conflicts must stop the work.
     """
     resolution = resolve(proposal, decisions)
     ordered = {
         how: tuple(sorted(outcomes, key=lambda outcome: (outcome.decision.date, outcome.decision.id)))
         for how, outcomes in resolution.outcomes.items()
     }
-    report = DecisionReport(pending=_pending(resolution), origins=resolution.categories(), **ordered)
+    report = DecisionReport(pending=_pending(resolution), origins=resolution.origins(), **ordered)
     return _tree(resolution), report
 
 
 def _tree(resolution: Resolution) -> LabelTree:
-    """The tree of all leaves, with what is known of each."""
-    proposal, rows = resolution.proposal, []
+    """The tree of all labels, with what is known of each."""
+    proposal, levels = resolution.proposal, resolution.levels
+    chain_of: dict[str, tuple[str, ...]] = {}
+    rows: list[tuple[str, ...]] = []
     info: dict[Node, NodeInfo] = {}
-    leaf_level = "landmark" if proposal.landmarks else "type"
 
-    def add(leaf: str, slot: Slot, confidence: float, source: str, n_images: int | None) -> None:
-        category = resolution.final(resolution.home_of[slot])
-        rows.append((leaf, resolution.name_of[category], resolution.kind_of[category]))
+    def add(label: str, slot: Slot, confidence: float, source: str, n_images: int | None) -> None:
+        home = resolution.final(levels[1], resolution.place_of[slot])
+        if home not in chain_of:
+            chain_of[home] = _chain(resolution, home)
+        rows.append((label, *chain_of[home]))
         decided = slot in resolution.decided
         status = "reviewed" if decided else "pending" if confidence < PENDING_BELOW else "proposed"
-        info[Node(leaf_level, leaf)] = NodeInfo(
+        info[Node(levels[0], label)] = NodeInfo(
             n_images, 1.0 if decided else confidence, "human" if decided else source, status
         )
 
-    for landmark in proposal.landmarks:
-        landmark_slot = ("landmark", label_key(landmark.name))
-        slot = (
-            landmark_slot
-            if landmark_slot in resolution.home_of or landmark.type is None
-            else ("type", label_key(landmark.type))
-        )
-        add(landmark.name, slot, landmark.confidence, landmark.source, landmark.n_images)
-    if not proposal.landmarks:
-        for entry in proposal.types:
-            add(entry.text, ("type", label_key(entry.text)), entry.confidence, entry.source, None)
-    levels = (leaf_level, "category", "kind")
+    for entry in proposal.labels:
+        slot = resolution.slot_of(entry)
+        add(entry.label, slot, entry.confidence, entry.source, entry.n_images)
+    if not proposal.labels:
+        for type_ in proposal.types:
+            add(type_.text, (TYPE, label_key(type_.text)), type_.confidence, type_.source, None)
     tree = LabelTree.from_table(pd.DataFrame(rows, columns=list(levels)), levels).with_info(info)
-    present = set(tree.at_level("category"))
-    return tree.in_order({"category": [name for name in resolution.categories() if name in present]})
+    origins = resolution.origins()
+    present = {level: set(tree.at_level(level)) for level in levels[1:]}
+    return tree.in_order({level: [n for n in origins[level] if n in present[level]] for level in levels[1:]})
+
+
+def _chain(resolution: Resolution, home: str) -> tuple[str, ...]:
+    """Names of a group on the first level and of those above it."""
+    names, key = [], home
+    for level in resolution.levels[1:]:
+        names.append(resolution.name_of[level, key])
+        if level != resolution.levels[-1]:
+            key = resolution.final(resolution.above(level), resolution.place_of[level, key])
+    return tuple(names)
 
 
 def _pending(resolution: Resolution) -> tuple[PendingItem, ...]:
     """Undecided items below `PENDING_BELOW`, most weight in doubt first."""
     pending: list[PendingItem] = []
     items: list[tuple[str, str, float, float]] = [
-        ("type", entry.text, entry.confidence, entry.weight) for entry in resolution.proposal.types
+        (TYPE, entry.text, entry.confidence, entry.weight) for entry in resolution.proposal.types
     ]
     items += [
-        ("landmark", entry.name, entry.confidence, float(entry.n_images))
-        for entry in resolution.proposal.landmarks
+        (resolution.levels[0], entry.label, entry.confidence, float(entry.n_images))
+        for entry in resolution.proposal.labels
         if entry.type is None
     ]
     for level, label, confidence, weight in items:
         slot = (level, label_key(label))
         if slot not in resolution.decided and confidence < PENDING_BELOW:
-            category = resolution.category_of(slot)
-            pending.append(PendingItem(level, label, category, confidence, weight))
+            pending.append(PendingItem(level, label, resolution.group_of(slot), confidence, weight))
     return tuple(sorted(pending, key=lambda p: (-p.weight * (1 - p.confidence), p.level, p.label)))

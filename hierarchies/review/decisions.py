@@ -3,17 +3,23 @@
     {"act": "move", "level": "type", "label": "keep", "to": "castle", "author": "ada", "date":
     "2026-03-01T10:00:00Z"}
 
-| act    | level            | label       | to            | also                                   |
-|--------|------------------|-------------|---------------|----------------------------------------|
-| accept | type, landmark   | the thing   | its category  |                                        |
-| accept | category         | a category  | its kind      |                                        |
-| move   | type, landmark   | the thing   | a category    | `kind`: make the category if it is new |
-| move   | category         | a category  | a kind        |                                        |
-| assign | landmark         | one without a type | a category | `kind` as for move                 |
-| rename | category         | a category  | its new name  |                                        |
-| merge  | category         | a category  | the one it joins |                                     |
-| split  | category         | a category  | a new category | `members` (types), `kind`             |
-| undo   |                  |             |               | `of`: id of the decision               |
+`level` is where `label`, or each of `members`, stands: the level of the labels, that of a group, or `type` where types
+place the labels. `to` is on the level above, but for the acts on a group itself.
+
+| act          | what it says                                       | to                                  |
+|--------------|----------------------------------------------------|-------------------------------------|
+| accept       | they rightly stand there                           | their group                         |
+| move         | they belong there                                  | a group, which `kind` or `new` make |
+| assign       | as move, for a label without a type among typed    | as for move                         |
+| exclude      | they do not belong there, wherever else            | a group                             |
+| rename       | a group gets another name                          | its new name                        |
+| merge        | a group is one with another                        | the one that it joins               |
+| split        | `members`, of the level below, leave a group       | a group, as for move                |
+| add_level    | a level above `level`, a group for each below it   | its name                            |
+| remove_level | the groups of `level` go, all below gets their parents |                                 |
+| undo         | takes back the decision `of`                       |                                     |
+
+A group that an act makes stands under `kind`, a group of the level above it; `new` makes one on the coarsest level.
 """
 
 import hashlib
@@ -32,19 +38,12 @@ from cairnhub.core.parse import FORBID, parse_json, read_text, typed
 from cairnhub.core.text import label_key
 from cairnhub.hierarchies.label_tree.label_rules import check_names
 
-Act = Literal["rename", "move", "merge", "split", "assign", "accept", "undo"]
-Level = Literal["", "type", "landmark", "category"]
+Act = Literal[
+    "rename", "move", "merge", "split", "assign", "accept", "exclude", "add_level", "remove_level", "undo"
+]
 _LOCK_TIMEOUT_S = 10.0  # a line is written in milliseconds
 _MERGE_MARKS = ("<<<<<<<", "=======", ">>>>>>>")
-_LEVELS_OF: dict[str, tuple[str, ...]] = {
-    "rename": ("category",),
-    "merge": ("category",),
-    "split": ("category",),
-    "assign": ("landmark",),
-    "move": ("type", "landmark", "category"),
-    "accept": ("type", "landmark", "category"),
-    "undo": ("",),
-}
+_PLACES = ("move", "assign", "accept", "exclude")  # acts on one thing or on several
 
 
 @dataclass(frozen=True)
@@ -53,11 +52,12 @@ class Decision:
 
     Attributes:
         act: what is done; see the table of this module.
-        level: where `label` stands.
-        label: the text of the type, landmark or category it is about.
-        to: category, kind or new name.
-        kind: of a category that this decision makes.
-        members: types that a split takes out.
+        level: where `label` and `members` stand; for a split, where the group stands.
+        label: the label, type or group it is about.
+        to: a group or a new name.
+        kind: the parent of a group that this decision makes.
+        members: several things, in place of `label`; or what a split takes out.
+        new: whether `to` is made on the coarsest level, where a group has no parent.
         of: id of the decision that an undo takes back.
         author: who decided.
         date: when, ISO 8601.
@@ -68,7 +68,7 @@ class Decision:
     __pydantic_config__ = FORBID
 
     act: Act
-    level: Level = ""
+    level: str = ""
     label: str = ""
     to: str = ""
     kind: str = ""
@@ -78,20 +78,34 @@ class Decision:
     date: str = ""
     reason: str = ""
     seen: str = ""
+    new: bool = False
 
     def __post_init__(self) -> None:
         if self.act not in get_args(Act):
             raise BadInput(f"unknown act {self.act!r}; the acts are {', '.join(get_args(Act))}")
         for text in filter(None, (self.label, self.to, self.kind, *self.members)):
             check_names([text], self.level)
-        if self.level not in _LEVELS_OF[self.act]:
-            raise BadInput(
-                f"{self.act} needs level {' or '.join(map(repr, _LEVELS_OF[self.act]))}, not {self.level!r}"
-            )
-        needed = ("of",) if self.act == "undo" else ("label", "to")
-        for field in (*needed, *(("members",) if self.act == "split" else ())):
+        for field in self._needed():
             if not getattr(self, field):
                 raise BadInput(f"{self.act} needs {field!r}")
+        if self.act in _PLACES and self.label and self.members:
+            raise BadInput(f"{self.act} is about 'label' or about 'members', not both")
+
+    def _needed(self) -> tuple[str, ...]:
+        if self.act == "undo":
+            return ("of",)
+        if self.act == "remove_level":
+            return ("level",)
+        if self.act == "add_level":
+            return ("level", "to")
+        if self.act in _PLACES:
+            return ("level", "members" if self.members else "label", "to")
+        return ("level", "label", "to", *(("members",) if self.act == "split" else ()))
+
+    @property
+    def things(self) -> tuple[str, ...]:
+        """What a move, an assign, an accept or an exclude is about."""
+        return self.members or (self.label,)
 
     @cached_property
     def id(self) -> str:

@@ -1,4 +1,4 @@
-"""Why an item was proposed where it is: similar types, similar categories, facts."""
+"""Why something was proposed where it is: what is like it, facts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from cairnhub.core.text import label_key
 from cairnhub.hierarchies.proposal.concepts import load_concepts
 from cairnhub.hierarchies.proposal.propose import Anchors, anchors, text_to_embed
 from cairnhub.hierarchies.proposal.text_vectors import Embedder, FloatArray
+from cairnhub.hierarchies.proposal.tree_proposal import TYPE
 from cairnhub.hierarchies.review.queue import Question
 from cairnhub.hierarchies.review.state import ReviewState
 
@@ -18,18 +19,18 @@ _N_NEAREST = 5
 
 @dataclass(frozen=True)
 class SimilarItem:
-    """A type or a category that is like the item in question.
+    """A type, label or group that is like the item in question.
 
     Attributes:
-        name: the type or category.
-        similarity: cosine with the type; for a category the mean of those with its center and its nearest text.
-            None where no embeddings are at hand.
-        category: where a type stands now; empty for a category.
+        name: the type, label or group.
+        similarity: cosine; for a group the mean of those with its center and its nearest text. None where no
+            embeddings are at hand.
+        group: where a type or label stands now; empty for a group.
     """
 
     name: str
     similarity: float | None
-    category: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -37,13 +38,13 @@ class Reasons:
     """What speaks for and against a place.
 
     Attributes:
-        types: the nearest other types.
-        categories: the nearest everyday categories, in the tree or not.
+        alike: the nearest other types or labels.
+        groups: the nearest everyday groups, in the tree or not.
         facts: what was mined or what the words say.
     """
 
-    types: tuple[SimilarItem, ...]
-    categories: tuple[SimilarItem, ...]
+    alike: tuple[SimilarItem, ...]
+    groups: tuple[SimilarItem, ...]
     facts: tuple[str, ...]
 
 
@@ -64,25 +65,33 @@ class Reasoner:
 
     def of(self, question: Question, state: ReviewState) -> Reasons:
         """Reasons for the place of what is asked."""
-        if question.level == "landmark":
-            return Reasons((), (), self._landmark_facts(question))
-        if question.level == "category":
-            concept = load_concepts().by_name.get(label_key(question.label))
+        proposal = state.layout.proposal
+        if question.level in state.levels[1:]:
+            concept = load_concepts().by_name.get(label_key(question.label)) if proposal.types else None
             return Reasons((), (), (concept.description,) if concept else ())
-        return Reasons(
-            self._types(question, state), self._categories(question.label), self._type_facts(question)
+        if question.level == TYPE and proposal.types:
+            return Reasons(
+                self._types(question, state), self._groups(question.label), self._type_facts(question)
+            )
+        entry = proposal.labels[state.layout.label_of[label_key(question.label)]]
+        alike = tuple(
+            SimilarItem(name, likeness, state.resolution.group_of((question.level, label_key(name))))
+            for name, likeness in zip(entry.neighbours[:_N_NEAREST], entry.likeness, strict=False)
         )
+        meant = (f"taken for: {entry.meaning}",) if entry.meaning else ()
+        named = self._name_facts(question) if entry.type is not None or entry.source == "assigned" else ()
+        return Reasons(alike, (), meant or named)
 
     def _types(self, question: Question, state: ReviewState) -> tuple[SimilarItem, ...]:
         def similar(text: str, similarity: float | None) -> SimilarItem:
-            return SimilarItem(text, similarity, state.resolution.category_of(("type", label_key(text))))
+            return SimilarItem(text, similarity, state.resolution.group_of((TYPE, label_key(text))))
 
         if self._embedder is None:
             return tuple(similar(text, None) for text in question.neighbours)
         texts = [entry.text for entry in state.layout.proposal.types]
         if self._vectors is None:
             self._vectors = self._embedder.encode([text_to_embed(text) for text in texts])
-        row = state.layout.row_of["type", label_key(question.label)]
+        row = state.layout.row_of[TYPE, label_key(question.label)]
         cosines = self._vectors @ self._vectors[row]
         cosines[row] = -np.inf
         nearest = np.argsort(-cosines, kind="stable")[: min(_N_NEAREST, len(texts) - 1)]
@@ -92,7 +101,7 @@ class Reasoner:
     def _anchors(self) -> Anchors | None:
         return anchors(load_concepts(), self._embedder) if self._embedder else None
 
-    def _categories(self, text: str) -> tuple[SimilarItem, ...]:
+    def _groups(self, text: str) -> tuple[SimilarItem, ...]:
         if self._embedder is None or self._anchors is None:
             return ()
         vector = np.asarray(self._embedder.encode([text_to_embed(text)]), dtype=np.float64)
@@ -105,7 +114,7 @@ class Reasoner:
         return tuple(f"subclass of {label}" for label in chain)
 
     @staticmethod
-    def _landmark_facts(question: Question) -> tuple[str, ...]:
+    def _name_facts(question: Question) -> tuple[str, ...]:
         votes = load_concepts().of_name(question.label)
         ranked = sorted(votes.items(), key=lambda vote: (-vote[1], vote[0]))[:_N_NEAREST]
-        return tuple(f"words of its name say {category} ({strength:.1f})" for category, strength in ranked)
+        return tuple(f"words of its name say {group} ({strength:.1f})" for group, strength in ranked)

@@ -1,11 +1,11 @@
-"""What a decision would change, before it is saved: images and labels, category by category."""
+"""What a decision would change, before it is saved: images and labels, group by group."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from cairnhub.hierarchies.review.decisions import Decision
-from cairnhub.hierarchies.review.resolution import Outcome
+from cairnhub.hierarchies.review.outcomes import How, Outcome
 from cairnhub.hierarchies.review.state import ReviewState
 
 _N_EXAMPLES = 5
@@ -13,16 +13,16 @@ _N_EXAMPLES = 5
 
 @dataclass(frozen=True)
 class Holding:
-    """What a category holds: its kind, landmarks (or types) and images."""
+    """What a group holds, and the groups above it, nearest first."""
 
-    kind: str
-    n_leaves: int
+    path: tuple[str, ...]
+    n_labels: int
     n_images: int
 
 
 @dataclass(frozen=True)
-class CategoryChange:
-    """A category before and after; None where it is not in the tree."""
+class GroupChange:
+    """A group of the first level before and after; None where it is not in the tree."""
 
     name: str
     before: Holding | None
@@ -31,10 +31,10 @@ class CategoryChange:
 
 @dataclass(frozen=True)
 class LevelChange:
-    """How many landmarks and images get another label on a level."""
+    """How many labels and images get another group on a level."""
 
     level: str
-    n_leaves: int
+    n_labels: int
     n_images: int
 
 
@@ -43,38 +43,41 @@ class Effect:
     """What a decision would do.
 
     Attributes:
-        levels: `category` and `kind`.
-        categories: those that change, largest first.
-        examples: some of the landmarks that get another label.
+        levels: those of groups, fine to coarse, as they are after.
+        groups: of the first level, those that change, largest first.
+        examples: some of the labels that get another group.
         refused: why it cannot be saved; empty if it can.
         stale: earlier decisions that would no longer match.
     """
 
     levels: tuple[LevelChange, ...]
-    categories: tuple[CategoryChange, ...]
+    groups: tuple[GroupChange, ...]
     examples: tuple[str, ...]
     refused: str
     stale: tuple[Decision, ...]
 
 
 def effect_of(decision: Decision, before: ReviewState, after: ReviewState) -> Effect:
-    """Compare where items stand without and with a decision."""
-    levels, moved = [], np.zeros(len(before.of_leaf), dtype=bool)
-    for level, old, new in (
-        ("category", before.names, after.names),
-        ("kind", before.kinds, after.kinds),
-    ):
-        number = {name: i for i, name in enumerate(dict.fromkeys((*old, *new)))}
-        was = np.array([number[name] for name in old], np.int64)[before.of_leaf]
-        now = np.array([number[name] for name in new], np.int64)[after.of_leaf]
-        changed = was != now
+    """Compare where labels stand without and with a decision."""
+    levels, moved = [], np.zeros(len(before.of_label), dtype=bool)
+    for new in after.groups:
+        if new.level in before.levels:
+            old = before.groups_of(new.level)
+            number = {name: i for i, name in enumerate(dict.fromkeys((*old.names, *new.names)))}
+            was = np.array([number[name] for name in old.names], np.int64)[
+                before.of_label_by_level[new.level]
+            ]
+            now = np.array([number[name] for name in new.names], np.int64)[after.of_label_by_level[new.level]]
+            changed = was != now
+        else:
+            changed = np.ones(len(moved), dtype=bool)
         moved |= changed
         n_images = int(before.layout.images[changed].sum())
-        levels.append(LevelChange(level, int(changed.sum()), n_images))
-    examples = tuple(before.layout.leaves[leaf] for leaf in np.flatnonzero(moved)[:_N_EXAMPLES])
+        levels.append(LevelChange(new.level, int(changed.sum()), n_images))
+    examples = tuple(before.layout.labels[label] for label in np.flatnonzero(moved)[:_N_EXAMPLES])
     return Effect(
         tuple(levels),
-        _category_changes(before, after),
+        _group_changes(before, after),
         examples,
         refusal(decision, before, after),
         tuple(outcome.decision for outcome in _new(before, after, "stale") if outcome.decision != decision),
@@ -94,16 +97,16 @@ def refusal(decision: Decision, before: ReviewState, after: ReviewState) -> str:
     return "\n".join([clashes[0].why, *beside, *(["take that back first"] if beside else [])])
 
 
-def _new(before: ReviewState, after: ReviewState, how: str) -> list[Outcome]:
+def _new(before: ReviewState, after: ReviewState, how: How) -> list[Outcome]:
     """Decisions that end so only after."""
     known = {outcome.decision.id for outcome in before.resolution.outcomes[how]}
     return [outcome for outcome in after.resolution.outcomes[how] if outcome.decision.id not in known]
 
 
-def _category_changes(before: ReviewState, after: ReviewState) -> tuple[CategoryChange, ...]:
+def _group_changes(before: ReviewState, after: ReviewState) -> tuple[GroupChange, ...]:
     old, new = holdings(before), holdings(after)
     changes = [
-        CategoryChange(name, old.get(name), new.get(name))
+        GroupChange(name, old.get(name), new.get(name))
         for name in old | new
         if old.get(name) != new.get(name)
     ]
@@ -112,6 +115,13 @@ def _category_changes(before: ReviewState, after: ReviewState) -> tuple[Category
 
 
 def holdings(state: ReviewState) -> dict[str, Holding]:
-    """Every category that holds a landmark."""
-    counts = zip(state.names, state.kinds, state.n_leaves.tolist(), state.n_images.tolist(), strict=True)
-    return {name: Holding(kind, leaves, images) for name, kind, leaves, images in counts if leaves}
+    """Every group of the first level that holds a label."""
+    first = state.groups[0]
+    counts = zip(
+        first.names, state.n_labels(first.level).tolist(), state.n_images(first.level).tolist(), strict=True
+    )
+    return {
+        name: Holding(state.path(first.level, code), labels, images)
+        for code, (name, labels, images) in enumerate(counts)
+        if labels
+    }

@@ -7,35 +7,36 @@ import numpy as np
 
 from cairnhub.core.errors import NotFound
 from cairnhub.core.text import label_key, quoted
-from cairnhub.hierarchies.proposal.kinds import HUMAN_MADE, NATURAL
-from cairnhub.hierarchies.proposal.proposal import LandmarkEntry, Proposal, TypeEntry
-from cairnhub.hierarchies.review.decisions import Decision, Level, seen_fingerprint
+from cairnhub.hierarchies.proposal.tree_proposal import TYPE, LabelEntry, TreeProposal, TypeEntry
+from cairnhub.hierarchies.review.decisions import Decision, seen_fingerprint
 from cairnhub.hierarchies.review.state import Layout, ReviewItem, ReviewState
 
 _N_EXAMPLES = 5
-_SURE = 0.95  # of the kind of a category that a person named
+_N_NEIGHBOURS = 3
+_FEW = 9  # groups above that are all suggested, one per key
+_SURE = 0.95  # of the parent of a group that a person made
 
 
 @dataclass(frozen=True)
 class Question:
-    """One item to decide: is this label rightly in this category (or this category in this kind)?
+    """One thing to decide: does this label, type or group rightly stand in this group of the level above?
 
     Attributes:
-        level: `type`, `landmark` or `category`.
-        label: the type, landmark or category.
-        category: where it stands now: a category, or for a category its kind.
-        suggestions: other places to put it, likeliest first.
+        level: where it stands, or `type`.
+        label: the label, type or group.
+        group: the group in which it stands now.
+        suggestions: other groups to put it into, likeliest first.
         confidence: 0..1 that it stands rightly.
         why: what decided.
-        neighbours: similar types.
-        examples: landmarks of the type or category.
-        weight: images (or landmarks) that hang on it.
+        neighbours: similar types or labels.
+        examples: labels of the type or group.
+        weight: images (or labels) that hang on it.
         seen: fingerprint of what this question shows.
     """
 
-    level: Level
+    level: str
     label: str
-    category: str
+    group: str
     suggestions: tuple[str, ...]
     confidence: float
     why: str
@@ -45,8 +46,8 @@ class Question:
     seen: str
 
 
-def queue(proposal: Proposal, decisions: Iterable[Decision]) -> list[Question]:
-    """Undecided types, landmarks without a type and categories' kinds, most weight in doubt first.
+def queue(proposal: TreeProposal, decisions: Iterable[Decision]) -> list[Question]:
+    """Undecided types, labels without a type and groups, most weight in doubt first.
 
     Args:
         proposal: what the machine proposes.
@@ -57,119 +58,141 @@ def queue(proposal: Proposal, decisions: Iterable[Decision]) -> list[Question]:
 
 
 def waiting(state: ReviewState) -> list[ReviewItem]:
-    """Undecided items and categories in the order to ask about them."""
+    """Undecided items and groups in the order to ask about them."""
     settled = {
         (level, label_key(label))
         for decision in state.resolution.standing
-        for level, label in settles(decision)
+        for level, label in settles(state, decision)
     }
     undecided = [item for item in state.layout.ranked if (item.level, item.key) not in settled]
-    sure = {label_key(entry.name): entry.confidence for entry in state.layout.proposal.categories}
-    for name, weight in zip(state.names, _weights(state), strict=True):
-        key = label_key(name)
-        if weight is not None and ("category", key) not in settled:
-            confidence = sure.get(key, _SURE)
-            undecided.append(
-                ReviewItem(-weight * (1 - confidence), "category", name, key, weight, confidence, -1)
-            )
+    for groups in state.groups[:-1]:
+        sure = _confidence(state, groups.level)
+        for name, weight in zip(groups.names, _weights(state, groups.level), strict=True):
+            key = label_key(name)
+            if weight is not None and (groups.level, key) not in settled:
+                confidence = sure.get(key, _SURE)
+                rank = -weight * (1 - confidence)
+                undecided.append(ReviewItem(rank, groups.level, name, key, weight, confidence, -1))
     return sorted(undecided)
 
 
 def ask(state: ReviewState, level: str, label: str) -> Question:
-    """The question about a type, a landmark or a category, decided already or not.
+    """The question about a label, a type or a group below the coarsest level, decided already or not.
 
     Raises:
-        CairnError: there is none of that name.
+        NotFound: there is none of that name.
     """
     key, proposal = label_key(label), state.layout.proposal
-    if level == "category" and key in state.code_of:
-        return _of_category(state, state.code_of[key])
-    if level == "type" and ("type", key) in state.layout.row_of:
-        return _of_type(state, proposal.types[state.layout.row_of["type", key]])
-    if level == "landmark" and proposal.landmarks and key in state.layout.leaf_of:
-        return _of_landmark(state, proposal.landmarks[state.layout.leaf_of[key]])
+    if level in state.levels[1:]:
+        groups = state.groups_of(level)
+        if key in groups.code_of:
+            return _of_group(state, level, groups.code_of[key])
+    elif (level, key) in state.layout.row_of and level == TYPE and proposal.types:
+        return _of_type(state, proposal.types[state.layout.row_of[TYPE, key]])
+    elif level == state.levels[0] and key in proposal.label_keys:
+        return _of_label(state, proposal.labels[state.layout.label_of[key]])
     raise NotFound(f"there is no {level} {quoted([label])} (any more)")
 
 
-def settles(decision: Decision) -> list[tuple[str, str]]:
-    """Items, by level and label, that need not be asked about after a decision."""
-    if decision.act == "split":
-        return [("type", member) for member in decision.members]
-    return [] if decision.act in ("rename", "merge") else [(decision.level, decision.label)]
+def settles(state: ReviewState, decision: Decision) -> list[tuple[str, str]]:
+    """Things, by level and label, that need not be asked about after a decision."""
+    if decision.act == "split" and decision.level in state.levels[1:]:
+        return [
+            (below, member) for below in state.resolution.below(decision.level) for member in decision.members
+        ]
+    if decision.act in ("accept", "move", "assign"):
+        return [(decision.level, thing) for thing in decision.things]
+    return []
 
 
 def _of_type(state: ReviewState, entry: TypeEntry) -> Question:
-    category = state.resolution.category_of(("type", label_key(entry.text)))
-    near = [state.resolution.category_of(("type", label_key(text))) for text in entry.neighbours]
-    leaves = landmarks_of(state, "type", entry.text)[:_N_EXAMPLES] if state.layout.proposal.landmarks else []
+    group = state.resolution.group_of((TYPE, label_key(entry.text)))
+    near = [state.resolution.group_of((TYPE, label_key(text))) for text in entry.neighbours]
+    labels = labels_of(state, TYPE, entry.text)[:_N_EXAMPLES] if state.layout.proposal.labels else []
     return Question(
-        level="type",
+        level=TYPE,
         label=entry.text,
-        category=category,
-        suggestions=_others(category, [entry.second, *near]),
+        group=group,
+        suggestions=_others(group, [entry.second, *near]),
         confidence=entry.confidence,
         why=entry.why,
         neighbours=entry.neighbours,
-        examples=tuple(state.layout.leaves[leaf] for leaf in leaves),
+        examples=tuple(state.layout.labels[label] for label in labels),
         weight=entry.weight,
-        seen=seen_fingerprint(entry.text, category, *entry.neighbours),
+        seen=seen_fingerprint(entry.text, group, *entry.neighbours),
     )
 
 
-def _of_landmark(state: ReviewState, entry: LandmarkEntry) -> Question:
-    """About a landmark; one with a type is asked about only on demand."""
-    category = state.names[state.of_leaf[state.layout.leaf_of[label_key(entry.name)]]]
-    of_type = ask(state, "type", entry.type) if entry.type is not None else None
-    near = [of_type.category, *of_type.suggestions] if of_type else [entry.second]
+def _of_label(state: ReviewState, entry: LabelEntry) -> Question:
+    """About a label; one with a type is asked about only on demand."""
+    first, finest = state.groups[0], state.levels[0]
+    group = first.names[state.of_label[state.layout.label_of[label_key(entry.label)]]]
+    of_type = ask(state, TYPE, entry.type) if entry.type is not None else None
+    if of_type:
+        near = [of_type.group, *of_type.suggestions]
+    else:
+        near = [entry.second, *(state.resolution.group_of((finest, label_key(n))) for n in entry.neighbours)]
+    shown = entry.neighbours[:_N_NEIGHBOURS]
     return Question(
-        level="landmark",
-        label=entry.name,
-        category=category,
-        suggestions=_others(category, near),
+        level=finest,
+        label=entry.label,
+        group=group,
+        suggestions=_others(group, near),
         confidence=entry.confidence,
-        why=f"its type, {of_type.label}" if of_type else "its name",
-        neighbours=(),
+        why=f"its type, {of_type.label}" if of_type else entry.why or "its name",
+        neighbours=shown,
         examples=(),
         weight=float(entry.n_images),
-        seen=seen_fingerprint(entry.name, category),
+        seen=seen_fingerprint(entry.label, group, *shown),
     )
 
 
-def _of_category(state: ReviewState, code: int) -> Question:
-    """Whether a category has the right kind."""
-    name, kind = state.names[code], state.kinds[code]
-    sure = {label_key(entry.name): entry.confidence for entry in state.layout.proposal.categories}
-    members = state.items_in(code)[:_N_EXAMPLES]
+def _of_group(state: ReviewState, level: str, code: int) -> Question:
+    """Whether a group has the right parent; on the coarsest level there is nothing to ask."""
+    name = state.groups_of(level).names[code]
+    above = state.resolution.above(level) if level != state.levels[-1] else ""
+    parent = state.path(level, code)[0] if above else ""
+    others = sorted(state.groups_of(above).names) if above else []
     return Question(
-        level="category",
+        level=level,
         label=name,
-        category=kind,
-        suggestions=_others(kind, [NATURAL, HUMAN_MADE]),
-        confidence=sure.get(label_key(name), _SURE),
+        group=parent,
+        suggestions=_others(parent, others) if len(others) <= _FEW else (),
+        confidence=_confidence(state, level).get(label_key(name), _SURE),
         why="its members",
         neighbours=(),
-        examples=tuple(state.layout.items[row].label for row in members),
-        weight=_weights(state)[code] or 0.0,
-        seen=seen_fingerprint(name, kind),
+        examples=state.children(level, code)[:_N_EXAMPLES],
+        weight=_weights(state, level)[code] or 0.0,
+        seen=seen_fingerprint(name, parent),
     )
 
 
-def landmarks_of(state: ReviewState, level: str, label: str) -> list[int]:
-    """Leaves of a type, wherever they stand, of a category, or the one landmark itself; in the tree's order."""
+def labels_of(state: ReviewState, level: str, label: str) -> list[int]:
+    """Rows of the labels of a type, wherever they stand, of a group, or the one label itself; in the tree's order."""
     key, layout = label_key(label), state.layout
-    if level == "landmark":
-        return [layout.leaf_of[key]]
-    if level == "type":
-        return np.flatnonzero(layout.item_of == layout.row_of["type", key]).tolist()
-    return np.flatnonzero(state.of_leaf == state.code_of[key]).tolist()
+    if level in state.levels[1:]:
+        code = state.groups_of(level).code_of[key]
+        return np.flatnonzero(state.of_label_by_level[level] == code).tolist()
+    if (level, key) in layout.row_of and level == TYPE and layout.proposal.types:
+        return np.flatnonzero(layout.item_of == layout.row_of[TYPE, key]).tolist()
+    return [layout.label_of[key]]
 
 
-def _weights(state: ReviewState) -> list[float | None]:
-    """Weight of the items in each category; None where there are none."""
-    n_items = np.bincount(state.of_item, minlength=len(state.names)).tolist()
-    sums = np.bincount(state.of_item, state.layout.weights, minlength=len(state.names)).tolist()
+def _confidence(state: ReviewState, level: str) -> dict[str, float]:
+    """How sure the machine is of the parent of each group that it proposed."""
+    return {label_key(group.name): group.confidence for group in state.layout.proposal.of_level(level)}
+
+
+def _weights(state: ReviewState, level: str) -> list[float | None]:
+    """Weight of the items in each group of a level; None where there are none."""
+    places = state.of_item
+    for groups in state.groups[: state.levels.index(level) - 1]:
+        places = groups.parents[places]
+    n_groups = len(state.groups_of(level).names)
+    n_items = np.bincount(places, minlength=n_groups).tolist()
+    sums = np.bincount(places, state.layout.weights, minlength=n_groups).tolist()
     return [total if n else None for total, n in zip(sums, n_items, strict=True)]
 
 
-def _others(category: str, names: list[str]) -> tuple[str, ...]:
-    return tuple(name for name in dict.fromkeys(names) if name and name != category)
+def _others(group: str, names: list[str]) -> tuple[str, ...]:
+    return tuple(name for name in dict.fromkeys(names) if name and name != group)

@@ -1,115 +1,158 @@
-"""Where everything stands once decisions are applied: renames and merges of categories, then types and landmarks."""
+"""Where everything stands once decisions are applied: levels, then groups from the coarsest level down, then labels."""
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cairnhub.core.text import label_key
-from cairnhub.hierarchies.proposal.kinds import HUMAN_MADE, NATURAL
-from cairnhub.hierarchies.proposal.proposal import Proposal
+from cairnhub.hierarchies.proposal.tree_proposal import TYPE, LabelEntry, TreeProposal
 from cairnhub.hierarchies.review.decisions import Decision
+from cairnhub.hierarchies.review.group_decisions import create_groups, join_groups
+from cairnhub.hierarchies.review.levels import Levels, change_levels
+from cairnhub.hierarchies.review.outcomes import Outcomes
+from cairnhub.hierarchies.review.spreading import spread
 
 Slot = tuple[str, str]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A decision and why it ended as it did."""
-
-    decision: Decision
-    why: str = ""
+"""A level and the key of a name on it."""
+JOINS = ("rename", "merge")
+PLACINGS = ("move", "assign", "accept")
 
 
 @dataclass
 class Resolution:
-    """Where each item stands once decisions are applied; items and categories go by their keys.
+    """Where each thing stands once decisions are applied; things go by their slots.
 
     Attributes:
         proposal: what the decisions are about.
-        name_of: display name per category.
-        kind_of: kind per category.
-        kinds: spelling of each kind that there is.
-        home_of: category per item, before renames and merges.
-        goes_to: the category that a renamed or merged one became.
-        renamed_from: the category that had another name before.
-        decided: items that a person has placed.
+        levels: fine to coarse; the first is that of the labels.
+        name_of: display name per group.
+        place_of: key of the group above, before renames and merges, per group of all levels but the coarsest, per type,
+            and per label with a place of its own.
+        goes_to: the key that a renamed or merged group became.
+        renamed_from: the key of the group that had another name before.
+        decided: labels, types and groups that a person has placed.
+        barred: keys of the groups where a label or type does not belong, and who says so.
+        followed: labels that decisions about their like have moved.
         standing: distinct decisions that no standing undo takes back.
-        outcomes: decisions by how they ended.
+        outcomes: how each decision ended.
     """
 
-    proposal: Proposal
-    name_of: dict[str, str]
-    kind_of: dict[str, str]
-    kinds: dict[str, str]
-    home_of: dict[Slot, str]
-    goes_to: dict[str, str] = field(default_factory=dict)
-    renamed_from: dict[str, str] = field(default_factory=dict)
+    proposal: TreeProposal
+    levels: tuple[str, ...]
+    name_of: dict[Slot, str]
+    place_of: dict[Slot, str]
+    goes_to: dict[Slot, str] = field(default_factory=dict)
+    renamed_from: dict[Slot, str] = field(default_factory=dict)
     decided: set[Slot] = field(default_factory=set)
+    barred: dict[Slot, dict[str, list[Decision]]] = field(default_factory=dict)
+    followed: set[Slot] = field(default_factory=set)
     standing: Sequence[Decision] = ()
-    outcomes: dict[str, list[Outcome]] = field(
-        default_factory=lambda: {name: [] for name in ("applied", "no_op", "stale", "conflicting")}
-    )
+    outcomes: Outcomes = field(default_factory=Outcomes)
 
-    def note(self, how: str, decision: Decision, why: str = "") -> None:
-        """Record how a decision ended."""
-        self.outcomes[how].append(Outcome(decision, why))
+    @property
+    def item_levels(self) -> tuple[str, ...]:
+        """Levels of what has a place on the first level of groups."""
+        return tuple(dict.fromkeys((TYPE, self.levels[0]))) if self.proposal.types else self.levels[:1]
 
-    def category_of(self, slot: Slot) -> str:
-        """Name of the category in which a (level, key) stands."""
-        return self.name_of[self.final(self.home_of[slot])]
+    def slot_of(self, entry: LabelEntry) -> Slot:
+        """The slot that places a label: its own, or that of its type."""
+        slot = self.levels[0], label_key(entry.label)
+        return slot if slot in self.place_of or entry.type is None else (TYPE, label_key(entry.type))
 
-    def categories(self) -> dict[str, str]:
-        """Names of the categories as they end -> what no rename changes: the proposal's name, or the key of a new one.
+    def is_item(self, slot: Slot) -> bool:
+        """Whether a person may place it: a type, or any label."""
+        of_label = slot[0] == self.levels[0] and slot[1] in self.proposal.label_keys
+        return of_label or (slot[0] in self.item_levels and slot in self.place_of)
+
+    def final(self, level: str, key: str) -> str:
+        """Where a group ends up after renames and merges (which hold no cycle)."""
+        while (level, key) in self.goes_to:
+            key = self.goes_to[level, key]
+        return key
+
+    def meant(self, level: str, name: str) -> str:
+        """Key of the group that a decision means: one of that name in the proposal, else one renamed to it."""
+        key = label_key(name)
+        renamed = f"\0{key}"
+        return renamed if (level, renamed) in self.name_of and (level, key) not in self.name_of else key
+
+    def slot(self, level: str, name: str) -> Slot:
+        """The slot of what a decision calls so; that of a group as it ends."""
+        if level in self.levels[1:]:
+            return level, self.final(level, self.meant(level, name))
+        return level, label_key(name)
+
+    def above(self, level: str) -> str:
+        """The level above one that is not the coarsest; above the types stands the first level of groups."""
+        return self.levels[1] if level in self.item_levels else self.levels[self.levels.index(level) + 1]
+
+    def below(self, level: str) -> tuple[str, ...]:
+        """Where what stands directly in a group of a level comes from."""
+        place = self.levels.index(level)
+        return self.item_levels if place == 1 else self.levels[place - 1 : place]
+
+    def home(self, slot: Slot) -> str | None:
+        """Key of the group in which something stands, after renames and merges; None without a place."""
+        place = self.place_of.get(slot)
+        return None if place is None else self.final(self.above(slot[0]), place)
+
+    def group_of(self, slot: Slot) -> str:
+        """Name of the group, on the level above, in which a label, type or group stands."""
+        above = self.above(slot[0])
+        return self.name_of[above, self.final(above, self.place_of[slot])]
+
+    def origins(self) -> dict[str, dict[str, str]]:
+        """Per level of groups: names as they end -> what no rename changes, the proposal's or the key of a new one.
 
         Those of the proposal come first, by their names in it, then new ones by name.
         """
-        proposed = {label_key(entry.name): entry.name for entry in self.proposal.categories}
-        ends = dict.fromkeys(self.final(key) for key in self.name_of)
-        first = {key: self._first(key) for key in ends}
+        proposed = {(group.level, label_key(group.name)): group.name for group in self.proposal.groups}
+        origins: dict[str, dict[str, str]] = {level: {} for level in self.levels[1:]}
+        ends = dict.fromkeys((level, self.final(level, key)) for level, key in self.name_of)
+        first = {slot: (slot[0], self._first(*slot)) for slot in ends}
+        order = sorted(
+            ends,
+            key=lambda slot: (
+                first[slot] not in proposed,
+                proposed.get(first[slot], self.name_of[slot]),
+            ),
+        )
+        for slot in order:
+            origins[slot[0]][self.name_of[slot]] = proposed.get(first[slot], first[slot][1])
+        return origins
 
-        def place(category: str) -> tuple[bool, str]:
-            made = first[category]
-            return made not in proposed, proposed.get(made, self.name_of[made])
-
-        return {self.name_of[key]: proposed.get(first[key], first[key]) for key in sorted(ends, key=place)}
-
-    def _first(self, category: str) -> str:
-        """The category before all renames."""
-        while category in self.renamed_from:
-            category = self.renamed_from[category]
-        return category
-
-    def final(self, category: str) -> str:
-        """Where a category ends up after renames and merges (which hold no cycle)."""
-        while category in self.goes_to:
-            category = self.goes_to[category]
-        return category
+    def _first(self, level: str, key: str) -> str:
+        """The group before all renames."""
+        while (level, key) in self.renamed_from:
+            key = self.renamed_from[level, key]
+        return key
 
 
-def resolve(proposal: Proposal, decisions: Iterable[Decision]) -> Resolution:
-    """Settle where each item stands, without building the tree: quick even for 200,000 landmarks."""
-    resolution = _start(proposal)
-    resolution.standing = _standing_decisions(resolution, decisions)
-    standing = _create_categories(resolution, resolution.standing)
-    _join_categories(resolution, [d for d in standing if d.act in ("rename", "merge")])
-    _place_items(resolution, standing)
-    _set_kinds(resolution, [d for d in standing if d.level == "category" and d.act in ("move", "accept")])
+def resolve(proposal: TreeProposal, decisions: Iterable[Decision]) -> Resolution:
+    """Settle where everything stands, without building the tree: quick even for 200,000 labels."""
+    outcomes = Outcomes()
+    standing = _standing_decisions(outcomes, decisions)
+    levels = change_levels(
+        proposal, [d for d in standing if d.act in ("add_level", "remove_level")], outcomes
+    )
+    resolution = _start(proposal, levels, outcomes)
+    resolution.standing = standing
+    about = _by_target_level(resolution, standing)
+    for level in reversed(resolution.levels[1:]):
+        create_groups(resolution, level, about[level])
+        join_groups(resolution, level, [d for d in standing if d.act in JOINS and d.level == level])
+        if level != resolution.levels[-1]:
+            _place(resolution, level, about)
+    _exclude(resolution, [d for d in standing if d.act == "exclude"])
+    _place(resolution, resolution.levels[0], about)
+    spread(resolution)
     return resolution
 
 
-def _start(proposal: Proposal) -> Resolution:
-    keys = {entry.name: label_key(entry.name) for entry in proposal.categories}
-    kinds = [NATURAL, HUMAN_MADE, *(entry.kind for entry in proposal.categories)]
-    return Resolution(
-        proposal,
-        name_of={keys[entry.name]: entry.name for entry in proposal.categories},
-        kind_of={keys[entry.name]: entry.kind for entry in proposal.categories},
-        kinds={label_key(kind): kind for kind in kinds},
-        home_of=dict(proposal.homes),
-    )
+def _start(proposal: TreeProposal, levels: Levels, outcomes: Outcomes) -> Resolution:
+    return Resolution(proposal, levels.names, levels.name_of, levels.place_of, outcomes=outcomes)
 
 
-def _standing_decisions(resolution: Resolution, decisions: Iterable[Decision]) -> list[Decision]:
+def _standing_decisions(outcomes: Outcomes, decisions: Iterable[Decision]) -> list[Decision]:
     """Distinct decisions that no standing undo takes back."""
     by_id = {decision.id: decision for decision in decisions}
     undos: dict[str, list[Decision]] = {}
@@ -137,229 +180,131 @@ def _standing_decisions(resolution: Resolution, decisions: Iterable[Decision]) -
             if stands(decision):
                 standing.append(decision)
         elif decision.of not in by_id:
-            resolution.note("stale", decision, f"there is no decision {decision.of}")
+            outcomes.note("stale", decision, f"there is no decision {decision.of}")
         elif stands(decision):
-            resolution.note("applied", decision)
+            outcomes.note("applied", decision)
     return standing
 
 
-def _create_categories(resolution: Resolution, standing: Sequence[Decision]) -> list[Decision]:
-    """Splits, and moves that give a kind, make the categories they name; the decisions that are left to follow."""
-    new_names = {label_key(decision.to) for decision in standing if decision.act == "rename"}
-    makers: dict[str, list[Decision]] = {}
+def _by_target_level(resolution: Resolution, standing: Sequence[Decision]) -> dict[str, list[Decision]]:
+    """Decisions that put something into a group, by the level of that group."""
+    above = dict(zip(resolution.levels, resolution.levels[1:], strict=False))
+    above |= dict.fromkeys(resolution.item_levels, resolution.levels[1])
+    about: dict[str, list[Decision]] = {level: [] for level in resolution.levels[1:]}
     for decision in standing:
-        creates = decision.act == "split" or (
-            decision.act in ("move", "assign") and decision.level != "category"
-        )
-        if creates and label_key(decision.to) not in resolution.name_of.keys() | new_names:
-            makers.setdefault(label_key(decision.to), []).append(decision)
-    refused: list[Decision] = []
-    for key, group in makers.items():
-        known = [d for d in group if not d.kind or label_key(d.kind) in resolution.kinds]
-        for decision in group:
-            if decision not in known:
-                resolution.note("stale", decision, f"there is no kind {decision.kind!r}")
-                refused.append(decision)
-        if len(kinds := _kinds_given(resolution, known)) > 1:
-            _note_each(resolution, "conflicting", known, f"{known[0].to!r} is made with different kinds")
-            refused += known
-        elif kinds:
-            resolution.name_of[key], resolution.kind_of[key] = known[0].to, resolution.kinds[kinds.pop()]
-    return [decision for decision in standing if decision not in refused]
+        if decision.act in PLACINGS and decision.level in above:
+            about[above[decision.level]].append(decision)
+        elif decision.act == "split" and decision.level in about:
+            about[decision.level].append(decision)
+        elif decision.act in (*PLACINGS, "split", *JOINS) and decision.level not in about:
+            resolution.outcomes.note("stale", decision, _no_level(resolution, decision))
+    return about
 
 
-def _kinds_given(resolution: Resolution, makers: Sequence[Decision]) -> set[str]:
-    """Keys of the kinds that decisions give a new category; where none does, those of what is split."""
-    given = {label_key(decision.kind) for decision in makers if decision.kind}
-    origins = [label_key(decision.label) for decision in makers if decision.act == "split"]
-    return given or {
-        label_key(resolution.kind_of[origin]) for origin in origins if origin in resolution.kind_of
-    }
+def _no_level(resolution: Resolution, decision: Decision) -> str:
+    known = dict.fromkeys((*resolution.item_levels, *resolution.levels))
+    if decision.level in resolution.levels[:1]:
+        return f"{decision.act} is about groups, not about {decision.level!r}"
+    return f"there is no level {decision.level!r} for it; levels are {', '.join(known)}"
 
 
-def _join_categories(resolution: Resolution, joins: Sequence[Decision]) -> None:
-    """Renames, then merges: at most one per category, which may be named as it is or as it is renamed to."""
-    left, merges = list(joins), dict[str, Decision]()
-    while ready := [d for d in left if _target(resolution, label_key(d.label)) in resolution.name_of]:
-        left = [decision for decision in left if decision not in ready]
-        chosen = _one_join_each(resolution, ready)
-        merges |= {key: decision for key, decision in chosen.items() if decision.act == "merge"}
-        renames = {key: decision for key, decision in chosen.items() if decision.act == "rename"}
-        _respell(resolution, renames)
-        _refuse_taken_names(resolution, renames)
-        _rename(resolution, renames)
-    for decision in left:
-        resolution.note("stale", decision, f"there is no category {decision.label!r}")
-    _merge(resolution, merges)
+# ---- places -----------------------------------------------------------------------------------------------------
 
 
-def _one_join_each(resolution: Resolution, joins: Sequence[Decision]) -> dict[str, Decision]:
-    """The join of each category, unless decisions differ about it."""
-    by_category: dict[str, list[Decision]] = {}
-    for decision in joins:
-        by_category.setdefault(_target(resolution, label_key(decision.label)), []).append(decision)
-    chosen: dict[str, Decision] = {}
-    for key, group in sorted(by_category.items()):
-        if len({(d.act, label_key(d.to)) for d in group}) > 1:
-            _note_each(
-                resolution, "conflicting", group, f"{group[0].label!r} is given different names or joins"
-            )
+def _exclude(resolution: Resolution, decisions: Sequence[Decision]) -> None:
+    """What a label or a type is not."""
+    first = resolution.levels[1]
+    for decision in decisions:
+        target = resolution.meant(first, decision.to)
+        slots = [(decision.level, label_key(thing)) for thing in decision.things]
+        gone = [
+            thing for thing, slot in zip(decision.things, slots, strict=True) if not resolution.is_item(slot)
+        ]
+        if decision.level not in resolution.item_levels:
+            why = f"exclude is about {' or '.join(resolution.item_levels)}, not about {decision.level!r}"
+            resolution.outcomes.note("stale", decision, why)
+        elif (first, target) not in resolution.name_of:
+            resolution.outcomes.note("stale", decision, f"there is no {first} {decision.to!r}")
         else:
-            _note_each(resolution, "no_op", group[1:], "another decision does the same")
-            chosen[key] = group[0]
-    return chosen
-
-
-def _respell(resolution: Resolution, renames: dict[str, Decision]) -> None:
-    """Renames that change no more than case or spaces."""
-    for key, decision in list(renames.items()):
-        if label_key(decision.to) == label_key(decision.label):
-            changed = resolution.name_of[key] != decision.to
-            resolution.name_of[key] = decision.to
-            resolution.note("applied" if changed else "no_op", decision)
-            del renames[key]
-
-
-def _refuse_taken_names(resolution: Resolution, renames: dict[str, Decision]) -> None:
-    """Refuse renames to a name that another category keeps, once had by a rename, or is also renamed to.
-
-    A refused rename keeps its own name, which may refuse another one: repeat until none is left.
-    """
-    while True:
-        wanted = Counter(label_key(decision.to) for decision in renames.values())
-        gone = renames.keys() | resolution.goes_to.keys()
-        refused = {
-            key: decision
-            for key, decision in renames.items()
-            if (target := label_key(decision.to)) in resolution.name_of.keys() - gone
-            or f"\0{target}" in resolution.name_of
-            or wanted[target] > 1
-        }
-        if not refused:
-            return
-        for key, decision in refused.items():
-            resolution.note(
-                "conflicting", decision, f"another category has the name {decision.to!r}; merge instead"
-            )
-            del renames[key]
-
-
-def _rename(resolution: Resolution, renames: dict[str, Decision]) -> None:
-    """A renamed category gets a key of its own, so that names may swap."""
-    for key, decision in renames.items():
-        new = f"\0{label_key(decision.to)}"
-        resolution.goes_to[key], resolution.name_of[new], resolution.kind_of[new] = (
-            new,
-            decision.to,
-            resolution.kind_of[key],
-        )
-        resolution.renamed_from[new] = key
-        resolution.note("applied", decision)
-
-
-def _merge(resolution: Resolution, merges: dict[str, Decision]) -> None:
-    for key, decision in sorted(merges.items(), key=lambda item: item[1].id):
-        target = _target(resolution, label_key(decision.to))
-        if target not in resolution.name_of:
-            resolution.note("stale", decision, f"there is no category {decision.to!r} to join")
-            continue
-        end = resolution.final(target)
-        if end == resolution.final(key):
-            _note_each(resolution, "conflicting", [decision], "merges go round in a circle")
-        else:
-            resolution.goes_to[resolution.final(key)] = end
-            resolution.note("applied", decision)
-
-
-def _target(resolution: Resolution, key: str) -> str:
-    """The category a decision means: one of that name in the proposal, else one that is renamed to it."""
-    return f"\0{key}" if f"\0{key}" in resolution.name_of and key not in resolution.name_of else key
-
-
-def _place_items(resolution: Resolution, standing: Sequence[Decision]) -> None:
-    """Moves, assigns, accepts and the members of splits put types and landmarks into categories."""
-    wanted: dict[Slot, list[Decision]] = {}
-    for decision in standing:
-        if decision.act == "split":
-            if _target(resolution, label_key(decision.label)) not in resolution.name_of:
-                resolution.note("stale", decision, f"there is no category {decision.label!r}")
+            for slot in slots:
+                if resolution.is_item(slot):
+                    barred = resolution.barred.setdefault(slot, {})
+                    barred.setdefault(resolution.final(first, target), []).append(decision)
+            if gone:
+                resolution.outcomes.note("stale", decision, f"there is no {decision.level} {', '.join(gone)}")
             else:
-                _split(resolution, decision, wanted)
-        elif decision.level in ("type", "landmark"):
-            wanted.setdefault((decision.level, label_key(decision.label)), []).append(decision)
+                resolution.outcomes.note("applied", decision)
+
+
+def _place(resolution: Resolution, below: str, about: Mapping[str, Sequence[Decision]]) -> None:
+    """Moves, assigns, accepts and the members of splits put what is on one level into groups of the next."""
+    level = resolution.above(below)
+    wanted: dict[Slot, list[Decision]] = {}
+    called: dict[Slot, str] = {}
+    for decision in about[level]:
+        placed = _split(resolution, decision) if decision.act == "split" else _things(resolution, decision)
+        for slot, name in placed.items():
+            wanted.setdefault(slot, []).append(decision)
+            called.setdefault(slot, name)
     for slot, group in sorted(wanted.items()):
-        targets = {resolution.final(_target(resolution, label_key(d.to))) for d in group}
-        if slot not in resolution.home_of and not (
-            slot[0] == "landmark" and slot[1] in resolution.proposal.landmark_keys
-        ):
-            _note_each(resolution, "stale", group, f"there is no {slot[0]} {group[0].label!r}")
+        targets = {resolution.final(level, resolution.meant(level, d.to)) for d in group}
+        name = called[slot]
+        if not (slot in resolution.place_of or resolution.is_item(slot)):
+            resolution.outcomes.note_each("stale", group, f"there is no {slot[0]} {name!r}")
         elif len(targets) > 1:
-            _note_each(
-                resolution, "conflicting", group, f"{group[0].label!r} is put into different categories"
-            )
-        elif (target := targets.pop()) not in resolution.name_of:
-            _note_each(
-                resolution, "stale", group, f"there is no category {group[0].to!r}; give a `kind` to make it"
-            )
+            why = f"{name!r} is put into different groups of the level {level!r}"
+            resolution.outcomes.note_each("conflicting", group, why)
+        elif (level, target := targets.pop()) not in resolution.name_of:
+            resolution.outcomes.note_each("stale", group, _not_there(resolution, level, group[0]))
+        elif opposed := resolution.barred.get(slot, {}).pop(target, []):
+            why = f"{name!r} is said to belong in {group[0].to!r}, and not to"
+            resolution.outcomes.note_each("conflicting", [*group, *opposed], why)
         else:
-            _settle(resolution, slot, target, group)
+            _settle(resolution, slot, level, target, group)
 
 
-def _split(resolution: Resolution, decision: Decision, wanted: dict[Slot, list[Decision]]) -> None:
-    origin = resolution.final(_target(resolution, label_key(decision.label)))
-    homes = {m: resolution.home_of.get(("type", label_key(m))) for m in decision.members}
-    gone = [m for m, home in homes.items() if home is None or resolution.final(home) != origin]
+def _things(resolution: Resolution, decision: Decision) -> dict[Slot, str]:
+    """What a decision is about, by slot, as it calls it."""
+    return {resolution.slot(decision.level, thing): thing for thing in decision.things}
+
+
+def _not_there(resolution: Resolution, level: str, decision: Decision) -> str:
+    missing = f"there is no {level} {decision.to!r}"
+    if decision.act == "accept":
+        return missing
+    return f"{missing}; " + (
+        "say `new` to make it" if level == resolution.levels[-1] else "give a `kind` to make it"
+    )
+
+
+def _split(resolution: Resolution, decision: Decision) -> dict[Slot, str]:
+    """The members of a split that are still in its group, by slot."""
+    level = decision.level
+    origin = resolution.slot(level, decision.label)
+    if origin not in resolution.name_of:
+        resolution.outcomes.note("stale", decision, f"there is no {level} {decision.label!r}")
+        return {}
+    here: dict[Slot, str] = {}
+    gone = []
     for member in decision.members:
-        if member not in gone:
-            wanted.setdefault(("type", label_key(member)), []).append(decision)
+        slots = [resolution.slot(below, member) for below in resolution.below(level)]
+        inside = [slot for slot in slots if resolution.home(slot) == origin[1]]
+        here |= dict.fromkeys(inside[:1], member)
+        gone += [] if inside else [member]
     if gone:
-        resolution.note("stale", decision, f"no longer in {decision.label!r}: {', '.join(gone)}")
+        resolution.outcomes.note("stale", decision, f"no longer in {decision.label!r}: {', '.join(gone)}")
+    return here
 
 
-def _settle(resolution: Resolution, slot: Slot, target: str, group: Sequence[Decision]) -> None:
-    """Put one item into a category and note each decision about it."""
-    home = resolution.home_of.get(slot)
-    already = home is not None and resolution.final(home) == target
-    resolution.home_of[slot] = target
+def _settle(resolution: Resolution, slot: Slot, level: str, target: str, group: Sequence[Decision]) -> None:
+    """Put one thing into a group and note each decision about it."""
+    already = resolution.home(slot) == target
+    resolution.place_of[slot] = target
     resolution.decided.add(slot)
     for decision in group:
-        if decision.act == "split":
-            if all(
-                outcome.decision is not decision
-                for outcomes in resolution.outcomes.values()
-                for outcome in outcomes
-            ):
-                resolution.note("applied", decision)
-        elif decision.act == "accept":
-            resolution.note("applied", decision, "" if already else "kept against the new proposal")
+        if decision.act == "accept":
+            resolution.outcomes.note("applied", decision, "" if already else "kept against the new proposal")
+        elif already and decision.act != "split":
+            resolution.outcomes.note("no_op", decision, "it is there already")
         else:
-            resolution.note(
-                "no_op" if already else "applied", decision, "it is there already" if already else ""
-            )
-
-
-def _set_kinds(resolution: Resolution, decisions: Sequence[Decision]) -> None:
-    by_category: dict[str, list[Decision]] = {}
-    for decision in decisions:
-        by_category.setdefault(resolution.final(_target(resolution, label_key(decision.label))), []).append(
-            decision
-        )
-    for key, group in sorted(by_category.items()):
-        kinds = {label_key(decision.to) for decision in group}
-        if key not in resolution.name_of:
-            _note_each(resolution, "stale", group, f"there is no category {group[0].label!r}")
-        elif len(kinds) > 1:
-            _note_each(resolution, "conflicting", group, f"{group[0].label!r} is put into different kinds")
-        elif not kinds <= resolution.kinds.keys():
-            _note_each(resolution, "stale", group, f"there is no kind {group[0].to!r}")
-        else:
-            kind = resolution.kinds[kinds.pop()]
-            changed = resolution.kind_of[key] != kind
-            resolution.kind_of[key] = kind
-            for decision in group:
-                resolution.note("applied" if changed or decision.act == "accept" else "no_op", decision)
-
-
-def _note_each(resolution: Resolution, how: str, group: Sequence[Decision], why: str) -> None:
-    for decision in group:
-        resolution.note(how, decision, why)
+            resolution.outcomes.note("applied", decision)

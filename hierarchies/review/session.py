@@ -1,7 +1,7 @@
 """A review session: what is asked, what each act writes. The terminal and the app are two faces of it."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,15 +14,16 @@ from cairnhub.hierarchies.label_tree.label_rules import check_names
 from cairnhub.hierarchies.label_tree.node import Node
 from cairnhub.hierarchies.label_tree.search import search
 from cairnhub.hierarchies.proposal.concepts import load_concepts
-from cairnhub.hierarchies.proposal.proposal import Proposal
+from cairnhub.hierarchies.proposal.tree_proposal import TYPE, TreeProposal
 from cairnhub.hierarchies.review.apply import PENDING_BELOW
 from cairnhub.hierarchies.review.decisions import Act, Decision, append_decision, read_decisions
+from cairnhub.hierarchies.review.outcomes import Outcome
 from cairnhub.hierarchies.review.preview import Effect, effect_of, refusal
 from cairnhub.hierarchies.review.queue import Question, ask, waiting
-from cairnhub.hierarchies.review.resolution import Outcome
 from cairnhub.hierarchies.review.state import Layout, ReviewItem, ReviewState
 
-SessionAct = Literal["accept", "move", "rename", "merge", "split"]
+SessionAct = Literal["accept", "move", "exclude", "rename", "merge", "split"]
+_FEW = 5  # names that a message lists
 _PAUSE_S = 300.0  # a longer gap between two answers is a break, no thinking
 
 
@@ -70,7 +71,7 @@ class Session:
         given: decisions that stand beside those of the file, and are not written to it.
     """
 
-    proposal: Proposal
+    proposal: TreeProposal
     path: Path
     author: str
     now: Callable[[], str] = utc_now
@@ -150,39 +151,47 @@ class Session:
             sorted(self.state.resolution.outcomes["conflicting"], key=lambda outcome: outcome.decision.id)
         )
 
-    def categories(self) -> tuple[str, ...]:
-        """Names of all categories, sorted."""
-        return tuple(sorted(self.state.names))
+    def groups(self, level: str = "") -> tuple[str, ...]:
+        """Names of all groups of a level, by default the first above the labels, sorted."""
+        return tuple(sorted(self.state.groups_of(level or self.state.levels[1]).names))
 
-    def types_in(self, category: str) -> tuple[str, ...]:
-        """Types that stand in a category: what a split can take out."""
-        code = self.state.code_of.get(label_key(category))
-        rows = [] if code is None else self.state.items_in(code).tolist()
-        items = (self.layout.items[row] for row in rows)
-        return tuple(item.label for item in items if item.level == "type")
+    def children(self, level: str, group: str) -> tuple[str, ...]:
+        """What stands directly in a group, heaviest first: what a split can take out."""
+        code = self.state.groups_of(level).code_of.get(label_key(group))
+        return () if code is None else self.state.children(level, code)
 
-    def kind_of(self, category: str) -> str:
-        """Kind of a category, or of the everyday concept of that name; empty where neither is known."""
-        code = self.state.code_of.get(label_key(category))
-        concept = load_concepts().by_name.get(label_key(category))
-        return self.state.kinds[code] if code is not None else concept.kind if concept else ""
+    def target_level(self, question: Question) -> str:
+        """Where the thing in question can go: into a group of this level; `""` for the coarsest groups."""
+        return "" if question.level == self.state.levels[-1] else self.state.resolution.above(question.level)
 
-    def is_new(self, category: str) -> bool:
-        """Whether a move to this category would have to make it."""
-        return label_key(category) not in self.state.code_of
+    def parent_of(self, level: str, group: str) -> str:
+        """Parent of a group, or of the everyday concept of that name; empty where neither is known or there is none."""
+        code = self.state.groups_of(level).code_of.get(label_key(group))
+        if code is not None:
+            return next(iter(self.state.path(level, code)), "")
+        concept = load_concepts().by_name.get(label_key(group)) if self.proposal.types else None
+        return concept.kind if concept else ""
+
+    def is_new(self, level: str, group: str) -> bool:
+        """Whether a move to this group would have to make it."""
+        return bool(level) and label_key(group) not in self.state.groups_of(level).code_of
+
+    def parents(self, level: str) -> tuple[str, ...]:
+        """The groups under which a new group of a level can stand; none on the coarsest."""
+        return () if level in ("", self.state.levels[-1]) else self.groups(self.state.resolution.above(level))
 
     def find(self, text: str, limit: int = 12) -> list[Node]:
-        """Categories, types and landmarks like a text, best first."""
+        """Groups, types and labels like a text, best first."""
         if not self._folded:
             self.prepare_search()
-        now = [(Node("category", name), fold(name)) for name in self.categories()]
+        now = [(Node(g.level, name), fold(name)) for g in self.state.groups for name in sorted(g.names)]
         return search(text, [*now, *self._folded], limit)
 
     def prepare_search(self) -> None:
         """Fold all labels: a second for 200,000, which the first search need not wait for."""
-        types = (Node("type", entry.text) for entry in self.proposal.types)
-        landmarks = (Node("landmark", entry.name) for entry in self.proposal.landmarks)
-        self._folded = [(node, fold(node.name)) for node in (*types, *landmarks)]
+        types = (Node(TYPE, entry.text) for entry in self.proposal.types)
+        labels = (Node(self.proposal.levels[0], entry.label) for entry in self.proposal.labels)
+        self._folded = [(node, fold(node.name)) for node in (*types, *labels)]
 
     def progress(self) -> Progress:
         """How far the review is, and how fast it goes."""
@@ -205,57 +214,92 @@ class Session:
         act: SessionAct,
         question: Question,
         to: str = "",
-        kind: str = "",
+        parent: str = "",
         members: Sequence[str] = (),
         reason: str = "",
+        new: bool = False,
     ) -> Decision:
         """The decision that an act on a question is; nothing is written yet.
 
         Args:
-            act: `accept` and `move` (`assign`, for a landmark without a type) are about what is asked; `rename`,
-                `merge` and `split` about its category.
+            act: `accept` and `move` are about what is asked, or about `members` of the group that is asked; `exclude`
+                takes them out of it, wherever else they belong; `rename`, `merge` and `split` are about the group, or
+                about that in which the thing in question stands.
             question: what was shown.
-            to: category, kind or new name; not needed for `accept`.
-            kind: of a category that is new.
-            members: types that a split takes out.
+            to: group or new name; not needed for `accept`.
+            parent: of a group that is new, unless it is on the coarsest level.
+            members: several things in the group that is asked; what a split takes out.
             reason: why, if the reviewer says so.
+            new: that a group on the coarsest level is to be made; a slip of the pen makes none.
 
         Raises:
-            CairnError: no or an impossible name, or a new category without a kind.
+            CairnError: no or an impossible name, or a new group without a parent.
         """
-        of_category = act in ("rename", "merge", "split")
-        label = question.category if of_category and question.level != "category" else question.label
-        target = question.category if act == "accept" else self._spelt(act, question, to)
-        makes = act == "move" and question.level != "category" and self.is_new(target)
-        if makes and kind not in self.kinds:
-            raise BadInput(f"{target!r} would be a new category: say whether it is {' or '.join(self.kinds)}")
-        untyped = ("landmark", label_key(label)) in self.layout.row_of
-        final: Act = "assign" if act == "move" and question.level == "landmark" and untyped else act
+        said = {"author": self.author, "date": self.now(), "reason": reason.strip(), "seen": question.seen}
+        if act in ("rename", "merge", "split"):
+            return self._on_group(act, question, to, tuple(members), said)
+        below = self._level_of_members(question) if members else question.level
+        level = question.level if members else self.target_level(question)
+        shown = question.label if members else question.group
+        target = self._spelt(level, shown if act in ("accept", "exclude") else to, joins=True)
+        makes = act == "move" and self.is_new(level, target)
+        is_top = level == self.state.levels[-1]
+        if makes and not is_top and parent not in self.parents(level):
+            known = self.parents(level)
+            one = " or ".join(known) if len(known) <= _FEW else f"a {self.state.resolution.above(level)}"
+            raise BadInput(f"{target!r} would be a new {level}: say whether it is {one}")
+        if makes and is_top and not new:
+            raise BadInput(f"there is no {level} {target!r}; say that it is new to make it")
+        untyped = bool(self.proposal.types) and (below, label_key(question.label)) in self.layout.row_of
+        assigns = act == "move" and below == self.state.levels[0] and untyped and not members
         return Decision(
-            act=final,
-            level="category" if of_category else question.level,
-            label=label,
+            act="assign" if assigns else act,
+            level=below,
+            label="" if members else question.label,
             to=target,
-            kind=kind if makes else self.kind_of(label) if act == "split" and self.is_new(target) else "",
-            members=tuple(members) if act == "split" else (),
-            author=self.author,
-            date=self.now(),
-            reason=reason.strip(),
-            seen=question.seen,
+            kind=parent if makes and not is_top else "",
+            members=tuple(members),
+            new=makes and is_top,
+            **said,
         )
 
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """The kinds there are."""
-        return tuple(sorted({"natural", "human-made", *self.state.kinds}))
+    def _on_group(
+        self, act: Act, question: Question, to: str, members: tuple[str, ...], said: Mapping[str, str]
+    ) -> Decision:
+        """A rename, merge or split of the group in question, or of that in which the thing in question stands."""
+        is_group = question.level in self.state.levels[1:]
+        level = question.level if is_group else self.state.levels[1]
+        label = question.label if is_group else question.group
+        target = self._spelt(level, to, joins=act == "merge")
+        makes = act == "split" and self.is_new(level, target)
+        return Decision(
+            act=act,
+            level=level,
+            label=label,
+            to=target,
+            kind=self.parent_of(level, label) if makes else "",
+            members=members if act == "split" else (),
+            new=makes and level == self.state.levels[-1],
+            **said,
+        )
 
-    def _spelt(self, act: SessionAct, question: Question, to: str) -> str:
-        """A name as typed, or as the tree spells it where it is known there."""
+    def _level_of_members(self, question: Question) -> str:
+        """Where the members of the group in question stand.
+
+        Raises:
+            BadInput: it is no group, or types place what is in it.
+        """
+        if question.level not in self.state.levels[1:]:
+            raise BadInput(f"{question.label!r} is no group: it has no members to choose from")
+        return self.state.resolution.below(question.level)[0]
+
+    def _spelt(self, level: str, to: str, joins: bool) -> str:
+        """A name as typed, or as the tree spells it where it is to be one that is there."""
         name = " ".join(to.split())
-        check_names([name], "kind" if act == "move" and question.level == "category" else "category")
-        code = self.state.code_of.get(label_key(name))
-        joins = act == "merge" or (act == "move" and question.level != "category")
-        return self.state.names[code] if joins and code is not None else name
+        check_names([name], level)
+        groups = self.state.groups_of(level)
+        code = groups.code_of.get(label_key(name))
+        return groups.names[code] if joins and code is not None and level != self.state.levels[-1] else name
 
     def preview(self, decision: Decision) -> Effect:
         """What a decision would do, were it saved now."""

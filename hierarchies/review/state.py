@@ -1,35 +1,37 @@
-"""A proposal laid out in arrays, so that what a decision does to 200,000 landmarks is known in a moment."""
+"""A proposal laid out in arrays, so that what a decision does to 200,000 labels is known in a moment."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from cairnhub.core.errors import NotFound
 from cairnhub.core.text import label_key
 from cairnhub.hierarchies.label_tree.tree_rules import IntArray
-from cairnhub.hierarchies.proposal.proposal import Proposal
-from cairnhub.hierarchies.review.decisions import Decision, Level
+from cairnhub.hierarchies.proposal.tree_proposal import TYPE, TreeProposal
+from cairnhub.hierarchies.review.decisions import Decision
 from cairnhub.hierarchies.review.resolution import Resolution, Slot, resolve
 
 
 class ReviewItem(NamedTuple):
-    """What can be asked about: a type or a landmark without a type, which have places of their own, or a category.
+    """What can be asked about: a type or a label without a type, which have places of their own, or a group.
 
     Attributes:
         rank: minus weight times doubt: the least comes first.
-        level: `type`, `landmark` or `category`.
+        level: where it stands, or `type`.
         label: its text.
         key: normalised text.
-        weight: images (or landmarks) that hang on it.
+        weight: images (or labels) that hang on it.
         confidence: of the machine, 0..1.
-        row: its place in `Layout.items`; -1 for a category.
+        row: its place in `Layout.items`; -1 for a group.
     """
 
     rank: float
-    level: Level
+    level: str
     label: str
     key: str
     weight: float
@@ -39,49 +41,50 @@ class ReviewItem(NamedTuple):
 
 @dataclass(frozen=True)
 class Layout:
-    """Items and leaves of a proposal, side by side.
+    """Items and labels of a proposal, side by side.
 
     Attributes:
         proposal: what is laid out.
-        items: types, then landmarks without a type, in the proposal's order.
-        leaves: leaves of the tree: landmarks, or the types where there are none.
-        item_of: per leaf, the row of the item whose place it takes.
-        images: per leaf.
+        items: types, then labels without a type, in the proposal's order.
+        labels: the leaves of the tree; the types where there are none.
+        item_of: per label, the row of the item whose place it takes.
+        images: per label.
     """
 
-    proposal: Proposal
+    proposal: TreeProposal
     items: tuple[ReviewItem, ...]
-    leaves: tuple[str, ...]
+    labels: tuple[str, ...]
     item_of: IntArray
     images: IntArray
 
     @classmethod
-    def of(cls, proposal: Proposal) -> "Layout":
-        """Lay a proposal out; linear in its landmarks."""
+    def of(cls, proposal: TreeProposal) -> "Layout":
+        """Lay a proposal out; linear in its labels."""
         items: list[ReviewItem] = []
+        finest = proposal.levels[0]
 
-        def add(level: Level, label: str, weight: float, confidence: float) -> int:
+        def add(level: str, label: str, weight: float, confidence: float) -> int:
             rank = -weight * (1 - confidence)
             items.append(ReviewItem(rank, level, label, label_key(label), weight, confidence, len(items)))
             return len(items) - 1
 
         row_of = {}
         for entry in proposal.types:
-            row = add("type", entry.text, entry.weight, entry.confidence)
+            row = add(TYPE, entry.text, entry.weight, entry.confidence)
             row_of.update(dict.fromkeys(entry.spellings, row))
-        if not proposal.landmarks:
+        if not proposal.labels:
             images = [round(entry.weight) for entry in proposal.types]
-            leaves, rows = tuple(entry.text for entry in proposal.types), list(range(len(items)))
+            labels, rows = tuple(entry.text for entry in proposal.types), list(range(len(items)))
         else:
-            images = [landmark.n_images for landmark in proposal.landmarks]
-            leaves = tuple(landmark.name for landmark in proposal.landmarks)
+            images = [entry.n_images for entry in proposal.labels]
+            labels = tuple(entry.label for entry in proposal.labels)
             rows = [
-                add("landmark", landmark.name, float(landmark.n_images), landmark.confidence)
-                if landmark.type is None
-                else row_of[landmark.type]
-                for landmark in proposal.landmarks
+                add(finest, entry.label, float(entry.n_images), entry.confidence)
+                if entry.type is None
+                else row_of[entry.type]
+                for entry in proposal.labels
             ]
-        return cls(proposal, tuple(items), leaves, np.array(rows, np.int64), np.array(images, np.int64))
+        return cls(proposal, tuple(items), labels, np.array(rows, np.int64), np.array(images, np.int64))
 
     @cached_property
     def ranked(self) -> list[ReviewItem]:
@@ -94,9 +97,9 @@ class Layout:
         return {(item.level, item.key): item.row for item in self.items}
 
     @cached_property
-    def leaf_of(self) -> dict[str, int]:
-        """Row of each leaf by its key."""
-        return {label_key(name): row for row, name in enumerate(self.leaves)}
+    def label_of(self) -> dict[str, int]:
+        """Row of each label by its key."""
+        return {label_key(name): row for row, name in enumerate(self.labels)}
 
     @cached_property
     def weights(self) -> npt.NDArray[np.float64]:
@@ -110,62 +113,132 @@ class Layout:
     def state(self, decisions: Iterable[Decision]) -> "ReviewState":
         """Where everything stands after some decisions."""
         resolution = resolve(self.proposal, decisions)
-        ends = {key: resolution.final(key) for key in resolution.name_of}
-        keys = tuple(dict.fromkeys(ends.values()))
-        code = {key: i for i, key in enumerate(keys)}
-        code_of = {key: code[end] for key, end in ends.items()}
-        homes = (code_of[resolution.home_of[slot]] for slot in self._slots)
+        groups = _groups(resolution)
+        first, finest = groups[0], resolution.levels[0]
+        homes = (first.code_of_key[resolution.place_of[slot]] for slot in self._slots)
         of_item = np.fromiter(homes, np.int64, len(self.items))
-        of_leaf = of_item[self.item_of] if len(self.items) else np.zeros(0, np.int64)
+        of_label = of_item[self.item_of] if len(self.items) else np.zeros(0, np.int64)
         for level, key in resolution.decided:
-            if level == "landmark":
-                of_leaf[self.leaf_of[key]] = code_of[resolution.home_of[level, key]]
-        names = tuple(resolution.name_of[key] for key in keys)
-        kinds = tuple(resolution.kind_of[key] for key in keys)
-        return ReviewState(self, resolution, names, kinds, of_item, of_leaf)
+            if level == finest and key in self.label_of:
+                of_label[self.label_of[key]] = first.code_of_key[resolution.place_of[level, key]]
+        return ReviewState(self, resolution, groups, of_item, of_label)
+
+
+@dataclass(frozen=True)
+class LevelGroups:
+    """The groups of one level as they end, by code.
+
+    Attributes:
+        level: its name.
+        names: per group.
+        parents: per group, the code of its group on the next level; empty on the coarsest.
+        code_of_key: code by every key that ends there.
+    """
+
+    level: str
+    names: tuple[str, ...]
+    parents: IntArray
+    code_of_key: Mapping[str, int]
+
+    @cached_property
+    def code_of(self) -> dict[str, int]:
+        """Code by the key of the name."""
+        return {label_key(name): code for code, name in enumerate(self.names)}
+
+
+def _groups(resolution: Resolution) -> tuple[LevelGroups, ...]:
+    """Groups of every level, fine to coarse."""
+    keys: dict[str, list[str]] = {level: [] for level in resolution.levels[1:]}
+    for level, key in resolution.name_of:
+        keys[level].append(key)
+    groups: list[LevelGroups] = []
+    for level in reversed(resolution.levels[1:]):
+        end_of = {key: resolution.final(level, key) for key in keys[level]}
+        ends = tuple(dict.fromkeys(end_of.values()))
+        code = {key: i for i, key in enumerate(ends)}
+        parents = [groups[-1].code_of_key[resolution.place_of[level, key]] for key in ends] if groups else []
+        names = tuple(resolution.name_of[level, key] for key in ends)
+        codes = {key: code[end] for key, end in end_of.items()}
+        groups.append(LevelGroups(level, names, np.array(parents, np.int64), codes))
+    return tuple(reversed(groups))
 
 
 @dataclass(frozen=True)
 class ReviewState:
-    """Where items and leaves stand; categories go by their place in `names`.
+    """Where items and labels stand; groups go by their code on their level.
 
     Attributes:
-        layout: the items and leaves.
+        layout: the items and labels.
         resolution: the resolution behind it.
-        names: per category.
-        kinds: per category.
-        of_item: category per item.
-        of_leaf: category per leaf.
+        groups: per level, fine to coarse.
+        of_item: group on the first level per item.
+        of_label: group on the first level per label.
     """
 
     layout: Layout
     resolution: Resolution
-    names: tuple[str, ...]
-    kinds: tuple[str, ...]
+    groups: tuple[LevelGroups, ...]
     of_item: IntArray
-    of_leaf: IntArray
+    of_label: IntArray
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Fine to coarse, that of the labels first."""
+        return self.resolution.levels
+
+    def groups_of(self, level: str) -> LevelGroups:
+        """The groups of a level.
+
+        Raises:
+            NotFound: there is no such level of groups.
+        """
+        found = next((groups for groups in self.groups if groups.level == level), None)
+        if found is None:
+            raise NotFound(f"there is no level {level!r} of groups; there are {', '.join(self.levels[1:])}")
+        return found
 
     @cached_property
-    def code_of(self) -> dict[str, int]:
-        """Category by the key of its name."""
-        return {label_key(name): code for code, name in enumerate(self.names)}
+    def of_label_by_level(self) -> Mapping[str, IntArray]:
+        """Group per label on every level of groups."""
+        places = {self.levels[1]: self.of_label}
+        for fine, coarse in pairwise(self.groups):
+            places[coarse.level] = fine.parents[places[fine.level]]
+        return places
 
-    @cached_property
-    def n_leaves(self) -> IntArray:
-        """Leaves per category."""
-        return np.bincount(self.of_leaf, minlength=len(self.names))
+    def n_labels(self, level: str) -> IntArray:
+        """Labels per group of a level."""
+        return np.bincount(self.of_label_by_level[level], minlength=len(self.groups_of(level).names))
 
-    @cached_property
-    def n_images(self) -> IntArray:
-        """Images per category."""
-        sums = np.bincount(self.of_leaf, self.layout.images, minlength=len(self.names))
+    def n_images(self, level: str) -> IntArray:
+        """Images per group of a level."""
+        n_groups = len(self.groups_of(level).names)
+        sums = np.bincount(self.of_label_by_level[level], self.layout.images, minlength=n_groups)
         return sums.astype(np.int64)
 
-    def items_in(self, category: int) -> IntArray:
-        """Rows of the items in a category."""
-        return np.flatnonzero(self.of_item == category)
+    def path(self, level: str, code: int) -> tuple[str, ...]:
+        """Names of the groups above a group, nearest first."""
+        names, rank = [], self.levels.index(level) - 1
+        for groups, above in pairwise(self.groups[rank:]):
+            code = int(groups.parents[code])
+            names.append(above.names[code])
+        return tuple(names)
 
-    def strays_in(self, category: int) -> IntArray:
-        """Leaves in a category that their type is not in: a person put them there."""
-        away = self.of_item[self.layout.item_of] != self.of_leaf
-        return np.flatnonzero((self.of_leaf == category) & away)
+    def items_in(self, group: int) -> IntArray:
+        """Rows of the items in a group of the first level."""
+        return np.flatnonzero(self.of_item == group)
+
+    def strays_in(self, group: int) -> IntArray:
+        """Labels in a group of the first level that their type is not in: a person put them there."""
+        away = self.of_item[self.layout.item_of] != self.of_label
+        return np.flatnonzero((self.of_label == group) & away)
+
+    def children(self, level: str, code: int) -> tuple[str, ...]:
+        """What stands directly in a group: items in the first level's, groups in all others, heaviest first."""
+        if level == self.levels[1]:
+            rows = self.items_in(code)
+            order = np.argsort(-self.layout.weights[rows], kind="stable")
+            return tuple(self.layout.items[row].label for row in rows[order].tolist())
+        below = self.groups_of(self.resolution.below(level)[0])
+        codes = np.flatnonzero(below.parents == code)
+        codes = codes[np.argsort(-self.n_images(below.level)[codes], kind="stable")]
+        return tuple(below.names[child] for child in codes.tolist())

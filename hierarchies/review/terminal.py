@@ -21,7 +21,8 @@ try:
 except ImportError:  # not on Windows
     termios = None  # type: ignore[assignment]
 
-KEYS = "a accept  1-9 suggestion  m move  r rename  g merge  p split  s skip  u undo  ? categories  q quit"
+KEYS = "a accept  1-9 suggestion  m move  x elsewhere  r rename  g merge  p split  s skip  u undo  ? groups  q quit"
+_N_LETTERS = 5  # parents that one key may choose
 
 
 @dataclass
@@ -69,10 +70,12 @@ class Review:
 
     def _show(self, question: Question, n_asked: int, total: int) -> None:
         table = Table.grid(padding=(0, 2))
-        place = "kind" if question.level == "category" else "category"
         rows = [
             (question.level, Text(question.label, style="bold")),
-            (place, Text(f"{question.category}   ({question.confidence:.2f}, by {question.why})")),
+            (
+                self.session.target_level(question),
+                Text(f"{question.group}   ({question.confidence:.2f}, by {question.why})"),
+            ),
             ("neighbours", Text(", ".join(question.neighbours))),
             ("examples", Text(", ".join(question.examples))),
             ("images", Text(f"{question.weight:,.0f}")),
@@ -96,6 +99,9 @@ class Review:
         if key == "a":
             self.session.save(self.session.draft("accept", question))
             return True
+        if key == "x":
+            self.session.save(self.session.draft("exclude", question))
+            return True
         if key == "s":
             self.session.skip(question)
             return True
@@ -104,7 +110,7 @@ class Review:
         if key == "m":
             return self._move(question, self._choose("Move to", self._targets(question)))
         if key in ("r", "g", "p"):
-            self._change_category(question, key)
+            self._change_group(question, key)
         elif key == "u":
             if self.session.undo() is None:
                 words = "nothing to undo in this session; earlier decisions are taken back in --app (H)"
@@ -116,43 +122,48 @@ class Review:
         return False
 
     def _move(self, question: Question, target: str) -> bool:
-        kind = ""
-        if target and question.level != "category" and self.session.is_new(target):
-            kind = self._choose_kind(target)
-            target = target if kind else ""
+        level, parent, new = self.session.target_level(question), "", False
+        if target and self.session.is_new(level, target):
+            parents = self.session.parents(level)
+            parent = self._choose_parent(level, target, parents) if parents else ""
+            new = not parents and self._confirms(level, target)
+            target = target if parent or new else ""
         if target:
-            self.session.save(self.session.draft("move", question, target, kind))
+            self.session.save(self.session.draft("move", question, target, parent, new=new))
         return bool(target)
 
-    def _change_category(self, question: Question, key: str) -> None:
-        """Rename, merge or split the category in question; the question itself stays open."""
-        category = question.label if question.level == "category" else question.category
+    def _change_group(self, question: Question, key: str) -> None:
+        """Rename, merge or split the group in question; the question itself stays open."""
+        is_group = question.level in self.session.state.levels[1:]
+        level = question.level if is_group else self.session.state.levels[1]
+        group = question.label if is_group else question.group
         act: SessionAct = "rename" if key == "r" else "merge" if key == "g" else "split"
-        members = self._choose_members(category) if act == "split" else ()
+        members = self._choose_members(level, group) if act == "split" else ()
         if act == "split" and not members:
             return
         if act == "merge":
-            target = self._choose(f"Join {category!r} to", self.session.categories())
+            target = self._choose(f"Join {group!r} to", self.session.groups(level))
         else:
             target = self.read_line(
-                f"New name of {category!r}: " if act == "rename" else "Name of the new one: "
+                f"New name of {group!r}: " if act == "rename" else "Name of the new one: "
             )
         if target.strip():
             decision = self.session.draft(act, question, target, members=members)
             self.session.save(decision, answers=False)
 
-    def _choose_members(self, category: str) -> tuple[str, ...]:
-        """Types of a category by their numbers in a list."""
-        types = self.session.types_in(category)
-        listed = "  ".join(f"{number} {label}" for number, label in enumerate(types, start=1))
-        self.console.print(Text(listed or f"no type is in {category!r}"))
-        typed = self.read_line("Numbers of the types to take out: ") if types else ""
+    def _choose_members(self, level: str, group: str) -> tuple[str, ...]:
+        """What stands in a group, by numbers in a list."""
+        things = self.session.children(level, group)
+        listed = "  ".join(f"{number} {label}" for number, label in enumerate(things, start=1))
+        self.console.print(Text(listed or f"nothing is in {group!r}"))
+        typed = self.read_line("Numbers of what to take out: ") if things else ""
         numbers = [int(number) for number in re.findall(r"\d+", typed)]
-        return tuple(types[number - 1] for number in dict.fromkeys(numbers) if 1 <= number <= len(types))
+        return tuple(things[number - 1] for number in dict.fromkeys(numbers) if 1 <= number <= len(things))
 
     def _targets(self, question: Question) -> tuple[str, ...]:
-        """Where the thing in question can go: a category into a kind, all else into a category."""
-        return self.session.kinds if question.level == "category" else self.session.categories()
+        """Where the thing in question can go."""
+        level = self.session.target_level(question)
+        return self.session.groups(level) if level else ()
 
     def _choose(self, prompt: str, known: Sequence[str]) -> str:
         """One of `known` by the beginning of its name; a name that is new is taken as it stands."""
@@ -164,9 +175,20 @@ class Review:
             return ""
         return (exact or matches or [typed])[0]
 
-    def _choose_kind(self, category: str) -> str:
-        self.console.print(Text(f"{category!r} is new: [n]atural, [h]uman-made, any other key to cancel"))
-        return {"n": "natural", "h": "human-made"}.get(self.read_key().lower(), "")
+    def _choose_parent(self, level: str, group: str, parents: Sequence[str]) -> str:
+        """The parent of a new group: by its first letter where that tells, else by the beginning of its name."""
+        initials = {fold(name)[:1]: name for name in parents}
+        if len(initials) == len(parents) <= _N_LETTERS:
+            keys = ", ".join(f"[{name[0]}]{name[1:]}" for name in parents)
+            self.console.print(Text(f"{group!r} is new: {keys}, any other key to cancel"))
+            return initials.get(self.read_key().lower(), "")
+        above = self.session.state.resolution.above(level)
+        chosen = self._choose(f"{group!r} is new; its {above}", parents)
+        return chosen if chosen in parents else ""
+
+    def _confirms(self, level: str, group: str) -> bool:
+        self.console.print(Text(f"there is no {level} {group!r}: [y] makes it, any other key cancels"))
+        return self.read_key().lower() == "y"
 
 
 def terminal_key() -> str:

@@ -7,8 +7,8 @@ import pandas as pd
 from cairnhub.core.portable import run_portable
 from cairnhub.hierarchies.agreement import Agreement, agreement
 from cairnhub.hierarchies.proposal.landmarks import propose_landmarks
-from cairnhub.hierarchies.proposal.proposal import Proposal
 from cairnhub.hierarchies.proposal.text_vectors import Embeddings
+from cairnhub.hierarchies.proposal.tree_proposal import TreeProposal
 from cairnhub.hierarchies.review.apply import apply_decisions
 from cairnhub.pipelines.artifacts.agreement import BY_IMAGES, write_agreement, write_headline
 from cairnhub.pipelines.artifacts.index import IndexFolder
@@ -32,8 +32,8 @@ def _cluster(context: Context) -> None:
     proposal = propose_landmarks(landmarks, vectors, index.superclasses())
     proposal.save(context.paths.proposal)
     log.info(
-        f"{context.dataset}: {len(proposal.landmarks):,} landmarks of {len(proposal.types):,} types "
-        f"in {len(proposal.categories):,} categories"
+        f"{context.dataset}: {len(proposal.labels):,} landmarks of {len(proposal.types):,} types "
+        f"in {len(proposal.of_level('category')):,} categories"
     )
     measured = _agreement(proposal, landmarks, index.published_labels())
     write_agreement(context.paths.agreement, measured)
@@ -44,7 +44,9 @@ def _cluster(context: Context) -> None:
         )
 
 
-def _agreement(proposal: Proposal, landmarks: pd.DataFrame, published: pd.DataFrame) -> dict[str, Agreement]:
+def _agreement(
+    proposal: TreeProposal, landmarks: pd.DataFrame, published: pd.DataFrame
+) -> dict[str, Agreement]:
     """Agreement of the proposal, before any decision, on each level, per landmark and weighted by images."""
     tree, _ = apply_decisions(proposal, ())
     both = (

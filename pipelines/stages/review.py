@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from cairnhub.core.files import replace_folder
 from cairnhub.datasets_hub.card import Decisions
-from cairnhub.hierarchies.proposal.proposal import Proposal
+from cairnhub.hierarchies.proposal.tree_proposal import TreeProposal
 from cairnhub.hierarchies.review.apply import DecisionReport, apply_decisions
 from cairnhub.hierarchies.review.decisions import Decision, read_decisions
 from cairnhub.hierarchies.review.provenance import trace
@@ -21,13 +21,13 @@ log = logging.getLogger(__name__)
 
 def run(context: Context) -> None:
     """Write the tree and what became of each decision."""
-    proposal = Proposal.load(context.paths.proposal)
+    proposal = TreeProposal.load(context.paths.proposal)
     shown = read_decisions(demonstration(context.scale, context.paths.owner))
     made = read_decisions(context.paths.decisions)
     decisions = [*shown, *made]
     tree, report = apply_decisions(proposal, decisions)
     report.check()
-    tree, classes = ClassList.load(context.paths.class_list).number(tree, {"category": report.origins})
+    tree, classes = ClassList.load(context.paths.class_list).number(tree, report.origins)
     with replace_folder(context.paths.tree.parent) as folder:
         tree.save(folder / context.paths.tree.name)
         reviewed = _reviewed(report, shown, made, context).model_dump_json(indent=1)
@@ -36,7 +36,7 @@ def run(context: Context) -> None:
     classes.save()
     ReviewReport(
         counts=report.counts(),
-        pending=tuple(f"{item.level} {item.label} -> {item.category}" for item in report.pending),
+        pending=tuple(f"{item.level} {item.label} -> {item.group}" for item in report.pending),
         stale=tuple(StaleDecision(outcome.decision.to_line(), outcome.why) for outcome in report.stale),
     ).save(context.paths.review_report)
     log.info(f"{context.dataset}: " + ", ".join(f"{n:,} {what}" for what, n in report.counts().items()))

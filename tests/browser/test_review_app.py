@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from cairnhub.hierarchies.label_tree.label_rules import MAX_NAME_LENGTH
-from cairnhub.hierarchies.proposal.proposal import CategoryEntry, LandmarkEntry, Proposal
+from cairnhub.hierarchies.proposal.tree_proposal import GroupEntry, LabelEntry, TreeProposal
 from cairnhub.hierarchies.review.app.api import ReviewApi
 from cairnhub.hierarchies.review.app.server import listen, make_server
 from cairnhub.hierarchies.review.apply import apply_decisions
@@ -45,7 +45,7 @@ def jpeg() -> bytes:
 class Page:
     """The page and what a person does with it."""
 
-    def __init__(self, browser, url: str, path: Path, proposal: Proposal) -> None:
+    def __init__(self, browser, url: str, path: Path, proposal: TreeProposal) -> None:
         self.browser, self.url, self.path, self.proposal = browser, url, path, proposal
 
     def open(self) -> None:
@@ -101,7 +101,7 @@ class Page:
 def serving(browser, tmp_path: Path) -> Iterator[Callable[..., Page]]:
     stops = []
 
-    def start(proposal: Proposal = PROPOSAL) -> Page:
+    def start(proposal: TreeProposal = PROPOSAL) -> Page:
         path = tmp_path / "toy.jsonl"
         session = Session(proposal, path, "ada")
         photo = jpeg()
@@ -235,11 +235,11 @@ def test_photos_are_drawn(serving) -> None:
     page.until(lambda: page.browser.execute_script(loaded) == 1)
 
 
-def hostile_proposal() -> Proposal:
+def hostile_proposal() -> TreeProposal:
     """A category, a type and a landmark of each name, to be asked about in turn."""
     return replace(
         PROPOSAL,
-        categories=(*PROPOSAL.categories, *(CategoryEntry(name, "natural", 0.9) for name in HOSTILE)),
+        groups=(*(GroupEntry("category", name, "natural", 0.9) for name in HOSTILE), *PROPOSAL.groups),
         types=(
             *PROPOSAL.types,
             *(
@@ -247,10 +247,10 @@ def hostile_proposal() -> Proposal:
                 for place, name in enumerate(HOSTILE)
             ),
         ),
-        landmarks=(
-            *PROPOSAL.landmarks,
+        labels=(
+            *PROPOSAL.labels,
             *(
-                LandmarkEntry(f"{name} landmark", f"{name} type", None, 0.1, "mined", "", 500)
+                LabelEntry(f"{name} landmark", f"{name} type", None, 0.1, "mined", n_images=500)
                 for name in HOSTILE
             ),
         ),
@@ -262,7 +262,7 @@ def test_hostile_names_are_text(serving) -> None:
     for name in HOSTILE:
         page.until(lambda name=name: page.title == f"{name} type")
         assert page.text(".place") == name
-        page.until(lambda name=name: f"{name} landmark" in page.text(".landmarks"))
+        page.until(lambda name=name: f"{name} landmark" in page.text(".labels"))
         assert page.text(".chip .label").startswith(f"{name} other")
         assert name in page.text("#tree")
         for width in (400, 1280):

@@ -13,8 +13,8 @@ from pathlib import Path
 from cairnhub.core.files import atomic_write, read_steadily, replace_folder
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.hierarchies.proposal.landmarks import texts_to_embed
-from cairnhub.hierarchies.proposal.proposal import Proposal
 from cairnhub.hierarchies.proposal.text_vectors import Embeddings
+from cairnhub.hierarchies.proposal.tree_proposal import TreeProposal
 from cairnhub.hierarchies.review.decisions import Decision, append_decision, read_decisions
 from cairnhub.hierarchies.review.queue import queue
 from cairnhub.pipelines.artifacts.index import IndexFolder
@@ -110,9 +110,9 @@ def decide(root: Path, n: int = N_DECISIONS) -> None:
 
 def planned_decisions(proposal: Path, author: str = "ada") -> list[Decision]:
     """Accept what is asked, in the order of the queue."""
-    questions = queue(Proposal.load(proposal), [])[:N_DECISIONS]
+    questions = queue(TreeProposal.load(proposal), [])[:N_DECISIONS]
     return [
-        Decision("accept", q.level, q.label, q.category, author=author, date=f"2026-01-01T00:00:{i:02d}Z")
+        Decision("accept", q.level, q.label, q.group, author=author, date=f"2026-01-01T00:00:{i:02d}Z")
         for i, q in enumerate(questions)
     ]
 
@@ -157,7 +157,7 @@ def read_index(root: Path) -> str:
 
 
 def read_proposal(root: Path) -> str:
-    return _digest(Proposal.load(context(root).paths.proposal).to_json())
+    return _digest(TreeProposal.load(context(root).paths.proposal).to_json())
 
 
 def read_tree(root: Path) -> str:

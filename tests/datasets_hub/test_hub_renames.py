@@ -13,7 +13,7 @@ from cairnhub.datasets_hub.dataset_diff import diff_datasets
 from cairnhub.datasets_hub.loader import load_dataset
 from cairnhub.datasets_hub.push import push
 from cairnhub.hierarchies.label_tree.tree import LabelTree
-from cairnhub.hierarchies.proposal.proposal import CategoryEntry, LandmarkEntry, Proposal
+from cairnhub.hierarchies.proposal.tree_proposal import GroupEntry, LabelEntry, TreeProposal
 from cairnhub.hierarchies.review.apply import apply_decisions
 from cairnhub.hierarchies.review.decisions import Decision
 from tests.hierarchies.toy import MODEL
@@ -26,10 +26,13 @@ FIRST, LAST = CATEGORIES[0], CATEGORIES[-1]
 def reviewed(*decisions: Decision) -> LabelTree:
     """The tree of the toy's leaves, twelve categories and two kinds, after some decisions."""
     kinds = ("natural", "human-made")
-    entries = tuple(CategoryEntry(name, kinds[i % 2], 0.9) for i, name in enumerate(sorted({*CATEGORIES})))
+    entries = tuple(
+        GroupEntry("category", name, kinds[i % 2], 0.9) for i, name in enumerate(sorted({*CATEGORIES}))
+    )
+    groups = (*entries, *(GroupEntry("kind", kind) for kind in kinds))
     leaves = sorted(zip(LEAVES, CATEGORIES, strict=True))
-    landmarks = tuple(LandmarkEntry(leaf, None, name, 0.9, "assigned", "", 1) for leaf, name in leaves)
-    tree, report = apply_decisions(Proposal("anchored", MODEL, entries, (), landmarks), decisions)
+    labels = tuple(LabelEntry(leaf, None, name, 0.9, "assigned") for leaf, name in leaves)
+    tree, report = apply_decisions(TreeProposal(LEVELS, labels, groups, models=(MODEL,)), decisions)
     report.check()
     return tree
 

@@ -31,8 +31,8 @@ from cairnhub.datasets_hub.location import Location, open_dataset
 from cairnhub.datasets_hub.stats import SCHEMA, Stats
 from cairnhub.hierarchies.export import FORMATS, export
 from cairnhub.hierarchies.label_tree.tree import LabelTree
-from cairnhub.hierarchies.proposal.proposal import Proposal
 from cairnhub.hierarchies.proposal.text_vectors import Embeddings
+from cairnhub.hierarchies.proposal.tree_proposal import TreeProposal
 from cairnhub.hierarchies.render import render_text
 from cairnhub.hierarchies.review.apply import apply_decisions
 from cairnhub.hierarchies.review.decisions import read_decisions
@@ -395,7 +395,7 @@ def _nodes(content: bytes, folder: Path) -> None:
 
 def _proposal(content: bytes, folder: Path) -> None:
     write(folder, {"proposal.json": content})
-    proposal = Proposal.load(folder / "proposal.json")
+    proposal = TreeProposal.load(folder / "proposal.json")
     tree, report = apply_decisions(proposal, ())
     tree.to_json().encode()
     report.counts()

@@ -8,14 +8,15 @@ import pytest
 
 from cairnhub.core.errors import CairnError
 from cairnhub.hierarchies.agreement import agreement
+from cairnhub.hierarchies.label_tree.node import Node
 from cairnhub.hierarchies.proposal.clean_text import clean_type, head_noun
 from cairnhub.hierarchies.proposal.concepts import load_concepts
 from cairnhub.hierarchies.proposal.landmarks import UNCLEAR, propose_landmarks, texts_to_embed
 from cairnhub.hierarchies.proposal.model_record import MINILM
 from cairnhub.hierarchies.proposal.name_model import fit
-from cairnhub.hierarchies.proposal.proposal import Proposal
 from cairnhub.hierarchies.proposal.propose import propose
 from cairnhub.hierarchies.proposal.text_vectors import Embeddings, SentenceEmbedder
+from cairnhub.hierarchies.proposal.tree_proposal import TreeProposal
 from cairnhub.hierarchies.review.apply import apply_decisions
 from tests.hierarchies.toy import PROPOSAL, ToyEmbedder
 
@@ -111,24 +112,27 @@ def test_every_input_text_has_a_place_whatever_the_order() -> None:
     first = propose(TEXTS, [1, 2, 3, 4, 5, 6, 7], TOY, examples=examples)
     backwards = propose(TEXTS[::-1], [7, 6, 5, 4, 3, 2, 1], TOY, examples=examples)
     assert first.to_json() == backwards.to_json()
-    assert set(first.category_of) == set(first.confidence_of) == set(first.kind_of) == set(TEXTS)
-    assert first.category_of["arch  bridge"] == first.category_of["Arch bridge"] == "bridge"
-    assert first.kind_of["lakes"] == "natural"
-    assert first.category_of["Q77"] == "tower"
-    assert all(0 <= value <= 1 for value in first.confidence_of.values())
-    assert first.confidence_of["zorp"] < 0.6
+    assert set(first.group_of) == set(TEXTS)
+    assert first.group_of["arch  bridge"] == first.group_of["Arch bridge"] == "bridge"
+    assert Node("category", "lake") in {
+        node for node, parent in first.parent_of.items() if parent == "natural"
+    }
+    assert first.group_of["Q77"] == "tower"
+    confidence = {entry.text: entry.confidence for entry in first.types}
+    assert all(0 <= value <= 1 for value in confidence.values())
+    assert confidence["zorp"] < 0.6
 
 
 def test_superclasses_tell_what_words_do_not() -> None:
     proposal = propose(["zorp"], None, TOY, chains={"zorp": ["thing", "stone bridge", "structure"]})
-    assert proposal.category_of["zorp"] == "bridge"
+    assert proposal.group_of["zorp"] == "bridge"
     assert proposal.types[0].why == "subclass of stone bridge"
 
 
 def test_baselines_share_the_interface() -> None:
     texts = ["red ball", "red cube", "blue whale", "blue fish"]
     for method in ("linkage", "kmeans"):
-        found = propose(texts, None, TOY, method=method, n_categories=2).category_of
+        found = propose(texts, None, TOY, method=method, n_categories=2).group_of
         assert found["red ball"] == found["red cube"] != found["blue whale"] == found["blue fish"]
     with pytest.raises(CairnError, match="n_categories"):
         propose(texts, None, TOY, method="kmeans")
@@ -162,7 +166,7 @@ def test_landmarks_go_through_to_a_tree() -> None:
     assert tree.path("Lac Léman") == ("Lac Léman", "lake", "natural")
     assert tree.path("Qwxz")[1] in UNCLEAR.values()
     assert report.pending[0].label == "Qwxz"
-    assert {entry.name: entry.source for entry in proposal.landmarks}["Lac Léman"] == "assigned"
+    assert {entry.label: entry.source for entry in proposal.labels}["Lac Léman"] == "assigned"
 
 
 def test_landmarks_without_any_type() -> None:
@@ -179,10 +183,10 @@ def test_landmarks_need_unique_names() -> None:
 
 def test_proposals_come_back_and_broken_ones_are_refused(tmp_path: Path) -> None:
     PROPOSAL.save(tmp_path / "p.json")
-    assert Proposal.load(tmp_path / "p.json") == PROPOSAL
+    assert TreeProposal.load(tmp_path / "p.json") == PROPOSAL
     (tmp_path / "p.json").write_text(PROPOSAL.to_json()[:300])
     with pytest.raises(CairnError, match="not JSON"):
-        Proposal.load(tmp_path / "p.json")
+        TreeProposal.load(tmp_path / "p.json")
 
 
 def test_embeddings_come_back_byte_for_byte(tmp_path: Path) -> None:
@@ -214,7 +218,7 @@ def test_the_real_model_knows_related_texts() -> None:
 def test_agreement_with_published_labels(shared_dir: Path) -> None:
     table = pd.read_csv(shared_dir / "reference" / "gldv2_supercategories.tsv", sep="\t")
     texts, labels, seen = table["supercategory"], table["hierarchical_label"], table["seen"]
-    found = propose(list(texts), list(seen)).category_of
+    found = propose(list(texts), list(seen)).group_of
     weighted = agreement([found[text] for text in texts], list(labels), list(seen))
     plain = agreement([found[text] for text in texts], list(labels))
     assert weighted.v_measure >= 0.94

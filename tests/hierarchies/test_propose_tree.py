@@ -289,7 +289,7 @@ def test_a_proposal_is_saved_and_read_again(tmp_path: Path) -> None:
     assert loaded.info[Node("label", "otter")].source == "text"
     assert 0.05 <= loaded.info[Node("label", "otter")].confidence <= 0.5
     (tmp_path / "proposal.json").write_text('{"schema": 9}')
-    with pytest.raises(BrokenData, match="schema 1"):
+    with pytest.raises(BrokenData, match="schema 2"):
         TreeProposal.load(tmp_path / "proposal.json")
     with pytest.raises(NotFound, match="no proposal"):
         TreeProposal.load(tmp_path / "none.json")

@@ -81,7 +81,7 @@ def test_undoing_all_gives_the_proposal_back(decisions: list[Decision]) -> None:
 
 
 def test_accepting_everything_changes_nothing_but_the_status() -> None:
-    accepts = [Decision("accept", q.level, q.label, q.category) for q in queue(PROPOSAL, [])]
+    accepts = [Decision("accept", q.level, q.label, q.group) for q in queue(PROPOSAL, [])]
     tree, report = apply_decisions(PROPOSAL, accepts)
     assert tree == UNTOUCHED
     assert report.pending == ()
@@ -181,9 +181,7 @@ def test_conflicts_stop_the_work_by_name() -> None:
 
 
 def test_decisions_survive_another_proposal() -> None:
-    types = tuple(
-        replace(entry, category="lake") if entry.text == "keep" else entry for entry in PROPOSAL.types
-    )
+    types = tuple(replace(entry, group="lake") if entry.text == "keep" else entry for entry in PROPOSAL.types)
     reclustered = replace(PROPOSAL, types=types)
     accept = Decision("accept", "type", "keep", "castle")
     tree, report = apply_decisions(reclustered, [accept])
@@ -212,7 +210,9 @@ def test_files_come_back_and_broken_lines_are_named(tmp_path: Path) -> None:
     [
         ('{"act": "burn", "label": "x"}', "act: Input should be 'rename'"),
         ('{"act": "move", "level": "type", "label": "x"}', "needs 'to'"),
-        ('{"act": "merge", "level": "type", "label": "x", "to": "y"}', "level 'category'"),
+        ('{"act": "merge", "level": "category", "label": "x"}', "needs 'to'"),
+        ('{"act": "move", "level": "type", "label": "x", "members": ["y"], "to": "z"}', "not both"),
+        ('{"act": "add_level", "level": "kind"}', "needs 'to'"),
         ('{"act": "move", "level": "type", "label": "x", "to": 3}', "to: Input should be a valid string"),
         ('{"act": "move", "level": "type", "label": "x", "to": "y", "colour": "red"}', "colour"),
         ("[]", "should be a dictionary"),

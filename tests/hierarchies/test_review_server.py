@@ -71,7 +71,7 @@ def test_own_requests_pass(app: TestClient) -> None:
         ("act", {"act": "burn"}, "act"),
         ("state", {"more": 1}, "more"),
         ("question", {"level": "type", "label": "nothing"}, "there is no type"),
-        ("landmarks", {"level": "type", "label": "keep", "offset": -1}, "offset"),
+        ("labels", {"level": "type", "label": "keep", "offset": -1}, "offset"),
         ("undo", {}, "nothing to undo"),
         ("undo", {"of": "0123456789ab"}, "no decision"),
     ],
@@ -88,7 +88,7 @@ def test_bad_bodies(app: TestClient, content: bytes, status: int) -> None:
 
 
 def test_photos(app: TestClient) -> None:
-    keep = [landmark.name for landmark in PROPOSAL.landmarks].index("Great Keep")
+    keep = [entry.label for entry in PROPOSAL.labels].index("Great Keep")
     assert app.get(f"/{TOKEN}/photo/{keep}/0").content == b"a jpeg"
     for missing in (f"{keep}/1", "0/0", "999999/0"):
         assert app.get(f"/{TOKEN}/photo/{missing}").headers["content-type"] == "image/svg+xml"

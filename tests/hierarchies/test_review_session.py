@@ -34,7 +34,7 @@ from tests.hierarchies.writer import write_many
 from tests.project import ROOT
 
 TOKEN, PORT = "the-token", 8000
-IMAGES = {landmark.name: landmark.n_images for landmark in PROPOSAL.landmarks}
+IMAGES = {entry.label: entry.n_images for entry in PROPOSAL.labels}
 
 
 @pytest.fixture
@@ -80,9 +80,9 @@ def in_terminal(path: Path, keys: str, lines: tuple[str, ...] = ()) -> str:
     ("keys", "lines", "acts"),
     [
         ("a", (), [("accept", {})]),
-        ("1h", (), [("move", {"to": "tower", "kind": "human-made"})]),
+        ("1h", (), [("move", {"to": "tower", "parent": "human-made"})]),
         ("m", ("bri",), [("move", {"to": "bridge"})]),
-        ("mn", ("a new  place",), [("move", {"to": "a new  place", "kind": "natural"})]),
+        ("mn", ("a new  place",), [("move", {"to": "a new  place", "parent": "natural"})]),
         ("sm", ("cas",), [("skip", {}), ("move", {"to": "castle"})]),
         ("r", ("castle / fort",), [("rename", {"to": "castle / fort"})]),
         ("g", ("LAKE",), [("merge", {"to": "lake"})]),
@@ -126,7 +126,7 @@ def test_places_are_those_of_the_tree(decisions: list[Decision]) -> None:
         zip(tree.at_level("category"), counts, strict=True)
     )
     for name, held in found.items():
-        assert tree.ancestors(name, "category")[0].name == held.kind
+        assert tree.ancestors(name, "category")[0].name == held.path[0]
 
 
 @given(some, st.data())
@@ -135,12 +135,12 @@ def test_a_preview_says_what_changes(decisions: list[Decision], data: st.DataObj
     layout = Layout.of(PROPOSAL)
     state = layout.state(decisions)
     question = ask(state, "type", data.draw(st.sampled_from(["keep", "fort", "moat", "arch bridge"])))
-    made = Decision("move", "type", question.label, data.draw(st.sampled_from(state.names)))
+    made = Decision("move", "type", question.label, data.draw(st.sampled_from(state.groups[0].names)))
     effect = effect_of(made, state, layout.state([*decisions, made]))
     before, after = (apply_decisions(PROPOSAL, part)[0] for part in (decisions, [*decisions, made]))
     for rank, change in enumerate(effect.levels, start=1):
         moved = [leaf for leaf in before.leaves if before.path(leaf)[rank] != after.path(leaf)[rank]]
-        assert (change.n_leaves, change.n_images) == (len(moved), sum(IMAGES[leaf] for leaf in moved))
+        assert (change.n_labels, change.n_images) == (len(moved), sum(IMAGES[leaf] for leaf in moved))
 
 
 def test_a_landmark_with_a_type_may_be_moved_alone(path: Path) -> None:
@@ -169,7 +169,7 @@ def test_progress_and_pace(path: Path) -> None:
 def test_new_categories_need_a_kind_and_a_name_that_a_tree_can_hold(path: Path) -> None:
     app = client(start(path))
     assert "say whether" in act(app, "move", to="tower")["error"]
-    assert "line breaks" in act(app, "move", to="a\x00b", kind="natural")["error"]
+    assert "line breaks" in act(app, "move", to="a\x00b", parent="natural")["error"]
     assert "1,000" in act(app, "rename", to="x" * 2000)["error"]
     assert "empty" in act(app, "merge", to="  ")["error"]
     assert not path.exists()
@@ -180,17 +180,17 @@ def test_reasons(path: Path) -> None:
     chains = {"keep": ["fortification"]}
     reasons = Reasoner(ToyEmbedder(), chains).of(ask(session.state, "type", "keep"), session.state)
     assert reasons.facts == ("subclass of fortification",)
-    assert len(reasons.types) == 3
-    assert reasons.types[0].similarity >= reasons.types[-1].similarity
-    assert {found.name: found.category for found in reasons.types}["moat"] == "lake"
+    assert len(reasons.alike) == 3
+    assert reasons.alike[0].similarity >= reasons.alike[-1].similarity
+    assert {found.name: found.group for found in reasons.alike}["moat"] == "lake"
     plain = Reasoner().of(ask(session.state, "landmark", "Sonning Bridge"), session.state)
     assert "bridge" in plain.facts[0]
 
 
 def test_types_alone_can_be_reviewed(path: Path) -> None:
-    app = client(Session(replace(PROPOSAL, landmarks=()), path, "ada"))
+    app = client(Session(replace(PROPOSAL, levels=("type", "category", "kind"), labels=()), path, "ada"))
     assert act(app, "move", "type", "keep", to="bridge")["settles"]
-    assert call(app, "landmarks", level="category", label="bridge")["total"] == 2
+    assert call(app, "labels", level="category", label="bridge")["total"] == 2
     assert "error" in call(app, "question", level="landmark", label="keep")
 
 
@@ -235,7 +235,7 @@ def test_conflicts_are_shown_until_one_is_taken_back(path: Path) -> None:
     app = client(start(path))
     conflicts = call(app, "state")["conflicts"]
     assert {found["author"] for found in conflicts} == {"by bridge", "by lake"}
-    assert "different categories" in conflicts[0]["why"]
+    assert "different groups" in conflicts[0]["why"]
     assert call(app, "undo", of=conflicts[0]["id"])["conflicts"] == []
     apply_decisions(PROPOSAL, read_decisions(path))[1].check()
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from cairnhub.hierarchies.proposal.model_record import ModelRecord
-from cairnhub.hierarchies.proposal.proposal import CategoryEntry, LandmarkEntry, Proposal, TypeEntry
 from cairnhub.hierarchies.proposal.text_vectors import FloatArray
+from cairnhub.hierarchies.proposal.tree_proposal import GroupEntry, LabelEntry, TreeProposal, TypeEntry
 
 MODEL = ModelRecord("toy", "1", "0" * 64)
 
@@ -37,14 +37,23 @@ def type_entry(
     return TypeEntry(text, (text,), category, confidence, "its words", second, (), "mined", weight)
 
 
-PROPOSAL = Proposal(
-    "anchored",
-    MODEL,
+PROPOSAL = TreeProposal(
+    ("landmark", "category", "kind"),
     (
-        CategoryEntry("bridge", "human-made", 0.98),
-        CategoryEntry("castle", "human-made", 0.98),
-        CategoryEntry("lake", "natural", 0.98),
-        CategoryEntry("unclear human-made", "human-made", 0.5),
+        LabelEntry("Burg Eltz", None, "castle", 0.9, "assigned", n_images=10),
+        LabelEntry("Fort Knox", "fort", None, 0.9, "mined", n_images=30),
+        LabelEntry("Great Keep", "keep", None, 0.6, "mined", n_images=20),
+        LabelEntry("Moat of Bodiam", "moat", None, 0.4, "cluster", n_images=5),
+        LabelEntry("Naturama", None, "unclear human-made", 0.3, "assigned", second="museum", n_images=8),
+        LabelEntry("Sonning Bridge", "arch bridge", None, 0.97, "mined", n_images=40),
+    ),
+    (
+        GroupEntry("category", "bridge", "human-made", 0.98),
+        GroupEntry("category", "castle", "human-made", 0.98),
+        GroupEntry("category", "lake", "natural", 0.98),
+        GroupEntry("category", "unclear human-made", "human-made", 0.5),
+        GroupEntry("kind", "human-made"),
+        GroupEntry("kind", "natural"),
     ),
     (
         type_entry("arch bridge", "bridge", 0.97, 40),
@@ -52,12 +61,5 @@ PROPOSAL = Proposal(
         type_entry("keep", "castle", 0.6, 20, "tower"),
         type_entry("moat", "lake", 0.4, 5, "castle"),
     ),
-    (
-        LandmarkEntry("Burg Eltz", None, "castle", 0.9, "assigned", "", 10),
-        LandmarkEntry("Fort Knox", "fort", None, 0.9, "mined", "", 30),
-        LandmarkEntry("Great Keep", "keep", None, 0.6, "mined", "", 20),
-        LandmarkEntry("Moat of Bodiam", "moat", None, 0.4, "cluster", "", 5),
-        LandmarkEntry("Naturama", None, "unclear human-made", 0.3, "assigned", "museum", 8),
-        LandmarkEntry("Sonning Bridge", "arch bridge", None, 0.97, "mined", "", 40),
-    ),
+    (MODEL,),
 )

@@ -19,8 +19,8 @@ from PIL import Image
 from cairnhub.core.errors import CairnError
 from cairnhub.datasets_hub.location import Location, open_dataset
 from cairnhub.hierarchies.label_tree.tree import LabelTree
-from cairnhub.hierarchies.proposal.proposal import Proposal
 from cairnhub.hierarchies.proposal.text_vectors import Embeddings
+from cairnhub.hierarchies.proposal.tree_proposal import TreeProposal
 from cairnhub.hierarchies.review.decisions import read_decisions
 from cairnhub.pipelines.archives.entry import Entry
 from cairnhub.pipelines.archives.member_reader import MemberReader
@@ -102,7 +102,7 @@ manifest = of(lambda folder: read_manifest(folder / "manifest.json"), "manifest.
 mined = of(mined_types, "wikimedia/mined.json")
 tree = of(lambda folder: LabelTree.load(folder / "tree.json"), "tree.json")
 decisions = of(lambda folder: read_decisions(folder / "x.jsonl"), "x.jsonl")
-proposal = of(lambda folder: Proposal.load(folder / "proposal.json"), "proposal.json")
+proposal = of(lambda folder: TreeProposal.load(folder / "proposal.json"), "proposal.json")
 PUBLISHED = {"README.md": targets.CARD.encode(), "stats.json": json.dumps(targets.STATS).encode()}
 card = of(lambda folder: open_dataset(Location(str(folder))), "README.md", PUBLISHED)
 stats = of(lambda folder: open_dataset(Location(str(folder))).data_files, "stats.json", PUBLISHED)

@@ -13,7 +13,7 @@ from cairnhub.core.errors import BrokenData
 from cairnhub.datasets_hub.dataset_diff import diff_datasets
 from cairnhub.datasets_hub.loader import load_dataset
 from cairnhub.hierarchies.label_tree.tree import LabelTree
-from cairnhub.hierarchies.proposal.proposal import CategoryEntry, LandmarkEntry, Proposal
+from cairnhub.hierarchies.proposal.tree_proposal import GroupEntry, LabelEntry, TreeProposal
 from cairnhub.hierarchies.review.decisions import Decision, append_decision
 from cairnhub.pipelines.artifacts.class_list import HEADER, ClassList, keep_indices
 from cairnhub.pipelines.context import Context
@@ -134,15 +134,11 @@ def test_a_label_that_is_gone_moves_one_other_at_most_and_is_said(
 # ---- trees that are reviewed ----------------------------------------------------------------------------------
 
 
-def with_more(proposal: Proposal) -> Proposal:
+def with_more(proposal: TreeProposal) -> TreeProposal:
     """A category and a landmark that sort first."""
-    category = CategoryEntry("abbey", "human-made", 0.9)
-    landmark = LandmarkEntry("Abbey Road", None, "abbey", 0.9, "assigned", "", 3)
-    return replace(
-        proposal,
-        categories=(category, *proposal.categories),
-        landmarks=(landmark, *proposal.landmarks),
-    )
+    category = GroupEntry("category", "abbey", "human-made", 0.9)
+    landmark = LabelEntry("Abbey Road", None, "abbey", 0.9, "assigned", n_images=3)
+    return replace(proposal, groups=(category, *proposal.groups), labels=(landmark, *proposal.labels))
 
 
 def rename(label: str, to: str) -> Decision:
@@ -172,7 +168,7 @@ def test_a_reviewed_tree_keeps_indices_too(
     here.paths.decisions.parent.mkdir(parents=True)
     here.paths.decisions.touch()
 
-    def reviewed(proposal: Proposal, decisions: Sequence[Decision]) -> LabelTree:
+    def reviewed(proposal: TreeProposal, decisions: Sequence[Decision]) -> LabelTree:
         proposal.save(here.paths.proposal)
         for decision in decisions:
             append_decision(here.paths.decisions, decision)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cairnhub.core.errors import CairnError
-from cairnhub.hierarchies.proposal.proposal import Proposal
+from cairnhub.hierarchies.proposal.tree_proposal import TreeProposal
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.params import Params, load_params
 from cairnhub.pipelines.paths import Paths
@@ -64,9 +64,9 @@ def test_types_travel_from_the_answers_to_the_proposal(
     assert types["Lac de Sainte-Croix"] == "quolm"
     assert types["Monte Perdido"] == "mountain"
     assert types["Ponte Vecchio (Firenze)"] == ""
-    proposal = Proposal.load(mining.paths.proposal)
+    proposal = TreeProposal.load(mining.paths.proposal)
     found = {entry.text: entry for entry in proposal.types}["quolm"]
-    assert (found.category, found.why) == ("lake", "subclass of lake")
+    assert (found.group, found.why) == ("lake", "subclass of lake")
 
 
 def test_without_the_parameter_nothing_is_mined(tmp_path: Path) -> None:

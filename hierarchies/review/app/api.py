@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Annotated, Literal
+from typing import Annotated, cast
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -13,14 +13,14 @@ from cairnhub.core.text import label_key, quoted
 from cairnhub.hierarchies.review.decisions import Decision
 from cairnhub.hierarchies.review.evidence import Reasoner
 from cairnhub.hierarchies.review.preview import holdings
-from cairnhub.hierarchies.review.queue import Question, ask, landmarks_of, settles
-from cairnhub.hierarchies.review.session import Session
+from cairnhub.hierarchies.review.queue import Question, ask, labels_of, settles
+from cairnhub.hierarchies.review.session import Session, SessionAct
 
 Json = dict[str, object]
 Photos = Callable[[str, int], bytes | None]
-"""The n-th sample photo of a landmark as JPEG; None where there is none."""
+"""The n-th sample photo of a label as JPEG; None where there is none."""
 
-_N_NEXT, _N_RECENT, _N_LISTED = 8, 30, 60
+_N_NEXT, _N_RECENT, _N_LISTED, _N_KEYS = 8, 30, 60, 9
 Label = Annotated[str, Field(max_length=100_000)]
 
 
@@ -35,7 +35,7 @@ class Empty(_Request):
 class About(_Request):
     """Which item is meant, and from where on its list is wanted."""
 
-    level: Literal["type", "landmark", "category"]
+    level: Label
     label: Label
     offset: int = Field(default=0, ge=0)
 
@@ -46,15 +46,29 @@ class Text(_Request):
     text: Label
 
 
+class OfLevel(_Request):
+    """A level of groups."""
+
+    level: Label
+
+
+class Group(_Request):
+    """A group by name, on a level."""
+
+    level: Label
+    label: Label
+
+
 class ActOn(_Request):
     """An act on what was shown; `seen` says what that was."""
 
-    act: Literal["accept", "move", "rename", "merge", "split"]
-    level: Literal["type", "landmark", "category"]
+    act: SessionAct
+    level: Label
     label: Label
     seen: str
     to: Label = ""
-    kind: str = ""
+    parent: Label = ""
+    new: bool = False
     members: tuple[Label, ...] = ()
     reason: Label = ""
 
@@ -101,10 +115,10 @@ class ReviewApi:
             except CairnError as error:
                 return {"error": str(error)}
 
-    def photo(self, leaf: int, nth: int) -> bytes | None:
-        """A sample photo of a leaf of the layout."""
-        names = self.session.layout.leaves
-        return self.photos(names[leaf], nth) if self.photos and leaf < len(names) else None
+    def photo(self, row: int, nth: int) -> bytes | None:
+        """A sample photo of a label by its row in the layout."""
+        names = self.session.layout.labels
+        return self.photos(names[row], nth) if self.photos and row < len(names) else None
 
     # ---- questions ----------------------------------------------------------------------------------------
 
@@ -122,9 +136,10 @@ class ReviewApi:
             "dataset": self.dataset,
             "author": session.author,
             "file": session.path.name,
-            "kinds": session.kinds,
+            "levels": session.state.levels,
             "question": self._shown(question) if question else None,
             "progress": {**asdict(progress), "seconds_left": progress.seconds_left},
+            "counts": {"types": len(session.proposal.types), "labels": len(session.proposal.labels)},
             "next": [{"level": item.level, "label": item.label} for item in session.waiting[1 : _N_NEXT + 1]],
             "tree": self._tree(),
             "recent": [self._decided(decision) for decision in session.decisions[: -_N_RECENT - 1 : -1]],
@@ -137,36 +152,44 @@ class ReviewApi:
         """An item that the reviewer chose."""
         return {"question": self._shown(ask(self.session.state, request.level, request.label))}
 
-    def landmarks(self, request: About) -> Json:
-        """Landmarks of an item with their counts, most images first."""
+    def labels(self, request: About) -> Json:
+        """Labels of an item or a group with their counts, most images first."""
         state, layout = self.session.state, self.session.layout
         ask(state, request.level, request.label)  # is it there?
-        leaves = np.array(landmarks_of(state, request.level, request.label), np.int64)
-        ordered = leaves[np.argsort(-layout.images[leaves], kind="stable")]
+        rows = np.array(labels_of(state, request.level, request.label), np.int64)
+        ordered = rows[np.argsort(-layout.images[rows], kind="stable")]
+        first = state.groups[0].names
         items = [
             {
-                "leaf": leaf,
-                "label": layout.leaves[leaf],
-                "n_images": int(layout.images[leaf]),
-                "category": state.names[state.of_leaf[leaf]],
+                "row": row,
+                "label": layout.labels[row],
+                "n_images": int(layout.images[row]),
+                "group": first[state.of_label[row]],
             }
-            for leaf in ordered[request.offset : request.offset + _N_LISTED].tolist()
+            for row in ordered[request.offset : request.offset + _N_LISTED].tolist()
         ]
-        return {"total": len(leaves), "items": items, "has_photos": self.photos is not None}
+        return {"total": len(rows), "items": items, "has_photos": self.photos is not None}
 
     def members(self, request: About) -> Json:
-        """What stands in a category, heaviest first: types, landmarks without one, landmarks put there."""
+        """What stands directly in a group, heaviest first, and labels that a person put there without their type."""
         state, layout = self.session.state, self.session.layout
-        ask(state, "category", request.label)
-        code = state.code_of[label_key(request.label)]
-        members: list[tuple[str, str, float]] = [
-            (item.level, item.label, item.weight)
-            for item in (layout.items[row] for row in state.items_in(code).tolist())
-        ]
-        members += [
-            ("landmark", layout.leaves[leaf], float(layout.images[leaf]))
-            for leaf in state.strays_in(code).tolist()
-        ]
+        groups = state.groups_of(request.level)
+        ask(state, request.level, request.label)
+        code = groups.code_of[label_key(request.label)]
+        if groups is state.groups[0]:
+            members: list[tuple[str, str, float]] = [
+                (item.level, item.label, item.weight)
+                for item in (layout.items[row] for row in state.items_in(code).tolist())
+            ]
+            members += [
+                (state.levels[0], layout.labels[row], float(layout.images[row]))
+                for row in state.strays_in(code).tolist()
+            ]
+        else:
+            below = state.groups_of(state.resolution.below(request.level)[0])
+            images = state.n_images(below.level)
+            children = np.flatnonzero(below.parents == code).tolist()
+            members = [(below.level, below.names[child], float(images[child])) for child in children]
         members.sort(key=lambda item: (-item[2], item[0], item[1]))
         decided = state.resolution.decided
         items = [
@@ -174,37 +197,47 @@ class ReviewApi:
                 "level": level,
                 "label": label,
                 "weight": weight,
-                "decided": (level, label_key(label)) in decided,
+                "decided": state.resolution.slot(level, label) in decided,
             }
             for level, label, weight in members[request.offset : request.offset + _N_LISTED]
         ]
         return {"total": len(members), "items": items}
 
-    def types(self, request: About) -> Json:
-        """Types of a category: what a split can take out."""
-        return {"types": self.session.types_in(request.label)}
+    def children(self, request: Group) -> Json:
+        """What stands in a group and can be taken out of it."""
+        return {"children": self.session.children(request.level, request.label)}
+
+    def groups(self, request: OfLevel) -> Json:
+        """Groups of a level, most images first."""
+        return {"groups": self._targets(request.level)}
 
     def find(self, request: Text) -> Json:
-        """Categories, types and landmarks like a text."""
+        """Groups, types and labels like a text."""
         return {
             "found": [{"level": node.level, "label": node.name} for node in self.session.find(request.text)]
         }
 
-    def kind_of(self, request: Text) -> Json:
-        """Whether a category would be new, and the kind that it has or most likely has."""
-        return {"new": self.session.is_new(request.text), "kind": self.session.kind_of(request.text)}
+    def parent_of(self, request: Group) -> Json:
+        """Whether a group would be new, and the parent that it has or most likely has."""
+        session = self.session
+        return {
+            "new": session.is_new(request.level, request.label),
+            "parent": session.parent_of(request.level, request.label),
+            "parents": session.parents(request.level),
+        }
 
     # ---- acts ---------------------------------------------------------------------------------------------
 
     def preview(self, request: ActOn) -> Json:
         """What an act would do."""
         decision = self._draft(request)
-        return {"line": decision.to_line(), "effect": asdict(self.session.preview(decision))}
+        effect = asdict(self.session.preview(decision))
+        return {"line": decision.to_line(), "effect": effect, "finest": self.session.state.levels[0]}
 
     def act(self, request: ActOn) -> Json:
         """Write the decision of an act."""
         decision = self._draft(request)
-        settles = request.act in ("accept", "move")
+        settles = request.act in ("accept", "move", "exclude")
         self.session.save(decision, answers=settles)
         return {"done": self._decided(decision), "settles": settles, **self.state(Empty())}
 
@@ -232,40 +265,70 @@ class ReviewApi:
                 f"{quoted([request.label])} has changed since you saw it (another decision): look again"
             )
         return self.session.draft(
-            request.act, question, request.to, request.kind, request.members, request.reason
+            request.act,
+            question,
+            request.to,
+            request.parent,
+            request.members,
+            request.reason,
+            new=request.new,
         )
 
     # ---- pieces -------------------------------------------------------------------------------------------
 
     def _shown(self, question: Question) -> Json:
         """A question with its reasons and its place."""
-        state = self.session.state
-        category = question.label if question.level == "category" else question.category
-        code = state.code_of[label_key(category)]
-        leaves = landmarks_of(state, question.level, question.label)
+        session, state = self.session, self.session.state
+        is_group = question.level in state.levels[1:]
+        level, group = (question.level, question.label) if is_group else (state.levels[1], question.group)
+        target = session.target_level(question)
         return {
             **asdict(question),
             "suggestions": [
-                {"name": name, "new": question.level != "category" and self.session.is_new(name)}
-                for name in question.suggestions[:9]
+                {"name": name, "new": session.is_new(target, name)} for name in question.suggestions[:_N_KEYS]
             ],
-            "place": {"category": category, "kind": state.kinds[code]},
-            "n_landmarks": len(leaves) if self.session.proposal.landmarks else 0,
-            "assigns": ("landmark", label_key(question.label)) in self.session.layout.row_of,
+            "is_group": is_group,
+            "target_level": target,
+            "targets": self._targets(target) if target else [],
+            "place": {
+                "level": level,
+                "group": group,
+                "path": state.path(level, state.groups_of(level).code_of[label_key(group)]),
+            },
+            "n_labels": len(labels_of(state, question.level, question.label))
+            if session.proposal.labels
+            else 0,
+            "assigns": bool(session.proposal.types)
+            and (state.levels[0], label_key(question.label)) in session.layout.row_of,
             "decisions": [self._decided(decision) for decision in self._about(question)],
             "reasons": asdict(self._reasoner.of(question, state)),
         }
 
+    def _targets(self, level: str) -> list[Json]:
+        """Groups that something can go to, most images first."""
+        groups, state = self.session.state.groups_of(level), self.session.state
+        counts, labels = state.n_images(level).tolist(), state.n_labels(level).tolist()
+        listed: list[Json] = [
+            {"name": name, "path": state.path(level, code), "n_images": counts[code]}
+            for code, name in enumerate(groups.names)
+            if labels[code] or level == state.levels[-1]
+        ]
+        return sorted(listed, key=lambda group: (-cast(int, group["n_images"]), cast(str, group["name"])))
+
     def _about(self, question: Question) -> list[Decision]:
         """Standing decisions about what is asked."""
+        state = self.session.state
         slot = question.level, label_key(question.label)
-        standing = self.session.state.resolution.standing
-        return [d for d in standing if slot in {(level, label_key(label)) for level, label in settles(d)}]
+        return [
+            decision
+            for decision in state.resolution.standing
+            if slot in {(level, label_key(label)) for level, label in settles(state, decision)}
+        ]
 
     def _tree(self) -> list[Json]:
-        """Categories by kind, most images first."""
+        """Groups of the first level by those above them, most images first."""
         held = holdings(self.session.state)
-        ranked = sorted(held.items(), key=lambda item: (item[1].kind, -item[1].n_images, item[0]))
+        ranked = sorted(held.items(), key=lambda item: (item[1].path[::-1], -item[1].n_images, item[0]))
         return [{"name": name, **asdict(holding)} for name, holding in ranked]
 
     def _decided(self, decision: Decision) -> Json:
@@ -277,11 +340,12 @@ _CALLS: dict[str, tuple[type[_Request], Callable[..., Json]]] = {
     "version": (Empty, ReviewApi.version),
     "state": (Empty, ReviewApi.state),
     "question": (About, ReviewApi.question),
-    "landmarks": (About, ReviewApi.landmarks),
+    "labels": (About, ReviewApi.labels),
     "members": (About, ReviewApi.members),
-    "types": (About, ReviewApi.types),
+    "children": (Group, ReviewApi.children),
+    "groups": (OfLevel, ReviewApi.groups),
     "find": (Text, ReviewApi.find),
-    "kind_of": (Text, ReviewApi.kind_of),
+    "parent_of": (Group, ReviewApi.parent_of),
     "preview": (ActOn, ReviewApi.preview),
     "act": (ActOn, ReviewApi.act),
     "skip": (About, ReviewApi.skip),

@@ -2,10 +2,10 @@
 import { call, count, debounced, el, key, label, number } from "./elements.js";
 
 const TITLES = {
-  move: (question) => [question.assigns ? "Assign " : "Move ", label(question.label), question.level === "category" ? " to the kind" : " to"],
-  rename: (question) => ["Rename ", label(question.place.category)],
-  merge: (question) => ["Merge ", label(question.place.category), " into"],
-  split: (question) => ["Split ", label(question.place.category)],
+  move: (question) => [question.assigns ? "Assign " : "Move ", label(question.label), ` to the ${question.target_level.replaceAll("_", " ")}`],
+  rename: (question) => ["Rename ", label(question.place.group)],
+  merge: (question) => ["Merge ", label(question.place.group), " into"],
+  split: (question) => ["Split ", label(question.place.group)],
 };
 
 /**
@@ -14,10 +14,10 @@ const TITLES = {
  */
 export async function openAct(act, question, choices, preset, save) {
   const box = document.getElementById("act-dialog");
-  const form = { to: preset || "", kind: "", members: [], reason: "" };
+  const form = { to: preset || "", parent: "", new: false, members: [], reason: "" };
   const effect = el("div", { class: "effect", "aria-live": "polite" });
   const saveButton = el("button", { type: "submit", class: "primary", disabled: true }, "Save ", key("Enter"));
-  const kinds = el("fieldset", { class: "kinds-choice", hidden: true });
+  const parents = el("fieldset", { class: "parents-choice", hidden: true });
   const body = () => ({ act, level: question.level, label: question.label, seen: question.seen, ...form });
   let turn = 0;
   let chosen = Boolean(preset); // then Enter saves; while a name is typed, Enter chooses
@@ -26,37 +26,42 @@ export async function openAct(act, question, choices, preset, save) {
     const mine = ++turn;
     saveButton.disabled = true;
     const ready = form.to.trim() && (act !== "split" || form.members.length);
-    if (!ready) return effect.replaceChildren(el("p", { class: "quiet" }, act === "split" ? "Choose types and a name to see the effect." : "Choose a place to see the effect."));
-    if (act === "move" && question.level !== "category") await askKind();
+    if (!ready) return effect.replaceChildren(el("p", { class: "quiet" }, act === "split" ? "Choose what to take out and a name to see the effect." : "Choose a place to see the effect."));
+    if (act === "move") await askParent();
     if (mine !== turn) return undefined;
-    if (!kinds.hidden && !form.kind) {
-      if (chosen) kinds.querySelector("input").focus();
-      return effect.replaceChildren(el("p", {}, "A new category: say of which kind it is."));
+    if (!parents.hidden && !form.parent && !form.new) {
+      if (chosen) parents.querySelector("input, select").focus();
+      return effect.replaceChildren(el("p", {}, "A new group: say where it stands."));
     }
     const found = await call("preview", body());
     if (mine !== turn) return undefined;
-    effect.replaceChildren(...(found.error ? [el("p", { class: "error" }, found.error)] : describe(found.effect, found.line)));
+    effect.replaceChildren(...(found.error ? [el("p", { class: "error" }, found.error)] : describe(found.effect, found.line, found.finest)));
     saveButton.disabled = Boolean(found.error || found.effect.refused);
     if (chosen && !saveButton.disabled) saveButton.focus();
     return undefined;
   }
   const soon = debounced(() => chosen || preview()); // a choice has its preview already
 
-  async function askKind() {
-    const known = await call("kind_of", { text: form.to });
-    kinds.hidden = !known.new;
-    if (!known.new) form.kind = "";
-    else if (!form.kind) form.kind = known.kind;
-    for (const radio of kinds.querySelectorAll("input")) radio.checked = radio.value === form.kind;
-  }
+  let asked = ""; // the name whose parent is on the form
 
-  kinds.append(el("legend", {}, "New category; its kind"), ...["natural", "human-made"].map((kind) => el("label", {},
-    el("input", { type: "radio", name: "kind", value: kind, onchange: () => { form.kind = kind; preview(); } }), kind)));
+  async function askParent() {
+    const known = await call("parent_of", { level: question.target_level, label: form.to });
+    parents.hidden = !known.new;
+    if (!known.new) {
+      form.parent = "";
+      form.new = false;
+    } else if (asked !== form.to) {
+      asked = form.to;
+      form.parent = known.parent;
+      form.new = false;
+      parents.replaceChildren(...parentFields(known, form, preview));
+    }
+  }
 
   const take = (name) => { form.to = name; chosen = true; preview(); };
   const typed = (name) => { form.to = name; chosen = false; soon(); };
   const names = act === "move" || act === "merge"
-    ? chooser(choices, form.to, take, typed, act === "move" && question.level !== "category")
+    ? chooser(choices, form.to, take, typed, act === "move")
     : nameField(act, question, typed);
   if (act === "rename") form.to = "";
   const members = act === "split" ? await memberPicker(question, (chosen) => { form.members = chosen; soon(); }) : null;
@@ -75,7 +80,7 @@ export async function openAct(act, question, choices, preset, save) {
     },
   },
   el("h2", { id: "act-title" }, TITLES[act](question)),
-  members, names, kinds, effect, reason,
+  members, names, parents, effect, reason,
   el("div", { class: "dialog-buttons" },
     el("button", { type: "button", onclick: () => box.close() }, "Cancel ", key("Esc")), saveButton)));
   box.showModal();
@@ -83,10 +88,26 @@ export async function openAct(act, question, choices, preset, save) {
   if (!preset) { box.querySelector("input").focus(); box.querySelector("input").select?.(); }
 }
 
+/** Where a new group stands: a choice for few parents, a list for many, a yes on the coarsest level. */
+function parentFields(known, form, changed) {
+  if (!known.parents.length) {
+    return [el("legend", {}, "New on the coarsest level"), el("label", {},
+      el("input", { type: "checkbox", onchange: (event) => { form.new = event.target.checked; changed(); } }), "Make it")];
+  }
+  const legend = el("legend", {}, "New group; it stands in");
+  const choose = (name) => { form.parent = name; changed(); };
+  if (known.parents.length <= 5) {
+    return [legend, ...known.parents.map((name) => el("label", {},
+      el("input", { type: "radio", name: "parent", value: name, checked: name === form.parent, onchange: () => choose(name) }), label(name)))];
+  }
+  return [legend, el("select", { "aria-label": "Its group", onchange: (event) => choose(event.target.value) },
+    el("option", { value: "" }, "Choose"), known.parents.map((name) => el("option", { value: name, selected: name === form.parent }, name)))];
+}
+
 function nameField(act, question, typed) {
   return el("input", {
-    type: "text", value: act === "rename" ? question.place.category : "", dir: "auto", autocomplete: "off",
-    "aria-label": act === "rename" ? "New name" : "Name of the new category", placeholder: "Name of the new category",
+    type: "text", value: act === "rename" ? question.place.group : "", dir: "auto", autocomplete: "off",
+    "aria-label": act === "rename" ? "New name" : "Name of the new group", placeholder: "Name of the new group",
     oninput: (event) => typed(event.target.value),
   });
 }
@@ -135,46 +156,47 @@ function chooser(choices, preset, take, typed, mayBeNew) {
 }
 
 async function memberPicker(question, changed) {
-  const found = await call("types", { level: "category", label: question.place.category });
-  const types = found.types || [];
-  const chosen = new Set(question.level === "type" && types.includes(question.label) ? [question.label] : []);
-  const list = el("ul", { class: "picker" }, types.map((name) => el("li", {}, el("label", {},
+  const found = await call("children", { level: question.place.level, label: question.place.group });
+  const children = found.children || [];
+  const chosen = new Set(!question.is_group && children.includes(question.label) ? [question.label] : []);
+  const list = el("ul", { class: "picker" }, children.map((name) => el("li", {}, el("label", {},
     el("input", {
       type: "checkbox", checked: chosen.has(name),
       onchange: (event) => { if (event.target.checked) chosen.add(name); else chosen.delete(name); changed([...chosen]); },
     }), label(name)))));
   changed([...chosen]);
-  return el("fieldset", { class: "members-choice" }, el("legend", {}, "Types to take out"), types.length ? list : el("p", {}, "No type is in it."));
+  return el("fieldset", { class: "members-choice" }, el("legend", {}, "To take out"), children.length ? list : el("p", {}, "Nothing is in it that has a place of its own."));
 }
 
-/** Before and after, per level and per category. */
-function describe(effect, line) {
+/** Before and after, per level and per group. */
+function describe(effect, line, finest) {
   if (effect.refused) return [el("p", { class: "error" }, effect.refused)];
-  const levels = effect.levels.filter((level) => level.n_leaves)
-    .map((level) => `${count(level.n_images, "image")} of ${count(level.n_leaves, "landmark")} change ${level.level}`);
+  const levels = effect.levels.filter((level) => level.n_labels)
+    .map((level) => `${count(level.n_images, "image")} of ${count(level.n_labels, finest.replaceAll("_", " "))} change ${level.level.replaceAll("_", " ")}`);
   const side = (holding) => holding ? [number(holding.n_images)] : [el("span", { class: "quiet" }, "–")];
-  const rows = effect.categories.slice(0, 12).map((change) => el("tr", {
+  const rows = effect.groups.slice(0, 12).map((change) => el("tr", {
     class: !change.before ? "added" : !change.after ? "removed" : "",
   },
   el("td", {}, el("b", { "aria-hidden": "true" }, !change.before ? "+" : !change.after ? "−" : "±"), label(change.name)),
   el("td", {}, side(change.before)), el("td", {}, side(change.after)),
-  el("td", {}, kindChange(change))));
-  const rest = effect.categories.length - rows.length;
+  el("td", {}, pathChange(change))));
+  const rest = effect.groups.length - rows.length;
   return [
     el("p", { class: "summary" }, levels.length ? `${levels.join("; ")}.` : "Nothing moves; it is marked as decided by a person."),
     rows.length ? el("table", {},
-      el("thead", {}, el("tr", {}, ["Category", "Before", "After", "Kind"].map((title) => el("th", { scope: "col" }, title)))),
+      el("thead", {}, el("tr", {}, ["Group", "Before", "After", "In"].map((title) => el("th", { scope: "col" }, title)))),
       el("tbody", {}, rows)) : null,
-    rest > 0 ? el("p", { class: "quiet" }, `and ${count(rest, "more category")}`) : null,
+    rest > 0 ? el("p", { class: "quiet" }, `and ${count(rest, "more group")}`) : null,
     effect.examples.length ? el("p", { class: "examples" }, "Such as ", effect.examples.map((name, i) => [i ? ", " : "", label(name)]), ".") : null,
     effect.stale.length ? el("p", { class: "error" }, `${count(effect.stale.length, "earlier decision")} would no longer match.`) : null,
     el("details", {}, el("summary", {}, "The line that is written"), el("code", { dir: "auto" }, line)),
   ].filter(Boolean);
 }
 
-function kindChange(change) {
-  if (change.before && change.after && change.before.kind !== change.after.kind) return `${change.before.kind} → ${change.after.kind}`;
-  return (change.after || change.before).kind;
+function pathChange(change) {
+  const shown = (holding) => holding.path.join(" › ");
+  if (change.before && change.after && shown(change.before) !== shown(change.after)) return `${shown(change.before)} → ${shown(change.after)}`;
+  return shown(change.after || change.before);
 }
 
 export function openHistory(state, undo) {
@@ -192,12 +214,15 @@ export function openHistory(state, undo) {
 
 /** What a decision says, in words. */
 export function sentence(decision) {
-  const thing = label(decision.label);
+  const thing = decision.act !== "split" && decision.members.length ? el("span", {}, decision.members.map((name, i) => [i ? ", " : "", label(name)])) : label(decision.label);
   const to = label(decision.to);
   switch (decision.act) {
     case "accept": return el("span", {}, "Accepted ", thing, " in ", to);
     case "move": return el("span", {}, "Moved ", thing, " to ", to);
     case "assign": return el("span", {}, "Assigned ", thing, " to ", to);
+    case "exclude": return el("span", {}, "Took ", thing, " out of ", to);
+    case "add_level": return el("span", {}, "Added the level ", to, " above ", decision.level);
+    case "remove_level": return el("span", {}, "Took away the level ", decision.level);
     case "rename": return el("span", {}, "Renamed ", thing, " to ", to);
     case "merge": return el("span", {}, "Merged ", thing, " into ", to);
     case "split": return el("span", {}, "Split ", to, " from ", thing);
@@ -207,10 +232,10 @@ export function sentence(decision) {
 
 const KEYS = [
   ["A", "Accept: it is right as it stands"], ["1 – 9", "Move it to a suggestion"],
-  ["M", "Move (or assign) it to a place you choose; a new name makes a category"],
-  ["R", "Rename its category"], ["G", "Merge its category into another"],
-  ["P", "Split: take types out of its category"], ["S", "Skip: not in this session"],
-  ["U", "Undo your last decision"], ["/", "Search types, categories and landmarks"],
+  ["M", "Move (or assign) it to a place you choose; a new name makes a group"], ["X", "It belongs elsewhere: the machine finds out where"],
+  ["R", "Rename its group"], ["G", "Merge its group into another"],
+  ["P", "Split: take some out of its group"], ["S", "Skip: not in this session"],
+  ["U", "Undo your last decision"], ["/", "Search labels and groups"],
   ["H", "History, with an undo for each line"], ["N", "Back to the next question"], ["?", "This help"], ["Esc", "Close what is open"],
 ];
 

@@ -1,7 +1,7 @@
 // The page's one loop: what is shown, what each key does, what the server answers.
 import { call, count, debounced, duration, el, label, number, percent, toast } from "./elements.js";
 import { openAct, openHelp, openHistory, sentence } from "./dialogs.js";
-import { LEVEL_NAMES, showDone, showQuestion } from "./question.js";
+import { levelName, showDone, showQuestion } from "./question.js";
 import { refreshOpened, showTree } from "./tree.js";
 
 const POLL_MS = 4000;
@@ -15,7 +15,7 @@ let shown = null; // the question on the page; null when nothing is left
 async function take(answer, question = answer.question) {
   state = answer;
   shown = question;
-  await refreshOpened();
+  await refreshOpened(state.levels[1]);
   draw();
 }
 
@@ -26,7 +26,7 @@ function draw() {
   drawNotices();
   if (shown) showQuestion(at("question"), shown, state, acts, open);
   else showDone(at("question"), state, acts);
-  showTree(at("tree"), state.tree, shown && { category: shown.place.category, level: shown.level, label: shown.label }, open);
+  showTree(at("tree"), state, shown, open);
 }
 
 function drawProgress(progress) {
@@ -93,17 +93,19 @@ async function write(body) {
     at("question").focus({ preventScroll: true });
     return "";
   }
-  const renamed = before.level === "category" && body.act === "rename";
+  const renamed = before.is_group && body.act === "rename";
   const again = await call("question", { level: before.level, label: renamed ? answer.done.to : before.label });
   await take(answer, again.error ? answer.question : again.question);
   return "";
 }
 
-function choices(ofKinds) {
-  if (ofKinds) return state.kinds.filter((kind) => kind !== shown.category).map((name) => ({ name }));
+/** Groups to choose from: those of the level above what is asked, or of the group's own level for a merge. */
+async function choices(act) {
+  const own = act === "merge" ? shown.place.group : shown.group;
+  const listed = act === "merge" ? (await call("groups", { level: shown.place.level })).groups || [] : shown.targets;
   const likely = (held) => shown.suggestions.some((other) => other.name === held.name);
-  return state.tree.filter((held) => held.name !== shown.place.category).sort((a, b) => likely(b) - likely(a))
-    .map((held) => ({ name: held.name, note: `${held.kind}, ${count(held.n_images, "image")}` }));
+  return listed.filter((held) => held.name !== own).sort((a, b) => likely(b) - likely(a))
+    .map((held) => ({ name: held.name, note: [...held.path, count(held.n_images, "image")].join(", ") }));
 }
 
 const acts = {
@@ -111,9 +113,14 @@ const acts = {
     const error = await write({ act: "accept", ...about(), seen: shown.seen });
     if (error) toast(error);
   },
-  move: (target = "") => openAct("move", shown, choices(shown.level === "category"), target, write),
+  async exclude() {
+    if (shown.is_group) return;
+    const error = await write({ act: "exclude", ...about(), seen: shown.seen });
+    if (error) toast(error);
+  },
+  move: async (target = "") => shown.target_level && openAct("move", shown, await choices("move"), target, write),
   rename: () => openAct("rename", shown, [], "", write),
-  merge: () => openAct("merge", shown, choices(false), "", write),
+  merge: async () => openAct("merge", shown, await choices("merge"), "", write),
   split: () => openAct("split", shown, [], "", write),
   async skip() {
     const answer = await call("skip", about());
@@ -129,14 +136,14 @@ const acts = {
     if (answer.error) return toast(answer.error);
     toast("Taken back: ", sentence(answer.undone));
     const { level, label: name } = answer.undone;
-    const again = level ? await call("question", { level, label: name }) : { error: "none" };
+    const again = level && name ? await call("question", { level, label: name }) : { error: "none" };
     return take(answer, again.error ? answer.question : again.question);
   },
 };
 
 const keys = {
   a: () => acts.accept(), m: () => acts.move(), r: () => acts.rename(), g: () => acts.merge(), p: () => acts.split(),
-  s: () => acts.skip(),
+  s: () => acts.skip(), x: () => acts.exclude(),
 };
 const everywhere = {
   u: () => acts.undo(), n: next, h: () => openHistory(state, acts.undo), "?": () => openHelp(state),
@@ -176,7 +183,7 @@ function drawHits() {
   at("found").replaceChildren(...(hits.length ? hits.map((hit, place) => el("li", {
     role: "option", id: `hit-${place}`, "aria-selected": `${place === chosen}`,
     onpointerdown: (event) => { event.preventDefault(); go(hit); },
-  }, label(hit.label), el("small", { class: "quiet" }, LEVEL_NAMES[hit.level].toLowerCase()))) : [el("li", { class: "quiet" }, "Nothing like it")]));
+  }, label(hit.label), el("small", { class: "quiet" }, levelName(hit.level).toLowerCase()))) : [el("li", { class: "quiet" }, "Nothing like it")]));
 }
 
 function closeSearch() {

@@ -1,15 +1,16 @@
-// The card in the middle: what is asked, why, its landmarks, and the acts.
+// The card in the middle: what is asked, why, its labels, and the acts.
 import { sentence } from "./dialogs.js";
 import { call, count, el, key, label, number, percent } from "./elements.js";
 
-export const LEVEL_NAMES = { type: "Type", landmark: "Landmark", category: "Category" };
+/** A level as a heading. */
+export const levelName = (level) => level.charAt(0).toUpperCase() + level.slice(1).replaceAll("_", " ");
 
 /** Draw a question into `box`; `acts` has a function per act, `open(level, label)` shows another thing. */
 export function showQuestion(box, question, state, acts, open) {
   box.replaceChildren(...[
     el("article", { class: "card" }, head(question), verdict(question), decided(question, acts), buttons(question, acts)),
     why(question, acts, open),
-    landmarks(question, open),
+    labels(question, state, open),
     upNext(state, open),
   ].filter(Boolean));
 }
@@ -29,9 +30,9 @@ export function showDone(box, state, acts) {
 }
 
 function head(question) {
-  const things = [LEVEL_NAMES[question.level]];
+  const things = [levelName(question.level)];
   if (question.weight) things.push(count(question.weight, "image"));
-  if (question.level !== "landmark" && question.n_landmarks) things.push(count(question.n_landmarks, "landmark"));
+  if (question.n_labels > 1) things.push(count(question.n_labels, "label"));
   const title = el("h1", { dir: "auto", class: "clamped" }, question.label);
   const long = question.label.length > 240;
   const more = long && el("button", {
@@ -45,11 +46,12 @@ function head(question) {
 
 function verdict(question) {
   const sure = question.confidence >= 0.8 ? "sure" : question.confidence >= 0.5 ? "unsure" : "doubtful";
-  const asked = question.level === "category" ? "is of the kind" : "belongs in";
+  if (!question.target_level) return null;
+  const above = question.is_group ? question.place.path.slice(1) : question.place.path;
   return el("div", { class: "verdict" },
     el("p", { class: "proposal" },
-      el("span", {}, `${asked} `), label(question.category, "label place"),
-      question.level === "category" ? null : el("span", { class: "quiet" }, ` ${question.place.kind}`)),
+      el("span", {}, `belongs in the ${question.target_level.replaceAll("_", " ")} `), label(question.group, "label place"),
+      above.length ? el("span", { class: "quiet" }, ` ${above.join(" › ")}`) : null),
     el("div", { class: `confidence ${sure}` },
       el("meter", { min: 0, max: 1, value: question.confidence, "aria-label": "Confidence" }),
       el("span", {}, question.decisions.length ? "decided by a person" : `${percent(question.confidence)} sure`),
@@ -72,57 +74,59 @@ function buttons(question, acts) {
   const chips = question.suggestions.map((other, place) =>
     el("button", { type: "button", class: "chip", "aria-keyshortcuts": `${place + 1}`, onclick: () => acts.move(other.name) },
       key(`${place + 1}`), label(other.name), other.new ? el("small", {}, "new") : null));
-  const own = question.place.category;
+  const own = question.place.group;
   return el("div", { class: "acts" },
     el("div", { class: "first-acts" },
-      actButton("Accept", "A", acts.accept, "It is right as it stands", "primary"),
+      question.target_level ? actButton("Accept", "A", acts.accept, "It is right as it stands", "primary") : null,
       chips.length ? el("span", { class: "quiet or" }, "or") : null, chips),
     el("div", { class: "more-acts" },
-      actButton(question.assigns ? "Assign…" : "Move…", "M", () => acts.move(), "Put it into another place"),
+      question.target_level ? actButton(question.assigns ? "Assign…" : "Move…", "M", () => acts.move(), "Put it into another place") : null,
+      question.target_level && !question.is_group ? actButton("Elsewhere", "X", acts.exclude, `It does not belong in ${question.group}`) : null,
       actButton("Rename…", "R", acts.rename, `Give ${own} another name`),
-      actButton("Merge…", "G", acts.merge, `Let ${own} join another category`),
-      actButton("Split…", "P", acts.split, `Take types out of ${own}`),
+      actButton("Merge…", "G", acts.merge, `Let ${own} join another group`),
+      actButton("Split…", "P", acts.split, `Take some out of ${own}`),
       actButton("Skip", "S", acts.skip, "Ask again in another session"),
       actButton("Undo", "U", () => acts.undo(), "Take the last decision back")));
 }
 
 function why(question, acts, open) {
-  const { types, categories, facts } = question.reasons;
+  const { alike, groups, facts } = question.reasons;
   const near = (name, similarity, extra) => [label(name), extra || null,
     similarity === null ? null : el("span", { class: "similarity" },
       el("i", {}, el("meter", { min: 0, max: 1, value: Math.max(0, similarity), "aria-hidden": "true" })), similarity.toFixed(2))];
   const parts = [
-    types.length && el("section", {}, el("h2", {}, "Nearest types"),
-      el("ul", { class: "near" }, types.map((other) => el("li", {},
-        el("button", { type: "button", class: "row", onclick: () => open("type", other.name) },
-          near(other.name, other.similarity, el("small", { class: "quiet" }, "in ", label(other.category)))))))),
-    categories.length && el("section", {}, el("h2", {}, "Nearest categories"),
-      el("ul", { class: "near" }, categories.map((other) => el("li", {},
-        el("button", { type: "button", class: "row", disabled: other.name === question.category, onclick: () => acts.move(other.name),
-          title: other.name === question.category ? "It stands there" : `Move to ${other.name}` },
+    alike.length && el("section", {}, el("h2", {}, `Nearest of the level ${question.level.replaceAll("_", " ")}`),
+      el("ul", { class: "near" }, alike.map((other) => el("li", {},
+        el("button", { type: "button", class: "row", onclick: () => open(question.level, other.name) },
+          near(other.name, other.similarity, el("small", { class: "quiet" }, "in ", label(other.group)))))))),
+    groups.length && el("section", {}, el("h2", {}, "Nearest everyday groups"),
+      el("ul", { class: "near" }, groups.map((other) => el("li", {},
+        el("button", { type: "button", class: "row", disabled: other.name === question.group, onclick: () => acts.move(other.name),
+          title: other.name === question.group ? "It stands there" : `Move to ${other.name}` },
           near(other.name, other.similarity)))))),
-    facts.length && el("section", {}, el("h2", {}, question.level === "category" ? "What it is" : "Facts"),
+    facts.length && el("section", {}, el("h2", {}, question.is_group ? "What it is" : "Facts"),
       el("ul", { class: "facts" }, facts.map((fact) => el("li", {}, label(fact))))),
   ].filter(Boolean);
   return parts.length ? el("div", { class: "why-panel" }, parts) : null;
 }
 
-function landmarks(question, open) {
+function labels(question, state, open) {
+  const isLabel = question.level === state.levels[0] && state.counts.labels > 0;
   const grid = el("ul", { class: "photos" });
   const more = el("button", { type: "button", hidden: true }, "Show more");
-  const title = el("h2", {}, question.level === "landmark" ? "Photos" : "Landmarks");
-  const section = el("section", { class: "landmarks", hidden: true }, title, grid, more);
+  const title = el("h2", {}, isLabel ? "Photos" : levelName(state.levels[0]));
+  const section = el("section", { class: "labels", hidden: true }, title, grid, more);
   let offset = 0;
   async function load() {
-    const found = await call("landmarks", { level: question.level, label: question.label, offset });
+    const found = await call("labels", { level: question.level, label: question.label, offset });
     if (found.error || !found.total) return;
     section.hidden = false;
-    if (question.level === "landmark") {
+    if (isLabel) {
       showPhotos(grid, found, question);
       return;
     }
-    title.textContent = count(found.total, "landmark");
-    for (const item of found.items) grid.append(el("li", {}, landmarkCard(item, found.has_photos, open)));
+    title.textContent = count(found.total, state.levels[0].replaceAll("_", " "));
+    for (const item of found.items) grid.append(el("li", {}, labelCard(item, found.has_photos, state, open)));
     offset += found.items.length;
     more.hidden = offset >= found.total;
   }
@@ -131,19 +135,19 @@ function landmarks(question, open) {
   return section;
 }
 
-function photo(leaf, nth, of) {
-  return el("img", { src: `photo/${leaf}/${nth}`, loading: "lazy", decoding: "async", width: 160, height: 120, alt: `Photo of ${of.slice(0, 100)}` });
+function photo(row, nth, of) {
+  return el("img", { src: `photo/${row}/${nth}`, loading: "lazy", decoding: "async", width: 160, height: 120, alt: `Photo of ${of.slice(0, 100)}` });
 }
 
-function landmarkCard(item, hasPhotos, open) {
-  return el("button", { type: "button", class: "landmark", onclick: () => open("landmark", item.label) },
-    hasPhotos ? photo(item.leaf, 0, item.label) : null, label(item.label), el("small", { class: "quiet" }, count(item.n_images, "image")));
+function labelCard(item, hasPhotos, state, open) {
+  return el("button", { type: "button", class: "label-card", onclick: () => open(state.levels[0], item.label) },
+    hasPhotos ? photo(item.row, 0, item.label) : null, label(item.label), el("small", { class: "quiet" }, count(item.n_images, "image")));
 }
 
 function showPhotos(grid, found, question) {
-  const { leaf, n_images } = found.items[0];
+  const { row, n_images } = found.items[0];
   const shown = found.has_photos ? Math.min(n_images, 8) : 0;
-  for (let nth = 0; nth < shown; nth++) grid.append(el("li", { class: "photo" }, photo(leaf, nth, question.label)));
+  for (let nth = 0; nth < shown; nth++) grid.append(el("li", { class: "photo" }, photo(row, nth, question.label)));
   if (n_images > shown) grid.append(el("li", { class: "quiet" }, `${number(n_images - shown)} more in the dataset`));
 }
 
