@@ -6,10 +6,11 @@ Every method starts from the same tars, in a process of its own, with the same n
 page cache. `cairn` runs the stages index and publish (checks, hashes, tree, card and all), judging JPEGs by their
 structure; `cairn_decoding` decodes every image too and looks for look-alikes, as params.yaml has it; `imagefolder`
 extracts, loads and writes Parquet; `webdataset` loads the tars and writes Parquet; `sequential` reads, hashes
-(SHA-256, as Cairn does) and writes the same bytes, one file after the other. The clock starts after a method's imports;
-`cpu_s` is that of all its processes, imports too. Memory is the highest sum of VmHWM over a method's processes; beside it that
-of PSS, which counts shared pages once. The fastest of the runs counts: other work on the machine only ever slows;
-`others_cpus` is how many CPUs it took. Prints ratios, writes results/build.json beside this file.
+(SHA-256, as Cairn does) and writes the same bytes, one file after the other. The clock starts after a method's
+imports; `cpu_s` is that of all its processes, imports too. Memory is the highest sum of VmHWM over a method's
+processes; beside it that of PSS, which counts shared pages once. The fastest of the runs counts: other work on the
+machine only ever slows; `others_cpus` is how many CPUs it took. Prints ratios, writes results/build.json beside this
+file.
 """
 
 import argparse

@@ -1,17 +1,23 @@
-"""Add a declared dataset to the lists of `params.yaml`, keeping its comments."""
+"""Add a dataset to the lists of `params.yaml`, and declare it if it is new; comments stay."""
 
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 from ruamel.yaml import YAML
 
-from cairnhub.core.errors import NotFound
+from cairnhub.core.errors import BadInput, NotFound
 from cairnhub.core.files import write_text_atomic
 from cairnhub.core.parse import parse_yaml, read_text
+from cairnhub.pipelines.declare import Ask, Declaration, declared_source
 from cairnhub.pipelines.params import Params, check_scale, load_params, validate
+from cairnhub.pipelines.paths import Paths
 from cairnhub.pipelines.sources.readers import reader
 from cairnhub.pipelines.split_names import hindrances
+
+OWN_RECIPE = "small_photos"
+"""What trains on somebody's own images until they choose another."""
 
 
 @dataclass(frozen=True)
@@ -20,38 +26,60 @@ class Included:
 
     Attributes:
         lists: those that name it now.
+        declared: the entry under `sources` that was made; None where there was one.
         warning: what stands in the way of training or evaluating it; empty where nothing does or can be told yet.
     """
 
     lists: tuple[str, ...]
+    declared: dict[str, Any] | None
     warning: str
 
 
-def include_dataset(path: Path, dataset: str, mirror: str | None, scale: str) -> Included:
-    """List `dataset` under `datasets`, `tree_from_data` and `train_on`, its scale under `scales`, and note its mirror.
+def include_dataset(
+    path: Path,
+    dataset: str,
+    mirror: str | None,
+    scale: str,
+    said: Declaration | None = None,
+    ask: Ask | None = None,
+) -> Included:
+    """List `dataset` under `datasets`, its kind of tree and `train_on`, its scale under `scales`, and note its mirror.
+
+    A dataset that is not declared is declared as a table or as folders of classes, and gets the small recipe; one whose
+    tree is proposed gets a file for the decisions of people.
 
     Args:
         path: `params.yaml`; replaced only if the result is valid.
         dataset: a name under `sources`.
         mirror: folder or URL of its files, a local folder must exist; None: the embedded sample or the authors'.
         scale: the scale that is built, and whose `fetch` gets the mirror.
+        said: what a person says of own images.
+        ask: asks for what is left open of them; None: what is usual is taken.
 
     Raises:
-        CairnError: the dataset is not declared, the folder or the scale does not exist, its lists there cannot be read,
-            or the result is invalid.
+        CairnError: the dataset is not declared and there is no folder of it, it is declared and something else is said
+            of it, the folder or the scale does not exist, its lists there cannot be read, or the result is invalid.
     """
     check_scale(scale)
     params = load_params(path)
-    params.source(dataset)
+    said = said or Declaration()
+    if dataset in params.sources and said != Declaration():
+        raise BadInput(f"params.yaml: {dataset!r} is declared already; edit sources.{dataset} there")
+    if dataset not in params.sources and (mirror is None or "://" in mirror):
+        params.source(dataset)  # says what there is
     if mirror and "://" not in mirror and not Path(mirror).is_dir():
         raise NotFound(f"no folder {mirror}: give the folder or URL that holds the files of {dataset}")
     yaml = YAML()
     yaml.width = 160
     yaml.preserve_quotes = True
     document = yaml.load(read_text(path))
-    lists = ["datasets"]
-    if dataset not in params.tree_from_text:
-        lists.append("tree_from_data")
+    declared = None
+    if dataset not in params.sources:
+        declared = declared_source(said, Path(mirror or ""), ask)
+        document["sources"][dataset] = declared
+        document["train"][scale]["recipes"].setdefault(dataset, OWN_RECIPE)
+        params = _valid(document, yaml, path.name)
+    lists = ["datasets", "tree_from_text" if params.proposes(dataset) else "tree_from_data"]
     if params.trains(dataset, scale):
         lists.append("train_on")
     if scale not in document["scales"]:
@@ -61,12 +89,23 @@ def include_dataset(path: Path, dataset: str, mirror: str | None, scale: str) ->
             document[key].append(dataset)
     if mirror:
         document["fetch"][scale].setdefault("mirrors", {})[dataset] = mirror
+    params = _valid(document, yaml, path.name)
+    warning = _warning(params, dataset, scale, path.parent)
+    decisions = Paths(path.parent, scale, dataset, params.files_of(dataset)).decisions
+    if dataset in params.tree_from_text and not decisions.exists():
+        write_text_atomic(decisions, "")
+    write_text_atomic(path, _dumped(document, yaml))
+    return Included(tuple(lists), declared, warning)
+
+
+def _dumped(document: Any, yaml: YAML) -> str:
     text = StringIO()
     yaml.dump(document, text)
-    params = validate(Params, parse_yaml(text.getvalue(), path.name), path.name)
-    warning = _warning(params, dataset, scale, path.parent)
-    write_text_atomic(path, text.getvalue())
-    return Included(tuple(lists), warning)
+    return text.getvalue()
+
+
+def _valid(document: Any, yaml: YAML, name: str) -> Params:
+    return validate(Params, parse_yaml(_dumped(document, yaml), name), name)
 
 
 def _warning(params: Params, dataset: str, scale: str, root: Path) -> str:

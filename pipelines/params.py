@@ -60,8 +60,18 @@ class Params(Strict):
                 raise ValueError(
                     f"datasets: {name!r} must be listed once, under tree_from_data or under tree_from_text"
                 )
+        for name in self.tree_from_text:
+            if name in self.sources and not self.proposes(name):
+                raise ValueError(
+                    f"tree_from_text: {name!r} does not say from which texts: give it `tree: {{from: text}}` under "
+                    "sources, or list it under tree_from_data"
+                )
         for name in self.tree_from_data:
             source = self.sources.get(name)
+            if source is not None and source.tree:
+                raise ValueError(
+                    f"tree_from_data: {name!r} has `tree: {{from: text}}`; list it under tree_from_text"
+                )
             if isinstance(source, GLDv2Source) and source.hierarchy == "proposed":
                 raise ValueError(
                     f"tree_from_data: {name!r} has none; list it under tree_from_text, or take its published hierarchy"
@@ -96,6 +106,11 @@ class Params(Strict):
         """The datasets of `train_on` that are evaluated."""
         return tuple(name for name in self.train_on if self.is_evaluated(name))
 
+    def proposes(self, dataset: str) -> bool:
+        """Whether the tree of a declared dataset is proposed from texts."""
+        source = self.sources[dataset]
+        return source.tree is not None or (isinstance(source, GLDv2Source) and source.hierarchy == "proposed")
+
     def require_tree_from_text(self, dataset: str) -> None:
         """Refuse a dataset whose tree is not proposed from texts.
 
@@ -106,7 +121,8 @@ class Params(Strict):
         if dataset not in self.tree_from_text:
             raise BadInput(
                 f"the tree of {dataset!r} comes from its labels (the stage `taxonomy`), there is nothing to propose or "
-                f"to review; trees from texts have: {', '.join(self.tree_from_text)}"
+                f"to review; trees from texts have: {', '.join(self.tree_from_text)}; `tree: {{from: text}}` under its "
+                "source proposes one"
             )
 
     def source(self, dataset: str) -> Source:

@@ -14,7 +14,7 @@ from cairnhub.hierarchies.review.evidence import Reasoner
 from cairnhub.hierarchies.review.session import Session
 from cairnhub.hierarchies.review.terminal import Review, terminal_key
 from cairnhub.pipelines.artifacts.index import IndexFolder
-from cairnhub.pipelines.landmark_photos import SamplePhotos
+from cairnhub.pipelines.label_photos import SamplePhotos
 from cairnhub.pipelines.params import check_scale, load_params
 from cairnhub.pipelines.paths import Paths, project_root
 from cairnhub.pipelines.samples.demonstration import demonstration
@@ -42,8 +42,8 @@ def review_in_browser(
     from cairnhub.hierarchies.review.app.server import listen, serve
 
     paths = _paths(dataset, scale)
-    photos = SamplePhotos(paths.index, paths.store)
     session = _session(paths, author)
+    photos = SamplePhotos(paths.index, session.proposal.levels[0], paths.store)
     vectors = paths.text_vectors
     reasoner = Reasoner(
         Embeddings.load(vectors) if vectors.is_file() else None, IndexFolder(paths.index).superclasses()

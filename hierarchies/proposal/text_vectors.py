@@ -174,6 +174,32 @@ class Embeddings:
             raise NotFound(f"{path}: no embeddings ({error}); run the embed stage again") from None
 
 
+class RecordingEmbedder:
+    """Keeps what another embedder is asked for: the vectors that a proposal will need.
+
+    Args:
+        embedder: that gives the vectors.
+    """
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self.model = embedder.model
+        self._vectors: dict[str, FloatArray] = {}
+
+    def encode(self, texts: Sequence[str]) -> FloatArray:
+        """See `Embedder`; each text is embedded once."""
+        missing = [text for text in dict.fromkeys(texts) if text not in self._vectors]
+        if missing:
+            self._vectors |= dict(zip(missing, self._embedder.encode(missing), strict=True))
+        return np.stack([self._vectors[text] for text in texts]) if texts else self._embedder.encode([])
+
+    @property
+    def recorded(self) -> Embeddings:
+        """All of them, by text."""
+        texts = tuple(sorted(self._vectors))
+        return Embeddings(texts, np.stack([self._vectors[text] for text in texts]), self.model)
+
+
 @contextmanager
 def _one_thread() -> Iterator[None]:
     """Let torch compute on one thread: sums over several are added in another order on other machines."""

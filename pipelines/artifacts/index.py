@@ -11,8 +11,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cairnhub.core.errors import NotFound
+from cairnhub.core.errors import BadInput, NotFound
 from cairnhub.core.parse import FORBID, read_json
+from cairnhub.core.text import quoted
 from cairnhub.hierarchies.label_tree.label_rules import Twins
 
 ROWS_PER_GROUP = 10_000
@@ -108,6 +109,38 @@ class IndexFolder:
         images = pd.read_parquet(self.images, columns=["landmark", "type"])
         grouped = images.groupby("landmark", sort=True)["type"]
         return grouped.agg(type="first", n_images="size").reset_index()
+
+    def labels(self, leaf: str, columns: Sequence[str]) -> pd.DataFrame:
+        """One row per label of a level, sorted, with what other columns say of it.
+
+        Args:
+            leaf: the level.
+            columns: of text; of several rows of a label those that are not empty must agree.
+
+        Returns:
+            Columns `leaf`, those asked for (`""` where nothing is said) and `n_images`.
+
+        Raises:
+            BadInput: there is no such column, or rows of a label differ; names both.
+        """
+        images = self._columns([leaf, *columns])
+        counts = images.groupby(leaf, sort=True).size()
+        labels = pd.DataFrame({leaf: counts.index})
+        for column in columns:
+            said = images.loc[images[column] != "", [leaf, column]].drop_duplicates()
+            if (twice := said[leaf].duplicated(keep=False)).any():
+                label = said.loc[twice, leaf].iloc[0]
+                both = said.loc[said[leaf] == label, column].tolist()
+                raise BadInput(f"{leaf} {label!r} has {column} {both[0]!r} and {both[1]!r}; keep one")
+            labels[column] = labels[leaf].map(said.set_index(leaf)[column]).fillna("")
+        return labels.assign(n_images=counts.to_numpy())
+
+    def _columns(self, names: Sequence[str]) -> pd.DataFrame:
+        known = pq.read_schema(self.images).names
+        if absent := [name for name in names if name not in known]:
+            raise BadInput(f"{self.images}: no column {absent[0]!r}; there are {quoted(known, 20)}")
+        images = pd.read_parquet(self.images, columns=list(dict.fromkeys(names)))
+        return pd.DataFrame({name: images[name].fillna("").astype("str").str.strip() for name in images})
 
     def published_labels(self) -> pd.DataFrame:
         """Labels that others published for the same landmarks: a yardstick for the proposal, never its input.

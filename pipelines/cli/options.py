@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from cairnhub.core.errors import BadInput
+
 console = Console(markup=False)  # what a dataset or label says is text, whatever brackets it has
 
 Dataset = Annotated[str, typer.Argument(help="A name in the hub, a folder, or a URI.")]
@@ -17,3 +19,11 @@ Scale = Annotated[
 BuiltScale = Annotated[str, typer.Option(help="sample or full.")]
 Limit = Annotated[int, typer.Option(min=1, help="How many at most.")]
 Page = Annotated[Path, typer.Option(help="The page to write.")]
+
+
+def read_sizes(text: str) -> list[int]:
+    """Numbers separated by commas."""
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise BadInput(f"--sizes is {text!r}; give whole numbers, fine to coarse, such as 20,4") from None

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from cairnhub.core.errors import BadInput, BrokenData
 from cairnhub.core.files import write_text_atomic
-from cairnhub.pipelines.cli.options import Declared, console
+from cairnhub.pipelines.cli.options import Declared, console, read_sizes
 from cairnhub.pipelines.stage_graph import STAGES
 
 app = typer.Typer()
@@ -54,26 +54,81 @@ def graph(
 
 @app.command()
 def include(
-    dataset: Annotated[str, typer.Argument(help="A dataset declared under sources, such as cub or grocery.")],
+    dataset: Annotated[
+        str,
+        typer.Argument(
+            help="A dataset declared under sources, such as cub; or a new name for your own images."
+        ),
+    ],
     mirror: Annotated[
         str | None, typer.Option(help="The folder or URL that holds its files, where it has one.")
     ] = None,
     scale: Annotated[str, typer.Option(help="sample or full.")] = "sample",
+    labels: Annotated[
+        str, typer.Option(help="Your own images: the CSV in the folder, or `folders` for folders of classes.")
+    ] = "",
+    images: Annotated[str, typer.Option(help="Folders or archives in it; by default all of it.")] = "",
+    levels: Annotated[
+        str, typer.Option(help="Columns of the labels, fine to coarse, such as species,genus.")
+    ] = "",
+    texts: Annotated[
+        str, typer.Option(help="Columns that say what a label is: its name in words, then descriptions.")
+    ] = "",
+    known: Annotated[
+        str, typer.Option(help="Columns with groups that are known; empty cells are proposed.")
+    ] = "",
+    tree_levels: Annotated[
+        str, typer.Option(help="Levels to propose above the labels, such as group,department.")
+    ] = "",
+    sizes: Annotated[str, typer.Option(help="How many groups each of them gets, such as 20,4.")] = "",
+    depth: Annotated[int | None, typer.Option(min=1, help="How many levels to propose.")] = None,
+    names: Annotated[str, typer.Option(help="A file with wanted groups, one a line.")] = "",
+    pack: Annotated[str, typer.Option(help="What is known of words: auto, places or none.")] = "",
 ) -> None:
-    """Add a declared dataset to the lists of params.yaml and to dvc.yaml, so that `dvc repro` builds it.
+    """Add a dataset to the lists of params.yaml and to dvc.yaml, so that `dvc repro` builds it.
 
-    Example: cairn include mine --mirror /photos
+    Your own images are declared as well: a CSV with a column per level, or folders of classes. Labels of one level get
+    a tree that is proposed from their words, for people to review. At a terminal, what no option says is asked.
+
+    Example: cairn include birds --mirror /photos --labels folders --tree-levels family,order
     """
+    import sys
+
+    from cairnhub.pipelines.declare import Declaration, split_list
     from cairnhub.pipelines.graph import is_checkout, write_graph
     from cairnhub.pipelines.include import include_dataset
     from cairnhub.pipelines.paths import project_root
 
+    def ask(question: str, usual: str) -> str:
+        answer: str = typer.prompt(question, default=usual)
+        return answer
+
     root = project_root()
-    included = include_dataset(root / "params.yaml", dataset, mirror, scale)
+    said = Declaration(
+        labels=labels,
+        images=tuple(split_list(images)),
+        levels=tuple(split_list(levels)),
+        texts=tuple(split_list(texts)),
+        known=tuple(split_list(known)),
+        tree_levels=tuple(split_list(tree_levels)),
+        sizes=tuple(read_sizes(sizes)) if sizes else (),
+        depth=depth,
+        names=names,
+        pack=pack,
+    )
+    asks = ask if sys.stdin.isatty() and said == Declaration() else None
+    included = include_dataset(root / "params.yaml", dataset, mirror, scale, said, asks)
     if is_checkout(root):
         write_graph(root)
+    if included.declared is not None:
+        told = ", ".join(f"{key}: {value}" for key, value in included.declared.items())
+        console.print(Text(f"params.yaml: sources.{dataset} is new ({told})"), soft_wrap=True)
     listed = f"{dataset} is listed under {', '.join(included.lists)}"
     console.print(f"params.yaml: {listed}; `dvc repro` builds it", soft_wrap=True)
+    if "tree_from_text" in included.lists:
+        console.print(
+            f"Its tree is proposed from text; then review it: `cairn review {dataset} --app`", soft_wrap=True
+        )
     if "train_on" not in included.lists:
         console.print(f"It is not trained on: it has no recipe under train.{scale}.recipes")
     if included.warning:

@@ -9,8 +9,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cairnhub.core.errors import BadInput, NotFound
-from cairnhub.pipelines.cli.options import Limit, Page, Scale, Tree, console
+from cairnhub.core.errors import NotFound
+from cairnhub.pipelines.cli.options import Limit, Page, Scale, Tree, console, read_sizes
 
 if TYPE_CHECKING:
     from cairnhub.hierarchies.explorer import View
@@ -184,7 +184,7 @@ def propose(
             texts=listed.texts,
             descriptions=listed.descriptions,
             levels=[column or "label", *above] if above else None,
-            sizes=_numbers(sizes) if sizes else None,
+            sizes=read_sizes(sizes) if sizes else None,
             depth=depth,
             known=listed.known,
             names=read_names(names) if names else (),
@@ -199,13 +199,6 @@ def propose(
     console.print(f"{output}: {counts}; look at it with `cairn tree html {output}`", soft_wrap=True)
     for note in proposal.notes:
         log.warning(note)
-
-
-def _numbers(text: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise BadInput(f"--sizes is {text!r}; give whole numbers, fine to coarse, such as 20,4") from None
 
 
 def _load(name: str, scale: str | None) -> "LabelTree":

@@ -1,8 +1,9 @@
 """`sources`: what each dataset is, and which part of it is built."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from cairnhub.core.safe_names import stays_below
 from cairnhub.core.text import quoted
@@ -41,6 +42,10 @@ FileName = Annotated[str, AfterValidator(_file_name)]
 SplitName = Annotated[str, AfterValidator(_split_name)]
 Qualify = Literal["parent", "refuse"]
 """A label that stands under two parents becomes one below each, named by its parent, or is refused."""
+Pack = Literal["auto", "places", "none"]
+"""What is known of words: WordNet where it is installed, and of places where most labels are such; `none`: nothing."""
+Language = Literal["auto", "en", "many"]
+"""Of the labels; `many`: by a text model that knows many languages."""
 Levels = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_levels)]
 
 
@@ -85,8 +90,66 @@ class GLDv2Subsets(Strict):
     full: GLDv2Subset = GLDv2Subset()
 
 
+class TreeFromText(Strict):
+    """A tree that is proposed from what labels say, then reviewed: of any labels, with any number of levels."""
+
+    model_config = ConfigDict(validate_by_name=True)
+
+    from_: Literal["text"] = Field(alias="from")
+    leaf: str = ""
+    """The level of the data whose labels get a tree; by default its finest."""
+    texts: tuple[str, ...] = ()
+    """Columns: the first is what a label is in words, by default the label; the others describe it."""
+    known: tuple[str, ...] = ()
+    """Columns with groups that are known, fine to coarse; an empty cell means: propose one. What is known is kept."""
+    levels: tuple[str, ...] = ()
+    """Names of the levels above the labels and above the known ones, fine to coarse; a known one may be among them."""
+    sizes: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    """How many groups each level above the labels gets, fine to coarse."""
+    depth: int | None = Field(default=None, ge=1)
+    """How many levels stand above the labels; by default as many as `levels` or `sizes` have, else 2."""
+    names: FileName | None = None
+    """A file of the project with wanted groups of the first level, one a line, examples behind a colon."""
+    pack: Pack = "auto"
+    language: Language = "auto"
+
+    @model_validator(mode="after")
+    def _levels_agree(self) -> Self:
+        named = (*self.known, *(name for name in self.levels if name not in self.known))
+        if len(set(named)) != len(self.known) + len(set(self.levels) - set(self.known)):
+            raise ValueError(f"a level is named twice: {quoted(named, len(named))}")
+        for key, wanted in (("sizes", len(self.sizes)), ("depth", self.depth)):
+            if wanted and named and self.levels and wanted != len(self._above()):
+                raise ValueError(
+                    f"{key}: {wanted} levels, but {len(self._above())} stand above the labels: {quoted(self._above())}"
+                )
+        return self
+
+    def _above(self) -> tuple[str, ...]:
+        return (*(name for name in self.known if name not in self.levels), *self.levels)
+
+    def levels_above(self) -> tuple[str, ...]:
+        """Names of the levels above the labels, fine to coarse."""
+        if self.levels:
+            return self._above()
+        usual = {1: ("group",), 2: ("group", "supergroup")}
+        depth = (self.depth or len(self.sizes) or 2 + len(self.known)) - len(self.known)
+        return (*self.known, *usual.get(depth, tuple(f"group_{i}" for i in range(1, depth + 1))))
+
+    def columns(self, leaf: str) -> tuple[str, ...]:
+        """Columns beside that of the labels that the tree is made from."""
+        return tuple(name for name in dict.fromkeys((*self.texts, *self.known)) if name != leaf)
+
+    def published_levels(self, data_levels: Sequence[str]) -> tuple[str, ...]:
+        """Levels of the tree that is published, fine to coarse."""
+        return (self.leaf or data_levels[0], *self.levels_above())
+
+
 class AnySource(Strict):
     """What every source may say."""
+
+    tree: TreeFromText | None = None
+    """By default the labels of the data give the tree."""
 
     exclude_ids: FileName | None = None
     """A file of the project, a CSV with the columns `image_id` and `reason`: these images are taken out for good."""
@@ -106,6 +169,14 @@ class GLDv2Source(AnySource):
     """With `published`: keep landmarks without a label, under `unlabelled`; queries never show one."""
     qualify: Qualify = "parent"
     subset: GLDv2Subsets = GLDv2Subsets()
+
+    @model_validator(mode="after")
+    def _tree_is_its_own(self) -> Self:
+        if self.tree is not None:
+            raise ValueError(
+                "tree: GLDv2 has its own way from names and types to a tree: `hierarchy: proposed`"
+            )
+        return self
 
 
 class INat2018Source(AnySource):
@@ -189,12 +260,16 @@ Split = Annotated[
 ]
 
 
+FOLDERS = "folders"
+
+
 class TableSource(AnySource):
-    """Anybody's own images, described by a CSV with one column per level."""
+    """Anybody's own images, described by a CSV with one column per level, or by the folders they lie in."""
 
     format: Literal["table"]
     labels: FileName
-    """The CSV's name inside the mirror; cells are separated by commas, by tabs where it ends in `.tsv`."""
+    """The CSV's name inside the mirror; cells are separated by commas, by tabs where it ends in `.tsv`. `folders`: there
+    is none; the folder of an image is its finest label, the one above that its next."""
     images: tuple[FileName, ...] = Field(min_length=1)
     """Folders, or `.tar`, `.tar.gz`, `.tgz` or `.zip` files, inside the mirror that hold the images."""
     path: str = "path"
@@ -224,14 +299,21 @@ class TableSource(AnySource):
 
     @model_validator(mode="after")
     def _names_are_right(self) -> Self:
+        if self.labels == FOLDERS and (isinstance(self.split, str) or self.keep or self.hashes):
+            raise ValueError("labels: folders have no columns for split, keep or hashes; give a CSV")
+        published = self.tree.published_levels(self.levels) if self.tree else self.levels
+        check_level_names(published)
+        if published[0] not in self.levels:
+            raise ValueError(
+                f"tree.leaf: no level {published[0]!r}; levels are {quoted(self.levels, len(self.levels))}"
+            )
         named = [("protocols", level) for each in self.protocols or () for level in each.levels]
         if isinstance(self.split, SplitByClass) and self.split.level:
             named.append(("split", self.split.level))
         for key, level in named:
-            if level not in self.levels:
-                raise ValueError(
-                    f"{key}: no level {level!r}; levels are {quoted(self.levels, len(self.levels))}"
-                )
+            known = published if key == "protocols" else self.levels
+            if level not in known:
+                raise ValueError(f"{key}: no level {level!r}; levels are {quoted(known, len(known))}")
         names = [each.name for each in self.protocols or ()]
         if len(set(names)) != len(names):
             raise ValueError(f"protocols: two have one name: {quoted(names, len(names))}")

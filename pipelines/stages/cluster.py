@@ -1,4 +1,4 @@
-"""cluster: the proposal, a category and a kind for every landmark, each with a confidence."""
+"""cluster: the proposal, a group on every level for every label, each with a confidence."""
 
 import logging
 
@@ -6,6 +6,7 @@ import pandas as pd
 
 from cairnhub.core.portable import run_portable
 from cairnhub.hierarchies.agreement import Agreement, agreement
+from cairnhub.hierarchies.proposal.label_trees import propose_labels
 from cairnhub.hierarchies.proposal.landmarks import propose_landmarks
 from cairnhub.hierarchies.proposal.text_vectors import Embeddings
 from cairnhub.hierarchies.proposal.tree_proposal import TreeProposal
@@ -13,6 +14,7 @@ from cairnhub.hierarchies.review.apply import apply_decisions
 from cairnhub.pipelines.artifacts.agreement import BY_IMAGES, write_agreement, write_headline
 from cairnhub.pipelines.artifacts.index import IndexFolder
 from cairnhub.pipelines.context import Context
+from cairnhub.pipelines.label_table import label_table
 
 log = logging.getLogger(__name__)
 
@@ -27,15 +29,20 @@ def run(context: Context) -> None:
 
 def _cluster(context: Context) -> None:
     index = IndexFolder(context.paths.index)
-    landmarks = index.landmarks()
     vectors = Embeddings.load(context.paths.text_vectors)
-    proposal = propose_landmarks(landmarks, vectors, index.superclasses())
+    if tree := context.params.source(context.dataset).tree:
+        proposal = propose_labels(label_table(index, tree, context.paths.root), vectors, tree.pack)
+        measured: dict[str, Agreement] = {}
+    else:
+        landmarks = index.landmarks()
+        proposal = propose_landmarks(landmarks, vectors, index.superclasses())
+        measured = _agreement(proposal, landmarks, index.published_labels())
     proposal.save(context.paths.proposal)
-    log.info(
-        f"{context.dataset}: {len(proposal.labels):,} landmarks of {len(proposal.types):,} types "
-        f"in {len(proposal.of_level('category')):,} categories"
-    )
-    measured = _agreement(proposal, landmarks, index.published_labels())
+    of_types = f" of {len(proposal.types):,} types" if proposal.types else ""
+    groups = ", ".join(f"{len(proposal.of_level(level)):,} {level}" for level in proposal.levels[1:])
+    log.info(f"{context.dataset}: {len(proposal.labels):,} {proposal.levels[0]}{of_types} in {groups}")
+    for note in proposal.notes:
+        log.warning(f"{context.dataset}: {note}")
     write_agreement(context.paths.agreement, measured)
     write_headline(context.paths.results("cluster") / "headline.json", measured)
     for name, values in measured.items():

@@ -4,11 +4,13 @@ import logging
 from functools import partial
 
 from cairnhub.core.portable import run_portable
+from cairnhub.hierarchies.proposal.label_trees import propose_labels
 from cairnhub.hierarchies.proposal.landmarks import texts_to_embed
 from cairnhub.hierarchies.proposal.model_record import ModelRecord
-from cairnhub.hierarchies.proposal.text_vectors import Embeddings, SentenceEmbedder
+from cairnhub.hierarchies.proposal.text_vectors import Embeddings, RecordingEmbedder, SentenceEmbedder
 from cairnhub.pipelines.artifacts.index import IndexFolder
 from cairnhub.pipelines.context import Context
+from cairnhub.pipelines.label_table import label_table
 from cairnhub.pipelines.settings.embed import Embed
 
 log = logging.getLogger(__name__)
@@ -25,9 +27,15 @@ def run(context: Context) -> None:
 def _embed(context: Context) -> None:
     settings = context.settings(Embed)
     model = ModelRecord(settings.model, settings.revision, settings.sha256)
-    texts = texts_to_embed(IndexFolder(context.paths.index).landmarks())
     embedder = SentenceEmbedder(model=model, batch_size=settings.batch_size)
-    embeddings = Embeddings.of(texts, embedder, partial(context.executor.map, title="embedding texts"))
+    index = IndexFolder(context.paths.index)
+    if tree := context.params.source(context.dataset).tree:
+        recorder = RecordingEmbedder(embedder)
+        propose_labels(label_table(index, tree, context.paths.root), recorder, tree.pack)
+        embeddings = recorder.recorded
+    else:
+        texts = texts_to_embed(index.landmarks())
+        embeddings = Embeddings.of(texts, embedder, partial(context.executor.map, title="embedding texts"))
     embeddings.save(context.paths.text_vectors)
     log.info(
         f"{context.dataset}: {len(embeddings.texts):,} texts by {model.name}, weights {model.sha256[:12]} verified"

@@ -67,6 +67,8 @@ def run(context: Context) -> None:
         "columns": listing.kept,
         "excluded": listing.n_excluded() or None,
     }
+    if tree := context.params.source(context.dataset).tree:
+        facts |= {"levels": tree.published_levels(source.levels), "annotation_origin": "automatic"}
     if listing.not_kept:
         lost = f"Columns of its table that are not published: {quoted(listing.not_kept, 20)}."
         log.warning(f"{context.dataset}: {lost} `keep: [...]` or `keep: all` under its source publishes them")

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from cairnhub import __main__ as program
 from cairnhub.core.errors import CairnError
 from cairnhub.pipelines import cli
-from cairnhub.pipelines.landmark_photos import N_PER_LANDMARK, THUMBNAIL_PX, SamplePhotos
+from cairnhub.pipelines.label_photos import N_PER_LABEL, THUMBNAIL_PX, SamplePhotos
 from tests.odd_images import photo, turned
 from tests.project import ROOT
 
@@ -42,12 +42,12 @@ def photos(tmp_path: Path) -> SamplePhotos:
     frame = pd.DataFrame(rows, columns=["landmark", "archive", "member", "offset", "size_bytes"])
     (tmp_path / "index").mkdir()
     pq.write_table(pa.Table.from_pandas(frame), tmp_path / "index/images.parquet", row_group_size=5)
-    return SamplePhotos(tmp_path / "index", tmp_path / "store")
+    return SamplePhotos(tmp_path / "index", "landmark", tmp_path / "store")
 
 
 def test_photos_are_small_and_few(photos: SamplePhotos) -> None:
     found = [photos("many", nth) for nth in range(12)]
-    assert sum(photo is not None for photo in found) == N_PER_LANDMARK
+    assert sum(photo is not None for photo in found) == N_PER_LABEL
     assert Image.open(io.BytesIO(found[0])).size == (THUMBNAIL_PX, THUMBNAIL_PX * 2 // 3)
     assert found[0] is photos("many", 0)  # kept
 
@@ -65,7 +65,7 @@ def test_a_photo_taken_upright_is_shown_upright(tmp_path: Path, orientation: int
         "size_bytes": len(content),
     }
     pd.DataFrame([row]).to_parquet(tmp_path / "images.parquet")
-    shown = SamplePhotos(tmp_path, tmp_path)("x", 0)
+    shown = SamplePhotos(tmp_path, "landmark", tmp_path)("x", 0)
     assert shown is not None
     small = Image.open(io.BytesIO(shown))
     assert small.size == (THUMBNAIL_PX * 2 // 3, THUMBNAIL_PX)
@@ -79,7 +79,7 @@ def test_a_missing_photo_is_none(photos: SamplePhotos, landmark: str) -> None:
 
 
 def test_no_index_no_photos(tmp_path: Path) -> None:
-    assert SamplePhotos(tmp_path, tmp_path)("many", 0) is None
+    assert SamplePhotos(tmp_path, "landmark", tmp_path)("many", 0) is None
 
 
 @pytest.mark.parametrize("face", [(), ("--app", "--no-open")])

@@ -15,7 +15,7 @@ from cairnhub.pipelines.archives.damage import misnamed
 from cairnhub.pipelines.archives.folder import Folder
 from cairnhub.pipelines.archives.kinds import Archive, archive_at
 from cairnhub.pipelines.executors.local import HERE, Executor
-from cairnhub.pipelines.settings.sources import Subset, TableSource
+from cairnhub.pipelines.settings.sources import FOLDERS, Subset, TableSource
 from cairnhub.pipelines.sources.csv_tables import read_csv
 from cairnhub.pipelines.sources.label_names import tell_apart
 from cairnhub.pipelines.sources.listed_rows import as_stored, lacks_a_label, listed_twice
@@ -29,6 +29,22 @@ from cairnhub.pipelines.split_names import check_protocols, check_spelling, reco
 
 log = logging.getLogger(__name__)
 
+IMAGE_ENDINGS = (
+    ".jpg",
+    ".jpeg",
+    ".png",
+    ".webp",
+    ".gif",
+    ".bmp",
+    ".tif",
+    ".tiff",
+    ".avif",
+    ".jp2",
+    ".tga",
+    ".heic",
+)
+"""Files in folders of classes that are images; what cannot be read of them is quarantined."""
+
 
 class Table(SourceReader):
     """Reads what `params.yaml` declares under `sources.<dataset>` with `format: table`."""
@@ -40,17 +56,18 @@ class Table(SourceReader):
         self.executor = executor
         self.edition = dataset
         self.source = source
-        self.levels = source.levels
+        self.levels = source.tree.published_levels(source.levels)[:1] if source.tree else source.levels
         self.twins = source.twins
 
     def list_images(self, store: Path) -> Listing:
         """List the CSV's rows and where each image lies."""
         path, rule = store / self.source.labels, self.source.qualify
-        frame = self._read(path)
+        members = self._members(store)
+        frame = _from_folders(members, self.source) if self.source.labels == FOLDERS else self._read(path)
         others = self._others(frame)
         kept = self._kept(path, others)
-        rows = self._once(self._rows(path, frame).join(frame[list(kept)]))
-        members = self._members(store)
+        told = self._told(path, kept)
+        rows = self._once(self._rows(path, frame).join(frame[[*kept, *told]]))
         rows["member"] = as_stored(rows["image_id"], members["member"])
         named = pd.concat([rows["member"], pd.Series([self.source.labels])])
         twice = listed_twice(rows, [*self.levels, "split"])
@@ -70,7 +87,7 @@ class Table(SourceReader):
         order = ["split", "archive", "offset", "member"]
         images = matches.images.sort_values(order, na_position="first", ignore_index=True)
         return Listing(
-            images[[*PLACE, *self.levels, *kept]],
+            images[[*PLACE, *self.levels, *kept, *told]],
             pd.concat([repeated, unlabelled, matches.quarantine], ignore_index=True),
             refused_members=matches.refused_members,
             unnamed=matches.unnamed,
@@ -82,7 +99,7 @@ class Table(SourceReader):
     def own_files(self, mirror: str) -> list[RegistryRow]:
         """See `SourceReader`; a local file without a declared hash is held against its own present content."""
         source = self.source
-        names = [source.labels]
+        names = [] if source.labels == FOLDERS else [source.labels]
         for name in source.images:
             names += self._files_of(Path(mirror), name)
         names = list(dict.fromkeys(names))  # the CSV may lie in a folder of images
@@ -129,7 +146,8 @@ class Table(SourceReader):
 
     def _read(self, path: Path) -> pd.DataFrame:
         named = () if self.source.keep == "all" else self.source.keep
-        return read_csv(path, [*self._used, *named], self.source.multiline)
+        told = self.source.tree.columns(self.levels[0]) if self.source.tree else ()
+        return read_csv(path, [*self._used, *named, *told], self.source.multiline)
 
     def _others(self, frame: pd.DataFrame) -> tuple[str, ...]:
         """The CSV's columns that are not used."""
@@ -146,6 +164,16 @@ class Table(SourceReader):
                 f"it; rename it, or name the others under sources.{self.dataset}.keep in params.yaml"
             )
         return kept
+
+    def _told(self, path: Path, kept: Sequence[str]) -> tuple[str, ...]:
+        """Columns that a tree is proposed from, beside those that are published anyway."""
+        told = self.source.tree.columns(self.levels[0]) if self.source.tree else ()
+        if bad := [name for name in told if name in PLACE]:
+            raise BadInput(
+                f"{path}: column {bad[0]!r} cannot tell a tree under this name: it is another column's; rename it, and "
+                f"under sources.{self.dataset}.tree in params.yaml"
+            )
+        return tuple(name for name in told if name not in kept)
 
     def _rows(self, path: Path, frame: pd.DataFrame) -> pd.DataFrame:
         """What the table says of each image; the index is the line."""
@@ -203,11 +231,12 @@ class Table(SourceReader):
     def card(self) -> Card:
         """What the published dataset says of itself, as far as `params.yaml` tells."""
         source = self.source
+        n_levels = len(source.tree.published_levels(source.levels) if source.tree else self.levels)
         divided = "" if isinstance(source.split, str) else f" {describe(source.split, self.levels)}"
         return Card(
             name=self.dataset,
             title=source.title or self.dataset,
-            description=f"{source.title or self.dataset}: images with labels on {len(self.levels)} levels.{divided}",
+            description=f"{source.title or self.dataset}: images with labels on {n_levels} levels.{divided}",
             homepage=source.homepage or None,
             licence=source.licence,
             redistributable=source.redistributable,
@@ -215,6 +244,26 @@ class Table(SourceReader):
             levels=self.levels,
             annotation_origin="given",
         )
+
+
+def _from_folders(members: pd.DataFrame, source: TableSource) -> pd.DataFrame:
+    """The table that folders of images are: the folder of an image is its finest label, that above the next.
+
+    Raises:
+        BadInput: there is no image.
+    """
+    names = members.loc[members["refusal"].isna(), "member"]
+    names = names[names.str.lower().str.endswith(IMAGE_ENDINGS)].reset_index(drop=True)
+    if names.empty:
+        raise BadInput(
+            f"no image in {', '.join(source.images)}: looked for names that end in {', '.join(IMAGE_ENDINGS)}"
+        )
+    above = names.str.split("/").map(lambda parts: parts[-2::-1])
+    labels = {
+        level: above.map(lambda folders, i=i: folders[i] if i < len(folders) else "")
+        for i, level in enumerate(source.levels)
+    }
+    return pd.DataFrame({source.path: names, **labels})
 
 
 def make(dataset: str, source: TableSource, subset: Subset, executor: Executor) -> Table:

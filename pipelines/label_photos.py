@@ -1,4 +1,4 @@
-"""Sample photos of landmarks for the review, read in place where the index says they lie."""
+"""Sample photos of labels for the review, read in place where the index says they lie."""
 
 import io
 import threading
@@ -14,24 +14,26 @@ from cairnhub.pipelines.archives.entry import Entry
 from cairnhub.pipelines.archives.kinds import archive_at
 from cairnhub.pipelines.archives.member_reader import MemberReader
 
-N_PER_LANDMARK = 8
+N_PER_LABEL = 8
 THUMBNAIL_PX = 320
 _KEPT = 2_000  # thumbnails of about 15 KB
-_COLUMNS = ["landmark", "archive", "member", "offset", "size_bytes"]
+_PLACE = ["archive", "member", "offset", "size_bytes"]
 
 
 class SamplePhotos:
-    """The first photos of each landmark as small JPEGs; None where one is missing or broken.
+    """The first photos of each label as small JPEGs; None where one is missing or broken.
 
     The index is read in the background from the start: a photo that is asked for sooner waits for it.
 
     Args:
         index: folder of the index stage.
+        level: of the labels.
         store: where the archives lie.
     """
 
-    def __init__(self, index: Path, store: Path) -> None:
+    def __init__(self, index: Path, level: str, store: Path) -> None:
         self._index = index
+        self._level = level
         self._store = store
         self._reader = MemberReader(store)
         self._reading = threading.Lock()
@@ -40,30 +42,29 @@ class SamplePhotos:
         self._loading.start()
         self._thumbnail = lru_cache(_KEPT)(self._make)
 
-    def __call__(self, landmark: str, nth: int) -> bytes | None:
+    def __call__(self, label: str, nth: int) -> bytes | None:
         """The n-th photo, at most `THUMBNAIL_PX` on a side."""
         self._loading.join()
-        entries = self._entries.get(landmark, [])
+        entries = self._entries.get(label, [])
         return self._thumbnail(entries[nth]) if nth < len(entries) else None
 
     def _load(self) -> None:
         path = self._index / "images.parquet"
         if not path.is_file():
             return
-        table = pq.read_table(path, columns=_COLUMNS, read_dictionary=["landmark", "archive"])
-        landmarks = table.unify_dictionaries()["landmark"].combine_chunks()
-        codes = landmarks.indices.to_numpy(zero_copy_only=False)
+        columns = [self._level, *_PLACE]
+        table = pq.read_table(path, columns=columns, read_dictionary=[self._level, "archive"])
+        labels = table.unify_dictionaries()[self._level].combine_chunks()
+        codes = labels.indices.to_numpy(zero_copy_only=False)
         order = np.argsort(codes, kind="stable")
         starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
         rank = np.arange(len(order)) - np.repeat(starts, np.diff([*starts, len(order)]))
-        chosen = np.sort(order[rank < N_PER_LANDMARK])
+        chosen = np.sort(order[rank < N_PER_LABEL])
         entries: dict[str, list[Entry]] = {}
-        for landmark, *place in zip(
-            *(column.to_pylist() for column in table.take(chosen).columns), strict=True
-        ):
+        for label, *place in zip(*(column.to_pylist() for column in table.take(chosen).columns), strict=True):
             entry = Entry(*place)
             if not archive_at(self._store, entry.archive).is_streamed:
-                entries.setdefault(landmark, []).append(entry)
+                entries.setdefault(label, []).append(entry)
         self._entries = entries
 
     def _make(self, entry: Entry) -> bytes | None:
