@@ -18,7 +18,7 @@ class NodeInfo:
     Attributes:
         n_images: images at or below the node.
         confidence: of the edge to its parent, 0..1.
-        source: where that edge comes from, such as `mined`, `cluster`, `assigned`, `human`.
+        source: where that edge comes from, such as `mined`, `text`, `assigned`, `decisions` about its like, `human`.
         status: where review stands, such as `accepted` or `pending`.
     """
 

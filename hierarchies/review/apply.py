@@ -96,6 +96,8 @@ def _tree(resolution: Resolution) -> LabelTree:
             chain_of[home] = _chain(resolution, home)
         rows.append((label, *chain_of[home]))
         decided = slot in resolution.decided
+        confidence = resolution.confidence(slot, confidence)
+        source = "decisions" if slot in resolution.followed else source
         status = "reviewed" if decided else "pending" if confidence < PENDING_BELOW else "proposed"
         info[Node(levels[0], label)] = NodeInfo(
             n_images, 1.0 if decided else confidence, "human" if decided else source, status
@@ -136,6 +138,7 @@ def _pending(resolution: Resolution) -> tuple[PendingItem, ...]:
     ]
     for level, label, confidence, weight in items:
         slot = (level, label_key(label))
+        confidence = resolution.confidence(slot, confidence)
         if slot not in resolution.decided and confidence < PENDING_BELOW:
             pending.append(PendingItem(level, label, resolution.group_of(slot), confidence, weight))
     return tuple(sorted(pending, key=lambda p: (-p.weight * (1 - p.confidence), p.level, p.label)))

@@ -1,6 +1,6 @@
 """What to look at first: items ranked by how many images hang on them and how much the machine doubts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +32,7 @@ class Question:
         examples: labels of the type or group.
         weight: images (or labels) that hang on it.
         seen: fingerprint of what this question shows.
+        members: labels of a group that likeness placed there and nobody decided, the surest first.
     """
 
     level: str
@@ -44,6 +45,7 @@ class Question:
     examples: tuple[str, ...]
     weight: float
     seen: str
+    members: tuple[str, ...] = ()
 
 
 def queue(proposal: TreeProposal, decisions: Iterable[Decision]) -> list[Question]:
@@ -58,22 +60,58 @@ def queue(proposal: TreeProposal, decisions: Iterable[Decision]) -> list[Questio
 
 
 def waiting(state: ReviewState) -> list[ReviewItem]:
-    """Undecided items and groups in the order to ask about them."""
+    """Undecided items and groups in the order to ask about them: where an act is expected to put most right.
+
+    Labels that likeness placed are asked about group by group, for one act may settle many of them.
+    """
     settled = {
         (level, label_key(label))
         for decision in state.resolution.standing
         for level, label in settles(state, decision)
     }
-    undecided = [item for item in state.layout.ranked if (item.level, item.key) not in settled]
-    for groups in state.groups[:-1]:
+    in_pages = _in_pages(state)
+    asked = [item for item in state.layout.ranked if (item.level, item.key) not in settled]
+    undecided = [item for item in asked if item.row not in in_pages]
+    doubts = _doubts_of_pages(state, [item for item in asked if item.row in in_pages])
+    for groups in state.groups:
         sure = _confidence(state, groups.level)
-        for name, weight in zip(groups.names, _weights(state, groups.level), strict=True):
+        is_first, is_top = groups is state.groups[0], groups is state.groups[-1]
+        for code, (name, weight) in enumerate(zip(groups.names, _weights(state, groups.level), strict=True)):
             key = label_key(name)
-            if weight is not None and (groups.level, key) not in settled:
-                confidence = sure.get(key, _SURE)
-                rank = -weight * (1 - confidence)
-                undecided.append(ReviewItem(rank, groups.level, name, key, weight, confidence, -1))
+            confidence = sure.get(key, _SURE)
+            rank = -doubts[code] if is_first else 0.0
+            if weight is not None and not is_top and (groups.level, key) not in settled:
+                rank -= weight * (1 - confidence)
+            elif not rank:
+                continue
+            undecided.append(ReviewItem(rank, groups.level, name, key, weight or 0.0, confidence, -1))
     return sorted(undecided)
+
+
+def _in_pages(state: ReviewState) -> frozenset[int]:
+    """Rows of the items that are asked about as members of their groups."""
+    if state.layout.proposal.types:
+        return frozenset()
+    return frozenset(row for row, entry in enumerate(state.layout.proposal.labels) if entry.likeness)
+
+
+def _doubts_of_pages(state: ReviewState, items: Sequence[ReviewItem]) -> list[float]:
+    """How many images an act on each group of the first level is expected to put right.
+
+    A group that nobody has named yet wants a name for all of its members; one that has been named, as far as its
+    members are in doubt.
+    """
+    first, finest = state.groups[0], state.levels[0]
+    decided = np.zeros(len(first.names), bool)
+    for level, key in state.resolution.decided:
+        if level == finest:
+            decided[state.of_label[state.layout.label_of[key]]] = True
+    doubts = [0.0] * len(first.names)
+    for item in items:
+        code = int(state.of_item[item.row])
+        confidence = state.resolution.confidence((item.level, item.key), item.confidence)
+        doubts[code] += item.weight * (1 - confidence if decided[code] else 1.0)
+    return doubts
 
 
 def ask(state: ReviewState, level: str, label: str) -> Question:
@@ -133,13 +171,17 @@ def _of_label(state: ReviewState, entry: LabelEntry) -> Question:
     else:
         near = [entry.second, *(state.resolution.group_of((finest, label_key(n))) for n in entry.neighbours)]
     shown = entry.neighbours[:_N_NEIGHBOURS]
+    slot = finest, label_key(entry.label)
+    told = str(state.resolution.trust.get(slot, ""))
+    if slot in state.resolution.followed:
+        told = ", ".join(filter(None, ("decisions about its like", told)))
     return Question(
         level=finest,
         label=entry.label,
         group=group,
         suggestions=_others(group, near),
-        confidence=entry.confidence,
-        why=f"its type, {of_type.label}" if of_type else entry.why or "its name",
+        confidence=state.resolution.confidence(slot, entry.confidence),
+        why=f"its type, {of_type.label}" if of_type else told or entry.why or "its name",
         neighbours=shown,
         examples=(),
         weight=float(entry.n_images),
@@ -149,7 +191,7 @@ def _of_label(state: ReviewState, entry: LabelEntry) -> Question:
 
 def _of_group(state: ReviewState, level: str, code: int) -> Question:
     """Whether a group has the right parent; on the coarsest level there is nothing to ask."""
-    name = state.groups_of(level).names[code]
+    name, members = state.groups_of(level).names[code], _undecided_members(state, level, code)
     above = state.resolution.above(level) if level != state.levels[-1] else ""
     parent = state.path(level, code)[0] if above else ""
     others = sorted(state.groups_of(above).names) if above else []
@@ -163,8 +205,19 @@ def _of_group(state: ReviewState, level: str, code: int) -> Question:
         neighbours=(),
         examples=state.children(level, code)[:_N_EXAMPLES],
         weight=_weights(state, level)[code] or 0.0,
-        seen=seen_fingerprint(name, parent),
+        seen=seen_fingerprint(name, parent, *members),
+        members=members,
     )
+
+
+def _undecided_members(state: ReviewState, level: str, code: int) -> tuple[str, ...]:
+    if level != state.levels[1]:
+        return ()
+    in_pages, resolution = _in_pages(state), state.resolution
+    items = [state.layout.items[row] for row in state.items_in(code).tolist() if row in in_pages]
+    left = [item for item in items if (item.level, item.key) not in resolution.decided]
+    left.sort(key=lambda i: (-resolution.confidence((i.level, i.key), i.confidence), -i.weight, i.label))
+    return tuple(item.label for item in left)
 
 
 def labels_of(state: ReviewState, level: str, label: str) -> list[int]:

@@ -9,7 +9,7 @@ from cairnhub.hierarchies.review.decisions import Decision
 from cairnhub.hierarchies.review.group_decisions import create_groups, join_groups
 from cairnhub.hierarchies.review.levels import Levels, change_levels
 from cairnhub.hierarchies.review.outcomes import Outcomes
-from cairnhub.hierarchies.review.spreading import spread
+from cairnhub.hierarchies.review.spreading import Trust, spread
 
 Slot = tuple[str, str]
 """A level and the key of a name on it."""
@@ -27,11 +27,13 @@ class Resolution:
         name_of: display name per group.
         place_of: key of the group above, before renames and merges, per group of all levels but the coarsest, per type,
             and per label with a place of its own.
+        proposed_place_of: `place_of` before any decision about them.
         goes_to: the key that a renamed or merged group became.
         renamed_from: the key of the group that had another name before.
         decided: labels, types and groups that a person has placed.
         barred: keys of the groups where a label or type does not belong, and who says so.
         followed: labels that decisions about their like have moved.
+        trust: how sure the place of a label is, where decisions about others tell.
         standing: distinct decisions that no standing undo takes back.
         outcomes: how each decision ended.
     """
@@ -40,11 +42,13 @@ class Resolution:
     levels: tuple[str, ...]
     name_of: dict[Slot, str]
     place_of: dict[Slot, str]
+    proposed_place_of: Mapping[Slot, str]
     goes_to: dict[Slot, str] = field(default_factory=dict)
     renamed_from: dict[Slot, str] = field(default_factory=dict)
     decided: set[Slot] = field(default_factory=set)
     barred: dict[Slot, dict[str, list[Decision]]] = field(default_factory=dict)
     followed: set[Slot] = field(default_factory=set)
+    trust: dict[Slot, Trust] = field(default_factory=dict)
     standing: Sequence[Decision] = ()
     outcomes: Outcomes = field(default_factory=Outcomes)
 
@@ -100,6 +104,10 @@ class Resolution:
         above = self.above(slot[0])
         return self.name_of[above, self.final(above, self.place_of[slot])]
 
+    def confidence(self, slot: Slot, proposed: float) -> float:
+        """How sure a place is that nobody decided: by what decisions on others tell, else as the proposal thinks."""
+        return self.trust[slot].confidence if slot in self.trust else proposed
+
     def origins(self) -> dict[str, dict[str, str]]:
         """Per level of groups: names as they end -> what no rename changes, the proposal's or the key of a new one.
 
@@ -149,7 +157,14 @@ def resolve(proposal: TreeProposal, decisions: Iterable[Decision]) -> Resolution
 
 
 def _start(proposal: TreeProposal, levels: Levels, outcomes: Outcomes) -> Resolution:
-    return Resolution(proposal, levels.names, levels.name_of, levels.place_of, outcomes=outcomes)
+    return Resolution(
+        proposal,
+        levels.names,
+        levels.name_of,
+        levels.place_of,
+        dict(levels.place_of),
+        outcomes=outcomes,
+    )
 
 
 def _standing_decisions(outcomes: Outcomes, decisions: Iterable[Decision]) -> list[Decision]:

@@ -227,8 +227,8 @@ class Session:
                 about that in which the thing in question stands.
             question: what was shown.
             to: group or new name; not needed for `accept`.
-            parent: of a group that is new, unless it is on the coarsest level.
-            members: several things in the group that is asked; what a split takes out.
+            parent: of a group that is new, unless it is on the coarsest level; by default that of the group in question.
+            members: several things in the group that is asked, who may make a new group; what a split takes out.
             reason: why, if the reviewer says so.
             new: that a group on the coarsest level is to be made; a slip of the pen makes none.
 
@@ -244,6 +244,9 @@ class Session:
         target = self._spelt(level, shown if act in ("accept", "exclude") else to, joins=True)
         makes = act == "move" and self.is_new(level, target)
         is_top = level == self.state.levels[-1]
+        if members and not is_top and not parent:
+            parent = self.parent_of(level, question.label)
+        new = new or bool(members)
         if makes and not is_top and parent not in self.parents(level):
             known = self.parents(level)
             one = " or ".join(known) if len(known) <= _FEW else f"a {self.state.resolution.above(level)}"

@@ -1,76 +1,164 @@
 """What decisions teach: labels that nobody decided follow those that are like them, or that stood beside them.
 
 Label spreading over the graph of the nearest labels (Zhou et al., "Learning with Local and Global Consistency", NIPS
-2003), in a few steps instead of its limit, so that a decision is felt near and not everywhere.
+2003), in a few steps instead of its limit, so that a decision is felt near and not everywhere. How often it is right is
+told by the labels that are decided: each is placed as if it were not, and held against what the person said.
 """
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from cairnhub.core.text import label_key
 from cairnhub.hierarchies.label_tree.tree_rules import IntArray
-from cairnhub.hierarchies.proposal.tree_proposal import TreeProposal
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-    from cairnhub.hierarchies.review.resolution import Resolution
+    from cairnhub.hierarchies.review.resolution import Resolution, Slot
 
 _STAYS = 0.25  # what a label's own place counts, in shares of its neighbours
 _FELLOWS = 1.0  # what those count that were proposed into one group with it
 _STEPS = (1.0, 0.5)  # what neighbours count, and theirs
 _HINT = 0.01  # what undecided neighbours count: for a label that must leave and has no other
 _DOUBT = 1.0  # undecided fellows that are thought of beside the decided ones: few decide little
+N_LIKE = 20
+"""A confidence is the share that was right of so many decided labels with the most similar lead."""
+_FEWEST = 10  # decided labels from which a share says something
+_PRIOR = 2.0  # imagined labels that are right as often as the proposal thinks
+
+
+@dataclass(frozen=True)
+class Trust:
+    """How sure a place is that likeness gave.
+
+    Attributes:
+        confidence: 0..1.
+        n_right: of the decided labels like it, those that were right; 0 where too few are decided.
+        n_like: how many decided labels are like it.
+    """
+
+    confidence: float
+    n_right: int = 0
+    n_like: int = 0
+
+    def __str__(self) -> str:
+        return f"of {self.n_like} such, {self.n_right} were right" if self.n_like else ""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Labels and groups by rows and columns, before anything moves.
+
+    Attributes:
+        resolution: with what people placed.
+        slots: per label.
+        keys: per group, in order.
+        homes: per label, the group where it stands.
+        decided: per label, whether a person placed it.
+        movable: per label, whether likeness alone placed it.
+    """
+
+    resolution: "Resolution"
+    slots: list["Slot"]
+    keys: list[str]
+    homes: IntArray
+    decided: npt.NDArray[np.bool_]
+    movable: npt.NDArray[np.bool_]
+
+    @cached_property
+    def scores(self) -> "csr_matrix":
+        """How much speaks for each group, per label, (n_labels, n_groups); nothing of what its own decision says."""
+        from scipy.sparse import csr_matrix, diags
+
+        proposal, n, n_groups = self.resolution.proposal, len(self.slots), len(self.keys)
+        rows = np.arange(n)
+        proposed = np.unique([entry.group for entry in proposal.labels], return_inverse=True)[1]
+        told = csr_matrix((self.decided.astype(float), (rows, self.homes)), (n, n_groups))
+        near = proposal.neighbour_graph
+        back = np.asarray(near.multiply(near.T).sum(axis=1)).ravel()  # what two steps bring back to oneself
+        total = near @ told * _STEPS[0] + (near @ (near @ told) - diags(back) @ told) * _STEPS[1]
+        member = csr_matrix((np.ones(n), (rows, proposed)))
+        of_fellows = member @ (member.T @ told) - told
+        counted = np.asarray(of_fellows.sum(axis=1)).ravel()
+        total = total + diags(_FELLOWS / (counted + _DOUBT)) @ of_fellows
+        stay = np.where(self.decided, self._proposed_now, self.homes)
+        known = stay >= 0
+        total = total + csr_matrix((np.full(known.sum(), _STAYS), (rows[known], stay[known])), (n, n_groups))
+        here = csr_matrix((np.ones(n), (rows, self.homes)), (n, n_groups))
+        return (total + near @ here * _HINT).tocsr()
+
+    @cached_property
+    def _proposed_now(self) -> IntArray:
+        """Where each label would stand had nobody decided about it itself; -1 where that group is gone."""
+        level, code = self.resolution.levels[1], {key: i for i, key in enumerate(self.keys)}
+        places = self.resolution.proposed_place_of
+        return np.array(
+            [code.get(self.resolution.final(level, places[slot]), -1) for slot in self.slots], np.int64
+        )
+
+    @cached_property
+    def choices(self) -> tuple[IntArray, npt.NDArray[np.float64]]:
+        """The group that most speaks for, per label, and its lead before the next, as a share of all that speaks."""
+        best, leads = self.homes.copy(), np.zeros(len(self.homes))
+        scores, code = self.scores, {key: i for i, key in enumerate(self.keys)}
+        for row in range(len(best)):
+            columns = scores.indices[scores.indptr[row] : scores.indptr[row + 1]]
+            values = scores.data[scores.indptr[row] : scores.indptr[row + 1]].round(9)
+            barred = [code[key] for key in self.resolution.barred.get(self.slots[row], ()) if key in code]
+            open_ = ~np.isin(columns, barred) & (values > 0)
+            if open_.any():
+                columns, values = columns[open_], values[open_]
+                order = np.lexsort((columns, columns != self.homes[row], -values))
+                best[row] = columns[order[0]]
+                second = values[order[1]] if len(order) > 1 else 0.0
+                leads[row] = (values[order[0]] - second) / values.sum()
+        return best, leads.round(6)
+
+    def trust(self) -> dict["Slot", Trust]:
+        """How sure each undecided place is; the proposal's own confidence while little is decided."""
+        best, leads = self.choices
+        entries = self.resolution.proposal.labels
+        judged = np.flatnonzero(self.decided & self.movable)
+        right = best[judged] == self.homes[judged]
+        trusts = {}
+        for row in np.flatnonzero(~self.decided & self.movable).tolist():
+            confidence = entries[row].confidence
+            if len(judged) < _FEWEST:
+                trusts[self.slots[row]] = Trust(confidence)
+                continue
+            nearest = np.argsort(np.abs(leads[judged] - leads[row]), kind="stable")[:N_LIKE]
+            n_right, n_like = int(right[nearest].sum()), len(nearest)
+            fitted = (n_right + _PRIOR * confidence) / (n_like + _PRIOR)
+            trusts[self.slots[row]] = Trust(round(fitted, 3), n_right, n_like)
+        return trusts
 
 
 def spread(resolution: "Resolution") -> None:
-    """Place labels that nobody decided anew, where decisions about their like say so.
+    """Place labels that nobody decided anew, where decisions about their like say so, and say how sure that is.
 
     Only labels that likeness placed may move: what the data say, what types or names of landmarks say, stays.
     """
-    proposal = resolution.proposal
-    if proposal.types:
+    proposal, finest, first = resolution.proposal, resolution.levels[0], resolution.levels[1]
+    movable = np.array(
+        [entry.source in ("text", "named") and bool(entry.likeness) for entry in proposal.labels], bool
+    )
+    if proposal.types or not movable.any():
         return
-    movable = [entry.source in ("text", "named") and bool(entry.likeness) for entry in proposal.labels]
-    slots = [(resolution.levels[0], label_key(entry.label)) for entry in proposal.labels]
+    slots = [(finest, label_key(entry.label)) for entry in proposal.labels]
     decided = np.array([slot in resolution.decided for slot in slots], bool)
-    if not any(movable) or not (decided.any() or resolution.barred):
+    if not (decided.any() or resolution.barred):
         return
-    keys = sorted({key for slot in slots if (key := resolution.home(slot)) is not None})
+    places = [resolution.final(first, resolution.place_of[slot]) for slot in slots]
+    keys = sorted(set(places))
     code = {key: i for i, key in enumerate(keys)}
-    homes = np.array([code[resolution.home(slot) or ""] for slot in slots], np.int64)
-    proposed = np.unique([entry.group for entry in proposal.labels], return_inverse=True)[1]
-    scores = _scores(proposal, homes, proposed, decided, len(keys)).tolil()
-    for row in np.flatnonzero(~decided & np.array(movable)).tolist():
-        barred = [code[key] for key in resolution.barred.get(slots[row], ()) if key in code]
-        weights = dict(zip(scores.rows[row], scores.data[row], strict=True))
-        best = max(
-            (column for column in weights if column not in barred),
-            key=lambda column: (round(weights[column], 9), column == homes[row], -column),
-            default=None,
-        )
-        if best is not None and best != homes[row]:
-            resolution.place_of[slots[row]] = keys[best]
-            resolution.followed.add(slots[row])
-
-
-def _scores(
-    proposal: TreeProposal, homes: IntArray, proposed: IntArray, decided: "np.ndarray", n_groups: int
-) -> "csr_matrix":
-    """How much speaks for each group, per label, (n_labels, n_groups)."""
-    from scipy.sparse import csr_matrix, diags
-
-    n = len(homes)
-    here = csr_matrix((np.ones(n), (np.arange(n), homes)), (n, n_groups))
-    told = diags(decided.astype(float)) @ here
-    near = proposal.neighbour_graph
-    total = here * _STAYS + near @ here * _HINT
-    step = told
-    for weight in _STEPS:
-        step = near @ step
-        total = total + step * weight
-    fellows = csr_matrix((np.ones(n), (proposed, np.arange(n))))
-    shares = fellows @ told
-    counted = np.asarray(shares.sum(axis=1)).ravel()
-    return total + fellows.T @ (diags(_FELLOWS / (counted + _DOUBT)) @ shares)
+    homes = np.array([code[place] for place in places], np.int64)
+    found = Spread(resolution, slots, keys, homes, decided, movable)
+    best, _ = found.choices
+    for row in np.flatnonzero(~decided & movable & (best != homes)).tolist():
+        resolution.place_of[slots[row]] = keys[best[row]]
+        resolution.followed.add(slots[row])
+    resolution.trust = found.trust()

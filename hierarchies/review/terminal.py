@@ -12,6 +12,7 @@ from rich.text import Text
 
 from cairnhub.core.errors import CairnError
 from cairnhub.core.text import fold
+from cairnhub.hierarchies.review.branches import two_branches
 from cairnhub.hierarchies.review.queue import Question
 from cairnhub.hierarchies.review.session import Session, SessionAct
 
@@ -22,6 +23,11 @@ except ImportError:  # not on Windows
     termios = None  # type: ignore[assignment]
 
 KEYS = "a accept  1-9 suggestion  m move  x elsewhere  r rename  g merge  p split  s skip  u undo  ? groups  q quit"
+PAGE_KEYS = (
+    "a accept all  n accept all under a name  x take some out  b its two branches  r rename  g merge  m move  p split  "
+    "s skip  u undo  ? groups  q quit"
+)
+_N_LISTED = 60  # members of a group that are shown
 _N_LETTERS = 5  # parents that one key may choose
 
 
@@ -79,6 +85,7 @@ class Review:
             ("neighbours", Text(", ".join(question.neighbours))),
             ("examples", Text(", ".join(question.examples))),
             ("images", Text(f"{question.weight:,.0f}")),
+            ("undecided", Text(_numbered(question.members))),
             *((str(i), Text(name, style="cyan")) for i, name in enumerate(question.suggestions[:9], start=1)),
         ]
         for name, value in rows:
@@ -87,7 +94,7 @@ class Review:
         self.console.print(
             Panel(table, title=f"{n_asked + 1} of {total}{self._time_left()}", title_align="left")
         )
-        self.console.print(Text(KEYS, style="dim"))
+        self.console.print(Text(PAGE_KEYS if question.members else KEYS, style="dim"))
 
     def _time_left(self) -> str:
         """An estimate once there is a pace to tell it from."""
@@ -96,8 +103,10 @@ class Review:
 
     def _act(self, key: str, question: Question) -> bool:
         """Do what a key says; tells whether that deals with the question."""
+        if question.members and key in ("n", "x", "b"):
+            return self._act_on_members(key, question)
         if key == "a":
-            self.session.save(self.session.draft("accept", question))
+            self.session.save(self.session.draft("accept", question, members=question.members))
             return True
         if key == "x":
             self.session.save(self.session.draft("exclude", question))
@@ -119,6 +128,27 @@ class Review:
             self.console.print(Text(", ".join(self._targets(question))))
         else:
             self.console.print(Text(f"no act has the key {key!r}", style="red"))
+        return False
+
+    def _act_on_members(self, key: str, question: Question) -> bool:
+        """Name a whole group, take several out of it, or one of its two branches."""
+        members = question.members
+        if key == "n":
+            name = self.read_line(f"Name of the group of all {len(members)}: ").strip()
+            if name:
+                self.session.save(self.session.draft("move", question, name, members=members))
+            return bool(name)
+        if key == "b":
+            kept, members = two_branches(self.session.proposal, members)
+            self.console.print(Text(f"stay: {', '.join(kept)}"))
+            self.console.print(Text(f"leave: {', '.join(members)}"))
+        else:
+            members = self._numbers(members, "Numbers of what to take out")
+        if not members:
+            return False
+        to = self._choose("To which group, or nothing for elsewhere", self.session.groups())
+        act: SessionAct = "move" if to else "exclude"
+        self.session.save(self.session.draft(act, question, to, members=members), answers=False)
         return False
 
     def _move(self, question: Question, target: str) -> bool:
@@ -154,11 +184,18 @@ class Review:
     def _choose_members(self, level: str, group: str) -> tuple[str, ...]:
         """What stands in a group, by numbers in a list."""
         things = self.session.children(level, group)
-        listed = "  ".join(f"{number} {label}" for number, label in enumerate(things, start=1))
-        self.console.print(Text(listed or f"nothing is in {group!r}"))
-        typed = self.read_line("Numbers of what to take out: ") if things else ""
-        numbers = [int(number) for number in re.findall(r"\d+", typed)]
-        return tuple(things[number - 1] for number in dict.fromkeys(numbers) if 1 <= number <= len(things))
+        self.console.print(Text(_numbered(things) or f"nothing is in {group!r}"))
+        return self._numbers(things, "Numbers of what to take out") if things else ()
+
+    def _numbers(self, things: Sequence[str], prompt: str) -> tuple[str, ...]:
+        """Things by their numbers, such as `1 4-7`."""
+        chosen: dict[int, None] = {}
+        for first, last in re.findall(
+            r"(\d+)(?:\s*-\s*(\d+))?", self.read_line(f"{prompt}, such as 1 4-7: ")
+        ):
+            end = min(int(last or first), len(things))
+            chosen |= dict.fromkeys(range(int(first), end + 1))
+        return tuple(things[number - 1] for number in chosen if 1 <= number <= len(things))
 
     def _targets(self, question: Question) -> tuple[str, ...]:
         """Where the thing in question can go."""
@@ -189,6 +226,11 @@ class Review:
     def _confirms(self, level: str, group: str) -> bool:
         self.console.print(Text(f"there is no {level} {group!r}: [y] makes it, any other key cancels"))
         return self.read_key().lower() == "y"
+
+
+def _numbered(things: Sequence[str]) -> str:
+    listed = "  ".join(f"{number} {label}" for number, label in enumerate(things[:_N_LISTED], start=1))
+    return f"{listed}  and {len(things) - _N_LISTED:,} more" if len(things) > _N_LISTED else listed
 
 
 def terminal_key() -> str:

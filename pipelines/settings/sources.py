@@ -268,8 +268,8 @@ class TableSource(AnySource):
 
     format: Literal["table"]
     labels: FileName
-    """The CSV's name inside the mirror; cells are separated by commas, by tabs where it ends in `.tsv`. `folders`: there
-    is none; the folder of an image is its finest label, the one above that its next."""
+    """The CSV's name inside the mirror; cells are separated by commas, by tabs where it ends in `.tsv`. `folders`:
+    there is none; the folder of an image is its finest label, the one above that its next."""
     images: tuple[FileName, ...] = Field(min_length=1)
     """Folders, or `.tar`, `.tar.gz`, `.tgz` or `.zip` files, inside the mirror that hold the images."""
     path: str = "path"
