@@ -227,7 +227,7 @@ class Session:
                 about that in which the thing in question stands.
             question: what was shown.
             to: group or new name; not needed for `accept`.
-            parent: of a group that is new, unless it is on the coarsest level; by default that of the group in question.
+            parent: of a group that is new, unless it is on the coarsest level; by default that of the group asked.
             members: several things in the group that is asked, who may make a new group; what a split takes out.
             reason: why, if the reviewer says so.
             new: that a group on the coarsest level is to be made; a slip of the pen makes none.
