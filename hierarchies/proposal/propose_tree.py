@@ -19,6 +19,7 @@ from cairnhub.hierarchies.proposal.clean_text import clean_label
 from cairnhub.hierarchies.proposal.group_names import GroupName, name_groups
 from cairnhub.hierarchies.proposal.label_features import LabelFeatures, label_features
 from cairnhub.hierarchies.proposal.named_groups import OTHER, NamedGroup, nearest_names
+from cairnhub.hierarchies.proposal.neighbours import nearest_labels
 from cairnhub.hierarchies.proposal.spelling import put_right, slips
 from cairnhub.hierarchies.proposal.text_vectors import Embedder, SentenceEmbedder
 from cairnhub.hierarchies.proposal.tree_proposal import GroupEntry, LabelEntry, TreeProposal
@@ -26,7 +27,8 @@ from cairnhub.hierarchies.proposal.wordnet import HOW_TO_GET, WordNet, find_word
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
-_N_NEIGHBOURS = 3
+_N_NEIGHBOURS = 10  # that an entry keeps
+_N_REASONS = 3  # of them that say why
 _BLOCK = 1024  # labels that are held against all groups at once
 _LEAST, _MOST = 0.05, 0.5  # confidence that likeness alone may give before anybody decided anything
 _WORD = re.compile(r"[^\W\d_]{2,}")
@@ -147,7 +149,8 @@ def _plan(
     cleaned = [clean_label((texts or labels)[row]) for row in order]
     told = None if descriptions is None else [descriptions[row].strip() for row in order]
     notes = _speechless(distinct, cleaned, told)
-    given = [[(known.get(level) or [""] * len(labels))[row].strip() for row in order] for level in named[1:]]
+    nothing = [""] * len(labels)
+    given = [[known.get(level, nothing)[row].strip() for row in order] for level in named[1:]]
     if names and any(given[0]):
         raise BadInput(f"level {named[1]!r} is known and has wanted names too; give one of them")
     chosen = _sizes(sizes, len(distinct), named, [len(names) or len({*column, ""}) - 1 for column in given])
@@ -299,12 +302,12 @@ def _label_entries(
 ) -> tuple[LabelEntry, ...]:
     """Each label with its group; how sure is how much more like it than like the next one."""
     seconds, leads = _seconds(features.vectors, groups)
-    members = [np.flatnonzero(groups == group) for group in range(len(named))]
+    nearest, likeness = nearest_labels(features.vectors, _N_NEIGHBOURS)
     entries = []
     for row, (label, group, second) in enumerate(
         zip(plan.labels, groups.tolist(), seconds.tolist(), strict=True)
     ):
-        near = _nearest(row, features.vectors, members[group], members[second])
+        near = nearest[row].tolist()
         source = given if plan.known[0][row] not in ("", OTHER) else "text"
         sense = features.senses[row]
         entries.append(
@@ -314,9 +317,10 @@ def _label_entries(
                 confidence=1.0
                 if source == "known"
                 else round(min(max(_LEAST + float(leads[row]), _LEAST), _MOST), 3),
-                why="given" if source == "known" else _why(near, plan.labels, groups, group),
+                why="given" if source == "known" else _why(near[:_N_REASONS], plan.labels, groups, group),
                 second="" if second == group else named[second].name,
                 neighbours=tuple(plan.labels[other] for other in near),
+                likeness=tuple(likeness[row].round(3).tolist()),
                 source=source,
                 meaning=sense.sense.name if sense else "",
             )
@@ -343,15 +347,6 @@ def _seconds(vectors: FloatArray, groups: IntArray) -> tuple[IntArray, FloatArra
         seconds.append(second)
         leads.append(np.where(n_others > 0, to_others, 0) - alike[rows, second])
     return np.concatenate(seconds), np.concatenate(leads)
-
-
-def _nearest(row: int, vectors: FloatArray, *candidates: IntArray) -> list[int]:
-    """The labels most like one, of its own group and the next best."""
-    others = np.unique(np.concatenate(candidates))
-    others = others[others != row]
-    alike = (vectors[others] @ vectors[row]).round(6)
-    nearest: list[int] = others[np.argsort(-alike, kind="stable")[:_N_NEIGHBOURS]].tolist()
-    return nearest
 
 
 def _why(near: Sequence[int], labels: Sequence[str], groups: IntArray, group: int) -> str:

@@ -28,7 +28,8 @@ class LabelEntry:
         confidence: that the group is right, 0..1.
         why: what decided.
         second: the next best group, or `""`.
-        neighbours: the labels most like it.
+        neighbours: the labels most like it, nearest first; ten at most.
+        likeness: cosine with each of them.
         source: `text`, `known` where the data say it, `named` where it went to a group that a person named.
         meaning: what the label was taken for, `""` where its words say nothing known.
     """
@@ -43,6 +44,7 @@ class LabelEntry:
     neighbours: tuple[str, ...]
     source: str
     meaning: str
+    likeness: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
