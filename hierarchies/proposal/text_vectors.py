@@ -174,6 +174,22 @@ class Embeddings:
             raise NotFound(f"{path}: no embeddings ({error}); run the embed stage again") from None
 
 
+class Remembered:
+    """An embedder that embeds no text twice, for as long as it lives."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self.model = embedder.model
+        self._embedder = embedder
+        self._vectors: dict[str, FloatArray] = {}
+
+    def encode(self, texts: Sequence[str]) -> FloatArray:
+        """Vectors of unit length, shape (n_texts, d)."""
+        new = sorted({*texts} - self._vectors.keys())
+        if new:
+            self._vectors |= zip(new, self._embedder.encode(new), strict=True)
+        return np.stack([self._vectors[text] for text in texts])
+
+
 @contextmanager
 def _one_thread() -> Iterator[None]:
     """Let torch compute on one thread: sums over several are added in another order on other machines."""
