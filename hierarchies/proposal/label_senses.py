@@ -88,8 +88,7 @@ def _fit_to_others(
     texts: Sequence[str],
     embedder: "Embedder",
 ) -> dict[tuple[int, int], float]:
-    """By sense and label that may mean it: how like the sense is to the labels that it is most like, that one left out.
-    """
+    """By sense and label that may mean it: likeness to the other labels that the sense is most like."""
     from scipy.sparse import csr_matrix, diags
 
     columns = [

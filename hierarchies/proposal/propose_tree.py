@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from cairnhub.core.errors import BadInput
+from cairnhub.core.errors import BadInput, NotFound
 from cairnhub.core.text import label_key, quoted
 from cairnhub.hierarchies.label_tree.label_rules import check_names
 from cairnhub.hierarchies.label_tree.tree_rules import check_levels
@@ -18,6 +18,12 @@ from cairnhub.hierarchies.proposal.agglomeration import group_labels, means_of
 from cairnhub.hierarchies.proposal.clean_text import clean_label
 from cairnhub.hierarchies.proposal.group_names import GroupName, name_groups
 from cairnhub.hierarchies.proposal.label_features import LabelFeatures, label_features
+from cairnhub.hierarchies.proposal.language import (
+    HOW_TO_GET_MULTILINGUAL,
+    Language,
+    mostly_foreign,
+    multilingual_embedder,
+)
 from cairnhub.hierarchies.proposal.named_groups import OTHER, NamedGroup, nearest_names
 from cairnhub.hierarchies.proposal.neighbours import nearest_labels
 from cairnhub.hierarchies.proposal.spelling import put_right, slips
@@ -62,6 +68,7 @@ def propose_tree(
     views: Sequence[FloatArray] = (),
     embedder: Embedder | None = None,
     wordnet: WordNet | Literal["auto"] | None = "auto",
+    language: Language = "auto",
 ) -> TreeProposal:
     """Propose groups for labels, groups for those groups, and so on, with a name, a confidence and a reason each.
 
@@ -82,11 +89,15 @@ def propose_tree(
         names: groups that a person wants on the first level, with examples if they have any. Each label goes to the
             nearest, or to `other`.
         views: further vectors of the labels, such as means of their photographs, (n, d) each; zeros where unknown.
-        embedder: of texts; by default the pinned sentence-transformers model of the installed wheel.
+        embedder: of texts; by default the pinned sentence-transformers model of the installed wheel, or, for labels
+            that are not English, the multilingual one.
         wordnet: `auto` looks where it is usually installed; None does without.
+        language: `en`, `many` for any other language or a mixture, which WordNet is not asked about; `auto` takes
+            labels for English unless most of their words are not.
 
     Raises:
         BadInput: labels that say nothing, are empty or alike; levels, sizes or columns that do not fit.
+        NotFound: `many` is asked for, and no multilingual text model is installed.
 
     Example:
         >>> proposal = propose_tree(["oak tree", "pine tree", "city bus", "school bus"], sizes=[2])
@@ -94,8 +105,7 @@ def propose_tree(
         {'city bus': 'bus', 'oak tree': 'tree', 'pine tree': 'tree', 'school bus': 'bus'}
     """
     plan = _plan(labels, texts, descriptions, levels, sizes, depth, known or {}, names, views)
-    embedder = embedder or SentenceEmbedder()
-    nouns = _wordnet(wordnet)
+    embedder, nouns, notes = _readers(plan.texts, language, embedder, _wordnet(wordnet))
     plan = _spelt(plan, nouns) if nouns else plan
     wanted = [part for group in names for part in (group.name, *group.examples)]
     features, of_names = _features(plan, wanted, embedder, nouns)
@@ -106,10 +116,11 @@ def propose_tree(
         _with_known(name_groups(plan.texts, plan.labels, codes, features, nouns), codes, given)
         for codes, given in zip(groups, plan.known, strict=True)
     ]
-    notes = plan.notes if nouns else (*plan.notes, f"made from the texts alone. {HOW_TO_GET}")
     models = (embedder.model, nouns.record) if nouns else (embedder.model,)
     entries = _label_entries(plan, features, groups[0], named[0], "named" if names else "known")
-    return TreeProposal(plan.levels, entries, _group_entries(plan.levels, groups, named), models, notes)
+    return TreeProposal(
+        plan.levels, entries, _group_entries(plan.levels, groups, named), models, (*plan.notes, *notes)
+    )
 
 
 # ---- what is asked for ------------------------------------------------------------------------------------------
@@ -215,6 +226,28 @@ def _spelt(plan: _Plan, wordnet: WordNet) -> _Plan:
         return plan
     said = "read as slips: " + ", ".join(f"{word} for {right}" for word, right in meant.items())
     return replace(plan, texts=[put_right(text, meant) for text in plan.texts], notes=(*plan.notes, said))
+
+
+def _readers(
+    texts: Sequence[str], language: Language, embedder: Embedder | None, nouns: WordNet | None
+) -> tuple[Embedder, WordNet | None, tuple[str, ...]]:
+    """The text model for the labels' language, WordNet if that is English, and a note on what would help.
+
+    Raises:
+        NotFound: another language is asked for, and no text model reads it.
+    """
+    foreign = language == "many" or (
+        language == "auto" and embedder is None and mostly_foreign(texts, nouns.knows if nouns else None)
+    )
+    if not foreign:
+        notes = () if nouns else (f"made from the texts alone. {HOW_TO_GET}",)
+        return embedder or SentenceEmbedder(), nouns, notes
+    if reader := embedder or multilingual_embedder():
+        return reader, None, ()
+    if language == "many":
+        raise NotFound(f"no multilingual text model is installed. {HOW_TO_GET_MULTILINGUAL}")
+    said = f"most labels are not English, which the text model reads. {HOW_TO_GET_MULTILINGUAL}"
+    return SentenceEmbedder(), nouns, (said,)
 
 
 def _wordnet(wordnet: WordNet | Literal["auto"] | None) -> WordNet | None:

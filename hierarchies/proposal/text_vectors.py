@@ -52,7 +52,7 @@ class SentenceEmbedder:
             CairnError: no such folder, or weights with another hash.
         """
         self.model = model
-        self.folder = _wheel_folder() if folder is None else Path(folder)
+        self.folder = english_folder() if folder is None else Path(folder)
         self._batch_size = batch_size
         weights = self.folder / "model.safetensors"
         if not weights.is_file():
@@ -88,7 +88,11 @@ def _network(folder: Path) -> Any:
     from sentence_transformers import SentenceTransformer
 
     settle_torch()
-    return SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+    try:
+        return SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BrokenData(f"{folder} is no whole model of sentence-transformers ({reason})") from error
 
 
 @dataclass(frozen=True)
@@ -203,7 +207,7 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _wheel_folder() -> Path:
+def english_folder() -> Path:
     """The model folder inside the installed wheel, found without importing the package."""
     spec = find_spec(_WHEEL)
     if spec is None or spec.origin is None:

@@ -10,11 +10,13 @@ from rich.console import Console
 from rich.table import Table
 
 from cairnhub.core.errors import BadInput, NotFound
+from cairnhub.core.text import quoted
 from cairnhub.pipelines.cli.options import Limit, Page, Scale, Tree, console
 
 if TYPE_CHECKING:
     from cairnhub.hierarchies.explorer import View
     from cairnhub.hierarchies.label_tree.tree import LabelTree
+    from cairnhub.hierarchies.proposal.language import Language
 
 log = logging.getLogger(__name__)
 app = typer.Typer(help="Propose label trees and look at them.", no_args_is_help=True)
@@ -163,6 +165,9 @@ def propose(
         typer.Option(help="File with wanted groups of the first level, such as `fruit: apple, pear`."),
     ] = None,
     wordnet: Annotated[bool, typer.Option(help="Use WordNet where it is installed.")] = True,
+    language: Annotated[
+        str, typer.Option(help="Of the labels: en, many (any other, or several), or auto, which looks.")
+    ] = "auto",
     output: Annotated[Path, typer.Option("--output", "-o", help="The tree to write.")] = Path("tree.json"),
     reasons: Annotated[
         Path | None, typer.Option(help="Also write why and how sure each label stands where it does.")
@@ -189,6 +194,7 @@ def propose(
             known=listed.known,
             names=read_names(names) if names else (),
             wordnet="auto" if wordnet else None,
+            language=_language(language),
         )
     tree = proposal.tree()
     tree.save(output)
@@ -199,6 +205,14 @@ def propose(
     console.print(f"{output}: {counts}; look at it with `cairn tree html {output}`", soft_wrap=True)
     for note in proposal.notes:
         log.warning(note)
+
+
+def _language(text: str) -> "Language":
+    from cairnhub.hierarchies.proposal.language import LANGUAGES
+
+    if text not in LANGUAGES:
+        raise BadInput(f"--language is {text!r}; give one of {quoted(LANGUAGES)}")
+    return LANGUAGES[text]
 
 
 def _numbers(text: str) -> list[int]:
