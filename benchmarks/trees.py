@@ -1,24 +1,29 @@
 """Trees from names alone: how like the groups that people made, beside plain clustering, in one run.
 
-    python benchmarks/trees.py --yardsticks DIR [--scale 100000]
+    python benchmarks/trees.py --yardsticks DIR [--scale 20000 100000]
 
 DIR holds `<set>.tsv`: a column of labels (and `description`, if there is one), then its groups on levels fine to
 coarse. Every method gets the same cleaned texts and the true number of groups. `cairn` is `propose_tree`; `cairn, texts
 alone` does without WordNet; the others see the same sentence vectors: average linkage as they are, k-means,
-agglomeration by Ward, and HDBSCAN, which finds its own number and leaves what it calls noise as groups of one.
+agglomeration by Ward, HDBSCAN, which finds its own number and leaves what it calls noise as groups of one, and
+BERTopic (UMAP, HDBSCAN, topics merged until as many are left, outliers put where they are nearest), where it is
+installed: `pip install bertopic==0.17.4` into an environment beside Cairn's. TaxoAdapt, TnT-LLM and toponymy ask a
+large language model and are not among them. Labels that are not English are read by the multilingual model.
 Triplets: of two labels, the one that the yardstick has nearer to a third should be nearer in the tree too; a tie is
-half right. `--scale` times a tree of so many random vectors that are given, in a process of its own. Writes
-results/trees.json beside this file.
+half right. `--scale` times trees of so many random vectors that are given, in a process of its own each, on one thread.
+Writes results/trees.json beside this file.
 """
 
 import argparse
 import csv
 import json
+import os
 import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +33,10 @@ import pandas as pd
 from sklearn.metrics import adjusted_rand_score, v_measure_score
 
 from cairnhub.hierarchies.proposal.clean_text import clean_label
+from cairnhub.hierarchies.proposal.language import mostly_foreign, multilingual_embedder
 from cairnhub.hierarchies.proposal.model_record import ModelRecord
 from cairnhub.hierarchies.proposal.propose_tree import propose_tree
-from cairnhub.hierarchies.proposal.text_vectors import SentenceEmbedder
+from cairnhub.hierarchies.proposal.text_vectors import Embedder, SentenceEmbedder
 from cairnhub.hierarchies.proposal.wordnet import WordNet, find_wordnet
 
 Codes = npt.NDArray[np.int64]
@@ -41,7 +47,7 @@ COMPARED = {"birds": "group", "cifar100": "coarse", "geonames": "cls", "google":
 N_TRIPLETS = 200_000
 
 
-def measure(path: Path, embedder: SentenceEmbedder, wordnet: WordNet | None) -> list[dict[str, Any]]:
+def measure(path: Path, embedder: Embedder, wordnet: WordNet | None) -> list[dict[str, Any]]:
     """All methods on one set."""
     frame = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, quoting=csv.QUOTE_NONE)
     frame = frame.drop_duplicates(frame.columns[0])
@@ -51,7 +57,10 @@ def measure(path: Path, embedder: SentenceEmbedder, wordnet: WordNet | None) -> 
     at = levels.index(COMPARED.get(path.stem, levels[-1]))
     labels = frame.iloc[:, 0].tolist()
     told = frame["description"].tolist() if "description" in frame else None
-    vectors = np.asarray(embedder.encode([clean_label(label) for label in labels]), np.float64)
+    texts = [clean_label(label) for label in labels]
+    if mostly_foreign(texts) and (reader := multilingual_embedder()):
+        embedder, wordnet = reader, None
+    vectors = np.asarray(embedder.encode(texts), np.float64)
 
     def cairn(nouns: WordNet | None) -> Codes:
         proposal = propose_tree(labels, descriptions=told, sizes=sizes, embedder=embedder, wordnet=nouns)
@@ -62,13 +71,14 @@ def measure(path: Path, embedder: SentenceEmbedder, wordnet: WordNet | None) -> 
         **({"cairn": lambda: cairn(wordnet)} if wordnet else {}),
         "cairn, texts alone": lambda: cairn(None),
         **{name: lambda cut=cut: per_level(cut, vectors, sizes) for name, cut in PLAIN.items()},
+        **({"BERTopic": lambda: bertopic(texts, vectors, sizes)} if find_spec("bertopic") else {}),
     }
     rows = []
     for name, method in methods.items():
         start = time.process_time()
         codes = method()
         row = {
-            "set": path.stem, "labels": len(labels), "groups": sizes[at], "method": name,
+            "set": path.stem, "labels": len(labels), "groups": sizes[at], "model": embedder.model.name, "method": name,
             "v_measure": round(float(v_measure_score(truth[:, at], codes[:, at])), 3),
             "ari": round(float(adjusted_rand_score(truth[:, at], codes[:, at])), 3),
             "triplets": round(triplets(truth, codes), 3), "cpu_s": round(time.process_time() - start, 1),
@@ -113,6 +123,25 @@ PLAIN = {"average linkage": linkage, "k-means": k_means, "Ward": ward, "HDBSCAN"
 def per_level(cut: Callable[[Vectors, int], Codes], vectors: Vectors, sizes: list[int]) -> Codes:
     """A flat method, once per level."""
     return np.stack([np.asarray(cut(vectors, size)) for size in sizes], axis=1)
+
+
+def bertopic(texts: list[str], vectors: Vectors, sizes: list[int]) -> Codes:
+    """Its usual parts, topics of three labels or more; merged level by level."""
+    from bertopic import BERTopic
+    from umap import UMAP
+
+    apart = UMAP(n_neighbors=15, n_components=5, min_dist=0.0, metric="cosine", random_state=0)
+    model = BERTopic(umap_model=apart, min_topic_size=3)
+    model.fit(texts, vectors)
+    levels = []
+    for size in sizes:
+        if len(model.get_topic_freq()) > size + 1:  # outliers are a topic
+            model.reduce_topics(texts, nr_topics=size + 1)
+        topics = model.topics_
+        if -1 in topics:
+            topics = model.reduce_outliers(texts, topics, strategy="embeddings", embeddings=vectors)
+        levels.append(np.asarray(topics, np.int64) + 1)
+    return np.stack(levels, axis=1)
 
 
 def triplets(truth: Codes, codes: Codes) -> float:
@@ -168,11 +197,13 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--yardsticks", type=Path, help="folder with <set>.tsv")
-    parser.add_argument("--scale", type=int, default=100_000, help="labels of the timed tree")
-    parser.add_argument("--only-scale", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--scale", type=int, nargs="*", default=[20_000, 100_000], help="labels of timed trees"
+    )
+    parser.add_argument("--only-scale", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.only_scale:
-        at_scale(given.scale)
+        at_scale(given.only_scale)
         return
     place = find_wordnet()
     wordnet = WordNet(place) if place else None
@@ -180,11 +211,13 @@ def main() -> None:
     rows = [
         row for path in sorted(given.yardsticks.glob("*.tsv")) for row in measure(path, embedder, wordnet)
     ] if given.yardsticks else []  # fmt: skip
-    command = [sys.executable, __file__, "--only-scale", "--scale", str(given.scale)]
-    scale = json.loads(
-        subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1]
-    )
-    print(scale)
+    scale = []
+    for n_labels in given.scale:
+        command = [sys.executable, __file__, "--only-scale", str(n_labels)]
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+        scale.append(json.loads(done.stdout.splitlines()[-1]))
+        print(scale[-1], flush=True)
     result = {"wordnet": str(wordnet.record) if wordnet else None, "sets": rows, "scale": scale}
     (RESULTS / "trees.json").write_text(json.dumps(result, indent=1) + "\n")
 

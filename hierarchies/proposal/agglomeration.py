@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
-_MAX_LINKED = 5_000  # the table of distances takes 200 MB
+MAX_LINKED = 5_000  # labels that are all held against each other: the table of distances takes 200 MB
 _N_MICRO = 3_000  # groups that many labels are first brought into
 _MICRO_WIDTH = 128  # components that tell micro-groups apart
 _MICRO_ROUNDS = 5
@@ -29,8 +29,8 @@ def group_labels(
     """
     if len(vectors) <= n_groups:
         return np.arange(len(vectors))
-    if len(vectors) > _MAX_LINKED:
-        micro = _micro_groups(vectors, max(_N_MICRO, n_groups), apart)
+    if len(vectors) > MAX_LINKED:
+        micro = micro_groups(vectors, max(_N_MICRO, n_groups), apart)
         means, weights = means_of(vectors, sizes, micro)
         if n_groups >= _N_MICRO:
             return micro
@@ -41,18 +41,19 @@ def group_labels(
 
 def means_of(vectors: FloatArray, sizes: IntArray, groups: IntArray) -> tuple[FloatArray, IntArray]:
     """Mean vector and size of every group of groups."""
+    from scipy.sparse import csr_matrix
+
     weights = np.bincount(groups, sizes).astype(np.int64)
-    sums = np.zeros((len(weights), vectors.shape[1]))
-    np.add.at(sums, groups, vectors * sizes[:, None])
-    return sums / weights[:, None], weights
+    sums = csr_matrix((sizes, (groups, np.arange(len(groups)))), (len(weights), len(groups))) @ vectors
+    return np.asarray(sums / weights[:, None]), weights
 
 
 def _first_of(values: IntArray, groups: IntArray) -> IntArray:
     return np.asarray(values[np.unique(groups, return_index=True)[1]])
 
 
-def _micro_groups(vectors: FloatArray, n_groups: int, apart: IntArray | None) -> IntArray:
-    """Small groups by k-means, a few rounds from seeded rows; those of what must stay apart are parted."""
+def micro_groups(vectors: FloatArray, n_groups: int, apart: IntArray | None = None) -> IntArray:
+    """Small groups by k-means, a few rounds from seeded rows; those of what must stay apart are parted, (n,)."""
     from sklearn.cluster import KMeans
     from sklearn.decomposition import PCA
 

@@ -1,8 +1,9 @@
 """A name for a group of labels: a word that most members share, what most of them are, or the most typical one."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 
 import numpy as np
 import numpy.typing as npt
@@ -43,18 +44,20 @@ def name_groups(
         features: of the labels.
         wordnet: for what they are kinds of.
     """
-    everywhere = Counter(word for text in texts for word in set(_nouns(text)))
+    nouns = [_nouns(text) for text in texts]
+    everywhere = Counter(word for found in nouns for word in set(found))
     sizes = np.bincount(groups)
+    members = np.split(np.argsort(groups, kind="stable"), np.cumsum(sizes)[:-1])
     named: dict[int, GroupName] = {}
     taken: set[str] = set()
     order: list[int] = np.argsort(-sizes, kind="stable").tolist()
     for group in order:
-        rows = np.flatnonzero(groups == group)
-        candidates = [
-            *_shared_words([texts[row] for row in rows.tolist()], everywhere),
-            *(_shared_kinds(rows, features, wordnet) if wordnet else ()),
-            *_typical(rows, labels, features),
-        ]
+        rows = members[group]
+        candidates = chain(
+            _shared_words([nouns[row] for row in rows.tolist()], everywhere),
+            _shared_kinds(rows, features, wordnet) if wordnet else (),
+            _typical(rows, labels, features),
+        )
         named[group] = next(found for found in candidates if label_key(found.name) not in taken)
         taken.add(label_key(named[group].name))
     return [named[group] for group in range(len(sizes))]
@@ -66,21 +69,21 @@ def _nouns(text: str) -> list[str]:
     return [singular(word) for word in phrase if len(word) >= _SHORTEST_WORD and not word.isdigit()]
 
 
-def _shared_words(texts: Sequence[str], everywhere: Counter[str]) -> list[GroupName]:
+def _shared_words(nouns: Sequence[Sequence[str]], everywhere: Counter[str]) -> Iterator[GroupName]:
     """Head nouns of many members, those before the others that few labels elsewhere have."""
-    if len(texts) == 1:
-        return []
-    nouns = [_nouns(text) for text in texts]
+    if len(nouns) == 1:
+        return
     counts = Counter(word for found in nouns for word in set(found))
     heads = Counter(found[-1] for found in nouns if found)
-    shared = [word for word, count in counts.items() if count >= max(2, _SHARED_WORD * len(texts))]
+    shared = [word for word, count in counts.items() if count >= max(2, _SHARED_WORD * len(nouns))]
     ranked = sorted(
         shared, key=lambda word: (-heads[word], -counts[word] / everywhere[word], -counts[word], word)
     )
-    return [GroupName(word, f"a word of {counts[word]:,} of its {len(texts):,} labels") for word in ranked]
+    for word in ranked:
+        yield GroupName(word, f"a word of {counts[word]:,} of its {len(nouns):,} labels")
 
 
-def _shared_kinds(rows: IntArray, features: LabelFeatures, wordnet: WordNet) -> list[GroupName]:
+def _shared_kinds(rows: IntArray, features: LabelFeatures, wordnet: WordNet) -> Iterator[GroupName]:
     """What most members are, the most specific first."""
     senses = [found.sense for row in rows.tolist() if (found := features.senses[row])]
     counts = Counter(kind for sense in senses for kind in sense.kinds)
@@ -90,17 +93,17 @@ def _shared_kinds(rows: IntArray, features: LabelFeatures, wordnet: WordNet) -> 
         if count >= max(2, _SHARED_KIND * len(rows))
     }
     ranked = sorted(common, key=lambda kind: (-common[kind], kind))
-    return [
-        GroupName(wordnet.word_of(kind), f"WordNet: what {counts[kind]:,} of its {len(rows):,} labels are")
-        for kind in ranked
-        if common[kind] > _SPECIFIC
-    ]
+    for kind in ranked:
+        if common[kind] > _SPECIFIC:
+            why = f"WordNet: what {counts[kind]:,} of its {len(rows):,} labels are"
+            yield GroupName(wordnet.word_of(kind), why)
 
 
-def _typical(rows: IntArray, labels: Sequence[str], features: LabelFeatures) -> list[GroupName]:
+def _typical(rows: IntArray, labels: Sequence[str], features: LabelFeatures) -> Iterator[GroupName]:
     """The member that is most like all members; a number tells it from a group that took its name."""
     vectors = features.vectors[rows]
     closeness = (vectors @ vectors.mean(axis=0)).round(6)
     name = labels[int(rows[np.argmax(closeness)])]
     why = "its only label" if len(rows) == 1 else "its most typical label"
-    return [GroupName(name, why), *(GroupName(f"{name} {i}", why) for i in range(2, len(labels) + 3))]
+    yield GroupName(name, why)
+    yield from (GroupName(f"{name} {i}", why) for i in count(2))

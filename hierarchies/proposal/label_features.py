@@ -12,7 +12,7 @@ from cairnhub.hierarchies.proposal.label_senses import (
     informative_kinds,
     kind_matrix,
 )
-from cairnhub.hierarchies.proposal.text_vectors import Embedder
+from cairnhub.hierarchies.proposal.text_vectors import Embedder, Remembered
 from cairnhub.hierarchies.proposal.wordnet import WordNet
 
 FloatArray = npt.NDArray[np.float64]
@@ -59,6 +59,7 @@ def label_features(
         descriptions: a sentence per label, `""` where there is none, (n,).
         views: further vectors of the labels, such as means of their photos, (n, d) each; rows of zeros where unknown.
     """
+    embedder = Remembered(embedder)
     vectors = _encode(texts, embedder)
     if descriptions is not None:
         vectors = vectors + _DESCRIPTION_SHARE * _encode(descriptions, embedder)

@@ -20,6 +20,7 @@ _WHOLE, _HEAD, _ANY = 1.0, 0.25, 0.125  # trust in a noun that is the whole labe
 _RANK_COST = 0.1  # per doubling of a sense's rank among those of its word
 _GLOSS_SHARE = 0.5  # of the glosses' likeness beside that of the kinds
 _KIN_SHARE, _FEWEST_KIN = 0.06, 4  # how many other labels a sense should fit to
+_ALL_UP_TO, _SAMPLE = 5_000, 2_000  # of more labels so many, evenly spaced, stand for all
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,8 @@ def _fit_to_others(
     candidates: Sequence[Sequence[Sense]],
     texts: Sequence[str],
     embedder: "Embedder",
-) -> FloatArray:
-    """How like each sense is to the labels that it is most like, the label itself left out: (n_senses, n_labels)."""
+) -> dict[tuple[int, int], float]:
+    """By sense and label that may mean it: likeness to the other labels that the sense is most like."""
     from scipy.sparse import csr_matrix, diags
 
     columns = [
@@ -101,15 +102,19 @@ def _fit_to_others(
     kinds = kind_matrix(senses)
     kinds = unit_rows(kinds @ diags(_weights((likely @ kinds).sum(axis=0).A1, len(texts))))
     glosses = np.asarray(embedder.encode([sense.gloss for sense in senses]), np.float64)
-    of_texts = np.asarray(embedder.encode(list(texts)), np.float64)
-    n_kin = min(max(_FEWEST_KIN, int(_KIN_SHARE * len(texts))), max(len(texts) - 1, 1))
-    by_kind, of_labels = kinds.tocsr(), (likely @ kinds).T.tocsc()
-    fit = np.zeros((len(senses), len(texts)))
+    n = len(texts)
+    held = np.arange(n) if n <= _ALL_UP_TO else np.linspace(0, n - 1, _SAMPLE).astype(np.int64)
+    position = {row: i for i, row in enumerate(held.tolist())}
+    of_texts = np.asarray(embedder.encode([texts[row] for row in held.tolist()]), np.float64)
+    n_kin = min(max(_FEWEST_KIN, int(_KIN_SHARE * len(held))), max(len(held) - 1, 1))
+    by_kind, of_labels = kinds.tocsr(), (likely[held] @ kinds).T.tocsc()
+    fit = {}
     for at_, sense_rows in _labels_of(rows, at).items():
         alike = (by_kind[at_] @ of_labels).toarray()[0]
         alike_in_words = of_texts @ glosses[at_]
         for row in sense_rows:
-            fit[at_, row] = _kin(alike, row, n_kin) + _GLOSS_SHARE * _kin(alike_in_words, row, n_kin)
+            itself = position.get(row)
+            fit[at_, row] = _kin(alike, itself, n_kin) + _GLOSS_SHARE * _kin(alike_in_words, itself, n_kin)
     return fit
 
 
@@ -120,9 +125,9 @@ def _labels_of(rows: Sequence[int], at: Sequence[int]) -> dict[int, list[int]]:
     return labels
 
 
-def _kin(alike: FloatArray, row: int, n_kin: int) -> float:
+def _kin(alike: FloatArray, itself: int | None, n_kin: int) -> float:
     """Mean of the largest, one left out."""
-    others = np.delete(alike, row)
+    others = alike if itself is None else np.delete(alike, itself)
     return (
         float(np.partition(others, len(others) - n_kin)[len(others) - n_kin :].mean()) if len(others) else 0.0
     )

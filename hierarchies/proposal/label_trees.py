@@ -6,13 +6,17 @@ from typing import Literal
 
 from cairnhub.core.errors import BadInput
 from cairnhub.core.text import label_key
+from cairnhub.hierarchies.proposal.clean_text import clean_label
 from cairnhub.hierarchies.proposal.concepts import GENERIC, load_concepts
+from cairnhub.hierarchies.proposal.language import Language, mostly_foreign, multilingual_place
 from cairnhub.hierarchies.proposal.named_groups import NamedGroup
 from cairnhub.hierarchies.proposal.propose import PLACES, propose
 from cairnhub.hierarchies.proposal.propose_tree import propose_tree
 from cairnhub.hierarchies.proposal.text_vectors import Embedder
 from cairnhub.hierarchies.proposal.tree_proposal import LabelEntry, TreeProposal
 
+Pack = Literal["auto", "places", "none"]
+PACKS: Mapping[str, Pack] = {"auto": "auto", "places": "places", "none": "none"}
 _MOSTLY_PLACES = 0.6  # share of labels with words for places from which they are taken for places
 
 
@@ -47,16 +51,17 @@ class LabelTable:
 
 
 def propose_labels(
-    table: LabelTable, embedder: Embedder, pack: Literal["auto", "places", "none"] = "auto"
+    table: LabelTable, embedder: Embedder | None = None, pack: Pack = "auto", language: Language = "auto"
 ) -> TreeProposal:
     """Propose a tree of labels, as places where they are such, else by what they mean.
 
     Args:
         table: the labels.
-        embedder: of texts.
+        embedder: of texts; None: the installed one for their language.
         pack: `auto`: everyday categories of places where six of ten labels have words for them and a plain tree of two
             levels above the labels is asked for, and WordNet where it is installed; `places`: these categories in any
             case; `none`: the texts alone.
+        language: of the labels, see `propose_tree`.
 
     Raises:
         BadInput: as `propose_tree`.
@@ -74,10 +79,19 @@ def propose_labels(
             names=table.names,
             embedder=embedder,
             wordnet=None if pack == "none" else "auto",
+            language=language,
         )
     counts = dict(zip(table.labels, table.n_images, strict=False))
     labels = tuple(replace(entry, n_images=counts.get(entry.label, 1)) for entry in proposal.labels)
     return replace(proposal, labels=labels)
+
+
+def spoken(table: LabelTable, language: Language) -> Language:
+    """`en` or `many`: what `auto` comes to for these labels with the text models that are installed."""
+    if language != "auto":
+        return language
+    foreign = mostly_foreign([clean_label(text) for text in table.texts or table.labels])
+    return "many" if foreign and multilingual_place() else "en"
 
 
 def _share_of_places(table: LabelTable) -> float:
@@ -86,7 +100,7 @@ def _share_of_places(table: LabelTable) -> float:
     return sum(each is not None and each.category != GENERIC for each in found) / max(len(found), 1)
 
 
-def _as_places(table: LabelTable, embedder: Embedder) -> TreeProposal:
+def _as_places(table: LabelTable, embedder: Embedder | None) -> TreeProposal:
     """The proposal of places, each label in the category of its text."""
     if len(table.levels) > 1 + len(PLACES):
         raise BadInput(

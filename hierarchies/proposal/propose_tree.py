@@ -18,15 +18,24 @@ from cairnhub.hierarchies.proposal.agglomeration import group_labels, means_of
 from cairnhub.hierarchies.proposal.clean_text import clean_label
 from cairnhub.hierarchies.proposal.group_names import GroupName, name_groups
 from cairnhub.hierarchies.proposal.label_features import LabelFeatures, label_features
+from cairnhub.hierarchies.proposal.language import (
+    HOW_TO_GET_MULTILINGUAL,
+    Language,
+    mostly_foreign,
+    required_multilingual_embedder,
+)
 from cairnhub.hierarchies.proposal.named_groups import OTHER, NamedGroup, nearest_names
+from cairnhub.hierarchies.proposal.neighbours import nearest_labels
 from cairnhub.hierarchies.proposal.spelling import put_right, slips
 from cairnhub.hierarchies.proposal.text_vectors import Embedder, SentenceEmbedder
 from cairnhub.hierarchies.proposal.tree_proposal import GroupEntry, LabelEntry, TreeProposal
+from cairnhub.hierarchies.proposal.usual_levels import usual_levels
 from cairnhub.hierarchies.proposal.wordnet import HOW_TO_GET, WordNet, find_wordnet
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
-_N_NEIGHBOURS = 3
+_N_NEIGHBOURS = 10  # that an entry keeps
+_N_REASONS = 3  # of them that say why
 _BLOCK = 1024  # labels that are held against all groups at once
 _LEAST, _MOST = 0.05, 0.5  # confidence that likeness alone may give before anybody decided anything
 _WORD = re.compile(r"[^\W\d_]{2,}")
@@ -60,6 +69,7 @@ def propose_tree(
     views: Sequence[FloatArray] = (),
     embedder: Embedder | None = None,
     wordnet: WordNet | Literal["auto"] | None = "auto",
+    language: Language = "auto",
 ) -> TreeProposal:
     """Propose groups for labels, groups for those groups, and so on, with a name, a confidence and a reason each.
 
@@ -80,11 +90,15 @@ def propose_tree(
         names: groups that a person wants on the first level, with examples if they have any. Each label goes to the
             nearest, or to `other`.
         views: further vectors of the labels, such as means of their photographs, (n, d) each; zeros where unknown.
-        embedder: of texts; by default the pinned sentence-transformers model of the installed wheel.
+        embedder: of texts; by default the pinned sentence-transformers model of the installed wheel, or, for labels
+            that are not English, the multilingual one.
         wordnet: `auto` looks where it is usually installed; None does without.
+        language: `en`, `many` for any other language or a mixture, which WordNet is not asked about; `auto` takes
+            labels for English unless most of their words are not.
 
     Raises:
         BadInput: labels that say nothing, are empty or alike; levels, sizes or columns that do not fit.
+        NotFound: `many` is asked for, and no multilingual text model is installed.
 
     Example:
         >>> proposal = propose_tree(["oak tree", "pine tree", "city bus", "school bus"], sizes=[2])
@@ -92,8 +106,7 @@ def propose_tree(
         {'city bus': 'bus', 'oak tree': 'tree', 'pine tree': 'tree', 'school bus': 'bus'}
     """
     plan = _plan(labels, texts, descriptions, levels, sizes, depth, known or {}, names, views)
-    embedder = embedder or SentenceEmbedder()
-    nouns = _wordnet(wordnet)
+    embedder, nouns, notes = _readers(plan.texts, language, embedder, _wordnet(wordnet))
     plan = _spelt(plan, nouns) if nouns else plan
     wanted = [part for group in names for part in (group.name, *group.examples)]
     features, of_names = _features(plan, wanted, embedder, nouns)
@@ -104,11 +117,10 @@ def propose_tree(
         _with_known(name_groups(plan.texts, plan.labels, codes, features, nouns), codes, given)
         for codes, given in zip(groups, plan.known, strict=True)
     ]
-    notes = plan.notes if nouns else (*plan.notes, f"made from the texts alone. {HOW_TO_GET}")
     models = (embedder.model, nouns.record) if nouns else (embedder.model,)
     entries = _label_entries(plan, features, groups[0], named[0], "named" if names else "known")
     group_entries = _group_entries(plan.levels, groups, named)
-    return TreeProposal(plan.levels, entries, group_entries, models=models, notes=notes)
+    return TreeProposal(plan.levels, entries, group_entries, models=models, notes=(*plan.notes, *notes))
 
 
 # ---- what is asked for ------------------------------------------------------------------------------------------
@@ -136,7 +148,7 @@ def _plan(
     first = {label: row for row, label in reversed(list(enumerate(labels)))}
     order = [first[label] for label in sorted(first)]
     distinct = [labels[row] for row in order]
-    named = tuple(levels) if levels else _level_names(depth or (len(sizes) if sizes else 2))
+    named = tuple(levels) if levels else ("label", *usual_levels(depth or (len(sizes) if sizes else 2)))
     check_levels(named)
     check_names(distinct, named[0])
     if unknown := [level for level in known if level not in named[1:]]:
@@ -148,17 +160,13 @@ def _plan(
     cleaned = [clean_label((texts or labels)[row]) for row in order]
     told = None if descriptions is None else [descriptions[row].strip() for row in order]
     notes = _speechless(distinct, cleaned, told)
-    given = [[(known.get(level) or [""] * len(labels))[row].strip() for row in order] for level in named[1:]]
+    nothing = [""] * len(labels)
+    given = [[known.get(level, nothing)[row].strip() for row in order] for level in named[1:]]
     if names and any(given[0]):
         raise BadInput(f"level {named[1]!r} is known and has wanted names too; give one of them")
     chosen = _sizes(sizes, len(distinct), named, [len(names) or len({*column, ""}) - 1 for column in given])
     arrays = [np.asarray(view, np.float64)[order] for view in views]
     return _Plan(distinct, cleaned, told, named, chosen, given, arrays, notes)
-
-
-def _level_names(depth: int) -> tuple[str, ...]:
-    usual = {1: ("group",), 2: ("group", "supergroup")}
-    return ("label", *usual.get(depth, [f"group_{i}" for i in range(1, depth + 1)]))
 
 
 def _speechless(
@@ -213,6 +221,28 @@ def _spelt(plan: _Plan, wordnet: WordNet) -> _Plan:
         return plan
     said = "read as slips: " + ", ".join(f"{word} for {right}" for word, right in meant.items())
     return replace(plan, texts=[put_right(text, meant) for text in plan.texts], notes=(*plan.notes, said))
+
+
+def _readers(
+    texts: Sequence[str], language: Language, embedder: Embedder | None, nouns: WordNet | None
+) -> tuple[Embedder, WordNet | None, tuple[str, ...]]:
+    """The text model for the labels' language, WordNet if that is English, and a note on what would help.
+
+    Raises:
+        NotFound: another language is asked for, and no text model reads it.
+    """
+    foreign = language == "many" or (
+        language == "auto" and embedder is None and mostly_foreign(texts, nouns.knows if nouns else None)
+    )
+    if not foreign:
+        notes = () if nouns else (f"made from the texts alone. {HOW_TO_GET}",)
+        return embedder or SentenceEmbedder(), nouns, notes
+    if language == "many":
+        return embedder or required_multilingual_embedder(), None, ()
+    if reader := multilingual_embedder():
+        return reader, None, ()
+    said = f"most labels are not English, which the text model reads. {HOW_TO_GET_MULTILINGUAL}"
+    return SentenceEmbedder(), nouns, (said,)
 
 
 def _wordnet(wordnet: WordNet | Literal["auto"] | None) -> WordNet | None:
@@ -303,12 +333,12 @@ def _label_entries(
 ) -> tuple[LabelEntry, ...]:
     """Each label with its group; how sure is how much more like it than like the next one."""
     seconds, leads = _seconds(features.vectors, groups)
-    members = [np.flatnonzero(groups == group) for group in range(len(named))]
+    nearest, likeness = nearest_labels(features.vectors, _N_NEIGHBOURS)
     entries = []
     for row, (label, group, second) in enumerate(
         zip(plan.labels, groups.tolist(), seconds.tolist(), strict=True)
     ):
-        near = _nearest(row, features.vectors, members[group], members[second])
+        near = nearest[row].tolist()
         source = given if plan.known[0][row] not in ("", OTHER) else "text"
         sense = features.senses[row]
         entries.append(
@@ -318,9 +348,10 @@ def _label_entries(
                 confidence=1.0
                 if source == "known"
                 else round(min(max(_LEAST + float(leads[row]), _LEAST), _MOST), 3),
-                why="given" if source == "known" else _why(near, plan.labels, groups, group),
+                why="given" if source == "known" else _why(near[:_N_REASONS], plan.labels, groups, group),
                 second="" if second == group else named[second].name,
                 neighbours=tuple(plan.labels[other] for other in near),
+                likeness=tuple(likeness[row].round(3).tolist()),
                 source=source,
                 meaning=sense.sense.name if sense else "",
             )
@@ -347,15 +378,6 @@ def _seconds(vectors: FloatArray, groups: IntArray) -> tuple[IntArray, FloatArra
         seconds.append(second)
         leads.append(np.where(n_others > 0, to_others, 0) - alike[rows, second])
     return np.concatenate(seconds), np.concatenate(leads)
-
-
-def _nearest(row: int, vectors: FloatArray, *candidates: IntArray) -> list[int]:
-    """The labels most like one, of its own group and the next best."""
-    others = np.unique(np.concatenate(candidates))
-    others = others[others != row]
-    alike = (vectors[others] @ vectors[row]).round(6)
-    nearest: list[int] = others[np.argsort(-alike, kind="stable")[:_N_NEIGHBOURS]].tolist()
-    return nearest
 
 
 def _why(near: Sequence[int], labels: Sequence[str], groups: IntArray, group: int) -> str:

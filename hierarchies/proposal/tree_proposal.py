@@ -67,7 +67,7 @@ class LabelEntry:
             that a person named; or that of the type.
         why: what decided.
         second: the next best group, or `""`.
-        neighbours: the labels most like it, nearest first.
+        neighbours: the labels most like it, nearest first; ten at most.
         likeness: the cosine with each of them.
         meaning: what the label was taken for, `""` where its words say nothing known.
         n_images: images of this label; 1 where they were not counted.

@@ -2,20 +2,23 @@
 
 import logging
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from cairnhub.core.errors import NotFound
+from cairnhub.core.errors import BadInput, NotFound
+from cairnhub.core.text import quoted
 from cairnhub.pipelines.cli.options import Limit, Page, Scale, Tree, console, read_sizes
 
 if TYPE_CHECKING:
     from cairnhub.hierarchies.explorer import View
     from cairnhub.hierarchies.label_tree.tree import LabelTree
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 app = typer.Typer(help="Propose label trees and look at them.", no_args_is_help=True)
 _FEW_NODES = 400  # a larger tree is shown without its labels
@@ -162,7 +165,15 @@ def propose(
         Path | None,
         typer.Option(help="File with wanted groups of the first level, such as `fruit: apple, pear`."),
     ] = None,
-    wordnet: Annotated[bool, typer.Option(help="Use WordNet where it is installed.")] = True,
+    pack: Annotated[
+        str,
+        typer.Option(
+            help="What is known of words: auto (WordNet, if installed; places, if most labels are), places or none."
+        ),
+    ] = "auto",
+    language: Annotated[
+        str, typer.Option(help="Of the labels: en, many (any other, or several), or auto, which looks.")
+    ] = "auto",
     output: Annotated[Path, typer.Option("--output", "-o", help="The tree to write.")] = Path("tree.json"),
     reasons: Annotated[
         Path | None, typer.Option(help="Also write why and how sure each label stands where it does.")
@@ -172,23 +183,30 @@ def propose(
 
     Example: cairn tree propose names.txt --sizes 20,4 -o tree.json
     """
-    from cairnhub.hierarchies.proposal.propose_tree import propose_tree
+    from cairnhub.hierarchies.proposal.label_trees import PACKS, LabelTable, propose_labels
+    from cairnhub.hierarchies.proposal.language import LANGUAGES
+    from cairnhub.hierarchies.proposal.usual_levels import usual_levels
     from cairnhub.hierarchies.render import render_text
     from cairnhub.pipelines.label_list import read_labels, read_names
 
     listed = read_labels(labels, column, text, description, known or ())
+    numbers = read_sizes(sizes) if sizes else None
     above = [name.strip() for name in levels.split(",") if name.strip()] or list(listed.known)
+    above = above or [*usual_levels(depth or (len(numbers) if numbers else 2))]
+    if depth is not None and depth != len(above):
+        raise BadInput(f"--depth is {depth}, but {len(above)} levels are named: {quoted(above)}")
+    table = LabelTable(
+        listed.labels,
+        [column or "label", *above],
+        listed.texts,
+        listed.descriptions,
+        listed.known,
+        numbers,
+        read_names(names) if names else (),
+    )
     with Console(stderr=True).status(f"reading {len(listed.labels):,} labels"):
-        proposal = propose_tree(
-            listed.labels,
-            texts=listed.texts,
-            descriptions=listed.descriptions,
-            levels=[column or "label", *above] if above else None,
-            sizes=read_sizes(sizes) if sizes else None,
-            depth=depth,
-            known=listed.known,
-            names=read_names(names) if names else (),
-            wordnet="auto" if wordnet else None,
+        proposal = propose_labels(
+            table, pack=_one_of("pack", pack, PACKS), language=_one_of("language", language, LANGUAGES)
         )
     tree = proposal.tree()
     tree.save(output)
@@ -199,6 +217,12 @@ def propose(
     console.print(f"{output}: {counts}; look at it with `cairn tree html {output}`", soft_wrap=True)
     for note in proposal.notes:
         log.warning(note)
+
+
+def _one_of(option: str, text: str, known: Mapping[str, T]) -> T:
+    if text not in known:
+        raise BadInput(f"--{option} is {text!r}; give one of {quoted(known)}")
+    return known[text]
 
 
 def _load(name: str, scale: str | None) -> "LabelTree":

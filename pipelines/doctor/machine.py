@@ -1,4 +1,4 @@
-"""The machine: Python, disk, links, GPU, WordNet and packages."""
+"""The machine: Python, disk, links, GPU, WordNet, text models and packages."""
 
 import importlib.util
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from cairnhub.core.errors import NotFound, how_to_install
+from cairnhub.hierarchies.proposal.language import HOW_TO_GET_MULTILINGUAL, multilingual_place
 from cairnhub.hierarchies.proposal.wordnet import HOW_TO_GET, find_wordnet
 from cairnhub.pipelines.doctor.diagnosis import Diagnosis
 
@@ -17,8 +18,8 @@ MIN_FREE_GB = 5
 
 
 def examine() -> list[Diagnosis]:
-    """Python, free disk, cache links, GPU, WordNet and package versions of this machine."""
-    return [_python(), _disk(), _links(), _gpu(), _wordnet(), *_packages()]
+    """Python, free disk, cache links, GPU, WordNet, text models and package versions of this machine."""
+    return [_python(), _disk(), _links(), _gpu(), _wordnet(), _multilingual(), *_packages()]
 
 
 def _python() -> Diagnosis:
@@ -65,6 +66,19 @@ def _wordnet() -> Diagnosis:
     if place is None:
         return Diagnosis("WordNet", "absent", f"ok: only trees from text are better with it. {HOW_TO_GET}")
     return Diagnosis("WordNet", str(place), "ok")
+
+
+def _multilingual() -> Diagnosis:
+    """Whether trees may be made of labels that are not English."""
+    what = "multilingual text model"
+    try:
+        place = multilingual_place()
+    except NotFound as error:
+        return Diagnosis(what, "not where it should be", f"problem: {error}")
+    if place is None:
+        hint = f"ok: only trees of labels that are not English need it. {HOW_TO_GET_MULTILINGUAL}"
+        return Diagnosis(what, "absent", hint)
+    return Diagnosis(what, str(place), "ok")
 
 
 def _packages() -> list[Diagnosis]:

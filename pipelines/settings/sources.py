@@ -11,6 +11,7 @@ from cairnhub.datasets_hub.card import EvaluationProtocol
 from cairnhub.datasets_hub.level_names import check_level_names
 from cairnhub.datasets_hub.readers import split_name_fault
 from cairnhub.hierarchies.label_tree.label_rules import Twins
+from cairnhub.hierarchies.proposal.usual_levels import usual_levels
 from cairnhub.pipelines.settings.strict import Strict
 
 Sha256 = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
@@ -132,9 +133,8 @@ class TreeFromText(Strict):
         """Names of the levels above the labels, fine to coarse."""
         if self.levels:
             return self._above()
-        usual = {1: ("group",), 2: ("group", "supergroup")}
         depth = (self.depth or len(self.sizes) or 2 + len(self.known)) - len(self.known)
-        return (*self.known, *usual.get(depth, tuple(f"group_{i}" for i in range(1, depth + 1))))
+        return (*self.known, *usual_levels(depth))
 
     def columns(self, leaf: str) -> tuple[str, ...]:
         """Columns beside that of the labels that the tree is made from."""

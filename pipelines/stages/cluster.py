@@ -6,7 +6,7 @@ import pandas as pd
 
 from cairnhub.core.portable import run_portable
 from cairnhub.hierarchies.agreement import Agreement, agreement
-from cairnhub.hierarchies.proposal.label_trees import propose_labels
+from cairnhub.hierarchies.proposal.label_trees import propose_labels, spoken
 from cairnhub.hierarchies.proposal.landmarks import propose_landmarks
 from cairnhub.hierarchies.proposal.text_vectors import Embeddings
 from cairnhub.hierarchies.proposal.tree_proposal import TreeProposal
@@ -31,7 +31,8 @@ def _cluster(context: Context) -> None:
     index = IndexFolder(context.paths.index)
     vectors = Embeddings.load(context.paths.text_vectors)
     if tree := context.params.source(context.dataset).tree:
-        proposal = propose_labels(label_table(index, tree, context.paths.root), vectors, tree.pack)
+        table = label_table(index, tree, context.paths.root)
+        proposal = propose_labels(table, vectors, tree.pack, spoken(table, tree.language))
         measured: dict[str, Agreement] = {}
     else:
         landmarks = index.landmarks()

@@ -4,10 +4,11 @@ import logging
 from functools import partial
 
 from cairnhub.core.portable import run_portable
-from cairnhub.hierarchies.proposal.label_trees import propose_labels
+from cairnhub.hierarchies.proposal.label_trees import propose_labels, spoken
 from cairnhub.hierarchies.proposal.landmarks import texts_to_embed
+from cairnhub.hierarchies.proposal.language import required_multilingual_embedder
 from cairnhub.hierarchies.proposal.model_record import ModelRecord
-from cairnhub.hierarchies.proposal.text_vectors import Embeddings, RecordingEmbedder, SentenceEmbedder
+from cairnhub.hierarchies.proposal.text_vectors import Embeddings, Remembered, SentenceEmbedder
 from cairnhub.pipelines.artifacts.index import IndexFolder
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.label_table import label_table
@@ -30,13 +31,16 @@ def _embed(context: Context) -> None:
     embedder = SentenceEmbedder(model=model, batch_size=settings.batch_size)
     index = IndexFolder(context.paths.index)
     if tree := context.params.source(context.dataset).tree:
-        recorder = RecordingEmbedder(embedder)
-        propose_labels(label_table(index, tree, context.paths.root), recorder, tree.pack)
-        embeddings = recorder.recorded
+        table = label_table(index, tree, context.paths.root)
+        language = spoken(table, tree.language)
+        reader = Remembered(embedder if language == "en" else required_multilingual_embedder())
+        propose_labels(table, reader, tree.pack, language)
+        embeddings = reader.stored
     else:
         texts = texts_to_embed(index.landmarks())
         embeddings = Embeddings.of(texts, embedder, partial(context.executor.map, title="embedding texts"))
     embeddings.save(context.paths.text_vectors)
     log.info(
-        f"{context.dataset}: {len(embeddings.texts):,} texts by {model.name}, weights {model.sha256[:12]} verified"
+        f"{context.dataset}: {len(embeddings.texts):,} texts by {embeddings.model.name}, weights "
+        f"{embeddings.model.sha256[:12]} verified"
     )

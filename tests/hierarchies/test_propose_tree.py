@@ -265,7 +265,7 @@ def test_what_is_kept_apart_never_meets(n: int, n_groups: int, seed: int) -> Non
 
 
 def test_many_labels_are_grouped_in_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cairnhub.hierarchies.proposal.agglomeration._MAX_LINKED", 200)
+    monkeypatch.setattr("cairnhub.hierarchies.proposal.agglomeration.MAX_LINKED", 200)
     monkeypatch.setattr("cairnhub.hierarchies.proposal.agglomeration._N_MICRO", 80)
     rng = np.random.default_rng(0)
     centers = rng.normal(size=(6, 32))
