@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from cairnhub.core.errors import BadInput, NotFound
 from cairnhub.core.files import write_text_atomic
@@ -76,7 +77,9 @@ def include_dataset(
     declared = None
     if dataset not in params.sources:
         declared = declared_source(said, Path(mirror or ""), ask)
-        document["sources"][dataset] = declared
+        document["sources"].insert(
+            0, dataset, _compact(declared)
+        )  # behind the last stand comments on what follows
         document["train"][scale]["recipes"].setdefault(dataset, OWN_RECIPE)
         params = _valid(document, yaml, path.name)
     lists = ["datasets", "tree_from_text" if params.proposes(dataset) else "tree_from_data"]
@@ -96,6 +99,20 @@ def include_dataset(
         write_text_atomic(decisions, "")
     write_text_atomic(path, _dumped(document, yaml))
     return Included(tuple(lists), declared, warning)
+
+
+def _compact(value: Any) -> Any:
+    """A declaration as people write it: what is inside an entry stands on one line."""
+    if isinstance(value, dict):
+        inside = CommentedMap({key: _compact(each) for key, each in value.items()})
+        if "format" not in value:
+            inside.fa.set_flow_style()
+        return inside
+    if isinstance(value, list):
+        listed = CommentedSeq(value)
+        listed.fa.set_flow_style()
+        return listed
+    return value
 
 
 def _dumped(document: Any, yaml: YAML) -> str:

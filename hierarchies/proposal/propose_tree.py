@@ -22,6 +22,7 @@ from cairnhub.hierarchies.proposal.language import (
     HOW_TO_GET_MULTILINGUAL,
     Language,
     mostly_foreign,
+    multilingual_embedder,
     required_multilingual_embedder,
 )
 from cairnhub.hierarchies.proposal.named_groups import OTHER, NamedGroup, nearest_names

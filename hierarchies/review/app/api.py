@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cairnhub.core.errors import BadInput, CairnError
 from cairnhub.core.text import label_key, quoted
+from cairnhub.hierarchies.review.branches import two_branches
 from cairnhub.hierarchies.review.decisions import Decision
 from cairnhub.hierarchies.review.evidence import Reasoner
 from cairnhub.hierarchies.review.preview import holdings
@@ -207,6 +208,12 @@ class ReviewApi:
         """What stands in a group and can be taken out of it."""
         return {"children": self.session.children(request.level, request.label)}
 
+    def branches(self, request: About) -> Json:
+        """The undecided members of a group, where it would split in two."""
+        question = ask(self.session.state, request.level, request.label)
+        stay, leave = two_branches(self.session.proposal, question.members)
+        return {"stay": stay, "leave": leave}
+
     def groups(self, request: OfLevel) -> Json:
         """Groups of a level, most images first."""
         return {"groups": self._targets(request.level)}
@@ -236,8 +243,12 @@ class ReviewApi:
 
     def act(self, request: ActOn) -> Json:
         """Write the decision of an act."""
+        asked = ask(self.session.state, request.level, request.label)
         decision = self._draft(request)
-        settles = request.act in ("accept", "move", "exclude")
+        settles = request.act in ("accept", "move", "exclude") and len(request.members) in (
+            0,
+            len(asked.members),
+        )
         self.session.save(decision, answers=settles)
         return {"done": self._decided(decision), "settles": settles, **self.state(Empty())}
 
@@ -289,7 +300,6 @@ class ReviewApi:
             ],
             "is_group": is_group,
             "target_level": target,
-            "targets": self._targets(target) if target else [],
             "place": {
                 "level": level,
                 "group": group,
@@ -343,6 +353,7 @@ _CALLS: dict[str, tuple[type[_Request], Callable[..., Json]]] = {
     "labels": (About, ReviewApi.labels),
     "members": (About, ReviewApi.members),
     "children": (Group, ReviewApi.children),
+    "branches": (About, ReviewApi.branches),
     "groups": (OfLevel, ReviewApi.groups),
     "find": (Text, ReviewApi.find),
     "parent_of": (Group, ReviewApi.parent_of),

@@ -3,6 +3,8 @@ import { call, count, debounced, el, key, label, number } from "./elements.js";
 
 const TITLES = {
   move: (question) => [question.assigns ? "Assign " : "Move ", label(question.label), ` to the ${question.target_level.replaceAll("_", " ")}`],
+  name: (question) => ["Name the group of ", label(question.members.slice(0, 5).join(", ")), question.members.length > 5 ? " …" : ""],
+  take: (question) => ["Take out of ", label(question.label)],
   rename: (question) => ["Rename ", label(question.place.group)],
   merge: (question) => ["Merge ", label(question.place.group), " into"],
   split: (question) => ["Split ", label(question.place.group)],
@@ -12,20 +14,21 @@ const TITLES = {
  * Let the reviewer fill in an act and see its effect; `save(body)` is called with the request, gives an error or "".
  * `choices` are the places to choose from, `preset` is chosen already.
  */
-export async function openAct(act, question, choices, preset, save) {
+export async function openAct(act, question, choices, preset, save, taken = []) {
   const box = document.getElementById("act-dialog");
-  const form = { to: preset || "", parent: "", new: false, members: [], reason: "" };
+  const form = { to: preset || "", parent: "", new: false, members: act === "name" ? question.members : taken, reason: "" };
   const effect = el("div", { class: "effect", "aria-live": "polite" });
   const saveButton = el("button", { type: "submit", class: "primary", disabled: true }, "Save ", key("Enter"));
   const parents = el("fieldset", { class: "parents-choice", hidden: true });
-  const body = () => ({ act, level: question.level, label: question.label, seen: question.seen, ...form });
+  const written = () => act === "take" && !form.to.trim() ? "exclude" : act === "take" || act === "name" ? "move" : act;
+  const body = () => ({ act: written(), level: question.level, label: question.label, seen: question.seen, ...form });
   let turn = 0;
   let chosen = Boolean(preset); // then Enter saves; while a name is typed, Enter chooses
 
   async function preview() {
     const mine = ++turn;
     saveButton.disabled = true;
-    const ready = form.to.trim() && (act !== "split" || form.members.length);
+    const ready = act === "take" || (form.to.trim() && (act !== "split" || form.members.length));
     if (!ready) return effect.replaceChildren(el("p", { class: "quiet" }, act === "split" ? "Choose what to take out and a name to see the effect." : "Choose a place to see the effect."));
     if (act === "move") await askParent();
     if (mine !== turn) return undefined;
@@ -60,8 +63,8 @@ export async function openAct(act, question, choices, preset, save) {
 
   const take = (name) => { form.to = name; chosen = true; preview(); };
   const typed = (name) => { form.to = name; chosen = false; soon(); };
-  const names = act === "move" || act === "merge"
-    ? chooser(choices, form.to, take, typed, act === "move")
+  const names = act === "move" || act === "merge" || act === "take"
+    ? chooser(choices, form.to, take, typed, act !== "merge")
     : nameField(act, question, typed);
   if (act === "rename") form.to = "";
   const members = act === "split" ? await memberPicker(question, (chosen) => { form.members = chosen; soon(); }) : null;
@@ -80,7 +83,8 @@ export async function openAct(act, question, choices, preset, save) {
     },
   },
   el("h2", { id: "act-title" }, TITLES[act](question)),
-  members, names, parents, effect, reason,
+  members, taken.length ? el("p", {}, "Out go ", taken.map((name, i) => [i ? ", " : "", label(name)]), ". Where to? Nothing means elsewhere.") : null,
+  names, parents, effect, reason,
   el("div", { class: "dialog-buttons" },
     el("button", { type: "button", onclick: () => box.close() }, "Cancel ", key("Esc")), saveButton)));
   box.showModal();
@@ -232,7 +236,7 @@ export function sentence(decision) {
 
 const KEYS = [
   ["A", "Accept: it is right as it stands"], ["1 – 9", "Move it to a suggestion"],
-  ["M", "Move (or assign) it to a place you choose; a new name makes a group"], ["X", "It belongs elsewhere: the machine finds out where"],
+  ["M", "Move (or assign) it to a place you choose; a new name makes a group"], ["X", "It belongs elsewhere, or take the chosen out of a group"], ["E", "Name a group of undecided members"], ["B", "Choose the smaller of its two branches"],
   ["R", "Rename its group"], ["G", "Merge its group into another"],
   ["P", "Split: take some out of its group"], ["S", "Skip: not in this session"],
   ["U", "Undo your last decision"], ["/", "Search labels and groups"],

@@ -99,24 +99,35 @@ async function write(body) {
   return "";
 }
 
+/** Groups of a level but one, as choices. */
+async function groupsOf(level, own) {
+  const listed = (await call("groups", { level })).groups || [];
+  return listed.filter((held) => held.name !== own).map((held) => ({ name: held.name, note: [...held.path, count(held.n_images, "image")].join(", ") }));
+}
+
 /** Groups to choose from: those of the level above what is asked, or of the group's own level for a merge. */
 async function choices(act) {
-  const own = act === "merge" ? shown.place.group : shown.group;
-  const listed = act === "merge" ? (await call("groups", { level: shown.place.level })).groups || [] : shown.targets;
   const likely = (held) => shown.suggestions.some((other) => other.name === held.name);
-  return listed.filter((held) => held.name !== own).sort((a, b) => likely(b) - likely(a))
-    .map((held) => ({ name: held.name, note: [...held.path, count(held.n_images, "image")].join(", ") }));
+  const listed = act === "merge" ? await groupsOf(shown.place.level, shown.place.group) : await groupsOf(shown.target_level, shown.group);
+  return listed.sort((a, b) => likely(b) - likely(a));
 }
 
 const acts = {
   async accept() {
-    const error = await write({ act: "accept", ...about(), seen: shown.seen });
+    const error = await write({ act: "accept", ...about(), seen: shown.seen, members: shown.members });
     if (error) toast(error);
   },
   async exclude() {
-    if (shown.is_group) return;
+    if (shown.is_group) return acts.take(acts.onPage?.some() || []);
     const error = await write({ act: "exclude", ...about(), seen: shown.seen });
     if (error) toast(error);
+  },
+  name: () => shown.members.length && openAct("name", shown, [], "", write),
+  take: async (members) => members.length && openAct("take", shown, await groupsOf(shown.place.level, shown.label), "", write, members),
+  async branches() {
+    const answer = await call("branches", about());
+    if (answer.error) return toast(answer.error);
+    return acts.onPage.choose(answer.leave);
   },
   move: async (target = "") => shown.target_level && openAct("move", shown, await choices("move"), target, write),
   rename: () => openAct("rename", shown, [], "", write),
@@ -143,7 +154,7 @@ const acts = {
 
 const keys = {
   a: () => acts.accept(), m: () => acts.move(), r: () => acts.rename(), g: () => acts.merge(), p: () => acts.split(),
-  s: () => acts.skip(), x: () => acts.exclude(),
+  s: () => acts.skip(), x: () => acts.exclude(), e: () => acts.name(), b: () => shown.members.length && acts.branches(),
 };
 const everywhere = {
   u: () => acts.undo(), n: next, h: () => openHistory(state, acts.undo), "?": () => openHelp(state),

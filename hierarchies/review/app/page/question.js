@@ -76,7 +76,7 @@ function buttons(question, acts) {
       key(`${place + 1}`), label(other.name), other.new ? el("small", {}, "new") : null));
   const own = question.place.group;
   return el("div", { class: "acts" },
-    el("div", { class: "first-acts" },
+    question.members.length ? pageActs(question, acts) : el("div", { class: "first-acts" },
       question.target_level ? actButton("Accept", "A", acts.accept, "It is right as it stands", "primary") : null,
       chips.length ? el("span", { class: "quiet or" }, "or") : null, chips),
     el("div", { class: "more-acts" },
@@ -87,6 +87,34 @@ function buttons(question, acts) {
       actButton("Split…", "P", acts.split, `Take some out of ${own}`),
       actButton("Skip", "S", acts.skip, "Ask again in another session"),
       actButton("Undo", "U", () => acts.undo(), "Take the last decision back")));
+}
+
+/** A group as a page: its members, chosen by clicks, and acts on all of them or on the chosen. */
+function pageActs(question, acts) {
+  const chosen = new Set();
+  const some = () => question.members.filter((name) => chosen.has(name));
+  const act = (run) => () => run(some());
+  const take = actButton("Take out…", "X", act(acts.take), "Put the chosen ones into another group, or elsewhere");
+  const chips = question.members.map((name) => {
+    const chip = el("button", {
+      type: "button", class: "chip member", "aria-pressed": "false",
+      onclick: () => {
+        if (!chosen.delete(name)) chosen.add(name);
+        chip.setAttribute("aria-pressed", `${chosen.has(name)}`);
+        take.disabled = !chosen.size;
+      },
+    }, label(name));
+    return chip;
+  });
+  take.disabled = true;
+  acts.onPage = { some, choose: (names) => chips.forEach((chip, i) => { if (names.includes(question.members[i]) !== chosen.has(question.members[i])) chip.click(); }) };
+  return el("div", { class: "page-acts" },
+    el("div", { class: "page-members", role: "group", "aria-label": "Undecided members" }, chips),
+    el("div", { class: "first-acts" },
+      actButton(`Accept all ${number(question.members.length)}`, "A", acts.accept, "They are right as they stand", "primary"),
+      actButton("Name…", "E", acts.name, "They belong together, under a name that you give"),
+      take,
+      question.members.length > 1 ? actButton("Branches", "B", acts.branches, "Choose the smaller of the two branches it would split into") : null));
 }
 
 function why(question, acts, open) {
