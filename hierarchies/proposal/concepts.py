@@ -95,9 +95,9 @@ class Concepts:
         for part in aside:
             inside = words(part)
             if match := self._ending([singular(token) for token in inside]):
-                vote({match[0]: 1.0}, 1.5)
+                vote({match[0]: 1.0}, 2.0)
             elif len(inside) == 1:  # a word for a place, not the ending of a place's name
-                vote(self.in_names.whole.get(inside[0], {}), 1.5)
+                vote(self.in_names.whole.get(inside[0], {}), 2.0)
         tokens = words(bare.split(",")[0])
         phrase, _ = noun_phrase(tokens)
         if match := self._ending([singular(token) for token in phrase]):

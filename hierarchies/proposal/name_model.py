@@ -186,8 +186,11 @@ def _learn(
         )  # share of its pairs that have one category
         learned[word] = agreement * np.maximum(np.log(posterior / share), math.log(0.2))
     prior = 0.5 * np.log(share)
-    turned_out = _AS_WORDS_SAY * np.eye(n_categories)
-    np.add.at(turned_out.T, truth, _softmax(prior + known))
+    # A category that no landmark shows is taken to be right as often as all are, not always.
+    said = _softmax(prior + known)
+    agree = (_AS_WORDS_SAY + said[np.arange(len(truth)), truth].sum()) / (_AS_WORDS_SAY + len(truth))
+    turned_out = _AS_WORDS_SAY * (agree * np.eye(n_categories) + (1 - agree) * share)
+    np.add.at(turned_out.T, truth, said)
     turned_out /= turned_out.sum(axis=1, keepdims=True)
     return NameModel(categories, prior, learned, turned_out, likeness)
 

@@ -55,7 +55,7 @@ class NameWords:
         if claims := self._of_whole(token):
             return claims
         latin = token < _FIRST_NOT_LATIN
-        longest, least = (len(token) - 2, shortest) if latin else (len(token) - 1, 1)
+        longest, least = (len(token) - 3, shortest) if latin else (len(token) - 1, 1)  # beside three letters
         parts = range(longest, least - 1, -1)
         if claims := next(filter(None, (self.endings.get(token[-n:]) for n in parts)), {}):
             return _scaled(claims, _ENDING if latin else 1.0)
