@@ -18,6 +18,10 @@ from cairnhub.hierarchies.proposal.clean_text import clean_type, noun_phrase, si
 from cairnhub.hierarchies.proposal.name_words import NameWords, name_words
 
 GENERIC = "building"  # a head noun of this concept says little: look at the words before it
+# After one of these a word is not English: `Playa de la Concha` is no salt flat.
+_NOT_ENGLISH = frozenset(
+    {"de", "del", "della", "di", "do", "da", "dos", "das", "du", "des", "von", "vom", "van"}
+)
 _BRACKET = re.compile(r"[()\[\]]+")
 _CONTAINERS = frozenset(
     {"group", "pair", "set", "series", "part", "row", "collection", "kind", "type", "class"}
@@ -99,12 +103,12 @@ class Concepts:
             elif len(inside) == 1:  # a word for a place, not the ending of a place's name
                 vote(self.in_names.whole.get(inside[0], {}), 2.0)
         tokens = words(bare.split(",")[0])
-        phrase, _ = noun_phrase(tokens)
-        if match := self._ending([singular(token) for token in phrase]):
+        phrase, rest = noun_phrase(tokens)
+        english = not rest or rest[0] not in _NOT_ENGLISH
+        if english and (match := self._ending([singular(token) for token in phrase])):
             vote({match[0]: 1.0}, 0.5 if match[0] == GENERIC else 1.5 + 0.5 * match[1].count(" "))
-        said = any(
-            map(self.in_names.knows, tokens)
-        )  # then an ending is of a town's name: `Rathaus Heidelberg`
+        # Beside a known word an ending is that of a town's name: `Rathaus Heidelberg`.
+        said = any(map(self.in_names.knows, tokens))
         start = 0
         while start < len(tokens):
             length, claims = self.in_names.of_phrase(tokens[start:])

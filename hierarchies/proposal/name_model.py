@@ -35,7 +35,12 @@ _LESSONS = (
     (0.4, True),
     (0.8, True),
 )  # weight of unknown words; whether known ones are mended
-_PRIOR_PLATT = (0.5, 0.5)  # slope and offset: names' words are not independent, so the model is too sure
+_UNCALIBRATED = (
+    1.0,
+    0.5,
+    0.7,
+)  # see `NameModel.calibration`; words of a name are not independent: too sure near 1
+_CALIBRATION_VARIANCE = (0.1, 0.1, 2.0)  # how far few landmarks may draw it from there
 Votes = Mapping[str, Mapping[str, float]]
 
 
@@ -60,8 +65,7 @@ class NameModel:
         turned_out: row c: shares of what typed landmarks are whose words say category c, (n_categories,) twice.
         likeness: sentence vectors of the names; None does without.
         trust: weight of `learned`, 0 where it would bring no more right answers.
-        slope: calibration: confidence = sigmoid(slope * logit(top probability) + offset).
-        offset: see `slope`.
+        calibration: (a, b, c): confidence = sigmoid(a log p - b log(1 - p) + c) of the top probability p.
     """
 
     categories: tuple[str, ...]
@@ -70,8 +74,7 @@ class NameModel:
     turned_out: FloatArray
     likeness: NameLikeness | None
     trust: float = _LESSONS[-1][0]
-    slope: float = _PRIOR_PLATT[0]
-    offset: float = _PRIOR_PLATT[1]
+    calibration: tuple[float, float, float] = _UNCALIBRATED
 
     def probabilities(self, names: Sequence[str], votes: Votes | None = None) -> FloatArray:
         """Uncalibrated probabilities, shape (n_names, n_categories)."""
@@ -99,7 +102,7 @@ class NameModel:
         probabilities = self.probabilities(names, votes)
         order = np.argsort(-probabilities, axis=1, kind="stable")
         top = np.take_along_axis(probabilities, order[:, :1], axis=1)[:, 0]
-        confidences = _sigmoid(self.slope * _logit(top) + self.offset)
+        confidences = _sigmoid(_sides(top) @ np.array(self.calibration))
         assignments = []
         for ranked, confidence in zip(order, confidences, strict=True):
             best = self.categories[ranked[0]]
@@ -136,9 +139,8 @@ def fit(names: Sequence[str], categories: Sequence[str], likeness: NameLikeness 
             right[lesson, test] = shares.argmax(axis=1) == truth[test]
     best = int(right.sum(axis=1).argmax())  # the first, which teaches least, of equally good ones
     trust, mends = _LESSONS[best]
-    slope, offset = _platt(top[best], right[best])
     turned_out = model.turned_out if mends else np.eye(len(everything))
-    return replace(model, trust=trust, turned_out=turned_out, slope=slope, offset=offset)
+    return replace(model, trust=trust, turned_out=turned_out, calibration=_calibrate(top[best], right[best]))
 
 
 def _known(
@@ -200,29 +202,33 @@ def _fold(name: str) -> int:
     return sum((i + 1) * ord(c) for i, c in enumerate(name)) % _FOLDS
 
 
-def _platt(top: FloatArray, right: FloatArray) -> tuple[float, float]:
-    """Slope and offset of calibration (Platt 1999), drawn towards their priors where data are few."""
+def _calibrate(top: FloatArray, right: FloatArray) -> tuple[float, float, float]:
+    """Beta calibration (Kull et al. 2017), drawn towards `_UNCALIBRATED` where data are few.
+
+    Unlike a line through log-odds it does not lift the probabilities of names that say nothing.
+    """
     from scipy.optimize import minimize
 
-    logits = _logit(top)
+    sides = _sides(top)
 
     def loss(weights: FloatArray) -> float:
-        margin = weights[0] * logits + weights[1]
+        margin = sides @ weights
         likelihood = np.logaddexp(0, margin) - right * margin
-        return float(likelihood.sum() + ((weights - _PRIOR_PLATT) ** 2 / [0.1, 2.0]).sum())
+        return float(likelihood.sum() + ((weights - _UNCALIBRATED) ** 2 / _CALIBRATION_VARIANCE).sum())
 
-    slope, offset = minimize(loss, np.array(_PRIOR_PLATT), method="Nelder-Mead").x
-    return round(float(max(slope, 0.05)), 3), round(float(offset), 3)
+    a, b, c = minimize(loss, np.array(_UNCALIBRATED), method="Nelder-Mead").x
+    return round(float(max(a, 0.0)), 3), round(float(max(b, 0.0)), 3), round(float(c), 3)
+
+
+def _sides(p: FloatArray) -> FloatArray:
+    """What calibration weighs, shape (n, 3)."""
+    clipped = np.clip(p, 1e-4, 1 - 1e-4)
+    return np.stack([np.log(clipped), -np.log(1 - clipped), np.ones_like(clipped)], axis=1)
 
 
 def _softmax(scores: FloatArray) -> FloatArray:
     shares = np.exp(scores - scores.max(axis=1, keepdims=True))
     return np.asarray(shares / shares.sum(axis=1, keepdims=True))
-
-
-def _logit(p: FloatArray) -> FloatArray:
-    clipped = np.clip(p, 1e-4, 1 - 1e-4)
-    return np.asarray(np.log(clipped / (1 - clipped)))
 
 
 def _sigmoid(x: FloatArray) -> FloatArray:

@@ -102,6 +102,7 @@ def test_articles_are_no_part_of_a_word(name: str, bare: str) -> None:
         ("Roter Sand (Leuchtturm)", "lighthouse"),
         ("Rathaus Heidelberg", "government building"),  # a town's ending says nothing beside a word
         ("Synagoge Augsburg", "synagogue"),
+        ("Playa de la Concha", "coast"),  # the English word is another one
     ],
 )
 def test_endings_count_as_words(name: str, category: str) -> None:
@@ -144,6 +145,13 @@ def test_landmarks_that_contradict_each_other_teach_nothing() -> None:
     assert [assign(name, model).best for name in ("Kelo Temple", "Kelo Bridge")] == ["temple", "bridge"]
     assert model.trust == 0
     assert np.array_equal(model.turned_out, np.eye(len(model.categories)))
+
+
+def test_a_name_that_says_nothing_is_not_lifted_by_calibration() -> None:
+    model = fit(TEMPLES + OTHERS, ["buddhist temple"] * len(TEMPLES) + OTHER_CATEGORIES)
+    assert assign("Xyzzy").confidence < 0.1
+    assert assign("Kelo Bridge", model).confidence > 0.8
+    assert assign("Xyzzy", model).confidence < ABSTAIN_BELOW
 
 
 def test_the_order_of_landmarks_changes_nothing() -> None:
