@@ -9,7 +9,11 @@ from cairnhub.core.text import fold, label_key
 _QUALIFIER = re.compile(r"\s*[(\[][^()\[\]]*(?:[)\]]|$)")
 _ID = re.compile(r"^[qQpP]\d+$")
 _PREFIX = re.compile(r"^(?:https?://\S+/wiki/)?(?:category|file|item)\s*:\s*", re.IGNORECASE)
-_WORD = re.compile(r"[^\W_]+(?:[.'’ʼ][^\W_]+)*\.?")
+# Vowel signs of Indian and South-East Asian scripts belong to their word, though `\w` leaves them out.
+_SIGNS = "".join(c for c in map(chr, range(0x900, 0x1100)) if unicodedata.category(c) in ("Mn", "Mc"))
+_LETTER = rf"(?:[^\W_]|[{_SIGNS}])"
+_PLAIN = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th"})
+_WORD = re.compile(rf"{_LETTER}+(?:[.'’ʼ]{_LETTER}+)*\.?")
 _SMALL_WORDS = (  # they end the noun phrase before them: `house of the poet`
     "of in for at on with by near from to and or as the a an "  # English
     "under over above below beside before after "
@@ -56,8 +60,13 @@ def clean_label(text: str) -> str:
 
 
 def words(text: str) -> list[str]:
-    """Words in folded form; hyphens part words."""
-    return [word.strip("'’ʼ") for word in _WORD.findall(fold(text))]
+    """Words in folded form, letters with strokes made plain as accents are; hyphens part words."""
+    return [word.strip("'’ʼ") for word in _WORD.findall(fold(text).translate(_PLAIN))]
+
+
+def content_words(text: str) -> list[str]:
+    """Each word once, without small words such as `of`, in any of the languages that have theirs listed."""
+    return [word for word in dict.fromkeys(words(text)) if word not in _SMALL and len(word) > 1]
 
 
 def singular(word: str) -> str:

@@ -2,8 +2,8 @@
 
 `concepts.tsv` lists some eighty everyday categories with their kind, a description, English terms for their
 types (`x *` matches a type that begins with x, `x !` does so even against the head noun) and words for them
-in the names of places in many languages (`*x` matches an ending, `?x` is a weak sign). It was written from
-general knowledge of gazetteers and encyclopedias, not from any dataset's labels.
+in the names of places in many languages (see `name_words`). It was written from general knowledge of gazetteers
+and encyclopedias, not from any dataset's labels.
 """
 
 import csv
@@ -15,9 +15,13 @@ from importlib.resources import files
 
 from cairnhub.core.text import fold
 from cairnhub.hierarchies.proposal.clean_text import clean_type, noun_phrase, singular, words
+from cairnhub.hierarchies.proposal.name_words import NameWords, name_words
 
 GENERIC = "building"  # a head noun of this concept says little: look at the words before it
-_WEAK = 0.3  # vote of a word marked `?`: saints' names and words with many meanings
+# After one of these a word is not English: `Playa de la Concha` is no salt flat.
+_NOT_ENGLISH = frozenset(
+    {"de", "del", "della", "di", "do", "da", "dos", "das", "du", "des", "von", "vom", "van"}
+)
 _BRACKET = re.compile(r"[()\[\]]+")
 _CONTAINERS = frozenset(
     {"group", "pair", "set", "series", "part", "row", "collection", "kind", "type", "class"}
@@ -53,8 +57,7 @@ class Concepts:
     terms: Mapping[tuple[str, ...], str]
     openings: Mapping[tuple[str, ...], str]
     overriding: Mapping[tuple[str, ...], str]
-    whole_words: Mapping[str, Mapping[str, float]]
-    endings: Mapping[str, Mapping[str, float]]
+    in_names: NameWords
 
     def of_type(self, text: str) -> Evidence | None:
         """What the words of a type say, by its head noun first; None if they say nothing known."""
@@ -94,30 +97,30 @@ class Concepts:
 
         bare, *aside = _BRACKET.split(name)
         for part in aside:
-            if match := self._ending([singular(token) for token in words(part)]):
-                vote({match[0]: 1.0}, 1.5)
+            inside = words(part)
+            if match := self._ending([singular(token) for token in inside]):
+                vote({match[0]: 1.0}, 2.0)
+            elif len(inside) == 1:  # a word for a place, not the ending of a place's name
+                vote(self.in_names.whole.get(inside[0], {}), 2.0)
         tokens = words(bare.split(",")[0])
-        phrase, _ = noun_phrase(tokens)
-        if match := self._ending([singular(token) for token in phrase]):
+        phrase, rest = noun_phrase(tokens)
+        english = not rest or rest[0] not in _NOT_ENGLISH
+        if english and (match := self._ending([singular(token) for token in phrase])):
             vote({match[0]: 1.0}, 0.5 if match[0] == GENERIC else 1.5 + 0.5 * match[1].count(" "))
-        for start, token in enumerate(tokens):
-            spans = (tokens[start : start + n] for n in (3, 2) if start + n <= len(tokens))
-            if claims := next(filter(None, (self.whole_words.get(" ".join(span)) for span in spans)), None):
+        # Beside a known word an ending is that of a town's name: `Rathaus Heidelberg`.
+        said = any(map(self.in_names.knows, tokens))
+        start = 0
+        while start < len(tokens):
+            length, claims = self.in_names.of_phrase(tokens[start:])
+            if length:
                 vote(claims, 1.5)
             else:
-                vote(self.votes_of(token), 1.0 if start in (0, len(phrase) - 1) else 0.35)
+                leads = start in (0, len(phrase) - 1) and (not said or self.in_names.knows(tokens[start]))
+                vote(self.in_names.of_token(tokens[start]), 1.0 if leads else 0.35)
+            start += max(length, 1)
         for tail in _HYPHENATED.findall(fold(bare)):
-            vote(self.endings.get(tail, {}), 1.0)
+            vote(self.in_names.endings.get(tail, {}), 1.0)
         return votes
-
-    def votes_of(self, token: str, shortest_ending: int = 3) -> Mapping[str, float]:
-        """Votes of one folded word: 1 for a whole word, less for an ending, parted where several claim it."""
-        if claims := self.whole_words.get(token):
-            return claims
-        for length in range(len(token) - 2, shortest_ending - 1, -1):
-            if claims := self.endings.get(token[-length:]):
-                return {category: (0.8 if length > 3 else 0.4) * part for category, part in claims.items()}
-        return {}
 
     def _ending(self, tokens: list[str]) -> tuple[str, str] | None:
         """The longest known term that the phrase ends in."""
@@ -144,7 +147,7 @@ class Concepts:
                 return Evidence(match[0], 0.7, match[1])
         votes: dict[str, float] = {}
         for token in tokens:
-            for category, strength in self.votes_of(token, shortest_ending=4).items():
+            for category, strength in self.in_names.of_token(token, shortest=4).items():
                 votes[category] = votes.get(category, 0.0) + strength
         if votes:
             best = max(sorted(votes), key=lambda category: votes[category])
@@ -160,7 +163,6 @@ def load_concepts() -> Concepts:
         rows = list(csv.DictReader(stream, delimiter="\t"))
     by_name: dict[str, Concept] = {}
     tables: dict[str, dict[tuple[str, ...], str]] = {"": {}, "*": {}, "!": {}}
-    claims: dict[str, dict[str, dict[str, float]]] = {"": {}, "*": {}}
     for row in rows:
         concept = Concept(
             row["category"],
@@ -174,12 +176,5 @@ def load_concepts() -> Concepts:
             mark = term[-1] if term[-1] in "*!" else ""
             key = tuple(singular(token) for token in words(term.rstrip("*! ")))
             tables[mark].setdefault(key, concept.category)
-        for word in concept.words:
-            mark = "*" if word.startswith("*") else ""
-            strength = _WEAK if word.startswith("?") else 1.0
-            claims[mark].setdefault(" ".join(words(word.lstrip("*?"))), {})[concept.category] = strength
-    shared = {
-        mark: {word: {c: s / len(parts) for c, s in parts.items()} for word, parts in table.items()}
-        for mark, table in claims.items()
-    }
-    return Concepts(by_name, tables[""], tables["*"], tables["!"], shared[""], shared["*"])
+    in_names = name_words((concept.category, concept.words) for concept in by_name.values())
+    return Concepts(by_name, tables[""], tables["*"], tables["!"], in_names)

@@ -10,6 +10,7 @@ from cairnhub.core.text import label_key
 from cairnhub.hierarchies.label_tree.label_rules import check_names
 from cairnhub.hierarchies.proposal.concepts import load_concepts
 from cairnhub.hierarchies.proposal.kinds import HUMAN_MADE, NATURAL
+from cairnhub.hierarchies.proposal.name_likeness import NameLikeness
 from cairnhub.hierarchies.proposal.name_model import Assignment, Votes, fit
 from cairnhub.hierarchies.proposal.propose import (
     PLACES,
@@ -27,9 +28,14 @@ _N_EXAMPLES = 20  # names shown to the proposal per type
 
 
 def texts_to_embed(landmarks: pd.DataFrame) -> list[str]:
-    """Every text that `propose_landmarks` embeds, sorted: distinct types, category descriptions."""
-    types = {text_to_embed(text) for text in _table(landmarks)["type"].dropna()}
-    return sorted(types | set(anchor_texts(load_concepts())))
+    """Every text that `propose_landmarks` embeds, sorted: distinct types, category descriptions, and all names.
+
+    Names only where some landmark has no type: those with one then tell how far vectors of names can be trusted.
+    """
+    table = _table(landmarks)
+    types = {text_to_embed(text) for text in table["type"].dropna()}
+    names = set(table["landmark"]) if table["type"].isna().any() else set()
+    return sorted(types | names | set(anchor_texts(load_concepts())))
 
 
 def propose_landmarks(
@@ -46,7 +52,7 @@ def propose_landmarks(
     Args:
         landmarks: columns `landmark` (names, unique but for case), `type` (text or null), and if wanted
             `n_images`.
-        embedder: for the types; by default the pinned model of the installed wheel.
+        embedder: for types and names; by default the pinned model of the installed wheel.
         chains: per type, labels of its superclasses, nearest first.
         votes: per landmark, further votes for categories, such as from images.
 
@@ -54,6 +60,7 @@ def propose_landmarks(
         CairnError: a column is missing, a name is empty or repeats (see `disambiguate`).
     """
     table = _table(landmarks)
+    embedder = embedder or SentenceEmbedder()
     typed = table[table["type"].notna()]
     if len(typed):
         per_type = typed.groupby("type", sort=True)
@@ -62,10 +69,10 @@ def propose_landmarks(
         texts = [str(text) for text in weights.index]
         proposal = propose(texts, weights.tolist(), embedder, chains=chains, examples=examples)
     else:
-        model_record = (embedder or SentenceEmbedder()).model
-        proposal = TreeProposal((TYPE, *PLACES), (), place_groups(()), models=(model_record,))
-    model = fit(typed["landmark"].tolist(), [proposal.group_of[text] for text in typed["type"]])
+        proposal = TreeProposal((TYPE, *PLACES), (), place_groups(()), models=(embedder.model,))
     untyped = table[table["type"].isna()]
+    likeness = NameLikeness.by(embedder) if len(untyped) else None
+    model = fit(typed["landmark"].tolist(), [proposal.group_of[text] for text in typed["type"]], likeness)
     assigned = dict(zip(untyped["landmark"], model.assign(untyped["landmark"].tolist(), votes), strict=True))
     return _with_landmarks(proposal, table, assigned)
 
