@@ -9,7 +9,7 @@ place the labels. `to` is on the level above, but for the acts on a group itself
 | act          | what it says                                       | to                                  |
 |--------------|----------------------------------------------------|-------------------------------------|
 | accept       | they rightly stand there                           | their group                         |
-| move         | they belong there                                  | a group, which `kind` or `new` make |
+| move         | they belong there; `members` may leave the group `label` | a group, which `kind` or `new` make |
 | assign       | as move, for a label without a type among typed    | as for move                         |
 | exclude      | they do not belong there, wherever else            | a group                             |
 | rename       | a group gets another name                          | its new name                        |
@@ -53,7 +53,7 @@ class Decision:
     Attributes:
         act: what is done; see the table of this module.
         level: where `label` and `members` stand; for a split, where the group stands.
-        label: the label, type or group it is about.
+        label: the label, type or group it is about; beside `members` of a move the group that they leave.
         to: a group or a new name.
         kind: the parent of a group that this decision makes.
         members: several things, in place of `label`; or what a split takes out.
@@ -88,7 +88,7 @@ class Decision:
         for field in self._needed():
             if not getattr(self, field):
                 raise BadInput(f"{self.act} needs {field!r}")
-        if self.act in _PLACES and self.label and self.members:
+        if self.act in ("accept", "exclude") and self.label and self.members:
             raise BadInput(f"{self.act} is about 'label' or about 'members', not both")
 
     def _needed(self) -> tuple[str, ...]:

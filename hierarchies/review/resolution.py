@@ -31,6 +31,7 @@ class Resolution:
         goes_to: the key that a renamed or merged group became.
         renamed_from: the key of the group that had another name before.
         decided: labels, types and groups that a person has placed.
+        left: labels that a person took out of their group by themselves, which says nothing of their fellows.
         barred: keys of the groups where a label or type does not belong, and who says so.
         followed: labels that decisions about their like have moved.
         trust: how sure the place of a label is, where decisions about others tell.
@@ -46,6 +47,7 @@ class Resolution:
     goes_to: dict[Slot, str] = field(default_factory=dict)
     renamed_from: dict[Slot, str] = field(default_factory=dict)
     decided: set[Slot] = field(default_factory=set)
+    left: set[Slot] = field(default_factory=set)
     barred: dict[Slot, dict[str, list[Decision]]] = field(default_factory=dict)
     followed: set[Slot] = field(default_factory=set)
     trust: dict[Slot, Trust] = field(default_factory=dict)
@@ -316,6 +318,8 @@ def _settle(resolution: Resolution, slot: Slot, level: str, target: str, group: 
     already = resolution.home(slot) == target
     resolution.place_of[slot] = target
     resolution.decided.add(slot)
+    if not already and all(d.act == "split" or d.label for d in group):
+        resolution.left.add(slot)
     for decision in group:
         if decision.act == "accept":
             resolution.outcomes.note("applied", decision, "" if already else "kept against the new proposal")

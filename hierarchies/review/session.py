@@ -218,6 +218,7 @@ class Session:
         members: Sequence[str] = (),
         reason: str = "",
         new: bool = False,
+        leaves: bool = False,
     ) -> Decision:
         """The decision that an act on a question is; nothing is written yet.
 
@@ -230,6 +231,7 @@ class Session:
             parent: of a group that is new, unless it is on the coarsest level; by default that of the group asked.
             members: several things in the group that is asked, who may make a new group; what a split takes out.
             reason: why, if the reviewer says so.
+            leaves: that the members leave the others of the group in question, who do not follow.
             new: that a group on the coarsest level is to be made; a slip of the pen makes none.
 
         Raises:
@@ -258,7 +260,7 @@ class Session:
         return Decision(
             act="assign" if assigns else act,
             level=below,
-            label="" if members else question.label,
+            label=question.label if leaves or not members else "",
             to=target,
             kind=parent if makes and not is_top else "",
             members=tuple(members),

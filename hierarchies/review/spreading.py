@@ -82,7 +82,9 @@ class Spread:
         back = np.asarray(near.multiply(near.T).sum(axis=1)).ravel()  # what two steps bring back to oneself
         total = near @ told * _STEPS[0] + (near @ (near @ told) - diags(back) @ told) * _STEPS[1]
         member = csr_matrix((np.ones(n), (rows, proposed)))
-        of_fellows = member @ (member.T @ told) - told
+        stayed = np.array([slot not in self.resolution.left for slot in self.slots], float)
+        named = diags(stayed) @ told  # who leaves a group says nothing of those who stay
+        of_fellows = member @ (member.T @ named) - named
         counted = np.asarray(of_fellows.sum(axis=1)).ravel()
         total = total + diags(_FELLOWS / (counted + _DOUBT)) @ of_fellows
         stay = np.where(self.decided, self._proposed_now, self.homes)

@@ -148,7 +148,8 @@ class Review:
             return False
         to = self._choose("To which group, or nothing for elsewhere", self.session.groups())
         act: SessionAct = "move" if to else "exclude"
-        self.session.save(self.session.draft(act, question, to, members=members), answers=False)
+        decision = self.session.draft(act, question, to, members=members, leaves=bool(to))
+        self.session.save(decision, answers=False)
         return False
 
     def _move(self, question: Question, target: str) -> bool:

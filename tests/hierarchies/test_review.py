@@ -211,7 +211,7 @@ def test_files_come_back_and_broken_lines_are_named(tmp_path: Path) -> None:
         ('{"act": "burn", "label": "x"}', "act: Input should be 'rename'"),
         ('{"act": "move", "level": "type", "label": "x"}', "needs 'to'"),
         ('{"act": "merge", "level": "category", "label": "x"}', "needs 'to'"),
-        ('{"act": "move", "level": "type", "label": "x", "members": ["y"], "to": "z"}', "not both"),
+        ('{"act": "accept", "level": "type", "label": "x", "members": ["y"], "to": "z"}', "not both"),
         ('{"act": "add_level", "level": "kind"}', "needs 'to'"),
         ('{"act": "move", "level": "type", "label": "x", "to": 3}', "to: Input should be a valid string"),
         ('{"act": "move", "level": "type", "label": "x", "to": "y", "colour": "red"}', "colour"),

@@ -70,6 +70,7 @@ class ActOn(_Request):
     to: Label = ""
     parent: Label = ""
     new: bool = False
+    leaves: bool = False
     members: tuple[Label, ...] = ()
     reason: Label = ""
 
@@ -283,6 +284,7 @@ class ReviewApi:
             request.members,
             request.reason,
             new=request.new,
+            leaves=request.leaves,
         )
 
     # ---- pieces -------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@ import { call, count, debounced, el, key, label, number } from "./elements.js";
 
 const TITLES = {
   move: (question) => [question.assigns ? "Assign " : "Move ", label(question.label), ` to the ${question.target_level.replaceAll("_", " ")}`],
-  name: (question) => ["Name the group of ", label(question.members.slice(0, 5).join(", ")), question.members.length > 5 ? " …" : ""],
+  name: (question) => ["Name the group of ", label(question.label)],
   take: (question) => ["Take out of ", label(question.label)],
   rename: (question) => ["Rename ", label(question.place.group)],
   merge: (question) => ["Merge ", label(question.place.group), " into"],
@@ -16,12 +16,12 @@ const TITLES = {
  */
 export async function openAct(act, question, choices, preset, save, taken = []) {
   const box = document.getElementById("act-dialog");
-  const form = { to: preset || "", parent: "", new: false, members: act === "name" ? question.members : taken, reason: "" };
+  const form = { to: preset || "", parent: "", new: false, members: taken, reason: "" };
   const effect = el("div", { class: "effect", "aria-live": "polite" });
   const saveButton = el("button", { type: "submit", class: "primary", disabled: true }, "Save ", key("Enter"));
   const parents = el("fieldset", { class: "parents-choice", hidden: true });
   const written = () => act === "take" && !form.to.trim() ? "exclude" : act === "take" || act === "name" ? "move" : act;
-  const body = () => ({ act: written(), level: question.level, label: question.label, seen: question.seen, ...form });
+  const body = () => ({ act: written(), leaves: act === "take" && Boolean(form.to.trim()), level: question.level, label: question.label, seen: question.seen, ...form });
   let turn = 0;
   let chosen = Boolean(preset); // then Enter saves; while a name is typed, Enter chooses
 
@@ -83,7 +83,8 @@ export async function openAct(act, question, choices, preset, save, taken = []) 
     },
   },
   el("h2", { id: "act-title" }, TITLES[act](question)),
-  members, taken.length ? el("p", {}, "Out go ", taken.map((name, i) => [i ? ", " : "", label(name)]), ". Where to? Nothing means elsewhere.") : null,
+  members, act === "take" ? el("p", {}, "Out go ", listed(taken), ". Where to? Nothing means elsewhere.") : null,
+  act === "name" ? el("p", {}, "These belong together: ", listed(taken), ".") : null,
   names, parents, effect, reason,
   el("div", { class: "dialog-buttons" },
     el("button", { type: "button", onclick: () => box.close() }, "Cancel ", key("Esc")), saveButton)));
@@ -106,6 +107,10 @@ function parentFields(known, form, changed) {
   }
   return [legend, el("select", { "aria-label": "Its group", onchange: (event) => choose(event.target.value) },
     el("option", { value: "" }, "Choose"), known.parents.map((name) => el("option", { value: name, selected: name === form.parent }, name)))];
+}
+
+function listed(names) {
+  return [names.slice(0, 20).map((name, i) => [i ? ", " : "", label(name)]), names.length > 20 ? ` and ${number(names.length - 20)} more` : ""];
 }
 
 function nameField(act, question, typed) {

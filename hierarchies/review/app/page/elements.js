@@ -23,7 +23,7 @@ const numbers = new Intl.NumberFormat("en");
 export const number = (n) => numbers.format(Math.round(n));
 /** A number with its noun: count(2, "category") is "2 categories". */
 export function count(n, noun) {
-  const many = noun.endsWith("y") ? `${noun.slice(0, -1)}ies` : `${noun}s`;
+  const many = noun.endsWith("y") ? `${noun.slice(0, -1)}ies` : noun === "species" ? noun : /(s|x|z|ch|sh)$/.test(noun) ? `${noun}es` : `${noun}s`;
   return `${number(n)} ${Math.round(n) === 1 ? noun : many}`;
 }
 export const percent = (share) => `${Math.floor(share * 100 + 1e-9)} %`;

@@ -122,7 +122,9 @@ const acts = {
     const error = await write({ act: "exclude", ...about(), seen: shown.seen });
     if (error) toast(error);
   },
-  name: () => shown.members.length && openAct("name", shown, [], "", write),
+  name(members = acts.onPage?.some() || []) {
+    return shown.members.length && openAct("name", shown, [], "", write, members.length ? members : shown.members);
+  },
   take: async (members) => members.length && openAct("take", shown, await groupsOf(shown.place.level, shown.label), "", write, members),
   async branches() {
     const answer = await call("branches", about());

@@ -112,7 +112,7 @@ function pageActs(question, acts) {
     el("div", { class: "page-members", role: "group", "aria-label": "Undecided members" }, chips),
     el("div", { class: "first-acts" },
       actButton(`Accept all ${number(question.members.length)}`, "A", acts.accept, "They are right as they stand", "primary"),
-      actButton("Name…", "E", acts.name, "They belong together, under a name that you give"),
+      actButton("Name…", "E", act(acts.name), "The chosen ones, or all, belong together under a name that you give"),
       take,
       question.members.length > 1 ? actButton("Branches", "B", acts.branches, "Choose the smaller of the two branches it would split into") : null));
 }
@@ -153,7 +153,7 @@ function labels(question, state, open) {
       showPhotos(grid, found, question);
       return;
     }
-    title.textContent = count(found.total, state.levels[0].replaceAll("_", " "));
+    title.textContent = `${number(found.total)} of the level ${state.levels[0].replaceAll("_", " ")}`;
     for (const item of found.items) grid.append(el("li", {}, labelCard(item, found.has_photos, state, open)));
     offset += found.items.length;
     more.hidden = offset >= found.total;
