@@ -20,8 +20,9 @@ from cairnhub.hierarchies.proposal.language import (
     multilingual_place,
 )
 from cairnhub.hierarchies.proposal.model_record import MINILM
-from cairnhub.hierarchies.proposal.text_vectors import FloatArray, SentenceEmbedder, english_folder
+from cairnhub.hierarchies.proposal.text_vectors import FloatArray, SentenceEmbedder
 
+ENGLISH = SentenceEmbedder().folder
 GERMAN = ["Fahrrad", "Lastwagen", "Krankenhaus", "Kirche", "Apfelbaum", "Birnbaum"]
 
 
@@ -65,10 +66,10 @@ def test_without_a_multilingual_model_a_note_says_what_would_help(none_installed
 
 
 def test_a_folder_of_sentence_transformers_reads_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CAIRN_TEXT_MODEL", str(english_folder()))
+    monkeypatch.setenv("CAIRN_TEXT_MODEL", str(ENGLISH))
     proposal = propose_tree(GERMAN, sizes=[2])
     (model,) = proposal.models
-    assert (model.name, model.sha256) == ("model", sha256_of(english_folder() / "model.safetensors"))
+    assert (model.name, model.sha256) == ("model", sha256_of(ENGLISH / "model.safetensors"))
     assert not proposal.notes
     assert propose_tree(["oak tree", "city bus"], sizes=[1], wordnet=None).models == (MINILM,)
 
@@ -113,7 +114,7 @@ def test_an_embedder_that_is_given_reads_every_language() -> None:
 
 
 def test_no_text_is_embedded_twice() -> None:
-    from cairnhub.hierarchies.proposal.text_vectors import Remembered
+    from cairnhub.hierarchies.proposal.remembered import Remembered
 
     asked: list[str] = []
 
@@ -144,8 +145,8 @@ def test_the_doctor_says_whether_one_is_there(
     assert HOW_TO_GET_MULTILINGUAL in found()[1]
     monkeypatch.setenv("CAIRN_TEXT_MODEL", str(tmp_path))
     assert found()[1].startswith("problem: CAIRN_TEXT_MODEL is")
-    monkeypatch.setenv("CAIRN_TEXT_MODEL", str(english_folder()))
-    assert found() == (str(english_folder()), "ok")
+    monkeypatch.setenv("CAIRN_TEXT_MODEL", str(ENGLISH))
+    assert found() == (str(ENGLISH), "ok")
 
 
 def test_the_command_takes_a_language(tmp_path: Path, none_installed: None) -> None:
