@@ -16,7 +16,7 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) (about two minutes, once)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-		--editable '.[build,train,ray,review,s3,dev]'
+		--editable '.[build,languages,train,ray,review,s3,dev]'
 	@touch $@
 
 graph: $(READY) ## make dvc.yaml from the declared stages, params.yaml and the imports of the code
@@ -60,7 +60,7 @@ test-long: lint browser wordnet ## all tests, the long campaigns too: some twent
 MINUTES ?= 2
 fuzz: $(READY) ## MINUTES=2 per parser, or only TARGETS="tree zip": coverage-guided fuzzing, summary in results/fuzz/
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-		--editable '.[build,train,review,s3,dev,fuzz]'
+		--editable '.[build,languages,train,review,s3,dev,fuzz]'
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz.run --minutes $(MINUTES) $(TARGETS)
 
 chaos: $(READY) ## the fault campaign, long form: results/chaos (some forty minutes; as root it fills small disks too)

@@ -12,7 +12,8 @@ from cairnhub.hierarchies.proposal.label_senses import (
     informative_kinds,
     kind_matrix,
 )
-from cairnhub.hierarchies.proposal.text_vectors import Embedder, Remembered
+from cairnhub.hierarchies.proposal.remembered import Remembered
+from cairnhub.hierarchies.proposal.text_vectors import Embedder
 from cairnhub.hierarchies.proposal.wordnet import WordNet
 
 FloatArray = npt.NDArray[np.float64]

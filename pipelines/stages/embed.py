@@ -8,7 +8,8 @@ from cairnhub.hierarchies.proposal.label_trees import propose_labels, spoken
 from cairnhub.hierarchies.proposal.landmarks import texts_to_embed
 from cairnhub.hierarchies.proposal.language import required_multilingual_embedder
 from cairnhub.hierarchies.proposal.model_record import ModelRecord
-from cairnhub.hierarchies.proposal.text_vectors import Embeddings, Remembered, SentenceEmbedder
+from cairnhub.hierarchies.proposal.remembered import Remembered
+from cairnhub.hierarchies.proposal.text_vectors import Embeddings, SentenceEmbedder
 from cairnhub.pipelines.artifacts.index import IndexFolder
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.label_table import label_table

@@ -16,6 +16,7 @@ from cairnhub.hierarchies import NamedGroup, TreeProposal, propose_tree
 from cairnhub.hierarchies.label_tree.node import Node
 from cairnhub.hierarchies.proposal.agglomeration import group_labels
 from cairnhub.hierarchies.proposal.clean_text import clean_label
+from cairnhub.hierarchies.proposal.label_senses import choose_senses
 from cairnhub.hierarchies.proposal.model_record import ModelRecord
 from cairnhub.hierarchies.proposal.spelling import put_right, slips
 from cairnhub.hierarchies.proposal.text_vectors import FloatArray, SentenceEmbedder
@@ -97,6 +98,42 @@ def test_a_common_kind_names_what_shares_no_word(embedder: SentenceEmbedder, wor
         "cherry",
         "finch",
     }  # nor the first by alphabet
+
+
+def test_ten_neighbours_of_all_are_kept_and_three_say_why(embedder: SentenceEmbedder) -> None:
+    proposal = propose_tree(LABELS, sizes=[3], embedder=embedder, wordnet=None)
+    group_of = {entry.label: entry.group for entry in proposal.labels}
+    for entry in proposal.labels:
+        assert len(entry.neighbours) == len(entry.likeness) == 10
+        assert entry.label not in entry.neighbours
+        assert list(entry.likeness) == sorted(entry.likeness, reverse=True)
+        inside = [name for name in entry.neighbours[:3] if group_of[name] == entry.group]
+        assert entry.why == (f"like {', '.join(inside)}" if inside else "like nothing else here")
+    oak = next(entry for entry in proposal.labels if entry.label == "oak tree")
+    assert set(oak.neighbours[:3]) == {*TREES} - {"oak tree"}
+    assert len({group_of[name] for name in oak.neighbours}) == 3  # of all groups, not of two
+
+
+def test_a_sample_of_many_labels_tells_the_sense(
+    embedder: SentenceEmbedder, wordnet: WordNet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cairnhub.hierarchies.proposal.label_senses._ALL_UP_TO", 10)
+    monkeypatch.setattr("cairnhub.hierarchies.proposal.label_senses._SAMPLE", 10)
+    rodents = [
+        "rat",
+        "hamster",
+        "squirrel",
+        "rabbit",
+        "otter",
+        "beaver",
+        "gerbil",
+        "badger",
+        "weasel",
+        "vole",
+        "ferret",
+    ]
+    (mouse,) = [sense for sense in choose_senses([*rodents, "mouse"], wordnet, embedder)[-1:] if sense]
+    assert "rodent" in {wordnet.word_of(kind) for kind in mouse.sense.kinds}
 
 
 @pytest.mark.parametrize(("depth", "n_levels"), [(1, 2), (2, 3), (3, 4), (4, 5)])
