@@ -126,9 +126,14 @@ def beside(drawn: Path, dataset: str, mirror: Path) -> None:
         shutil.copytree(drawn / dataset, mirror, ignore=ignored, dirs_exist_ok=True)
 
 
+TOPS = ("", "other/", "data/my copy/")
 FORMS = [
     *((form, None) for form in ("folder", "tar", "tar.gz", "tgz", "zip")),
-    *((form, top) for form in ("folder", "tar", "tar.gz", "zip") for top in ("", "other/", "data/my copy/")),
+    *(  # by default every form under a top folder, and every top folder; all pairs in the long campaigns
+        pytest.param(form, top, marks=() if TOPS[i % 3] == top else pytest.mark.long)
+        for i, form in enumerate(("folder", "tar", "tar.gz", "zip"))
+        for top in TOPS
+    ),
 ]
 
 

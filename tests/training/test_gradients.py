@@ -165,10 +165,13 @@ def test_two_ranks_agree_on_what_is_held_out(two_ranks):
     "launcher",
     [
         ["torch.distributed.run", "--standalone", f"--nproc-per-node={N_RANKS}"],
-        [
-            *("accelerate.commands.launch", "--multi_gpu", f"--num_processes={N_RANKS}", "--num_machines=1"),
-            *("--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0"),
-        ],
+        pytest.param(
+            [
+                *("accelerate.commands.launch", "--multi_gpu", f"--num_processes={N_RANKS}"),
+                *("--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0"),
+            ],
+            marks=pytest.mark.long,
+        ),
     ],
     ids=["torchrun", "accelerate launch"],
 )
