@@ -8,6 +8,8 @@ from pathlib import Path
 
 import yaml
 
+from cairnhub.core.portable import MARK
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -18,12 +20,16 @@ class Project:
         self.root = root
 
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run a command in the copy with this environment's programs; its code is the copy's."""
+        """Run a command in the copy with this environment's programs; its code is the copy's.
+
+        It computes with this processor's kernels, some times faster: `test_portable` and `make repro` hold the bits.
+        """
         environment = {
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(self.root),
             "DVC_NO_ANALYTICS": "1",
+            MARK: "1",
         }
         done = subprocess.run(
             command, cwd=self.root, env=environment, capture_output=True, text=True, check=False

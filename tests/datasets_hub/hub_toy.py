@@ -20,14 +20,14 @@ N_IMAGES = {"train": 240, "test": 60}
 LEAVES = [f"leaf {i}: Škocjan <b>{i}</b>" for i in range(N_LEAVES)]
 
 
-def toy_tree() -> LabelTree:
-    """600 leaves, 60 middle and 6 coarse labels; names with accents and HTML."""
+def toy_tree(n_leaves: int = N_LEAVES) -> LabelTree:
+    """600 leaves, 60 middle and 6 coarse labels, or less; names with accents and HTML."""
     return LabelTree.from_table(
         pd.DataFrame(
             {
-                "fine": LEAVES,
-                "middle": [f"middle {i // 10}" for i in range(N_LEAVES)],
-                "coarse": [f"<script>alert({i // 100})</script> | coarse" for i in range(N_LEAVES)],
+                "fine": LEAVES[:n_leaves],
+                "middle": [f"middle {i // 10}" for i in range(n_leaves)],
+                "coarse": [f"<script>alert({i // 100})</script> | coarse" for i in range(n_leaves)],
             }
         ),
         ["fine", "middle", "coarse"],
@@ -72,13 +72,11 @@ def toy_partitions(**changes: ImageRow) -> list[RowList]:
 
 
 def write_toy(folder: Path, **options: object) -> Stats:
-    given = {
-        "card": toy_card(),
-        "tree": toy_tree(),
-        "partitions": toy_partitions(),
-        "shard_size_bytes": 120_000,
-    }
-    return write_dataset(folder, **(given | {"rows_per_group": 50} | options))
+    given = {"card": toy_card(), "shard_size_bytes": 120_000, "rows_per_group": 50} | options
+    for name, make in {"tree": toy_tree, "partitions": toy_partitions}.items():
+        if name not in given:
+            given[name] = make()
+    return write_dataset(folder, **given)
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -98,7 +96,8 @@ def write_few(folder: Path) -> None:
         for split in N_IMAGES
         if i < N_IMAGES[split] // 10
     ]
-    write_toy(folder, partitions=[RowList(rows[:20]), RowList(rows[20:])], shard_size_bytes=9_000)
+    parts = [RowList(rows[:20]), RowList(rows[20:])]
+    write_toy(folder, tree=toy_tree(200), partitions=parts, shard_size_bytes=9_000)
 
 
 def write_killed(folder: Path, step: int) -> None:

@@ -179,8 +179,9 @@ def test_values_of_a_recipe_are_swept_and_shown(project: Project):
     project.run("git", "add", "--all")
     project.run(*git, "commit", "--quiet", "--message", "built")
     recipe = "training/recipes/small.yaml"
-    for change in ("optimizer.learning_rate=0.001", "loss.Cluster.weight=0.5", "batch.size=32", "n_epochs=1"):
-        project.run("dvc", "exp", "run", "--queue", "--set-param", f"{recipe}:{change}")
+    changes = ("optimizer.learning_rate=0.001", "loss.Cluster.weight=0.5", "batch.size=32", "n_epochs=1")
+    set_all = [part for change in changes for part in ("--set-param", f"{recipe}:{change}")]
+    project.run("dvc", "exp", "run", "--queue", *set_all)
     table = pd.read_csv(io.StringIO(project.run("dvc", "exp", "show", "--csv").stdout))
     for key in ("optimizer.learning_rate", "loss.Cluster.weight", "batch.size", "n_epochs"):
         assert table[key].nunique() == 2, key
@@ -318,5 +319,6 @@ def test_bad_input_ends_its_stage_and_leaves_earlier_results(table: Project, bre
         shutil.rmtree(table.root / "mirror")
         shutil.copytree(keep, table.root / "mirror")
         (table.root / "params.yaml").write_bytes(params)
-        table.run("cairn", "stage", "fetch", "mine")
-        table.repro()
+        if stage == "index":  # what it was given is fetched
+            table.run("cairn", "stage", "fetch", "mine")
+            table.repro()

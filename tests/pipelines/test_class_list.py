@@ -77,7 +77,7 @@ def test_labels_of_new_data_come_behind(tmp_path: Path, labels: Sequence[tuple[s
     tree, hub = tree_of(project), project.at("data/hub")
     fine, coarse = sorted({fine for fine, _ in labels}), sorted({c for _, c in labels} - {*first.names[1]})
     assert tree.names == ((*first.names[0], *fine), (*first.names[1], *coarse))
-    assert all(label_columns(hub)[image] == codes for image, codes in label_columns(before).items())
+    assert label_columns(before).items() <= label_columns(hub).items()
     said = str(diff_datasets(before, hub)).splitlines()
     assert [line.split(":")[0] for line in said] == [
         "fine labels added", *["coarse labels added"] * bool(coarse), "images added"

@@ -19,13 +19,11 @@ from cairnhub.pipelines.artifacts.index import IndexFolder
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.params import load_params
 from cairnhub.pipelines.paths import Paths
-from cairnhub.pipelines.samples.generate import generate
 from cairnhub.pipelines.sources.fetching import read_manifest, require_fetched
 from cairnhub.pipelines.sources.readers import reader
 from cairnhub.pipelines.stages import fetch, index, publish, taxonomy
 from tests.project import ROOT
 
-DATASETS = ("sop", "cub", "inat2018", "vehicleid", "dyml_product")
 PACKS = {
     "sop": "Stanford_Online_Products.zip",
     "cub": "CUB_200_2011.tgz",
@@ -33,14 +31,6 @@ PACKS = {
     "vehicleid": "VehicleID_V1.0.zip",
 }
 Members = dict[str, bytes]
-
-
-@pytest.fixture(scope="module")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("drawn")
-    for dataset in DATASETS:
-        generate(dataset, folder / dataset)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -136,9 +126,14 @@ def beside(drawn: Path, dataset: str, mirror: Path) -> None:
         shutil.copytree(drawn / dataset, mirror, ignore=ignored, dirs_exist_ok=True)
 
 
+TOPS = ("", "other/", "data/my copy/")
 FORMS = [
     *((form, None) for form in ("folder", "tar", "tar.gz", "tgz", "zip")),
-    *((form, top) for form in ("folder", "tar", "tar.gz", "zip") for top in ("", "other/", "data/my copy/")),
+    *(  # by default every form under a top folder, and every top folder; all pairs in the long campaigns
+        pytest.param(form, top, marks=() if TOPS[i % 3] == top else pytest.mark.long)
+        for i, form in enumerate(("folder", "tar", "tar.gz", "zip"))
+        for top in TOPS
+    ),
 ]
 
 

@@ -14,6 +14,7 @@ from cairnhub.pipelines.paths import Paths
 from cairnhub.pipelines.settings.fetch import Wikimedia
 from cairnhub.pipelines.sources.formats.gldv2.mined_types import FILE, mined_types
 from cairnhub.pipelines.stages import cluster, embed, fetch, index
+from tests.hierarchies.toy import ToyEmbedder
 from tests.pipelines.wikimedia_server import Wiki, item, serving
 from tests.project import ROOT
 
@@ -44,9 +45,8 @@ def landmarks(context: Context) -> dict[str, str]:
 def test_types_travel_from_the_answers_to_the_proposal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        embed, "run_portable", lambda function, argument: function(argument)
-    )  # six times faster
+    monkeypatch.setattr(embed, "run_portable", lambda function, argument: function(argument))
+    monkeypatch.setattr(embed, "SentenceEmbedder", lambda **_: ToyEmbedder())  # a type's chain decides
     with serving(WIKI) as server:
         mining = context(
             tmp_path, Wikimedia(contact="ada@example.org", commons=server.url, wikidata=server.url)

@@ -1,6 +1,7 @@
 """Hashes that the authors publish beside their files."""
 
 import hashlib
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,6 @@ from cairnhub.core.errors import CairnError
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.params import Params, validate
 from cairnhub.pipelines.paths import Paths
-from cairnhub.pipelines.samples.generate import generate
 from cairnhub.pipelines.sources import fetching
 from cairnhub.pipelines.sources.download import fetch_all
 from cairnhub.pipelines.sources.formats.gldv2.published_hashes import hash_files, with_published_hashes
@@ -19,8 +19,8 @@ from tests.project import ROOT
 
 
 @pytest.fixture
-def gldv2(tmp_path):
-    generate("gldv2", tmp_path / "gldv2")
+def gldv2(drawn, tmp_path):
+    shutil.copytree(drawn / "gldv2", tmp_path / "gldv2")
     rows = read_registry(tmp_path / "gldv2/registry.tsv")
     return tmp_path / "gldv2", [replace(row, hash=None) if row.name.endswith(".tar") else row for row in rows]
 

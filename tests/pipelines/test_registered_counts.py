@@ -2,7 +2,6 @@
 
 import importlib
 import re
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -12,7 +11,7 @@ from cairnhub.core.errors import CairnError
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.params import load_params
 from cairnhub.pipelines.paths import Paths
-from cairnhub.pipelines.samples.generate import SAMPLES, generate
+from cairnhub.pipelines.samples.generate import SAMPLES
 from cairnhub.pipelines.settings.sources import GLDv2Source, INat2018Source
 from cairnhub.pipelines.sources.formats.gldv2.landmark_table import read_name
 from cairnhub.pipelines.sources.formats.gldv2.reader import UNLABELLED, GLDv2
@@ -30,14 +29,6 @@ FULL = {
     )
     for path in REGISTRIES.glob("*.counts.yaml")
 }
-
-
-@pytest.fixture(scope="module")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("drawn")
-    for dataset in ("gldv2", "inat2018", "cub"):
-        generate(dataset, folder / dataset)
-    return folder
 
 
 # ---- counts -----------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import stat
 import tarfile
 import warnings
@@ -23,7 +24,6 @@ from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.index_parts import Index, cut_parts
 from cairnhub.pipelines.params import load_params
 from cairnhub.pipelines.paths import Paths
-from cairnhub.pipelines.samples.generate import generate
 from cairnhub.pipelines.samples.shapes.packing import write_tar_gz, write_zip
 from cairnhub.pipelines.settings.sources import Subset, Subsets
 from cairnhub.pipelines.sources import fetching
@@ -39,14 +39,6 @@ from cairnhub.pipelines.unpack import unpack_streamed
 from tests.project import ROOT
 
 READERS = {"sop": SOP(), "cub": CUB(), "vehicleid": VehicleID()}
-
-
-@pytest.fixture(scope="module")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("drawn")
-    for dataset in READERS:
-        generate(dataset, folder / dataset)
-    return folder
 
 
 def entries(images: pd.DataFrame) -> list[Entry]:
@@ -212,8 +204,8 @@ def zipped(folder: Path, top: str) -> list[tuple[str, bytes]]:
 
 
 @pytest.mark.parametrize("top", ["", "dyml_product/"])
-def test_dyml_is_the_same_zipped_or_unpacked(tmp_path, top):
-    generate("dyml_product", tmp_path / "unpacked")
+def test_dyml_is_the_same_zipped_or_unpacked(drawn, tmp_path, top):
+    shutil.copytree(drawn / "dyml_product", tmp_path / "unpacked")
     write_zip(tmp_path / "zipped/dyml_product.zip", zipped(tmp_path / "unpacked", top))
     unpacked, packed = (
         DyML("dyml_product").list_images(tmp_path / name).images for name in ("unpacked", "zipped")
@@ -268,12 +260,12 @@ def test_a_faulty_dyml_list_is_named(text, message):
 
 
 @pytest.fixture
-def by_hand(tmp_path, monkeypatch) -> Context:
+def by_hand(drawn, tmp_path, monkeypatch) -> Context:
     """DyML-Product at full scale; the counts registered are those of its sample."""
     params = load_params(ROOT / "params.yaml")
     counts = expected_counts("dyml_product", "sample")
     monkeypatch.setattr(fetching, "expected_counts", lambda *_: counts)
-    generate("dyml_product", tmp_path / "unpacked")
+    shutil.copytree(drawn / "dyml_product", tmp_path / "unpacked")
     return Context("dyml_product", "full", params, Paths(tmp_path, "full", "dyml_product"))
 
 
@@ -352,9 +344,9 @@ def test_register_writes_the_hash_of_an_accepted_copy(by_hand, tmp_path, monkeyp
     assert [row.hash for row in read_registry(copy)] == [f"sha256:{file.sha256}"]
 
 
-def test_the_splits_of_inat_are_judged_without_the_archive(tmp_path):
-    generate("inat2018", tmp_path / "inat2018")
-    (tmp_path / "inat2018/train_val2018.tar.gz").unlink()
+def test_the_splits_of_inat_are_judged_without_the_archive(drawn, tmp_path):
+    ignored = shutil.ignore_patterns("train_val2018.tar.gz")
+    shutil.copytree(drawn / "inat2018", tmp_path / "inat2018", ignore=ignored)
     found = reader(load_params(ROOT / "params.yaml"), "inat2018", "sample").summary(tmp_path / "inat2018")
     assert found == {"train": {"images": 312, "species": 39}, "test": {"images": 152, "species": 19}}
 
@@ -428,8 +420,8 @@ def test_an_image_of_cub_in_the_folder_of_another_class_is_quarantined(drawn, tm
 
 
 @pytest.mark.parametrize("wrong", ["Fungi", "Plantae", "aves"])
-def test_a_folder_of_inat_base_that_contradicts_its_category_is_quarantined(tmp_path, wrong):
-    generate("inat2018", tmp_path)
+def test_a_folder_of_inat_base_that_contradicts_its_category_is_quarantined(drawn, tmp_path, wrong):
+    shutil.copytree(drawn / "inat2018", tmp_path, dirs_exist_ok=True)
     path = tmp_path / "Inat_dataset_splits/Inaturalist_train_set1.txt"
     path.write_text(path.read_text().replace("train_val2018/Aves/1/", f"train_val2018/{wrong}/1/"))
     listing = reader(load_params(ROOT / "params.yaml"), "inat2018_base", "sample").list_images(tmp_path)

@@ -20,7 +20,6 @@ from cairnhub.pipelines.archives.targz import TarGz
 from cairnhub.pipelines.archives.zip import Zip
 from cairnhub.pipelines.artifacts.index import IndexFolder
 from cairnhub.pipelines.index_parts import Index, cut_parts
-from cairnhub.pipelines.samples.generate import generate
 from cairnhub.pipelines.samples.shapes.packing import write_bytes, write_zip
 from cairnhub.pipelines.settings.sources import GLDv2Source, GLDv2Subset, TableSource
 from cairnhub.pipelines.sources import csv_tables
@@ -291,11 +290,9 @@ def test_a_table_takes_folders_and_every_kind_of_archive(tmp_path):
 # ---- GLDv2 ------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def gldv2(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("gldv2") / "gldv2"
-    generate("gldv2", folder)
-    return folder
+@pytest.fixture
+def gldv2(drawn) -> Path:
+    return drawn / "gldv2"
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from cairnhub.core.errors import CairnError
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.params import Params, validate
 from cairnhub.pipelines.paths import Paths
-from cairnhub.pipelines.samples.generate import generate
 from cairnhub.pipelines.settings.sources import GLDv2Source, GLDv2Subset, Subset
 from cairnhub.pipelines.sources.fetching import fetch
 from cairnhub.pipelines.sources.formats.gldv2.reader import GLDv2
@@ -25,14 +24,6 @@ from cairnhub.pipelines.sources.readers import subset_of
 from cairnhub.pipelines.sources.subset import kept_protocols, reduce
 from cairnhub.pipelines.stages import index
 from tests.project import ROOT
-
-
-@pytest.fixture(scope="module")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("drawn")
-    for dataset in ("gldv2", "sop"):
-        generate(dataset, folder / dataset)
-    return folder
 
 
 def gldv2_part(drawn: Path, **subset):

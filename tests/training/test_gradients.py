@@ -50,6 +50,9 @@ def gradients(method: str, chunk: int | None = None, rows: slice = slice(None), 
     return {"value": value} | {name: parameter.grad for name, parameter in parameters}
 
 
+one_start = pytest.mark.xdist_group("ranks")  # a start of two ranks serves all
+
+
 def assert_close(first, second, tolerance: float = 1e-6):
     assert first.keys() == second.keys()
     for name in first:
@@ -124,29 +127,34 @@ def as_a_rank(rank: int, folder: str) -> None:
     torch.save(results, f"{folder}/{rank}.pt")
 
 
+@one_start
 @pytest.mark.parametrize("method", METHODS)
 def test_two_ranks_give_the_loss_and_gradients_of_one(two_ranks, method):
     for results in two_ranks:
         assert_close(gradients(method), results[method])
 
 
+@one_start
 def test_two_ranks_with_chunks_give_the_gradients_of_one(two_ranks):
     for results in two_ranks:
         assert_close(gradients("HAPPIER"), results["chunked"])
 
 
+@one_start
 def test_a_run_on_two_ranks_equals_a_run_on_one(two_ranks):
     alone = train(recipe(**FROZEN), TinyImages(), 0, 0).model.state_dict()
     for results in two_ranks:
         assert_close(alone, results["run"], 1e-4)
 
 
+@one_start
 def test_a_memory_is_the_same_on_two_ranks(two_ranks):
     alone = train(recipe(**FROZEN, batch=WITH_MEMORY), TinyImages(), 0, 0).model.state_dict()
     for results in two_ranks:
         assert_close(alone, results["memory"], 1e-4)
 
 
+@one_start
 def test_two_ranks_agree_on_what_is_held_out(two_ranks):
     alone = train(recipe(**FROZEN, **HELD_OUT), TinyImages(), 0, 0).curve["held_out_h_ap"].item()
     assert [results["held out"] for results in two_ranks] == pytest.approx([alone, alone], abs=1e-3)
@@ -157,10 +165,13 @@ def test_two_ranks_agree_on_what_is_held_out(two_ranks):
     "launcher",
     [
         ["torch.distributed.run", "--standalone", f"--nproc-per-node={N_RANKS}"],
-        [
-            *("accelerate.commands.launch", "--multi_gpu", f"--num_processes={N_RANKS}", "--num_machines=1"),
-            *("--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0"),
-        ],
+        pytest.param(
+            [
+                *("accelerate.commands.launch", "--multi_gpu", f"--num_processes={N_RANKS}"),
+                *("--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0"),
+            ],
+            marks=pytest.mark.long,
+        ),
     ],
     ids=["torchrun", "accelerate launch"],
 )

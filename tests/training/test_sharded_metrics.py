@@ -54,7 +54,7 @@ def as_a_rank(rank: int, n_ranks: int, folder: Path) -> None:
     dist.destroy_process_group()
 
 
-@pytest.mark.parametrize("n_ranks", [2, 3])
+@pytest.mark.parametrize("n_ranks", [pytest.param(2, marks=pytest.mark.long), 3])
 def test_every_metric_is_that_of_one_process(n_ranks, tmp_path, monkeypatch):
     torch.multiprocessing.spawn(as_a_rank, args=(n_ranks, tmp_path), nprocs=n_ranks)
     monkeypatch.setattr(ranking, "TILE", TILE)
