@@ -2,14 +2,14 @@
 
     python benchmarks/review_pages.py --yardsticks DIR
 
-DIR holds `<set>.tsv` as for trees.py. The reviewer knows the yardstick and does what the queue asks, one act at a time:
-on the page of a group, the act that puts most labels right. A group that nobody has named gets the name of the
-yardstick's group that most of its undecided members belong to, with those members; from a group that has its name, all
-members that belong to one other group are taken out and put there; nothing else counts as an act. `right` is a label
-that stands in a group of the yardstick's name. `clicks` are the labels that the reviewer touches on the way, where all
-of a page are one. Beside it the same reviewer where decisions teach nothing, and the labels of the set: what it takes to
-decide each by itself. Proposals have the yardstick's number of groups, or with more for comparison. Writes
-results/review_pages.json beside this file.
+DIR holds `<set>.tsv` as for trees.py. The reviewer knows the yardstick and does what the queue asks, one act at a
+time: on the page of a group, the act that puts most labels right. A group that nobody has named gets the name of the
+yardstick's group that most of its undecided members belong to, with those members; from a group that has its name,
+all members that belong to one other group are taken out and put there; nothing else counts as an act. `right` is a
+label that stands in a group of the yardstick's name. `clicks` are the labels that the reviewer touches on the way,
+where all of a page are one. Beside it the same reviewer where decisions teach nothing, and the labels of the set:
+what it takes to decide each by itself. Proposals have the yardstick's number of groups, or with more for comparison.
+Writes results/review_pages.json beside this file.
 """
 
 import argparse
@@ -56,6 +56,7 @@ class Reviewer:
         self.clicks = 0
 
     def share_right(self, state: ReviewState) -> float:
+        """Labels in a group of their name in the yardstick, 0..1."""
         names = state.groups[0].names
         placed = zip(self.layout.labels, state.of_label.tolist(), strict=True)
         return sum(label_key(names[code]) == label_key(self.truth[label]) for label, code in placed) / len(

@@ -116,11 +116,11 @@ class TreeFromText(Strict):
 
     @model_validator(mode="after")
     def _levels_agree(self) -> Self:
-        named = (*self.known, *(name for name in self.levels if name not in self.known))
-        if len(set(named)) != len(self.known) + len(set(self.levels) - set(self.known)):
-            raise ValueError(f"a level is named twice: {quoted(named, len(named))}")
+        for key, names in (("known", self.known), ("levels", self.levels)):
+            if len(set(names)) != len(names):
+                raise ValueError(f"{key}: a level is named twice: {quoted(names, len(names))}")
         for key, wanted in (("sizes", len(self.sizes)), ("depth", self.depth)):
-            if wanted and named and self.levels and wanted != len(self._above()):
+            if wanted and self.levels and wanted != len(self._above()):
                 raise ValueError(
                     f"{key}: {wanted} levels, but {len(self._above())} stand above the labels: {quoted(self._above())}"
                 )
@@ -303,6 +303,8 @@ class TableSource(AnySource):
             raise ValueError("labels: folders have no columns for split, keep or hashes; give a CSV")
         published = self.tree.published_levels(self.levels) if self.tree else self.levels
         check_level_names(published)
+        if published[0] in published[1:]:
+            raise ValueError(f"tree: the level {published[0]!r} of the labels cannot stand above them too")
         if published[0] not in self.levels:
             raise ValueError(
                 f"tree.leaf: no level {published[0]!r}; levels are {quoted(self.levels, len(self.levels))}"
