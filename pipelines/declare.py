@@ -92,6 +92,15 @@ def declared_source(said: Declaration, folder: Path, ask: Ask | None = None) -> 
     return source
 
 
+def n_classes(source: dict[str, Any], folder: Path) -> int:
+    """How many labels of the finest level the images of a declared source have; by the folders if they have no table."""
+    if source["labels"] == FOLDERS:
+        return sum(
+            any(not each.is_dir() for each in path.iterdir()) for path in folder.rglob("*") if path.is_dir()
+        )
+    return int(read_csv(folder / source["labels"], [source["levels"][0]])[source["levels"][0]].nunique())
+
+
 def _columns(path: Path) -> list[str]:
     if not path.is_file():
         raise NotFound(f"{path}: no such file; name the CSV with --labels, or say --labels {FOLDERS}")

@@ -11,14 +11,14 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from cairnhub.core.errors import BadInput, NotFound
 from cairnhub.core.files import write_text_atomic
 from cairnhub.core.parse import parse_yaml, read_text
-from cairnhub.pipelines.declare import Ask, Declaration, declared_source
+from cairnhub.pipelines.declare import Ask, Declaration, declared_source, n_classes
 from cairnhub.pipelines.params import Params, check_scale, load_params, validate
 from cairnhub.pipelines.paths import Paths
 from cairnhub.pipelines.sources.readers import reader
 from cairnhub.pipelines.split_names import hindrances
 
-OWN_RECIPE = "small_photos"
-"""What trains on somebody's own images until they choose another."""
+_RECIPE, _RECIPE_OF_FEW = "small_photos", "few_classes"
+_MANY_CLASSES = 64  # half of them fill a batch of the first
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ def include_dataset(
         document["sources"].insert(
             0, dataset, _compact(declared)
         )  # behind the last stand comments on what follows
-        document["train"][scale]["recipes"].setdefault(dataset, OWN_RECIPE)
+        recipe = _RECIPE if n_classes(declared, Path(mirror or "")) >= _MANY_CLASSES else _RECIPE_OF_FEW
+        document["train"][scale]["recipes"].setdefault(dataset, recipe)
         params = _valid(document, yaml, path.name)
     lists = ["datasets", "tree_from_text" if params.proposes(dataset) else "tree_from_data"]
     if params.trains(dataset, scale):

@@ -13,6 +13,7 @@ from cairnhub.core.text import fold, label_key
 from cairnhub.hierarchies.label_tree.label_rules import check_names
 from cairnhub.hierarchies.label_tree.node import Node
 from cairnhub.hierarchies.label_tree.search import search
+from cairnhub.hierarchies.label_tree.tree_rules import check_levels
 from cairnhub.hierarchies.proposal.concepts import load_concepts
 from cairnhub.hierarchies.proposal.tree_proposal import TYPE, TreeProposal
 from cairnhub.hierarchies.review.apply import PENDING_BELOW
@@ -23,6 +24,7 @@ from cairnhub.hierarchies.review.queue import Question, ask, waiting
 from cairnhub.hierarchies.review.state import Layout, ReviewItem, ReviewState
 
 SessionAct = Literal["accept", "move", "exclude", "rename", "merge", "split"]
+LevelAct = Literal["add_level", "remove_level"]
 _FEW = 5  # names that a message lists
 _PAUSE_S = 300.0  # a longer gap between two answers is a break, no thinking
 
@@ -267,6 +269,21 @@ class Session:
             new=makes and is_top,
             **said,
         )
+
+    def draft_level(self, act: LevelAct, level: str, name: str = "") -> Decision:
+        """The decision to add a level above another, or to take one away; nothing is written yet.
+
+        Args:
+            act: what is done.
+            level: above which a level is added, or which goes.
+            name: of the new level.
+
+        Raises:
+            BadInput: a name that no level can have.
+        """
+        if act == "add_level":
+            check_levels((*self.state.levels, " ".join(name.split())))
+        return Decision(act, level=level, to=" ".join(name.split()), author=self.author, date=self.now())
 
     def _on_group(
         self, act: Act, question: Question, to: str, members: tuple[str, ...], said: Mapping[str, str]

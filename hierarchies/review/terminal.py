@@ -14,7 +14,7 @@ from cairnhub.core.errors import CairnError
 from cairnhub.core.text import fold
 from cairnhub.hierarchies.review.branches import two_branches
 from cairnhub.hierarchies.review.queue import Question
-from cairnhub.hierarchies.review.session import Session, SessionAct
+from cairnhub.hierarchies.review.session import LevelAct, Session, SessionAct
 
 try:
     import termios
@@ -22,10 +22,13 @@ try:
 except ImportError:  # not on Windows
     termios = None  # type: ignore[assignment]
 
-KEYS = "a accept  1-9 suggestion  m move  x elsewhere  r rename  g merge  p split  s skip  u undo  ? groups  q quit"
+KEYS = (
+    "a accept  1-9 suggestion  m move  x elsewhere  r rename  g merge  p split  s skip  l levels  u undo  ? groups  "
+    "q quit"
+)
 PAGE_KEYS = (
     "a accept all  n accept all under a name  x take some out  b its two branches  r rename  g merge  m move  p split  "
-    "s skip  u undo  ? groups  q quit"
+    "s skip  l levels  u undo  ? groups  q quit"
 )
 _N_LISTED = 60  # members of a group that are shown
 _N_LETTERS = 5  # parents that one key may choose
@@ -120,6 +123,8 @@ class Review:
             return self._move(question, self._choose("Move to", self._targets(question)))
         if key in ("r", "g", "p"):
             self._change_group(question, key)
+        elif key == "l":
+            self._change_levels()
         elif key == "u":
             if self.session.undo() is None:
                 words = "nothing to undo in this session; earlier decisions are taken back in --app (H)"
@@ -129,6 +134,19 @@ class Review:
         else:
             self.console.print(Text(f"no act has the key {key!r}", style="red"))
         return False
+
+    def _change_levels(self) -> None:
+        """Add a level above another, or take one away."""
+        levels = self.session.state.levels
+        self.console.print(Text(f"levels, fine to coarse: {', '.join(levels)}"))
+        level = self._choose("Above which to add one, or which to take away", levels)
+        if level not in levels:
+            return
+        name = self.read_line(
+            f"Name of the level above {level!r}, or nothing to take {level!r} away: "
+        ).strip()
+        act: LevelAct = "add_level" if name else "remove_level"
+        self.session.save(self.session.draft_level(act, level, name), answers=False)
 
     def _act_on_members(self, key: str, question: Question) -> bool:
         """Name a whole group, take several out of it, or one of its two branches."""

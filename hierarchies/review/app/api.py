@@ -15,7 +15,7 @@ from cairnhub.hierarchies.review.decisions import Decision
 from cairnhub.hierarchies.review.evidence import Reasoner
 from cairnhub.hierarchies.review.preview import holdings
 from cairnhub.hierarchies.review.queue import Question, ask, labels_of, settles
-from cairnhub.hierarchies.review.session import Session, SessionAct
+from cairnhub.hierarchies.review.session import LevelAct, Session, SessionAct
 
 Json = dict[str, object]
 Photos = Callable[[str, int], bytes | None]
@@ -73,6 +73,14 @@ class ActOn(_Request):
     leaves: bool = False
     members: tuple[Label, ...] = ()
     reason: Label = ""
+
+
+class ActOnLevel(_Request):
+    """A level to add above another, or to take away."""
+
+    act: LevelAct
+    level: Label
+    name: Label = ""
 
 
 class Undo(_Request):
@@ -253,6 +261,17 @@ class ReviewApi:
         self.session.save(decision, answers=settles)
         return {"done": self._decided(decision), "settles": settles, **self.state(Empty())}
 
+    def preview_level(self, request: ActOnLevel) -> Json:
+        """What another number of levels would do."""
+        decision = self.session.draft_level(request.act, request.level, request.name)
+        return {"line": decision.to_line(), "refused": self.session.preview(decision).refused}
+
+    def act_on_level(self, request: ActOnLevel) -> Json:
+        """Write the decision on a level."""
+        decision = self.session.draft_level(request.act, request.level, request.name)
+        self.session.save(decision, answers=False)
+        return {"done": self._decided(decision), **self.state(Empty())}
+
     def skip(self, request: About) -> Json:
         """Put a question off."""
         self.session.skip(ask(self.session.state, request.level, request.label))
@@ -361,6 +380,8 @@ _CALLS: dict[str, tuple[type[_Request], Callable[..., Json]]] = {
     "parent_of": (Group, ReviewApi.parent_of),
     "preview": (ActOn, ReviewApi.preview),
     "act": (ActOn, ReviewApi.act),
+    "preview_level": (ActOnLevel, ReviewApi.preview_level),
+    "act_on_level": (ActOnLevel, ReviewApi.act_on_level),
     "skip": (About, ReviewApi.skip),
     "unskip": (Empty, ReviewApi.unskip),
     "undo": (Undo, ReviewApi.undo),

@@ -243,10 +243,32 @@ const KEYS = [
   ["A", "Accept: it is right as it stands"], ["1 – 9", "Move it to a suggestion"],
   ["M", "Move (or assign) it to a place you choose; a new name makes a group"], ["X", "It belongs elsewhere, or take the chosen out of a group"], ["E", "Name a group of undecided members"], ["B", "Choose the smaller of its two branches"],
   ["R", "Rename its group"], ["G", "Merge its group into another"],
-  ["P", "Split: take some out of its group"], ["S", "Skip: not in this session"],
+  ["P", "Split: take some out of its group"], ["S", "Skip: not in this session"], ["L", "Add a level, or take one away"],
   ["U", "Undo your last decision"], ["/", "Search labels and groups"],
   ["H", "History, with an undo for each line"], ["N", "Back to the next question"], ["?", "This help"], ["Esc", "Close what is open"],
 ];
+
+/** The levels, with a way to add one above each and to take one of groups away; `save(body)` gives an error or "". */
+export function openLevels(state, save) {
+  const box = document.getElementById("levels-dialog");
+  const error = el("p", { class: "error", hidden: true });
+  const write = async (body) => {
+    const wrong = await save(body);
+    error.textContent = wrong;
+    error.hidden = !wrong;
+    if (!wrong) box.close();
+  };
+  const row = (level, rank) => {
+    const name = el("input", { type: "text", placeholder: "Name of a level above it", "aria-label": `Name of a level above ${level}`, autocomplete: "off" });
+    return el("li", {}, el("form", { onsubmit: (event) => { event.preventDefault(); if (name.value.trim()) write({ act: "add_level", level, name: name.value }); } },
+      el("strong", {}, level), name, el("button", { type: "submit" }, "Add"),
+      rank > 0 && state.levels.length > 2 ? el("button", { type: "button", onclick: () => write({ act: "remove_level", level }) }, "Take away") : null));
+  };
+  box.replaceChildren(el("h2", { id: "levels-title" }, "Levels, coarse to fine"),
+    el("p", { class: "quiet" }, "A new level has a group for each of the level below, of the same name: merge and name them."),
+    el("ul", { class: "levels" }, state.levels.map(row).reverse()), error, closeButton(box));
+  box.showModal();
+}
 
 export function openHelp(state) {
   const box = document.getElementById("help-dialog");

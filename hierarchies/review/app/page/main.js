@@ -1,6 +1,6 @@
 // The page's one loop: what is shown, what each key does, what the server answers.
 import { call, count, debounced, duration, el, label, number, percent, toast } from "./elements.js";
-import { openAct, openHelp, openHistory, sentence } from "./dialogs.js";
+import { openAct, openHelp, openHistory, openLevels, sentence } from "./dialogs.js";
 import { levelName, showDone, showQuestion } from "./question.js";
 import { refreshOpened, showTree } from "./tree.js";
 
@@ -112,6 +112,15 @@ async function choices(act) {
   return listed.sort((a, b) => likely(b) - likely(a));
 }
 
+/** Write a level that is added or taken away; gives what is wrong, or "". */
+async function changeLevels(body) {
+  const answer = await call("act_on_level", body);
+  if (answer.error) return answer.error;
+  toast(sentence(answer.done), el("button", { type: "button", onclick: () => acts.undo() }, "Undo"));
+  await take(answer);
+  return "";
+}
+
 const acts = {
   async accept() {
     const error = await write({ act: "accept", ...about(), seen: shown.seen, members: shown.members });
@@ -159,7 +168,7 @@ const keys = {
   s: () => acts.skip(), x: () => acts.exclude(), e: () => acts.name(), b: () => shown.members.length && acts.branches(),
 };
 const everywhere = {
-  u: () => acts.undo(), n: next, h: () => openHistory(state, acts.undo), "?": () => openHelp(state),
+  u: () => acts.undo(), n: next, l: () => openLevels(state, changeLevels), h: () => openHistory(state, acts.undo), "?": () => openHelp(state),
   "/": () => { at("search").focus(); at("search").select(); },
 };
 
@@ -234,6 +243,7 @@ at("search").addEventListener("keydown", (event) => {
   }
 });
 at("history-button").addEventListener("click", everywhere.h);
+at("levels-button").addEventListener("click", everywhere.l);
 at("help-button").addEventListener("click", everywhere["?"]);
 
 // ---- other reviewers, and the start ----------------------------------------------------------------------
