@@ -93,7 +93,7 @@ def declared_source(said: Declaration, folder: Path, ask: Ask | None = None) -> 
 
 
 def n_classes(source: dict[str, Any], folder: Path) -> int:
-    """How many labels of the finest level the images of a declared source have; by the folders if they have no table."""
+    """How many labels of the finest level a declared source has; by its folders where there is no table."""
     if source["labels"] == FOLDERS:
         return sum(
             any(not each.is_dir() for each in path.iterdir()) for path in folder.rglob("*") if path.is_dir()
