@@ -32,6 +32,7 @@ class Resolution:
         renamed_from: the key of the group that had another name before.
         decided: labels, types and groups that a person has placed.
         left: labels that a person took out of their group by themselves, which says nothing of their fellows.
+        culled: keys of the groups that a person took members out of: whoever saw that left the others there.
         barred: keys of the groups where a label or type does not belong, and who says so.
         followed: labels that decisions about their like have moved.
         trust: how sure the place of a label is, where decisions about others tell.
@@ -48,6 +49,7 @@ class Resolution:
     renamed_from: dict[Slot, str] = field(default_factory=dict)
     decided: set[Slot] = field(default_factory=set)
     left: set[Slot] = field(default_factory=set)
+    culled: set[str] = field(default_factory=set)
     barred: dict[Slot, dict[str, list[Decision]]] = field(default_factory=dict)
     followed: set[Slot] = field(default_factory=set)
     trust: dict[Slot, Trust] = field(default_factory=dict)
@@ -247,6 +249,7 @@ def _exclude(resolution: Resolution, decisions: Sequence[Decision]) -> None:
                 if resolution.is_item(slot):
                     barred = resolution.barred.setdefault(slot, {})
                     barred.setdefault(resolution.final(first, target), []).append(decision)
+                    resolution.culled.add(resolution.final(first, target))
             if gone:
                 resolution.outcomes.note("stale", decision, f"there is no {decision.level} {', '.join(gone)}")
             else:
@@ -320,6 +323,9 @@ def _settle(resolution: Resolution, slot: Slot, level: str, target: str, group: 
     resolution.decided.add(slot)
     if not already and all(d.act == "split" or d.label for d in group):
         resolution.left.add(slot)
+    for decision in group:
+        if decision.label and decision.members:
+            resolution.culled.add(resolution.slot(level, decision.label)[1])
     for decision in group:
         if decision.act == "accept":
             resolution.outcomes.note("applied", decision, "" if already else "kept against the new proposal")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cairnhub.hierarchies.review.resolution import Resolution, Slot
 
 _STAYS = 0.25  # what a label's own place counts, in shares of its neighbours
+_STAYS_WITH_CULLED = 1.0  # the same where a person took others out of its group
 _FELLOWS = 1.0  # what those count that were proposed into one group with it
 _STEPS = (1.0, 0.5)  # what neighbours count, and theirs
 _HINT = 0.01  # what undecided neighbours count: for a label that must leave and has no other
@@ -89,7 +90,9 @@ class Spread:
         total = total + diags(_FELLOWS / (counted + _DOUBT)) @ of_fellows
         stay = np.where(self.decided, self._proposed_now, self.homes)
         known = stay >= 0
-        total = total + csr_matrix((np.full(known.sum(), _STAYS), (rows[known], stay[known])), (n, n_groups))
+        culled = np.array([key in self.resolution.culled for key in self.keys], bool)
+        weights = np.where(culled[stay[known]], _STAYS_WITH_CULLED, _STAYS)
+        total = total + csr_matrix((weights, (rows[known], stay[known])), (n, n_groups))
         here = csr_matrix((np.ones(n), (rows, self.homes)), (n, n_groups))
         return (total + near @ here * _HINT).tocsr()
 
