@@ -128,6 +128,8 @@ def _facts(stage: Stage, params: Params, scale: str, dataset: str) -> Item:
         "origin": lambda: _origin(params, scale, dataset),
         "counts": lambda: _counts(params, scale, dataset),
         "exclusions": lambda: params.source(dataset).exclude_ids or _registered("none", ".exclusions.csv"),
+        "groups": lambda: _of_tree(params, dataset, "names"),
+        "vectors": lambda: _of_tree(params, dataset, "vectors"),
         "demonstration": lambda: _below_root(demonstration(scale, params.files_of(dataset))),
         "recipe": lambda: _recipe_files(params, scale, dataset)[0],
         "base": lambda: _recipe_files(params, scale, dataset)[-1],
@@ -182,6 +184,12 @@ def _origin(params: Params, scale: str, dataset: str) -> str:
 def _counts(params: Params, scale: str, dataset: str) -> str:
     """The counts that a whole dataset is held against."""
     return _registered(reader(params, dataset, scale).edition, ".counts.yaml")
+
+
+def _of_tree(params: Params, dataset: str, key: str) -> str:
+    """A file that a declared tree names; an empty one where it names none."""
+    tree = params.source(dataset).tree
+    return (getattr(tree, key) if tree else None) or _registered("none", ".groups.txt")
 
 
 def _recipe_files(params: Params, scale: str, dataset: str) -> list[str]:

@@ -6,6 +6,7 @@ from cairnhub.core.errors import CairnError
 from cairnhub.hierarchies.proposal.label_trees import LabelTable
 from cairnhub.pipelines.artifacts.index import IndexFolder
 from cairnhub.pipelines.label_list import read_names
+from cairnhub.pipelines.label_vectors import read_label_vectors
 from cairnhub.pipelines.settings.sources import TreeFromText
 
 
@@ -15,7 +16,7 @@ def label_table(index: IndexFolder, tree: TreeFromText, root: Path) -> LabelTabl
     Args:
         index: of the dataset.
         tree: as declared under its source.
-        root: of the project, where the file of wanted groups lies.
+        root: of the project, where the files that the declaration names lie.
 
     Raises:
         BadInput: a column is missing, or rows of one label differ in it.
@@ -41,6 +42,7 @@ def label_table(index: IndexFolder, tree: TreeFromText, root: Path) -> LabelTabl
         sizes=tree.sizes or None,
         names=read_names(root / tree.names) if tree.names else (),
         n_images=table["n_images"].tolist(),
+        views=(read_label_vectors(root / tree.vectors, table[leaf].tolist()),) if tree.vectors else (),
     )
 
 

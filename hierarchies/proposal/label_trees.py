@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
+
 from cairnhub.core.errors import BadInput
 from cairnhub.core.text import label_key
 from cairnhub.hierarchies.proposal.clean_text import clean_label
@@ -15,6 +18,7 @@ from cairnhub.hierarchies.proposal.propose_tree import propose_tree
 from cairnhub.hierarchies.proposal.text_vectors import Embedder
 from cairnhub.hierarchies.proposal.tree_proposal import LabelEntry, TreeProposal
 
+FloatArray = npt.NDArray[np.float64]
 Pack = Literal["auto", "places", "none"]
 PACKS: Mapping[str, Pack] = {"auto": "auto", "places": "places", "none": "none"}
 _MOSTLY_PLACES = 0.6  # share of labels with words for places from which they are taken for places
@@ -33,6 +37,7 @@ class LabelTable:
         sizes: groups per level above the labels; None: found by itself.
         names: groups wanted on the first level.
         n_images: per label.
+        views: further vectors of the labels, (n, d) each; zeros where unknown.
     """
 
     labels: Sequence[str]
@@ -43,11 +48,12 @@ class LabelTable:
     sizes: Sequence[int] | None = None
     names: Sequence[NamedGroup] = ()
     n_images: Sequence[int] = ()
+    views: Sequence[FloatArray] = ()
 
     @property
     def is_plain(self) -> bool:
         """Whether nothing is wanted but two levels above the labels."""
-        return len(self.levels) == 3 and not (self.known or self.sizes or self.names)
+        return len(self.levels) == 3 and not (self.known or self.sizes or self.names or len(self.views))
 
 
 def propose_labels(
@@ -77,6 +83,7 @@ def propose_labels(
             sizes=table.sizes,
             known=table.known,
             names=table.names,
+            views=table.views,
             embedder=embedder,
             wordnet=None if pack == "none" else "auto",
             language=language,

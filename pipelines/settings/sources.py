@@ -111,6 +111,8 @@ class TreeFromText(Strict):
     """How many levels stand above the labels; by default as many as `levels` or `sizes` have, else 2."""
     names: FileName | None = None
     """A file of the project with wanted groups of the first level, one a line, examples behind a colon."""
+    vectors: FileName | None = None
+    """A Parquet file of the project, columns `label` and `vector`: another view of the labels, such as their photos."""
     pack: Pack = "auto"
     language: Language = "auto"
 

@@ -145,6 +145,33 @@ def test_a_tree_from_text_needs_to_say_so(tmp_path: Path) -> None:
         load_params(path)
 
 
+def test_vectors_of_photos_are_a_view_of_the_labels(tmp_path: Path) -> None:
+    """Two groups that words do not tell: the vectors decide."""
+    words = ("alder", "birch", "cedar", "maple", "poplar", "willow")
+    side = {word: [1.0, 0.1 * i] if i % 2 else [-1.0, 0.1 * i] for i, word in enumerate(words)}
+    made = project(
+        tmp_path, rows(words=words), levels=["group"], sizes=[2], pack="none", vectors="photos.parquet"
+    )
+    for word in words[:-1]:
+        side[f"{word} unknown"] = [0.0, 0.0]
+    pd.DataFrame({"label": list(side), "vector": list(side.values())}).to_parquet(
+        made.root / "photos.parquet"
+    )
+    made.stage(*STAGES)
+    tree = tree_of(made)
+    assert (
+        len({tree.path(word)[1] for word in words[::2]})
+        == len({tree.path(word)[1] for word in words[1::2]})
+        == 1
+    )
+    pd.DataFrame({"label": ["oak"], "vector": [[1.0]]}).to_parquet(made.root / "photos.parquet")
+    with pytest.raises(BadInput, match="has none of the labels"):
+        made.stage("cluster")
+    (made.root / "photos.parquet").write_bytes(b"no parquet")
+    with pytest.raises(BadInput, match="not Parquet"):
+        made.stage("cluster")
+
+
 # ---- folders of classes ---------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,45 @@
+"""Vectors of labels from a file: what a network sees in their photographs, or anything else that tells them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cairnhub.core.errors import BadInput, NotFound
+from cairnhub.core.text import quoted
+
+
+def read_label_vectors(path: Path, labels: Sequence[str]) -> npt.NDArray[np.float64]:
+    """Mean direction of each label's vectors, (n, d); zeros for a label that the file has not.
+
+    Args:
+        path: a Parquet file with the columns `label` and `vector`, a row per label or per photograph.
+        labels: distinct.
+
+    Raises:
+        NotFound: no such file.
+        BadInput: other columns, vectors of several lengths or with gaps, or none of these labels.
+    """
+    if not path.is_file():
+        raise NotFound(f"{path}: no such file; it should be Parquet with the columns `label` and `vector`")
+    try:
+        table = pq.read_table(path, columns=["label", "vector"])
+        vectors = np.array(table["vector"].to_pylist(), np.float64)
+    except (KeyError, ValueError, pa.ArrowException) as error:
+        raise BadInput(
+            f"{path}: not Parquet with a `label` and a `vector` of one length in each row ({error})"
+        ) from error
+    if vectors.ndim != 2 or not np.isfinite(vectors).all():
+        raise BadInput(f"{path}: vectors need one length and finite numbers in each row")
+    named = [str(label) for label in table["label"].to_pylist()]
+    row_of = {label: row for row, label in enumerate(labels)}
+    known = np.array([row_of.get(label, -1) for label in named])
+    if not (known >= 0).any():
+        raise BadInput(f"{path}: has none of the labels; it names {quoted(dict.fromkeys(named))}")
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    means = np.zeros((len(labels), vectors.shape[1]))
+    np.add.at(means, known[known >= 0], (vectors / np.where(lengths > 0, lengths, 1))[known >= 0])
+    return means
