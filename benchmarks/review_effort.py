@@ -23,7 +23,7 @@ from cairnhub.hierarchies.proposal.text_vectors import Embeddings, SentenceEmbed
 from cairnhub.hierarchies.proposal.tree_proposal import TreeProposal
 from cairnhub.hierarchies.review.decisions import Decision
 from cairnhub.hierarchies.review.queue import Question, queue
-from cairnhub.hierarchies.review.resolution import resolve
+from cairnhub.hierarchies.review.resolve import resolve
 
 RESULTS = Path(__file__).parent / "results"
 TARGET = 0.99

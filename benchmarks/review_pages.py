@@ -28,7 +28,7 @@ from cairnhub.hierarchies.proposal.propose_tree import propose_tree
 from cairnhub.hierarchies.proposal.text_vectors import SentenceEmbedder
 from cairnhub.hierarchies.proposal.tree_proposal import TreeProposal
 from cairnhub.hierarchies.proposal.wordnet import find_wordnet
-from cairnhub.hierarchies.review import resolution
+from cairnhub.hierarchies.review import resolve
 from cairnhub.hierarchies.review.decisions import Decision
 from cairnhub.hierarchies.review.queue import ask, waiting
 from cairnhub.hierarchies.review.state import Layout, ReviewState
@@ -102,7 +102,7 @@ def acts_needed(proposal: TreeProposal, truth: dict[str, str]) -> dict[str, Any]
 
 def untaught(run: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """The same where decisions say nothing of other labels."""
-    with patch.object(resolution, "spread", lambda _: None):
+    with patch.object(resolve, "spread", lambda _: None):
         return run()
 
 

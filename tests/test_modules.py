@@ -18,7 +18,6 @@ SHARED_NAMES = {
         "pipelines",
         "pipelines/settings",
     ): "the settings of the sources have the name of the package that reads them",
-    ("hierarchies", "hierarchies/proposal"): "the package makes a proposal, the module says what one is",
 }
 
 

@@ -17,7 +17,8 @@ from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.hierarchies.proposal.tree_proposal import TYPE, TreeProposal
 from cairnhub.hierarchies.review.decisions import Decision
 from cairnhub.hierarchies.review.outcomes import Outcome
-from cairnhub.hierarchies.review.resolution import Resolution, Slot, resolve
+from cairnhub.hierarchies.review.resolution import Resolution, Slot
+from cairnhub.hierarchies.review.resolve import resolve
 
 PENDING_BELOW = 0.8  # confidence below which an undecided item waits for a person
 

@@ -2,16 +2,13 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from cairnhub.core.text import label_key
 from cairnhub.hierarchies.review.decisions import Decision
-
-if TYPE_CHECKING:
-    from cairnhub.hierarchies.review.resolution import Resolution
+from cairnhub.hierarchies.review.resolution import Resolution
 
 
-def create_groups(resolution: "Resolution", level: str, about: list[Decision]) -> None:
+def create_groups(resolution: Resolution, level: str, about: list[Decision]) -> None:
     """Splits, and moves that say where, make the groups they name; those that cannot are taken out of `about`."""
     known = {key for at, key in resolution.name_of if at == level}
     known |= {label_key(d.to) for d in resolution.standing if d.act == "rename" and d.level == level}
@@ -44,7 +41,7 @@ def create_groups(resolution: "Resolution", level: str, about: list[Decision]) -
             resolution.place_of[level, key] = parents.pop()
 
 
-def _parents_given(resolution: "Resolution", level: str, above: str, makers: Sequence[Decision]) -> set[str]:
+def _parents_given(resolution: Resolution, level: str, above: str, makers: Sequence[Decision]) -> set[str]:
     """Keys of the parents that decisions give a new group; where none does, those of what is split."""
     given = {resolution.final(above, resolution.meant(above, d.kind)) for d in makers if d.kind}
     split = [(level, label_key(decision.label)) for decision in makers if decision.act == "split"]
@@ -53,7 +50,7 @@ def _parents_given(resolution: "Resolution", level: str, above: str, makers: Seq
     }
 
 
-def join_groups(resolution: "Resolution", level: str, joins: Sequence[Decision]) -> None:
+def join_groups(resolution: Resolution, level: str, joins: Sequence[Decision]) -> None:
     """Renames, then merges: at most one per group, which may be named as it is or as it is renamed to."""
     left, merges = list(joins), dict[str, Decision]()
     while ready := [d for d in left if (level, resolution.meant(level, d.label)) in resolution.name_of]:
@@ -69,7 +66,7 @@ def join_groups(resolution: "Resolution", level: str, joins: Sequence[Decision])
     _merge(resolution, level, merges)
 
 
-def _one_join_each(resolution: "Resolution", level: str, joins: Sequence[Decision]) -> dict[str, Decision]:
+def _one_join_each(resolution: Resolution, level: str, joins: Sequence[Decision]) -> dict[str, Decision]:
     """The join of each group, unless decisions differ about it."""
     by_group: dict[str, list[Decision]] = {}
     for decision in joins:
@@ -85,7 +82,7 @@ def _one_join_each(resolution: "Resolution", level: str, joins: Sequence[Decisio
     return chosen
 
 
-def _respell(resolution: "Resolution", level: str, renames: dict[str, Decision]) -> None:
+def _respell(resolution: Resolution, level: str, renames: dict[str, Decision]) -> None:
     """Renames that change no more than case or spaces."""
     for key, decision in list(renames.items()):
         if label_key(decision.to) == label_key(decision.label):
@@ -95,7 +92,7 @@ def _respell(resolution: "Resolution", level: str, renames: dict[str, Decision])
             del renames[key]
 
 
-def _refuse_taken_names(resolution: "Resolution", level: str, renames: dict[str, Decision]) -> None:
+def _refuse_taken_names(resolution: Resolution, level: str, renames: dict[str, Decision]) -> None:
     """Refuse renames to a name that another group keeps, once had by a rename, or is also renamed to.
 
     A refused rename keeps its own name, which may refuse another one: repeat until none is left.
@@ -119,7 +116,7 @@ def _refuse_taken_names(resolution: "Resolution", level: str, renames: dict[str,
             del renames[key]
 
 
-def _rename(resolution: "Resolution", level: str, renames: dict[str, Decision]) -> None:
+def _rename(resolution: Resolution, level: str, renames: dict[str, Decision]) -> None:
     """A renamed group gets a key of its own, so that names may swap."""
     for key, decision in renames.items():
         new = f"\0{label_key(decision.to)}"
@@ -130,7 +127,7 @@ def _rename(resolution: "Resolution", level: str, renames: dict[str, Decision]) 
         resolution.outcomes.note("applied", decision)
 
 
-def _merge(resolution: "Resolution", level: str, merges: dict[str, Decision]) -> None:
+def _merge(resolution: Resolution, level: str, merges: dict[str, Decision]) -> None:
     for key, decision in sorted(merges.items(), key=lambda item: item[1].id):
         target = resolution.meant(level, decision.to)
         if (level, target) not in resolution.name_of:

@@ -7,7 +7,8 @@ from cairnhub.hierarchies.label_tree.node import Node
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.hierarchies.proposal.tree_proposal import TYPE, TreeProposal
 from cairnhub.hierarchies.review.decisions import Decision
-from cairnhub.hierarchies.review.resolution import Resolution, Slot, resolve
+from cairnhub.hierarchies.review.resolution import Resolution, Slot
+from cairnhub.hierarchies.review.resolve import resolve
 from cairnhub.hierarchies.review.touches import TouchedNodes
 
 

@@ -14,11 +14,11 @@ import numpy.typing as npt
 
 from cairnhub.core.text import label_key
 from cairnhub.hierarchies.label_tree.tree_rules import IntArray
+from cairnhub.hierarchies.review.resolution import Resolution, Slot, Trust
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-    from cairnhub.hierarchies.review.resolution import Resolution, Slot
 
 _STAYS = 0.25  # what a label's own place counts, in shares of its neighbours
 _STAYS_WITH_CULLED = 1.0  # the same where a person took others out of its group
@@ -30,24 +30,6 @@ N_LIKE = 20
 """A confidence is the share that was right of so many decided labels with the most similar lead."""
 _FEWEST = 10  # decided labels from which a share says something
 _PRIOR = 2.0  # imagined labels that are right as often as the proposal thinks
-
-
-@dataclass(frozen=True)
-class Trust:
-    """How sure a place is that likeness gave.
-
-    Attributes:
-        confidence: 0..1.
-        n_right: of the decided labels like it, those that were right; 0 where too few are decided.
-        n_like: how many decided labels are like it.
-    """
-
-    confidence: float
-    n_right: int = 0
-    n_like: int = 0
-
-    def __str__(self) -> str:
-        return f"of {self.n_like} such, {self.n_right} were right" if self.n_like else ""
 
 
 @dataclass(frozen=True)
@@ -63,8 +45,8 @@ class Spread:
         movable: per label, whether likeness alone placed it.
     """
 
-    resolution: "Resolution"
-    slots: list["Slot"]
+    resolution: Resolution
+    slots: list[Slot]
     keys: list[str]
     homes: IntArray
     decided: npt.NDArray[np.bool_]
@@ -123,7 +105,7 @@ class Spread:
                 leads[row] = (values[order[0]] - second) / values.sum()
         return best, leads.round(6)
 
-    def trust(self) -> dict["Slot", Trust]:
+    def trust(self) -> dict[Slot, Trust]:
         """How sure each undecided place is; the proposal's own confidence while little is decided."""
         best, leads = self.choices
         entries = self.resolution.proposal.labels
@@ -142,7 +124,7 @@ class Spread:
         return trusts
 
 
-def spread(resolution: "Resolution") -> None:
+def spread(resolution: Resolution) -> None:
     """Place labels that nobody decided anew, where decisions about their like say so, and say how sure that is.
 
     Only labels that likeness placed may move: what the data say, what types or names of landmarks say, stays.

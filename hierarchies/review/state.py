@@ -14,7 +14,8 @@ from cairnhub.core.text import label_key
 from cairnhub.hierarchies.label_tree.tree_rules import IntArray
 from cairnhub.hierarchies.proposal.tree_proposal import TYPE, TreeProposal
 from cairnhub.hierarchies.review.decisions import Decision
-from cairnhub.hierarchies.review.resolution import Resolution, Slot, resolve
+from cairnhub.hierarchies.review.resolution import Resolution, Slot
+from cairnhub.hierarchies.review.resolve import resolve
 
 
 class ReviewItem(NamedTuple):
