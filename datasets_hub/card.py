@@ -8,7 +8,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from cairnhub.core.errors import UNPRINTABLE, BrokenData
 from cairnhub.core.parse import parse_yaml, typed
 
-Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
+Slug = Annotated[str, StringConstraints(pattern=NAME)]
 SplitName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]\w{0,63}$")]
 
 

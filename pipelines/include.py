@@ -1,5 +1,6 @@
 """Add a dataset to the lists of `params.yaml`, and declare it if it is new; comments stay."""
 
+import re
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -11,6 +12,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from cairnhub.core.errors import BadInput, NotFound
 from cairnhub.core.files import write_text_atomic
 from cairnhub.core.parse import parse_yaml, read_text
+from cairnhub.datasets_hub.card import NAME
 from cairnhub.pipelines.declare import Ask, Declaration, declared_source, n_classes
 from cairnhub.pipelines.params import Params, check_scale, load_params, validate
 from cairnhub.pipelines.paths import Paths
@@ -76,6 +78,10 @@ def include_dataset(
     document = yaml.load(read_text(path))
     declared = None
     if dataset not in params.sources:
+        if not re.fullmatch(NAME, dataset):
+            raise BadInput(
+                f"{dataset!r} is no name for a dataset: small letters, digits, - and _, such as my_photos"
+            )
         declared = declared_source(said, Path(mirror or ""), ask)
         document["sources"].insert(
             0, dataset, _compact(declared)

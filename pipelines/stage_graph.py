@@ -59,6 +59,9 @@ def _plot(name: str, title: str, **axes: str) -> Out:
 FETCHING = ("pipelines.sources.fetching",)
 """A stage that needs the raw files has them brought back where the store lost them: the manifest says which bytes."""
 
+DECLARING = ("core.safe_names", "datasets_hub.card", "datasets_hub.level_names", "pipelines.settings.sources")
+"""A stage that reads how a tree is declared: what is declared is among its parameters."""
+
 PLAN = "results/plan/plan.txt"
 
 STAGES = (
@@ -109,6 +112,7 @@ STAGES = (
         writes=(Out("text_vectors"),),
         params=("sources.${item.dataset}", "embed.${item.scale}"),
         per_dataset=("groups", "vectors"),
+        neutral=DECLARING,
     ),
     Stage(
         "cluster",
@@ -118,6 +122,7 @@ STAGES = (
         writes=(Out("proposal"), Out("agreement.json", in_git=True), Out("headline.json", metric=True)),
         params=("sources.${item.dataset}",),
         per_dataset=("groups", "vectors"),
+        neutral=DECLARING,
     ),
     Stage(
         "review",

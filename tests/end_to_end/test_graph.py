@@ -66,7 +66,7 @@ CHANGES = [  # an edit that changes outputs, and the stages that must run for it
      of(ALL, "index", "publish", "check") | of(FROM_DATA, "taxonomy") | of(GLDV2, "embed", "cluster")),
     (Edit("cairnhub/core/safe_names.py", "", "EDITED = 1"), of(ALL, "fetch", "index", "publish")),
     (Edit("hierarchies/label_tree/tree_rules.py", "", "EDITED = 1"),
-     EVERY_STAGE - of(ALL, "fetch", "index") - of(GLDV2, "embed")),
+     EVERY_STAGE - of(ALL, "fetch", "index")),
     (Edit("hierarchies/proposal/concepts.tsv", "airport|airfield", "airport|airfeld"), of(GLDV2, "embed", "cluster")),
     (Edit("hierarchies/proposal/propose.py", "_NEAR = 0.5", "_NEAR = 0.6"), of(GLDV2, "embed", "cluster")),
     (Edit("hierarchies/review/apply.py", "PENDING_BELOW = 0.8", "PENDING_BELOW = 0.7"), of(GLDV2, "cluster", "review")),

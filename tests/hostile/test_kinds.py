@@ -425,9 +425,9 @@ KINDS = (
               r"x\.jsonl:1: level 'category': line breaks.* in 'b\\nc'; remove them"),
     decisions("decision: deep nesting", '{"act": ' + "[" * N_DEEP, r"x\.jsonl:1: nested too deeply"),
     decisions("decision: Latin-1", '{"act": "undo"}\n"é"'.encode("latin-1"), r"x\.jsonl:2: not UTF-8 .*save it as"),
-    proposal("proposal: another file", "[]", r"proposal\.json: not a proposal of schema 1; run the cluster stage"),
+    proposal("proposal: another file", "[]", r"proposal\.json: not a proposal of schema 2; run the cluster stage"),
     proposal("proposal: unknown category", PROPOSAL.to_json().replace('"name": "lake"', '"name": "pond"'),
-             r"proposal\.json: no category or type is called 'lake'; run the cluster stage again"),
+             r"proposal\.json: no group or type is called 'lake'; run the cluster stage again"),
     proposal("proposal: confidence in words", PROPOSAL.to_json().replace("0.97", '"high"', 1), r"confidence: .*number"),
     # cards and their numbers
     card("card: no head", "# Toy\n", r"README\.md: no YAML head between `---` lines; is the file whole\?"),

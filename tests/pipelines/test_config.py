@@ -108,5 +108,7 @@ def test_include_refuses_and_leaves_the_file_alone(tmp_path):
     with pytest.raises(CairnError, match="no folder"):
         include_dataset(path, "grocery", str(tmp_path / "absent"), "sample")
     with pytest.raises(CairnError, match="no dataset 'grocer'"):
-        include_dataset(path, "grocer", str(tmp_path), "sample")
+        include_dataset(path, "grocer", None, "sample")
+    with pytest.raises(CairnError, match="no name for a dataset"):
+        include_dataset(path, "my photos", str(tmp_path), "sample")
     assert path.read_bytes() == before
