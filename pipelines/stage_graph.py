@@ -115,6 +115,7 @@ STAGES = (
         "tree_from_text",
         reads=("index", "text_vectors"),
         writes=(Out("proposal"), Out("agreement.json", in_git=True), Out("headline.json", metric=True)),
+        per_dataset=("evidence",),
     ),
     Stage(
         "review",
