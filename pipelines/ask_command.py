@@ -68,8 +68,9 @@ def ask_model(dataset: str, scale: str, chat: Chat, model: str, below: float, li
         for question in tqdm(questions, desc=f"asking {model}", unit=" questions", disable=None, leave=False):
             _ask(question, chat, model, asked)
     except CairnError as error:
-        kept = f"; {asked.n_kept:,} answers are kept, the next run goes on after them" if asked.n_kept else ""
-        raise type(error)(f"{error}{kept}") from None
+        raise error.with_advice(
+            f"{asked.n_kept:,} answers are kept, the next run goes on after them"
+        ) from None
     return asked
 
 
