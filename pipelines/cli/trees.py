@@ -251,12 +251,15 @@ def ask(
     is a line of decisions/<dataset>.evidence.jsonl, which git keeps and the stage `cluster` replays without asking;
     what is answered is not asked again. People's decisions come after it. docs/trees.md tells more.
 
-    Example: cairn tree ask gldv2 --url http://localhost:8000/v1 --limit 20
+    Example: cairn tree ask mine --url http://localhost:8000/v1 --limit 20
     """
     from cairnhub.pipelines.ask_command import ask_model
     from cairnhub.pipelines.chat import Chat
 
     asked = ask_model(dataset, scale, Chat.configured(url), model, below, limit)
+    if not asked.n_kept + asked.n_refused:
+        console.print(f"nothing is left to ask: no name is a guess, no place is less sure than {below:g}")
+        return
     console.print(f"{asked.n_kept:,} answers kept in {asked.path}", soft_wrap=True)
     if asked.n_refused:
         log.warning(

@@ -425,9 +425,10 @@ def _evidence(content: bytes, folder: Path) -> None:
     use_tree(apply_decisions(told, ())[0])
 
 
-EVIDENCE = b"""{"ask": "place", "level": "type", "label": "moat", "members": ["fort", "keep"], "choices": ["castle", "x"], \
+EVIDENCE = b"""{"ask": "place", "level": "type", "label": "moat", "members": ["fort"], "choices": ["castle", "x"], \
 "answer": "castle", "model": "m", "date": "2026-03-01T10:00:00Z"}
-{"ask": "name", "level": "category", "members": ["fort", "keep"], "answer": "a", "model": "m", "date": "2026-03-01T10:00:00Z"}
+{"ask": "name", "level": "category", "members": ["fort", "keep"], "answer": "a", "model": "m", \
+"date": "2026-03-01T10:00:00Z"}
 """
 DECISIONS = b"""{"act": "move", "level": "type", "label": "keep", "to": "castle", "author": "ada"}
 {"act": "rename", "level": "category", "label": "castle", "to": "fortress"}
