@@ -82,7 +82,10 @@ class Chat:
 
     def __post_init__(self) -> None:
         self.url, self.key = self.url.rstrip("/"), self.key.strip()
-        parts = urlsplit(self.url)
+        try:
+            parts = urlsplit(self.url)
+        except ValueError as error:
+            raise BadInput(f"--url is no address: {error}") from None
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise BadInput(f"say which endpoint to ask: --url http://localhost:8000/v1, or {URL}=...")
         if "@" in parts.netloc or parts.query:
@@ -169,6 +172,12 @@ class Chat:
     def _faults_explained(self) -> Iterator[None]:
         try:
             yield
+        except (
+            requests.ConnectTimeout,
+            requests.exceptions.ProxyError,
+            requests.exceptions.SSLError,
+        ) as error:
+            raise Unreachable(f"{self.url}: {type(error).__name__}; is the address right?") from None
         except requests.Timeout:
             raise _Passing(f"no answer within {self.timeout_s:g} s") from None
         except requests.ConnectionError as error:
@@ -184,7 +193,7 @@ class Chat:
         status = response.status_code
         if status == 200:
             return
-        what = f"the server answers {status} {response.reason}{self._said(content)}"
+        what = self._without_key(f"the server answers {status} {response.reason}{self._said(content)}")
         if status in RETRY_STATUS:
             wait = response.headers.get("Retry-After", "")
             raise _Passing(what, float(wait) if wait.isdecimal() else 0.0)
@@ -200,7 +209,7 @@ class Chat:
         raise Unreachable(f"{self.url}: {what}; {cure}")
 
     def _said(self, content: bytes) -> str:
-        """The server's own words, in a line, without the key."""
+        """The server's own words, in a line."""
         try:
             told = parse_json(decode(content, self.url), self.url)
         except CairnError:
@@ -209,6 +218,7 @@ class Chat:
         message = error.get("message") if isinstance(error, dict) else error
         if not isinstance(message, str):
             return ""
-        if self.key:
-            message = message.replace(self.key, "***")
-        return f" ({' '.join(message.split())[:200]})"
+        return f" ({self._without_key(' '.join(message.split()))[:200]})"
+
+    def _without_key(self, text: str) -> str:
+        return text.replace(self.key, "***") if self.key else text

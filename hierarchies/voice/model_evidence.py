@@ -159,10 +159,10 @@ def members_of(proposal: TreeProposal, level: str) -> dict[str, list[str]]:
 def lines_of_groups(members: Mapping[str, Sequence[str]], lines: Iterable[Evidence]) -> dict[str, Evidence]:
     """The last line that speaks of each group: what both have in common is half of what either has, at least."""
     home = {label_key(text): name for name, texts in members.items() for text in texts}
-    found = {}
+    sizes, found = Counter(home.values()), {}
     for line in lines:
         shared = Counter(home[key] for key in line.keys if key in home)
-        alike = {name: n / (len(line.keys) + len(members[name]) - n) for name, n in shared.items()}
+        alike = {name: n / (len(line.keys) + sizes[name] - n) for name, n in shared.items()}
         likeness, name = min(((-value, name) for name, value in alike.items()), default=(0.0, ""))
         if -likeness >= _ALIKE:
             found[name] = line

@@ -79,21 +79,23 @@ class Handler(BaseHTTPRequestHandler):
         elif self.path != path:
             self._error(404, "no such page")
         elif self.server.key and given != f"Bearer {self.server.key}":
-            self._error(401, f"Incorrect API key provided: {given.removeprefix('Bearer ')}")
+            self._error(401, f"Incorrect API key provided: {given.removeprefix('Bearer ')}", f"No {given}")
         else:
             return True
         return False
 
-    def _error(self, status: int, message: str) -> None:
-        self._send(status, {"error": {"message": message}}, retry="7" if status == 429 else "")
+    def _error(self, status: int, message: str, reason: str | None = None) -> None:
+        self._send(status, {"error": {"message": message}}, reason=reason)
 
-    def _send(self, status: int, body: object, kind: str = "application/json", retry: str = "") -> None:
+    def _send(
+        self, status: int, body: object, kind: str = "application/json", reason: str | None = None
+    ) -> None:
         text = (body if isinstance(body, str) else json.dumps(body)).encode()
-        self.send_response(status)
+        self.send_response(status, reason)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(text)))
-        if retry:
-            self.send_header("Retry-After", retry)
+        if status == 429:
+            self.send_header("Retry-After", "7")
         self.end_headers()
         try:
             self.wfile.write(text)

@@ -194,6 +194,8 @@ def test_a_server_that_sends_the_key_back_gets_nothing_kept(
     [
         ((), "say which endpoint to ask: --url http://localhost:8000/v1, or CAIRN_LLM_URL"),
         (("--url", "ftp://example.org/v1"), "say which endpoint"),
+        (("--url", "http://[::1/v1"), "--url is no address"),
+        (("--url", "http://localhost:99999/v1"), "is the address right"),
         (("--url", "http://me:secret@localhost/v1"), "put the key into CAIRN_LLM_KEY"),
         (("--url", "http://localhost/v1?key=secret"), "put the key into CAIRN_LLM_KEY"),
         (("--url", "http://127.0.0.1:9/v1"), "nothing answers there; does the server run"),
