@@ -1,7 +1,8 @@
 """Make `dvc.yaml`: stages as `stage_graph` declares them, for the datasets that `params.yaml` lists.
 
 Code dependencies are the import closure of a stage's module (`pipelines.code`); what differs between datasets (the
-source's format, its registry or drawing, its registered counts, its demonstration, the recipe) is one dependency each.
+source's format, its registry or drawing, its registered counts, its evidence, its demonstration, the recipe) is one
+dependency each.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -15,7 +16,7 @@ from cairnhub.core.files import write_text_atomic
 from cairnhub.pipelines.code import DATA, ROOT, closure, source_of
 from cairnhub.pipelines.params import Params, load_params
 from cairnhub.pipelines.paths import Paths
-from cairnhub.pipelines.samples.demonstration import demonstration
+from cairnhub.pipelines.samples.demonstration import DEMONSTRATIONS, demonstration
 from cairnhub.pipelines.samples.generate import SAMPLES
 from cairnhub.pipelines.sources.readers import reader
 from cairnhub.pipelines.stage_graph import STAGES, Out, Stage
@@ -130,6 +131,7 @@ def _facts(stage: Stage, params: Params, scale: str, dataset: str) -> Item:
         "exclusions": lambda: params.source(dataset).exclude_ids or _registered("none", ".exclusions.csv"),
         "groups": lambda: _of_tree(params, dataset, "names"),
         "vectors": lambda: _of_tree(params, dataset, "vectors"),
+        "evidence": lambda: _evidence(dataset),
         "demonstration": lambda: _below_root(demonstration(scale, params.files_of(dataset))),
         "recipe": lambda: _recipe_files(params, scale, dataset)[0],
         "base": lambda: _recipe_files(params, scale, dataset)[-1],
@@ -190,6 +192,12 @@ def _of_tree(params: Params, dataset: str, key: str) -> str:
     """A file that a declared tree names; an empty one where it names none."""
     tree = params.source(dataset).tree
     return (getattr(tree, key) if tree else None) or _registered("none", ".groups.txt")
+
+
+def _evidence(dataset: str, root: Path = ROOT) -> str:
+    """What a language model answered; an empty file where none was asked."""
+    path = Paths(Path(), "", dataset).evidence
+    return path.as_posix() if (root / path).is_file() else _below_root(DEMONSTRATIONS / "none.jsonl")
 
 
 def _recipe_files(params: Params, scale: str, dataset: str) -> list[str]:

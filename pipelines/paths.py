@@ -83,6 +83,11 @@ class Paths:
         return self.root / "decisions" / f"{self.dataset}.jsonl"
 
     @property
+    def evidence(self) -> Path:
+        """What a language model answered, if one was asked; serves every scale, as decisions do."""
+        return self.root / "decisions" / f"{self.dataset}.evidence.jsonl"
+
+    @property
     def tree_folder(self) -> Path:
         """Folder of the label tree, and of what the review tells of it."""
         return self._at("data/tree")

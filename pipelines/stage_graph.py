@@ -121,7 +121,7 @@ STAGES = (
         reads=("index", "text_vectors"),
         writes=(Out("proposal"), Out("agreement.json", in_git=True), Out("headline.json", metric=True)),
         params=("sources.${item.dataset}",),
-        per_dataset=("groups", "vectors"),
+        per_dataset=("groups", "vectors", "evidence"),
         neutral=DECLARING,
     ),
     Stage(

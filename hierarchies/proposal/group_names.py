@@ -1,5 +1,6 @@
 """A name for a group of labels: a word that most members share, what most of them are, or the most typical one."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ _SHARED_WORD = 0.4  # of the members
 _SHARED_KIND = 0.6
 _SPECIFIC = 0.2  # a name must say at least so much: `artifact` (.20) and what is above it do not
 _SHORTEST_WORD = 3
+_TYPICAL = "its most typical label"
+_OF_HOW_MANY = re.compile(r"([\d,]+) of its ([\d,]+) labels")
+_WEAK = 0.5  # of the members: a name that says less is a guess
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,13 @@ def name_groups(
     return [named[group] for group in range(len(sizes))]
 
 
+def is_guess(why: str) -> bool:
+    """Whether a group's name, found as `why` says, may well be wrong: that of a member, or true of fewer than half."""
+    told = _OF_HOW_MANY.search(why)
+    n, n_all = (int(part.replace(",", "")) for part in told.groups()) if told else (1, 1)
+    return why == _TYPICAL or n < _WEAK * n_all
+
+
 def _nouns(text: str) -> list[str]:
     """Words that can name what a label is: those of its first phrase, plurals aside."""
     phrase, _ = noun_phrase(words(text))
@@ -104,6 +115,6 @@ def _typical(rows: IntArray, labels: Sequence[str], features: LabelFeatures) -> 
     vectors = features.vectors[rows]
     closeness = (vectors @ vectors.mean(axis=0)).round(6)
     name = labels[int(rows[np.argmax(closeness)])]
-    why = "its only label" if len(rows) == 1 else "its most typical label"
+    why = "its only label" if len(rows) == 1 else _TYPICAL
     yield GroupName(name, why)
     yield from (GroupName(f"{name} {i}", why) for i in count(2))

@@ -12,7 +12,16 @@ from rich.table import Table
 
 from cairnhub.core.errors import BadInput, NotFound
 from cairnhub.core.text import quoted
-from cairnhub.pipelines.cli.options import Limit, Page, Scale, Tree, console, read_sizes
+from cairnhub.pipelines.cli.options import (
+    BuiltScale,
+    Declared,
+    Limit,
+    Page,
+    Scale,
+    Tree,
+    console,
+    read_sizes,
+)
 
 if TYPE_CHECKING:
     from cairnhub.hierarchies.explorer import View
@@ -217,6 +226,47 @@ def propose(
     console.print(f"{output}: {counts}; look at it with `cairn tree html {output}`", soft_wrap=True)
     for note in proposal.notes:
         log.warning(note)
+
+
+@app.command()
+def ask(
+    dataset: Declared,
+    scale: BuiltScale = "sample",
+    url: Annotated[
+        str,
+        typer.Option(
+            help="An OpenAI-compatible endpoint, such as http://localhost:8000/v1; by default CAIRN_LLM_URL."
+        ),
+    ] = "",
+    model: Annotated[
+        str, typer.Option(help="Who is asked; by default the only model that the endpoint serves.")
+    ] = "",
+    below: Annotated[float, typer.Option(help="Ask about places less sure than this, 0.6 at most.")] = 0.2,
+    limit: Annotated[int | None, typer.Option(min=1, help="How many questions at most.")] = None,
+) -> None:
+    """Ask a language model to name groups and to place labels of which the proposal is not sure.
+
+    Sent to the endpoint: labels (of types, where those place the labels) and names of groups; no images, no other
+    files. Nothing but this command ever asks. A key comes from the environment variable CAIRN_LLM_KEY only. Each answer
+    is a line of decisions/<dataset>.evidence.jsonl, which git keeps and the stage `cluster` replays without asking;
+    what is answered is not asked again. People's decisions come after it. docs/trees.md tells more.
+
+    Example: cairn tree ask mine --url http://localhost:8000/v1 --limit 20
+    """
+    from cairnhub.pipelines.ask_command import ask_model
+    from cairnhub.pipelines.chat import Chat
+
+    asked = ask_model(dataset, scale, Chat.configured(url), model, below, limit)
+    if not asked.n_kept + asked.n_refused:
+        console.print(f"nothing is left to ask: no name is a guess, no place is less sure than {below:g}")
+        return
+    console.print(f"{asked.n_kept:,} answers kept in {asked.path}", soft_wrap=True)
+    if asked.n_refused:
+        log.warning(
+            f"{asked.n_refused:,} answers refused: none of the choices, or no name (`cairn -v` shows them)"
+        )
+    if asked.n_kept:
+        console.print("`cairn graph` and `dvc repro` replay them: cluster and what depends on it run again.")
 
 
 def _one_of(option: str, text: str, known: Mapping[str, T]) -> T:

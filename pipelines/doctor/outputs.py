@@ -17,6 +17,7 @@ from cairnhub.datasets_hub.location import PublishedDataset
 from cairnhub.datasets_hub.schema import shard_features
 from cairnhub.datasets_hub.stats import ShardFile
 from cairnhub.hierarchies.review.decisions import read_decisions
+from cairnhub.hierarchies.voice.model_evidence import read_evidence
 from cairnhub.pipelines.doctor.diagnosis import DAY_S, Diagnosis, Repair, age_s
 from cairnhub.pipelines.executors.local import Executor
 
@@ -154,7 +155,8 @@ def examine_decisions(root: Path) -> Iterator[Diagnosis]:
     """Every line can be understood. Nothing here is ever repaired: it is people's work."""
     for path in sorted((root / "decisions").glob("*.jsonl")):
         try:
-            yield Diagnosis(f"decisions {path.stem}", f"{len(read_decisions(path)):,}", "ok")
+            lines = read_evidence(path) if path.stem.endswith(".evidence") else read_decisions(path)
+            yield Diagnosis(f"decisions {path.stem}", f"{len(lines):,}", "ok")
         except CairnError as error:
             yield Diagnosis(f"decisions {path.stem}", str(error), "problem: mend the file by hand")
 

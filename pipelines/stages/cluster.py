@@ -11,6 +11,7 @@ from cairnhub.hierarchies.proposal.landmarks import propose_landmarks
 from cairnhub.hierarchies.proposal.text_vectors import Embeddings
 from cairnhub.hierarchies.proposal.tree_proposal import TreeProposal
 from cairnhub.hierarchies.review.apply import apply_decisions
+from cairnhub.hierarchies.voice.model_evidence import read_evidence, with_evidence
 from cairnhub.pipelines.artifacts.agreement import BY_IMAGES, write_agreement, write_headline
 from cairnhub.pipelines.artifacts.index import IndexFolder
 from cairnhub.pipelines.context import Context
@@ -30,18 +31,22 @@ def run(context: Context) -> None:
 def _cluster(context: Context) -> None:
     index = IndexFolder(context.paths.index)
     vectors = Embeddings.load(context.paths.text_vectors)
+    evidence = read_evidence(context.paths.evidence)
     if tree := context.params.source(context.dataset).tree:
         table = label_table(index, tree, context.paths.root)
-        proposal = propose_labels(table, vectors, tree.pack, spoken(table, tree.language))
+        proposed = propose_labels(table, vectors, tree.pack, spoken(table, tree.language))
+        proposal = with_evidence(proposed, evidence)
         measured: dict[str, Agreement] = {}
     else:
         landmarks = index.landmarks()
-        proposal = propose_landmarks(landmarks, vectors, index.superclasses())
+        proposal = with_evidence(propose_landmarks(landmarks, vectors, index.superclasses()), evidence)
         measured = _agreement(proposal, landmarks, index.published_labels())
     proposal.save(context.paths.proposal)
     of_types = f" of {len(proposal.types):,} types" if proposal.types else ""
     groups = ", ".join(f"{len(proposal.of_level(level)):,} {level}" for level in proposal.levels[1:])
     log.info(f"{context.dataset}: {len(proposal.labels):,} {proposal.levels[0]}{of_types} in {groups}")
+    if evidence:
+        log.info(f"{context.dataset}: {len(evidence):,} answers of a language model replayed")
     for note in proposal.notes:
         log.warning(f"{context.dataset}: {note}")
     write_agreement(context.paths.agreement, measured)

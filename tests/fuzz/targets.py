@@ -36,6 +36,7 @@ from cairnhub.hierarchies.proposal.tree_proposal import TreeProposal
 from cairnhub.hierarchies.render import render_text
 from cairnhub.hierarchies.review.apply import apply_decisions
 from cairnhub.hierarchies.review.decisions import read_decisions
+from cairnhub.hierarchies.voice.model_evidence import read_evidence, with_evidence
 from cairnhub.pipelines.archives.member_reader import MemberReader
 from cairnhub.pipelines.archives.tar import Tar
 from cairnhub.pipelines.archives.targz import TarGz
@@ -417,6 +418,18 @@ def _decisions(content: bytes, folder: Path) -> None:
     use_tree(tree)
 
 
+def _evidence(content: bytes, folder: Path) -> None:
+    write(folder, {"x.jsonl": content})
+    told = with_evidence(PROPOSAL, read_evidence(folder / "x.jsonl"))
+    told.check("x")
+    use_tree(apply_decisions(told, ())[0])
+
+
+EVIDENCE = b"""{"ask": "place", "level": "type", "label": "moat", "members": ["fort"], "choices": ["castle", "x"], \
+"answer": "castle", "model": "m", "date": "2026-03-01T10:00:00Z"}
+{"ask": "name", "level": "category", "members": ["fort", "keep"], "answer": "a", "model": "m", \
+"date": "2026-03-01T10:00:00Z"}
+"""
 DECISIONS = b"""{"act": "move", "level": "type", "label": "keep", "to": "castle", "author": "ada"}
 {"act": "rename", "level": "category", "label": "castle", "to": "fortress"}
 {"act": "split", "level": "category", "label": "castle", "to": "fort", "members": ["fort"], "kind": "natural"}
@@ -547,6 +560,7 @@ TARGETS: Mapping[str, Target] = {
         _class_list, lambda: [f"{HEADER}\n{NODES.levels[0]}\t{NODES.leaves[-1]}\n".encode()]
     ),
     "decisions": Target(_decisions, lambda: [DECISIONS]),
+    "evidence": Target(_evidence, lambda: [EVIDENCE]),
     "card": Target(_card, lambda: [CARD.encode()]),
     "stats": Target(_stats, lambda: [json.dumps(STATS).encode()]),
     "params": Target(_params, _text(ROOT / "params.yaml")),

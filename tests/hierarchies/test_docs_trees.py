@@ -6,6 +6,7 @@ from typing import get_args
 
 from cairnhub.hierarchies.label_tree.node import Node
 from cairnhub.hierarchies.review.decisions import Act, Decision
+from cairnhub.hierarchies.voice.model_evidence import read_evidence
 
 PAGE = (Path(__file__).parents[2] / "docs" / "trees.md").read_text(encoding="utf-8")
 
@@ -26,3 +27,9 @@ def test_the_decisions_are_decisions() -> None:
     (block,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
     acts = {Decision.from_line(line, "docs/trees.md").act for line in block.splitlines()}
     assert acts == set(get_args(Act))
+
+
+def test_the_evidence_is_evidence(tmp_path: Path) -> None:
+    (block,) = re.findall(r"```jsonl\n(.*?)```", PAGE, re.DOTALL)
+    (tmp_path / "x.jsonl").write_text(block, encoding="utf-8")
+    assert {line.ask for line in read_evidence(tmp_path / "x.jsonl")} == {"name", "place"}

@@ -23,7 +23,8 @@ from tests.fuzz.targets import TARGETS
 
 # Those that need no drawn sample and take milliseconds.
 QUICK = ("registry", "ledger", "md5", "mined", "wikimedia", "table", "tar", "tar_gz", "zip", "image", "tree", "nodes",
-         "proposal", "decisions", "card", "stats", "recipe", "checkpoint", "embeddings", "model")  # fmt: skip
+         "proposal", "decisions", "evidence", "card", "stats", "recipe", "checkpoint", "embeddings",
+         "model")  # fmt: skip
 quick = settings(
     max_examples=12, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
 )
@@ -66,10 +67,10 @@ def test_a_damaged_file_is_taken_or_refused(name: str) -> None:
     check()
 
 
-@pytest.mark.parametrize("name", ["tree", "proposal", "decisions", "stats", "mined", "wikimedia"])
+@pytest.mark.parametrize("name", ["tree", "proposal", "decisions", "evidence", "stats", "mined", "wikimedia"])
 def test_any_json_is_taken_or_refused(name: str) -> None:
     (seed, *_) = TARGETS[name].seeds()
-    good = json.loads(seed.splitlines()[0] if name in ("decisions", "wikimedia") else seed)
+    good = json.loads(seed.splitlines()[0] if name in ("decisions", "evidence", "wikimedia") else seed)
 
     @quick
     @given(st.sampled_from(sorted(good)), values)
