@@ -63,3 +63,51 @@ PROPOSAL = TreeProposal(
     ),
     (MODEL,),
 )
+
+MEMBERS = {
+    "boats": ("boat", "ferry", "ship"),
+    "cars": ("bus", "car", "lorry", "van"),
+    "cats": ("cat", "leopard", "lion", "lynx", "tiger"),
+    "dogs": ("dog", "fox", "wolf"),
+    "fish": ("shark", "trout"),
+}
+NEAR = {"boats": "cars", "cars": "boats", "cats": "dogs", "dogs": "cats", "fish": "boats"}
+BRANCH_OF = {"boats": "machines", "cars": "machines", "cats": "beasts", "dogs": "beasts", "fish": "swimmers"}
+REALM_OF = {"beasts": "animals", "machines": "artefacts", "swimmers": "animals"}
+
+
+def like(label: str, group: str, weight: int) -> LabelEntry:
+    """A label that is like the others of its group, and less like the two first of a group that is near."""
+    fellows = tuple(other for other in MEMBERS[group] if other != label)
+    near = MEMBERS[NEAR[group]][:2]
+    known = label == "ferry"
+    return LabelEntry(
+        label,
+        None,
+        group,
+        1.0 if known else 0.3 + weight / 100,
+        "known" if known else "text",
+        "its nearest",
+        NEAR[group],
+        (*fellows, *near),
+        (0.8,) * len(fellows) + (0.6,) * len(near),
+        n_images=weight,
+    )
+
+
+TREE = TreeProposal(
+    ("thing", "group", "branch", "realm"),
+    tuple(
+        like(label, group, weight)
+        for weight, (label, group) in enumerate(
+            sorted((label, group) for group, labels in MEMBERS.items() for label in labels), start=1
+        )
+    ),
+    (
+        *(GroupEntry("group", name, branch, 0.7) for name, branch in BRANCH_OF.items()),
+        *(GroupEntry("branch", name, realm, 0.9) for name, realm in REALM_OF.items()),
+        GroupEntry("realm", "animals"),
+        GroupEntry("realm", "artefacts"),
+    ),
+    models=(MODEL,),
+)

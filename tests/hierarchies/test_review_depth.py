@@ -1,0 +1,278 @@
+"""Laws of decisions on a tree of any depth: whatever people decide, in whatever order, on whatever level."""
+
+from collections import Counter
+from dataclasses import replace
+from random import Random
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cairnhub.core.text import label_key
+from cairnhub.hierarchies.label_tree.tree import LabelTree
+from cairnhub.hierarchies.proposal.tree_proposal import TreeProposal
+from cairnhub.hierarchies.render import images_per_node
+from cairnhub.hierarchies.review.apply import DecisionReport, apply_decisions
+from cairnhub.hierarchies.review.decisions import Decision
+from cairnhub.hierarchies.review.outcomes import Outcome
+from cairnhub.hierarchies.review.preview import effect_of, holdings, refusal
+from cairnhub.hierarchies.review.provenance import trace
+from cairnhub.hierarchies.review.queue import queue
+from cairnhub.hierarchies.review.resolution import PLACINGS, Resolution, resolve
+from cairnhub.hierarchies.review.state import Layout
+from tests.hierarchies.toy import BRANCH_OF, MEMBERS, REALM_OF, TREE
+
+LAYOUT = Layout.of(TREE)
+UNTOUCHED = apply_decisions(TREE, [])[0]
+IMAGES = {entry.label: entry.n_images for entry in TREE.labels}
+NAMES = {
+    "thing": [*IMAGES, "unicorn"],
+    "group": [*MEMBERS, "felines", "Canines"],
+    "branch": [*REALM_OF, "pets", "felines"],
+    "realm": ["animals", "artefacts", "ideas"],
+    "clade": [*MEMBERS, "beasts", "pets"],
+}
+ABOVE = {"thing": "group", "group": "branch", "branch": "realm", "clade": "branch", "realm": "clade"}
+BELOW = {"group": "thing", "branch": "group", "realm": "branch", "clade": "group"}
+
+
+@st.composite
+def placings(draw: st.DrawFn, levels: tuple[str, ...] = ("thing", "thing", *ABOVE)) -> Decision:
+    """Acts on one thing or on several."""
+    level = draw(st.sampled_from(levels))
+    act = draw(st.sampled_from(["move", "move", "accept", "assign", "exclude"]))
+    above = ABOVE[level]
+    n = draw(st.sampled_from([1, 1, 2, 3]))
+    things = draw(st.lists(st.sampled_from(NAMES[level]), min_size=n, max_size=n, unique=True))
+    leaves = n > 1 and act == "move" and draw(st.booleans())
+    return Decision(
+        act,
+        level,
+        "cats" if leaves else "" if n > 1 else things[0],
+        draw(st.sampled_from(NAMES[above])),
+        draw(st.sampled_from(["", *NAMES[ABOVE[above]]])),
+        tuple(things) if n > 1 else (),
+        new=draw(st.booleans()),
+    )
+
+
+@st.composite
+def on_groups(draw: st.DrawFn) -> Decision:
+    level = draw(st.sampled_from(list(BELOW)))
+    act = draw(st.sampled_from(["rename", "merge", "split"]))
+    members = draw(st.lists(st.sampled_from(NAMES[BELOW[level]]), min_size=1, max_size=3, unique=True))
+    name, to = (draw(st.sampled_from(NAMES[level])) for _ in range(2))
+    return Decision(act, level, name, to, members=tuple(members) if act == "split" else ())
+
+
+levels = st.sampled_from(list(NAMES))
+on_levels = st.one_of(
+    st.builds(
+        Decision, st.just("add_level"), levels, st.just(""), st.sampled_from(["clade", "order", "branch"])
+    ),
+    st.builds(Decision, st.just("remove_level"), levels),
+)
+decisions_ = st.lists(st.one_of(placings(), placings(), on_groups(), on_groups(), on_levels), max_size=8)
+on_labels = st.lists(placings(("thing",)), max_size=8)
+law = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def endings(report: DecisionReport) -> dict[str, list[Outcome]]:
+    return {how: list(getattr(report, how)) for how in ("applied", "no_op", "stale", "conflicting")}
+
+
+def home_of(resolution: Resolution, level: str, thing: str) -> str | None:
+    return resolution.home(resolution.slot(level, thing))
+
+
+def says(resolution: Resolution, decision: Decision) -> str:
+    """Key of the group that a decision names, as it ends."""
+    above = resolution.above(decision.level)
+    return resolution.final(above, resolution.meant(above, decision.to))
+
+
+@given(decisions_, st.randoms(use_true_random=False))
+@law
+def test_order_and_repetition_do_not_matter(decisions: list[Decision], random: Random) -> None:
+    tree, report = apply_decisions(TREE, decisions)
+    shuffled = [*decisions, *decisions]
+    random.shuffle(shuffled)
+    again, same = apply_decisions(TREE, shuffled)
+    assert again.to_json() == tree.to_json()
+    assert same == report
+
+
+@given(decisions_)
+@law
+def test_every_decision_ends_once_and_every_label_keeps_one_path(decisions: list[Decision]) -> None:
+    tree, report = apply_decisions(TREE, decisions)
+    ended = Counter(outcome.decision.id for outcomes in endings(report).values() for outcome in outcomes)
+    assert ended == Counter({decision.id for decision in decisions})
+    assert tree.leaves == UNTOUCHED.leaves
+    assert {len(tree.path(leaf)) for leaf in tree.leaves} == {len(tree.levels)}
+    assert LabelTree.from_json(tree.to_json()) == tree
+
+
+@given(decisions_)
+@law
+def test_levels_are_those_that_decisions_imply(decisions: list[Decision]) -> None:
+    tree, report = apply_decisions(TREE, decisions)
+    expected, applied = list(TREE.levels), [outcome.decision for outcome in report.applied]
+    added = [decision for decision in applied if decision.act == "add_level"]
+    while ready := [d for d in added if d.level in expected and d.to not in expected]:
+        expected.insert(expected.index(ready[0].level) + 1, ready[0].to)
+    gone = {decision.level for decision in applied if decision.act == "remove_level"}
+    assert tree.levels == tuple(level for level in expected if level not in gone)
+    assert {decision.to for decision in added} <= set(expected)
+
+
+@given(decisions_, st.data())
+@law
+def test_an_undo_is_as_if_it_had_never_been_decided(decisions: list[Decision], data: st.DataObject) -> None:
+    distinct = list({decision.id: decision for decision in decisions}.values())
+    gone = data.draw(st.sampled_from(distinct)) if distinct else Decision("accept", "thing", "cat", "cats")
+    rest = [decision for decision in distinct if decision != gone]
+    undo = Decision("undo", of=gone.id)
+    tree, report = apply_decisions(TREE, [*rest, gone, undo])
+    expected, without = apply_decisions(TREE, rest)
+    assert tree.to_json() == expected.to_json()
+    left = {how: [o for o in found if o.decision != undo] for how, found in endings(report).items()}
+    assert left == endings(without)
+    again = apply_decisions(TREE, [*rest, gone, undo, Decision("undo", of=undo.id)])[0]
+    assert again.to_json() == apply_decisions(TREE, distinct)[0].to_json()
+
+
+@given(decisions_)
+@law
+def test_what_conflicts_is_not_applied(decisions: list[Decision]) -> None:
+    resolution = resolve(TREE, decisions)
+    for decision in (outcome.decision for outcome in resolution.outcomes["conflicting"]):
+        if decision.act in PLACINGS:
+            slots = [resolution.slot(decision.level, thing) for thing in decision.things]
+            target = says(resolution, decision)
+            assert not all(slot in resolution.decided and resolution.home(slot) == target for slot in slots)
+        elif decision.act == "exclude":
+            barred = [resolution.barred.get(("thing", label_key(thing)), {}) for thing in decision.things]
+            assert not all(says(resolution, decision) in keys for keys in barred)
+        elif decision.act == "add_level" and decision.to not in TREE.levels:
+            assert decision.to not in resolution.levels
+
+
+@given(decisions_)
+@law
+def test_what_is_placed_stands_there(decisions: list[Decision]) -> None:
+    resolution = resolve(TREE, decisions)
+    tree, report = apply_decisions(TREE, decisions)
+    for decision in (outcome.decision for outcome in (*report.applied, *report.no_op)):
+        if decision.act in PLACINGS:
+            target = says(resolution, decision)
+            assert {home_of(resolution, decision.level, thing) for thing in decision.things} == {target}
+            if decision.level == "thing":
+                name = resolution.name_of[resolution.levels[1], target]
+                spelt = {label_key(leaf): leaf for leaf in tree.leaves}
+                assert {tree.path(spelt[label_key(thing)])[1] for thing in decision.things} == {name}
+        elif decision.act == "exclude":
+            target = says(resolution, decision)
+            others = set(resolution.place_of[slot] for slot in resolution.place_of if slot[0] == "thing")
+            for thing in decision.things:
+                slot = "thing", label_key(thing)
+                bars = resolution.barred[slot]
+                elsewhere = {resolution.final(resolution.levels[1], key) for key in others} - bars.keys()
+                if slot not in resolution.decided and thing != "ferry" and elsewhere:
+                    assert resolution.home(slot) not in bars, target
+
+
+@given(decisions_)
+@law
+def test_only_likeness_moves_and_only_what_likeness_placed(decisions: list[Decision]) -> None:
+    resolution = resolve(TREE, decisions)
+    for slot in resolution.place_of.keys() - resolution.decided - resolution.followed:
+        if slot in resolution.proposed_place_of:
+            assert resolution.place_of[slot] in (
+                resolution.proposed_place_of[slot],
+                *(key for at, key in resolution.name_of if slot[0] != "thing"),
+            )
+    assert not resolution.followed & (resolution.decided | {("thing", "ferry")})
+    assert resolution.trust.keys() <= {("thing", label) for label in IMAGES} - resolution.decided
+
+
+@given(decisions_)
+@law
+def test_the_state_and_its_holdings_are_those_of_the_tree(decisions: list[Decision]) -> None:
+    tree, _ = apply_decisions(TREE, decisions)
+    state = LAYOUT.state(decisions)
+    assert state.levels == tree.levels
+    for rank, level in enumerate(tree.levels[1:], start=1):
+        names = state.groups_of(level).names
+        for row, label in enumerate(LAYOUT.labels):
+            assert names[state.of_label_by_level[level][row]] == tree.path(label)[rank]
+    held, first = holdings(state), tree.levels[1]
+    counts = images_per_node(tree, IMAGES)[1].tolist()
+    assert {name: holding.n_images for name, holding in held.items()} == dict(
+        zip(tree.at_level(first), counts, strict=True)
+    )
+    for name, holding in held.items():
+        assert holding.path == tuple(node.name for node in tree.ancestors(name, first))
+
+
+@given(decisions_, st.one_of(placings(), on_groups(), on_levels))
+@law
+def test_a_preview_says_what_the_trees_say(decisions: list[Decision], made: Decision) -> None:
+    before, after = LAYOUT.state(decisions), LAYOUT.state([*decisions, made])
+    effect = effect_of(made, before, after)
+    old, new = (apply_decisions(TREE, part)[0] for part in (decisions, [*decisions, made]))
+    assert tuple(change.level for change in effect.levels) == new.levels[1:]
+    for change in effect.levels:
+        moved = [
+            leaf
+            for leaf in old.leaves
+            if change.level not in old.levels
+            or old.path(leaf)[old.levels.index(change.level)] != new.path(leaf)[new.levels.index(change.level)]
+        ]
+        assert (change.n_labels, change.n_images) == (len(moved), sum(IMAGES[leaf] for leaf in moved))
+    assert (effect.refused == "") == (refusal(made, before, after) == "")
+
+
+@given(decisions_)
+@law
+def test_what_is_asked_is_open_and_what_is_traced_is_there(decisions: list[Decision]) -> None:
+    tree, report = apply_decisions(TREE, decisions)
+    state = LAYOUT.state(decisions)
+    for question in queue(TREE, decisions):
+        open_ = {("thing", label_key(member)) for member in question.members}
+        assert not open_ & state.resolution.decided
+        assert {tree.path(member)[1] for member in question.members} <= {question.label}
+    traced = {touch.decision for touch in trace(TREE, decisions, tree)}
+    assert traced == {o.decision for o in (*report.applied, *report.no_op)}
+
+
+@given(on_labels, st.permutations(sorted(IMAGES)))
+@law
+def test_another_proposal_keeps_what_decisions_say(decisions: list[Decision], order: list[str]) -> None:
+    """The labels are grouped anew and the groups have other names; what stands above them is there still."""
+    again = regrouped(order)
+    resolution = resolve(again, decisions)
+    conflicting = {outcome.decision for outcome in resolution.outcomes["conflicting"]}
+    for decision in set(decisions) - conflicting:
+        things_are_there = "unicorn" not in decision.things
+        makes = decision.kind in REALM_OF or label_key(decision.to) in made_by(decisions)
+        if decision.act in ("move", "assign") and things_are_there and makes and decision.kind in ("", *REALM_OF):
+            target = says(resolution, decision)
+            assert {home_of(resolution, "thing", thing) for thing in decision.things} == {target}
+            assert resolution.name_of["group", target] == decision.to
+
+
+def made_by(decisions: list[Decision]) -> set[str]:
+    return {label_key(d.to) for d in decisions if d.act in ("move", "assign") and d.kind in REALM_OF}
+
+
+def regrouped(order: list[str]) -> TreeProposal:
+    group_of = {label: f"cluster {place % 4}" for place, label in enumerate(order)}
+    first = [
+        replace(group, name=f"cluster {place}")
+        for place, group in enumerate(TREE.of_level("group")[:4])
+    ]
+    return replace(
+        TREE,
+        labels=tuple(replace(entry, group=group_of[entry.label], second="") for entry in TREE.labels),
+        groups=(*first, *(group for group in TREE.groups if group.level != "group")),
+    )
