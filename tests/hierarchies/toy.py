@@ -71,26 +71,28 @@ MEMBERS = {
     "dogs": ("dog", "fox", "wolf"),
     "fish": ("shark", "trout"),
 }
-NEAR = {"boats": "cars", "cars": "boats", "cats": "dogs", "dogs": "cats", "fish": "boats"}
 BRANCH_OF = {"boats": "machines", "cars": "machines", "cats": "beasts", "dogs": "beasts", "fish": "swimmers"}
 REALM_OF = {"beasts": "animals", "machines": "artefacts", "swimmers": "animals"}
 
 
 def like(label: str, group: str, weight: int) -> LabelEntry:
-    """A label that is like the others of its group, and less like the two first of a group that is near."""
-    fellows = tuple(other for other in MEMBERS[group] if other != label)
-    near = MEMBERS[NEAR[group]][:2]
-    known = label == "ferry"
+    """A label with its ten nearest: those of its group, of its branch, and others."""
+
+    def likeness(other: str) -> float:
+        home = next(name for name, members in MEMBERS.items() if other in members)
+        return 0.8 if home == group else 0.2 if BRANCH_OF[home] == BRANCH_OF[group] else 0.1
+
+    others = (other for members in MEMBERS.values() for other in members if other != label)
+    nearest = sorted(others, key=lambda other: (-likeness(other), other))[:10]
     return LabelEntry(
         label,
         None,
         group,
-        1.0 if known else 0.3 + weight / 100,
-        "known" if known else "text",
+        1.0 if label == "ferry" else 0.5,
+        "known" if label == "ferry" else "text",
         "its nearest",
-        NEAR[group],
-        (*fellows, *near),
-        (0.8,) * len(fellows) + (0.6,) * len(near),
+        neighbours=tuple(nearest),
+        likeness=tuple(map(likeness, nearest)),
         n_images=weight,
     )
 
