@@ -125,7 +125,7 @@ class Spread:
         return best, leads.round(6)
 
     def _elsewhere(self, row: int, barred: list[int]) -> int:
-        """Where a label goes that must leave, and is like nothing that stands elsewhere: its next best, or the largest."""
+        """Where a label goes that must leave and is like nothing elsewhere: its next best, or the largest."""
         second = label_key(self.resolution.proposal.labels[row].second)
         code = self.keys.index(second) if second in self.keys else -1
         sizes = np.bincount(self.homes, minlength=len(self.keys))

@@ -71,6 +71,7 @@ MEMBERS = {
     "dogs": ("dog", "fox", "wolf"),
     "fish": ("shark", "trout"),
 }
+BIG = {"leopard", "lion", "tiger"}
 BRANCH_OF = {"boats": "machines", "cars": "machines", "cats": "beasts", "dogs": "beasts", "fish": "swimmers"}
 REALM_OF = {"beasts": "animals", "machines": "artefacts", "swimmers": "animals"}
 
@@ -80,7 +81,9 @@ def like(label: str, group: str, weight: int) -> LabelEntry:
 
     def likeness(other: str) -> float:
         home = next(name for name, members in MEMBERS.items() if other in members)
-        return 0.8 if home == group else 0.2 if BRANCH_OF[home] == BRANCH_OF[group] else 0.1
+        if home == group:
+            return 0.9 if {label, other} <= BIG else 0.8
+        return 0.04 if BRANCH_OF[home] == BRANCH_OF[group] else 0.02
 
     others = (other for members in MEMBERS.values() for other in members if other != label)
     nearest = sorted(others, key=lambda other: (-likeness(other), other))[:10]
