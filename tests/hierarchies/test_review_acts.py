@@ -209,7 +209,7 @@ def test_who_follows_says_so_and_is_asked_still() -> None:
 
 @pytest.mark.parametrize(
     "others",
-    [[], [Decision("merge", "group", "boats", "fish")], [into("fish", *(set(LABELS) - {"shark", "cat"}))]],
+    [[], [Decision("merge", "group", "boats", "fish")], [into("fish", *(set(LABELS) - {"shark", "wolf"}))]],
 )
 def test_elsewhere_is_elsewhere(others: list[Decision]) -> None:
     excluded = Decision("exclude", "thing", "shark", "fish")
