@@ -19,7 +19,7 @@ def two_branches(proposal: TreeProposal, labels: Sequence[str]) -> tuple[tuple[s
     Returns:
         Both branches in the order of `labels`; the second is empty for fewer than two labels.
     """
-    from scipy.cluster.hierarchy import fcluster, linkage
+    from scipy.cluster.hierarchy import cut_tree, linkage
     from scipy.spatial.distance import squareform
 
     compared = list(labels[:_MOST])
@@ -36,8 +36,8 @@ def two_branches(proposal: TreeProposal, labels: Sequence[str]) -> tuple[tuple[s
                 alike[i, j] = alike[j, i] = max(alike[i, j], likeness)
     apart = 1 - np.clip(alike, 0, 1)
     np.fill_diagonal(apart, 0)
-    branch = fcluster(linkage(squareform(apart, checks=False), "average"), 2, "maxclust")
-    larger = 1 if (branch == 1).sum() * 2 >= len(branch) else 2
+    branch = cut_tree(linkage(squareform(apart, checks=False), "average"), 2).ravel()
+    larger = int(branch.sum() * 2 > len(branch))
     first = [label for label, of in zip(compared, branch, strict=True) if of == larger]
     second = tuple(label for label, of in zip(compared, branch, strict=True) if of != larger)
     return (*first, *labels[_MOST:]), second

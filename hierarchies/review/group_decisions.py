@@ -11,7 +11,7 @@ from cairnhub.hierarchies.review.resolution import Resolution
 def create_groups(resolution: Resolution, level: str, about: list[Decision]) -> None:
     """Splits, and moves that say where, make the groups they name; those that cannot are taken out of `about`."""
     known = {key for at, key in resolution.name_of if at == level}
-    known |= {label_key(d.to) for d in resolution.standing if d.act == "rename" and d.level == level}
+    known |= _renamed_to(resolution, level, known | {label_key(d.to) for d in about if d.act != "accept"})
     makers: dict[str, list[Decision]] = {}
     for decision in about:
         if decision.act != "accept" and label_key(decision.to) not in known:
@@ -39,6 +39,19 @@ def create_groups(resolution: Resolution, level: str, about: list[Decision]) -> 
         elif parents:
             resolution.name_of[level, key] = fitting[0].to
             resolution.place_of[level, key] = parents.pop()
+
+
+def _renamed_to(resolution: Resolution, level: str, known: set[str]) -> set[str]:
+    """Keys that renames, one after the other, give to groups that there are or will be."""
+    pairs = [
+        (label_key(d.label), label_key(d.to))
+        for d in resolution.standing
+        if d.act == "rename" and d.level == level and label_key(d.label) != label_key(d.to)
+    ]
+    renamed: set[str] = set()
+    while fresh := {to for name, to in pairs if name in known | renamed} - renamed:
+        renamed |= fresh
+    return renamed
 
 
 def _parents_given(resolution: Resolution, level: str, above: str, makers: Sequence[Decision]) -> set[str]:

@@ -38,15 +38,18 @@ def change_levels(proposal: TreeProposal, decisions: Sequence[Decision], outcome
         | dict(proposal.places),
     )
     _add(levels, proposal, [d for d in decisions if d.act == "add_level"], outcomes)
+    removed: set[str] = set()
     for decision in decisions:
-        if decision.act == "remove_level":
-            _remove(levels, decision, outcomes)
+        if decision.act == "remove_level" and decision.level in removed:
+            outcomes.note("no_op", decision, "another decision does the same")
+        elif decision.act == "remove_level" and _remove(levels, decision, outcomes):
+            removed.add(decision.level)
     return levels
 
 
 def _add(levels: Levels, proposal: TreeProposal, decisions: list[Decision], outcomes: Outcomes) -> None:
     """A level may stand above one that another decision adds: go on until none fits."""
-    left = decisions
+    left, known = decisions, {*levels.names, *(decision.to for decision in decisions)}
     while ready := [d for d in left if d.level in levels.names]:
         left = [decision for decision in left if decision not in ready]
         for decision in ready:
@@ -56,7 +59,7 @@ def _add(levels: Levels, proposal: TreeProposal, decisions: list[Decision], outc
                 for d in decisions
                 if d.level == decision.level and label_key(d.to) != label_key(decision.to)
             ]
-            if rivals or len({d.level for d in same}) > 1:
+            if rivals or len({d.level for d in same if d.level in known}) > 1:
                 outcomes.note(
                     "conflicting", decision, f"levels are added differently above {decision.level!r}"
                 )
@@ -85,7 +88,7 @@ def _insert(levels: Levels, proposal: TreeProposal, below: str, name: str) -> No
     levels.names = (*levels.names[:place], name, *levels.names[place:])
 
 
-def _remove(levels: Levels, decision: Decision, outcomes: Outcomes) -> None:
+def _remove(levels: Levels, decision: Decision, outcomes: Outcomes) -> bool:
     gone = decision.level
     if gone not in levels.names[1:] or len(levels.names) == 2:
         why = (
@@ -94,7 +97,7 @@ def _remove(levels: Levels, decision: Decision, outcomes: Outcomes) -> None:
             else "one level must stay"
         )
         outcomes.note("stale", decision, why)
-        return
+        return False
     place = levels.names.index(gone)
     below = {levels.names[place - 1], *((TYPE,) if place == 1 else ())}
     for slot, parent in list(levels.place_of.items()):
@@ -109,3 +112,4 @@ def _remove(levels: Levels, decision: Decision, outcomes: Outcomes) -> None:
         levels.place_of.pop(slot, None)
     levels.names = tuple(name for name in levels.names if name != gone)
     outcomes.note("applied", decision)
+    return True

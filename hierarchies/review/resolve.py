@@ -91,13 +91,15 @@ def _by_target_level(resolution: Resolution, standing: Sequence[Decision]) -> di
             about[above[decision.level]].append(decision)
         elif decision.act == "split" and decision.level in about:
             about[decision.level].append(decision)
-        elif decision.act in (*PLACINGS, "split", *JOINS) and decision.level not in about:
+        elif decision.act in PLACINGS or (decision.act in ("split", *JOINS) and decision.level not in about):
             resolution.outcomes.note("stale", decision, _no_level(resolution, decision))
     return about
 
 
 def _no_level(resolution: Resolution, decision: Decision) -> str:
     known = dict.fromkeys((*resolution.item_levels, *resolution.levels))
+    if decision.level == resolution.levels[-1]:
+        return f"nothing stands above the level {decision.level!r}"
     if decision.level in resolution.levels[:1]:
         return f"{decision.act} is about groups, not about {decision.level!r}"
     return f"there is no level {decision.level!r} for it; levels are {', '.join(known)}"

@@ -61,12 +61,14 @@ class Spread:
         rows = np.arange(n)
         proposed = np.unique([entry.group for entry in proposal.labels], return_inverse=True)[1]
         told = csr_matrix((self.decided.astype(float), (rows, self.homes)), (n, n_groups))
-        near = proposal.neighbour_graph
+        stays = np.array([slot not in self.resolution.left for slot in self.slots])
+        near = proposal.neighbour_graph.tocoo()  # who leaves a group says nothing of those who stay
+        heard = stays[near.col] | (proposed[near.row] != proposed[near.col])
+        near = csr_matrix((near.data[heard], (near.row[heard], near.col[heard])), near.shape)
         back = np.asarray(near.multiply(near.T).sum(axis=1)).ravel()  # what two steps bring back to oneself
         total = near @ told * _STEPS[0] + (near @ (near @ told) - diags(back) @ told) * _STEPS[1]
         member = csr_matrix((np.ones(n), (rows, proposed)))
-        stayed = np.array([slot not in self.resolution.left for slot in self.slots], float)
-        named = diags(stayed) @ told  # who leaves a group says nothing of those who stay
+        named = diags(stays.astype(float)) @ told
         of_fellows = member @ (member.T @ named) - named
         counted = np.asarray(of_fellows.sum(axis=1)).ravel()
         total = total + diags(_FELLOWS / (counted + _DOUBT)) @ of_fellows
@@ -76,7 +78,7 @@ class Spread:
         weights = np.where(culled[stay[known]], _STAYS_WITH_CULLED, _STAYS)
         total = total + csr_matrix((weights, (rows[known], stay[known])), (n, n_groups))
         here = csr_matrix((np.ones(n), (rows, self.homes)), (n, n_groups))
-        return (total + near @ here * _HINT).tocsr()
+        return (total + proposal.neighbour_graph @ here * _HINT).tocsr()
 
     @cached_property
     def _proposed_now(self) -> IntArray:
@@ -103,7 +105,17 @@ class Spread:
                 best[row] = columns[order[0]]
                 second = values[order[1]] if len(order) > 1 else 0.0
                 leads[row] = (values[order[0]] - second) / values.sum()
+            elif len(barred) < len(self.keys):
+                best[row] = self._elsewhere(row, barred)
         return best, leads.round(6)
+
+    def _elsewhere(self, row: int, barred: list[int]) -> int:
+        """Where a label goes that must leave and is like nothing elsewhere: its next best, or the largest."""
+        second = label_key(self.resolution.proposal.labels[row].second)
+        code = self.keys.index(second) if second in self.keys else -1
+        sizes = np.bincount(self.homes, minlength=len(self.keys))
+        sizes[barred] = -1
+        return code if code >= 0 and code not in barred else int(sizes.argmax())
 
     def trust(self) -> dict[Slot, Trust]:
         """How sure each undecided place is; the proposal's own confidence while little is decided."""

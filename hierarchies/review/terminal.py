@@ -10,7 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput, CairnError
 from cairnhub.core.text import fold
 from cairnhub.hierarchies.review.branches import two_branches
 from cairnhub.hierarchies.review.queue import Question
@@ -227,8 +227,7 @@ class Review:
         matches = [name for name in known if fold(name).startswith(fold(typed))] if typed else []
         exact = [name for name in matches if fold(name) == fold(typed)]
         if len(matches) > 1 and not exact:
-            self.console.print(Text(f"{typed!r} begins {', '.join(matches)}; type more", style="yellow"))
-            return ""
+            raise BadInput(f"{typed!r} begins {', '.join(matches)}; type more")
         return (exact or matches or [typed])[0]
 
     def _choose_parent(self, level: str, group: str, parents: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from cairnhub.hierarchies.label_tree.label_rules import MAX_NAME_LENGTH
+from cairnhub.hierarchies.label_tree.node import Node
 from cairnhub.hierarchies.proposal.tree_proposal import GroupEntry, LabelEntry, TreeProposal
 from cairnhub.hierarchies.review.app.api import ReviewApi
 from cairnhub.hierarchies.review.app.server import listen, make_server
@@ -19,7 +20,7 @@ from cairnhub.hierarchies.review.decisions import Decision, append_decision, rea
 from cairnhub.hierarchies.review.evidence import Reasoner
 from cairnhub.hierarchies.review.session import Session
 from tests.browser.conftest import resize
-from tests.hierarchies.toy import PROPOSAL, ToyEmbedder, type_entry
+from tests.hierarchies.toy import MEMBERS, PROPOSAL, TREE, ToyEmbedder, type_entry
 
 By = pytest.importorskip("selenium.webdriver.common.by").By
 Keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
@@ -227,6 +228,58 @@ def test_to_the_end(serving) -> None:
         page.until(lambda title=before: page.title != title)
     assert "10 answers" in page.text(".done")
     assert apply_decisions(PROPOSAL, read_decisions(page.path))[1].pending == ()
+
+
+def test_a_page_of_a_group_takes_two_out_and_names_the_rest(serving) -> None:
+    page = serving(TREE)
+    assert page.title == "cats"
+    assert not page.find(".page-acts button[aria-keyshortcuts=x]:enabled")
+    for name in ("lynx", "cat"):
+        page.click(".member", name)
+    page.press("x")
+    page.until(lambda: "Out go lynx, cat" in page.text("#act-dialog"))
+    page.until(lambda: page.find("#act-dialog input"))
+    page.press("small ones", Keys.ENTER)
+    page.until(lambda: "15 images of 2 things change group" in page.text(".effect"))
+    assert not page.made
+    page.save()
+    page.until(lambda: "small ones15" in page.text("#tree"))
+    page.until(lambda: page.text(".member") == "tiger\nlion\nleopard")
+    page.press("e")
+    page.until(lambda: "These belong together: tiger, lion, leopard." in page.text("#act-dialog"))
+    page.press("big cats")
+    page.until(lambda: "31 images of 3 things change group" in page.text(".effect"))
+    page.until(lambda: page.find("#act-dialog button.primary:enabled"))
+    page.press(Keys.ENTER)
+    page.until(lambda: "big cats31" in page.text("#tree"))
+    page.until(lambda: page.title == "cars")
+    taken, named = read_decisions(page.path)
+    assert (taken.act, taken.level, taken.label, taken.to) == ("move", "thing", "cats", "small ones")
+    assert (named.act, named.label, named.to, named.kind) == ("move", "", "big cats", "beasts")
+    assert (taken.members, named.members) == (("lynx", "cat"), ("tiger", "lion", "leopard"))
+    tree, report = apply_decisions(TREE, read_decisions(page.path))
+    assert tree.path("lion") == ("lion", "big cats", "beasts", "animals")
+    assert not tree.has(Node("group", "cats"))
+    report.check()
+
+
+def test_elsewhere_branches_and_accept_on_a_page(serving) -> None:
+    page = serving(TREE)
+    page.press("b")
+    page.until(lambda: page.text(".member[aria-pressed=true]") == "cat")
+    page.press("x")
+    page.until(lambda: page.find("#act-dialog[open]"))
+    page.until(lambda: page.find("#act-dialog button.primary:enabled"))
+    page.click("#act-dialog button", "Save")
+    page.until(lambda: page.made == [("exclude", "", "cats")])
+    page.until(lambda: page.text(".member") == "tiger\nlynx\nlion\nleopard")
+    page.press("a")
+    page.until(lambda: len(page.made) == 2)
+    assert [set(made.members) for made in read_decisions(page.path)] == [
+        {"cat"}, set(MEMBERS["cats"]) - {"cat"}
+    ]  # fmt: skip
+    page.press("h")
+    page.until(lambda: "Took cat out of cats" in page.text("#history-dialog"))
 
 
 def test_photos_are_drawn(serving) -> None:

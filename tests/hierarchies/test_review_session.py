@@ -17,6 +17,7 @@ from rich.console import Console
 from starlette.testclient import TestClient
 
 from cairnhub.core.errors import CairnError
+from cairnhub.hierarchies.proposal.tree_proposal import TreeProposal
 from cairnhub.hierarchies.render import images_per_node
 from cairnhub.hierarchies.review.app.api import ReviewApi
 from cairnhub.hierarchies.review.app.server import create_app
@@ -42,9 +43,9 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "toy.jsonl"
 
 
-def start(path: Path, author: str = "ada") -> Session:
+def start(path: Path, author: str = "ada", proposal: TreeProposal = PROPOSAL) -> Session:
     clock = iter(range(10_000))
-    return Session(PROPOSAL, path, author, now=lambda: f"2026-03-01T10:00:{next(clock):02}Z")
+    return Session(proposal, path, author, now=lambda: f"2026-03-01T10:00:{next(clock):02}Z")
 
 
 def client(session: Session) -> TestClient:
@@ -66,10 +67,10 @@ def act(app: TestClient, act: str, level: str = "", label: str = "", **more: obj
     )
 
 
-def in_terminal(path: Path, keys: str, lines: tuple[str, ...] = ()) -> str:
+def in_terminal(path: Path, keys: str, lines: tuple[str, ...] = (), proposal: TreeProposal = PROPOSAL) -> str:
     pressed, typed = iter(keys), iter(lines)
     console = Console(file=io.StringIO(), width=120)
-    Review(start(path), console, lambda: next(pressed, "q"), lambda _: next(typed)).run()
+    Review(start(path, proposal=proposal), console, lambda: next(pressed, "q"), lambda _: next(typed)).run()
     return path.read_text(encoding="utf-8") if path.exists() else ""
 
 

@@ -63,3 +63,56 @@ PROPOSAL = TreeProposal(
     ),
     (MODEL,),
 )
+
+MEMBERS = {
+    "boats": ("boat", "ferry", "ship"),
+    "cars": ("bus", "car", "lorry", "van"),
+    "cats": ("cat", "leopard", "lion", "lynx", "tiger"),
+    "dogs": ("dog", "fox", "wolf"),
+    "fish": ("shark", "trout"),
+}
+BIG = {"leopard", "lion", "tiger"}
+BRANCH_OF = {"boats": "machines", "cars": "machines", "cats": "beasts", "dogs": "beasts", "fish": "swimmers"}
+REALM_OF = {"beasts": "animals", "machines": "artefacts", "swimmers": "animals"}
+
+
+def like(label: str, group: str, weight: int) -> LabelEntry:
+    """A label with its ten nearest: those of its group, of its branch, and others."""
+
+    def likeness(other: str) -> float:
+        home = next(name for name, members in MEMBERS.items() if other in members)
+        if home == group:
+            return 0.9 if {label, other} <= BIG else 0.8
+        return 0.04 if BRANCH_OF[home] == BRANCH_OF[group] else 0.02
+
+    others = (other for members in MEMBERS.values() for other in members if other != label)
+    nearest = sorted(others, key=lambda other: (-likeness(other), other))[:10]
+    return LabelEntry(
+        label,
+        None,
+        group,
+        1.0 if label == "ferry" else 0.5,
+        "known" if label == "ferry" else "text",
+        "its nearest",
+        neighbours=tuple(nearest),
+        likeness=tuple(map(likeness, nearest)),
+        n_images=weight,
+    )
+
+
+TREE = TreeProposal(
+    ("thing", "group", "branch", "realm"),
+    tuple(
+        like(label, group, weight)
+        for weight, (label, group) in enumerate(
+            sorted((label, group) for group, labels in MEMBERS.items() for label in labels), start=1
+        )
+    ),
+    (
+        *(GroupEntry("group", name, branch, 0.7) for name, branch in BRANCH_OF.items()),
+        *(GroupEntry("branch", name, realm, 0.9) for name, realm in REALM_OF.items()),
+        GroupEntry("realm", "animals"),
+        GroupEntry("realm", "artefacts"),
+    ),
+    models=(MODEL,),
+)

@@ -1,0 +1,458 @@
+"""Acts on every level of a tree, one by one: levels, groups, pages of members, and what decisions teach."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from cairnhub.core.errors import CairnError
+from cairnhub.hierarchies.proposal.tree_proposal import GroupEntry, LabelEntry, TreeProposal
+from cairnhub.hierarchies.review.apply import apply_decisions
+from cairnhub.hierarchies.review.branches import two_branches
+from cairnhub.hierarchies.review.decisions import Decision, append_decision, read_decisions
+from cairnhub.hierarchies.review.queue import ask, queue
+from cairnhub.hierarchies.review.resolve import resolve
+from cairnhub.hierarchies.review.state import Layout
+from tests.hierarchies.test_review_session import act, call, client, in_terminal, start
+from tests.hierarchies.toy import MEMBERS, PROPOSAL, TREE
+from tests.project import ROOT
+
+LABELS = tuple(entry.label for entry in TREE.labels)
+CATS = MEMBERS["cats"]
+
+
+def add(level: str, to: str, author: str = "") -> Decision:
+    return Decision("add_level", level, to=to, author=author)
+
+
+def remove(level: str, author: str = "") -> Decision:
+    return Decision("remove_level", level, author=author)
+
+
+def into(to: str, *members: str, leave: str = "", kind: str = "", act: str = "move") -> Decision:
+    return Decision(act, "thing", leave, to, kind, members)
+
+
+def path(label: str, *decisions: Decision) -> str:
+    tree, report = apply_decisions(TREE, decisions)
+    report.check()
+    return " ".join(tree.path(label))
+
+
+def counts(*decisions: Decision, proposal: TreeProposal = TREE) -> dict[str, int]:
+    report = apply_decisions(proposal, decisions)[1]
+    return {how: n for how, n in report.counts().items() if n and how != "pending"}
+
+
+# ---- levels -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("decisions", "levels", "of_cat"),
+    [
+        ([add("thing", "kin")], "thing kin group branch realm", "cat cat cats beasts animals"),
+        ([add("group", "kin")], "thing group kin branch realm", "cat cats cats beasts animals"),
+        ([add("realm", "kin")], "thing group branch realm kin", "cat cats beasts animals animals"),
+        ([add("kin", "clan"), add("group", "kin")], "thing group kin clan branch realm",
+         "cat cats cats cats beasts animals"),
+        ([remove("group")], "thing branch realm", "cat beasts animals"),
+        ([remove("branch")], "thing group realm", "cat cats animals"),
+        ([remove("realm")], "thing group branch", "cat cats beasts"),
+        ([remove("realm"), remove("branch")], "thing group", "cat cats"),
+        ([add("group", "kin"), remove("branch"), remove("group")], "thing kin realm", "cat cats animals"),
+        ([add("group", "kin"), Decision("merge", "kin", "dogs", "cats"), Decision("rename", "kin", "cats", "prey")],
+         "thing group kin branch realm", "cat cats prey beasts animals"),
+        ([add("group", "kin"), Decision("move", "group", "dogs", "cats"), Decision("move", "kin", "cats", "machines")],
+         "thing group kin branch realm", "cat cats cats machines artefacts"),
+        ([add("realm", "kin"), Decision("move", "realm", "animals", "all", new=True)],
+         "thing group branch realm kin", "cat cats beasts animals all"),
+        ([remove("group"), into("machines", "cat")], "thing branch realm", "cat machines artefacts"),
+    ],
+)  # fmt: skip
+def test_levels_come_and_go(decisions: list[Decision], levels: str, of_cat: str) -> None:
+    tree, report = apply_decisions(TREE, decisions)
+    assert " ".join(tree.levels) == levels
+    assert " ".join(tree.path("cat")) == of_cat
+    assert len(report.applied) == len(decisions)
+
+
+@pytest.mark.parametrize(
+    ("decisions", "expected"),
+    [
+        ([add("group", "kin"), add("group", "clan")], {"conflicting": 2}),
+        ([add("group", "kin"), add("branch", "Kin")], {"conflicting": 2}),
+        ([add("group", "kin", "ada"), add("group", "kin", "bob")], {"applied": 1, "no_op": 1}),
+        ([add("group", "kin"), add("nowhere", "kin")], {"applied": 1, "stale": 1}),
+        ([add("a", "b"), add("b", "a")], {"stale": 2}),
+        ([add("group", "realm")], {"no_op": 1}),
+        ([add("group", "Realm")], {"stale": 1}),
+        ([add("group", "Type")], {"stale": 1}),
+        ([remove("group", "ada"), remove("group", "bob")], {"applied": 1, "no_op": 1}),
+        ([remove("thing")], {"stale": 1}),
+        ([remove("nowhere")], {"stale": 1}),
+        ([remove("group"), remove("branch"), remove("realm")], {"applied": 2, "stale": 1}),
+        ([remove("group"), into("dogs", "cat")], {"applied": 1, "stale": 1}),
+        ([remove("realm"), Decision("move", "branch", "beasts", "artefacts")], {"applied": 1, "stale": 1}),
+    ],
+)
+def test_how_acts_on_levels_end(decisions: list[Decision], expected: dict[str, int]) -> None:
+    assert counts(*decisions) == expected
+
+
+def test_types_get_a_level_above_them_too() -> None:
+    tree = apply_decisions(PROPOSAL, [add("landmark", "sort"), Decision("merge", "sort", "keep", "fort")])[0]
+    assert tree.path("Great Keep") == ("Great Keep", "fort", "castle", "human-made")
+    assert tree.path("Burg Eltz")[1:3] == ("Burg Eltz", "castle")
+    assert apply_decisions(PROPOSAL, [remove("category")])[0].path("Great Keep")[1:] == ("human-made",)
+
+
+# ---- groups -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("decision", "label", "expected"),
+    [
+        (Decision("rename", "branch", "beasts", "mammals"), "cat", "cat cats mammals animals"),
+        (Decision("rename", "realm", "animals", "fauna"), "trout", "trout fish swimmers fauna"),
+        (Decision("merge", "branch", "swimmers", "beasts"), "trout", "trout fish beasts animals"),
+        (Decision("merge", "realm", "artefacts", "animals"), "van", "van cars machines animals"),
+        (Decision("split", "branch", "beasts", "pets", members=("dogs",)), "fox", "fox dogs pets animals"),
+        (Decision("split", "realm", "animals", "sea", members=("swimmers",)), "trout", "trout fish swimmers sea"),
+        (Decision("move", "group", "fish", "beasts"), "trout", "trout fish beasts animals"),
+        (Decision("move", "group", to="sea", kind="animals", members=("fish", "boats")), "boat",
+         "boat boats sea animals"),
+        (Decision("move", "branch", "swimmers", "Artefacts"), "trout", "trout fish swimmers artefacts"),
+        (Decision("move", "branch", "swimmers", "sea", new=True), "trout", "trout fish swimmers sea"),
+        (Decision("accept", "branch", members=("beasts", "swimmers"), to="animals"), "cat", "cat cats beasts animals"),
+    ],
+)  # fmt: skip
+def test_acts_on_groups_of_every_level(decision: Decision, label: str, expected: str) -> None:
+    assert path(label, decision) == expected
+    assert counts(decision) == {"applied": 1}
+
+
+@pytest.mark.parametrize(
+    ("decision", "why"),
+    [
+        (Decision("move", "branch", "swimmers", "sea"), "say `new` to make it"),
+        (Decision("move", "group", "fish", "sea"), "give a `kind` to make it"),
+        (Decision("move", "group", "fish", "sea", new=True), "give a `kind` to make it"),
+        (Decision("move", "group", "fish", "sea", "plants"), "there is no realm 'plants'"),
+        (Decision("move", "realm", "animals", "all", new=True), "nothing stands above the level 'realm'"),
+        (Decision("accept", "branch", "swimmers", "sea"), "there is no realm 'sea'"),
+        (Decision("rename", "thing", "cat", "kitten"), "rename is about groups, not about 'thing'"),
+        (Decision("exclude", "group", "cats", "beasts"), "exclude is about thing, not about 'group'"),
+        (Decision("exclude", "thing", "cat", "plants"), "there is no group 'plants'"),
+        (Decision("exclude", "thing", "unicorn", "cats"), "there is no thing unicorn"),
+        (
+            Decision("split", "branch", "machines", "sea", members=("fish", "boats")),
+            "no longer in 'machines': fish",
+        ),
+    ],
+)
+def test_what_does_not_fit_says_why(decision: Decision, why: str) -> None:
+    (stale,) = apply_decisions(TREE, [decision])[1].stale
+    assert why in stale.why
+
+
+@pytest.mark.parametrize("rename", [("plants", "felines"), ("felines", "Felines")])
+def test_a_rename_that_is_stale_or_respells_keeps_no_group_from_being_made(rename: tuple[str, str]) -> None:
+    made = into("felines", "cat", kind="beasts")
+    assert path("cat", made, Decision("rename", "group", *rename)).split()[1].lower() == "felines"
+
+
+def test_a_group_made_anew_may_be_named_again() -> None:
+    renames = [
+        Decision("rename", "group", "kin", "felines"),
+        Decision("rename", "group", "felines", "cats of old"),
+    ]
+    tree, report = apply_decisions(TREE, [into("kin", "cat", leave="cats", kind="beasts"), *renames])
+    assert tree.path("cat")[1] == "cats of old"
+    assert len(report.applied) == 3
+
+
+# ---- what decisions teach ---------------------------------------------------------------------------------
+
+
+def groups_of(*decisions: Decision, labels: tuple[str, ...] = LABELS) -> dict[str, str]:
+    tree = apply_decisions(TREE, decisions)[0]
+    return {label: tree.path(label)[1] for label in labels if tree.path(label)[1] not in MEMBERS}
+
+
+@pytest.mark.parametrize(
+    ("decision", "who"),
+    [
+        (into("felines", "cat", "lion", kind="beasts"), CATS),
+        (into("felines", "cat", "lion", leave="cats", kind="beasts"), ("cat", "lion")),
+        (Decision("move", "thing", "cat", "felines", "beasts"), ("cat",)),
+        (
+            Decision("split", "group", "cats", "felines", members=("cat", "lion", "lynx")),
+            ("cat", "lion", "lynx"),
+        ),
+        (into("felines", "boat", "ship", kind="beasts"), ("boat", "ship")),  # the data say where the ferry is
+    ],
+)
+def test_fellows_follow_a_name_but_not_who_leaves(decision: Decision, who: tuple[str, ...]) -> None:
+    assert groups_of(decision) == dict.fromkeys(who, "felines")
+    followed = resolve(TREE, [decision]).followed
+    assert followed == {("thing", label) for label in who if label not in decision.things}
+
+
+def test_who_follows_says_so_and_is_asked_still() -> None:
+    named = into("felines", "cat", "lion", kind="beasts")
+    state = Layout.of(TREE).state([named])
+    assert "decisions about its like" in ask(state, "thing", "lynx").why
+    assert set(ask(state, "group", "felines").members) == {"leopard", "lynx", "tiger"}
+    sources = {node.name: info.source for node, info in apply_decisions(TREE, [named])[0].info.items()}
+    assert (sources["cat"], sources["lynx"], sources["van"]) == ("human", "decisions", "text")
+
+
+@pytest.mark.parametrize(
+    "others",
+    [[], [Decision("merge", "group", "boats", "fish")], [into("fish", *(set(LABELS) - {"shark", "wolf"}))]],
+)
+def test_elsewhere_is_elsewhere(others: list[Decision]) -> None:
+    excluded = Decision("exclude", "thing", "shark", "fish")
+    assert path("shark", *others).split()[1] == "fish"
+    assert path("shark", *others, excluded).split()[1] != "fish"
+    assert counts(excluded, Decision("accept", "thing", "shark", "fish")) == {"conflicting": 2}
+
+
+def test_who_has_nowhere_else_to_go_stays() -> None:
+    bars = [Decision("exclude", "thing", "shark", group) for group in MEMBERS]
+    assert path("shark", *bars).split()[1] == "fish"
+    assert path("ferry", Decision("exclude", "thing", "ferry", "boats")).split()[1] == "boats", (
+        "the data say so"
+    )
+
+
+def pair_of_groups() -> TreeProposal:
+    """Two groups of six, each label like the five others of its group, and unlike the rest."""
+    members = {name: [f"{name}{i}" for i in range(6)] for name in "ab"}
+    return TreeProposal(
+        ("thing", "group"),
+        tuple(
+            LabelEntry(label, None, group, 0.5, "text", "its nearest",
+                       neighbours=tuple(other for other in members[group] if other != label), likeness=(0.9,) * 5)
+            for group in members for label in members[group]
+        ),
+        (GroupEntry("group", "a"), GroupEntry("group", "b")),
+    )  # fmt: skip
+
+
+def test_trust_is_told_from_ten_decisions_on() -> None:
+    """Of five and four that are accepted each is where the others are; one of b is put into a, against the others."""
+    proposal = pair_of_groups()
+    nine = [
+        into("a", *(f"a{i}" for i in range(5)), act="accept"),
+        into("b", *(f"b{i}" for i in range(4)), act="accept"),
+    ]
+    ten = [*nine, Decision("move", "thing", "b4", "a")]
+    before, after = (ask(Layout.of(proposal).state(made), "thing", "a5") for made in (nine, ten))
+    assert (before.why, before.confidence) == ("its nearest", 0.5)
+    assert after.why == "of 10 such, 9 were right"
+    assert after.confidence == pytest.approx((9 + 2 * 0.5) / 12, abs=1e-3)
+    info = apply_decisions(proposal, ten)[0].info
+    assert {info[node].confidence for node in info if node.name in ("a5", "b5")} == {after.confidence}
+
+
+def test_nothing_is_learned_where_types_tell() -> None:
+    assert resolve(PROPOSAL, [Decision("move", "type", "keep", "bridge")]).trust == {}
+
+
+# ---- pages ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("labels", "branches"),
+    [
+        ((), ((), ())),
+        (("cat",), (("cat",), ())),
+        (("cat", "dog"), (("cat",), ("dog",))),
+        (("cat", "dog", "van", "trout"), (("cat", "dog", "van"), ("trout",))),
+        (
+            ("trout", "wolf", "lion", "dog", "shark", "fox"),
+            (("wolf", "lion", "dog", "fox"), ("trout", "shark")),
+        ),
+        ((*MEMBERS["dogs"], *CATS), (CATS, MEMBERS["dogs"])),
+    ],
+)
+def test_two_branches(labels: tuple[str, ...], branches: tuple[tuple[str, ...], ...]) -> None:
+    assert two_branches(TREE, labels) == branches
+
+
+def test_beyond_what_is_compared_all_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cairnhub.hierarchies.review.branches._MOST", 4)
+    assert two_branches(TREE, ("cat", "lion", "dog", "fox", "van")) == (
+        ("cat", "lion", "van"),
+        ("dog", "fox"),
+    )
+
+
+def test_the_largest_unnamed_group_is_asked_first_and_its_page_goes_when_it_is_decided() -> None:
+    pages = [question for question in queue(TREE, []) if question.level == "group"]
+    assert [page.label for page in pages] == ["cats", "cars", "dogs", "fish", "boats"]
+    assert (pages[0].level, set(pages[0].members)) == ("group", set(CATS))
+    assert queue(TREE, [])[0] == pages[0]
+    assert not any(question.level == "thing" for question in queue(TREE, [])), "labels are on pages"
+    some = into("cats", *CATS[:4], act="accept")
+    assert queue(TREE, [some])[0].label == "cars", "a named group waits behind those without a name"
+    assert ask(Layout.of(TREE).state([some]), "group", "cats").members == CATS[4:]
+    decided = [into("cats", *CATS, act="accept"), Decision("accept", "group", "cats", "beasts")]
+    assert "cats" not in {question.label for question in queue(TREE, decided)}
+    everything = [into(name, *members, act="accept") for name, members in MEMBERS.items()]
+    everything += [
+        Decision("accept", group.level, group.name, group.parent) for group in TREE.groups if group.parent
+    ]
+    assert queue(TREE, everything) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "lines", "acts"),
+    [
+        ("a", (), [("accept", {"members": "all"})]),
+        ("n", ("felines",), [("move", {"to": "felines", "members": "all"})]),
+        ("x", ("1 3", "big ones"), [("move", {"to": "big ones", "members": (0, 2), "leaves": True})]),
+        ("x", ("2-3", "do"), [("move", {"to": "dogs", "members": (1, 2), "leaves": True})]),
+        ("x", ("1", ""), [("exclude", {"members": (0,)})]),
+        ("xn", ("5", "dogs", "felines"), [("move", {"to": "dogs", "members": (4,), "leaves": True}),
+                                          ("move", {"to": "felines", "members": "all"})]),
+        ("b", ("dogs",), [("move", {"to": "dogs", "members": "branch", "leaves": True})]),
+        ("m", ("mach",), [("move", {"to": "machines"})]),
+        ("r", ("felines",), [("rename", {"to": "felines"})]),
+        ("g", ("dog",), [("merge", {"to": "dogs"})]),
+        ("p", ("1 2", "big ones"), [("split", {"to": "big ones", "members": ("tiger", "lynx")})]),
+        ("nu", ("felines",), [("move", {"to": "felines", "members": "all"}), ("undo", {})]),
+    ],
+)  # fmt: skip
+def test_terminal_and_app_write_the_same_on_a_page(tmp_path: Path, keys, lines, acts) -> None:
+    written = in_terminal(tmp_path / "terminal.jsonl", keys, lines, TREE)
+    app = client(start(tmp_path / "app.jsonl", proposal=TREE))
+    for name, more in acts:
+        page = call(app, "question", level="group", label="cats")["question"]["members"]
+        chosen = more.get("members", ())
+        if chosen == "all":
+            more = more | {"members": page}
+        elif chosen == "branch":
+            more = more | {"members": call(app, "branches", level="group", label="cats")["leave"]}
+        elif chosen and isinstance(chosen[0], int):
+            more = more | {"members": [page[place] for place in chosen]}
+        answer = call(app, "undo") if name == "undo" else act(app, name, "group", "cats", **more)
+        assert "error" not in answer
+    assert (tmp_path / "app.jsonl").read_text(encoding="utf-8") == written
+    assert written.count("\n") == len(acts)
+    report = apply_decisions(TREE, read_decisions(tmp_path / "app.jsonl"))[1]
+    assert len(report.applied) + sum(name == "undo" for name, _ in acts) == len(acts)
+
+
+@pytest.mark.parametrize(("keys", "lines"), [("n", ("",)), ("x", ("99",)), ("x", ("",)), ("x", ("1", "ca"))])
+def test_keys_that_say_nothing_write_nothing(tmp_path: Path, keys: str, lines: tuple[str, ...]) -> None:
+    assert in_terminal(tmp_path / "d.jsonl", keys, lines, TREE) == ""
+
+
+def test_a_new_group_on_the_coarsest_level_is_made_on_purpose(tmp_path: Path) -> None:
+    session = start(tmp_path / "d.jsonl", proposal=TREE)
+    question = ask(session.state, "branch", "swimmers")
+    with pytest.raises(CairnError, match="say that it is new"):
+        session.draft("move", question, "sea")
+    assert session.draft("move", question, "sea", new=True).new
+    assert not session.draft("move", question, "artefacts", new=True).new
+    for answer, made in (("n", 0), ("y", 1)):
+        written = tmp_path / f"{answer}.jsonl"
+        in_terminal(written, f"sssssssm{answer}", ("sea",), TREE)  # swimmers are asked last
+        assert len(read_decisions(written)) == made
+
+
+# ---- requests ---------------------------------------------------------------------------------------------
+
+
+def test_requests_at_every_level(tmp_path: Path) -> None:
+    app = client(start(tmp_path / "d.jsonl", proposal=TREE))
+    assert call(app, "state")["levels"] == ["thing", "group", "branch", "realm"]
+    assert call(app, "branches", level="group", label="cats")["stay"]
+    assert call(app, "branches", level="realm", label="animals") == {"stay": [], "leave": []}
+    assert [held["name"] for held in call(app, "groups", level="branch")["groups"]] == [
+        "beasts",
+        "machines",
+        "swimmers",
+    ]
+    assert call(app, "groups", level="group")["groups"][0] == {
+        "name": "cats", "path": ["beasts", "animals"], "n_images": 46
+    }  # fmt: skip
+    assert "no level 'thing'" in call(app, "groups", level="thing")["error"]
+    assert call(app, "children", level="group", label="fish") == {"children": ["trout", "shark"]}
+    assert call(app, "children", level="branch", label="beasts") == {"children": ["cats", "dogs"]}
+    assert call(app, "children", level="realm", label="animals") == {"children": ["beasts", "swimmers"]}
+    assert call(app, "children", level="realm", label="nothing") == {"children": []}
+    members = call(app, "members", level="realm", label="animals")
+    assert members["items"][0] == {"level": "branch", "label": "beasts", "weight": 75.0, "decided": False}
+    assert call(app, "members", level="group", label="cats", offset=4)["items"][0]["label"] == "cat"
+    assert call(app, "labels", level="realm", label="artefacts")["total"] == 7
+
+
+@pytest.mark.parametrize(
+    ("level", "label", "expected"),
+    [
+        ("group", "cats", (False, "beasts", ["beasts", "machines", "swimmers"])),
+        ("group", "felines", (True, "", ["beasts", "machines", "swimmers"])),
+        ("branch", "beasts", (False, "animals", ["animals", "artefacts"])),
+        ("realm", "animals", (False, "", [])),
+        ("realm", "sea", (True, "", [])),
+    ],
+)
+def test_parents_of_groups(tmp_path: Path, level: str, label: str, expected: tuple) -> None:
+    answer = call(client(start(tmp_path / "d.jsonl", proposal=TREE)), "parent_of", level=level, label=label)
+    assert tuple(answer.values()) == expected
+
+
+def test_levels_that_decisions_add_are_asked_about(tmp_path: Path) -> None:
+    given = tmp_path / "d.jsonl"
+    append_decision(given, add("group", "kin"))
+    app = client(start(given, proposal=TREE))
+    assert call(app, "state")["levels"] == ["thing", "group", "kin", "branch", "realm"]
+    done = act(app, "move", "group", "dogs", to="cats")
+    assert (done["done"]["level"], done["done"]["to"]) == ("group", "cats")
+    assert call(app, "children", level="kin", label="cats") == {"children": ["cats", "dogs"]}
+    held = {held["name"]: held["path"] for held in call(app, "state")["tree"]}
+    assert held["dogs"] == ["cats", "beasts", "animals"]
+    assert "is no group" in act(app, "exclude", "thing", "cat", members=["cat"])["error"]
+
+
+def test_several_act_as_one_and_the_last_one_settles_the_page(tmp_path: Path) -> None:
+    app = client(start(tmp_path / "d.jsonl", proposal=TREE))
+    assert not act(app, "move", "group", "cats", to="dogs", members=["cat"], leaves=True)["settles"]
+    rest = call(app, "question", level="group", label="cats")["question"]["members"]
+    done = act(app, "accept", "group", "cats", members=rest)
+    assert done["settles"]
+    assert set(done["done"]["members"]) == set(CATS) - {"cat"}
+    assert done["question"]["label"] == "cars"
+
+
+# ---- lines ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [
+        into("felines", "cat", "lion", leave="cats", kind="beasts"),
+        into("felines", "قط", "קט", act="accept"),
+        Decision("move", "branch", "swimmers", "sea", new=True),
+        Decision("exclude", "thing", "cat", "dogs"),
+        add("group", "kin"),
+        remove("group", "ada"),
+    ],
+)
+def test_lines_come_back(decision: Decision) -> None:
+    again = Decision.from_line(decision.to_line(), "f:1")
+    assert again == decision
+    assert again.id == decision.id == hashlib.sha256(decision.to_line().encode()).hexdigest()[:12]
+    assert '""' not in decision.to_line()
+    assert "false" not in decision.to_line()
+
+
+def test_lines_of_old_keep_their_ids() -> None:
+    """An undo names what it takes back by its id."""
+    old = read_decisions(ROOT / "pipelines/samples/demonstrations/gldv2.jsonl")
+    assert [decision.id for decision in old][:3] == ["b03f14a1e8c3", "3b42189857af", "1edca70944a5"]
+    together = hashlib.sha256(" ".join(decision.id for decision in old).encode()).hexdigest()
+    assert together.startswith("e95a986bd331")
