@@ -72,7 +72,7 @@ def propose_labels(
     Raises:
         BadInput: as `propose_tree`.
     """
-    if pack == "places" or (pack == "auto" and table.is_plain and _share_of_places(table) >= _MOSTLY_PLACES):
+    if pack == "places" or (pack == "auto" and language != "many" and _are_places(table)):
         proposal = _as_places(table, embedder)
     else:
         proposal = propose_tree(
@@ -101,10 +101,12 @@ def spoken(table: LabelTable, language: Language) -> Language:
     return "many" if foreign and multilingual_place() else "en"
 
 
-def _share_of_places(table: LabelTable) -> float:
+def _are_places(table: LabelTable) -> bool:
+    """Whether a plain tree is asked for, of labels that are mostly words for places."""
     concepts = load_concepts()
     found = [concepts.of_type(text) for text in table.texts or table.labels]
-    return sum(each is not None and each.category != GENERIC for each in found) / max(len(found), 1)
+    n_places = sum(each is not None and each.category != GENERIC for each in found)
+    return table.is_plain and n_places >= _MOSTLY_PLACES * len(found)
 
 
 def _as_places(table: LabelTable, embedder: Embedder | None) -> TreeProposal:
