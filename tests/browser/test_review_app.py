@@ -153,7 +153,7 @@ def test_decide_by_mouse(serving) -> None:
     page.click(".more-acts button", "Skip")
     page.until(lambda: page.title == "Naturama")
     page.click(".more-acts button", "Assign")
-    page.find("#act-dialog input").send_keys("cas")
+    page.until(lambda: page.find("#act-dialog input")).send_keys("cas")
     page.click("#choices li", "castle")
     page.until(lambda: "8 images" in page.text(".effect"))
     page.find("input[placeholder^=Reason]").send_keys("it looks so")
