@@ -81,7 +81,7 @@ def declared_source(said: Declaration, folder: Path, ask: Ask | None = None) -> 
         levels = [*said.levels] or ["class"]
     else:
         columns = _columns(folder / labels)
-        source["path"] = _column(columns, said, _PATHS, "the image's path", ask)
+        source["path"] = _column(columns, _PATHS, "the image's path", ask)
         split = next((name for name in columns if name.lower() in _SPLITS), "")
         source |= {"split": split} if split else {}
         levels = [*said.levels] or _asked_levels(columns, {source["path"], split}, said, ask)
@@ -107,9 +107,7 @@ def _columns(path: Path) -> list[str]:
     return [*map(str, read_csv(path, ()).columns)]
 
 
-def _column(
-    columns: Sequence[str], said: Declaration, usual: Sequence[str], what: str, ask: Ask | None
-) -> str:
+def _column(columns: Sequence[str], usual: Sequence[str], what: str, ask: Ask | None) -> str:
     found = next((name for name in columns if name.lower() in usual), "")
     chosen = found or (ask(f"Column with {what} ({', '.join(columns)})", columns[0]) if ask else "")
     if chosen not in columns:

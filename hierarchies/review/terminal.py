@@ -83,7 +83,11 @@ class Review:
             (question.level, Text(question.label, style="bold")),
             (
                 self.session.target_level(question),
-                Text(f"{question.group}   ({question.confidence:.2f}, by {question.why})"),
+                Text(
+                    f"{question.group}   ({question.confidence:.2f}, by {question.why})"
+                    if question.group
+                    else ""
+                ),
             ),
             ("neighbours", Text(", ".join(question.neighbours))),
             ("examples", Text(", ".join(question.examples))),
@@ -210,7 +214,7 @@ class Review:
         """Things by their numbers, such as `1 4-7`."""
         chosen: dict[int, None] = {}
         for first, last in re.findall(
-            r"(\d+)(?:\s*-\s*(\d+))?", self.read_line(f"{prompt}, such as 1 4-7: ")
+            r"(\d{1,9})(?:\s*-\s*(\d{1,9}))?", self.read_line(f"{prompt}, such as 1 4-7: ")
         ):
             end = min(int(last or first), len(things))
             chosen |= dict.fromkeys(range(int(first), end + 1))
