@@ -32,7 +32,7 @@ from cairnhub.datasets_hub.tables import image_table, write_table
 from cairnhub.datasets_hub.write_task import ShardMarker, WriteResult, WriteTask, staged, write_partition
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 
-_LAYOUT = 5  # raise when the same input gives other bytes, so that no half-written dataset is continued
+_LAYOUT = 6  # raise when the same input gives other bytes, so that no half-written dataset is continued
 
 RunAll = Callable[[Callable[[WriteTask], WriteResult], Sequence[WriteTask]], Iterable[WriteResult]]
 """Applies a function to every task and gives the results in their order, as the built-in `map` does."""
