@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 export PYTHONDONTWRITEBYTECODE := 1
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help setup graph repro grocery test test-long browser wordnet chaos lint fuzz constraints clean
+.PHONY: help setup graph repro grocery checked test test-long debian chaos lint fuzz constraints clean
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
@@ -16,14 +16,17 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) (about two minutes, once)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-		--editable '.[build,languages,train,ray,review,s3,dev]'
+		--no-compile --editable '.[build,languages,train,ray,review,s3,dev]'
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null || true  # as pip does, on every core
 	@touch $@
 
 graph: $(READY) ## make dvc.yaml from the declared stages, params.yaml and the imports of the code
 	@$(BIN)/cairn graph
 
-repro: graph ## rebuild datasets, trees, models and results of params.yaml
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc repro
+JOBS ?= 1
+repro: graph ## rebuild datasets, trees, models and results of params.yaml; JOBS=2: two datasets at a time
+	@PATH="$(CURDIR)/$(BIN):$$PATH"; test $(JOBS) = 1 || { dvc repro --quiet plan && dvc stage list --name-only \
+		| grep '^report@' | xargs -P $(JOBS) -n 1 dvc --wait-for-lock repro; }; dvc repro
 
 grocery: $(READY) ## MIRROR=folder with images.tar and labels.csv: the same graph on real photographs
 	@test -n "$(MIRROR)" || { echo "error: say where the photographs are: make grocery MIRROR=<folder>"; exit 2; }
@@ -35,26 +38,24 @@ lint: $(READY) ## style, types, layers
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
-browser: ## chromium for the tests of pages, where apt can install it; without it they skip
-	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || { \
-		test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo "Installing chromium for the tests of pages" && \
+DEBIAN = chromium chromium-driver wordnet-base
+debian: ## chromium and WordNet for the tests of pages and of trees from text, where apt can install them
+	@{ command -v chromium && command -v chromedriver && test -n "$$CAIRN_WORDNET" -o -f /usr/share/wordnet/data.noun; } \
+		>/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+		echo "Installing $(DEBIAN) for the tests" && \
 		{ timeout 120 apt-get update -qq && DEBIAN_FRONTEND=noninteractive timeout 300 apt-get install -qq -y \
-			--no-install-recommends chromium chromium-driver; } >/dev/null 2>&1; } || \
-		echo "No chromium here: the tests of pages are skipped"
-
-wordnet: ## WordNet for the tests of trees from text, where apt can install it; without it they skip
-	@test -f /usr/share/wordnet/data.noun -o -n "$$CAIRN_WORDNET" || { \
-		test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo "Installing WordNet for the tests of trees" && \
-		{ timeout 120 apt-get update -qq && DEBIAN_FRONTEND=noninteractive timeout 300 apt-get install -qq -y \
-			--no-install-recommends wordnet-base; } >/dev/null 2>&1; } || \
-		echo "No WordNet here: some tests of trees from text are skipped"
+			--no-install-recommends $(DEBIAN); } >/dev/null 2>&1; } || \
+		echo "Not installed here: $(DEBIAN): tests that need what is missing are skipped"
 
 PYTEST = OMP_NUM_THREADS=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadgroup
 
-test: lint browser wordnet ## lint and the tests that need no network
+checked:
+	@$(MAKE) --no-print-directory -j 2 lint debian
+
+test: checked ## lint and the tests that need no network
 	@$(PYTEST) -m "not long"
 
-test-long: lint browser wordnet ## all tests, the long campaigns too: some twenty minutes more
+test-long: checked ## all tests, the long campaigns too: some twenty minutes more
 	@$(PYTEST)
 
 MINUTES ?= 2
