@@ -34,10 +34,31 @@ class LabelFeatures:
     Attributes:
         vectors: rows of unit length, (n, d); their products say how alike two labels are.
         senses: what each label is about, None where that is not known, (n,).
+        words: what `vectors` are without the views, (n, d); (n, 0) where there are no views.
+        views: each view by itself, its mean subtracted, (n, d) each.
     """
 
     vectors: FloatArray
     senses: tuple[LabelSense | None, ...]
+    words: FloatArray
+    views: tuple[FloatArray, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        words: Sequence[FloatArray],
+        senses: Sequence[LabelSense | None],
+        views: Sequence[FloatArray],
+    ) -> "LabelFeatures":
+        """Everything side by side."""
+        seen = tuple(map(_centred, views))
+        apart = _joined(words) if seen else np.zeros((len(senses), 0))
+        return cls(_joined([*words, *seen]), tuple(senses), apart, seen)
+
+    def rows(self, rows: slice) -> "LabelFeatures":
+        """Those of some labels."""
+        views = tuple(view[rows] for view in self.views)
+        return LabelFeatures(self.vectors[rows], self.senses[rows], self.words[rows], views)
 
 
 def label_features(
@@ -65,7 +86,7 @@ def label_features(
     if descriptions is not None:
         vectors = vectors + _DESCRIPTION_SHARE * _encode(descriptions, embedder)
     if wordnet is None:
-        return LabelFeatures(_joined([_centred(vectors), *map(_centred, views)]), (None,) * len(texts))
+        return LabelFeatures.of([_centred(vectors)], (None,) * len(texts), views)
     senses = choose_senses(texts, wordnet, embedder)
     trust = np.array([found.trust if found else 0.0 for found in senses])
     trust *= min(1.0, float((trust == 1).mean()) / _ENOUGH_NOUNS)
@@ -74,7 +95,7 @@ def label_features(
     narrowness = _narrowness(senses, wordnet)
     share = max(narrowness, _KINDS_SHARE)
     kinds = share * (narrowness + (1 - narrowness) * trust)[:, None] * _kinds(senses)
-    return LabelFeatures(_joined([vectors, kinds, *map(_centred, views)]), tuple(senses))
+    return LabelFeatures.of([vectors, kinds], senses, views)
 
 
 def _encode(texts: Sequence[str], embedder: Embedder) -> FloatArray:

@@ -16,6 +16,7 @@ from cairnhub.hierarchies.label_tree.label_rules import check_names
 from cairnhub.hierarchies.label_tree.tree_rules import check_levels
 from cairnhub.hierarchies.proposal.agglomeration import group_labels, means_of
 from cairnhub.hierarchies.proposal.clean_text import clean_label
+from cairnhub.hierarchies.proposal.disagreement import disagreements
 from cairnhub.hierarchies.proposal.group_names import GroupName, name_groups
 from cairnhub.hierarchies.proposal.label_features import LabelFeatures, label_features
 from cairnhub.hierarchies.proposal.language import (
@@ -265,7 +266,7 @@ def _features(
     views = [np.vstack([view, np.zeros((len(wanted), view.shape[1]))]) for view in plan.views]
     texts = [*plan.texts, *map(clean_label, wanted)]
     whole = label_features(texts, embedder, wordnet, descriptions, views)
-    return LabelFeatures(whole.vectors[:n], whole.senses[:n]), whole.vectors[n:]
+    return whole.rows(slice(n)), whole.vectors[n:]
 
 
 def _groups(plan: _Plan, vectors: FloatArray) -> list[IntArray]:
@@ -335,6 +336,7 @@ def _label_entries(
     """Each label with its group; how sure is how much more like it than like the next one."""
     seconds, leads = _seconds(features.vectors, groups)
     nearest, likeness = nearest_labels(features.vectors, _N_NEIGHBOURS)
+    disputed = disagreements(features.words, features.views, groups)
     entries = []
     for row, (label, group, second) in enumerate(
         zip(plan.labels, groups.tolist(), seconds.tolist(), strict=True)
@@ -342,22 +344,32 @@ def _label_entries(
         near = nearest[row].tolist()
         source = given if plan.known[0][row] not in ("", OTHER) else "text"
         sense = features.senses[row]
+        dispute = ""
+        if row in disputed and source != "known":
+            second, witness = disputed[row]
+            dispute = f"{witness} speak for {named[second].name}"
         entries.append(
             LabelEntry(
                 label=label,
                 group=named[group].name,
-                confidence=1.0
-                if source == "known"
-                else round(min(max(_LEAST + float(leads[row]), _LEAST), _MOST), 3),
+                confidence=_confidence(source, float(leads[row]), is_disputed=bool(dispute)),
                 why="given" if source == "known" else _why(near[:_N_REASONS], plan.labels, groups, group),
                 second="" if second == group else named[second].name,
                 neighbours=tuple(plan.labels[other] for other in near),
                 likeness=tuple(likeness[row].round(3).tolist()),
                 source=source,
                 meaning=sense.sense.name if sense else "",
+                dispute=dispute,
             )
         )
     return tuple(entries)
+
+
+def _confidence(source: str, lead: float, *, is_disputed: bool) -> float:
+    """That a group is right: known, or as far as likeness alone may say."""
+    if source == "known":
+        return 1.0
+    return _LEAST if is_disputed else round(min(max(_LEAST + lead, _LEAST), _MOST), 3)
 
 
 def _seconds(vectors: FloatArray, groups: IntArray) -> tuple[IntArray, FloatArray]:

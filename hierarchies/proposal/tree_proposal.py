@@ -71,6 +71,7 @@ class LabelEntry:
         likeness: the cosine with each of them.
         meaning: what the label was taken for, `""` where its words say nothing known.
         n_images: images of this label; 1 where they were not counted.
+        dispute: what speaks for another group, where words and photographs disagree; else `""`.
     """
 
     __pydantic_config__ = FORBID
@@ -86,6 +87,7 @@ class LabelEntry:
     likeness: tuple[float, ...] = ()
     meaning: str = ""
     n_images: int = 1
+    dispute: str = ""
 
 
 @dataclass(frozen=True)

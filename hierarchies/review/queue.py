@@ -1,7 +1,8 @@
 """What to look at first: items ranked by how many images hang on them and how much the machine doubts."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from cairnhub.core.errors import NotFound
 from cairnhub.core.text import label_key, quoted
 from cairnhub.hierarchies.proposal.tree_proposal import TYPE, LabelEntry, TreeProposal, TypeEntry
 from cairnhub.hierarchies.review.decisions import Decision, seen_fingerprint
+from cairnhub.hierarchies.review.resolution import Slot
 from cairnhub.hierarchies.review.state import Layout, ReviewItem, ReviewState
 
 _N_EXAMPLES = 5
@@ -33,6 +35,7 @@ class Question:
         weight: images (or labels) that hang on it.
         seen: fingerprint of what this question shows.
         members: labels of a group that likeness placed there and nobody decided, the surest first.
+        disputes: what speaks against the group, by label, where words and photographs disagree.
     """
 
     level: str
@@ -46,6 +49,7 @@ class Question:
     weight: float
     seen: str
     members: tuple[str, ...] = ()
+    disputes: Mapping[str, str] = field(default_factory=dict)
 
 
 def queue(proposal: TreeProposal, decisions: Iterable[Decision]) -> list[Question]:
@@ -62,7 +66,8 @@ def queue(proposal: TreeProposal, decisions: Iterable[Decision]) -> list[Questio
 def waiting(state: ReviewState) -> list[ReviewItem]:
     """Undecided items and groups in the order to ask about them: where an act is expected to put most right.
 
-    Labels that likeness placed are asked about group by group, for one act may settle many of them.
+    Labels that likeness placed are asked about group by group, for one act may settle many of them. What words and
+    photographs disagree about comes before all else.
     """
     settled = {
         (level, label_key(label))
@@ -85,7 +90,21 @@ def waiting(state: ReviewState) -> list[ReviewItem]:
             elif not rank:
                 continue
             undecided.append(ReviewItem(rank, groups.level, name, key, weight or 0.0, confidence, -1))
-    return sorted(undecided)
+    disputed = _disputed(state, asked, in_pages)
+    return sorted(undecided, key=lambda item: (-disputed.get((item.level, item.key), 0.0), item))
+
+
+def _disputed(
+    state: ReviewState, asked: Sequence[ReviewItem], in_pages: Collection[int]
+) -> dict[Slot, float]:
+    """Images of what words and photographs disagree about, under what is asked: a group, or the item itself."""
+    first, found = state.groups[0], defaultdict[Slot, float](float)
+    for item in asked:
+        if item.row in state.layout.disputed:
+            group = first.names[int(state.of_item[item.row])]
+            slot = (first.level, label_key(group)) if item.row in in_pages else (item.level, item.key)
+            found[slot] += item.weight
+    return found
 
 
 def _in_pages(state: ReviewState) -> frozenset[int]:
@@ -182,6 +201,7 @@ def _of_label(state: ReviewState, entry: LabelEntry) -> Question:
         suggestions=_others(group, near),
         confidence=state.resolution.confidence(slot, entry.confidence),
         why=f"its type, {of_type.label}" if of_type else told or entry.why or "its name",
+        disputes={entry.label: entry.dispute} if entry.dispute else {},
         neighbours=shown,
         examples=(),
         weight=float(entry.n_images),
@@ -207,6 +227,7 @@ def _of_group(state: ReviewState, level: str, code: int) -> Question:
         weight=_weights(state, level)[code] or 0.0,
         seen=seen_fingerprint(name, parent, *members),
         members=members,
+        disputes=_disputes_of(state, members),
     )
 
 
@@ -218,6 +239,12 @@ def _undecided_members(state: ReviewState, level: str, code: int) -> tuple[str, 
     left = [item for item in items if (item.level, item.key) not in resolution.decided]
     left.sort(key=lambda i: (-resolution.confidence((i.level, i.key), i.confidence), -i.weight, i.label))
     return tuple(item.label for item in left)
+
+
+def _disputes_of(state: ReviewState, members: Sequence[str]) -> dict[str, str]:
+    rows = {label: state.layout.row_of[state.levels[0], label_key(label)] for label in members}
+    disputed = state.layout.disputed
+    return {label: disputed[row] for label, row in rows.items() if row in disputed}
 
 
 def labels_of(state: ReviewState, level: str, label: str) -> list[int]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from cairnhub.core.text import label_key
-from cairnhub.hierarchies.proposal.tree_proposal import TreeProposal
+from cairnhub.hierarchies.proposal.tree_proposal import TYPE, TreeProposal
 from cairnhub.hierarchies.review.decisions import Decision
 from cairnhub.hierarchies.review.group_decisions import create_groups, join_groups
 from cairnhub.hierarchies.review.levels import Levels, change_levels
@@ -33,6 +33,7 @@ def resolve(proposal: TreeProposal, decisions: Iterable[Decision]) -> Resolution
     _exclude(resolution, [d for d in standing if d.act == "exclude"])
     _place(resolution, resolution.levels[0], about)
     spread(resolution)
+    _leave(resolution)
     return resolution
 
 
@@ -132,6 +133,29 @@ def _exclude(resolution: Resolution, decisions: Sequence[Decision]) -> None:
                 resolution.outcomes.note("stale", decision, f"there is no {decision.level} {', '.join(gone)}")
             else:
                 resolution.outcomes.note("applied", decision)
+
+
+def _leave(resolution: Resolution) -> None:
+    """What still stands where it does not belong goes to its second best group, or is reported."""
+    proposal, first = resolution.proposal, resolution.levels[1]
+    if not resolution.barred:
+        return
+    entries = {(TYPE, label_key(entry.text)): entry.second for entry in proposal.types}
+    untold = {(resolution.levels[0], label_key(entry.label)): entry for entry in proposal.labels}
+    for slot, barred in resolution.barred.items():
+        entry = untold.get(slot)
+        home = resolution.home(resolution.slot_of(entry) if entry else slot)
+        if slot in resolution.decided or home not in barred:
+            continue
+        is_told = entry and (entry.type is not None or entry.source == "known")
+        second = "" if is_told else entry.second if entry else entries[slot]
+        key = resolution.final(first, resolution.meant(first, second))
+        if second and (first, key) in resolution.name_of and key not in barred:
+            resolution.place_of[slot] = key
+            resolution.followed.add(slot)
+        else:
+            why = "nothing tells where else it belongs, so it stays: move it to a group"
+            resolution.outcomes.note_each("stale", barred[home], why)
 
 
 def _place(resolution: Resolution, below: str, about: Mapping[str, Sequence[Decision]]) -> None:

@@ -92,21 +92,28 @@ class Spread:
     @cached_property
     def choices(self) -> tuple[IntArray, npt.NDArray[np.float64]]:
         """The group that most speaks for, per label, and its lead before the next, as a share of all that speaks."""
+        scores, code = self.scores.tocoo(), {key: i for i, key in enumerate(self.keys)}
+        barred = {
+            row: [code[key] for key in self.resolution.barred[slot] if key in code]
+            for row, slot in enumerate(self.slots)
+            if slot in self.resolution.barred
+        }
+        values = scores.data.round(9)
+        for row, columns in barred.items():
+            values[(scores.row == row) & np.isin(scores.col, columns)] = 0
+        speaks = values > 0
+        rows, columns, values = scores.row[speaks], scores.col[speaks], values[speaks]
+        order = np.lexsort((columns, columns != self.homes[rows], -values, rows))
+        rows, columns, values = rows[order], columns[order], values[order]
+        heard, first = np.unique(rows, return_index=True)
+        is_second = np.append(rows[1:] == rows[:-1], False)[first]
         best, leads = self.homes.copy(), np.zeros(len(self.homes))
-        scores, code = self.scores, {key: i for i, key in enumerate(self.keys)}
-        for row in range(len(best)):
-            columns = scores.indices[scores.indptr[row] : scores.indptr[row + 1]]
-            values = scores.data[scores.indptr[row] : scores.indptr[row + 1]].round(9)
-            barred = [code[key] for key in self.resolution.barred.get(self.slots[row], ()) if key in code]
-            open_ = ~np.isin(columns, barred) & (values > 0)
-            if open_.any():
-                columns, values = columns[open_], values[open_]
-                order = np.lexsort((columns, columns != self.homes[row], -values))
-                best[row] = columns[order[0]]
-                second = values[order[1]] if len(order) > 1 else 0.0
-                leads[row] = (values[order[0]] - second) / values.sum()
-            elif len(barred) < len(self.keys):
-                best[row] = self._elsewhere(row, barred)
+        best[heard] = columns[first]
+        second = np.where(is_second, values[np.minimum(first + 1, len(values) - 1)], 0.0)
+        leads[heard] = (values[first] - second) / np.bincount(rows, values, len(best))[heard]
+        for row in np.setdiff1d(np.arange(len(best)), heard).tolist():
+            if len(barred.get(row, ())) < len(self.keys):
+                best[row] = self._elsewhere(row, barred.get(row, []))
         return best, leads.round(6)
 
     def _elsewhere(self, row: int, barred: list[int]) -> int:

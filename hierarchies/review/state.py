@@ -103,6 +103,15 @@ class Layout:
         return {label_key(name): row for row, name in enumerate(self.labels)}
 
     @cached_property
+    def disputed(self) -> Mapping[int, str]:
+        """What speaks against the place of items, by row, where words and photographs disagree."""
+        finest, found = self.proposal.levels[0], {}
+        for entry in self.proposal.labels:
+            if entry.dispute:
+                found[self.row_of[finest, label_key(entry.label)]] = entry.dispute
+        return found
+
+    @cached_property
     def weights(self) -> npt.NDArray[np.float64]:
         """Weight per item."""
         return np.array([item.weight for item in self.items], np.float64)

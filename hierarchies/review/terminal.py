@@ -93,6 +93,10 @@ class Review:
             ("examples", Text(", ".join(question.examples))),
             ("images", Text(f"{question.weight:,.0f}")),
             ("undecided", Text(_numbered(question.members))),
+            (
+                "but",
+                Text("; ".join(f"{label}: {said}" for label, said in question.disputes.items()), "yellow"),
+            ),
             *((str(i), Text(name, style="cyan")) for i, name in enumerate(question.suggestions[:9], start=1)),
         ]
         for name, value in rows:

@@ -224,6 +224,8 @@ def test_who_has_nowhere_else_to_go_stays() -> None:
     assert path("ferry", Decision("exclude", "thing", "ferry", "boats")).split()[1] == "boats", (
         "the data say so"
     )
+    assert counts(Decision("exclude", "thing", "ferry", "boats")) == {"stale": 1}
+    assert counts(*bars) == {"applied": len(bars) - 1, "stale": 1}
 
 
 def pair_of_groups() -> TreeProposal:

@@ -55,7 +55,8 @@ function verdict(question) {
     el("div", { class: `confidence ${sure}` },
       el("meter", { min: 0, max: 1, value: question.confidence, "aria-label": "Confidence" }),
       el("span", {}, question.decisions.length ? "decided by a person" : `${percent(question.confidence)} sure`),
-      el("span", { class: "quiet" }, "from ", label(question.why, "label why"))));
+      el("span", { class: "quiet" }, "from ", label(question.why, "label why"))),
+    question.disputes[question.label] ? el("p", { class: "dispute" }, `But ${question.disputes[question.label]}`) : null);
 }
 
 /** Decisions that stand about it: another one would contradict them, so each can be taken back here. */
@@ -103,7 +104,7 @@ function pageActs(question, acts) {
         chip.setAttribute("aria-pressed", `${chosen.has(name)}`);
         take.disabled = !chosen.size;
       },
-    }, label(name));
+    }, label(name), question.disputes[name] ? el("small", { class: "dispute" }, question.disputes[name]) : null);
     return chip;
   });
   take.disabled = true;
