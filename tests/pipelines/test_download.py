@@ -487,8 +487,73 @@ def test_a_registry_without_a_column_or_a_line_is_refused(tmp_path: Path) -> Non
         read_registry(tmp_path / "other.tsv")
 
 
+@pytest.mark.parametrize("known", KNOWN)
+def test_who_comes_second_waits_and_takes_what_the_first_brought(
+    server: Misbehaviour, tmp_path: Path, known: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target, done = tmp_path / "a.tar", []
+    part = PartialFile(target)
+    wanted = {
+        "size_bytes": len(CONTENT) if known == "size and hash" else None,
+        "hash": None if known == "nothing" else SHA256,
+    }
+    with part.held(is_hashed=True, wait=lambda: None):
+        part.begin("v1")
+        second = threading.Thread(target=lambda: done.append(get(server, tmp_path, **wanted)))
+        second.start()
+        time.sleep(0.5)
+        assert second.is_alive()
+        part.path.write_bytes(CONTENT)
+        part.finish(target)
+    second.join(10)
+    assert [file.sha256 for file in done] == [hashlib.sha256(CONTENT).hexdigest()]
+    assert server.requests == []
+    assert only(tmp_path) == {"a.tar"}
+    assert capsys.readouterr().err.count("another process is fetching a.tar: waiting for it") == 1
+
+
+def fetch_often(url: str, folder: Path, n_files: int) -> None:
+    for number in range(n_files):
+        fetch_file(f"{url}/{number}.tar", folder / f"{number}.tar", size_bytes=None, hash=None, timeout_s=1)
+
+
+def test_two_fetches_into_one_store_bring_whole_files(server: Misbehaviour, tmp_path: Path) -> None:
+    server.script, server.cut_at = ["cut"] * 400, 7_001
+    context = multiprocessing.get_context("fork")
+    both = [context.Process(target=fetch_often, args=(server.url, tmp_path, 12)) for _ in range(2)]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join(60)
+    assert [process.exitcode for process in both] == [0, 0]
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
+        f"{number}.tar": CONTENT for number in range(12)
+    }
+
+
+def test_bytes_that_another_program_writes_into_the_part_are_never_taken(
+    server: Misbehaviour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hash is that of the disk, not that of the stream."""
+    inspect, looked = download._inspect, []
+
+    def meddled(path: Path, digest: str | None) -> download.Content:
+        if path.name.endswith(".part") and not looked:
+            looked.append(path)
+            path.write_bytes(CONTENT + b"more")
+        return inspect(path, digest)
+
+    monkeypatch.setattr(download, "_inspect", meddled)
+    with pytest.raises(CairnError, match=r"a\.tar"):
+        get(server, tmp_path)
+    assert looked
+    assert "a.tar" not in only(tmp_path)
+    get(server, tmp_path)
+    assert (tmp_path / "a.tar").read_bytes() == CONTENT
+
+
 def finish_and_die(target: Path, step: int) -> None:
-    part = PartialFile(target, is_hashed=True)
+    part = PartialFile(target)
     part.begin("v1")
     part.path.write_bytes(CONTENT)
     die_at(step)
