@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from tqdm import tqdm
 
@@ -274,7 +274,8 @@ def _address(row: RegistryRow, base: str) -> str:
     if not base:
         return row.url
     if base.startswith(("http://", "https://")):
-        return f"{base.rstrip('/')}/{quote(row.name)}"
+        parts = urlsplit(base)  # a signature stands behind the name
+        return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{quote(row.name)}"))
     return f"{base.rstrip('/')}/{row.name}"
 
 
