@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from PIL import ImageColor
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from cairnhub.training.architectures import known_backbone
 from cairnhub.training.strict import Strict
@@ -164,9 +164,9 @@ class Optimizer(Strict):
     """How the weights learn: backbone, head, and the loss's class proxies."""
 
     backbone: Weights
-    head: Weights
+    head: Weights = Field(default={}, validate_default=True)
     """Pooling and linear head. What it leaves out is as the backbone's."""
-    proxies: Weights
+    proxies: Weights = Field(default={}, validate_default=True)
     """Of losses that have some, such as Cluster. By default as the head."""
     n_warmup_steps: int = Field(default=0, ge=0)
     """Steps at the start in which all learning rates rise linearly to what their schedules say."""
@@ -177,14 +177,15 @@ class Optimizer(Strict):
     average_decay: float | None = Field(default=None, gt=0, lt=1)
     """Evaluate and keep a moving average of the weights, (1 - decay) of each step's; by default the last."""
 
-    @model_validator(mode="before")
+    @field_validator("head", "proxies", mode="before")
     @classmethod
-    def _fill_in(cls, raw: object) -> object:
-        if not isinstance(raw, Mapping) or not isinstance(backbone := raw.get("backbone"), Mapping):
-            return raw
-        head = raw.get("head", {})
-        head = {**backbone, **head} if isinstance(head, Mapping) else head
-        return {**raw, "head": head, "proxies": raw.get("proxies", head)}
+    def _fill_in(cls, raw: object, info: ValidationInfo) -> object:
+        earlier = info.data.get("backbone" if info.field_name == "head" else "head")
+        if earlier is None:
+            return Weights(learning_rate=1)  # what is wrong with the earlier one is told once
+        if info.field_name == "head" and isinstance(raw, Mapping):
+            return {**earlier.model_dump(), **raw}
+        return raw or earlier
 
 
 class Validation(Strict):
