@@ -37,8 +37,8 @@ class PictureCrops(LabelledImages):
         if self.settings.shorter_side_px:
             picture = _resized(picture, self.settings.shorter_side_px)
         rng = np.random.default_rng([self.seed, epoch, place])
-        return to_square(picture.crop(random_box(picture.width, picture.height, self.settings, rng)), self.side_px,
-                         "stretch")  # fmt: skip
+        box = random_box(picture.width, picture.height, self.settings, rng)
+        return to_square(picture.crop(box), self.side_px, "stretch")
 
 
 def random_box(width: int, height: int, settings: Augment, rng: np.random.Generator) -> Box:

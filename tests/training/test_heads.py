@@ -5,7 +5,14 @@ import torch
 from safetensors.torch import save_file
 
 from cairnhub.core.errors import CairnError
-from cairnhub.training.models import GeM, ModelDescription, RetrievalModel, load_model, save_model, untrained_model
+from cairnhub.training.models import (
+    GeM,
+    ModelDescription,
+    RetrievalModel,
+    load_model,
+    save_model,
+    untrained_model,
+)
 from cairnhub.training.recipes.settings import Network
 
 SHAPE = {"backbone": "small_cnn", "width": 4, "embedding_dim": 8, "image_side_px": 16}
@@ -16,7 +23,9 @@ def model(**settings) -> RetrievalModel:
     return untrained_model(Network.model_validate(SHAPE | settings), 0)
 
 
-@pytest.mark.parametrize(("norm", "n_parameters"), [("layer", 2), ("layer_fixed", 0), ("unit", 0), ("none", 0)])
+@pytest.mark.parametrize(
+    ("norm", "n_parameters"), [("layer", 2), ("layer_fixed", 0), ("unit", 0), ("none", 0)]
+)
 def test_norms_before_the_head(norm, n_parameters):
     made = model(norm=norm)
     assert len(list(made.head[0].parameters())) == n_parameters
@@ -45,7 +54,9 @@ def test_without_a_head_the_embedding_is_what_was_pooled(tmp_path):
     torch.testing.assert_close(made(IMAGES), pooled / pooled.norm(dim=1, keepdim=True))
     save_model(tmp_path, made, ModelDescription("r", network, ("fine",), "f" * 64, 0))
     assert torch.equal(load_model(tmp_path)[0](IMAGES), made(IMAGES))
-    with pytest.raises(CairnError, match=r"network\.embedding_dim: without a head small_cnn gives 32 dimensions, not 8"):
+    with pytest.raises(
+        CairnError, match=r"network\.embedding_dim: without a head small_cnn gives 32 dimensions, not 8"
+    ):
         model(has_head=False)
 
 
@@ -60,7 +71,9 @@ def test_a_head_begins_with_the_weights_of_a_file(tmp_path):
     save_file({"weight": torch.randn(8, 16)}, tmp_path / "other.safetensors")
     (tmp_path / "broken.safetensors").write_bytes(b"\x80\x04never unpickled")
     for name in ("missing", "other", "broken"):
-        with pytest.raises(CairnError, match=rf"network\.head_weights: .*{name}\.safetensors holds no head that fits"):
+        with pytest.raises(
+            CairnError, match=rf"network\.head_weights: .*{name}\.safetensors holds no head that fits"
+        ):
             model(head_weights=str(tmp_path / f"{name}.safetensors"))
 
 
