@@ -85,7 +85,10 @@ def test_a_loaded_model_needs_no_file_for_its_head(tmp_path):
     assert torch.equal(load_model(tmp_path)[0](IMAGES), made(IMAGES))
 
 
-@pytest.mark.parametrize(("frozen", "learns", "counts"), [(False, True, True), ("statistics", True, False), (True, False, False)])  # fmt: skip
+RESTS = [(False, True, True), ("statistics", True, False), (True, False, False)]
+
+
+@pytest.mark.parametrize(("frozen", "learns", "counts"), RESTS)
 def test_batch_norm_rests_as_a_whole_or_keeps_its_statistics_alone(frozen, learns, counts):
     made = model(frozen_batch_norm=frozen).train()
     norm = made.backbone[0][1]
