@@ -9,7 +9,7 @@ from PIL import Image
 
 from cairnhub.core.errors import CairnError
 from cairnhub.training.loop import Training, train
-from cairnhub.training.recipes.files import recipe_files, recipe_stem
+from cairnhub.training.recipes.files import recipe_files, recipe_stem, split_name
 from cairnhub.training.recipes.recipe import Recipe, load_recipe, recipe_names
 from cairnhub.training.recipes.reported import load_papers
 from tests.project import ROOT
@@ -79,7 +79,13 @@ def small(name: str) -> Recipe:
 ONE_OF_EACH_FILE = [
     name for name in recipe_names() if name.rpartition("/")[2] in ("HAPPIER", "ROADMAP", "SmoothAP")
 ]
-ONE_OF_EACH_FILE += ["roadmap/sop/ROADMAP_DeiT", "suprank/cub/NormalisedSoftmax", "small", "table/HAPPIER"]
+ONE_OF_EACH_FILE += ["roadmap/sop/ROADMAP_DeiT", "suprank/cub/NormalisedSoftmax", "table/HAPPIER"]
+ONE_OF_EACH_FILE += ["small", "small_photos", "few_classes"]
+
+
+def test_every_file_is_tried():
+    tried = {split_name(name)[0] for name in ONE_OF_EACH_FILE}
+    assert tried == set(recipe_files())
 
 
 @pytest.mark.parametrize("name", ONE_OF_EACH_FILE)
