@@ -76,7 +76,7 @@ class ImageEmbedder:
     def images(self, split: str) -> ImageDataset:
         """Images of a split, as the network sees them."""
         network = self.network.network
-        return ImageDataset(self.splits.open(split), network.decoded_side_px, network.ground)
+        return ImageDataset(self.splits.open(split), network.decoded_side_px, network.ground, network.fit)
 
     def embedded(self, split: str) -> EmbeddedSplit:
         """Embeddings of a split."""

@@ -24,12 +24,16 @@ from cairnhub.training.early_stopping import held_out_h_ap, hold_out
 from cairnhub.training.grad_cache import NonFinite, accumulate_gradients
 from cairnhub.training.models import RetrievalModel, untrained_model
 from cairnhub.training.optimisation import Optimisation
+from cairnhub.training.picture_crops import PictureCrops
 from cairnhub.training.recipes.recipe import Recipe
-from cairnhub.training.samplers import ClassSampler
+from cairnhub.training.samplers.named_samplers import make_sampler
 
 log = logging.getLogger(__name__)
 
 SAVE_EVERY_S = 60.0
+Row = (
+    int | tuple[int, int, int]
+)  # of the images; with an epoch and a place in it where views are cut from pictures
 CURVE = ["step", "epoch", "loss", "learning_rate", "held_out_h_ap"]
 
 
@@ -100,7 +104,7 @@ class Training:
         self.held_out: ImageSubset | None = None
         if recipe.validation:
             images, self.held_out = hold_out(images, recipe.validation, seed)
-        self.sampler = ClassSampler(images.labels, recipe.batch, seed)
+        self.sampler = make_sampler(images.labels, recipe.batch, seed)
         self.rows = self.ranks.rows(recipe.batch.size)
         classes, finest = np.unique(images.labels[:, 0], return_inverse=True)
         labels = np.column_stack([finest, images.labels[:, 1:]]).astype(np.int64)
@@ -110,9 +114,12 @@ class Training:
         self.steps_per_epoch = -(-len(self.sampler) // recipe.batch.n_accumulated)
         self.optimisation = Optimisation(recipe, self.model, self.loss, self.steps_per_epoch)
         self.state = RunState(self.optimisation, torch.Generator().manual_seed(seed))
-        self.next_batches: list[list[int]] = []  # of this rank, for the loader's workers
+        self.n_batches = 0  # of the epoch
+        self.next_batches: list[list[Row]] = []  # of this rank, for the loader's workers
+        self.cuts_pictures = recipe.augment.cut_from == "picture"
+        side_px = recipe.network.image_side_px
         self.loader = DataLoader(
-            images,
+            PictureCrops(images, recipe.augment, side_px, seed) if self.cuts_pictures else images,
             batch_sampler=self.next_batches,
             num_workers=n_workers,
             persistent_workers=n_workers > 0,
@@ -133,8 +140,7 @@ class Training:
         with self._progress_bar() as bar:
             while not self.is_over:
                 progress = self.state.progress
-                batches = self.sampler.batches(progress.epoch)[len(progress.losses) :]
-                self.next_batches[:] = [batch[self.rows] for batch in batches]
+                batches = self._start_epoch()
                 for positions, images in zip(batches, self.loader, strict=True):
                     is_step = self._add_batch(positions, images, checkpoints)
                     bar.update(len(positions))
@@ -146,6 +152,21 @@ class Training:
                 bar.set_postfix(epoch=progress.epoch, loss=f"{progress.curve[-1][2]:.3f}")
         if self.state.best:
             self.optimisation.final_model.load_state_dict(self.state.best)
+
+    def _start_epoch(self) -> list[list[int]]:
+        """The batches that are left of the epoch; the loader is given this rank's part."""
+        progress, size = self.state.progress, self.recipe.batch.size
+        every, n_made = self.sampler.batches(progress.epoch), len(progress.losses)
+        self.n_batches = len(every)
+        batches = every[n_made:]
+        self.next_batches[:] = [
+            [self._row(row, (n_made + number) * size + place) for place, row in enumerate(batch)][self.rows]
+            for number, batch in enumerate(batches)
+        ]
+        return batches
+
+    def _row(self, row: int, place: int) -> Row:
+        return (row, self.state.progress.epoch, place) if self.cuts_pictures else row
 
     def _progress_bar(self) -> "tqdm[NoReturn]":
         """Images done and to do, images per second, time left."""
@@ -164,7 +185,7 @@ class Training:
         """Add a batch's gradients, and make a step where they are enough; whether they were."""
         losses, n_accumulated = self.state.progress.losses, self.recipe.batch.n_accumulated
         first = len(losses) // n_accumulated * n_accumulated
-        n_in_step = min(n_accumulated, len(self.sampler) - first)
+        n_in_step = min(n_accumulated, self.n_batches - first)
         losses.append(self._add_gradients(positions, images, n_in_step, checkpoints))
         is_step = len(losses) == first + n_in_step
         if is_step:
@@ -207,6 +228,7 @@ class Training:
         progress = self.state.progress
         mean = round(float(np.mean(progress.losses)), 6)
         progress.epoch, progress.losses = progress.epoch + 1, []
+        self.optimisation.go_to(progress.step, progress.epoch)
         h_ap = self._validate() if self.held_out else None
         progress.curve.append((progress.step, progress.epoch, mean, self.optimisation.learning_rate, h_ap))
 

@@ -477,7 +477,7 @@ KINDS = (
     recipe("recipe: extends a file elsewhere", "extends: ../../x", r"mine\.yaml: extends: there is no"),
     recipe("recipe: NaN", RECIPE.replace("n_epochs:", "precision: .nan\nn_epochs:"), r"mine\.yaml: precision: .*mend it"),
     recipe("recipe: learning rate .inf", re.sub(r"learning_rate: [^,}\n]+", "learning_rate: .inf", RECIPE, count=1),
-           r"mine\.yaml: optimizer\.learning_rate: Input should be a finite number"),
+           r"mine\.yaml: optimizer\.backbone\.learning_rate: Input should be a finite number; mend it"),
     counts("counts: another shape", "full: {train: 3}", r"gldv2\.counts\.yaml: not scale -> split -> counts"),
     # annotations
     table("table: empty", "", r"labels\.csv: empty; its first line must name the columns 'path', 'fine'"),

@@ -1,4 +1,4 @@
-"""Which images make a batch: P classes, K images of each."""
+"""Batches in which each class comes about equally often."""
 
 from collections.abc import Iterator
 
@@ -7,91 +7,81 @@ import numpy.typing as npt
 
 from cairnhub.core.errors import BadInput
 from cairnhub.training.recipes.settings import Batch
+from cairnhub.training.samplers.batch_sampler import ClassBatches
+from cairnhub.training.samplers.class_images import IntArray
 
-IntArray = npt.NDArray[np.int64]
 
-
-class ClassSampler:
-    """Batches of `batch_size` images, `images_per_class` of each class drawn.
+class ClassSampler(ClassBatches):
+    """Each class comes about equally often, all of them in every epoch.
 
     A class with fewer images than `images_per_class` repeats some; classes come in a new order each round, and
     the last batch of a round is filled up with classes from the start of that order, so that all are full.
-    The order depends on `seed` and the epoch alone: not on workers, nor on ranks, each of which takes its part of
-    every batch.
 
     Args:
-        labels: (N, L) labels, fine -> coarse; classes are those of column 0. Images without one (-1) are never drawn.
-        batch: how batches are made.
+        labels: (N,) or (N, L) class indices, fine -> coarse.
+        batch: `size`, `images_per_class`, and `n_superclasses` and `max_images_per_class` where they are wanted.
         seed: of the order.
 
     Raises:
-        CairnError: the batch does not divide, asks for more classes or superclasses than there are, or no class
-            has two images.
+        CairnError: as `ClassBatches`; fewer classes than a batch has, or superclasses that do not divide them.
     """
 
-    def __init__(self, labels: IntArray, batch: Batch, seed: int) -> None:
-        self.batch, self.seed = batch, seed
-        classes, first, counts = np.unique(labels[:, 0], return_index=True, return_counts=True)
-        is_class = classes >= 0
-        classes, first, counts = classes[is_class], first[is_class], counts[is_class]
-        self.members = [np.flatnonzero(labels[:, 0] == label) for label in classes]
-        self.superclass = labels[first, -1]
-        self.classes_per_batch = batch.size // batch.images_per_class
-        self._check(counts)
-        self.n_visits = self._visits(counts)
-        self.n_batches = len(self.batches(0))  # any epoch has as many
+    def __init__(self, labels: npt.ArrayLike, batch: Batch, seed: int = 0) -> None:
+        super().__init__(labels, batch, seed)
+        self.superclass = self.images.superclass
+        self._check_classes(len(self.images))
+        self._check_superclasses()
+        self.n_visits = self._visits()
 
     def __len__(self) -> int:
-        return self.n_batches
+        rounds = [np.flatnonzero(self.n_visits > visit) for visit in range(int(self.n_visits.max()))]
+        if self.batch.n_superclasses:
+            return sum(map(self._n_superclass_batches, rounds))
+        return sum(-(-len(classes) // self.classes_per_batch) for classes in rounds)
 
     def batches(self, epoch: int) -> list[list[int]]:
         """All batches of an epoch."""
-        rng = np.random.default_rng([self.seed, epoch])
+        rng = self._chance(epoch)
         pools: dict[int, IntArray] = {}
         return [
-            [int(image) for label in classes for image in self._draw(label, rng, pools)]
+            np.concatenate([self._draw(label, rng, pools) for label in classes]).tolist()
             for visit in range(int(self.n_visits.max()))
             for classes in self._rounds(np.flatnonzero(self.n_visits > visit), rng)
         ]
 
-    def _check(self, counts: IntArray) -> None:
-        batch = self.batch
-        if batch.size % batch.images_per_class:
-            raise BadInput(
-                f"batch.size {batch.size} is no multiple of batch.images_per_class {batch.images_per_class}"
-            )
-        if self.classes_per_batch > len(self.members):
-            raise BadInput(
-                f"a batch of {batch.size} with {batch.images_per_class} images per class needs "
-                f"{self.classes_per_batch} classes, but the training split has {len(self.members)}: "
-                "lower batch.size in the recipe"
-            )
-        if counts.max(initial=0) < 2:
-            raise BadInput(
-                "every class of the training split has one image, so that no image has another to be ranked: "
-                "train on a coarser level, or on a dataset with more images of a class"
-            )
-        n_super = batch.n_superclasses
-        if n_super and (self.classes_per_batch % n_super or n_super > len(np.unique(self.superclass))):
+    def _check_superclasses(self) -> None:
+        n_super, n_there = self.batch.n_superclasses, len(np.unique(self.superclass))
+        if n_super and (self.classes_per_batch % n_super or n_super > n_there):
             raise BadInput(
                 f"batch.n_superclasses {n_super} must divide the {self.classes_per_batch} classes of a batch and "
-                f"not exceed the {len(np.unique(self.superclass))} superclasses of the training split"
+                f"not exceed the {n_there} superclasses of the training split"
             )
 
-    def _visits(self, counts: IntArray) -> IntArray:
+    def _visits(self) -> IntArray:
         """How many batches of an epoch each class comes to."""
-        per_visit = self.batch.images_per_class
+        per_visit, counts = self.batch.images_per_class, self.images.counts
         if self.batch.max_images_per_class:
             return -(-np.minimum(counts, self.batch.max_images_per_class) // per_visit)
         mean = max(1, round(int(counts.sum()) / (len(counts) * per_visit)))  # about every image once
         return np.full(len(counts), mean)
+
+    def _n_superclass_batches(self, classes: IntArray) -> int:
+        """How many batches `_superclass_rounds` gives, whichever of two equally full superclasses comes first."""
+        n_super = self.batch.n_superclasses
+        n_of_superclass = np.unique(self.superclass[classes], return_counts=True)[1]
+        waiting = sorted((-(-n_of_superclass // (self.classes_per_batch // n_super))).tolist())
+        n_batches = 0
+        while waiting:
+            left = [n - 1 for n in waiting[-n_super:] if n > 1]
+            waiting, n_batches = sorted(waiting[:-n_super] + left), n_batches + 1
+        return n_batches
 
     def _rounds(self, classes: IntArray, rng: np.random.Generator) -> Iterator[IntArray]:
         """Batches of classes, (P,) each, in which each of `classes` comes once."""
         if self.batch.n_superclasses:
             yield from self._superclass_rounds(classes, rng)
             return
-        yield from self._groups(classes, np.arange(len(self.members)), self.classes_per_batch, rng)
+        yield from self._groups(classes, np.arange(len(self.images)), self.classes_per_batch, rng)
 
     def _superclass_rounds(self, classes: IntArray, rng: np.random.Generator) -> Iterator[IntArray]:
         """Batches from `n_superclasses` superclasses each; the fullest superclasses come first."""
@@ -128,7 +118,7 @@ class ClassSampler:
 
     def _draw(self, label: int, rng: np.random.Generator, pools: dict[int, IntArray]) -> IntArray:
         """Images of a class; with `max_images_per_class` an epoch does not repeat one before all have come."""
-        members, size = self.members[label], self.batch.images_per_class
+        members, size = self.images.of(label), self.batch.images_per_class
         if not self.batch.max_images_per_class:
             return rng.choice(members, size, replace=len(members) < size)
         pool = pools.get(label, members[:0])
