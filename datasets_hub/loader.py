@@ -157,7 +157,7 @@ def _check_path(location: Location) -> None:
     uri = location.uri
     if location.is_local and ("::" in uri or os.path.expandvars(uri) != uri):
         raise BadInput(
-            f"{uri}: `datasets` takes '::' for the seam of two addresses and expands variables: rename or link the folder"
+            f"{uri}: `datasets` takes `::` for a seam and expands variables: rename or link the folder"
         )
 
 
