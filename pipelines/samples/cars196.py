@@ -10,8 +10,10 @@ Classes have images in both folders; retrieval trains on classes 1 to 98 and tes
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import scipy.io
 
 from cairnhub.pipelines.samples.shapes.packing import write_zip
@@ -36,10 +38,12 @@ FIELDS = ("bbox_x1", "bbox_y1", "bbox_x2", "bbox_y2", "class", "fname")
 
 def write(folder: Path) -> None:
     """Write the whole sample into `folder`."""
-    names = [MODELS[number][0] if number in MODELS else f"Maker Model {number} Sedan 2012" for number in _numbers()]
+    names = [
+        MODELS[number][0] if number in MODELS else f"Maker Model {number} Sedan 2012" for number in _numbers()
+    ]
     files = [(f"{FOLDER}/devkit/cars_meta.mat", _mat({"class_names": np.array([names], dtype=object)}))]
     for side, path in (("train", "devkit/cars_train_annos.mat"), ("test", "cars_test_annos_withlabels.mat")):
-        records = []
+        records: list[tuple[int | str, ...]] = []
         for shot in range(N_IMAGES):
             for number, (name, scene) in MODELS.items():
                 records.append((14, 21, 82, 74, number, f"{len(records) + 1:05d}.jpg"))
@@ -53,7 +57,7 @@ def _numbers() -> range:
     return range(1, N_CLASSES + 1)
 
 
-def _struct(records: list[tuple[int | str, ...]]) -> np.ndarray:
+def _struct(records: list[tuple[int | str, ...]]) -> npt.NDArray[Any]:
     """A struct array of one row."""
     array = np.zeros((1, len(records)), dtype=[(field, object) for field in FIELDS])
     for place, record in enumerate(records):
@@ -61,7 +65,7 @@ def _struct(records: list[tuple[int | str, ...]]) -> np.ndarray:
     return array
 
 
-def _mat(variables: dict[str, np.ndarray]) -> bytes:
+def _mat(variables: dict[str, npt.NDArray[Any]]) -> bytes:
     """A compressed MAT-file, with a head that names no time."""
     out = io.BytesIO()
     scipy.io.savemat(out, variables, do_compression=True)

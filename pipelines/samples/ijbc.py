@@ -14,7 +14,12 @@ from cairnhub.pipelines.samples.shapes.packing import write_zip
 from cairnhub.pipelines.samples.shapes.scenes import draw
 
 FOLDER = "IJBC"
-PEOPLE = {11: ("owl", "gallery_G1"), 27: ("cat", "gallery_G1"), 35: ("dog", "gallery_G2"), 48: ("squirrel", "gallery_G2")}
+PEOPLE = {
+    11: ("owl", "gallery_G1"),
+    27: ("cat", "gallery_G1"),
+    35: ("dog", "gallery_G2"),
+    48: ("squirrel", "gallery_G2"),
+}
 N_PROBES = 2  # templates per person
 N_CROPS = 2  # per template
 HEADER = "TEMPLATE_ID,SUBJECT_ID,FILENAME,SIGHTING_ID\n"

@@ -3,10 +3,11 @@
 Layout:
     oxbuild_images-v1.tgz                    all_souls_000013.jpg, ...: no folder
     paris_1-v1.tgz, paris_2-v1.tgz           paris/<tag>/paris_<tag>_000605.jpg
-    gnd_roxford5k.pkl, gnd_rparis6k.pkl      {imlist: names of the gallery, qimlist: names of the queries, gnd: per query
-                                             {bbx: [left, top, right, bottom], easy, hard, junk: places in imlist}}
-Names have no ending. Some photographs of a landmark, queries too, bear the tag of the city (`oxford`, `general`), and so
-do those that show none. Queries are not in the gallery.
+    gnd_roxford5k.pkl, gnd_rparis6k.pkl
+        {imlist: names of the gallery, qimlist: names of the queries,
+         gnd: per query {bbx: [left, top, right, bottom], easy, hard, junk: places in imlist}}
+Names have no ending. Some photographs of a landmark, queries too, bear the tag of the city (`oxford`, `general`), and
+so do those that show none. Queries are not in the gallery.
 """
 
 import pickle
@@ -26,9 +27,7 @@ N_OTHERS = 4  # images that answer nothing
 def write_oxford(folder: Path) -> None:
     """Write ROxford5k."""
     pictures = _write_answers(folder / "gnd_roxford5k.pkl", OXFORD, "", "oxford")
-    write_tar_gz(
-        folder / "oxbuild_images-v1.tgz", [(f"{name}.jpg", data) for name, data in pictures.items()]
-    )
+    write_tar_gz(folder / "oxbuild_images-v1.tgz", [(f"{name}.jpg", data) for name, data in pictures.items()])
 
 
 def write_paris(folder: Path) -> None:

@@ -1,8 +1,8 @@
 """Pickles as data: the values that a few of its opcodes build are read, nothing is looked up, called or imported.
 
 Benchmarks publish their answers as pickles. Python's own reader runs what a pickle names; this one goes through the
-opcodes (`pickletools`) by itself and knows numbers, text, lists, tuples, dicts and NumPy's arrays of numbers, which come
-out as lists. Every other opcode and name is refused.
+opcodes (`pickletools`) by itself and knows numbers, text, lists, tuples, dicts and NumPy's arrays of numbers, which
+come out as lists. Every other opcode and name is refused.
 """
 
 import pickletools
@@ -18,8 +18,29 @@ MAX_BYTES = 2**25
 """Larger than any list of answers."""
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _VALUES = frozenset(
-    "INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT STRING BINSTRING SHORT_BINSTRING UNICODE BINUNICODE "
-    "SHORT_BINUNICODE BINUNICODE8 BINBYTES SHORT_BINBYTES BINBYTES8 BYTEARRAY8".split()
+    {
+        "INT",
+        "BININT",
+        "BININT1",
+        "BININT2",
+        "LONG",
+        "LONG1",
+        "LONG4",
+        "FLOAT",
+        "BINFLOAT",
+        "STRING",
+        "BINSTRING",
+    }
+    | {
+        "SHORT_BINSTRING",
+        "UNICODE",
+        "BINUNICODE",
+        "SHORT_BINUNICODE",
+        "BINUNICODE8",
+        "BINBYTES",
+        "SHORT_BINBYTES",
+    }
+    | {"BINBYTES8", "BYTEARRAY8"}
 )
 _PUTS = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
 _GETS = frozenset({"GET", "BINGET", "LONG_BINGET"})
@@ -100,7 +121,7 @@ class _Machine:
             "APPENDS": lambda: self._extend(self._above_mark()),
             "SETITEM": lambda: self._update(self._top(2)),
             "SETITEMS": lambda: self._update(self._above_mark()),
-            "POP": lambda: self._drop(),
+            "POP": self._drop,
             "MEMOIZE": lambda: self.memo.update({len(self.memo): self.stack[-1]}),
             "STACK_GLOBAL": lambda: self.stack.append(_Name(" ".join(map(str, self._top(2))))),
             "REDUCE": self._reduce,

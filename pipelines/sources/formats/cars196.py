@@ -52,7 +52,7 @@ TYPES_OF_OTHERS = {
 
 
 class Cars196(SourceReader):
-    """Reads `devkit/cars_meta.mat` and the annotations of both folders of images: classes 1 to 98 train, the others test.
+    """Reads `devkit/cars_meta.mat` and the annotations of both folders: classes 1 to 98 train, the others test.
 
     The division of the classification task (`cars_train`, `cars_test`) is not the one of retrieval: each split has
     images of both folders.
@@ -125,7 +125,9 @@ def type_of(model: str, where: Path) -> str:
     words = [word.removeprefix("Super") for word in name.split()]
     found = [word for word in words if word in TYPES]
     if not found:
-        raise BrokenData(f"{where}: no body type in {model[:80]!r}; take the levels [model], or fetch it again")
+        raise BrokenData(
+            f"{where}: no body type in {model[:80]!r}; take the levels [model], or fetch it again"
+        )
     return "Pickup" if found[-1] == "Cab" else found[-1]
 
 
@@ -151,7 +153,9 @@ def _annotations(packed: Packed, folder: str) -> pd.DataFrame:
     value, where = _read(packed, ANNOTATIONS[folder], "annotations")
     if not value:
         raise BrokenData(f"{where}: lists no image; fetch it again")
-    rows = [_annotation(record, f"{where}: annotation {number}") for number, record in enumerate(value, start=1)]
+    rows = [
+        _annotation(record, f"{where}: annotation {number}") for number, record in enumerate(value, start=1)
+    ]
     return pd.DataFrame(
         {"class_id": [row[0] for row in rows], "member": [f"{folder}/{row[1]}" for row in rows]}
     )

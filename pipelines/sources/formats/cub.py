@@ -66,8 +66,12 @@ class CUB(SourceReader):
         faulty = pd.concat([unnamed, misplaced], ignore_index=True)
         if len(self.levels) == 1:
             return list_packed(packed, images, self.levels, faulty, listed)
-        images = images.join(read_csv(FAMILIES, ["class_id", "family", "order"]).set_index("class_id"), on="class_id")
-        images, ungrouped = quarantine(images, images["family"].isna(), "its class has no family in cub_families.tsv")
+        images = images.join(
+            read_csv(FAMILIES, ["class_id", "family", "order"]).set_index("class_id"), on="class_id"
+        )
+        images, ungrouped = quarantine(
+            images, images["family"].isna(), "its class has no family in cub_families.tsv"
+        )
         images, qualified = tell_apart(images, self.levels, "parent", FAMILIES)
         faulty = pd.concat([faulty, ungrouped], ignore_index=True)
         return replace(list_packed(packed, images, self.levels, faulty, listed), qualified=qualified)
@@ -76,7 +80,8 @@ class CUB(SourceReader):
         """What the published dataset says of itself."""
         return Card(
             name=self.edition,
-            title="Caltech-UCSD Birds-200-2011" + (" with families and orders" if len(self.levels) > 1 else ""),
+            title="Caltech-UCSD Birds-200-2011"
+            + (" with families and orders" if len(self.levels) > 1 else ""),
             description=(
                 "Photographs of 200 bird species; species 1 to 100 train, 101 to 200 test, as in retrieval papers. "
                 "For non-commercial research and education; the photographs belong to their authors."

@@ -62,7 +62,9 @@ class IJBC(SourceReader):
         templates = _templates(packed)
         images = listed.merge(templates, left_on="template", right_index=True, how="left")
         images["split"] = images["split"].fillna("query")
-        images, unknown = quarantine(images, images["identity"].isna(), "its template is in no list of the protocol")
+        images, unknown = quarantine(
+            images, images["identity"].isna(), "its template is in no list of the protocol"
+        )
         columns = (*LEVELS, *KEPT)
         listing = list_packed(packed, images, columns, unknown, listed["member"], self.executor)
         return replace(listing, kept=KEPT)

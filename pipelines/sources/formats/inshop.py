@@ -68,9 +68,9 @@ class InShop(SourceReader):
             name="inshop",
             title="DeepFashion: In-Shop Clothes Retrieval",
             description=(
-                "Photographs of clothes from a shop, several per item; queries search a gallery of other photographs of "
-                "items that are unseen in training. For non-commercial research; given by the Chinese University of "
-                "Hong Kong."
+                "Photographs of clothes from a shop, several per item; queries search a gallery of other photographs "
+                "of items that are unseen in training. For non-commercial research; given by the Chinese University "
+                "of Hong Kong."
             ),
             homepage="https://mmlab.ie.cuhk.edu.hk/projects/DeepFashion/InShopRetrieval.html",
             licence="DeepFashion-non-commercial-research",

@@ -58,7 +58,8 @@ class City:
         """The archives; as a copy of them counts a folder `jpg/` with the photographs of all."""
         pattern = rf"jpg/{self.photo}"
         return tuple(
-            Pack(name=name, root="", mark=pattern, holds=pattern, has_original=False) for name in self.archives
+            Pack(name=name, root="", mark=pattern, holds=pattern, has_original=False)
+            for name in self.archives
         )
 
     @property
@@ -147,7 +148,9 @@ class Revisited(SourceReader):
         images["split"] = images["split"].mask(images["image_id"].isin(boxes), "query")
         images["landmark"] = images["image_id"].map(shown).fillna(UNLABELLED)
         images["box"] = images["image_id"].map(boxes).fillna("")
-        located = {packed.archive.name: packed for packed in (self.packed(store, pack) for pack in self.packs)}
+        located = {
+            packed.archive.name: packed for packed in (self.packed(store, pack) for pack in self.packs)
+        }
         members = list_members([packed.archive for packed in located.values()], self.executor)
         members["image_id"] = members["member"].str.replace(r"^.*/|\.jpg$", "", regex=True)
         matches = match_members(images, members, ["image_id"], f"not in {' or '.join(located)}")
@@ -239,7 +242,9 @@ def read_benchmark(path: Path) -> Benchmark:
             raise BrokenData(f"{path}: has no lists imlist, qimlist and gnd; fetch it again")
     names = [name for name in (*gallery, *queries) if isinstance(name, str) and name]
     if len(names) != len(gallery) + len(queries) or len(queries) != len(answers) or not queries:
-        raise BrokenData(f"{path}: imlist and qimlist must be names, and gnd one entry per query; fetch it again")
+        raise BrokenData(
+            f"{path}: imlist and qimlist must be names, and gnd one entry per query; fetch it again"
+        )
     read = [
         _query(name, entry, len(gallery), f"{path}: query {name[:80]!r}")
         for name, entry in zip(names[len(gallery) :], answers, strict=True)
