@@ -213,4 +213,6 @@ def _made(name: str, given: tuple[object, ...]) -> object:
             return dtype.numbers(raw)
         case "_codecs", "encode", (str() as text, *_):
             return text.encode("latin-1")
+        case "__builtin__" | "builtins", "bytes", ():
+            return b""
     raise _Refused(f"a call of {name.replace(' ', '.')[:80]!r}")

@@ -107,7 +107,7 @@ def _templates(packed: Packed) -> pd.DataFrame:
     frames = []
     for name, split in TEMPLATES.items():
         text, where = _text(packed, name)
-        if not text.startswith(HEADER):
+        if not text.upper().startswith(HEADER):
             raise BrokenData(f"{where}:1: its columns are not {HEADER}, ...; fetch it again")
         record = r"(?P<template>[0-9]+),(?P<identity>[0-9]+)(?:,.*)?"
         rows = parse_lines(text, record, where, "a row that begins with a template and a subject", n_head=1)
