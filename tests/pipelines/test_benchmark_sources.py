@@ -4,6 +4,7 @@ import importlib
 import pickle
 import re
 import shutil
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -80,6 +81,30 @@ def test_a_missing_file_is_named(drawn, tmp_path, dataset):
             READERS[dataset].list_images(store)
 
 
+@pytest.mark.parametrize(
+    ("dataset", "below"),
+    [("cars196", ""), ("inshop", ""), ("roxford5k", "jpg"), ("vggface2", ""), ("ijbc", "")],
+)
+def test_an_unpacked_copy_is_the_same(drawn, tmp_path, dataset, below):
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    for path in (drawn / dataset).iterdir():
+        if path.suffix == ".zip":
+            zipfile.ZipFile(path).extractall(mirror / below)
+        elif path.suffix in (".tgz", ".gz"):
+            with tarfile.open(path) as archive:
+                archive.extractall(mirror / below, filter="data")
+        elif path.name not in ("registry.tsv", ".recipe"):
+            shutil.copy(path, mirror)
+    listing = READERS[dataset].list_images(drawn / dataset)
+    splits = Subset(splits=tuple(sorted(set(listing.images["split"]))))
+    context = at_full_scale(tmp_path, dataset, mirror, splits)
+    build(context, "fetch", "index")
+    columns = ["image_id", "split", *READERS[dataset].levels, *listing.kept]
+    images = pd.read_parquet(IndexFolder(context.paths.index).images)
+    assert sorted(images[columns].values.tolist()) == sorted(listing.images[columns].values.tolist())
+
+
 # ---- Cars196 and MAT-files --------------------------------------------------------------------------------
 
 
@@ -133,6 +158,7 @@ def test_a_model_without_a_body_type_is_named():
         ("devkit/cars_meta.mat", saved(True, class_names=np.array([["a", "b"]], dtype=object)),
          "class_names holds 2 different names, not 196"),
     ],
+    ids=["no labels", "no variable", "half a class", "few names"],
 )  # fmt: skip
 def test_wrong_annotations_of_cars_are_named(drawn, tmp_path, name, content, message):
     def change(members):
