@@ -23,7 +23,7 @@ from cairnhub.pipelines.samples.shapes.packing import write_zip
 from cairnhub.pipelines.settings.sources import Subset, Subsets
 from cairnhub.pipelines.sources.csv_tables import read_csv
 from cairnhub.pipelines.sources.formats.cars196 import TYPES_OF_OTHERS, Cars196, type_of
-from cairnhub.pipelines.sources.formats.cub import CUB, FAMILIES
+from cairnhub.pipelines.sources.formats.cub.cub_reader import CUB, FAMILIES
 from cairnhub.pipelines.sources.formats.ijbc import IJBC
 from cairnhub.pipelines.sources.formats.inshop import InShop
 from cairnhub.pipelines.sources.formats.revisited import CITIES, Revisited

@@ -7,8 +7,6 @@ import pandas as pd
 
 from cairnhub.core.errors import BrokenData
 from cairnhub.datasets_hub.card import Card, EvaluationProtocol
-from cairnhub.pipelines.executors.local import Executor
-from cairnhub.pipelines.settings.sources import CUBSource, Subset
 from cairnhub.pipelines.sources.csv_tables import read_csv
 from cairnhub.pipelines.sources.label_names import tell_apart
 from cairnhub.pipelines.sources.listing import Listing, quarantine
@@ -25,7 +23,7 @@ PACK = Pack(
     lists=tuple(TABLES),
 )
 LAST_TRAIN_CLASS = 100
-FAMILIES = Path(__file__).parent / "cub_families.tsv"
+FAMILIES = Path(__file__).parent / "families.tsv"
 """Family and order of each class, as hierarchical retrieval (Ramzi et al., TPAMI 2025) groups them."""
 
 
@@ -70,7 +68,7 @@ class CUB(SourceReader):
             read_csv(FAMILIES, ["class_id", "family", "order"]).set_index("class_id"), on="class_id"
         )
         images, ungrouped = quarantine(
-            images, images["family"].isna(), "its class has no family in cub_families.tsv"
+            images, images["family"].isna(), "its class has no family in families.tsv"
         )
         images, qualified = tell_apart(images, self.levels, "parent", FAMILIES)
         faulty = pd.concat([faulty, ungrouped], ignore_index=True)
@@ -97,11 +95,6 @@ class CUB(SourceReader):
             annotation_origin="given",
             protocols=(EvaluationProtocol(name="retrieval", query="test", gallery="test"),),
         )
-
-
-def make(dataset: str, source: CUBSource, subset: Subset, executor: Executor) -> CUB:
-    """See `formats`."""
-    return CUB(source.levels)
 
 
 def _numbered(text: bytes, name: str, packed: Packed) -> pd.DataFrame:
