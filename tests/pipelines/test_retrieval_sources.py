@@ -93,21 +93,6 @@ def test_cub_splits_by_class_number(drawn):
     assert "Brown Pelican" in species["train"]
 
 
-def test_vehicleid_says_which_test_lists_an_image_is_in(drawn, tmp_path):
-    def change(members):
-        name = "VehicleID_V1.0/train_test_split/test_list_800.txt"
-        members[name] += b"9999999 1\n"
-
-    whole = VehicleID().list_images(drawn / "vehicleid")
-    assert whole.kept == ("test_lists",)
-    assert whole.images.groupby("split")["test_lists"].value_counts().to_dict() == {
-        ("train", ""): 40, ("test", "800 1600 2400"): 10, ("test", "1600 2400"): 11, ("test", "2400"): 11,
-    }  # fmt: skip
-    listing = VehicleID().list_images(changed(drawn, tmp_path, "vehicleid", change))
-    assert listing.images["test_lists"].tolist() == whole.images["test_lists"].tolist()
-    assert listing.excluded == {"test": {"in a smaller test list only": 1}}
-
-
 def without_an_image(members):
     del members[next(name for name in members if name.lower().endswith(".jpg"))]
 
