@@ -47,12 +47,7 @@ class ProtocolsFolder:
         return tuple(dict.fromkeys(split for each in self.protocols for split in (each.query, each.gallery)))
 
     def ground_truth(self) -> pd.DataFrame | None:
-        """The benchmark's answers, None where it has none.
-
-        Returns:
-            Columns `query_id`, `image_id`, `usage`, and `relevance` where answers are graded: `easy`, `hard`, or
-            `junk`, which is neither right nor wrong.
-        """
+        """The benchmark's answers: columns `query_id`, `image_id`, `usage`; None where it has none."""
         path = self.folder / "ground_truth.parquet"
         return pd.read_parquet(path) if path.is_file() else None
 
