@@ -227,9 +227,10 @@ def _ground_truth(truth: pd.DataFrame, shown: "pd.Series[str]") -> pd.DataFrame:
     Says how many answers a label would miss: evaluation goes by labels.
     """
     present = truth[is_in(truth["query_id"], shown.index) & is_in(truth["image_id"], shown.index)]
-    n_other = int((present["query_id"].map(shown) != present["image_id"].map(shown)).sum())
+    answers = present[present["relevance"] != "junk"] if "relevance" in present else present
+    n_other = int((answers["query_id"].map(shown) != answers["image_id"].map(shown)).sum())
     log.info(
-        f"{present['query_id'].nunique():,} queries have {len(present):,} answers (ground_truth.parquet), "
+        f"{answers['query_id'].nunique():,} queries have {len(answers):,} answers (ground_truth.parquet), "
         f"{n_other:,} of them with another label than the query"
     )
     return present.sort_values(["query_id", "image_id"], ignore_index=True)

@@ -113,7 +113,7 @@ NO_CHANGE = [  # an edit that changes no output
     Edit("training/inference.py", "", "# edited"),
     Edit("pipelines/sources/registries/cub.tsv", "", "# edited"),
     Edit("pipelines/sources/registries/sop.counts.yaml", "", "# edited"),
-    Edit("pipelines/sources/formats/cub.py", "LAST_TRAIN_CLASS = 100", "LAST_TRAIN_CLASS = 99"),
+    Edit("pipelines/sources/formats/cub/cub_reader.py", "LAST_TRAIN_CLASS = 100", "LAST_TRAIN_CLASS = 99"),
     Edit("params.yaml", r"n_workers: 2\}", "n_workers: 1}"),
     Edit("README.md", "", "edited"),
 ]

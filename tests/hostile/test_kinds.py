@@ -30,7 +30,7 @@ from cairnhub.pipelines.archives.zip import Zip
 from cairnhub.pipelines.params import load_params
 from cairnhub.pipelines.settings.sources import GLDv2Source, INat2018Source, TableSource
 from cairnhub.pipelines.sources.fetching import read_manifest
-from cairnhub.pipelines.sources.formats.cub import CUB
+from cairnhub.pipelines.sources.formats.cub.cub_reader import CUB
 from cairnhub.pipelines.sources.formats.dyml import DyML
 from cairnhub.pipelines.sources.formats.gldv2.landmark_table import landmark_table
 from cairnhub.pipelines.sources.formats.gldv2.mined_types import mined_types

@@ -27,7 +27,7 @@ from cairnhub.pipelines.paths import Paths
 from cairnhub.pipelines.samples.shapes.packing import write_tar_gz, write_zip
 from cairnhub.pipelines.settings.sources import Subset, Subsets
 from cairnhub.pipelines.sources import fetching
-from cairnhub.pipelines.sources.formats.cub import CUB
+from cairnhub.pipelines.sources.formats.cub.cub_reader import CUB
 from cairnhub.pipelines.sources.formats.dyml import DyML, parse_glued_csv
 from cairnhub.pipelines.sources.formats.sop import SOP
 from cairnhub.pipelines.sources.formats.vehicleid import VehicleID

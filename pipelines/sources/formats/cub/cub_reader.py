@@ -1,13 +1,14 @@
 """CUB-200-2011 (Wah et al., 2011): birds of 200 species in one `.tgz`; retrieval splits them by species."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from cairnhub.core.errors import BrokenData
 from cairnhub.datasets_hub.card import Card, EvaluationProtocol
-from cairnhub.pipelines.executors.local import Executor
-from cairnhub.pipelines.settings.sources import CUBSource, Subset
+from cairnhub.pipelines.sources.csv_tables import read_csv
+from cairnhub.pipelines.sources.label_names import tell_apart
 from cairnhub.pipelines.sources.listing import Listing, quarantine
 from cairnhub.pipelines.sources.packed_lists import list_packed
 from cairnhub.pipelines.sources.packs import Pack, Packed
@@ -22,7 +23,8 @@ PACK = Pack(
     lists=tuple(TABLES),
 )
 LAST_TRAIN_CLASS = 100
-LEVELS = ("species",)
+FAMILIES = Path(__file__).parent / "families.tsv"
+"""Family and order of each class, as hierarchical retrieval (Ramzi et al., TPAMI 2025) groups them."""
 
 
 class CUB(SourceReader):
@@ -30,12 +32,15 @@ class CUB(SourceReader):
 
     The archive is read as far as the last of these; what images it holds is seen when it is streamed into shards.
 
-    The archive gives one level: species, named as in `classes.txt` without number and underscores.
+    The archive gives one level: species, named as in `classes.txt` without number and underscores. Family and order
+    are facts that stand beside this module.
     """
 
-    levels = LEVELS
-    edition = "cub"
     packs = (PACK,)
+
+    def __init__(self, levels: tuple[str, ...] = ("species",)) -> None:
+        self.levels = levels
+        self.edition = "cub" if len(self.levels) == 1 else "cub_hierarchy"
 
     def list_images(self, store: Path) -> Listing:
         """List the images of both splits."""
@@ -57,13 +62,24 @@ class CUB(SourceReader):
         contradiction = "its class contradicts its folder; " + images["class_name"] + " in " + folder
         images, misplaced = quarantine(images, folder != images["class_name"], contradiction)
         faulty = pd.concat([unnamed, misplaced], ignore_index=True)
-        return list_packed(packed, images, LEVELS, faulty, listed)
+        if len(self.levels) == 1:
+            return list_packed(packed, images, self.levels, faulty, listed)
+        images = images.join(
+            read_csv(FAMILIES, ["class_id", "family", "order"]).set_index("class_id"), on="class_id"
+        )
+        images, ungrouped = quarantine(
+            images, images["family"].isna(), "its class has no family in families.tsv"
+        )
+        images, qualified = tell_apart(images, self.levels, "parent", FAMILIES)
+        faulty = pd.concat([faulty, ungrouped], ignore_index=True)
+        return replace(list_packed(packed, images, self.levels, faulty, listed), qualified=qualified)
 
     def card(self) -> Card:
         """What the published dataset says of itself."""
         return Card(
-            name="cub",
-            title="Caltech-UCSD Birds-200-2011",
+            name=self.edition,
+            title="Caltech-UCSD Birds-200-2011"
+            + (" with families and orders" if len(self.levels) > 1 else ""),
             description=(
                 "Photographs of 200 bird species; species 1 to 100 train, 101 to 200 test, as in retrieval papers. "
                 "For non-commercial research and education; the photographs belong to their authors."
@@ -75,15 +91,10 @@ class CUB(SourceReader):
                 "C. Wah, S. Branson, P. Welinder, P. Perona, S. Belongie. The Caltech-UCSD Birds-200-2011 Dataset. "
                 "Technical Report CNS-TR-2011-001, California Institute of Technology, 2011."
             ),
-            levels=LEVELS,
+            levels=self.levels,
             annotation_origin="given",
             protocols=(EvaluationProtocol(name="retrieval", query="test", gallery="test"),),
         )
-
-
-def make(dataset: str, source: CUBSource, subset: Subset, executor: Executor) -> CUB:
-    """See `formats`."""
-    return CUB()
 
 
 def _numbered(text: bytes, name: str, packed: Packed) -> pd.DataFrame:
