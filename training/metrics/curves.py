@@ -56,8 +56,8 @@ def precision_recall(
         batch.embeddings.detach(), batch.items.detach(), matches, self_index.to(batch.items.device)
     )
     parts: dict[str, list[Tensor]] = {level: [] for level in levels}
-    for block in search.ranked_depths(exclude_self=gallery is None):
-        ranked = RankedList.of(*block)
+    for block in search.rankings(exclude_self=gallery is None):
+        ranked = RankedList.of(block.depths, block.counts)
         for column, level in enumerate(levels):
             parts[level].append(ranked.at_least(n_levels - column).precision_at_recall(recalls))
     return {level: torch.cat(blocks).nanmean(0).cpu().numpy() for level, blocks in parts.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -76,6 +76,20 @@ class ListMatches:
         return depth
 
 
+class Ranking(NamedTuple):
+    """A few queries' rankings.
+
+    Attributes:
+        rows: which queries.
+        depths: match depths in order of rank, (q, N) uint8.
+        counts: how many items have each depth, (q, L + 1).
+    """
+
+    rows: slice
+    depths: Tensor
+    counts: Tensor
+
+
 @dataclass(frozen=True)
 class Search:
     """Queries (Q, d) against a gallery (N, d).
@@ -92,23 +106,18 @@ class Search:
     matches: Matches
     self_index: Tensor
 
-    def ranked_depths(self, exclude_self: bool) -> Iterator[tuple[Tensor, Tensor]]:
-        """Match depths in order of rank: higher score first, then lower gallery index.
+    def rankings(self, exclude_self: bool) -> Iterator[Ranking]:
+        """Match depths in order of rank: higher score first, then lower gallery index; a few queries at a time.
 
         Args:
             exclude_self: put the query itself last, with depth 0.
-
-        Yields:
-            For a few queries at a time, the depths (q, N) uint8, and how many items have each, (q, L + 1).
         """
         blocks = Blocks.of(self.query, len(self.gallery))
         with ThreadPoolExecutor(torch.get_num_threads()) as pool:
             for rows, scores in blocks.scores(self.query, self.gallery):
                 yield self._rank(scores, rows, exclude_self, pool)
 
-    def _rank(
-        self, scores: Tensor, rows: slice, exclude_self: bool, pool: ThreadPoolExecutor
-    ) -> tuple[Tensor, Tensor]:
+    def _rank(self, scores: Tensor, rows: slice, exclude_self: bool, pool: ThreadPoolExecutor) -> Ranking:
         depth, counts, self_index = (
             self.matches.depth(rows),
             self.matches.counts[rows].clone(),
@@ -121,10 +130,12 @@ class Search:
         depth[inside, column] = 0
         if scores.dtype == torch.float64:
             scores[inside, column] = -torch.inf
-            return depth.gather(1, scores.sort(dim=1, descending=True, stable=True).indices), counts
+            order = scores.sort(dim=1, descending=True, stable=True).indices
+            return Ranking(rows, depth.gather(1, order), counts)
         keys = sort_keys(scores, depth)
         keys[inside, column] = LAST_KEY
-        return sort_rows(keys, pool).bitwise_and_((1 << DEPTH_BITS) - 1).to(torch.uint8), counts
+        depths = sort_rows(keys, pool).bitwise_and_((1 << DEPTH_BITS) - 1).to(torch.uint8)
+        return Ranking(rows, depths, counts)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ Every function returns one float64 per query, NaN where a query has no positives
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -46,6 +47,26 @@ class RankedList:
         depth = torch.zeros(rank.shape, dtype=torch.long, device=depths.device)
         depth[query, slot] = depths[query, place].long()
         return cls(rank, depth, depths[:, :width], counts)
+
+    @cached_property
+    def n_met(self) -> list[Tensor]:
+        """By depth, how many items of just that depth have been met at each positive, (Q, P) each; none at depth 0."""
+        return [(self.depth == depth).cumsum(1).double() for depth in range(self.counts.shape[1])]
+
+    def without_rank(self, rank: int, rows: Tensor) -> RankedList:
+        """The same lists, of which some (Q,) lack the item at a rank; it must be their last."""
+        lost = (self.rank == rank) & rows[:, None]
+        if not bool(lost.any()):
+            return self
+        query, slot = lost.nonzero(as_tuple=True)
+        counts = self.counts.clone()
+        counts[query, self.depth[query, slot]] -= 1
+        return replace(
+            self,
+            rank=self.rank.masked_fill(lost, torch.inf),
+            depth=self.depth.masked_fill(lost, 0),
+            counts=counts,
+        )
 
     def at_least(self, depth: int) -> Hits:
         """The positives of a level: items that match at `depth` or deeper."""
@@ -157,14 +178,14 @@ def h_ap(ranked: RankedList, rel: Tensor, merge_equal: bool = False) -> Tensor:
             published code does (values above 1).
     """
     depths = range(1, rel.shape[1])
-    n_met = {depth: (ranked.depth == depth).cumsum(1).double() for depth in depths}
     hrank = torch.zeros_like(ranked.rank)
     for depth in depths:
         shared = torch.minimum(rel, rel[:, depth, None]).gather(1, ranked.depth)
-        hrank += shared * n_met[depth]
+        hrank += shared * ranked.n_met[depth]
         for other in depths if merge_equal else ():
-            if other != depth:
-                hrank += shared * n_met[other] * (rel[:, other] == rel[:, depth])[:, None]
+            is_equal = rel[:, other] == rel[:, depth]
+            if other != depth and bool(is_equal.any()):
+                hrank += shared * ranked.n_met[other] * is_equal[:, None]
     total = (rel * ranked.counts).sum(1)
     return (hrank / ranked.rank).sum(1) / total.masked_fill(total == 0, torch.nan)
 
