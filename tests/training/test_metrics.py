@@ -66,7 +66,7 @@ def test_every_metric_equals_the_oracle(search: tuple[torch.Tensor, ...], agains
     for q in range(len(query)):
         others = np.arange(len(gallery)) != q if against_itself else np.full(len(gallery), True)
         expected = oracle.metrics(scores[q][others], depth[q][others], 3, ks=(1, 3))
-        order = sorted(range(others.sum()), key=lambda j: (-scores[q][others][j], j))  # noqa: B023
+        order = sorted(range(others.sum()), key=lambda j: (-scores[q][others][j], j))
         ranked = [int(depth[q][others][j]) for j in order]
         expected["h_ap_published"] = oracle.h_ap_published(ranked, 3, against_itself)
         for name, values in result.per_query.items():
