@@ -7,14 +7,14 @@ import pandas as pd
 import pytest
 import torch
 
-from cairnhub.pipelines.stages.evaluate import (
+from cairnhub.pipelines.evaluation_tables import (
     h_ap_histogram,
     metrics_table,
-    official_metrics,
     precision_per_recall,
     values_per_level,
     without_match,
 )
+from cairnhub.pipelines.stages.evaluate import official_metrics
 from cairnhub.training.encoders import EmbeddedSplit
 from cairnhub.training.evaluation import ProtocolMetrics, evaluate, headlines, precision_recall_curves
 from cairnhub.training.metrics.keys import H_AP, ByMetric, Interval
