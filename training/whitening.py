@@ -40,8 +40,8 @@ class Whitening:
             >>> import torch
             >>> from cairnhub.training.whitening import Whitening
             >>> learnt = Whitening.learn(torch.tensor([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]]))
-            >>> (learnt.deviations**2).tolist()
-            [2.6666..., 0.6666...]
+            >>> [round(variance, 4) for variance in (learnt.deviations**2).tolist()]
+            [2.6667, 0.6667]
         """
         n_kept = vectors.shape[1] if n_dimensions is None else n_dimensions
         if not 1 <= n_kept <= vectors.shape[1] or len(vectors) <= n_kept:

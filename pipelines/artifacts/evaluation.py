@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from cairnhub.core.parse import FORBID, read_json
@@ -52,7 +53,7 @@ class Evaluation:
         cls,
         protocols: Mapping[str, ByProtocol],
         benchmark: Mapping[str, Mapping[str, ByMetric[float]]],
-        means: Mapping[str, Mapping[str, ByMetric[float]]],
+        means: Mapping[str, Mapping[str, ByMetric[float]]] = MappingProxyType({}),
     ) -> "Evaluation":
         """From what was measured, by system; means by system and group."""
         return cls(
@@ -60,7 +61,7 @@ class Evaluation:
                 system: SystemMetrics(
                     {name: _rounded(to_json(*metrics)) for name, metrics in measured.items()},
                     _plain(benchmark.get(system, {})),
-                    _plain(means[system]),
+                    _plain(means.get(system, {})),
                 )
                 for system, measured in protocols.items()
             }
