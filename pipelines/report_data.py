@@ -188,7 +188,7 @@ def _model_summary(file: Path, levels: Mapping[tuple[str, str], tuple[str, ...]]
         loss = tuple((float(row["epoch"]), float(row["loss"])) for row in csv.DictReader(lines))
     measured = {system: evaluation.protocols(system) for system in SYSTEMS}
     protocols = tuple(
-        _protocol(
+        summarise_protocol(
             protocol,
             {system: by_protocol[protocol] for system, by_protocol in measured.items()},
             levels[scale, name],
@@ -199,7 +199,14 @@ def _model_summary(file: Path, levels: Mapping[tuple[str, str], tuple[str, ...]]
     return ModelSummary(name, scale, loss, protocols, levels[scale, name], queries)
 
 
-def _protocol(name: str, metrics: Mapping[str, Metrics], levels: Sequence[str]) -> ProtocolSummary:
+def summarise_protocol(name: str, metrics: Mapping[str, Metrics], levels: Sequence[str]) -> ProtocolSummary:
+    """What the report shows of a protocol.
+
+    Args:
+        name: its name.
+        metrics: values and intervals, by system.
+        levels: of the tree; those that are measured come first, then what others have in the place of levels.
+    """
     named = {key.level: None for key in metrics["trained"][0] if key.name == "ap" and key.level}
     measured = (
         *(level for level in levels if level in named),

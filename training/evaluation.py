@@ -1,6 +1,6 @@
 """Measure the ranking of an embedded protocol, with intervals."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,18 +103,17 @@ def group_means(
     for name, group in groups.items():
         if group is not None:
             members.setdefault(group, []).append(measured[name].values)
-    return {
-        group: ByMetric({key: _mean(values[key] for values in each) for key in each[0] if _is_mean(key)})
-        for group, each in members.items()
-    }
+    return {group: _means(each) for group, each in members.items()}
+
+
+def _means(each: Sequence[ByMetric[float]]) -> ByMetric[float]:
+    """The mean of what all of them have over their levels."""
+    shared = [key for key in each[0] if _is_mean(key) and all(key in values for values in each)]
+    return ByMetric({key: float(np.mean([values[key] for values in each])) for key in shared})
 
 
 def _is_mean(key: MetricKey) -> bool:
     return key.level is None and key.name.startswith("mean_")
-
-
-def _mean(values: Iterable[float]) -> float:
-    return float(np.mean(list(values)))
 
 
 def _tensors(
