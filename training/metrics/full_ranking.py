@@ -53,9 +53,9 @@ class LabelMatches:
     def depth(self, rows: slice) -> Tensor:
         """Match depths of some queries, (q, N) uint8."""
         mine = self.query_codes[:, rows, None]
-        depth: Tensor = (mine[0] == self.gallery_codes[0]).to(torch.uint8)
+        depth: Tensor = (mine[0] == self.gallery_codes[0]).view(torch.uint8)
         for level in range(1, len(mine)):
-            depth += mine[level] == self.gallery_codes[level]
+            depth += (mine[level] == self.gallery_codes[level]).view(torch.uint8)
         return depth
 
 
@@ -134,8 +134,8 @@ class Search:
             return Ranking(rows, depth.gather(1, order), counts)
         keys = sort_keys(scores, depth)
         keys[inside, column] = LAST_KEY
-        depths = sort_rows(keys, pool).bitwise_and_((1 << DEPTH_BITS) - 1).to(torch.uint8)
-        return Ranking(rows, depths, counts)
+        lowest = sort_rows(keys, pool).view(torch.uint8)[:, :: keys.itemsize]  # its low bits hold the depth
+        return Ranking(rows, lowest & ((1 << DEPTH_BITS) - 1), counts)
 
 
 @dataclass(frozen=True)
@@ -197,5 +197,9 @@ def sort_keys(scores: Tensor, depth: Tensor, first: int = 0, n_items: int | None
         )
     bits = (scores + 0.0).view(torch.int32)  # + 0.0: -0.0 becomes 0.0, so that the two tie
     falling = bits.bitwise_xor_((bits >> 31).bitwise_and_(0x7FFFFFFF)).bitwise_not_()
-    low = torch.arange(first, first + scores.shape[1], device=scores.device) << DEPTH_BITS
-    return torch.add(low, depth).add_(falling, alpha=1 << 32)
+    place = torch.arange(first, first + scores.shape[1], device=scores.device) << DEPTH_BITS
+    keys = torch.empty(scores.shape, dtype=torch.int64, device=scores.device)
+    low, high = keys.view(torch.int32).view(*scores.shape, 2).unbind(-1)
+    high.copy_(falling)
+    torch.bitwise_or(place.to(torch.int32), depth.int(), out=low)  # bits alone: above 31 of them it wraps
+    return keys

@@ -14,7 +14,7 @@ from torch import Tensor
 
 
 def _compact(mask: Tensor, count: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Where `mask` (Q, N) holds, as rows, columns and slots: each row's first hit in slot 0, and so on."""
+    """Where `mask` (Q, N) is not 0, as rows, columns and slots: each row's first hit in slot 0, and so on."""
     query, place = mask.nonzero(as_tuple=True)
     slot = torch.arange(len(query), device=mask.device) - (count.cumsum(0) - count)[query]
     return query, place, slot
@@ -40,7 +40,7 @@ class RankedList:
     def of(cls, depths: Tensor, counts: Tensor) -> RankedList:
         """From the depths in order of rank, (Q, N), and how many items have each, (Q, L + 1)."""
         n_positives = counts[:, 1:].sum(1)
-        query, place, slot = _compact(depths.bool(), n_positives)
+        query, place, slot = _compact(depths, n_positives)
         width = max(int(n_positives.max()), 1)
         rank = torch.full((len(depths), width), torch.inf, dtype=torch.float64, device=depths.device)
         rank[query, slot] = (place + 1).double()
@@ -49,9 +49,10 @@ class RankedList:
         return cls(rank, depth, depths[:, :width], counts)
 
     @cached_property
-    def n_met(self) -> list[Tensor]:
-        """By depth, how many items of just that depth have been met at each positive, (Q, P) each; none at depth 0."""
-        return [(self.depth == depth).cumsum(1).double() for depth in range(self.counts.shape[1])]
+    def n_met(self) -> dict[int, Tensor]:
+        """By depth, how many items of just that depth have been met at each positive, (Q, P) each."""
+        depths = range(1, self.counts.shape[1])
+        return {depth: (self.depth == depth).cumsum(1, dtype=torch.float64) for depth in depths}
 
     def without_rank(self, rank: int, rows: Tensor) -> RankedList:
         """The same lists, of which some (Q,) lack the item at a rank; it must be their last."""
@@ -71,6 +72,8 @@ class RankedList:
     def at_least(self, depth: int) -> Hits:
         """The positives of a level: items that match at `depth` or deeper."""
         n = self.counts[:, depth:].sum(1)
+        if depth == 1:
+            return Hits(self.rank, self.depth == 1, n.double())
         query, place, slot = _compact(self.depth >= depth, n)
         rank = torch.full((len(n), max(int(n.max()), 1)), torch.inf, dtype=torch.float64, device=n.device)
         rank[query, slot] = self.rank[query, place]
@@ -93,17 +96,27 @@ class Hits:
     exact: Tensor
     n: Tensor
 
+    @cached_property
+    def precisions(self) -> Tensor:
+        """Precision at each positive, (Q, P)."""
+        return self._n_met() / self.rank
+
+    @cached_property
+    def in_first_n(self) -> Tensor:
+        """Which positives are among the first R = n items, (Q, P)."""
+        return self.rank <= self.n[:, None]
+
     def ap(self) -> Tensor:
         """Average precision."""
-        return self._precisions().sum(1) / self._n_or_nan()
+        return self.precisions.sum(1) / self._n_or_nan()
 
     def map_at_r(self) -> Tensor:
         """mAP@R: precisions at positives among the first R = n items, over R (Musgrave et al., 2020)."""
-        return (self._precisions() * self._within(self.n)).sum(1) / self._n_or_nan()
+        return (self.precisions * self.in_first_n).sum(1) / self._n_or_nan()
 
     def r_precision(self) -> Tensor:
         """Share of positives among the first R = n items."""
-        return self._within(self.n).sum(1) / self._n_or_nan()
+        return self.in_first_n.sum(1) / self._n_or_nan()
 
     def reciprocal_rank(self) -> Tensor:
         """One over the rank of the first positive."""
@@ -111,7 +124,7 @@ class Hits:
 
     def map_at(self, k: int) -> Tensor:
         """mAP@k as GLDv2 scores it: precisions at positives among the first k, over min(n, k)."""
-        return (self._precisions(k) * self._within(k)).sum(1) / self._n_or_nan().clamp(max=k)
+        return (self.precisions[:, :k] * self._within(k)).sum(1) / self._n_or_nan().clamp(max=k)
 
     def precision_at(self, k: int) -> Tensor:
         """Share of positives among the first k."""
@@ -127,7 +140,7 @@ class Hits:
 
     def precision_at_recall(self, recalls: Sequence[float]) -> Tensor:
         """The highest precision at each recall (R,) or more, (Q, R)."""
-        best = self._precisions().flip(1).cummax(1).values.flip(1)
+        best = self.precisions.flip(1).cummax(1).values.flip(1)
         wanted = torch.tensor(recalls, dtype=torch.float64, device=self.n.device) * self.n[:, None]
         place = ((wanted - 1e-9).ceil().long() - 1).clamp(min=0)  # 0.55 x 100 is a little more than 55
         return best.gather(1, place).masked_fill((self.n == 0)[:, None], torch.nan)
@@ -140,7 +153,7 @@ class Hits:
         before = harmonic[
             (self.rank - 1).clamp(max=last).long()
         ]  # a positive adds 1/k at every k from its rank to R
-        return ((harmonic[self.n.long()][:, None] - before) * self._within(self.n)).sum(1) / self._n_or_nan()
+        return ((harmonic[self.n.long()][:, None] - before) * self.in_first_n).sum(1) / self._n_or_nan()
 
     def exclusive_ap(self) -> Tensor:
         """AP of the items that match at this level and no finer one, with finer ones taken out of the list."""
@@ -149,18 +162,12 @@ class Hits:
         n = n_exact[:, -1].double()
         return (n_exact / rank.clamp(min=1) * self.exact).sum(1) / n.masked_fill(n == 0, torch.nan)
 
-    def _n_met(self, k: int | None = None) -> Tensor:
+    def _n_met(self) -> Tensor:
         """How many positives have been met at each."""
-        width = self.rank[:, :k].shape[1]
-        return torch.arange(1, width + 1, dtype=torch.float64, device=self.rank.device)
+        return torch.arange(1, self.rank.shape[1] + 1, dtype=torch.float64, device=self.rank.device)
 
-    def _precisions(self, k: int | None = None) -> Tensor:
-        return self._n_met(k) / self.rank[:, :k]
-
-    def _within(self, k: int | Tensor) -> Tensor:
+    def _within(self, k: int) -> Tensor:
         """Which positives are among the first k; no more than k can be."""
-        if isinstance(k, Tensor):
-            return self.rank <= k[:, None]
         return self.rank[:, :k] <= k
 
     def _n_or_nan(self) -> Tensor:
