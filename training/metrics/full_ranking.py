@@ -195,11 +195,10 @@ def sort_keys(scores: Tensor, depth: Tensor, first: int = 0, n_items: int | None
         raise BadInput(
             f"gallery has {n_items} items; rankings in float32 hold {MAX_ITEMS}: pass float64 embeddings"
         )
-    bits = (scores + 0.0).view(torch.int32)  # + 0.0: -0.0 becomes 0.0, so that the two tie
-    falling = bits.bitwise_xor_((bits >> 31).bitwise_and_(0x7FFFFFFF)).bitwise_not_()
+    bits = (0.0 - scores).view(torch.int32)  # of -0.0 and 0.0 it is 0.0, so that the two tie
     place = torch.arange(first, first + scores.shape[1], device=scores.device) << DEPTH_BITS
     keys = torch.empty(scores.shape, dtype=torch.int64, device=scores.device)
     low, high = keys.view(torch.int32).view(*scores.shape, 2).unbind(-1)
-    high.copy_(falling)
+    torch.bitwise_xor(bits, (bits >> 31).bitwise_and_(0x7FFFFFFF), out=high)
     torch.bitwise_or(place.to(torch.int32), depth.int(), out=low)  # bits alone: above 31 of them it wraps
     return keys

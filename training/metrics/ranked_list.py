@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 
 
-def _compact(mask: Tensor, count: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Where `mask` (Q, N) is not 0, as rows, columns and slots: each row's first hit in slot 0, and so on."""
-    query, place = mask.nonzero(as_tuple=True)
-    slot = torch.arange(len(query), device=mask.device) - (count.cumsum(0) - count)[query]
-    return query, place, slot
+def _padded(values: Tensor, count: Tensor, padding: float) -> Tensor:
+    """Values of rows that follow one another as (Q, P), each row filled up; `count` (Q,) says how many each has."""
+    width = max(int(count.max()), 1)
+    rows = torch.full((len(count), width), padding, dtype=values.dtype, device=values.device)
+    is_there = torch.arange(width, device=values.device) < count[:, None]
+    return rows.masked_scatter_(is_there, values)
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,13 @@ class RankedList:
     def of(cls, depths: Tensor, counts: Tensor) -> RankedList:
         """From the depths in order of rank, (Q, N), and how many items have each, (Q, L + 1)."""
         n_positives = counts[:, 1:].sum(1)
-        query, place, slot = _compact(depths, n_positives)
-        width = max(int(n_positives.max()), 1)
-        rank = torch.full((len(depths), width), torch.inf, dtype=torch.float64, device=depths.device)
-        rank[query, slot] = (place + 1).double()
-        depth = torch.zeros(rank.shape, dtype=torch.long, device=depths.device)
-        depth[query, slot] = depths[query, place].long()
-        return cls(rank, depth, depths[:, :width], counts)
+        every = depths.reshape(-1)
+        places = every.nonzero()[:, 0]
+        row_starts = torch.arange(len(depths), device=depths.device) * depths.shape[1] - 1
+        ranks = places - row_starts.repeat_interleave(n_positives)
+        rank = _padded(ranks.double(), n_positives, torch.inf)
+        depth = _padded(every[places].long(), n_positives, 0)
+        return cls(rank, depth, depths[:, : rank.shape[1]], counts)
 
     @cached_property
     def n_met(self) -> dict[int, Tensor]:
@@ -74,12 +75,9 @@ class RankedList:
         n = self.counts[:, depth:].sum(1)
         if depth == 1:
             return Hits(self.rank, self.depth == 1, n.double())
-        query, place, slot = _compact(self.depth >= depth, n)
-        rank = torch.full((len(n), max(int(n.max()), 1)), torch.inf, dtype=torch.float64, device=n.device)
-        rank[query, slot] = self.rank[query, place]
-        exact = torch.zeros(rank.shape, dtype=torch.bool, device=n.device)
-        exact[query, slot] = self.depth[query, place] == depth
-        return Hits(rank, exact, n.double())
+        is_one = self.depth >= depth
+        exact = self.depth[is_one] == depth
+        return Hits(_padded(self.rank[is_one], n, torch.inf), _padded(exact, n, False), n.double())
 
 
 @dataclass(frozen=True)
@@ -209,8 +207,8 @@ def ndcg(ranked: RankedList, k: int | None = None, ideal_of_retrieved: bool = Fa
     counts = ranked.counts
     gain = 2.0 ** torch.arange(counts.shape[1], device=counts.device, dtype=torch.float64) - 1
     rank, depth = ranked.rank[:, :k], ranked.depth[:, :k]
-    inside = rank <= (torch.inf if k is None else k)
-    dcg = (gain[depth] * inside / torch.log2(1 + rank)).sum(1)
+    gains, inside = gain[depth], rank <= (torch.inf if k is None else k)
+    dcg = ((gains if k is None else gains * inside) / torch.log2(1 + rank)).sum(1)
     if ideal_of_retrieved:
         counts = torch.stack([((depth == d) & inside).sum(1) for d in range(counts.shape[1])], 1)
     at_least = counts.flip(1).cumsum(1).flip(1)[:, 1:].clamp(max=depth.shape[1] if k is None else k)
@@ -233,7 +231,7 @@ def asi(ranked: RankedList) -> Tensor:
     for depth in reversed(range(1, ranked.counts.shape[1])):
         n = ranked.counts[:, depth, None].double()
         ideal = (place - deeper[:, None]).clamp(min=0).minimum(n)
-        common += torch.minimum((ranked.head == depth).cumsum(1), ideal)
+        common += torch.minimum((ranked.head == depth).cumsum(1, dtype=torch.float64), ideal)
         deeper = deeper + n[:, 0]
     inside = place <= n_positives[:, None]
     return (common / place * inside).sum(1) / n_positives.masked_fill(n_positives == 0, torch.nan)
