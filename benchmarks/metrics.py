@@ -5,8 +5,8 @@
 Random unit vectors, d 512, three levels (five images per fine label, 60 middle, 12 coarse). On a slice of queries
 against the whole gallery: `published` sorts each batch of 256 with top-k, makes one plane per level and gives H-AP,
 NDCG, ASI and, per level, AP, mAP@R, P@1, R@1, R@10; `cairn` gives all its metrics; `floor` is one product and one sort
-of the scores. Then `cairn` on every query. PML's AccuracyCalculator and torchmetrics score a smaller slice where they are
-installed. Each runs in a process of its own; extra memory is the peak less what the inputs take. Writes
+of the scores. Then `cairn` on every query. PML's AccuracyCalculator and torchmetrics score a smaller slice where they
+are installed. Each runs in a process of its own; extra memory is the peak less what the inputs take. Writes
 results/metrics_<queries>x<gallery>.json and a CSV.
 """
 
