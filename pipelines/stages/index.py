@@ -24,7 +24,7 @@ from cairnhub.pipelines.sources.readers import reader, subset_of
 from cairnhub.pipelines.sources.registered_counts import check_counts, expected_counts
 from cairnhub.pipelines.sources.source_reader import SourceReader
 from cairnhub.pipelines.sources.subset import is_unanswerable, kept_protocols, reduce
-from cairnhub.pipelines.split_names import hindrances
+from cairnhub.pipelines.split_names import check_columns, hindrances
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +75,7 @@ def run(context: Context) -> None:
         facts["description"] = f"{card.description} {lost}"
     facts |= _of_copies(card.model_copy(update=facts), whole)
     card = card.model_copy(update=facts)
+    check_columns(protocols, card.texts, context.dataset)
     with replace_folder(context.paths.index) as folder:
         index = IndexFolder(folder)
         index.save_images(listing.images)

@@ -64,7 +64,9 @@ class SOP(SourceReader):
             ),
             levels=LEVELS,
             annotation_origin="given",
-            protocols=(EvaluationProtocol(name="retrieval", query="test", gallery="test"),),
+            protocols=(
+                EvaluationProtocol(name="retrieval", query="test", gallery="test", ks=(1, 10, 100, 1000)),
+            ),
         )
 
 
