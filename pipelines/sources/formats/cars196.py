@@ -100,7 +100,9 @@ class Cars196(SourceReader):
             ),
             levels=self.levels,
             annotation_origin="given",
-            protocols=(EvaluationProtocol(name="retrieval", query="test", gallery="test"),),
+            protocols=(
+                EvaluationProtocol(name="retrieval", query="test", gallery="test", ks=(1, 2, 4, 8, 10, 100)),
+            ),
         )
 
 

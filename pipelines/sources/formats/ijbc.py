@@ -88,7 +88,11 @@ class IJBC(SourceReader):
             ),
             levels=LEVELS,
             annotation_origin="given",
-            protocols=(EvaluationProtocol(name="retrieval", query="query", gallery="gallery"),),
+            protocols=(
+                EvaluationProtocol(
+                    name="retrieval", query="query", gallery="gallery", kind="templates", template="template"
+                ),
+            ),
         )
 
 

@@ -81,7 +81,11 @@ class InShop(SourceReader):
             ),
             levels=LEVELS,
             annotation_origin="given",
-            protocols=(EvaluationProtocol(name="retrieval", query="query", gallery="gallery"),),
+            protocols=(
+                EvaluationProtocol(
+                    name="retrieval", query="query", gallery="gallery", ks=(1, 10, 20, 30, 40, 50)
+                ),
+            ),
         )
 
 

@@ -180,7 +180,17 @@ class Revisited(SourceReader):
             citation=CITATION + self.city.citation,
             levels=LEVELS,
             annotation_origin="given",
-            protocols=(EvaluationProtocol(name="retrieval", query="query", gallery="gallery"),),
+            protocols=(
+                EvaluationProtocol(
+                    name="retrieval",
+                    query="query",
+                    gallery="gallery",
+                    kind="graded",
+                    ks=(1, 5, 10),
+                    crop="box",
+                    scales=(1, 0.70711, 1.41421),
+                ),
+            ),
         )
 
 
