@@ -91,9 +91,15 @@ def _protocols() -> tuple[EvaluationProtocol, ...]:
 
 
 def _read_test(packed: Packed) -> pd.DataFrame:
-    """The images of all test lists, each once, with the lists that it is in."""
+    """The images of all test lists, with the lists that each is in; a row that one list has twice stays twice."""
     lists = {size: _read_list(packed, name) for size, name in TEST_LISTS.items()}
-    images = pd.concat(lists.values()).drop_duplicates().assign(split="test", **{TEST_LIST: ""})
+    parts: list[pd.DataFrame] = []
+    known: set[tuple[str, str]] = set()
+    for listed in lists.values():
+        pairs = list(zip(listed["image_id"], listed["vehicle"], strict=True))
+        parts.append(listed[[pair not in known for pair in pairs]])
+        known.update(pairs)
+    images = pd.concat(parts, ignore_index=True).assign(split="test", **{TEST_LIST: ""})
     for size, listed in reversed(lists.items()):
         is_in = images["image_id"].isin(listed["image_id"])
         images[TEST_LIST] = images[TEST_LIST].where(~is_in, images[TEST_LIST] + f" {size}")
