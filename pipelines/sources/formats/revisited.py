@@ -188,7 +188,7 @@ class Revisited(SourceReader):
                     kind="graded",
                     ks=(1, 5, 10),
                     crop="box",
-                    scales=(1, 0.70711, 1.41421),
+                    scales=(1, 0.70711, 0.5),
                 ),
             ),
         )
