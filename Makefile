@@ -16,7 +16,7 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) (about two minutes, once)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-		--editable '.[build,languages,train,ray,review,s3,dev]'
+		--editable '.[build,languages,train,metric-learning,ray,review,s3,dev]'
 	@touch $@
 
 graph: $(READY) ## make dvc.yaml from the declared stages, params.yaml and the imports of the code

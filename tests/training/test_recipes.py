@@ -37,6 +37,7 @@ from tests.project import ROOT
 from tests.training.tiny import TinyImages
 from tests.training.tiny import recipe as tiny
 
+CLASSES = torch.tensor([[0, 0], [1, 0], [2, 1], [3, 1]])
 DATASETS = {
     *("gldv2", "inat2018", "inat2018_base", "dyml_animal", "dyml_vehicle", "dyml_product"),
     *("sop", "cub", "table"),
@@ -132,7 +133,7 @@ def test_terms_make_the_loss_that_python_makes(preset, loss):
     torch.manual_seed(0)
     embeddings = torch.nn.functional.normalize(torch.randn(12, 8), dim=1)
     labels = torch.stack([torch.arange(12) // 3, torch.arange(12) // 6], 1)
-    made = read_loss(preset).make(n_classes=4, dim=8)
+    made = read_loss(preset).make(CLASSES, dim=8)
     expected = loss if isinstance(loss, Combined) else combine((1.0, loss))
     made.load_state_dict(expected.state_dict())
     assert torch.equal(made(embeddings, labels), expected(embeddings, labels))
@@ -141,16 +142,16 @@ def test_terms_make_the_loss_that_python_makes(preset, loss):
 
 def test_presets_name_losses_of_the_registry():
     for name, preset in PRESETS.items():
-        assert preset.weights.keys() <= LOSSES.keys(), name
+        assert preset.settings.keys() <= LOSSES.keys(), name
     constructed = {"ROADMAP": ROADMAP(), "HAPPIER": HAPPIER(4, 8), "HAPPIER_F": HAPPIER_F(4, 8)}
     for name, loss in constructed.items():
-        assert loss.weights == tuple(PRESETS[name].weights.values())
+        assert loss.weights == tuple(PRESETS[name].terms.values())
 
 
 def test_a_recipes_step_is_that_of_every_term_without_one():
     terms = {"SupAP": {"step": {"tau": 0.02}}, "SupHAP": {}, "SmoothAP": {}, "Calibration": {}}
     step = SupStep.inaturalist()
-    made = {type(loss).__name__: loss for loss in read_loss(terms).make(4, 8, step).losses}
+    made = {type(loss).__name__: loss for loss in read_loss(terms).make(CLASSES, 8, step).losses}
     assert made["SupAP"].ranking.step == SupStep(tau=0.02)
     assert made["SupHAP"].ranking.step == step
     assert made["SmoothAP"].ranking.step == Sigmoid()
