@@ -11,7 +11,6 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
-
 from torch import nn
 
 from cairnhub.core.errors import CairnError
@@ -61,10 +60,10 @@ class ToCentres(nn.Module):
         return (embeddings - self.centres[labels[:, 1]]).square().sum(1).mean()
 
 
-def test_any_module_may_be_the_loss(tmp_path):
+def test_any_module_may_be_the_loss():
     loss = ToCentres()
     first = train(recipe(), TinyImages(), 0, 0, loss=loss)
-    assert first.curve["loss"].iloc[-1] < 0.5 * first.curve["loss"].iloc[0]
+    assert first.curve["loss"].iloc[-1] < 0.7 * first.curve["loss"].iloc[0]
     assert loss.centres.abs().min() > 0
     assert fingerprint(recipe(), TinyImages(), 0, loss=loss) != fingerprint(recipe(), TinyImages(), 0)
     training = Training(recipe(batch={"size": 8, "images_per_class": 2}), TinyImages(), 0, 0, loss)
