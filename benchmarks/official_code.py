@@ -222,7 +222,7 @@ def their_batches(
     import_from(root, "suprank.lib")
     folder = root / "suprank/datasets/samplers"
     dataset = SimpleNamespace(labels=labels)
-    np.random.seed(seed)  # noqa: NPY002 - theirs draw from it
+    np.random.seed(seed)  # theirs draw from it
     plain = import_file(folder / "m_per_class_sampler.py").MPerClassSampler(dataset, size, per_class)
     pairs = import_file(folder / "hierarchical_sampler.py").HierarchicalSampler(
         dataset, size, per_class, batches_per_super_tuple=5, outer_label=labels.shape[1] - 1

@@ -1,13 +1,14 @@
-"""The papers' code and ours, side by side: the same network, weights, batches and steps, on photographs.
+r"""The papers' code and ours, side by side: the same network, weights, batches and steps, on photographs.
 
-    python benchmarks/parity.py --mirror <folder> --official SUPRANK=<path> HAPPIER=<path> ROADMAP=<path> SMOOTH_AP=<path>
+    python benchmarks/parity.py --mirror <folder> --official SUPRANK=<path> HAPPIER=<path> ROADMAP=<path> \
+        SMOOTH_AP=<path>
 
-Paths are those of checkouts, which are imported and never copied; a method whose code is not given is left out. Their
+Paths are those of checkouts, which are imported and never copied, `<path>@<commit>` where git does not know; a method whose code is not given is left out. Their
 code needs pytorch-metric-learning, scikit-learn, omegaconf, rich and tensorboard. The mirror holds `images.tar` and
 `labels.csv` with the columns path, fine, middle, coarse, split.
 
-- Curves: 50 small steps in float64. The largest difference of the losses, of the final weights, and of every final metric, by
-  SupRank's accuracy calculator and by `retrieval_metrics(definition="paper")` on the test photographs.
+- Curves: 50 small steps in float64. The largest difference of the losses, of the final weights, and of every final
+  metric, by SupRank's accuracy calculator and by `retrieval_metrics(definition="paper")` on the test photographs.
 - R@1: longer trainings in float32, over three seeds. Theirs and ours agree where their means differ by less than the
   seeds of either do.
 - Samplers: statistics of an epoch of SupRank's two and of ours.
@@ -235,23 +236,29 @@ def compare_samplers(root: Path, photos: Photos) -> dict[str, dict[str, float]]:
     return found | {"ours, all classes": sampler_statistics(ours, labels)}
 
 
-def commit(root: Path) -> str:
-    """A checkout's commit, or that it is none."""
-    command = ["git", "-C", str(root), "rev-parse", "HEAD"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout.strip() if (root / ".git").exists() else "no checkout of git"
+@dataclass(frozen=True)
+class Checkout:
+    """Their code: where it lies, and of which commit it is."""
+
+    root: Path
+    commit: str
 
 
-def given_roots(pairs: list[str]) -> dict[str, Path]:
+def given_checkouts(pairs: list[str]) -> dict[str, Checkout]:
     """Checkouts by name."""
-    roots = {}
+    checkouts = {}
     for pair in pairs:
-        name, _, path = pair.partition("=")
+        name, _, place = pair.partition("=")
+        path, _, commit = place.partition("@")
         if name not in SOURCES or not (Path(path) / SOURCES[name][1]).is_file():
             known = ", ".join(f"{key}=<checkout of {place}>" for key, (place, _) in SOURCES.items())
             sys.exit(f"--official {pair}: no such checkout; there are: {known}")
-        roots[name] = Path(path).resolve()
-    return roots
+        asked = (
+            ["git", "-C", path, "rev-parse", "HEAD"] if (Path(path) / ".git").exists() else ["echo", commit]
+        )
+        done = subprocess.run(asked, capture_output=True, text=True, check=True)
+        checkouts[name] = Checkout(Path(path).resolve(), done.stdout.strip() or "unknown commit")
+    return checkouts
 
 
 def main() -> int:
@@ -266,7 +273,8 @@ def main() -> int:
     parser.add_argument("--long-steps", type=int, default=200)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     args = parser.parse_args()
-    roots = given_roots(args.official)
+    checkouts = given_checkouts(args.official)
+    roots = {name: checkout.root for name, checkout in checkouts.items()}
     os.environ["TQDM_DISABLE"] = "1"
     logging.disable(logging.INFO)
     torch.set_num_threads(1)
@@ -283,7 +291,7 @@ def main() -> int:
             "n_classes": [int(n) + 1 for n in train_set.labels.max(0).values],
             "float64": GENTLE,
             "float32": BRISK,
-            "official": {name: f"{SOURCES[name][0]} {commit(root)}" for name, root in roots.items()},
+            "official": {name: f"{SOURCES[name][0]} {found.commit}" for name, found in checkouts.items()},
         },
         "methods": {},
     }
