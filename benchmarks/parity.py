@@ -3,9 +3,9 @@ r"""The papers' code and ours, side by side: the same network, weights, batches 
     python benchmarks/parity.py --mirror <folder> --official SUPRANK=<path> HAPPIER=<path> ROADMAP=<path> \
         SMOOTH_AP=<path>
 
-Paths are those of checkouts, which are imported and never copied, `<path>@<commit>` where git does not know; a method whose code is not given is left out. Their
-code needs pytorch-metric-learning, scikit-learn, omegaconf, rich and tensorboard. The mirror holds `images.tar` and
-`labels.csv` with the columns path, fine, middle, coarse, split.
+Paths are those of checkouts, which are imported and never copied, `<path>@<commit>` where git does not know; a method
+whose code is not given is left out. Their code needs pytorch-metric-learning, scikit-learn, omegaconf, rich and
+tensorboard. The mirror holds `images.tar` and `labels.csv` with the columns path, fine, middle, coarse, split.
 
 - Curves: 50 small steps in float64. The largest difference of the losses, of the final weights, and of every final
   metric, by SupRank's accuracy calculator and by `retrieval_metrics(definition="paper")` on the test photographs.
