@@ -55,6 +55,14 @@ class Triplet(nn.Module):
         margin: m, a difference of cosines, above 0.
         semihard: one triplet per anchor, easy positive and semi-hard negative, in place of all.
         level: column of the labels that makes positives, 0 the finest.
+
+    Example:
+        >>> import torch
+        >>> from cairnhub.training.losses import Triplet
+        >>> embeddings = torch.tensor([[1.0, 0.0], [0.8, 0.6], [0.96, 0.28], [0.0, 1.0]])
+        >>> labels = torch.tensor([[0, 0], [0, 0], [1, 0], [2, 1]])  # fine -> coarse
+        >>> round(Triplet()(embeddings, labels).item(), 4)
+        0.198
     """
 
     def __init__(self, *, margin: float = 0.05, semihard: bool = False, level: int = 0) -> None:
@@ -85,13 +93,23 @@ class Triplet(nn.Module):
 
 
 class FastAP(nn.Module):
-    """1 - AP from soft histograms of squared distances (Cakir et al., "Deep metric learning to rank", CVPR 2019).
+    r"""1 - AP from soft histograms of squared distances (Cakir et al., "Deep metric learning to rank", CVPR 2019).
 
-    A batch is ranked against itself, each query without itself; embeddings are normalised here.
+    .. math:: 1 - \frac{1}{|P|} \sum_b h^+_b \frac{\sum_{a \le b} h^+_a}{\sum_{a \le b} h_a}
+
+    with h the triangular histogram of a query's distances, nearest bin first, and h+ that of its positives. A batch is ranked against itself, each query without itself; embeddings are normalised here.
 
     Args:
         n_bins: of the histograms, 1 or more.
         level: column of the labels that makes positives, 0 the finest.
+
+    Example:
+        >>> import torch
+        >>> from cairnhub.training.losses import FastAP
+        >>> embeddings = torch.tensor([[1.0, 0.0], [0.8, 0.6], [0.96, 0.28], [0.0, 1.0]])
+        >>> labels = torch.tensor([[0, 0], [0, 0], [1, 0], [2, 1]])  # fine -> coarse
+        >>> round(FastAP()(embeddings, labels).item(), 4)
+        0.5
     """
 
     takes_references = False  # the package ranks a batch against itself alone
@@ -154,6 +172,14 @@ class ProxyNCA(_Proxies):
         dim: d of the embeddings.
         temperature: T, above 0.
         level: column of the labels, 0 the finest.
+
+    Example:
+        >>> import torch
+        >>> from cairnhub.training.losses import ProxyNCA
+        >>> loss = ProxyNCA(n_classes=2, dim=2, temperature=0.5)
+        >>> loss.loss.proxies.data = torch.tensor([[0.0, 1.0], [1.0, 0.0]])
+        >>> round(loss(torch.tensor([[1.0, 0.0]]), torch.tensor([0])).item(), 4)
+        4.0181
     """
 
     def __init__(self, n_classes: int, dim: int, *, temperature: float = 1 / 9, level: int = 0) -> None:
@@ -174,6 +200,14 @@ class ArcFace(_Proxies):
         margin: m in radians, 0..pi.
         scale: s, above 0.
         level: column of the labels, 0 the finest.
+
+    Example:
+        >>> import torch
+        >>> from cairnhub.training.losses import ArcFace
+        >>> loss = ArcFace(n_classes=2, dim=2, margin=0.5, scale=2.0)
+        >>> loss.loss.W.data = torch.tensor([[0.0, 1.0], [1.0, 0.0]])
+        >>> round(loss(torch.tensor([[1.0, 0.0]]), torch.tensor([0])).item(), 4)
+        3.0094
     """
 
     def __init__(
