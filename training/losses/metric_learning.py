@@ -97,7 +97,8 @@ class FastAP(nn.Module):
 
     .. math:: 1 - \frac{1}{|P|} \sum_b h^+_b \frac{\sum_{a \le b} h^+_a}{\sum_{a \le b} h_a}
 
-    with h the triangular histogram of a query's distances, nearest bin first, and h+ that of its positives. A batch is ranked against itself, each query without itself; embeddings are normalised here.
+    with h the triangular histogram of a query's distances, nearest bin first, and h+ that of its positives. A batch is
+    ranked against itself, each query without itself; embeddings are normalised here.
 
     Args:
         n_bins: of the histograms, 1 or more.
