@@ -59,7 +59,7 @@ _MILD_ARC_FACE = {"weight": 0.1, "margin": 0.3}
 PRESETS: Mapping[str, Preset] = {
     "SmoothAP": Preset({"SmoothAP": 1.0}, _SMOOTH_AP),
     "SupAP": Preset({"SupAP": 1.0}, _ROADMAP),
-    "ROADMAP": Preset({"SupAP": 0.9, "Calibration": 0.1}, _SUPRANK),
+    "ROADMAP": Preset({"SupAP": 0.9, "Calibration": 0.1}, _ROADMAP),  # with the weights of SupRank's code
     "ROADMAP_2021": Preset({"SupAP": 1.0, "Calibration": 1.0}, _ROADMAP),
     "ROADMAP_Cluster": Preset({"SupAP": 0.9, "Cluster": 0.1}, _SUPRANK),
     "ROADMAP_ArcFace": Preset({"SupAP": 0.9, "ArcFace": 0.1}, _SUPRANK),
