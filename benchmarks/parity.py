@@ -49,7 +49,7 @@ LEVELS = ("fine", "middle", "coarse")
 SIDE_PX, BATCH, PER_CLASS, DIM = 32, 32, 4, 32
 TOLERANCE = 1e-6
 GENTLE = {"lr": 5e-4, "momentum": 0.0, "proxies": 0.1}
-"""Chosen after larger ones, with which either code differs from itself once its images move by 1e-15: docs/losses.md."""
+"""Chosen after larger ones, where either code differs from itself if its images move by 1e-15: docs/losses.md."""
 BRISK = {"lr": 0.02, "momentum": 0.9, "proxies": 1.0}
 Loss = Callable[[Tensor, Tensor], Tensor]
 
