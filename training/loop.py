@@ -4,20 +4,23 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from cairnhub.training.build_loss import build_loss
 from cairnhub.training.checkpoint import Checkpoints, RunState
+from cairnhub.training.cross_batch_memory import CrossBatchMemory
 from cairnhub.training.data import ImageSubset, LabelledImages, augment, draw_views, labelled, normalise
 from cairnhub.training.distributed import device, ranks
 from cairnhub.training.early_stopping import held_out_h_ap, hold_out
@@ -30,6 +33,7 @@ from cairnhub.training.samplers.named_samplers import make_sampler
 
 log = logging.getLogger(__name__)
 
+IntArray: TypeAlias = npt.NDArray[np.integer]
 SAVE_EVERY_S = 60.0
 Row = (
     int | tuple[int, int, int]
@@ -59,6 +63,7 @@ def train(
     checkpoints: Path | None = None,
     save_every_s: float = SAVE_EVERY_S,
     code: str = "",
+    loss: nn.Module | None = None,
 ) -> TrainingResult:
     """Train a model by a recipe; a run that was killed goes on where its checkpoints end.
 
@@ -70,13 +75,16 @@ def train(
         checkpoints: folder for checkpoints, to be removed by the caller once the result is safe; None keeps none.
         save_every_s: seconds between checkpoints.
         code: a fingerprint of the code; checkpoints of another are not gone on with.
+        loss: takes the place of the recipe's: any module called with embeddings (B, d) and labels (B, L), numbered from
+            0 at every level. Its parameters learn at `optimizer.proxy_learning_rate`.
 
     Raises:
         CairnError: too few classes for a batch or to hold out, missing weights, the loss stops being a number, or a
             checkpoint cannot be written.
     """
-    training = Training(recipe, images, seed, n_workers)
-    store = Checkpoints(checkpoints, fingerprint(recipe, images, seed, code)) if checkpoints else None
+    training = Training(recipe, images, seed, n_workers, loss)
+    run = fingerprint(recipe, images, seed, code, loss)
+    store = Checkpoints(checkpoints, run) if checkpoints else None
     if store and store.resume(training.state):
         log.info(
             f"going on after step {training.state.progress.step} of {recipe.n_epochs * training.steps_per_epoch}"
@@ -86,18 +94,36 @@ def train(
     return TrainingResult(training.optimisation.final_model.eval(), curve.dropna(axis="columns", how="all"))
 
 
-def fingerprint(recipe: Recipe, images: LabelledImages, seed: int, code: str = "") -> str:
+def fingerprint(
+    recipe: Recipe, images: LabelledImages, seed: int, code: str = "", loss: nn.Module | None = None
+) -> str:
     """What makes two runs the same run."""
     described = recipe.model_dump(mode="json", exclude_none=True)  # losses that it does not name are None
     labels = hashlib.sha256(np.ascontiguousarray(images.labels).tobytes()).hexdigest()
-    text = json.dumps([described, labels, seed, torch.__version__, code], sort_keys=True)
+    given = [] if loss is None else [type(loss).__qualname__, repr(loss)]
+    text = json.dumps([described, labels, seed, torch.__version__, code, *given], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _numbered(labels: IntArray) -> tuple[IntArray, IntArray]:
+    """Labels (n, L) numbered from 0 at every level, and those of every finest class, (n_classes, L)."""
+    columns = [np.unique(column, return_inverse=True)[1] for column in labels.T]
+    numbered = np.column_stack(columns).astype(np.int64)
+    _, first = np.unique(numbered[:, 0], return_index=True)
+    return numbered, numbered[first]
 
 
 class Training:
     """One run: its parts, and its steps."""
 
-    def __init__(self, recipe: Recipe, images: LabelledImages, seed: int, n_workers: int) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        images: LabelledImages,
+        seed: int,
+        n_workers: int,
+        loss: nn.Module | None = None,
+    ) -> None:
         self.recipe, self.ranks, self.device, self.n_workers = recipe, ranks(), device(), n_workers
         torch.use_deterministic_algorithms(True, warn_only=self.device.type == "cuda")
         images = labelled(images)
@@ -106,11 +132,10 @@ class Training:
             images, self.held_out = hold_out(images, recipe.validation, seed)
         self.sampler = make_sampler(images.labels, recipe.batch, seed)
         self.rows = self.ranks.rows(recipe.batch.size)
-        classes, finest = np.unique(images.labels[:, 0], return_inverse=True)
-        labels = np.column_stack([finest, images.labels[:, 1:]]).astype(np.int64)
+        labels, class_labels = _numbered(images.labels)
         self.labels = torch.from_numpy(labels).to(self.device)
         self.model = untrained_model(recipe.network, seed).train().to(self.device)
-        self.loss = build_loss(recipe, len(classes), labels.shape[1]).to(self.device)
+        self.loss = build_loss(recipe, torch.from_numpy(class_labels), loss).to(self.device)
         self.steps_per_epoch = -(-len(self.sampler) // recipe.batch.n_accumulated)
         self.optimisation = Optimisation(recipe, self.model, self.loss, self.steps_per_epoch)
         self.state = RunState(self.optimisation, torch.Generator().manual_seed(seed))
@@ -199,10 +224,13 @@ class Training:
         recipe, network, progress = self.recipe, self.recipe.network, self.state.progress
         views = draw_views(len(positions), recipe.augment, self.state.generator)[self.rows]
         seen = augment(normalise(images.to(self.device), network.colours), views, network.image_side_px)
+        loss: Callable[[Tensor, Tensor], Tensor] = self.loss
+        if isinstance(self.loss, CrossBatchMemory):
+            loss = partial(self.loss, images=torch.tensor(positions))
         try:
             value = accumulate_gradients(
                 self._embed,
-                self.loss,
+                loss,
                 seen,
                 self.labels[list(positions)],
                 recipe.batch.chunk,

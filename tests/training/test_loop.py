@@ -11,9 +11,10 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
+from torch import nn
 
 from cairnhub.core.errors import CairnError
-from cairnhub.training.loop import Training, train
+from cairnhub.training.loop import Training, fingerprint, train
 from cairnhub.training.models import ModelDescription, save_model
 from tests.project import ROOT
 from tests.training.tiny import N_EPOCHS, TinyImages, optimizer, recipe
@@ -45,6 +46,28 @@ def test_training_learns_and_does_not_depend_on_workers():
     again = train(recipe(n_epochs=8), TinyImages(), 0, 2)
     assert_same(weights(first), weights(again))
     assert first.curve.equals(again.curve)
+
+
+class ToCentres(nn.Module):
+    """Somebody's own loss: squared distances to learned centres of the coarse classes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.centres = nn.Parameter(torch.zeros(3, 8))
+
+    def forward(self, embeddings, labels):
+        assert labels.shape == (len(embeddings), 2)
+        return (embeddings - self.centres[labels[:, 1]]).square().sum(1).mean()
+
+
+def test_any_module_may_be_the_loss():
+    loss = ToCentres()
+    first = train(recipe(), TinyImages(), 0, 0, loss=loss)
+    assert first.curve["loss"].iloc[-1] < 0.7 * first.curve["loss"].iloc[0]
+    assert loss.centres.abs().min() > 0
+    assert fingerprint(recipe(), TinyImages(), 0, loss=loss) != fingerprint(recipe(), TinyImages(), 0)
+    training = Training(recipe(batch={"size": 8, "images_per_class": 2}), TinyImages(), 0, 0, loss)
+    assert training.loss is loss
 
 
 @pytest.mark.parametrize(

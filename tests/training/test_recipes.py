@@ -37,6 +37,8 @@ from tests.project import ROOT
 from tests.training.tiny import TinyImages, optimizer
 from tests.training.tiny import recipe as tiny
 
+CLASSES = torch.tensor([[0, 0], [1, 0], [2, 1], [3, 1]])
+
 
 @pytest.mark.parametrize("name", recipe_names())
 def test_every_recipe_is_valid(name):
@@ -139,7 +141,7 @@ def test_terms_make_the_loss_that_python_makes(preset, loss):
     torch.manual_seed(0)
     embeddings = torch.nn.functional.normalize(torch.randn(12, 8), dim=1)
     labels = torch.stack([torch.arange(12) // 3, torch.arange(12) // 6], 1)
-    made = read_loss(preset).make(n_classes=4, dim=8)
+    made = read_loss(preset).make(CLASSES, dim=8)
     expected = loss if isinstance(loss, Combined) else combine((1.0, loss))
     made.load_state_dict(expected.state_dict())
     assert torch.equal(made(embeddings, labels), expected(embeddings, labels))
@@ -148,16 +150,16 @@ def test_terms_make_the_loss_that_python_makes(preset, loss):
 
 def test_presets_name_losses_of_the_registry():
     for name, preset in PRESETS.items():
-        assert preset.weights.keys() <= LOSSES.keys(), name
+        assert preset.settings.keys() <= LOSSES.keys(), name
     constructed = {"ROADMAP": ROADMAP(), "HAPPIER": HAPPIER(4, 8), "HAPPIER_F": HAPPIER_F(4, 8)}
     for name, loss in constructed.items():
-        assert loss.weights == tuple(PRESETS[name].weights.values())
+        assert loss.weights == tuple(PRESETS[name].terms.values())
 
 
 def test_a_recipes_step_is_that_of_every_term_without_one():
     terms = {"SupAP": {"step": {"tau": 0.02}}, "SupHAP": {}, "SmoothAP": {}, "Calibration": {}}
     step = SupStep.inaturalist()
-    made = {type(loss).__name__: loss for loss in read_loss(terms).make(4, 8, step).losses}
+    made = {type(loss).__name__: loss for loss in read_loss(terms).make(CLASSES, 8, step).losses}
     assert made["SupAP"].ranking.step == SupStep(tau=0.02)
     assert made["SupHAP"].ranking.step == step
     assert made["SmoothAP"].ranking.step == Sigmoid()
@@ -273,10 +275,11 @@ def test_a_faulty_recipe_is_named_by_file_and_key(tmp_path, content, message):
 def test_recipes_in_the_docs_are_right(tmp_path, page):
     text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
     blocks = [block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "loss:" in block]
-    assert blocks
+    shown = []
     for block in blocks:
         write(tmp_path, "mine", **yaml.safe_load(block))
-        assert load_recipe("mine", tmp_path).loss.terms.keys() == {"SupHAP", "Cluster"}
+        shown.append(load_recipe("mine", tmp_path).loss.terms.keys())
+    assert {"SupHAP", "Cluster"} in shown
 
 
 def test_an_unknown_recipe_is_told_the_known_ones(tmp_path):
