@@ -12,7 +12,7 @@ from cairnhub.training.recipes.files import FOLDER
 from cairnhub.training.recipes.reported import Paper, ReportedRow, load_papers
 
 METRIC = "h_ap_published"  # of a row of which nothing certain is reported
-NOT_RUN, NO_LOSS = "not run", "no such loss yet"
+NOT_RUN = "not run"
 HEAD = """# Reported and reproduced
 
 Written by `cairn recipes`; values in percent, `-` where no certain one is at hand. A recipe counts as run once
@@ -89,7 +89,7 @@ def _rows(name: str, row: ReportedRow, notes: Iterable[int], params: Params, res
             f"`{name}`",
             metric,
             f"{row.reported[metric]:.1f}" if metric in row.reported else "-",
-            NO_LOSS if row.settings else _reproduced(by_protocol, metric),
+            _reproduced(by_protocol, metric),
             ", ".join(row.configs),
             ", ".join(map(str, sorted(set(notes)))),
         )

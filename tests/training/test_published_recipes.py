@@ -7,7 +7,6 @@ import torch
 import yaml
 from PIL import Image
 
-from cairnhub.core.errors import CairnError
 from cairnhub.training.loop import Training, train
 from cairnhub.training.recipes.files import recipe_files, recipe_stem, split_name
 from cairnhub.training.recipes.recipe import Recipe, load_recipe, recipe_names
@@ -114,30 +113,6 @@ def test_two_steps_of_every_file_train_at_the_rates_that_it_names(name):
     assert any(key.startswith("head.") for key in moved) == recipe.network.has_head
     assert ("backbone.0.1.running_mean" in moved) == (not recipe.network.frozen_batch_norm)
     assert ("proxies" in training.optimisation.optimizers) == ("Cluster" in recipe.loss.terms)
-
-
-@pytest.mark.parametrize("waiting", [
-    (f"{folder}/{file}", row.settings)
-    for folder, paper in load_papers().items()
-    for file, recipes in paper.recipes.items()
-    for row in recipes.rows.values()
-    if row.settings
-], ids=lambda waiting: waiting[0])  # fmt: skip
-def test_a_row_waits_for_its_loss_no_longer_than_it_must(tmp_path, waiting):
-    """Once this fails the loss is there: move the row's `settings` from `reported.yaml` to the recipe file."""
-    name, settings = waiting
-    path = next(path for path in recipe_files() if recipe_stem(path) == name)
-    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    (tmp_path / "base.yaml").write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
-    if "extends" in raw:
-        sibling = path.with_name(f"{raw['extends']}.yaml").read_text(encoding="utf-8")
-        (tmp_path / "base.yaml").write_text(sibling, encoding="utf-8")
-    (tmp_path / "mine.yaml").write_text(
-        yaml.safe_dump({"extends": "base", "rows": {"Row": settings}}), encoding="utf-8"
-    )
-    assert settings["loss"]
-    with pytest.raises(CairnError, match=r"mine\.yaml as mine/Row: loss\.\w+(\.levels)?: unknown key"):
-        load_recipe("mine/Row", tmp_path)
 
 
 class WidePictures(TinyImages):

@@ -19,13 +19,11 @@ class ReportedRow:
         configs: files of the paper's code that hold the loss.
         reported: metric of `metrics.json` -> value, in percent; those that are certain.
         differs: where the recipe does not follow the code, and why.
-        settings: what the row of the recipe file will be, once there is the loss that it needs.
     """
 
     configs: tuple[str, ...]
     reported: dict[str, float] = field(default_factory=dict)
     differs: tuple[str, ...] = ()
-    settings: dict[str, object] = field(default_factory=dict)
 
     __pydantic_config__ = FORBID
 
@@ -85,8 +83,12 @@ def _load_paper(path: Path, folder: Path) -> Paper:
     }
     _check_same(set(paper.recipes), set(files), f"{path}: recipes", "recipe file")
     for name, file in files.items():
-        there = {row for row, of_row in paper.recipes[name].rows.items() if not of_row.settings}
-        _check_same(there, set(rows_of(file)), f"{path}: recipes.{name}.rows", "row of the recipe file")
+        _check_same(
+            set(paper.recipes[name].rows),
+            set(rows_of(file)),
+            f"{path}: recipes.{name}.rows",
+            "row of the recipe file",
+        )
     return paper
 
 
