@@ -6,13 +6,22 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from PIL import Image
 
-from cairnhub.datasets_hub.decoding import DECODING_FAULTS, decode_image
+from cairnhub.datasets_hub.decoding import DECODING_FAULTS, decode_image, open_image
+
+MOST_PIXELS = 30_000_000
+"""Of an image that is decoded whole to be shown small; a few kilobytes of PNG may be gigabytes of pixels."""
 
 
 def open_small(image: bytes, side_px: int) -> Image.Image | None:
-    """An image upright and as RGB, a JPEG at reduced size but no side below `side_px`; None if it is broken."""
+    """An image upright and as RGB, a JPEG at reduced size but no side below `side_px`.
+
+    None if it is broken, or has more pixels than a small picture is worth; a JPEG may have any number.
+    """
     try:
-        return decode_image(image, draft_px=side_px)
+        opened = open_image(image)
+        if opened.format != "JPEG" and opened.width * opened.height > MOST_PIXELS:
+            return None
+        return decode_image(opened, draft_px=side_px)
     except DECODING_FAULTS:
         return None
 

@@ -145,5 +145,6 @@ def _result_of(future: Future[Result]) -> Result:
         return future.result()
     except BrokenProcessPool as error:
         raise CairnError(
-            "a worker died, most likely for want of memory: lower executor.n_workers in params.yaml and run again"
+            "a worker died: most likely for want of memory (lower executor.n_workers in params.yaml and run again), or "
+            "because the script that asked for workers has no `if __name__ == '__main__':` around what it does"
         ) from error

@@ -10,21 +10,22 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from socket import gethostname
 from typing import Protocol, runtime_checkable
 
-from filelock import FileLock
 from fsspec.core import url_to_fs
 
 from cairnhub.core.errors import BrokenData, NoSpace, NotFound, Unreachable
-from cairnhub.core.files import atomic_write
+from cairnhub.core.files import atomic_write, locked_file
 from cairnhub.datasets_hub.storage_errors import explained
 from cairnhub.pipelines.executors.local import Result, Task
 
 ABSENT = -1
+_POLL_S = 0.1
 
 
 @runtime_checkable
@@ -110,9 +111,12 @@ class Storage:
             file.path.unlink(missing_ok=True)
             return
         lock = Path(tempfile.gettempdir()) / f"cairn-{file.name.partition('/')[0]}.lock"
-        with FileLock(lock):  # of many tasks that need an archive, one brings it
+        with locked_file(
+            lock, lambda: time.sleep(_POLL_S)
+        ):  # of many tasks that need an archive, one brings it
             if not file.is_here():
                 self._bring(file)
+            lock.unlink()
 
     def _bring(self, file: SharedFile) -> None:
         try:

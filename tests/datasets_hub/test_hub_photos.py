@@ -10,7 +10,7 @@ from PIL import Image
 
 from cairnhub.datasets_hub.loader import describe
 from cairnhub.datasets_hub.records import RowList
-from cairnhub.datasets_hub.small_images import open_small
+from cairnhub.datasets_hub.small_images import MOST_PIXELS, open_small
 from cairnhub.datasets_hub.thumbnails import PER_LEAF, SIDE_PX, leaf_codes, photos_per_leaf
 from tests.odd_images import turned
 
@@ -83,3 +83,15 @@ def test_a_broken_image_is_no_photo():
     assert open_small(whole, SIDE_PX).mode == "RGB"
     assert open_small(whole[: len(whole) // 2], SIDE_PX) is None
     assert open_small(b"", SIDE_PX) is None
+
+
+def test_a_bomb_is_not_decoded_for_a_small_picture() -> None:
+    """Thirty kilobytes that would be a gigabyte."""
+    side = int(MOST_PIXELS**0.5) + 1
+    out = io.BytesIO()
+    Image.new("1", (side, side)).save(out, "PNG")
+    assert len(out.getvalue()) < 100_000
+    assert open_small(out.getvalue(), SIDE_PX) is None
+    jpeg = io.BytesIO()
+    Image.new("L", (side, side)).save(jpeg, "JPEG")
+    assert max(open_small(jpeg.getvalue(), SIDE_PX).size) < side

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -170,3 +171,12 @@ def test_a_login_without_a_name_is_asked_for(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["cairn", "review", "gldv2"])
     with pytest.raises(SystemExit, match="say who decides with --author"):
         program.main()
+
+
+def test_a_terminal_without_unicode_shows_what_it_can(trees) -> None:
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    environment.pop("PYTHONIOENCODING", None)
+    command = [sys.executable, "-m", "cairnhub", "tree", "show", trees[0]]
+    shown = subprocess.run(command, env=environment, capture_output=True, check=False, timeout=120)
+    assert (shown.returncode, shown.stderr) == (0, b"")
+    assert b"Lac L\\xe9man" in shown.stdout
