@@ -18,6 +18,11 @@ sharing = typer.Typer()
 To = Annotated[str, typer.Option(help="/path, s3://bucket/prefix, gs://... or hf://org/name.")]
 Message = Annotated[str, typer.Option(help="A line for its changelog.")]
 DryRun = Annotated[bool, typer.Option(help="Only say what would travel.")]
+Private = Annotated[
+    bool,
+    typer.Option("--private", help="Only you read the place: images go there whatever their licence says."),
+]
+LabelsOnly = Annotated[bool, typer.Option("--labels-only", help="Send labels and splits without images.")]
 
 
 @app.callback()
@@ -90,17 +95,27 @@ def diff(
 
 @sharing.command()
 def push(
-    dataset: Dataset, to: To, scale: Scale = None, message: Message = "", dry_run: DryRun = False
+    dataset: Dataset,
+    to: To,
+    scale: Scale = None,
+    message: Message = "",
+    dry_run: DryRun = False,
+    private: Private = False,
+    labels_only: LabelsOnly = False,
 ) -> None:
     """Push a dataset of this hub elsewhere; only changed files travel, readers switch at the end.
+
+    Images that the card says may not be passed on do not leave this machine, unless --private says that only you
+    read the place; --labels-only sends what is not images.
 
     Example: cairn push gldv2 --to s3://bucket/gldv2 --message "Bridges reviewed"
     """
     from cairnhub.datasets_hub.push import push as push_dataset
 
-    console.print(
-        str(push_dataset(dataset, to, scale=scale, message=message, dry_run=dry_run)), soft_wrap=True
+    pushed = push_dataset(
+        dataset, to, scale=scale, message=message, dry_run=dry_run, private=private, labels_only=labels_only
     )
+    console.print(str(pushed), soft_wrap=True)
 
 
 @sharing.command(hidden=True)

@@ -17,6 +17,7 @@ class Repository:
         self.commits: dict[str, dict[str, bytes]] = {"0" * 40: {}}
         self.references = {"main": "0" * 40}
         self.lfs: set[str] = set()
+        self.private = False
 
     def at(self, revision: str) -> tuple[str, dict[str, bytes]]:
         sha = self.references.get(revision, revision)
@@ -135,7 +136,9 @@ class _Handler(BaseHTTPRequestHandler):
         wanted = json.loads(self.content)
         name = f"{wanted.get('organization') or 'me'}/{wanted['name']}"
         known = name in self.server.repositories
-        self.server.repositories.setdefault(name, Repository())
+        repository = self.server.repositories.setdefault(name, Repository())
+        if not known:
+            repository.private = bool(wanted.get("private")) or wanted.get("visibility") == "private"
         self._reply({"url": f"{self.server.url}/datasets/{name}"}, 409 if known else 200)
 
     def _valid(self) -> None:
@@ -246,7 +249,7 @@ class _Handler(BaseHTTPRequestHandler):
                     "id": name,
                     "sha": found[0],
                     "siblings": siblings,
-                    "private": False,
+                    "private": self.server.repositories[name].private,
                     "disabled": False,
                     "gated": False,
                     "downloads": 0,
