@@ -26,7 +26,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; rename it over `path` when the block ends well.
 
     Args:
-        path: the file to replace. Its folder is made if missing.
+        path: the file to replace, whose mode stays. Its folder is made if missing.
 
     Yields:
         The path to write to, an empty file. It is removed if the block raises, and `path` keeps what it held.
@@ -36,6 +36,8 @@ def atomic_write(path: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
+        if path.is_file():
+            shutil.copymode(path, temporary)
         temporary.replace(path)
 
 

@@ -5,8 +5,10 @@ are built. Keys occur once, JSON's numbers are finite, YAML's aliases do not mul
 """
 
 import json
+from collections.abc import Hashable
+from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -133,9 +135,16 @@ def typed(shape: type[T], value: object, origin: str) -> T:
         CairnError: one line per fault: file, key, what is wrong.
     """
     try:
-        return TypeAdapter(shape).validate_python(value)
+        adapter: TypeAdapter[T] = _adapter(cast(Hashable, shape))
+        return adapter.validate_python(value)
     except ValidationError as error:
         raise BrokenData(explain(error, origin)) from None
+
+
+@cache
+def _adapter(shape: Any) -> TypeAdapter[Any]:
+    """Made once per type: it costs more than what it validates."""
+    return TypeAdapter(shape)
 
 
 def explain(error: ValidationError, origin: str) -> str:

@@ -30,10 +30,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, get_args
 
-from filelock import FileLock, Timeout
-
-from cairnhub.core.errors import BadInput, Unreachable
-from cairnhub.core.files import write_text_atomic
+from cairnhub.core.errors import BadInput
+from cairnhub.core.line_files import append_line
 from cairnhub.core.parse import FORBID, parse_json, read_text, typed
 from cairnhub.core.text import label_key
 from cairnhub.hierarchies.label_tree.label_rules import check_names
@@ -41,7 +39,8 @@ from cairnhub.hierarchies.label_tree.label_rules import check_names
 Act = Literal[
     "rename", "move", "merge", "split", "assign", "accept", "exclude", "add_level", "remove_level", "undo"
 ]
-_LOCK_TIMEOUT_S = 10.0  # a line is written in milliseconds
+_MOST_REMEMBERED = 8  # files
+_read_before: dict[Path, tuple[str, tuple["Decision", ...]]] = {}  # a file is read again after each act
 _MERGE_MARKS = ("<<<<<<<", "=======", ">>>>>>>")
 _PLACES = ("move", "assign", "accept", "exclude")  # acts on one thing or on several
 
@@ -143,23 +142,37 @@ def read_decisions(*paths: Path) -> list[Decision]:
         CairnError: a line cannot be understood; the message names file and line. Nothing is skipped, for
             a tree without that decision would be wrong.
     """
-    decisions = []
+    decisions: list[Decision] = []
     for path in paths:
         files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path] if path.exists() else []
         for file in files:
-            for number, line in enumerate(read_text(file).split("\n"), start=1):
-                if line.strip():
-                    decisions.append(Decision.from_line(line, f"{file}:{number}"))
+            decisions += _decisions_of(file)
+    return decisions
+
+
+def _decisions_of(file: Path) -> Sequence[Decision]:
+    """All decisions of a file; of one that grew since it was read last, only the new lines are parsed."""
+    text, (read, decisions) = read_text(file), _read_before.get(file, ("", ()))
+    if not text.startswith(read):
+        read, decisions = "", ()
+    n_lines = read.count("\n")
+    fresh = [
+        Decision.from_line(line, f"{file}:{number}")
+        for number, line in enumerate(text[len(read) :].split("\n"), start=n_lines + 1)
+        if line.strip()
+    ]
+    decisions = (*decisions, *fresh)
+    if len(_read_before) >= _MOST_REMEMBERED:
+        _read_before.clear()
+    if text.endswith("\n"):
+        _read_before[file] = text, decisions
     return decisions
 
 
 def append_decision(
     path: Path, decision: Decision, check: Callable[[Sequence[Decision]], None] = lambda others: None
 ) -> list[Decision]:
-    """Add one line to a decision file; lines that are there stay as they are, byte by byte.
-
-    Reading, checking and writing happen under a lock, so that two processes lose none of each other's lines; the
-    file is replaced whole, so that a process killed at any moment leaves the old file or the new one.
+    """Add one line to a decision file, as `append_line` does.
 
     Args:
         path: the file; made if missing.
@@ -172,14 +185,11 @@ def append_decision(
     Raises:
         CairnError: the file cannot be understood, or another process holds it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(path.with_name(f".{path.name}.lock"), timeout=_LOCK_TIMEOUT_S):
-            others = read_decisions(path)
-            check(others)
-            text = path.read_bytes().decode("utf-8") if path.exists() else ""
-            end = "" if not text or text.endswith("\n") else "\n"
-            write_text_atomic(path, f"{text}{end}{decision.to_line()}\n")
-            return [*others, decision]
-    except Timeout:
-        raise Unreachable(f"{path}: another process holds its lock; try again") from None
+    others: list[Decision] = []
+
+    def read_and_check(file: Path) -> None:
+        others.extend(read_decisions(file))
+        check(others)
+
+    append_line(path, decision.to_line(), read_and_check)
+    return [*others, decision]

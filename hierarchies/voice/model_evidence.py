@@ -19,10 +19,8 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from filelock import FileLock, Timeout
-
-from cairnhub.core.errors import BadInput, Unreachable
-from cairnhub.core.files import write_text_atomic
+from cairnhub.core.errors import BadInput
+from cairnhub.core.line_files import append_line
 from cairnhub.core.parse import FORBID, parse_json, read_text, typed
 from cairnhub.core.text import CONTROL, label_key
 from cairnhub.hierarchies.label_tree.label_rules import check_names
@@ -37,7 +35,6 @@ GIVEN = "given"
 """Why a group has its name where the data or a person named it: it keeps it, and what they put below it stays there."""
 _ALIKE = 0.5  # Jaccard index from which a group is the one that was named; share of members that tell a place
 _DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")  # of one form, so that text order is time order
-_LOCK_TIMEOUT_S = 10.0  # a line is written in milliseconds
 
 
 @dataclass(frozen=True)
@@ -111,19 +108,12 @@ def read_evidence(path: Path) -> list[Evidence]:
 
 
 def append_evidence(path: Path, line: Evidence) -> None:
-    """Add one line, under a lock, the file replaced whole: no two processes lose lines, none is seen half written.
+    """Add one line, as `append_line` does.
 
     Raises:
         Unreachable: another process holds the lock.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(path.with_name(f".{path.name}.lock"), timeout=_LOCK_TIMEOUT_S):
-            text = path.read_bytes().decode("utf-8") if path.exists() else ""
-            end = "" if not text or text.endswith("\n") else "\n"
-            write_text_atomic(path, f"{text}{end}{line.to_line()}\n")
-    except Timeout:
-        raise Unreachable(f"{path}: another process holds its lock; try again") from None
+    append_line(path, line.to_line())
 
 
 def with_evidence(proposal: TreeProposal, evidence: Iterable[Evidence]) -> TreeProposal:

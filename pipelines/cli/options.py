@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from cairnhub.core.console import text_console
 from cairnhub.core.errors import BadInput
 
-console = Console(markup=False)  # what a dataset or label says is text, whatever brackets it has
+console = text_console()
 
 Dataset = Annotated[str, typer.Argument(help="A name in the hub, a folder, or a URI.")]
 Declared = Annotated[str, typer.Argument(help="A dataset of params.yaml, such as gldv2.")]

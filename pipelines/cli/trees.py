@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from cairnhub.core.console import text_console
 from cairnhub.core.errors import BadInput, NotFound
 from cairnhub.core.text import quoted
 from cairnhub.pipelines.cli.options import (
@@ -213,7 +213,7 @@ def propose(
         numbers,
         read_names(names) if names else (),
     )
-    with Console(stderr=True).status(f"reading {len(listed.labels):,} labels"):
+    with text_console(stderr=True).status(f"reading {len(listed.labels):,} labels"):
         proposal = propose_labels(
             table, pack=_one_of("pack", pack, PACKS), language=_one_of("language", language, LANGUAGES)
         )

@@ -1,0 +1,119 @@
+"""A decisions file in use: it grows for ever, may be a link, and two logins may share it."""
+
+import io
+import os
+from pathlib import Path
+
+import pytest
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from cairnhub.core.console import text_console
+from cairnhub.core.errors import CairnError
+from cairnhub.core.files import write_text_atomic
+from cairnhub.hierarchies.review.decisions import Decision, append_decision, read_decisions
+
+
+def decision(number: int) -> Decision:
+    return Decision("accept", "type", f"thing {number}", "group")
+
+
+def write(path: Path, *numbers: int) -> None:
+    path.write_text("".join(f"{decision(number).to_line()}\n" for number in numbers), encoding="utf-8")
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Lines as they are parsed."""
+    lines: list[str] = []
+    parse = Decision.from_line
+
+    def counting(line: str, where: str) -> Decision:
+        lines.append(line)
+        return parse(line, where)
+
+    monkeypatch.setattr(Decision, "from_line", counting)
+    return lines
+
+
+def test_an_act_parses_no_line_twice(tmp_path: Path, parsed: list[str]) -> None:
+    path = tmp_path / "d.jsonl"
+    write(path, *range(500))
+    for number in range(500, 505):
+        assert append_decision(path, decision(number))[-1] == decision(number)
+    assert read_decisions(path) == [decision(number) for number in range(505)]
+    assert len(parsed) == 505
+
+
+@pytest.mark.parametrize("numbers", [(0, 7, 2), (0, 1), (), (5, 0, 1, 2)])
+def test_a_file_that_did_not_grow_is_read_anew(tmp_path: Path, numbers: tuple[int, ...]) -> None:
+    path = tmp_path / "d.jsonl"
+    write(path, 0, 1, 2)
+    assert len(read_decisions(path)) == 3
+    write(path, *numbers)
+    assert read_decisions(path) == [decision(number) for number in numbers]
+
+
+def test_a_last_line_without_an_end_may_go_on(tmp_path: Path) -> None:
+    path = tmp_path / "d.jsonl"
+    line = decision(1).to_line()
+    path.write_text(f"{decision(0).to_line()}\n{line}", encoding="utf-8")
+    assert read_decisions(path) == [decision(0), decision(1)]
+    path.write_text(f"{decision(0).to_line()}\n{line}{line}\n", encoding="utf-8")
+    with pytest.raises(CairnError, match=r"d\.jsonl:2: not JSON"):
+        read_decisions(path)
+
+
+def test_the_line_at_fault_is_named_after_the_file_grew(tmp_path: Path) -> None:
+    path = tmp_path / "d.jsonl"
+    write(path, 0, 1)
+    read_decisions(path)
+    with path.open("a", encoding="utf-8") as file:
+        file.write("\n{broken\n")
+    with pytest.raises(CairnError, match=r"d\.jsonl:4: not JSON"):
+        read_decisions(path)
+
+
+def test_a_link_is_followed_and_the_mode_stays(tmp_path: Path) -> None:
+    shared, mine = tmp_path / "shared", tmp_path / "mine"
+    shared.mkdir()
+    mine.mkdir()
+    write(shared / "d.jsonl", 0)
+    (shared / "d.jsonl").chmod(0o664)
+    (mine / "d.jsonl").symlink_to("../shared/d.jsonl")
+    append_decision(mine / "d.jsonl", decision(1))
+    assert (mine / "d.jsonl").is_symlink()
+    assert read_decisions(shared / "d.jsonl") == [decision(0), decision(1)]
+    assert (shared / "d.jsonl").stat().st_mode & 0o777 == 0o664
+
+
+@pytest.mark.parametrize(("folder", "lock"), [(0o2775, 0o664), (0o755, 0o644), (0o700, 0o600)])
+def test_who_may_write_beside_the_file_may_take_its_lock(tmp_path: Path, folder: int, lock: int) -> None:
+    (tmp_path / "team").mkdir()
+    (tmp_path / "team").chmod(folder)
+    before = os.umask(0o077)
+    try:
+        append_decision(tmp_path / "team/d.jsonl", decision(0))
+    finally:
+        os.umask(before)
+    assert (tmp_path / "team/.d.jsonl.lock").stat().st_mode & 0o777 == lock
+
+
+def test_a_file_that_is_replaced_keeps_its_mode(tmp_path: Path) -> None:
+    path = tmp_path / "tree.json"
+    write_text_atomic(path, "old")
+    path.chmod(0o640)
+    write_text_atomic(path, "new")
+    assert (path.read_text(), path.stat().st_mode & 0o777) == ("new", 0o640)
+
+
+@pytest.mark.parametrize("evil", ["\x1b[2J\x1b]0;owned\x07", "\x9b31m", "a\rb", "\u202eexe.gpj"])
+def test_what_data_say_is_shown_and_not_obeyed(evil: str) -> None:
+    console = text_console(out := io.StringIO(), width=120)
+    table = Table("level", evil)
+    table.add_row(evil, Text(evil, style="red"))
+    for shown in (evil, Text(evil), table, Panel(evil, title=Text(evil)), f"[bold]{evil}[/bold]"):
+        console.print(shown)
+    assert not any(sign in out.getvalue() for sign in "\x1b\x9b\x07\r\u202e")
+    assert "[bold]" in out.getvalue()
