@@ -21,7 +21,7 @@ def write_coco(folder: Path, selection: Selection) -> None:
         place = folder / "images" / split
         place.mkdir(parents=True)
         for number, image in enumerate(selection.images(split), start=1):
-            name = f"{names.name(image.image_id)}.{image.ending}"
+            name = f"{names.name(image.stem)}.{image.ending}"
             (place / name).write_bytes(image.content)
             width, height = image.size_px
             size = {"id": number, "file_name": name, "width": width, "height": height}

@@ -55,6 +55,11 @@ class ExportedImage:
         return _ENDINGS.get(kind, kind.lower())
 
     @property
+    def stem(self) -> str:
+        """The id without the ending that its file gets."""
+        return self.image_id.removesuffix(f".{self.ending}")
+
+    @property
     def size_px(self) -> tuple[int, int]:
         """Width and height as they are stored, before any EXIF turns them."""
         return self._header[1]

@@ -22,7 +22,7 @@ def write_fiftyone(folder: Path, selection: Selection) -> None:
         main: dict[str, object] = {}
         by_level: dict[str, dict[str, object]] = {level: {} for level in selection.levels}
         for image in selection.images(split):
-            uuid = names.name(image.image_id)
+            uuid = names.name(image.stem)
             (place / "data" / f"{uuid}.{image.ending}").write_bytes(image.content)
             images[uuid] = {"image_id": image.image_id, "labels": image.labels, **image.texts}
             main[uuid] = _classification(image, finest)

@@ -19,12 +19,13 @@ class FileNames:
         self._taken: set[str] = set()
 
     def name(self, text: str) -> str:
-        """A new name, like the text as far as a name can be; one that is taken gets digits of the text's hash."""
+        """A new name, like the text as far as a name can be; one that is taken gets digits of a hash."""
         name = _ODD.sub("_", text).lstrip(".") or "_"
         if not self._dots:
             name = name.replace(".", "_")
         short = name.encode()[: 2 * _LONGEST].decode(errors="ignore")[:_LONGEST].rstrip(".")
         if short != name or short.casefold() in self._taken:
-            short = f"{short}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+            digits = hashlib.sha256(f"{len(self._taken)} {text}".encode()).hexdigest()[:12]
+            short = f"{short}-{digits}"
         self._taken.add(short.casefold())
         return short

@@ -35,7 +35,7 @@ def _write_split(folder: Path, selection: Selection, split: str, class_folders: 
             code = image.codes[finest]
             place = folder / class_folders[code] if code >= 0 else folder
             place.mkdir(exist_ok=True)
-            path = place / f"{names.name(image.image_id)}.{image.ending}"
+            path = place / f"{names.name(image.stem)}.{image.ending}"
             path.write_bytes(image.content)
             record = {"file_name": path.relative_to(folder).as_posix(), "image_id": image.image_id}
             metadata.write(json.dumps({**record, **image.labels, **image.texts}, ensure_ascii=False) + "\n")

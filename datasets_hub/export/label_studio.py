@@ -13,8 +13,7 @@ from xml.sax.saxutils import quoteattr
 from cairnhub.core.errors import BadInput
 from cairnhub.datasets_hub.export.exported_images import ExportedImage, Selection
 from cairnhub.datasets_hub.export.file_names import FileNames
-
-CONTROL = "group"  # name of the choice in a task's page and answers
+from cairnhub.hierarchies.review.label_studio_answers import CONTROL
 
 
 def write_label_studio(folder: Path, selection: Selection) -> None:
@@ -35,7 +34,7 @@ def write_label_studio(folder: Path, selection: Selection) -> None:
         names, place = FileNames(), folder / "images" / split
         place.mkdir(parents=True)
         for image in selection.images(split):
-            path = place / f"{names.name(image.image_id)}.{image.ending}"
+            path = place / f"{names.name(image.stem)}.{image.ending}"
             path.write_bytes(image.content)
             label = image.labels[tree.levels[0]]
             if label is None:

@@ -23,7 +23,7 @@ def write_webdataset(folder: Path, selection: Selection) -> None:
                     stack.close()
                     number, written = number + 1, 0
                     tar = stack.enter_context(_tar(folder, split, number))
-                key = names.name(image.image_id)
+                key = names.name(image.stem)
                 _add(tar, f"{key}.{image.ending}", image.content)
                 _add(tar, f"{key}.json", _record(image))
                 written += len(image.content)
