@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from cairnhub.core.errors import BadInput, NotFound, Unreachable
 from cairnhub.core.files import atomic_write, remove_leftovers, write_text_atomic
-from cairnhub.core.hashing import hash_in_name
+from cairnhub.core.hashing import hash_in_name, sha256_of
 from cairnhub.datasets_hub.s3_uploads import upload_checked
 from cairnhub.datasets_hub.storage_errors import explained
 
@@ -41,7 +41,7 @@ class Destination(Protocol):
         """Content of a small file; None if it is not there."""
 
     def upload(self, folder: Path, paths: Sequence[str]) -> None:
-        """Send files; each that carries its hash in its name is verified by it once it is there."""
+        """Send files; each is verified by its hash, which its name may carry, once it is there."""
 
     def switch(self, texts: Mapping[str, str], version: str) -> None:
         """Write small files in the given order, the README last: from then on readers see this version."""
@@ -94,8 +94,7 @@ class FolderDestination:
     def _upload(self, source: Path, path: str) -> None:
         where = f"{self._root}/{path}"
         arrived = self._put(source, where) or self._sha256(where)
-        expected = hash_in_name(path)
-        if expected and not arrived.startswith(expected):
+        if not arrived.startswith(hash_in_name(path) or sha256_of(source)):
             self._filesystem.rm_file(where)
             raise Unreachable(f"{self.uri}/{path} arrived altered and was removed; push again")
 

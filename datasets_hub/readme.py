@@ -45,7 +45,7 @@ def render_readme(card: Card, tree: LabelTree, stats: Stats, pictures: tuple[str
 def _front_matter(card: Card, tree: LabelTree, stats: Stats) -> dict[str, object]:
     return {
         "pretty_name": card.title,
-        **_licence(card),
+        **licence_keys(card.licence, card.licence_url),
         "task_categories": ["image-feature-extraction"],
         "size_categories": [next((name for name, end in _SIZES.items() if stats.n_images < end), "n>1T")],
         "tags": list(card.tags),
@@ -83,10 +83,15 @@ def dataset_info(card: Card, tree: LabelTree, stats: Stats) -> list[object]:
     return listed
 
 
-def _licence(card: Card) -> dict[str, object]:
-    """The keys by which the Hugging Face hub shows a licence; names it does not know are one lower-case word."""
-    name = card.licence.lower()
-    link = {"license_link": card.licence_url} if card.licence_url else {}
+def licence_keys(licence: str, url: str | None = None) -> dict[str, object]:
+    """The keys by which the Hugging Face hub shows a licence; names it does not know are one lower-case word.
+
+    Args:
+        licence: its name, an SPDX id where there is one.
+        url: where its text stands.
+    """
+    name = licence.lower()
+    link = {"license_link": url} if url else {}
     if name in _HUB_LICENCES:
         return {"license": name, **link}
     if name.startswith("unknown"):

@@ -92,10 +92,10 @@ class _Handler(BaseHTTPRequestHandler):
         name = r"(?P<name>[^/]+/[^/]+)"
         self._route(
             {
-                rf"/api/datasets/{name}/tree/(?P<revision>[^/]+)(?P<under>/.*)?": "_tree",
-                rf"/api/datasets/{name}(/revision/(?P<revision>[^/]+))?": "_info",
-                rf"/datasets/{name}/resolve/(?P<revision>[^/]+)/(?P<path>.+)": "_resolve",
-                rf"/api/datasets/{name}/refs": "_refs",
+                rf"/api/(?:datasets|models)/{name}/tree/(?P<revision>[^/]+)(?P<under>/.*)?": "_tree",
+                rf"/api/(?:datasets|models)/{name}(/revision/(?P<revision>[^/]+))?": "_info",
+                rf"(?:/datasets)?/{name}/resolve/(?P<revision>[^/]+)/(?P<path>.+)": "_resolve",
+                rf"/api/(?:datasets|models)/{name}/refs": "_refs",
             }
         )
 
@@ -124,11 +124,11 @@ class _Handler(BaseHTTPRequestHandler):
             {
                 r"/api/repos/create": "_create",
                 r"/api/validate-yaml": "_valid",
-                rf"/api/datasets/{name}/preupload/[^/]+": "_preupload",
-                rf"/datasets/{name}\.git/info/lfs/objects/batch": "_batch",
-                rf"/api/datasets/{name}/commit/[^/]+": "_commit",
-                rf"/api/datasets/{name}/tag/(?P<revision>[^/]+)": "_tag",
-                rf"/api/datasets/{name}/paths-info/(?P<revision>[^/]+)": "_paths_info",
+                rf"/api/(?:datasets|models)/{name}/preupload/[^/]+": "_preupload",
+                rf"(?:/datasets)?/{name}\.git/info/lfs/objects/batch": "_batch",
+                rf"/api/(?:datasets|models)/{name}/commit/[^/]+": "_commit",
+                rf"/api/(?:datasets|models)/{name}/tag/(?P<revision>[^/]+)": "_tag",
+                rf"/api/(?:datasets|models)/{name}/paths-info/(?P<revision>[^/]+)": "_paths_info",
             }
         )
 
@@ -149,7 +149,9 @@ class _Handler(BaseHTTPRequestHandler):
         modes = [
             {
                 "path": file["path"],
-                "uploadMode": "lfs" if file["path"].endswith((".parquet", ".jpg")) else "regular",
+                "uploadMode": "lfs"
+                if file["path"].endswith((".parquet", ".jpg", ".safetensors"))
+                else "regular",
                 "shouldIgnore": False,
                 "oid": None,
             }
