@@ -2,10 +2,12 @@
 
 import hashlib
 import logging
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+import pyarrow.parquet as pq
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -23,6 +25,9 @@ from cairnhub.training.embedding import RunAll, embed_blocks, trained_encoder
 from cairnhub.training.encoders import EmbeddedSplit
 from cairnhub.training.models import load_model, model_files
 from cairnhub.training.tensor_files import save_tensors
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +49,14 @@ class Splits(Protocol):
     def open(self, split: str, /) -> OpenSplit:
         """Images at random and labels of a split."""
 
+    def columns(self, split: str, names: Sequence[str], /) -> "pa.Table":
+        """Some columns of a split, in its order."""
+
 
 class ImageEmbedder:
     """Vectors are kept in `data/image_vectors` of a checkout, by what they depend on: model, images, and code.
+
+    Beside `<key>-<split>.safetensors` lies `<key>-<split>.ids.parquet` with the id of each row.
 
     Args:
         folder: of the model.
@@ -95,6 +105,8 @@ class ImageEmbedder:
             try:
                 with atomic_write(cached) as temporary:
                     save_tensors(temporary, {"embeddings": embedded.embeddings})
+                with atomic_write(cached.with_suffix(".ids.parquet")) as temporary:
+                    pq.write_table(self.splits.columns(split, ["image_id"]), temporary)
             except (OSError, SafetensorError) as error:
                 log.warning(f"{cached}: not kept, the next call embeds again: {error}")
         return embedded

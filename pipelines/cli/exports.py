@@ -43,3 +43,29 @@ def export(
         scale=scale,
     )
     console.print(f"{done.folder}: {done.n_images:,} images of {', '.join(done.splits)}", soft_wrap=True)
+
+
+@app.command("export-index")
+def export_index(
+    model: Annotated[str, typer.Argument(help="A model folder, or the dataset that `train` made it for.")],
+    to: Annotated[str, typer.Option(help="faiss, usearch or lancedb.")],
+    dataset: Annotated[str, typer.Option(help="Whose images; by default the model's dataset.")] = "",
+    output: Output = None,
+    split: Splits = None,
+    scale: Scale = None,
+) -> None:
+    """Embed a dataset and write an index that finds the nearest images, with ids.parquet beside it.
+
+    Row i of ids.parquet is vector i of the index: image_id, split, a label per level. By default into a folder called
+    <dataset>-<index>. The packages come with the extra `index`.
+
+    Example: cairn export-index gldv2 --to faiss --output gldv2-index
+    """
+    from cairnhub.pipelines.export_index import export_index as write_index
+
+    dataset = dataset or Path(model).name
+    folder = output or Path(f"{Path(dataset).name}-{to}")
+    done = write_index(model, dataset, to, folder, scale, split or ())
+    console.print(
+        f"{done.folder}: {done.n_vectors:,} vectors of {done.n_dimensions:,} numbers", soft_wrap=True
+    )
