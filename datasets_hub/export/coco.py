@@ -17,7 +17,9 @@ def write_coco(folder: Path, selection: Selection) -> None:
     finest = selection.levels[0]
     (folder / "annotations").mkdir()
     for split in selection.splits:
-        names, images, annotations = FileNames(), [], []
+        names = FileNames()
+        images: list[dict[str, object]] = []
+        annotations: list[dict[str, object]] = []
         place = folder / "images" / split
         place.mkdir(parents=True)
         for number, image in enumerate(selection.images(split), start=1):

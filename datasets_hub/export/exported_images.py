@@ -106,7 +106,7 @@ class Selection:
     def images(self, split: str) -> Iterator[ExportedImage]:
         """Images of a split in their published order, with a progress bar where a terminal shows it."""
         texts = self.published.card.texts
-        columns = self._opened.columns(split, ["image_id", *texts])
+        columns = self._opened.columns(split, ["image_id", *texts]).combine_chunks()
         ids, values = columns["image_id"], [columns[name] for name in texts]
         opened = self._opened.open(split)
         for row in tqdm(range(len(ids)), desc=split, unit=" images", disable=None):

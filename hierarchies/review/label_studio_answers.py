@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cairnhub.core.errors import BadInput, BrokenData
 from cairnhub.core.parse import parse_json, read_text
-from cairnhub.core.text import label_key, quoted
+from cairnhub.core.text import label_key, quoted, without_controls
 
 CONTROL = "group"  # name of the choice in the tasks' page
 
@@ -90,7 +90,7 @@ def _answers_of(task: object, number: int, path: Path, dataset: str) -> Iterator
             continue
         chosen = _chosen(annotation.get("result"), where)
         if chosen is not None:
-            date = str(annotation.get("updated_at") or annotation.get("created_at") or "")
+            date = without_controls(str(annotation.get("updated_at") or annotation.get("created_at") or ""))
             yield Answer(where, str(told["level"]), str(told["label"]), chosen, _author(annotation), date)
 
 
@@ -106,9 +106,10 @@ def _chosen(result: object, where: str) -> str | None:
         if isinstance(part, Mapping) and part.get("from_name") == CONTROL:
             value = part.get("value")
             choices = value.get("choices") if isinstance(value, Mapping) else None
-            if not isinstance(choices, list) or len(choices) != 1 or not isinstance(choices[0], str):
+            choices = choices if isinstance(choices, list) else []
+            if len(choices) != 1 or not isinstance(choices[0], str):
                 raise BadInput(
-                    f"{where}: {CONTROL} must have one choice, it has {quoted(map(str, choices or ()))}"
+                    f"{where}: {CONTROL} must have one choice, it has {quoted(map(str, choices)) or 'none'}"
                 )
             return choices[0]
     return None
@@ -119,4 +120,4 @@ def _author(annotation: Mapping[object, object]) -> str:
     by = annotation.get("completed_by")
     if isinstance(by, Mapping):
         by = by.get("email") or by.get("id")
-    return f"label-studio {by}" if by else "label-studio"
+    return without_controls(f"label-studio {by}") if by else "label-studio"
