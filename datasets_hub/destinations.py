@@ -125,6 +125,7 @@ class FolderDestination:
 
     def _sha256(self, where: str) -> str:
         digest = hashlib.sha256()
+        self._filesystem.invalidate_cache()  # it may remember that the file was not there
         with self._filesystem.open(where, "rb", block_size=_BLOCK_BYTES, cache_type="none") as file:
             while block := file.read(_BLOCK_BYTES):
                 digest.update(block)

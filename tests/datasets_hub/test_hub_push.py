@@ -308,6 +308,24 @@ def test_what_s3_says_of_a_file_is_compared(
     assert not filesystem.exists(where)
 
 
+def test_a_server_that_says_nothing_is_read_back(
+    hub: Path, s3: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "cairnhub.datasets_hub.destinations.upload_checked", lambda *given: upload_checked(*given) and None
+    )
+    read_back: list[str] = []
+    read = FolderDestination._sha256
+
+    def counted(destination: FolderDestination, where: str) -> str:
+        read_back.append(where)
+        return read(destination, where)
+
+    monkeypatch.setattr(FolderDestination, "_sha256", counted)
+    sent = push("toy", "s3://hub/silent/toy", hub=hub, storage_options=s3).sent
+    assert sorted(read_back) == sorted(f"hub/silent/toy/{path}" for path in sent)
+
+
 def test_the_snippet_of_the_card_says_where_it_lies(
     hub: Path, s3: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
