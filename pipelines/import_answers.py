@@ -31,24 +31,24 @@ class Imported:
     n_known: int
 
 
-def import_label_studio(answers: Path, dataset: str, scale: str, author: str = "") -> Imported:
+def import_label_studio(answers: Path, scale: str, dataset: str = "", author: str = "") -> Imported:
     """Append what was answered in Label Studio to the decisions of a dataset: all of it, or nothing.
 
     Args:
         answers: its JSON export.
-        dataset: of `params.yaml`.
         scale: `sample` or `full`.
+        dataset: of `params.yaml`; by default what the answers are about.
         author: who decided, in place of Label Studio's user.
 
     Raises:
         NotFound: no such file, dataset, proposal or label.
         BadInput: no such export; answers that disagree with each other, with decisions of the file, or with the tree.
     """
-    paths = review_paths(dataset, scale)
     try:
         agreed = unanimous(read_answers(answers, dataset))
     except FileNotFoundError:
         raise NotFound(f"{answers}: there is no such file") from None
+    paths = review_paths(agreed[0].dataset, scale)
     session = review_session(paths, author)
 
     def choose(written: Sequence[Decision]) -> list[Decision]:

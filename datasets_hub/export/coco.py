@@ -27,7 +27,7 @@ def write_coco(folder: Path, selection: Selection) -> None:
             (place / name).write_bytes(image.content)
             width, height = image.size_px
             size = {"id": number, "file_name": name, "width": width, "height": height}
-            said = {"image_id": image.image_id, "labels": image.labels, **image.texts}
+            said = {"image_id": image.image_id, "labels": image.labels, "texts": image.texts}
             images.append({**said, **size})
             if image.codes[finest] >= 0:
                 category = first[finest] + image.codes[finest]

@@ -24,7 +24,7 @@ def write_fiftyone(folder: Path, selection: Selection) -> None:
         for image in selection.images(split):
             uuid = names.name(image.stem)
             (place / "data" / f"{uuid}.{image.ending}").write_bytes(image.content)
-            images[uuid] = {"image_id": image.image_id, "labels": image.labels, **image.texts}
+            images[uuid] = {"image_id": image.image_id, "labels": image.labels, "texts": image.texts}
             main[uuid] = _classification(image, finest)
             for level in selection.levels:
                 by_level[level][uuid] = image.labels[level]

@@ -9,12 +9,23 @@ from pathlib import Path
 
 import yaml
 
+from cairnhub.core.errors import BadInput
 from cairnhub.datasets_hub.export.exported_images import Selection
 from cairnhub.datasets_hub.export.file_names import FileNames
 
+FILE_NAME = "file_name"
+
 
 def write_imagefolder(folder: Path, selection: Selection) -> None:
-    """Write `<split>/<class>/<image>` and `<split>/metadata.jsonl`."""
+    """Write `<split>/<class>/<image>` and `<split>/metadata.jsonl`.
+
+    Raises:
+        BadInput: a column has the name by which the metadata know a file.
+    """
+    if FILE_NAME in (*selection.levels, *selection.published.card.texts):
+        raise BadInput(
+            f"{selection.name} has a column {FILE_NAME!r}, by which an imagefolder knows its files: take another format"
+        )
     finest, names = selection.levels[0], FileNames()
     class_folders = [names.name(label) for label in selection.names(finest)]
     for split in selection.splits:
@@ -37,5 +48,5 @@ def _write_split(folder: Path, selection: Selection, split: str, class_folders: 
             place.mkdir(exist_ok=True)
             path = place / f"{names.name(image.stem)}.{image.ending}"
             path.write_bytes(image.content)
-            record = {"file_name": path.relative_to(folder).as_posix(), "image_id": image.image_id}
+            record = {FILE_NAME: path.relative_to(folder).as_posix(), "image_id": image.image_id}
             metadata.write(json.dumps({**record, **image.labels, **image.texts}, ensure_ascii=False) + "\n")

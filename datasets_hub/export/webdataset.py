@@ -45,6 +45,6 @@ def _record(image: ExportedImage) -> bytes:
         "split": image.split,
         "labels": image.labels,
         "class_index": image.codes,
-        **image.texts,
+        "texts": image.texts,
     }
     return json.dumps(record, ensure_ascii=False).encode()

@@ -17,6 +17,7 @@ class Answer:
 
     Attributes:
         where: file and task, for messages.
+        dataset: that the task is about.
         level: of the label.
         label: as the task has it.
         to: the group that was chosen.
@@ -25,6 +26,7 @@ class Answer:
     """
 
     where: str
+    dataset: str
     level: str
     label: str
     to: str
@@ -32,23 +34,32 @@ class Answer:
     date: str
 
 
-def read_answers(path: Path, dataset: str) -> list[Answer]:
+def read_answers(path: Path, dataset: str = "") -> list[Answer]:
     """All answers of an export; tasks without one, and skipped ones, give none.
 
     Args:
         path: what *Export > JSON* of a Label Studio project gave.
-        dataset: the dataset that the tasks must be about.
+        dataset: what the tasks must be about; by default any one dataset.
 
     Raises:
         FileNotFoundError: there is no such file.
-        CairnError: it is no such export, or is about another dataset.
+        CairnError: it is no such export, has no answer, or is about another dataset.
     """
     content = parse_json(read_text(path), str(path))
     if not isinstance(content, list):
         raise BadInput(f"{path}: no list of tasks; in Label Studio choose Export, then JSON")
-    return [
-        answer for number, task in enumerate(content) for answer in _answers_of(task, number, path, dataset)
-    ]
+    answers = [answer for number, task in enumerate(content) for answer in _answers_of(task, number, path)]
+    if not answers:
+        raise BadInput(
+            f"{path}: none of its {len(content):,} tasks has an answer; submit some, then export again"
+        )
+    wanted = dataset or answers[0].dataset
+    for answer in answers:
+        if answer.dataset != wanted:
+            raise BadInput(
+                f"{answer.where}: about dataset {answer.dataset!r}, not {wanted!r}: import each by itself"
+            )
+    return answers
 
 
 def unanimous(answers: Sequence[Answer]) -> list[Answer]:
@@ -71,7 +82,7 @@ def unanimous(answers: Sequence[Answer]) -> list[Answer]:
     return list(by_label.values())
 
 
-def _answers_of(task: object, number: int, path: Path, dataset: str) -> Iterator[Answer]:
+def _answers_of(task: object, number: int, path: Path) -> Iterator[Answer]:
     where = f"{path}: task {number + 1}"
     data, annotations = _of(task, "data", where), _of(task, "annotations", where)
     if not isinstance(data, Mapping) or not isinstance(annotations, list):
@@ -81,8 +92,6 @@ def _answers_of(task: object, number: int, path: Path, dataset: str) -> Iterator
         raise BadInput(
             f"{where}: no task of `cairn export --to label-studio`: it lacks dataset, level or label"
         )
-    if told["dataset"] != dataset:
-        raise BadInput(f"{where}: about dataset {told['dataset']!r}, not {dataset!r}: import it there")
     for annotation in annotations:
         if not isinstance(annotation, Mapping):
             raise BrokenData(f"{where}: an annotation is no mapping: export the answers again")
@@ -91,7 +100,8 @@ def _answers_of(task: object, number: int, path: Path, dataset: str) -> Iterator
         chosen = _chosen(annotation.get("result"), where)
         if chosen is not None:
             date = without_controls(str(annotation.get("updated_at") or annotation.get("created_at") or ""))
-            yield Answer(where, str(told["level"]), str(told["label"]), chosen, _author(annotation), date)
+            named = (str(told["dataset"]), str(told["level"]), str(told["label"]))
+            yield Answer(where, *named, chosen, _author(annotation), date)
 
 
 def _of(task: object, key: str, where: str) -> object:

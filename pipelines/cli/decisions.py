@@ -16,8 +16,8 @@ def import_(
     form: Annotated[str, typer.Argument(help="Where they come from: label-studio.")],
     answers: Annotated[Path, typer.Argument(help="The JSON that it exports.")],
     dataset: Annotated[
-        str, typer.Argument(help="A dataset of params.yaml whose tree is proposed from texts.")
-    ],
+        str, typer.Option(help="It must be about this dataset of params.yaml; by default whichever it is.")
+    ] = "",
     scale: BuiltScale = "sample",
     author: Annotated[str, typer.Option(help="Who decided; by default the user that the answers name.")] = "",
 ) -> None:
@@ -26,13 +26,13 @@ def import_(
     An answer that leaves a label in its group is written as `accept`, another one as `move`. The tasks come from
     `cairn export <dataset> --to label-studio`.
 
-    Example: cairn decisions import label-studio answers.json gldv2
+    Example: cairn decisions import label-studio answers.json
     """
     from cairnhub.pipelines.import_answers import import_label_studio
 
     if form != "label-studio":
         raise BadInput(f"no decisions come from {form!r}; label-studio is known")
-    done = import_label_studio(answers, dataset, scale, author)
+    done = import_label_studio(answers, scale, dataset, author)
     known = f", {done.n_known:,} were there" if done.n_known else ""
     console.print(f"{done.path}: {len(done.added):,} decisions added{known}", soft_wrap=True)
     if done.added:

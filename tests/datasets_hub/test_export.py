@@ -8,15 +8,17 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import datasets
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from hub_toy import N_IMAGES, content, toy_card, toy_tree, write_toy
+from hub_toy import N_IMAGES, content, toy_card, toy_row, toy_tree, write_toy
 from typer.testing import CliRunner
 
 from cairnhub.core.errors import CairnError
 from cairnhub.datasets_hub.export.crc32c import crc32c
 from cairnhub.datasets_hub.export.export_dataset import FORMATS, RECORD, export_dataset
 from cairnhub.datasets_hub.export.file_names import FileNames
+from cairnhub.datasets_hub.records import ImageRow, RowList
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.pipelines.cli import app
 
@@ -50,9 +52,15 @@ def read_imagefolder(folder: Path, split: str) -> Found:
     }
 
 
+def of_author(texts: dict[str, str | None], image_id: str) -> bool:
+    """Whether the columns of text are those of an image of the toy."""
+    return texts["author"] == f"Author {int(image_id.split('-')[1]) % 5}" and len(texts) == 3
+
+
 def read_webdataset(folder: Path, split: str) -> Found:
     files = [str(path) for path in sorted(folder.glob(f"{split}-*.tar"))]
     rows = datasets.load_dataset("webdataset", data_files={split: files}, split=split)
+    assert all(of_author(row["texts"], row["image_id"]) for row in rows["json"])
     return {
         row["json"]["image_id"]: (row["jpg"]["bytes"], labels(row["json"]["labels"]))
         for row in rows.cast_column("jpg", datasets.Image(decode=False))
@@ -74,6 +82,7 @@ def read_coco(folder: Path, split: str) -> Found:
         assert (image["width"], image["height"]) == (48, 36)
         raw = (folder / "images" / split / image["file_name"]).read_bytes()
         found[image["image_id"]] = (raw, paths.get(image["id"], (None,) * 3))
+        assert of_author(image["texts"], image["image_id"])
         assert labels(image["labels"]) == found[image["image_id"]][1]
     return found
 
@@ -86,6 +95,7 @@ def read_fiftyone(folder: Path, split: str) -> Found:
     for path in (folder / split / "data").iterdir():
         found[images[path.stem]["image_id"]] = (path.read_bytes(), tuple(x[path.stem] for x in by_level))
         said = main[path.stem]
+        assert of_author(images[path.stem]["texts"], images[path.stem]["image_id"])
         assert (said and said["label"]) == by_level[0][path.stem]
         assert said is None or said["attributes"]["image_id"] == images[path.stem]["image_id"]
     return found
@@ -124,6 +134,8 @@ def read_tfds(folder: Path, split: str) -> Found:
             path_of = tuple(
                 None if i == 2**64 - 1 else names[x][i] for x, i in zip(LEVELS, codes, strict=True)
             )
+            texts = {name: values[name].decode() for name in ("author", "license", "source_url")}
+            assert of_author(texts, values["image_id"].decode())
             found[values["image_id"].decode()] = (values["image"], path_of)
     return found
 
@@ -311,6 +323,17 @@ def test_a_killed_export_leaves_what_was_there(
     with pytest.raises(KeyboardInterrupt):
         export_dataset("toy", "coco", tmp_path / "out", hub=hub)
     assert content(tmp_path) == {f"out/{path}": raw for path, raw in before.items()}
+
+
+def test_a_column_that_an_imagefolder_cannot_have_is_refused(tmp_path: Path) -> None:
+    row = ImageRow(toy_row("train", 1).image, "a.jpg", "a", "train", "x")
+    tree = LabelTree.from_table(pd.DataFrame({"file_name": ["x"], "kind": ["y"]}), ["file_name", "kind"])
+    card = toy_card(levels=tree.levels, attribution=(), protocols=())
+    write_toy(tmp_path / "toy", card=card, tree=tree, partitions=[RowList([row])])
+    with pytest.raises(CairnError, match="take another format"):
+        export_dataset(tmp_path / "toy", "imagefolder", tmp_path / "out")
+    export_dataset(tmp_path / "toy", "imagefolder", tmp_path / "out", levels=["kind"])
+    assert [path.name for path in (tmp_path / "out" / "train").iterdir() if path.is_dir()] == ["y"]
 
 
 def test_the_licence_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

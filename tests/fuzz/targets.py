@@ -428,7 +428,7 @@ def _evidence(content: bytes, folder: Path) -> None:
 
 def _answers(content: bytes, folder: Path) -> None:
     write(folder, {"x.json": content})
-    for answer in unanimous(read_answers(folder / "x.json", "gldv2")):
+    for answer in unanimous(read_answers(folder / "x.json")):
         decision = Decision(
             "move", answer.level, answer.label, answer.to, author=answer.author, date=answer.date
         )

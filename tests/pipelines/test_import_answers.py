@@ -108,7 +108,7 @@ def test_answers_come_back_as_decisions_once(project: Paths, tasks: Tasks, tmp_p
     assert shown["Burg Eltz"] == "castle"
     said = {"Burg Eltz": "castle", "Naturama": "castle", "Fort Knox": "bridge"}
     answers = save(tmp_path / "answers.json", answered(tasks, said))
-    command = ["decisions", "import", "label-studio", str(answers), "gldv2"]
+    command = ["decisions", "import", "label-studio", str(answers)]
     first = CliRunner().invoke(cli.app, command, catch_exceptions=False)
     assert "3 decisions added" in first.output
     found = {
@@ -128,21 +128,26 @@ def test_answers_come_back_as_decisions_once(project: Paths, tasks: Tasks, tmp_p
     again = CliRunner().invoke(cli.app, command, catch_exceptions=False)
     assert "0 decisions added, 3 were there" in again.output
     more = save(tmp_path / "more.json", answered(tasks, {**said, "Great Keep": "castle"}, n_each=2))
-    assert [each.label for each in import_label_studio(more, "gldv2", "sample").added] == ["Great Keep"]
+    assert [each.label for each in import_label_studio(more, "sample").added] == ["Great Keep"]
     assert project.decisions.read_bytes().startswith(written)
 
 
 def test_what_was_taken_back_stays_so(project: Paths, tasks: Tasks, tmp_path: Path) -> None:
     answers = save(tmp_path / "answers.json", answered(tasks, {"Burg Eltz": "lake"}))
-    (made,) = import_label_studio(answers, "gldv2", "sample", "ada").added
+    (made,) = import_label_studio(answers, "sample", author="ada").added
     append_decision(project.decisions, Decision("undo", of=made.id, author="ada"))
-    assert import_label_studio(answers, "gldv2", "sample", "ada").added == []
+    assert import_label_studio(answers, "sample", author="ada").added == []
 
 
-def _other_dataset(tasks: Tasks) -> object:
+def _other_dataset(tasks: Tasks) -> Tasks:
     exported = answered(tasks, {"Burg Eltz": "lake"})
-    exported[0]["data"]["dataset"] = "inat2018"
+    task = next(task for task in exported if task["data"]["label"] == "Burg Eltz")
+    task["data"]["dataset"] = "inat2018"
     return exported
+
+
+def _two_datasets(tasks: Tasks) -> object:
+    return [*answered(tasks, {"Naturama": "castle"}), *_other_dataset(tasks)]
 
 
 def _two_minds(tasks: Tasks) -> object:
@@ -166,7 +171,9 @@ def _two_choices(tasks: Tasks) -> object:
         (lambda tasks: [task["data"] for task in tasks], r"no 'data'.*not JSON-MIN"),
         (lambda tasks: [{"data": 1, "annotations": []}], "no task of Label Studio"),
         (lambda tasks: [{"data": {"image": "x"}, "annotations": []}], "lacks dataset, level or label"),
-        (_other_dataset, "about dataset 'inat2018', not 'gldv2'"),
+        (_other_dataset, "'inat2018' comes from its labels"),
+        (_two_datasets, "about dataset 'inat2018', not 'gldv2'"),
+        (lambda tasks: answered(tasks, {}), "none of its 12 tasks has an answer"),
         (_two_minds, r"'Burg Eltz' is put into 'castle', but into 'lake' by .*task \d"),
         (_two_choices, "must have one choice, it has 'castle', 'lake'"),
         (lambda tasks: answered(tasks, {"Burg Eltz": "tower"}), r"task \d.*'tower' would be a new category"),
@@ -178,7 +185,7 @@ def test_bad_answers_change_nothing(
     append_decision(project.decisions, Decision("rename", "category", "bridge", "viaduct", author="ada"))
     before = project.decisions.read_bytes()
     with pytest.raises(CairnError, match=message) as refused:
-        import_label_studio(save(tmp_path / "answers.json", make(tasks)), "gldv2", "sample")
+        import_label_studio(save(tmp_path / "answers.json", make(tasks)), "sample")
     assert "\n" not in str(refused.value)
     assert project.decisions.read_bytes() == before
 
@@ -188,25 +195,22 @@ def test_what_contradicts_a_person_is_refused_whole(project: Paths, tasks: Tasks
     before = project.decisions.read_bytes()
     said = {"Burg Eltz": "castle", "Naturama": "castle"}
     with pytest.raises(CairnError, match=r"^'Naturama' is put into different.*bob.*nothing was imported"):
-        import_label_studio(save(tmp_path / "answers.json", answered(tasks, said)), "gldv2", "sample")
+        import_label_studio(save(tmp_path / "answers.json", answered(tasks, said)), "sample")
     assert project.decisions.read_bytes() == before
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["label-studio", "none.json", "gldv2"], "none.json: there is no such file"),
-        (["labelbox", "none.json", "gldv2"], "no decisions come from 'labelbox'"),
-        (["label-studio", "none.json", "inat2018"], "comes from its labels"),
+        (["label-studio", "none.json"], "none.json: there is no such file"),
+        (["labelbox", "none.json"], "no decisions come from 'labelbox'"),
+        (["label-studio", "answers.json", "--dataset", "inat2018"], "about dataset 'gldv2', not 'inat2018'"),
     ],
 )
 def test_the_command_refuses_in_one_line(
-    project: Paths,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    arguments: list[str],
-    message: str,
+    project: Paths, tasks: Tasks, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
 ) -> None:
+    save(project.root / "answers.json", answered(tasks, {"Burg Eltz": "castle"}))
     monkeypatch.setattr("sys.argv", ["cairn", "decisions", "import", *arguments])
     with pytest.raises(SystemExit) as ended:
         program.main()
