@@ -16,7 +16,7 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) (about two minutes, once)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-		--no-compile --editable '.[build,languages,train,ray,review,s3,dev]'
+		--no-compile --editable '.[build,languages,train,metric-learning,ray,review,s3,dev]'
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null || true  # as pip does, on every core
 	@touch $@
 

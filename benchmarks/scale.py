@@ -183,7 +183,9 @@ def _encode(context: Any, case: Case) -> None:
     from cairnhub.training.recipes.settings import Network
 
     network = Network(backbone="small_cnn")
-    images = ImageDataset(open_split(context.paths.hub, "train"), network.decoded_side_px, network.ground)
+    images = ImageDataset(
+        open_split(context.paths.hub, "train"), network.decoded_side_px, network.ground, network.fit
+    )
     embed_blocks(images, partial(untrained_encoder, network, 0), 256, context.executor.map)
 
 

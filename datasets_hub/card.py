@@ -3,7 +3,16 @@
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    model_serializer,
+    model_validator,
+)
 
 from cairnhub.core.errors import UNPRINTABLE, BrokenData
 from cairnhub.core.parse import parse_yaml, typed
@@ -48,16 +57,89 @@ class Decisions(_Typed):
     n_applied: int = 0
 
 
+CutOff = Annotated[int, Field(ge=1)]
+
+
 class EvaluationProtocol(_Typed):
     """One way to evaluate: images of `query` search those of `gallery` (in the same split: the others).
 
-    `levels` are those that mean something in these splits, fine to coarse; none named means all.
+    Attributes:
+        levels: those that mean something in these splits, fine to coarse; none named means all.
+        kind: what is right, and what is ranked. `labels`: images that share a label. `one_per_class`: the gallery is
+            one image of each finest class, drawn at random; the others search it, `n_draws` times (VehicleID).
+            `templates`: images with one word in the column `template` are one vector, their mean (IJB-C). `graded`: the
+            benchmark's own lists of easy, hard and junk images (Revisited Oxford and Paris).
+        ks: cut-offs.
+        n_draws: of `one_per_class`.
+        seed: of the draws.
+        template: of `templates`: a column of text; an image may be in several, with spaces between them.
+        only: column of text -> a word: images whose text has another are left out, of queries and gallery alike.
+        drop_query: the gallery may hold a query's own image, which is then taken out of its list: one with its id, or
+            with its bytes and its labels.
+        crop: a column of text with the box of each query, `left top right bottom` in pixels, all that is seen of it.
+        scales: images are embedded at each of these sizes, relative to the usual one; vectors are averaged.
+        group: protocols of one group are reported together, by their mean.
     """
 
     name: Slug
     query: SplitName
     gallery: SplitName
     levels: tuple[str, ...] = ()
+    kind: Literal["labels", "one_per_class", "templates", "graded"] = "labels"
+    ks: tuple[CutOff, ...] = (1, 10, 100)
+    n_draws: int = Field(default=10, ge=1, le=1000)
+    seed: int = Field(default=0, ge=0)
+    template: str | None = None
+    only: dict[str, str] = {}
+    drop_query: bool = False
+    crop: str | None = None
+    scales: tuple[Annotated[float, Field(gt=0, le=8)], ...] = ()
+    group: Slug | None = None
+
+    @property
+    def text_columns(self) -> tuple[str, ...]:
+        """Columns of text that it needs."""
+        named = [*self.only, self.template, self.crop]
+        return tuple(dict.fromkeys(name for name in named if name))
+
+    @property
+    def remark(self) -> str:
+        """What is unusual about it, for tables; empty for nothing."""
+        kinds = {
+            "labels": "",
+            "one_per_class": f"one image per class, drawn {self.n_draws} times",
+            "templates": f"mean vectors of each {self.template}",
+            "graded": "lists of easy, hard and junk images",
+        }
+        only = [f"{column} {word}" for column, word in self.only.items()]
+        found = [kinds[self.kind], *only, "a query's own image dropped" if self.drop_query else ""]
+        return "; ".join(part for part in found if part)
+
+    @model_validator(mode="after")
+    def _kind_has_what_it_needs(self) -> Self:
+        if (self.template is None) == (self.kind == "templates"):
+            raise ValueError("`template` names the column of `kind: templates`, and belongs to it alone")
+        if self.kind == "one_per_class" and self.query != self.gallery:
+            raise ValueError(
+                "`kind: one_per_class` draws its gallery from the queries: name one split as both"
+            )
+        if self.drop_query and (self.kind != "labels" or self.query == self.gallery):
+            raise ValueError(
+                "`drop_query` is for `kind: labels` of two splits: in one, a query never finds itself"
+            )
+        if self.crop is not None and self.query == self.gallery:
+            raise ValueError("`crop` is for queries that are a split of their own")
+        if self.kind == "graded" and (self.levels or self.only):
+            raise ValueError("`kind: graded` goes by lists: it has neither `levels` nor `only`")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, usual: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """What a protocol does not use is not written: most are three names."""
+        written: dict[str, object] = usual(self)
+        fields = type(self).model_fields
+        unused = {key for key, field in fields.items() if getattr(self, key) == field.default} - {"levels"}
+        return {key: value for key, value in written.items() if key not in unused}
 
 
 class Card(_Typed):
@@ -72,7 +154,7 @@ class Card(_Typed):
         attribution: columns of `ATTRIBUTION` that the source has.
         columns: other columns of text that the source has and keeps, such as `camera`.
         attribution_required: splits whose images each need a licence and, but for the public domain, an author.
-        protocols: named pairs of splits.
+        protocols: how it is evaluated.
         excluded: how many listed images are left out by rule, by its reason.
     """
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from fsspec.core import url_to_fs
 
 from cairnhub.core.errors import printable
+from cairnhub.datasets_hub.filesystems import filesystem_of
 from cairnhub.datasets_hub.loader import describe
 from cairnhub.datasets_hub.location import PublishedDataset
 from cairnhub.datasets_hub.schema import class_indices
@@ -186,6 +186,6 @@ def _image_table(dataset: PublishedDataset, tree: LabelTree) -> pd.DataFrame:
 def _read_columns(dataset: PublishedDataset, path: str, columns: list[str]) -> pa.Table:
     uri = dataset.location.file(path)
     with explained(dataset.location.uri):
-        filesystem, where = url_to_fs(uri, **dataset.location.options)
+        filesystem, where = filesystem_of(uri, **dataset.location.options)
         with filesystem.open(where, "rb") as file:
             return pq.read_table(file, columns=columns)

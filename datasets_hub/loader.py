@@ -1,16 +1,17 @@
 """Load what was published: plain `datasets` objects, the label tree, the list of a hub."""
 
 import glob
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
-from fsspec.core import url_to_fs
 
 from cairnhub.core.errors import BadInput, BrokenData, NotFound
 from cairnhub.core.text import quoted
+from cairnhub.datasets_hub.filesystems import filesystem_of
 from cairnhub.datasets_hub.location import (
     Location,
     PublishedDataset,
@@ -137,6 +138,7 @@ def _load(
     names: bool,
 ) -> "Loaded":
     published = open_dataset(location)
+    _check_path(published.location)
     files = published.data_files.get(config)
     if files is None:
         raise NotFound(
@@ -148,6 +150,15 @@ def _load(
     if config != IMAGES:
         return loaded
     return _with_levels(loaded, published, levels, names)
+
+
+def _check_path(location: Location) -> None:
+    """Refuse a folder that `datasets` would take for another one."""
+    uri = location.uri
+    if location.is_local and ("::" in uri or os.path.expandvars(uri) != uri):
+        raise BadInput(
+            f"{uri}: `datasets` takes `::` for a seam and expands variables: rename or link the folder"
+        )
 
 
 def load_tree(
@@ -196,7 +207,7 @@ def list_datasets(
     where = find_hub(hub)
     options = dict(storage_options or {})
     with explained(where):
-        filesystem, root = url_to_fs(where, **options)
+        filesystem, root = filesystem_of(where, **options)
         folder = root if "://" in where else glob.escape(root)
         readmes = sorted(filesystem.glob(f"{folder}/{scale or '*'}/*/README.md"))
     folders = [tuple(str(readme).split("/")[-3:-1]) for readme in readmes]

@@ -57,6 +57,11 @@ class LocalSplits:
         """Some columns of a split, in its order."""
         return pq.read_table([str(path) for path in self.files(split)], columns=list(names))
 
+    def column_names(self, split: str) -> list[str]:
+        """What columns a split has."""
+        names: list[str] = pq.read_schema(self.files(split)[0]).names
+        return names
+
     @property
     def fingerprint(self) -> str:
         """SHA-256 (hex) of tree and shards, whose names hold the hash of their content."""

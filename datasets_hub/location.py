@@ -10,13 +10,12 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-from fsspec.core import url_to_fs
-
 from cairnhub.core.errors import BadInput, BrokenData, NotFound
 from cairnhub.core.files import read_steadily
 from cairnhub.core.parse import decode
 from cairnhub.core.text import did_you_mean
 from cairnhub.datasets_hub.card import Card, front_matter, read_card
+from cairnhub.datasets_hub.filesystems import filesystem_of
 from cairnhub.datasets_hub.stats import Stats
 from cairnhub.datasets_hub.storage_errors import explained
 from cairnhub.hierarchies.label_tree.tree import LabelTree
@@ -76,7 +75,7 @@ class Location:
         """
         try:
             with explained(self.uri):
-                filesystem, where = url_to_fs(self.file(path), **self.options)
+                filesystem, where = filesystem_of(self.file(path), **self.options)
                 return decode(filesystem.cat_file(where), f"{self.uri}/{path}")
         except FileNotFoundError:
             version = f" in version {self.revision!r}" if self.revision else ""
@@ -170,7 +169,7 @@ def steadily(location: Location, read: Callable[[], T]) -> T:
     if location.is_local:
         return read_steadily(Path(location.uri), read)
     with explained(location.uri):
-        filesystem, _ = url_to_fs(location.uri, **location.options)
+        filesystem, _ = filesystem_of(location.uri, **location.options)
         type(filesystem).clear_instance_cache()
     return read()
 
@@ -249,7 +248,7 @@ def _find_in_hub(hub: str, name: str, scale: str | None, options: Mapping[str, o
 
 def _is_published(uri: str, options: Mapping[str, object]) -> bool:
     with explained(uri):
-        filesystem, folder = url_to_fs(uri, **options)
+        filesystem, folder = filesystem_of(uri, **options)
         return bool(filesystem.exists(f"{folder}/README.md"))
 
 

@@ -54,6 +54,14 @@ class PublishedSplits:
             return pq.read_table(list(files), columns=list(names))
         return _prepared(self.published, split).select_columns(list(names)).with_format("arrow")[:]
 
+    def column_names(self, split: str) -> list[str]:
+        """What columns a split has."""
+        files = _local_files(self.published, split)
+        names: list[str] = (
+            pq.read_schema(files[0]).names if files else _prepared(self.published, split).column_names
+        )
+        return names
+
 
 def open_split(
     name: str | Path,

@@ -190,7 +190,11 @@ def _loading(card: Card, stats: Stats) -> str:
     ]
     if card.protocols:
         lines += ["", "| protocol | queries | gallery |", "|---|---|---|"]
-        lines += [f"| {p.name} | {p.query} | {p.gallery} |" for p in card.protocols]
+        remarks = [f" ({p.remark})" if p.remark else "" for p in card.protocols]
+        lines += [
+            f"| {p.name} | {p.query} | {p.gallery}{remark} |"
+            for p, remark in zip(card.protocols, remarks, strict=True)
+        ]
     return "\n".join(lines)
 
 

@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
-from fsspec.core import url_to_fs
 
 from cairnhub.core.hashing import sha256_of
 from cairnhub.datasets_hub.card import Card
 from cairnhub.datasets_hub.check_report import Finding
 from cairnhub.datasets_hub.decoding import DECODING_FAULTS, decode_as_datasets, decode_image, open_image
 from cairnhub.datasets_hub.duplicates import NO_LOOK, columns_of, look
+from cairnhub.datasets_hub.filesystems import filesystem_of
 from cairnhub.datasets_hub.location import Location
 from cairnhub.datasets_hub.schema import class_indices, shard_features
 from cairnhub.datasets_hub.stats import ShardFile
@@ -216,7 +216,7 @@ def local_copy(location: Location, path: str) -> Iterator[Path]:
     if location.is_local:
         yield Path(uri)
         return
-    filesystem, where = url_to_fs(uri, **location.options)
+    filesystem, where = filesystem_of(uri, **location.options)
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "shard.parquet"
         filesystem.get_file(where, str(copy))

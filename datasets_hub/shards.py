@@ -18,6 +18,7 @@ from cairnhub.core.errors import BadInput
 from cairnhub.datasets_hub.duplicates import Look
 from cairnhub.datasets_hub.published_duplicates import signature
 from cairnhub.datasets_hub.records import Attribution, ImageRow
+from cairnhub.datasets_hub.staging import STAGED
 from cairnhub.datasets_hub.stats import ShardFile
 
 # Arrow's binary arrays hold at most 2 GiB; a row group of huge images is closed long before.
@@ -193,11 +194,11 @@ class ShardWriter:
         self.image_bytes += len(row.image)
 
     def finish(self, stem: str) -> ShardFile:
-        """Write what is left, and give the file its name: `stem` and the first digits of its hash."""
+        """Write what is left; the file is named by `stem` and its hash until it is published."""
         self._write_group()
         self._writer.close()
         self._raw.close()
-        return finish(self._partial, stem, self._file, len(self.leaves), self.image_bytes)
+        return finish(self._partial, stem, self._file, len(self.leaves), self.image_bytes, STAGED)
 
     def abandon(self) -> None:
         """Leave an unfinished file behind; whatever went wrong is reported already."""
@@ -212,10 +213,12 @@ class ShardWriter:
             self._group = _RowGroup()
 
 
-def finish(partial: Path, stem: str, file: HashedFile, n_rows: int, image_bytes: int) -> ShardFile:
-    """Give a whole file its name: `stem`, then the first 16 digits of its hash."""
+def finish(
+    partial: Path, stem: str, file: HashedFile, n_rows: int, image_bytes: int, ending: str = ""
+) -> ShardFile:
+    """Give a whole file its name: `stem`, the first 16 digits of its hash, and an ending that its readers know of."""
     final = partial.with_name(f"{stem}-{file.sha256[:16]}.parquet")
-    partial.replace(final)
+    partial.replace(final.with_name(f"{final.name}{ending}"))
     path = f"{final.parent.name}/{final.name}"
     return ShardFile(path, n_rows, file.size_bytes, image_bytes, file.sha256)
 

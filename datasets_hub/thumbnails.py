@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
-from fsspec.core import url_to_fs
 from PIL import Image
 
+from cairnhub.datasets_hub.filesystems import filesystem_of
 from cairnhub.datasets_hub.location import PublishedDataset
 from cairnhub.datasets_hub.schema import class_indices
 from cairnhub.datasets_hub.small_images import open_small, read_images, square
@@ -26,7 +26,7 @@ def leaf_codes(published: PublishedDataset, tree: LabelTree) -> dict[str, list[I
     finest = tree.levels[:1]
 
     def read(uri: str) -> IntArray:
-        filesystem, path = url_to_fs(uri, **published.location.options)
+        filesystem, path = filesystem_of(uri, **published.location.options)
         return class_indices(pq.read_table(path, columns=list(finest), filesystem=filesystem), finest)[:, 0]
 
     return {split: [read(uri) for uri in uris] for split, uris in published.data_files["default"].items()}

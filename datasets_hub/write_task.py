@@ -15,6 +15,7 @@ from cairnhub.datasets_hub.image_check import ImageCheck
 from cairnhub.datasets_hub.published_duplicates import Traces
 from cairnhub.datasets_hub.records import ImageRow, Partition, QuarantineRow
 from cairnhub.datasets_hub.shards import ImageTable, ShardWriter
+from cairnhub.datasets_hub.staging import STAGED, Staging
 from cairnhub.datasets_hub.stats import ShardFile
 
 
@@ -25,7 +26,7 @@ class WriteTask:
     Attributes:
         number: place of the partition among all.
         partition: its rows.
-        staging: folder with `data` and `markers`.
+        staging: where it is written.
         table: schema and labels.
         check: which images are let in.
         shard_size_bytes: a shard ends before the image that would lift it above.
@@ -34,7 +35,7 @@ class WriteTask:
 
     number: int
     partition: Partition
-    staging: Path
+    staging: Staging
     table: ImageTable
     check: ImageCheck
     shard_size_bytes: int
@@ -50,14 +51,14 @@ class WriteTask:
 
     def writes(self) -> Iterator[Path]:
         """The shards and their markers, as far as they are there; also one that was cut short."""
-        patterns = (
-            "data/{:05d}-*.parquet",
-            "data/.{:05d}-*.tmp",
-            "markers/{:05d}-*.json",
-            "markers/{:05d}.json",
-        )
-        for pattern in patterns:
-            yield from self.staging.glob(pattern.format(self.number))
+        number, data, markers = f"{self.number:05d}", self.staging.data, self.staging.markers
+        for folder, pattern in (
+            (data, f"{number}-*.parquet{STAGED}"),
+            (data, f".{number}-*.tmp"),
+            (markers, f"{number}-*.json"),
+            (markers, f"{number}.json"),
+        ):
+            yield from folder.glob(pattern)
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def write_partition(task: WriteTask) -> WriteResult:
         CairnError: a label is not in the tree, or the partition cannot be read.
     """
     lanes = {split: _Lane(task, split) for split in task.partition.splits}
-    marker = task.staging / "markers" / f"{task.number:05d}.json"
+    marker = task.staging.markers / f"{task.number:05d}.json"
     if marker.exists():
         end = json.loads(marker.read_text())
         if all(len(lane.shards) == end["n_shards"][split] for split, lane in lanes.items()):
@@ -162,7 +163,7 @@ class _Lane:
         if self._open and self._open.image_bytes + len(row.image) > self._task.shard_size_bytes:
             self.close()
         if self._open is None:
-            partial = self._task.staging / "data" / f".{self._stem}.{os.getpid()}.tmp"
+            partial = self._task.staging.data / f".{self._stem}.{os.getpid()}.tmp"
             partial.parent.mkdir(parents=True, exist_ok=True)
             self._open = ShardWriter(partial, self._task.table, self._task.rows_per_group)
         self._open.add(row, look_of(row.image) if self._task.check.decode else None)
@@ -181,7 +182,7 @@ class _Lane:
             n_taken=self._n_taken,
             quarantined=tuple(self.quarantined),
         )
-        write_text_atomic(self._task.staging / "markers" / f"{stem}.json", json.dumps(asdict(written)))
+        write_text_atomic(self._task.staging.markers / f"{stem}.json", json.dumps(asdict(written)))
         self.shards.append(written)
         self.quarantined, self._n_taken, self._open = [], 0, None
 
@@ -196,17 +197,12 @@ class _Lane:
 
     def _continue(self) -> None:
         """Take over the shards of a killed run, up to the first that is missing or altered."""
-        while (marker := self._task.staging / "markers" / f"{self._stem}.json").exists():
+        while (marker := self._task.staging.markers / f"{self._stem}.json").exists():
             shard = ShardMarker.load(marker)
-            path = staged(self._task.staging, shard.file)
+            path = self._task.staging.finished(shard.file)
             if path is None or sha256_of(path) != shard.file.sha256:
                 return
             self.shards.append(shard)
-
-
-def staged(staging: Path, file: ShardFile) -> Path | None:
-    """Where a finished shard lies, by its hash: it is renamed once all shards are counted."""
-    return next((staging / "data").glob(f"*-{file.sha256[:16]}.parquet"), None)
 
 
 def _written(lanes: Mapping[str, _Lane], rest: tuple[QuarantineRow, ...]) -> WriteResult:

@@ -5,7 +5,8 @@ import hashlib
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import PIL
 import pyarrow as pa
 
 from cairnhub.core.errors import BadInput, BrokenData, NoSpace
-from cairnhub.core.files import remove_leftovers, switch_folder, write_text_atomic
+from cairnhub.core.files import write_text_atomic
 from cairnhub.datasets_hub.card import Card
 from cairnhub.datasets_hub.card_images import write_pictures
 from cairnhub.datasets_hub.croissant import croissant_json
@@ -27,9 +28,10 @@ from cairnhub.datasets_hub.readers import split_name_fault
 from cairnhub.datasets_hub.readme import render_readme
 from cairnhub.datasets_hub.records import Partition, QuarantineRow
 from cairnhub.datasets_hub.schema import tree_tables
+from cairnhub.datasets_hub.staging import Staging
 from cairnhub.datasets_hub.stats import ShardFile, SplitStats, Stats, data_fingerprint
 from cairnhub.datasets_hub.tables import image_table, write_table
-from cairnhub.datasets_hub.write_task import ShardMarker, WriteResult, WriteTask, staged, write_partition
+from cairnhub.datasets_hub.write_task import ShardMarker, WriteResult, WriteTask, write_partition
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 
 _LAYOUT = 6  # raise when the same input gives other bytes, so that no half-written dataset is continued
@@ -90,34 +92,41 @@ def write_dataset(
     Raises:
         BadInput: card, tree and rows do not fit each other, or a split is empty.
         NoSpace: the disk is full; finished shards are kept.
+        Unreachable: another process is writing this dataset.
     """
     splits = _check_plan(card, tree, partitions, shard_size_bytes)
     table = image_table(tree, card)
-    staging = folder.with_name(f".{folder.name}.partial")
+    staging = Staging.of(folder)
     size_bytes = sum(partition.size_bytes for partition in partitions)
     tasks = [
         WriteTask(number, partition, staging, table, check, shard_size_bytes, rows_per_group)
         for number, partition in enumerate(partitions)
     ]
-    try:
-        _open_staging(staging, _plan_hash(card, tree, tasks))
+    with staging.held(), _full_disk_explained(staging, card, size_bytes):
+        staging.open(_plan_hash(card, tree, tasks))
         _check_space(staging, size_bytes)
-        with follow_folder(staging / "data", size_bytes, f"writing {card.name}", shown=progress):
+        with follow_folder(staging.data, size_bytes, f"writing {card.name}", shown=progress):
             results = list(run_all(write_partition, tasks))
         shards = _name_shards(staging, splits, results)
         quarantined = [*unpublished.quarantined, *_quarantined(results)]
-        tables = _write_tables(tree, quarantined, _duplicates(staging, shards, tree), staging)
+        tables = _write_tables(tree, quarantined, _duplicates(staging, shards, tree), staging.whole)
         stats = _stats(tree, shards, tables, quarantined, unpublished.excluded or {})
         _describe(staging, card, tree, stats)
+        staging.switch(folder)
+    return stats
+
+
+@contextmanager
+def _full_disk_explained(staging: Staging, card: Card, size_bytes: int) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise NoSpace(
-            f"the disk of {staging} is full: free some of the {size_bytes / 1e9:.1f} GB that {card.name} "
+            f"the disk of {staging.root} is full: free some of the {size_bytes / 1e9:.1f} GB that {card.name} "
             "needs and run again; finished shards are kept"
         ) from None
-    _switch(staging, folder)
-    return stats
 
 
 def _check_plan(
@@ -151,27 +160,14 @@ def _plan_hash(card: Card, tree: LabelTree, tasks: Sequence[WriteTask]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _open_staging(staging: Path, plan_hash: str) -> None:
-    """Continue what a killed run of the same plan left, or begin anew."""
-    plan = staging / "plan"
-    if not plan.exists() or plan.read_text() != plan_hash:
-        shutil.rmtree(staging, ignore_errors=True)
-    remove_leftovers(staging)
-    for name in ("data", "markers"):
-        (staging / name).mkdir(parents=True, exist_ok=True)
-    for name in ("tree", "quarantine", "duplicates", "assets"):
-        shutil.rmtree(staging / name, ignore_errors=True)
-    write_text_atomic(plan, plan_hash)
-
-
-def _check_space(staging: Path, size_bytes: int) -> None:
-    present = sum(file.stat().st_size for file in (staging / "data").iterdir())
-    if size_bytes - present > shutil.disk_usage(staging).free:
+def _check_space(staging: Staging, size_bytes: int) -> None:
+    present = sum(file.stat().st_size for file in staging.data.iterdir())
+    if size_bytes - present > shutil.disk_usage(staging.root).free:
         raise OSError(errno.ENOSPC, "not enough space")
 
 
 def _name_shards(
-    staging: Path, splits: Sequence[str], results: Sequence[WriteResult]
+    staging: Staging, splits: Sequence[str], results: Sequence[WriteResult]
 ) -> dict[str, list[ShardMarker]]:
     """Give every shard its final name, now that they are counted; what else lies there goes."""
     named: dict[str, list[ShardMarker]] = {}
@@ -186,15 +182,16 @@ def _name_shards(
         named[split] = []
         for i, shard in enumerate(shards):
             path = f"data/{split}-{i:05d}-of-{len(shards):05d}-{shard.file.sha256[:16]}.parquet"
-            present = staged(staging, shard.file)
-            if present is None:
-                raise BrokenData(f"{staging}: a finished shard is gone: run again")
-            present.replace(staging / path)
-            named[split].append(replace(shard, file=replace(shard.file, path=path)))
-    final = {shard.file.path for shards in named.values() for shard in shards}
-    for file in (staging / "data").iterdir():
-        if f"data/{file.name}" not in final:
-            file.unlink()
+            finished = staging.finished(shard.file)
+            if finished is None:
+                raise BrokenData(f"{staging.root}: a finished shard is gone: run again")
+            file = replace(shard.file, path=path)
+            finished.replace(staging.path(file))
+            named[split].append(replace(shard, file=file))
+    final = {staging.path(shard.file) for shards in named.values() for shard in shards}
+    for present in staging.data.iterdir():
+        if present not in final:
+            present.unlink()
     return named
 
 
@@ -211,9 +208,11 @@ def _quarantined(results: Sequence[WriteResult]) -> list[QuarantineRow]:
     ]
 
 
-def _duplicates(staging: Path, shards: Mapping[str, Sequence[ShardMarker]], tree: LabelTree) -> pd.DataFrame:
+def _duplicates(
+    staging: Staging, shards: Mapping[str, Sequence[ShardMarker]], tree: LabelTree
+) -> pd.DataFrame:
     traced = [
-        TracedShard(staging / marker.file.path, split, marker.traces)
+        TracedShard(staging.path(marker.file), split, marker.traces)
         for split, markers in shards.items()
         for marker in markers
     ]
@@ -274,18 +273,12 @@ def _n_labels(tree: LabelTree, markers: Sequence[ShardMarker]) -> dict[str, int]
     return {level: len(np.unique(codes[:, rank])) for rank, level in enumerate(tree.levels)}
 
 
-def _describe(staging: Path, card: Card, tree: LabelTree, stats: Stats) -> None:
+def _describe(staging: Staging, card: Card, tree: LabelTree, stats: Stats) -> None:
     """Everything that is not data: numbers, pictures, the catalogue entry and the README."""
-    (staging / "assets").mkdir()
-    stats.save(staging / "stats.json")
+    folder = staging.whole
+    (folder / "assets").mkdir()
+    stats.save(folder / "stats.json")
     shards = next(iter(stats.splits.values())).shards
-    pictures = write_pictures(staging, shards, tree)
-    write_text_atomic(staging / "croissant.json", croissant_json(card, tree, stats))
-    write_text_atomic(staging / "README.md", render_readme(card, tree, stats, pictures))
-
-
-def _switch(staging: Path, folder: Path) -> None:
-    """Put the finished folder in its place; killed in between, the next run does it again."""
-    shutil.rmtree(staging / "markers")
-    (staging / "plan").unlink()
-    switch_folder(staging, folder)
+    pictures = write_pictures(folder, staging.readable(shards), tree)
+    write_text_atomic(folder / "croissant.json", croissant_json(card, tree, stats))
+    write_text_atomic(folder / "README.md", render_readme(card, tree, stats, pictures))

@@ -16,7 +16,7 @@ from cairnhub.datasets_hub.export.export_dataset import check_place
 from cairnhub.datasets_hub.loader import describe
 from cairnhub.datasets_hub.open_split import PublishedSplits
 from cairnhub.hierarchies.label_tree.tree import LabelTree
-from cairnhub.pipelines.image_vectors import ImageEmbedder
+from cairnhub.pipelines.image_vectors import ImageEmbedder, View
 from cairnhub.pipelines.retrieval_commands import find_model
 from cairnhub.pipelines.vector_indexes import WRITERS
 
@@ -65,7 +65,7 @@ def export_index(
     embedder = ImageEmbedder(model_folder, opened)
     vectors, tables = [], []
     for split in [name for name in known if not splits or name in splits]:
-        vectors.append(embedder.embedded(split).embeddings.numpy())
+        vectors.append(embedder.embedded(View(split)).embeddings.numpy())
         tables.append(_ids(opened, split, opened.tree))
     together = np.ascontiguousarray(np.concatenate(vectors), dtype=np.float32)
     ids = pa.concat_tables(tables)

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import pyarrow.parquet as pq
 import torch
@@ -20,6 +20,7 @@ from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.pipelines.code import fingerprint
 from cairnhub.pipelines.executors.local import HERE
 from cairnhub.pipelines.paths import Paths, project_root
+from cairnhub.training.cropped import CroppedImages, parse_boxes
 from cairnhub.training.data import ImageDataset
 from cairnhub.training.embedding import RunAll, embed_blocks, trained_encoder
 from cairnhub.training.encoders import EmbeddedSplit
@@ -27,7 +28,7 @@ from cairnhub.training.models import load_model, model_files
 from cairnhub.training.tensor_files import save_tensors
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from pyarrow import Table
 
 log = logging.getLogger(__name__)
 
@@ -49,8 +50,24 @@ class Splits(Protocol):
     def open(self, split: str, /) -> OpenSplit:
         """Images at random and labels of a split."""
 
-    def columns(self, split: str, names: Sequence[str], /) -> "pa.Table":
+    def columns(self, split: str, names: Sequence[str], /) -> "Table":
         """Some columns of a split, in its order."""
+
+    def column_names(self, split: str, /) -> Sequence[str]:
+        """What columns a split has."""
+
+
+class View(NamedTuple):
+    """How a split is looked at.
+
+    Attributes:
+        crop: the column of text with the box of each image, all that is seen of it; None: the whole image.
+        scales: sizes at which images are embedded; none: the network's own.
+    """
+
+    split: str
+    crop: str | None = None
+    scales: tuple[float, ...] = ()
 
 
 class ImageEmbedder:
@@ -77,26 +94,34 @@ class ImageEmbedder:
     ) -> None:
         self.folder, self.splits, self.batch_size, self.run_all = folder, splits, batch_size, run_all
         self.network, self.description = load_model(folder)
-        code = fingerprint(["training.embedding", "datasets_hub.mmap_images"])
+        code = fingerprint(["training.embedding", "training.cropped", "datasets_hub.mmap_images"])
         contents = [path.read_bytes() for path in model_files(folder)]
         computed = f"{code} {torch.__version__} {batch_size} {is_portable()}"
         contents += [splits.fingerprint.encode(), computed.encode()]
         self.key = hashlib.sha256(b"".join(contents)).hexdigest()[:20]
 
-    def images(self, split: str) -> ImageDataset:
-        """Images of a split, as the network sees them."""
-        network = self.network.network
-        return ImageDataset(self.splits.open(split), network.decoded_side_px, network.ground)
+    def images(self, view: View) -> ImageDataset:
+        """Images of a split, as the network sees them.
 
-    def embedded(self, split: str) -> EmbeddedSplit:
+        Raises:
+            BrokenData: what should be a box is none.
+        """
+        network, opened = self.network.network, self.splits.open(view.split)
+        if view.crop is None:
+            return ImageDataset(opened, network.decoded_side_px, network.ground, network.fit)
+        texts = self.splits.columns(view.split, [view.crop])[view.crop].to_pylist()
+        boxes = parse_boxes(texts, view.crop)
+        return CroppedImages(opened, network.decoded_side_px, boxes, network.ground, network.fit)
+
+    def embedded(self, view: View) -> EmbeddedSplit:
         """Embeddings of a split."""
-        images, cached = self.images(split), self._cached(split)
+        images, cached = self.images(view), self._cached(view)
         if cached and cached.is_file():
             try:
                 return EmbeddedSplit(load_file(cached)["embeddings"], images.labels)
             except SafetensorError:
                 log.warning(f"{cached}: damaged, made again")
-        encoder = partial(trained_encoder, self.folder)
+        encoder = partial(trained_encoder, self.folder, view.scales)
         files = [
             path for pattern in ("*.json", "*.safetensors") for path in sorted(self.folder.rglob(pattern))
         ]
@@ -106,13 +131,15 @@ class ImageEmbedder:
                 with atomic_write(cached) as temporary:
                     save_tensors(temporary, {"embeddings": embedded.embeddings})
                 with atomic_write(cached.with_suffix(".ids.parquet")) as temporary:
-                    pq.write_table(self.splits.columns(split, ["image_id"]), temporary)
+                    pq.write_table(self.splits.columns(view.split, ["image_id"]), temporary)
             except (OSError, SafetensorError) as error:
                 log.warning(f"{cached}: not kept, the next call embeds again: {error}")
         return embedded
 
-    def _cached(self, split: str) -> Path | None:
+    def _cached(self, view: View) -> Path | None:
+        seen = "" if view == View(view.split) else hashlib.sha256(repr(view).encode()).hexdigest()[:8]
+        name = "-".join(part for part in (self.key, view.split, seen) if part)
         try:
-            return Paths(project_root(), "", "").image_vectors / f"{self.key}-{split}.safetensors"
+            return Paths(project_root(), "", "").image_vectors / f"{name}.safetensors"
         except NotFound:  # not in a checkout
             return None

@@ -14,7 +14,14 @@ from cairnhub.pipelines.settings.evaluate import Evaluate
 from cairnhub.pipelines.settings.executor import Executor
 from cairnhub.pipelines.settings.fetch import Fetch
 from cairnhub.pipelines.settings.publish import Publish
-from cairnhub.pipelines.settings.sources import GLDv2Source, INat2018Source, Source, TableSource
+from cairnhub.pipelines.settings.sources import (
+    Cars196Source,
+    CUBSource,
+    GLDv2Source,
+    INat2018Source,
+    Source,
+    TableSource,
+)
 from cairnhub.pipelines.settings.strict import Strict
 from cairnhub.pipelines.settings.train import Train
 
@@ -143,7 +150,7 @@ class Params(Strict):
         """The dataset whose files `dataset` is made of: most often itself."""
         source = self.sources[dataset]
         match source:
-            case GLDv2Source() | INat2018Source():
+            case GLDv2Source() | INat2018Source() | CUBSource() | Cars196Source():
                 return source.files or dataset
             case _:
                 return dataset

@@ -1,95 +1,99 @@
-"""`results/recipes.md`: what each paper reports, and beside it what was reproduced here."""
+"""`results/recipes.md`: what each paper reports, beside it what was reproduced here, and what differs from its code."""
 
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
-from cairnhub.core.errors import NotFound
-from cairnhub.core.parse import FORBID, parse_yaml, read_text, typed
-from cairnhub.core.text import did_you_mean
 from cairnhub.pipelines.artifacts.evaluation import Evaluation
 from cairnhub.pipelines.params import Params
-from cairnhub.training.losses.presets import PRESETS
-from cairnhub.training.metrics.keys import H_AP, ByMetric
+from cairnhub.training.metrics.keys import ByMetric
 from cairnhub.training.recipes.files import FOLDER
-from cairnhub.training.recipes.recipe import recipe_names
+from cairnhub.training.recipes.reported import Paper, ReportedRow, load_papers
 
-REPORTED = FOLDER / "reported.yaml"
+METRIC = "h_ap_published"  # of a row of which nothing certain is reported
 NOT_RUN = "not run"
 HEAD = """# Reported and reproduced
 
-Written by `cairn recipes`; values in percent. A recipe counts as run once `train.full.recipes` in
-`params.yaml` names it for a dataset and `dvc repro` has evaluated that dataset at full scale.
-
-| recipe | settings of | paper of the loss | metric | reported | reproduced |
-| --- | --- | --- | --- | ---: | ---: |
+Written by `cairn recipes`; values in percent, `-` where no certain one is at hand. A recipe counts as run once
+`train.full.recipes` in `params.yaml` names it for a dataset and `dvc repro` has evaluated that dataset at full scale.
+`h_ap_published` is H-AP as the papers compute it, with the query among the relevances.
+Under *differs* stand the notes at the end of each paper's part that hold for the row; without one it follows the
+paper's code.
+"""
+FILES = """
+| settings | from |
+| --- | --- |
+"""
+Cells = tuple[str, ...]
+ROWS = """
+| recipe | metric | reported | reproduced | loss from | differs |
+| --- | --- | ---: | ---: | --- | --- |
 """
 
 
-@dataclass(frozen=True)
-class ReportedResults:
-    """What papers say of a recipe file.
-
-    Attributes:
-        settings_of: the paper whose settings it holds.
-        reported: preset -> metric of `metrics.json` -> what the preset's own paper reports, in percent.
-    """
-
-    settings_of: str = ""
-    reported: dict[str, dict[str, float]] = field(default_factory=dict)
-
-    __pydantic_config__ = FORBID
-
-
-def load_reported(path: Path) -> dict[str, ReportedResults]:
-    """What is reported, by recipe file.
-
-    Raises:
-        CairnError: another shape, or a recipe or preset that there is not.
-    """
-    reported = typed(dict[str, ReportedResults], parse_yaml(read_text(path), str(path)), str(path))
-    files = {name.partition("/")[0] for name in recipe_names()}
-    for key, of_file in reported.items():
-        _check_known(key, files, f"{path}: {key}: no recipe file is called so")
-        for preset in of_file.reported:
-            _check_known(preset, PRESETS, f"{path}: {key}.reported.{preset}: no preset is called so")
-    return reported
-
-
-def recipe_table(params: Params, results: Path, reported: Path = REPORTED) -> str:
-    """One row per recipe and reported metric, as Markdown.
+def recipe_table(params: Params, results: Path, folder: Path = FOLDER) -> str:
+    """One row per row of a paper's table and reported metric, as Markdown, paper by paper.
 
     Args:
         params: which dataset is trained by which recipe.
         results: the folder `results/` of a checkout.
-        reported: the file of what papers say.
+        folder: of recipes, and of what is reported of them.
 
     Raises:
-        CairnError: that file has another shape, or names a recipe or preset that there is not.
+        CairnError: what is reported has another shape, or names a recipe that there is not.
     """
-    papers = load_reported(reported)
-    published = [name for name in recipe_names() if "/" in name]
-    rows = [row for name in published for row in _rows(name, params, results, papers)]
-    return HEAD + "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    return HEAD + "".join(_part(*named, params, results) for named in load_papers(folder).items())
 
 
-def _rows(
-    name: str, params: Params, results: Path, papers: dict[str, ReportedResults]
-) -> list[tuple[str, ...]]:
-    file, _, preset = name.partition("/")
-    of_file = papers.get(file, ReportedResults())
-    by_protocol, values = _metrics(name, params, results), of_file.reported.get(preset, {})
-    start = (f"`{name}`", of_file.settings_of.partition(" (")[0] or "-", PRESETS[preset].paper)
+def _part(name: str, paper: Paper, params: Params, results: Path) -> str:
+    notes = _notes(paper)
+    files = [(f"`{name}/{file}.yaml`", ", ".join(recipes.configs)) for file, recipes in paper.recipes.items()]
+    rows = [
+        cells
+        for file, recipes in paper.recipes.items()
+        for row, of_row in recipes.rows.items()
+        for cells in _rows(
+            f"{name}/{file}/{row}",
+            of_row,
+            [notes[note] for note in (*paper.differs, *recipes.differs, *of_row.differs)],
+            params,
+            results,
+        )
+    ]
+    source = f"{paper.repository}/tree/{paper.commit}"
+    listed = "".join(f"{number}. {note}\n" for note, number in notes.items()) or "nothing.\n"
+    return (
+        f"\n## {paper.paper}\n\nFrom {source}:\n{FILES}{_lines(files)}{ROWS}{_lines(rows)}"
+        f"\nWhat differs from the source:\n\n{listed}"
+    )
+
+
+def _lines(rows: Iterable[Cells]) -> str:
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
+
+
+def _notes(paper: Paper) -> dict[str, int]:
+    """Every difference of a paper's recipes, numbered from 1 in the order of the table."""
+    notes = list(paper.differs)
+    for recipes in paper.recipes.values():
+        notes += recipes.differs
+        notes += [note for row in recipes.rows.values() for note in row.differs]
+    return {note: number for number, note in enumerate(dict.fromkeys(notes), start=1)}
+
+
+def _rows(name: str, row: ReportedRow, notes: Iterable[int], params: Params, results: Path) -> list[Cells]:
+    by_protocol = _metrics(name, params, results)
     return [
         (
-            *start,
+            f"`{name}`",
             metric,
-            f"{values[metric]:.1f}" if metric in values else "-",
+            f"{row.reported[metric]:.1f}" if metric in row.reported else "-",
             _reproduced(by_protocol, metric),
+            ", ".join(row.configs),
+            ", ".join(map(str, sorted(set(notes)))),
         )
-        for metric in values or (str(H_AP),)
+        for metric in row.reported or (METRIC,)
     ]
 
 
@@ -106,8 +110,3 @@ def _reproduced(protocols: list[ByMetric[float]], metric: str) -> str:
     """The mean over protocols: DyML reports the mean of its three."""
     values = [metrics[metric] for metrics in protocols if metric in map(str, metrics)]
     return f"{100 * np.mean(values):.1f}" if values else NOT_RUN
-
-
-def _check_known(name: str, known: Collection[str], problem: str) -> None:
-    if name not in known:
-        raise NotFound(f"{problem}{did_you_mean(name, known)}; there are: {', '.join(sorted(known))}")

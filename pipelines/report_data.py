@@ -13,7 +13,7 @@ from cairnhub.pipelines.artifacts.check_report import CheckReport, SplitCounts
 from cairnhub.pipelines.artifacts.evaluation import Evaluation, Metrics
 from cairnhub.pipelines.artifacts.review_report import ReviewReport
 from cairnhub.pipelines.params import SCALES
-from cairnhub.training.metrics.keys import H_AP, MetricKey
+from cairnhub.training.metrics.keys import H_AP, H_AP_PUBLISHED, MetricKey
 from cairnhub.training.retrieved import ShownQuery
 
 PercentInterval = tuple[float, float, float]  # value and both ends, percent
@@ -73,11 +73,16 @@ class ReviewSummary:
 
 @dataclass(frozen=True)
 class ProtocolSummary:
-    """One way to evaluate: by metric (H-AP, then AP and R@1 per level) and system, in percent with intervals."""
+    """One way to evaluate: by metric (both H-APs, then AP and R@1 per level) and system, in percent with intervals."""
 
     name: str
     levels: tuple[str, ...]
     values: Mapping[str, Mapping[str, PercentInterval]]
+
+    @property
+    def systems(self) -> tuple[str, ...]:
+        """Those with a value."""
+        return tuple(dict.fromkeys(system for by_system in self.values.values() for system in by_system))
 
 
 @dataclass(frozen=True)
@@ -183,7 +188,7 @@ def _model_summary(file: Path, levels: Mapping[tuple[str, str], tuple[str, ...]]
         loss = tuple((float(row["epoch"]), float(row["loss"])) for row in csv.DictReader(lines))
     measured = {system: evaluation.protocols(system) for system in SYSTEMS}
     protocols = tuple(
-        _protocol(
+        summarise_protocol(
             protocol,
             {system: by_protocol[protocol] for system, by_protocol in measured.items()},
             levels[scale, name],
@@ -194,9 +199,20 @@ def _model_summary(file: Path, levels: Mapping[tuple[str, str], tuple[str, ...]]
     return ModelSummary(name, scale, loss, protocols, levels[scale, name], queries)
 
 
-def _protocol(name: str, metrics: Mapping[str, Metrics], levels: Sequence[str]) -> ProtocolSummary:
-    measured = tuple(level for level in levels if MetricKey("ap", level) in metrics["trained"][0])
-    headlines = {H_AP: "H-AP"}
+def summarise_protocol(name: str, metrics: Mapping[str, Metrics], levels: Sequence[str]) -> ProtocolSummary:
+    """What the report shows of a protocol.
+
+    Args:
+        name: its name.
+        metrics: values and intervals, by system.
+        levels: of the tree; those that are measured come first, then what others have in the place of levels.
+    """
+    named = {key.level: None for key in metrics["trained"][0] if key.name == "ap" and key.level}
+    measured = (
+        *(level for level in levels if level in named),
+        *(each for each in named if each not in levels),
+    )
+    headlines = {H_AP: "H-AP", H_AP_PUBLISHED: "H-AP as published"}
     headlines |= {MetricKey("ap", level): f"AP {level}" for level in measured}
     headlines |= {MetricKey("r_at", level, 1): f"R@1 {level}" for level in measured}
     shown = {
@@ -207,4 +223,4 @@ def _protocol(name: str, metrics: Mapping[str, Metrics], levels: Sequence[str]) 
         }
         for key, words in headlines.items()
     }
-    return ProtocolSummary(name, measured, shown)
+    return ProtocolSummary(name, measured, {words: systems for words, systems in shown.items() if systems})

@@ -3,16 +3,17 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from cairnhub.core.errors import NotFound
+from cairnhub.core.errors import BadInput, NotFound
 from cairnhub.core.text import did_you_mean
 from cairnhub.datasets_hub.loader import describe
 from cairnhub.datasets_hub.location import SCALES
 from cairnhub.datasets_hub.open_split import PublishedSplits
-from cairnhub.pipelines.image_vectors import ImageEmbedder
+from cairnhub.pipelines.image_vectors import ImageEmbedder, View
 from cairnhub.pipelines.paths import Paths, project_root
-from cairnhub.training.evaluation import evaluate
+from cairnhub.pipelines.protocol_points import points_of, views
 from cairnhub.training.inference import encode
 from cairnhub.training.nearest import Side, nearest
+from cairnhub.training.protocol_evaluation import evaluate_protocol
 from cairnhub.training.retrieval_page import render_page
 
 
@@ -53,15 +54,11 @@ def find_model(model: str, scale: str | None) -> tuple[Path, str | None]:
     )
 
 
-def _side(embedder: ImageEmbedder, split: str) -> Side:
-    return Side(embedder.images(split), embedder.embedded(split))
-
-
 def retrieval_page(model: str, dataset: str, scale: str | None, protocol: str, n_queries: int, k: int) -> str:
     """The page of one protocol, by default the first.
 
     Raises:
-        CairnError: no such model, dataset or protocol.
+        CairnError: no such model, dataset or protocol; or one that does not go by the labels of single images.
     """
     folder, scale = find_model(model, scale)
     published = describe(dataset, scale=scale)
@@ -71,10 +68,19 @@ def retrieval_page(model: str, dataset: str, scale: str | None, protocol: str, n
         known = ", ".join(protocols) or "none"
         raise NotFound(f"{dataset} has no protocol {protocol!r}; it has {known}")
     chosen = protocols[protocol or next(iter(protocols))]
-    query = _side(embedder, chosen.query)
-    gallery = None if chosen.gallery == chosen.query else _side(embedder, chosen.gallery)
-    searched = gallery.embedded if gallery else None
-    measured = evaluate(query.embedded, searched, tree.levels, chosen.levels)
+    if chosen.kind != "labels":
+        raise BadInput(
+            f"{dataset}: protocol {chosen.name!r} ranks no single images by labels ({chosen.remark}), so it has no "
+            "page: see results/evaluate"
+        )
+    asked, searched = (
+        points_of(embedder.embedded(view), embedder, view.split, chosen.text_columns)
+        for view in views(chosen)
+    )
+    images, gallery_images = (embedder.images(view) for view in views(chosen))
+    is_own_gallery = chosen.gallery == chosen.query
+    measured = evaluate_protocol(chosen, asked, None if is_own_gallery else searched, tree.levels)
+    query, gallery = Side(images, asked), None if is_own_gallery else Side(gallery_images, searched)
     title = f"{dataset}, {chosen.name}: retrieved by {model}"
     return render_page(title, tree, measured, query, gallery, n_queries, k)
 
@@ -93,7 +99,7 @@ def search(model: str, picture: Path, dataset: str, scale: str | None, k: int) -
     wanted = encode([picture], embedder.network)
     neighbours = []
     for name in splits.published.stats.splits:
-        embedded = embedder.embedded(name)
+        embedded = embedder.embedded(View(name))
         ids = splits.columns(name, ["image_id"])["image_id"]
         scores, items = nearest(wanted, embedded.embeddings, k)
         for score, item in zip(scores[0].tolist(), items[0].tolist(), strict=True):

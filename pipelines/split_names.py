@@ -67,6 +67,26 @@ def check_protocols(protocols: Sequence[EvaluationProtocol], splits: Iterable[st
                 )
 
 
+def check_columns(protocols: Sequence[EvaluationProtocol], texts: Sequence[str], where: str) -> None:
+    """Refuse protocols that go by columns of text that are not published.
+
+    Args:
+        protocols: as they are declared.
+        texts: columns of text that are published.
+        where: the dataset.
+
+    Raises:
+        BadInput: names the protocol, its column and those that there are.
+    """
+    for protocol in protocols:
+        for column in protocol.text_columns:
+            if column not in texts:
+                raise BadInput(
+                    f"{where}: protocol {protocol.name!r} goes by the column {column!r}; of text, there are "
+                    f"{quoted(texts, 20) or 'none'}: a CSV's is published by `keep: [{column}]` under its source"
+                )
+
+
 def check_spelling(n_rows: "pd.Series[int]", where: str) -> None:
     """Refuse splits whose names differ by case only: what is one split to a person would be two.
 

@@ -1,25 +1,29 @@
 """The loss that a recipe asks for."""
 
-from torch import nn
+from torch import Tensor, nn
 
 from cairnhub.training.cross_batch_memory import CrossBatchMemory
 from cairnhub.training.recipes.recipe import Recipe
 
 
-def build_loss(recipe: Recipe, n_classes: int, n_levels: int) -> nn.Module:
+def build_loss(recipe: Recipe, class_labels: Tensor, loss: nn.Module | None = None) -> nn.Module:
     """A recipe's weighted terms, over a memory of past batches where it has one.
 
     Args:
         recipe: its terms, their step, the memory's size, the embeddings' d.
-        n_classes: classes of the finest level, numbered from 0.
-        n_levels: L of the labels.
+        class_labels: labels of every finest class, (n_classes, L), numbered from 0 at every level; row c has c in
+            column 0.
+        loss: takes the place of the recipe's terms; with a memory it must take references, as every loss of ours does.
 
     Returns:
         A module called with embeddings and labels; class proxies, where it has some, are its parameters.
+
+    Raises:
+        CairnError: a term does not fit the levels, or needs a package that is not installed.
     """
     dim, batch = recipe.network.embedding_dim, recipe.batch
-    loss = recipe.loss.make(n_classes, dim, recipe.step)
+    built = recipe.loss.make(class_labels, dim, recipe.step) if loss is None else loss
     if not batch.memory:
-        return loss
-    n_skipped = recipe.optimizer.n_warmup_steps * batch.n_accumulated
-    return CrossBatchMemory(loss, batch.memory, dim, n_levels, n_skipped)
+        return built
+    n_before = recipe.optimizer.n_warmup_steps * batch.n_accumulated
+    return CrossBatchMemory(built, batch.memory, dim, class_labels.shape[1], n_before)

@@ -1,4 +1,4 @@
-"""Cross-batch memory: a batch is ranked against itself and against the embeddings of past batches."""
+"""Cross-batch memory: a batch is ranked against itself, and against the embeddings of past batches."""
 
 import torch
 from torch import Tensor, nn
@@ -8,49 +8,63 @@ from cairnhub.training.losses.inputs import Array, checked_labels
 
 
 class CrossBatchMemory(nn.Module):
-    """A loss over more items than a batch holds (XBM, Wang et al., CVPR 2020).
+    """The mean of a loss over the batch and of the same loss over a memory (XBM, Wang et al., CVPR 2020; SupRank).
 
-    The newest `size` embeddings stay in a ring, without gradient. They are buffers: a checkpoint of the loss holds
-    them. With several ranks the loss sees the joined batch, so that every rank keeps the same ring.
+    The memory holds one embedding per image, without gradient: an image that comes again takes its old one's place,
+    another the place of the embedding that was kept longest ago. As published, a batch is kept before it is ranked
+    against the memory, so that every query finds a positive there. Embeddings and labels are buffers: a checkpoint of
+    the loss holds them. With several ranks the loss sees the joined batch, so that every rank keeps the same memory.
 
     Args:
         loss: called with embeddings, labels, references and their labels.
         size: embeddings kept, at least a batch's.
         dim: d of the embeddings.
         n_levels: L of the labels.
-        n_skipped: batches at the start that are not kept, while embeddings still change fast.
+        n_before: batches at the start whose loss is that of the batch alone, while embeddings still change fast.
     """
 
     embeddings: Tensor
     labels: Tensor
+    images: Tensor
+    kept_at: Tensor
     n_seen: Tensor
-    n_left_to_skip: Tensor
+    n_left_before: Tensor
 
-    def __init__(self, loss: nn.Module, size: int, dim: int, n_levels: int, n_skipped: int = 0) -> None:
+    def __init__(self, loss: nn.Module, size: int, dim: int, n_levels: int, n_before: int = 0) -> None:
         super().__init__()
         self.loss = loss
         self.size = size
         self.register_buffer("embeddings", torch.zeros(size, dim))
         self.register_buffer("labels", torch.zeros(size, n_levels, dtype=torch.long))
+        self.register_buffer("images", torch.full((size,), -1))
+        self.register_buffer(
+            "kept_at", torch.arange(-size, 0)
+        )  # below 0: a free place, the first ones taken first
         self.register_buffer("n_seen", torch.zeros((), dtype=torch.long))
-        self.register_buffer("n_left_to_skip", torch.tensor(n_skipped))
+        self.register_buffer("n_left_before", torch.tensor(n_before))
 
-    def forward(self, embeddings: Tensor, labels: Array) -> Tensor:
-        """The loss of a batch (B, d) with labels (B, L) or (B,), which is then kept.
+    def forward(self, embeddings: Tensor, labels: Array, images: Tensor | None = None) -> Tensor:
+        """The loss of a batch, which is kept.
+
+        Args:
+            embeddings: (B, d).
+            labels: (B, L) or (B,).
+            images: which image each row is of, (B,), 0 or above; None takes each for an image of its own.
 
         Raises:
             CairnError: the batch does not fit the memory.
         """
         labels = self._checked(embeddings, labels)
-        n_kept = min(int(self.n_seen), self.size)
-        if n_kept:
-            items = torch.cat([embeddings, self.embeddings[:n_kept].to(embeddings)])
-            item_labels = torch.cat([labels, self.labels[:n_kept]])
-            value: Tensor = self.loss(embeddings, labels, items, item_labels)
-        else:
-            value = self.loss(embeddings, labels)
-        self._keep(embeddings.detach(), labels)
-        return value
+        self._keep(embeddings.detach(), labels, images)
+        value: Tensor = self.loss(embeddings, labels)
+        if self.n_left_before > 0:
+            self.n_left_before -= 1
+            return value
+        n_kept = int((self.kept_at >= 0).sum())
+        past: Tensor = self.loss(
+            embeddings, labels, self.embeddings[:n_kept].to(embeddings), self.labels[:n_kept]
+        )
+        return (value + past) / 2
 
     def _checked(self, embeddings: Tensor, labels: Array) -> Tensor:
         """The labels, (B, L)."""
@@ -65,11 +79,29 @@ class CrossBatchMemory(nn.Module):
         return by_level
 
     @torch.no_grad()
-    def _keep(self, embeddings: Tensor, labels: Tensor) -> None:
-        if self.n_left_to_skip > 0:
-            self.n_left_to_skip -= 1
-            return
-        places = (self.n_seen + torch.arange(len(labels), device=labels.device)) % self.size
-        self.embeddings[places] = embeddings.to(self.embeddings)
-        self.labels[places] = labels
+    def _keep(self, embeddings: Tensor, labels: Tensor, images: Tensor | None) -> None:
+        rows = torch.arange(len(labels), device=labels.device)
+        seen_at = self.n_seen + rows
         self.n_seen += len(labels)
+        if images is None:
+            places = self.kept_at.argsort()[: len(rows)]
+        else:
+            images = images.to(labels.device)
+            comes_again = (images[:, None] == images).triu(1).any(1)  # in the batch: the last one is kept
+            rows, images = rows[~comes_again], images[~comes_again]
+            places = self._places(images)
+            self.images[places] = images
+        self.embeddings[places] = embeddings[rows].to(self.embeddings)
+        self.labels[places] = labels[rows]
+        self.kept_at[places] = seen_at[rows]
+
+    def _places(self, images: Tensor) -> Tensor:
+        """Where images, no two the same, go: to their own old places, or to the longest kept others."""
+        is_here = self.images == images[:, None]
+        has_place = is_here.any(1)
+        places = is_here.int().argmax(1)
+        taken = torch.zeros_like(self.kept_at, dtype=torch.bool)
+        taken[places[has_place]] = True
+        age = self.kept_at.masked_fill(taken, torch.iinfo(torch.long).max)
+        places[~has_place] = age.argsort()[: int((~has_place).sum())]
+        return places

@@ -36,19 +36,26 @@ class LabelledImages(Dataset[Tensor]):
     def __len__(self) -> int:
         return len(self.labels)
 
+    def picture(self, index: int) -> Image.Image:
+        """The image itself, in its own shape where that is known."""
+        return Image.fromarray(self[index].permute(1, 2, 0).numpy())
+
 
 class ImageDataset(LabelledImages):
     """Images of a published split, decoded when they are asked for.
 
     Args:
         opened: a split as `open_split` gives it.
-        image_side_px: images come as (3, side, side): the shorter side resized, the centre kept.
+        image_side_px: images come as (3, side, side).
         ground: the colour behind what is transparent.
+        fit: how they become squares; see `to_square`.
     """
 
-    def __init__(self, opened: OpenSplit, image_side_px: int, ground: str = "white") -> None:
+    def __init__(
+        self, opened: OpenSplit, image_side_px: int, ground: str = "white", fit: str = "crop"
+    ) -> None:
         self.images, self.labels = opened.images, opened.labels
-        self.image_side_px, self.ground = image_side_px, ground
+        self.image_side_px, self.ground, self.fit = image_side_px, ground, fit
 
     def __getitem__(self, index: int) -> Tensor:
         """The image as (3, side, side) uint8.
@@ -56,7 +63,7 @@ class ImageDataset(LabelledImages):
         Raises:
             BrokenData: it does not decode.
         """
-        return to_square(self.picture(index, self.image_side_px), self.image_side_px)
+        return to_square(self.picture(index, self.image_side_px), self.image_side_px, self.fit)
 
     def files(self, start: int, stop: int) -> Sequence[Path]:
         """Where images `start` to `stop` (exclusive) lie."""
@@ -86,6 +93,10 @@ class ImageSubset(LabelledImages):
     def __getitem__(self, index: int) -> Tensor:
         return self.images[int(self.rows[index])]
 
+    def picture(self, index: int) -> Image.Image:
+        """The image in its own shape."""
+        return self.images.picture(int(self.rows[index]))
+
 
 def labelled(images: LabelledImages) -> LabelledImages:
     """The images that have a label on every level; says how many have not: they are no class of their own.
@@ -102,7 +113,9 @@ def labelled(images: LabelledImages) -> LabelledImages:
     return ImageSubset(images, np.flatnonzero(is_labelled))
 
 
-def to_tensor(image: Image.Image | bytes | Path, side_px: int, ground: str = "white") -> Tensor:
+def to_tensor(
+    image: Image.Image | bytes | Path, side_px: int, ground: str = "white", fit: str = "crop"
+) -> Tensor:
     """An image as networks see it: (3, side, side) uint8; see `decode_image` and `to_square`.
 
     A JPEG of more than twice the size is decoded at half, a quarter or an eighth of it, which costs far less.
@@ -110,12 +123,20 @@ def to_tensor(image: Image.Image | bytes | Path, side_px: int, ground: str = "wh
     Raises:
         OSError: it is broken or no image; and the rest of `DECODING_FAULTS`.
     """
-    return to_square(decode_image(image, draft_px=side_px, ground=ground), side_px)
+    return to_square(decode_image(image, draft_px=side_px, ground=ground), side_px, fit)
 
 
-def to_square(picture: Image.Image, side_px: int) -> Tensor:
-    """Resize the shorter side of an RGB picture to `side_px`, keep the centre; (3, side, side) uint8."""
-    square = ImageOps.fit(picture, (side_px, side_px), Image.Resampling.BILINEAR)
+def to_square(picture: Image.Image, side_px: int, fit: str = "crop") -> Tensor:
+    """An RGB picture as (3, side, side) uint8.
+
+    Args:
+        picture: of any shape.
+        side_px: of the square.
+        fit: `crop` resizes the shorter side and keeps the centre; `stretch` keeps all, out of proportion.
+    """
+    resampling = Image.Resampling.BILINEAR
+    size = (side_px, side_px)
+    square = picture.resize(size, resampling) if fit == "stretch" else ImageOps.fit(picture, size, resampling)
     return torch.from_numpy(np.array(square)).permute(2, 0, 1)
 
 
@@ -163,9 +184,10 @@ def draw_views(n_images: int, settings: Augment, generator: torch.Generator) -> 
     def uniform(low: float, high: float) -> Tensor:
         return low + (high - low) * torch.rand(n_images, generator=generator)
 
-    area = uniform(settings.min_area, 1)
+    is_cut = settings.cut_from == "picture"  # before the batch was made: see `PictureCrops`
+    area = uniform(1 if is_cut else settings.min_area, 1)
     width = height = torch.from_numpy(np.sqrt(area.numpy()))  # torch's own root depends on the processor
-    if settings.max_aspect > 1:
+    if settings.max_aspect > 1 and not is_cut:
         stretch = (uniform(-1, 1) * math.log(settings.max_aspect) / 2).exp()
         width, height = (width * stretch).clamp(max=1), (height / stretch).clamp(max=1)
     shift_x, shift_y = uniform(-1, 1) * (1 - width), uniform(-1, 1) * (1 - height)

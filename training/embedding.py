@@ -37,14 +37,14 @@ class Images(Protocol):
         """Where images `start` to `stop` (exclusive) lie."""
 
 
-def trained_encoder(folder: Path) -> Encoder:
+def trained_encoder(folder: Path, scales: Sequence[float] = ()) -> Encoder:
     """That of a trained model."""
-    return model_encoder(load_model(folder)[0])
+    return model_encoder(load_model(folder)[0], scales)
 
 
-def untrained_encoder(network: Network, seed: int) -> Encoder:
+def untrained_encoder(network: Network, seed: int, scales: Sequence[float] = ()) -> Encoder:
     """The network as training finds it."""
-    return model_encoder(untrained_model(network, seed))
+    return model_encoder(untrained_model(network, seed), scales)
 
 
 def colour_encoder() -> Encoder:

@@ -1,7 +1,8 @@
 """From images to points: a model, a baseline without one, and a split embedded in its own order."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from cairnhub.training.distributed import device
 from cairnhub.training.models import RetrievalModel
 
 BINS_PER_CHANNEL = 8
+_SMOOTH: dict[str, Any] = {"mode": "bilinear", "align_corners": False, "antialias": True}
 Encoder = Callable[[Tensor], Tensor]
 
 
@@ -32,17 +34,41 @@ class EmbeddedSplit:
     labels: npt.NDArray[np.int64]
 
 
-def model_encoder(model: RetrievalModel) -> Encoder:
-    """Embed bytes (B, 3, H, W) with a network in evaluation mode, on the GPU if there is one."""
+def model_encoder(model: RetrievalModel, scales: Sequence[float] = ()) -> Encoder:
+    """Embed bytes (B, 3, H, W) with a network in evaluation mode, on the GPU if there is one.
+
+    Args:
+        model: the network.
+        scales: sizes at which images are embedded, relative to its own; see `at_scales`. None: its own.
+    """
     network, where = model.network, device()
     model.to(where)
 
     def encoder(images: Tensor) -> Tensor:
         middle = centre(images.to(where), network.image_side_px)
-        embeddings: Tensor = model(normalise(middle, network.colours))
+        inputs = normalise(middle, network.colours)
+        embeddings: Tensor = at_scales(model, inputs, scales) if scales else model(inputs)
         return embeddings.float().cpu()
 
     return encoder
+
+
+def at_scales(model: Callable[[Tensor], Tensor], images: Tensor, scales: Sequence[float]) -> Tensor:
+    """One unit vector per image, (B, d): the mean of its vectors at several sizes, of unit length.
+
+    Args:
+        model: embeds images of any size.
+        images: (B, 3, side, side), normalised.
+        scales: relative sizes, such as 1, 2^-1/2, 2^1/2 (Radenovic et al., TPAMI 2019).
+    """
+    side_px = images.shape[-1]
+    vectors = [
+        model(
+            images if scale == 1 else functional.interpolate(images, size=round(scale * side_px), **_SMOOTH)
+        )
+        for scale in scales
+    ]
+    return functional.normalize(torch.stack(vectors).mean(0), dim=1)
 
 
 def colour_histogram(images: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cairnhub.core.errors import CairnError
 from cairnhub.training.distributed import gather
@@ -16,7 +16,7 @@ class NonFinite(CairnError):
 
 def accumulate_gradients(
     embed: Callable[[Tensor], Tensor],
-    loss: nn.Module,
+    loss: Callable[[Tensor, Tensor], Tensor],
     images: Tensor,
     labels: Tensor,
     chunk: int | None = None,
@@ -62,7 +62,7 @@ def accumulate_gradients(
     return value.detach()
 
 
-def _finite_loss(loss: nn.Module, embeddings: Tensor, labels: Tensor) -> Tensor:
+def _finite_loss(loss: Callable[[Tensor, Tensor], Tensor], embeddings: Tensor, labels: Tensor) -> Tensor:
     joined = gather(embeddings)
     if not torch.isfinite(joined).all():
         raise NonFinite("the network's output is no number any more")

@@ -4,32 +4,40 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from cairnhub.training.build_loss import build_loss
 from cairnhub.training.checkpoint import Checkpoints, RunState
+from cairnhub.training.cross_batch_memory import CrossBatchMemory
 from cairnhub.training.data import ImageSubset, LabelledImages, augment, draw_views, labelled, normalise
 from cairnhub.training.distributed import device, ranks
 from cairnhub.training.early_stopping import held_out_h_ap, hold_out
 from cairnhub.training.grad_cache import NonFinite, accumulate_gradients
 from cairnhub.training.models import RetrievalModel, untrained_model
 from cairnhub.training.optimisation import Optimisation
+from cairnhub.training.picture_crops import PictureCrops
 from cairnhub.training.recipes.recipe import Recipe
-from cairnhub.training.samplers import ClassSampler
+from cairnhub.training.samplers.named_samplers import make_sampler
 
 log = logging.getLogger(__name__)
 
+IntArray: TypeAlias = npt.NDArray[np.integer]
 SAVE_EVERY_S = 60.0
+Row = (
+    int | tuple[int, int, int]
+)  # of the images; with an epoch and a place in it where views are cut from pictures
 CURVE = ["step", "epoch", "loss", "learning_rate", "held_out_h_ap"]
 
 
@@ -55,6 +63,7 @@ def train(
     checkpoints: Path | None = None,
     save_every_s: float = SAVE_EVERY_S,
     code: str = "",
+    loss: nn.Module | None = None,
 ) -> TrainingResult:
     """Train a model by a recipe; a run that was killed goes on where its checkpoints end.
 
@@ -66,13 +75,16 @@ def train(
         checkpoints: folder for checkpoints, to be removed by the caller once the result is safe; None keeps none.
         save_every_s: seconds between checkpoints.
         code: a fingerprint of the code; checkpoints of another are not gone on with.
+        loss: takes the place of the recipe's: any module called with embeddings (B, d) and labels (B, L), numbered from
+            0 at every level. Its parameters learn at `optimizer.proxy_learning_rate`.
 
     Raises:
         CairnError: too few classes for a batch or to hold out, missing weights, the loss stops being a number, or a
             checkpoint cannot be written.
     """
-    training = Training(recipe, images, seed, n_workers)
-    store = Checkpoints(checkpoints, fingerprint(recipe, images, seed, code)) if checkpoints else None
+    training = Training(recipe, images, seed, n_workers, loss)
+    run = fingerprint(recipe, images, seed, code, loss)
+    store = Checkpoints(checkpoints, run) if checkpoints else None
     if store and store.resume(training.state):
         log.info(
             f"going on after step {training.state.progress.step} of {recipe.n_epochs * training.steps_per_epoch}"
@@ -82,37 +94,57 @@ def train(
     return TrainingResult(training.optimisation.final_model.eval(), curve.dropna(axis="columns", how="all"))
 
 
-def fingerprint(recipe: Recipe, images: LabelledImages, seed: int, code: str = "") -> str:
+def fingerprint(
+    recipe: Recipe, images: LabelledImages, seed: int, code: str = "", loss: nn.Module | None = None
+) -> str:
     """What makes two runs the same run."""
     described = recipe.model_dump(mode="json", exclude_none=True)  # losses that it does not name are None
     labels = hashlib.sha256(np.ascontiguousarray(images.labels).tobytes()).hexdigest()
-    text = json.dumps([described, labels, seed, torch.__version__, code], sort_keys=True)
+    given = [] if loss is None else [type(loss).__qualname__, repr(loss)]
+    text = json.dumps([described, labels, seed, torch.__version__, code, *given], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _numbered(labels: IntArray) -> tuple[IntArray, IntArray]:
+    """Labels (n, L) numbered from 0 at every level, and those of every finest class, (n_classes, L)."""
+    columns = [np.unique(column, return_inverse=True)[1] for column in labels.T]
+    numbered = np.column_stack(columns).astype(np.int64)
+    _, first = np.unique(numbered[:, 0], return_index=True)
+    return numbered, numbered[first]
 
 
 class Training:
     """One run: its parts, and its steps."""
 
-    def __init__(self, recipe: Recipe, images: LabelledImages, seed: int, n_workers: int) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        images: LabelledImages,
+        seed: int,
+        n_workers: int,
+        loss: nn.Module | None = None,
+    ) -> None:
         self.recipe, self.ranks, self.device, self.n_workers = recipe, ranks(), device(), n_workers
         torch.use_deterministic_algorithms(True, warn_only=self.device.type == "cuda")
         images = labelled(images)
         self.held_out: ImageSubset | None = None
         if recipe.validation:
             images, self.held_out = hold_out(images, recipe.validation, seed)
-        self.sampler = ClassSampler(images.labels, recipe.batch, seed)
+        self.sampler = make_sampler(images.labels, recipe.batch, seed)
         self.rows = self.ranks.rows(recipe.batch.size)
-        classes, finest = np.unique(images.labels[:, 0], return_inverse=True)
-        labels = np.column_stack([finest, images.labels[:, 1:]]).astype(np.int64)
+        labels, class_labels = _numbered(images.labels)
         self.labels = torch.from_numpy(labels).to(self.device)
         self.model = untrained_model(recipe.network, seed).train().to(self.device)
-        self.loss = build_loss(recipe, len(classes), labels.shape[1]).to(self.device)
+        self.loss = build_loss(recipe, torch.from_numpy(class_labels), loss).to(self.device)
         self.steps_per_epoch = -(-len(self.sampler) // recipe.batch.n_accumulated)
         self.optimisation = Optimisation(recipe, self.model, self.loss, self.steps_per_epoch)
         self.state = RunState(self.optimisation, torch.Generator().manual_seed(seed))
-        self.next_batches: list[list[int]] = []  # of this rank, for the loader's workers
+        self.n_batches = 0  # of the epoch
+        self.next_batches: list[list[Row]] = []  # of this rank, for the loader's workers
+        self.cuts_pictures = recipe.augment.cut_from == "picture"
+        side_px = recipe.network.image_side_px
         self.loader = DataLoader(
-            images,
+            PictureCrops(images, recipe.augment, side_px, seed) if self.cuts_pictures else images,
             batch_sampler=self.next_batches,
             num_workers=n_workers,
             persistent_workers=n_workers > 0,
@@ -133,8 +165,7 @@ class Training:
         with self._progress_bar() as bar:
             while not self.is_over:
                 progress = self.state.progress
-                batches = self.sampler.batches(progress.epoch)[len(progress.losses) :]
-                self.next_batches[:] = [batch[self.rows] for batch in batches]
+                batches = self._start_epoch()
                 for positions, images in zip(batches, self.loader, strict=True):
                     is_step = self._add_batch(positions, images, checkpoints)
                     bar.update(len(positions))
@@ -146,6 +177,21 @@ class Training:
                 bar.set_postfix(epoch=progress.epoch, loss=f"{progress.curve[-1][2]:.3f}")
         if self.state.best:
             self.optimisation.final_model.load_state_dict(self.state.best)
+
+    def _start_epoch(self) -> list[list[int]]:
+        """The batches that are left of the epoch; the loader is given this rank's part."""
+        progress, size = self.state.progress, self.recipe.batch.size
+        every, n_made = self.sampler.batches(progress.epoch), len(progress.losses)
+        self.n_batches = len(every)
+        batches = every[n_made:]
+        self.next_batches[:] = [
+            [self._row(row, (n_made + number) * size + place) for place, row in enumerate(batch)][self.rows]
+            for number, batch in enumerate(batches)
+        ]
+        return batches
+
+    def _row(self, row: int, place: int) -> Row:
+        return (row, self.state.progress.epoch, place) if self.cuts_pictures else row
 
     def _progress_bar(self) -> "tqdm[NoReturn]":
         """Images done and to do, images per second, time left."""
@@ -164,7 +210,7 @@ class Training:
         """Add a batch's gradients, and make a step where they are enough; whether they were."""
         losses, n_accumulated = self.state.progress.losses, self.recipe.batch.n_accumulated
         first = len(losses) // n_accumulated * n_accumulated
-        n_in_step = min(n_accumulated, len(self.sampler) - first)
+        n_in_step = min(n_accumulated, self.n_batches - first)
         losses.append(self._add_gradients(positions, images, n_in_step, checkpoints))
         is_step = len(losses) == first + n_in_step
         if is_step:
@@ -178,10 +224,13 @@ class Training:
         recipe, network, progress = self.recipe, self.recipe.network, self.state.progress
         views = draw_views(len(positions), recipe.augment, self.state.generator)[self.rows]
         seen = augment(normalise(images.to(self.device), network.colours), views, network.image_side_px)
+        loss: Callable[[Tensor, Tensor], Tensor] = self.loss
+        if isinstance(self.loss, CrossBatchMemory):
+            loss = partial(self.loss, images=torch.tensor(positions))
         try:
             value = accumulate_gradients(
                 self._embed,
-                self.loss,
+                loss,
                 seen,
                 self.labels[list(positions)],
                 recipe.batch.chunk,
@@ -207,6 +256,7 @@ class Training:
         progress = self.state.progress
         mean = round(float(np.mean(progress.losses)), 6)
         progress.epoch, progress.losses = progress.epoch + 1, []
+        self.optimisation.go_to(progress.step, progress.epoch)
         h_ap = self._validate() if self.held_out else None
         progress.curve.append((progress.step, progress.epoch, mean, self.optimisation.learning_rate, h_ap))
 

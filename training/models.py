@@ -1,8 +1,9 @@
 """Networks that turn an image into a point on the unit sphere, and the folder that holds a trained one."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cairnhub.core.errors import BrokenData, NoSpace, NotFound
+from cairnhub.core.errors import BadInput, BrokenData, NoSpace, NotFound
 from cairnhub.core.files import read_steadily
 from cairnhub.core.parse import FORBID, read_json
 from cairnhub.training.backbones import PublishedBackbone, make_backbone
@@ -27,14 +28,14 @@ BACKBONE_WEIGHTS = f"{BACKBONE}/model.safetensors"
 
 
 class RetrievalModel(nn.Module):
-    """Backbone, pooling, LayerNorm, linear head, unit length.
+    """Backbone, pooling, a norm, linear head, unit length.
 
     Args:
         network: its shape, and the weights to begin with.
         config: of the backbone, where a model folder keeps one: nothing pretrained is loaded then.
 
     Raises:
-        CairnError: pretrained weights are missing.
+        CairnError: pretrained weights are missing, or there is no head and the backbone gives another dimension.
     """
 
     def __init__(self, network: Network, config: Mapping[str, Any] | None = None) -> None:
@@ -43,9 +44,14 @@ class RetrievalModel(nn.Module):
         self.backbone = make_backbone(network, config)
         n_channels = self.backbone.n_channels
         self.pool = POOLINGS[network.pooling]()
-        norm = nn.LayerNorm(n_channels) if network.layer_norm else nn.Identity()
-        self.head = nn.Sequential(norm, nn.Linear(n_channels, network.embedding_dim))
-        if network.frozen_batch_norm:
+        if not network.has_head and network.embedding_dim != n_channels:
+            raise BadInput(
+                f"network.embedding_dim: without a head {network.backbone} gives {n_channels} dimensions, not "
+                f"{network.embedding_dim}"
+            )
+        linear = [nn.Linear(n_channels, network.embedding_dim)] if network.has_head else []
+        self.head = nn.Sequential(_norm(network.norm, n_channels), *linear)
+        if network.frozen_batch_norm is True:
             for module in self._batch_norms():
                 module.requires_grad_(False)
 
@@ -66,12 +72,26 @@ class RetrievalModel(nn.Module):
         return (module for module in self.modules() if isinstance(module, nn.BatchNorm2d))
 
 
-class GeM(nn.Module):
-    """Generalised-mean pooling over space, with a learnt exponent (Radenović et al., TPAMI 2019)."""
+def _norm(name: str, n_channels: int) -> nn.Module:
+    if name == "unit":
+        return UnitLength()
+    return nn.Identity() if name == "none" else nn.LayerNorm(n_channels, elementwise_affine=name == "layer")
 
-    def __init__(self) -> None:
+
+class UnitLength(nn.Module):
+    """Vectors of length 1."""
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """(B, C) -> (B, C)."""
+        return functional.normalize(vectors, dim=1)
+
+
+class GeM(nn.Module):
+    """Generalised-mean pooling over space (Radenović et al., TPAMI 2019), with an exponent of 3, learnt or not."""
+
+    def __init__(self, is_learnt: bool = True) -> None:
         super().__init__()
-        self.power = nn.Parameter(torch.tensor(3.0))
+        self.power = nn.Parameter(torch.tensor(3.0), requires_grad=is_learnt)
 
     def forward(self, maps: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C)."""
@@ -94,7 +114,13 @@ class Maximum(nn.Module):
         return maps.amax(dim=(2, 3))
 
 
-POOLINGS: dict[str, type[nn.Module]] = {"average": Average, "max": Maximum, "gem": GeM, "cls": Average}
+POOLINGS: dict[str, Callable[[], nn.Module]] = {
+    "average": Average,
+    "max": Maximum,
+    "gem": GeM,
+    "gem_fixed": partial(GeM, is_learnt=False),
+    "cls": Average,
+}
 
 
 @dataclass(frozen=True)
@@ -126,9 +152,26 @@ def read_description(folder: Path) -> ModelDescription:
 
 
 def untrained_model(network: Network, seed: int) -> RetrievalModel:
-    """The network as training finds it, for the same seed."""
+    """The network as training finds it, for the same seed.
+
+    Raises:
+        CairnError: pretrained weights are missing, or `head_weights` names no file that fits.
+    """
     torch.manual_seed(seed)
-    return RetrievalModel(network).eval()
+    model = RetrievalModel(network)
+    if network.head_weights:
+        _load_head(model, Path(network.head_weights))
+    return model.eval()
+
+
+def _load_head(model: RetrievalModel, path: Path) -> None:
+    try:
+        model.head[-1].load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise NotFound(
+            f"network.head_weights: {path} holds no head that fits: {error}\nName a safetensors file with `weight` "
+            "and `bias` of the linear head, or leave the key out"
+        ) from error
 
 
 def save_model(folder: Path, model: RetrievalModel, description: ModelDescription) -> None:

@@ -10,6 +10,10 @@ from typing import Self
 
 # What a terminal would obey or could not show: escapes, other control characters, direction overrides, half surrogates.
 UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_PASSWORD = re.compile(r"(?<=://)[^\s/?#@]+@")
+_SIGNATURE = re.compile(
+    r"([?&][\w.-]*(?:sig|token|key|secret|passw|credential|auth)[\w.-]*=)[^\s&'\"]+", re.IGNORECASE
+)
 DISTRIBUTION = "cairnhub"
 # Packages whose import name is not that of their distribution.
 _DISTRIBUTIONS = {
@@ -25,16 +29,22 @@ def printable(text: str) -> str:
     return UNPRINTABLE.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
+def without_secrets(text: str) -> str:
+    """Text in which addresses show neither passwords nor signatures."""
+    return _SIGNATURE.sub(r"\1***", _PASSWORD.sub("***@", text))
+
+
 class CairnError(ValueError):
     """Something that its user can mend, with the cure in the message.
 
     The message says what is wrong, where it stands (file, line, key) and what to do next. Command lines print it
     without a traceback and exit with status 1; anything else that escapes is a fault of Cairn. What the message
-    quotes of a file is shown, never obeyed: control characters are escaped.
+    quotes of a file is shown, never obeyed: control characters are escaped. Passwords and signatures in addresses are
+    not shown.
     """
 
     def __str__(self) -> str:
-        return printable(super().__str__())
+        return without_secrets(printable(super().__str__()))
 
     def within(self, place: str) -> Self:
         """The same error, of the same kind, saying first where it happened."""

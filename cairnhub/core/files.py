@@ -92,6 +92,43 @@ def read_steadily(folder: Path, read: Callable[[], T]) -> T:
             return result
 
 
+@contextmanager
+def lock_folder(folder: Path) -> Iterator[bool]:
+    """Lock a folder that is there; gives whether nobody else holds it. The lock ends with the block or the process."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        yield not _is_taken(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def locked_file(path: Path, wait: Callable[[], None]) -> Iterator[None]:
+    """Make a file if it is missing, and keep other processes that lock it out until the block ends.
+
+    Args:
+        path: may be renamed or replaced by whoever has the lock.
+        wait: called again and again while another process has it; it sleeps, or raises to give up.
+    """
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            while _is_taken(handle):
+                wait()
+            if _is_at(handle, path):  # not renamed or removed by who had it before
+                yield
+                return
+        finally:
+            os.close(handle)
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
+
+
 def remove_leftovers(folder: Path, pattern: str = "**/.*.tmp") -> None:
     """Remove temporary files and folders that killed processes left; those of living ones stay."""
     for path in list(folder.glob(pattern)):
@@ -157,8 +194,37 @@ def _lock(handle: int) -> bool:
     return True
 
 
+def _is_taken(handle: int) -> bool:
+    """Whether somebody else holds it; else it is ours, as far as the system has locks."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except (OSError, AttributeError):
+        return False
+    return False
+
+
 def _exchange(new: Path, path: Path) -> None:
     """Let two folders change places: one step on Linux; elsewhere `path` is missing for an instant."""
+    try:
+        _swap(new, path)
+    except OSError as error:
+        # Of a container's image layer a folder cannot be renamed, nor can a mount point.
+        if error.errno not in (errno.EXDEV, errno.EBUSY):
+            raise
+        _refill(new, path)
+
+
+def _refill(new: Path, path: Path) -> None:
+    """Move what `new` holds into `path`, whose old content goes first; a reader in between sees a part of it."""
+    for old in path.iterdir():
+        _remove(old)
+    for child in new.iterdir():
+        shutil.move(child, path / child.name)
+
+
+def _swap(new: Path, path: Path) -> None:
     if sys.platform == "linux":
         rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
         if rename and not rename(_AT_FDCWD, bytes(new), _AT_FDCWD, bytes(path), _RENAME_EXCHANGE):

@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 
-from cairnhub.core.errors import printable
+from cairnhub.core.errors import printable, without_secrets
 
 LEVEL = "CAIRN_LOG_LEVEL"
 """Environment variable by which processes that a command starts show what it shows."""
@@ -40,7 +40,7 @@ class _Handler(logging.Handler):
         """Show a message; what a file or label says in it is shown, never obeyed."""
         from tqdm import tqdm
 
-        text = printable(record.getMessage())
+        text = without_secrets(printable(record.getMessage()))
         if record.levelno != logging.INFO:
             text = f"{record.levelname.lower()}: {text}"
         tqdm.write(text, file=sys.stderr)

@@ -2,13 +2,22 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from cairnhub.core.parse import FORBID, read_json
 from cairnhub.pipelines.artifacts.results import write_result
-from cairnhub.training.metrics.keys import H_AP, ByMetric, Interval, MetricKey, from_json, to_json
+from cairnhub.training.metrics.keys import (
+    H_AP,
+    H_AP_PUBLISHED,
+    ByMetric,
+    Interval,
+    MetricKey,
+    from_json,
+    to_json,
+)
 
 N_DIGITS = 5
 Metrics = tuple[ByMetric[float], ByMetric[Interval]]
@@ -23,12 +32,14 @@ class SystemMetrics:
     Attributes:
         protocols: by the protocol's name.
         benchmark: by the benchmark's own answers, of all queries and of parts of them; empty where it has none.
+        means: over levels and protocols, by the group of protocols; empty where there is none.
     """
 
     __pydantic_config__ = FORBID
 
     protocols: dict[str, dict[str, Any]]
     benchmark: dict[str, dict[str, Any]]
+    means: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -39,17 +50,18 @@ class Evaluation:
 
     @classmethod
     def of(
-        cls, protocols: Mapping[str, ByProtocol], benchmark: Mapping[str, Mapping[str, ByMetric[float]]]
+        cls,
+        protocols: Mapping[str, ByProtocol],
+        benchmark: Mapping[str, Mapping[str, ByMetric[float]]],
+        means: Mapping[str, Mapping[str, ByMetric[float]]] = MappingProxyType({}),
     ) -> "Evaluation":
-        """From what was measured, by system."""
+        """From what was measured, by system; means by system and group."""
         return cls(
             {
                 system: SystemMetrics(
                     {name: _rounded(to_json(*metrics)) for name, metrics in measured.items()},
-                    {
-                        name: _rounded(to_json(values, {}))
-                        for name, values in benchmark.get(system, {}).items()
-                    },
+                    _plain(benchmark.get(system, {})),
+                    _plain(means.get(system, {})),
                 )
                 for system, measured in protocols.items()
             }
@@ -69,7 +81,7 @@ class Evaluation:
         return cls(read_json(path, dict[str, SystemMetrics]))
 
     def save_headline(self, path: Path, finest: Mapping[str, str]) -> None:
-        """Write what `dvc metrics` shows: H-AP of every system, and R@1 of the trained one.
+        """Write what `dvc metrics` shows: both H-APs of every system, and R@1 of the trained one.
 
         Args:
             path: where to.
@@ -78,11 +90,17 @@ class Evaluation:
         headline: dict[str, dict[str, float]] = {name: {} for name in finest}
         for system in self.systems:
             for name, (values, _) in self.protocols(system).items():
-                headline[name] |= {f"h_ap_{system}": values[H_AP]} if H_AP in values else {}
+                headline[name] |= {
+                    f"{key}_{system}": values[key] for key in (H_AP, H_AP_PUBLISHED) if key in values
+                }
         for name, (values, _) in self.protocols("trained").items():
             key = MetricKey("r_at", finest[name], 1)
             headline[name] |= {"r_at_1_trained": values[key]} if key in values else {}
         write_result(path, headline)
+
+
+def _plain(by_name: Mapping[str, ByMetric[float]]) -> dict[str, dict[str, Any]]:
+    return {name: _rounded(to_json(values, {})) for name, values in by_name.items()}
 
 
 def _rounded(nested: dict[str, Any]) -> dict[str, Any]:

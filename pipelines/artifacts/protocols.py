@@ -47,7 +47,7 @@ class ProtocolsFolder:
         return tuple(dict.fromkeys(split for each in self.protocols for split in (each.query, each.gallery)))
 
     def ground_truth(self) -> pd.DataFrame | None:
-        """The benchmark's answers: columns `query_id`, `image_id`, `usage`; None where it has none."""
+        """The benchmark's answers: `query_id`, `image_id`, and `usage` or `relevance`; None where it has none."""
         path = self.folder / "ground_truth.parquet"
         return pd.read_parquet(path) if path.is_file() else None
 

@@ -23,6 +23,12 @@ SAMPLES: Mapping[str, str] = {
     "sop": "sop:write",
     "cub": "cub:write",
     "vehicleid": "vehicleid:write",
+    "cars196": "cars196:write",
+    "inshop": "inshop:write",
+    "roxford5k": "revisited:write_oxford",
+    "rparis6k": "revisited:write_paris",
+    "vggface2": "vggface2:write",
+    "ijbc": "ijbc:write",
     "crockery": "crockery:write",
 }
 """Dataset -> `<module beside this one>:<function that writes it into a folder>`; only that module is imported."""

@@ -1,6 +1,9 @@
 """`fetch`: where files come from."""
 
-from pydantic import Field
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field
 
 from cairnhub.pipelines.settings.strict import Strict
 
@@ -16,11 +19,22 @@ class Wikimedia(Strict):
     """How many steps of `subclass of` to follow."""
 
 
+def _without_secrets(address: str) -> str:
+    parts = urlsplit(address) if "://" in address else None
+    if parts and (parts.query or "@" in parts.netloc):
+        raise ValueError(
+            "holds a user, a password or a signature, and params.yaml is in git: give the whole address in the "
+            "environment, CAIRN_MIRROR_<DATASET>, or the password in ~/.netrc"
+        )
+    return address
+
+
 class Fetch(Strict):
     """Where files come from and how patiently."""
 
-    mirrors: dict[str, str] = {}
-    """Dataset -> folder or URL that holds its files, in place of the authors' own server."""
+    mirrors: dict[str, Annotated[str, AfterValidator(_without_secrets)]] = {}
+    """Dataset -> folder or URL that holds its files, in place of the authors' own server. `CAIRN_MIRROR_<DATASET>` in
+    the environment comes before it and is recorded nowhere; it may hold a password or a signature."""
     n_connections: int = Field(default=4, ge=1, le=64)
     timeout_s: float = Field(default=30, gt=0, le=86_400)
     n_retries: int = Field(default=5, ge=0, le=1000)

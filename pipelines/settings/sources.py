@@ -208,9 +208,54 @@ class SOPSource(AnySource):
 
 
 class CUBSource(AnySource):
-    """CUB-200-2011: one tgz, birds of 200 species."""
+    """CUB-200-2011: one tgz, birds of 200 species; with `[species, family, order]` as hierarchical retrieval has it."""
 
     format: Literal["cub"]
+    files: str | None = None
+    """The dataset whose files these are; without one, the dataset has files of its own."""
+    levels: tuple[Literal["species"]] | tuple[Literal["species"], Literal["family"], Literal["order"]] = (
+        "species",
+    )
+    subset: Subsets = Subsets()
+
+
+class Cars196Source(AnySource):
+    """Stanford Cars by class number, the first half train; with `[model, type]` body types stand above the models."""
+
+    format: Literal["cars196"]
+    files: str | None = None
+    """The dataset whose files these are; without one, the dataset has files of its own."""
+    levels: tuple[Literal["model"]] | tuple[Literal["model"], Literal["type"]] = ("model",)
+    subset: Subsets = Subsets()
+
+
+class InShopSource(AnySource):
+    """In-Shop Clothes Retrieval of DeepFashion: a zip of images and the list of the evaluation."""
+
+    format: Literal["inshop"]
+    qualify: Qualify = "parent"
+    subset: Subsets = Subsets()
+
+
+class RevisitedSource(AnySource):
+    """Revisited Oxford or Paris: archives of photographs, and graded answers to 70 queries."""
+
+    format: Literal["revisited"]
+    city: Literal["oxford", "paris"]
+    subset: Subsets = Subsets()
+
+
+class VGGFace2Source(AnySource):
+    """VGGFace2: two gzipped tars of faces by identity, and two lists."""
+
+    format: Literal["vggface2"]
+    subset: Subsets = Subsets()
+
+
+class IJBCSource(AnySource):
+    """IARPA Janus Benchmark C: crops of faces, gathered in templates, of which probes search a gallery."""
+
+    format: Literal["ijbc"]
     subset: Subsets = Subsets()
 
 
@@ -328,6 +373,17 @@ class TableSource(AnySource):
 
 
 Source = Annotated[
-    GLDv2Source | INat2018Source | DyMLSource | SOPSource | CUBSource | VehicleIDSource | TableSource,
+    GLDv2Source
+    | INat2018Source
+    | DyMLSource
+    | SOPSource
+    | CUBSource
+    | Cars196Source
+    | InShopSource
+    | VehicleIDSource
+    | RevisitedSource
+    | VGGFace2Source
+    | IJBCSource
+    | TableSource,
     Field(discriminator="format"),
 ]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from tqdm import tqdm
 
@@ -39,6 +39,7 @@ __all__ = ["FetchedFile", "fetch_all", "fetch_file"]
 FIRST_WAIT_S = 0.5  # doubled after each failure without progress
 LONGEST_WAIT_S = 30.0
 LONGEST_RETRY_AFTER_S = 300.0
+POLL_S = 0.2  # between looks at whether another process has finished
 UNREACHABLE_S = 30.0  # after so long without any answer there is no network
 
 
@@ -273,7 +274,8 @@ def _address(row: RegistryRow, base: str) -> str:
     if not base:
         return row.url
     if base.startswith(("http://", "https://")):
-        return f"{base.rstrip('/')}/{quote(row.name)}"
+        parts = urlsplit(base)  # a signature stands behind the name
+        return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{quote(row.name)}"))
     return f"{base.rstrip('/')}/{row.name}"
 
 
@@ -286,10 +288,32 @@ def _fetch(row: RegistryRow, url: str, target: Path, policy: _Policy) -> Fetched
     if url.startswith(MANUAL):
         raise by_hand(row, target, present)
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = PartialFile(target, row.hash is not None)
-    content = _gather(row, url, part, policy)
-    part.finish(target)
+    part, waiting = PartialFile(target), _Waiting(row, policy)
+    with part.held(row.hash is not None, waiting):
+        if waiting.began and target.is_file():
+            brought = _inspect(target, row.hash)
+            if brought.matches(row):
+                policy.progress(brought.size_bytes)
+                return brought.file(target.name, row.hash)
+        content = _gather(row, url, part, policy)
+        part.finish(target)
     return content.file(target.name, row.hash)
+
+
+@dataclass
+class _Waiting:
+    """Patience with another process that brings the same file into the same store."""
+
+    row: RegistryRow
+    policy: _Policy
+    began: bool = False
+
+    def __call__(self) -> None:
+        if not self.began:
+            tqdm.write(f"note: another process is fetching {self.row.name}: waiting for it", file=sys.stderr)
+        self.began = True
+        if self.policy.stop.wait(POLL_S):
+            raise _Stopped
 
 
 def _gather(row: RegistryRow, url: str, part: PartialFile, policy: _Policy) -> Content:
@@ -307,7 +331,7 @@ def _gather(row: RegistryRow, url: str, part: PartialFile, policy: _Policy) -> C
             is_spliced = part.size_bytes > 0
             _wait_or_give_up(row, url, reason, failures, time.monotonic() - last_answer, policy)
             continue
-        if content.matches(row):
+        if content.matches(row) and _inspect(part.path, row.hash) == content:  # as it lies on the disk
             return content
         policy.progress(-content.size_bytes)
         if not (is_spliced and may_restart):

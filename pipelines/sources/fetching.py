@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -256,10 +257,13 @@ def _holds_all(context: Context, files: Mapping[str, FetchedFile]) -> bool:
 
 
 def _mirror(context: Context) -> str | None:
-    """The mirror that `params.yaml` names; a relative folder counts from the project."""
-    settings = getattr(context.params.fetch, context.scale)
-    mirrors: dict[str, str] = settings.mirrors
-    mirror = mirrors.get(context.dataset, mirrors.get(context.paths.owner))
+    """The mirror that the environment or `params.yaml` names; a relative folder counts from the project."""
+    mirrors: dict[str, str] = getattr(context.params.fetch, context.scale).mirrors
+    named = (
+        os.environ.get(f"CAIRN_MIRROR_{name.upper()}") or mirrors.get(name)
+        for name in (context.dataset, context.paths.owner)
+    )
+    mirror = next(filter(None, named), None)
     return str((context.paths.root / mirror).resolve()) if mirror and "://" not in mirror else mirror
 
 

@@ -68,3 +68,9 @@ def lacks_a_label(rows: pd.DataFrame, levels: Sequence[str], *, needs_all: bool)
             placed = pd.Index(rows.loc[~lacks[fine] & ~lacks[coarse], fine].unique())
             bad |= lacks[coarse] & is_in(rows[fine], placed)
     return bad
+
+
+def most_common(rows: pd.DataFrame, of: str, what: str) -> "pd.Series[str]":
+    """Which `what` most rows of each `of` have; of two as common, the first in order."""
+    counts = rows.groupby([of, what]).size().sort_values(ascending=False, kind="stable").reset_index()
+    return counts.drop_duplicates(of).set_index(of)[what]

@@ -36,7 +36,9 @@ class Listing:
             `kind`. A yardstick for the proposal, never its input.
         names: where labels were made readable: `label`, `original`, `changes` (what was changed, in words).
         chains: type -> its superclasses, nearest first, where they were mined.
-        ground_truth: where a benchmark lists the answers of each query: `query_id`, `image_id`, `usage`.
+        ground_truth: where a benchmark lists the answers of each query: `query_id`, `image_id`, `usage` (a part of the
+            queries, such as `Private`; empty where there are no parts), and, where it grades them, `relevance`: `easy`,
+            `hard`, or `junk`, which is neither right nor wrong.
         refused_members: columns `member`, `reason`: members of archives that are refused and that no list asks for.
         unnamed: good members, and files of folders, that no list names.
         kept: columns of text among those of `images`, which are published.
@@ -94,6 +96,25 @@ class Listing:
             "quarantined": quarantined,
             "excluded": excluded,
         }
+
+
+def joined(listings: Sequence[Listing]) -> Listing:
+    """One listing of several that name images only, as those of a source in several archives."""
+    excluded: dict[str, dict[str, int]] = {}
+    for listing in listings:
+        for split, reasons in listing.excluded.items():
+            of_split = excluded.setdefault(split, {})
+            for reason, count in reasons.items():
+                of_split[reason] = of_split.get(reason, 0) + count
+    return Listing(
+        pd.concat([each.images for each in listings], ignore_index=True),
+        pd.concat([each.quarantine for each in listings], ignore_index=True),
+        excluded,
+        refused_members=pd.concat([each.refused_members for each in listings], ignore_index=True),
+        unnamed=pd.concat([each.unnamed for each in listings], ignore_index=True),
+        copies=tuple(copy for each in listings for copy in each.copies),
+        is_part=any(each.is_part for each in listings),
+    )
 
 
 def as_frame(entries: Iterable[Entry]) -> pd.DataFrame:

@@ -2,9 +2,12 @@
 
 import hashlib
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from cairnhub.core.files import locked_file
 from cairnhub.pipelines.sources.ledger import FetchedFile
 from cairnhub.pipelines.sources.registry import RegistryRow, split_hash
 
@@ -65,12 +68,27 @@ class Hasher:
 
 
 class PartialFile:
-    """The bytes of a file so far, and what tells whether the source still has the same file."""
+    """The bytes of a file so far, and what tells whether the source still has the same file; one process has it."""
 
-    def __init__(self, target: Path, is_hashed: bool) -> None:
+    def __init__(self, target: Path) -> None:
         self.path, self.validator_path, self.damaged_path = (beside(target, ending) for ending in ENDINGS)
-        if not is_hashed and not self.validator_path.is_file():
-            self.clear()  # nothing could tell a splice of two versions
+
+    @contextmanager
+    def held(self, is_hashed: bool, wait: Callable[[], None]) -> Iterator[None]:
+        """Keep other processes away from the part until the block ends.
+
+        Args:
+            is_hashed: whether a hash can tell a splice of two versions; else a part without a validator is dropped.
+            wait: called again and again while another process has it.
+        """
+        with locked_file(self.path, wait):
+            if not is_hashed and not self.validator_path.is_file():
+                self.clear()
+            try:
+                yield
+            finally:
+                if self.path.is_file() and not self.size_bytes:
+                    self.path.unlink()
 
     @property
     def size_bytes(self) -> int:
@@ -103,6 +121,7 @@ class PartialFile:
         return self.path.replace(self.damaged_path)
 
     def clear(self) -> None:
-        """Forget everything."""
-        self.path.unlink(missing_ok=True)
+        """Forget everything; the file stays, for its lock."""
+        if self.path.is_file():
+            os.truncate(self.path, 0)
         self.validator_path.unlink(missing_ok=True)

@@ -102,7 +102,9 @@ def _answerable(
 
 
 def is_unanswerable(images: pd.DataFrame, protocol: EvaluationProtocol, leaf_level: str) -> "pd.Series[bool]":
-    """Queries of a protocol with nothing to find on the finest level that counts."""
+    """Queries with nothing to find on the finest level that counts; none where lists say what is right."""
+    if protocol.kind == "graded":
+        return pd.Series(False, images.index)
     level = protocol.levels[0] if protocol.levels else leaf_level
     gallery = images.loc[images["split"] == protocol.gallery, level]
     n_answers = images[level].map(gallery.value_counts()).fillna(0)

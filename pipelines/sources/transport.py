@@ -21,7 +21,9 @@ from cairnhub.core.errors import NotFound, Unreachable
 CHUNK_BYTES = 1 << 20
 CONNECT_TIMEOUT_S = 5.0  # for each address of a host: Amazon's have eight, and a minute must do for all
 ASK_TIMEOUT_S = 2.0
+_PACKED = (".gz", ".tgz", ".bz2", ".xz", ".zst", ".zip")
 PAGE_HEAD_BYTES = 64
+_MOST_DIGITS = 20
 RETRY_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -76,10 +78,11 @@ def announced_bytes(urls: Sequence[str], n_connections: int) -> list[int | None]
             try:
                 headers = {"Accept-Encoding": "identity"}
                 response = session.head(url, headers=headers, timeout=ASK_TIMEOUT_S, allow_redirects=True)
-            except requests.RequestException:
+            except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError):
                 unreachable.set()
                 return None
-            return _extent(response, 0)[1] if response.status_code == 200 else None
+            tells = response.status_code == 200 and not _is_packed(url, response)
+            return _extent(response, 0)[1] if tells else None
 
         return list(pool.map(ask, urls))
 
@@ -126,8 +129,8 @@ def _http_body(url: str, start: int, validator: str | None, timeout_s: float) ->
         raise Interrupted(f"no answer within {timeout_s:g} s") from error
     except requests.ConnectionError as error:
         raise _connection_failure(error) from error
-    except requests.RequestException as error:
-        raise Unreachable(f"{url}: {error}") from error
+    except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
+        raise Unreachable(f"{url}: {error}; check the address, or where it leads to") from error
     with response:
         if start and response.status_code == 416:  # nothing there: what we have is not a piece of this file
             response.close()
@@ -137,12 +140,18 @@ def _http_body(url: str, start: int, validator: str | None, timeout_s: float) ->
         _check_status(url, response)
         first, total = _extent(response, start)
         current = _validator(response)
-        if first not in (0, start) or (first and validator and current and current != validator):
+        if is_packed := _is_packed(url, response):  # sizes and places are those of the packed bytes
+            total, current = None, None
+        if (
+            (first and is_packed)
+            or first not in (0, start)
+            or (first and validator and current and current != validator)
+        ):
             response.close()
             with _http_body(url, 0, None, timeout_s) as body:
                 yield body
             return
-        yield Body(first, total, current, _refuse_page(url, response, first, timeout_s))
+        yield Body(first, total, current, _refuse_page(url, response, first, timeout_s, is_packed))
 
 
 def _connection_failure(error: requests.ConnectionError) -> Interrupted:
@@ -169,7 +178,7 @@ def _retry_after_s(response: requests.Response) -> float | None:
     """Seconds or an HTTP date, RFC 9110 section 10.2.3."""
     text = response.headers.get("Retry-After", "").strip()
     if text.isdecimal():
-        return float(text)
+        return float(text[:_MOST_DIGITS])
     try:
         moment = email.utils.parsedate_to_datetime(text)
     except ValueError:
@@ -184,9 +193,15 @@ def _extent(response: requests.Response, start: int) -> tuple[int, int | None]:
         match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "").strip())
         if not match:
             return start, None
-        return int(match[1]), None if match[2] == "*" else int(match[2])
+        first = _number(match[1])
+        return (start, None) if first is None else (first, _number(match[2]))
     length = response.headers.get("Content-Length", "")
-    return 0, int(length) if length.isdecimal() else None
+    return 0, _number(length)
+
+
+def _number(text: str) -> int | None:
+    """A count of bytes; None for what is none that a disk could hold."""
+    return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else None
 
 
 def _validator(response: requests.Response) -> str | None:
@@ -194,9 +209,17 @@ def _validator(response: requests.Response) -> str | None:
     return tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified")
 
 
-def _refuse_page(url: str, response: requests.Response, first: int, timeout_s: float) -> Iterator[bytes]:
+def _is_packed(url: str, response: requests.Response) -> bool:
+    """Whether a server packed the file for the way, though asked not to; an archive it may itself call packed."""
+    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    return encoding not in ("", "identity") and PurePosixPath(urlsplit(url).path).suffix not in _PACKED
+
+
+def _refuse_page(
+    url: str, response: requests.Response, first: int, timeout_s: float, is_packed: bool
+) -> Iterator[bytes]:
     """The body's chunks, unless it is a web page in place of the file (sign-in, quota, maintenance)."""
-    chunks = _http_chunks(response, timeout_s)
+    chunks = _http_chunks(response, timeout_s, is_packed)
     if PurePosixPath(urlsplit(url).path).suffix in (".html", ".htm"):
         return chunks
     head = b""
@@ -208,11 +231,11 @@ def _refuse_page(url: str, response: requests.Response, first: int, timeout_s: f
     return chain([head] if head else [], chunks)
 
 
-def _http_chunks(response: requests.Response, timeout_s: float) -> Iterator[bytes]:
+def _http_chunks(response: requests.Response, timeout_s: float, is_packed: bool) -> Iterator[bytes]:
     """What has arrived is handed on at once: a cut loses nothing."""
     while True:
         try:
-            chunk = response.raw.read1(CHUNK_BYTES, decode_content=False)
+            chunk = response.raw.read1(CHUNK_BYTES, decode_content=is_packed)
         except urllib3.exceptions.ReadTimeoutError as error:
             raise Interrupted(f"the server sent nothing for {timeout_s:g} s") from error
         except urllib3.exceptions.HTTPError as error:

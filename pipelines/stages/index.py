@@ -24,7 +24,7 @@ from cairnhub.pipelines.sources.readers import reader, subset_of
 from cairnhub.pipelines.sources.registered_counts import check_counts, expected_counts
 from cairnhub.pipelines.sources.source_reader import SourceReader
 from cairnhub.pipelines.sources.subset import is_unanswerable, kept_protocols, reduce
-from cairnhub.pipelines.split_names import hindrances
+from cairnhub.pipelines.split_names import check_columns, hindrances
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +75,7 @@ def run(context: Context) -> None:
         facts["description"] = f"{card.description} {lost}"
     facts |= _of_copies(card.model_copy(update=facts), whole)
     card = card.model_copy(update=facts)
+    check_columns(protocols, card.texts, context.dataset)
     with replace_folder(context.paths.index) as folder:
         index = IndexFolder(folder)
         index.save_images(listing.images)
@@ -227,9 +228,10 @@ def _ground_truth(truth: pd.DataFrame, shown: "pd.Series[str]") -> pd.DataFrame:
     Says how many answers a label would miss: evaluation goes by labels.
     """
     present = truth[is_in(truth["query_id"], shown.index) & is_in(truth["image_id"], shown.index)]
-    n_other = int((present["query_id"].map(shown) != present["image_id"].map(shown)).sum())
+    answers = present[present["relevance"] != "junk"] if "relevance" in present else present
+    n_other = int((answers["query_id"].map(shown) != answers["image_id"].map(shown)).sum())
     log.info(
-        f"{present['query_id'].nunique():,} queries have {len(present):,} answers (ground_truth.parquet), "
+        f"{answers['query_id'].nunique():,} queries have {len(answers):,} answers (ground_truth.parquet), "
         f"{n_other:,} of them with another label than the query"
     )
     return present.sort_values(["query_id", "image_id"], ignore_index=True)

@@ -54,7 +54,8 @@ def _train(context: Context) -> None:
     recipe, tree = load_recipe(name), LabelTree.load(context.paths.hub_tree)
     splits = LocalSplits(context.paths.shards, tree)
     split = splits.open(training_split(splits.names))
-    images = ImageDataset(split, recipe.network.decoded_side_px, recipe.network.ground)
+    network = recipe.network
+    images = ImageDataset(split, network.decoded_side_px, network.ground, network.fit)
     n_alone = int((np.unique(images.labels[:, 0], return_counts=True)[1] == 1).sum())
     with process_group() as group:
         if group.rank == 0:
@@ -69,7 +70,7 @@ def _train(context: Context) -> None:
             return
     with replace_folder(context.paths.model) as folder:
         description = ModelDescription(
-            name, recipe.network, tree.levels, tree.fingerprint, settings.seed, recipe.portable
+            name, network, tree.levels, tree.fingerprint, settings.seed, recipe.portable
         )
         save_model(folder, trained.model, description)
         trained.curve.to_csv(folder / "loss.csv", index=False)

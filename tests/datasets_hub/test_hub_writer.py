@@ -26,10 +26,11 @@ from hub_toy import (
     write_toy,
 )
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import CairnError, Unreachable
 from cairnhub.datasets_hub.check import check_dataset
 from cairnhub.datasets_hub.loader import describe, label_array
 from cairnhub.datasets_hub.records import QuarantineRow, RowList
+from cairnhub.datasets_hub.staging import STAGED, Staging
 from cairnhub.datasets_hub.writer import UnpublishedImages, write_dataset
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 
@@ -152,19 +153,33 @@ def test_killed_anywhere_then_again_gives_the_same_bytes(
 
 def test_finished_shards_are_used_again(tmp_path: Path, run_killed: Callable[..., bool]) -> None:
     assert run_killed(write_killed, tmp_path / "toy", 24)
-    staging = tmp_path / ".toy.partial"
-    finished = [
-        json.loads(path.read_text())["file"]["path"] for path in (staging / "markers").glob("*-*.json")
-    ]
+    staging = Staging.of(tmp_path / "toy")
+    finished = [json.loads(path.read_text())["file"]["path"] for path in staging.markers.glob("*-*.json")]
     *kept, altered = sorted(finished)
-    before = {path[-24:]: (staging / path).stat().st_ino for path in kept}  # final names keep the hash
+    at = {path: staging.whole / f"{path}{STAGED}" for path in finished}
+    before = {path[-24:]: at[path].stat().st_ino for path in kept}  # final names keep the hash
     assert before
-    with (staging / altered).open("r+b") as file:
+    assert not list(tmp_path.rglob("data/*.parquet")), "no glob finds what is not whole"
+    with at[altered].open("r+b") as file:
         file.write(b"XXXX")
     write_few(tmp_path / "toy")
     files = {path.name[-24:]: path for path in (tmp_path / "toy" / "data").iterdir()}
     assert {name: files[name].stat().st_ino for name in before} == before
     assert files[altered[-24:]].read_bytes()[:4] == b"PAR1"
+
+
+def test_two_writers_do_not_mix(tmp_path: Path) -> None:
+    folder = tmp_path / "toy"
+    write_few(folder)
+    before = content(folder)
+    with (
+        Staging.of(folder).held(),
+        pytest.raises(Unreachable, match="another process is writing this dataset"),
+    ):
+        write_few(folder)
+    assert content(folder) == before
+    write_few(folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["toy"]
 
 
 def test_another_input_does_not_continue_a_killed_run(

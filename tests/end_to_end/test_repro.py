@@ -179,11 +179,16 @@ def test_values_of_a_recipe_are_swept_and_shown(project: Project):
     project.run("git", "add", "--all")
     project.run(*git, "commit", "--quiet", "--message", "built")
     recipe = "training/recipes/small.yaml"
-    changes = ("optimizer.learning_rate=0.001", "loss.Cluster.weight=0.5", "batch.size=32", "n_epochs=1")
+    changes = (
+        "optimizer.backbone.learning_rate=0.001",
+        "loss.Cluster.weight=0.5",
+        "batch.size=32",
+        "n_epochs=1",
+    )
     set_all = [part for change in changes for part in ("--set-param", f"{recipe}:{change}")]
     project.run("dvc", "exp", "run", "--queue", *set_all)
     table = pd.read_csv(io.StringIO(project.run("dvc", "exp", "show", "--csv").stdout))
-    for key in ("optimizer.learning_rate", "loss.Cluster.weight", "batch.size", "n_epochs"):
+    for key in ("optimizer.backbone.learning_rate", "loss.Cluster.weight", "batch.size", "n_epochs"):
         assert table[key].nunique() == 2, key
     project.run("dvc", "queue", "remove", "--all")
 

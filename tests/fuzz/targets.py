@@ -8,6 +8,8 @@ import contextlib
 import gzip
 import io
 import json
+import pickle
+import shutil
 import tarfile
 import tempfile
 import zipfile
@@ -46,17 +48,21 @@ from cairnhub.pipelines.artifacts.class_list import HEADER, ClassList
 from cairnhub.pipelines.params import load_params
 from cairnhub.pipelines.samples.generate import generate
 from cairnhub.pipelines.settings.sources import GLDv2Source, INat2018Source, TableSource
-from cairnhub.pipelines.sources.formats.cub import CUB
+from cairnhub.pipelines.sources.formats.cub.cub_reader import CUB
 from cairnhub.pipelines.sources.formats.dyml import DyML
 from cairnhub.pipelines.sources.formats.gldv2.mined_types import FILE, mined_types
 from cairnhub.pipelines.sources.formats.gldv2.published_hashes import with_published_hashes
 from cairnhub.pipelines.sources.formats.gldv2.reader import GLDv2
 from cairnhub.pipelines.sources.formats.gldv2.wikimedia import WikiApi, mine
+from cairnhub.pipelines.sources.formats.ijbc import IJBC
 from cairnhub.pipelines.sources.formats.inat2018 import INat2018
+from cairnhub.pipelines.sources.formats.inshop import InShop
+from cairnhub.pipelines.sources.formats.revisited import CITIES, landmarks, read_benchmark
 from cairnhub.pipelines.sources.formats.sop import SOP
 from cairnhub.pipelines.sources.formats.table import Table
 from cairnhub.pipelines.sources.formats.vehicleid import VehicleID
 from cairnhub.pipelines.sources.ledger import LEDGER, Ledger
+from cairnhub.pipelines.sources.mat_files import read_mat
 from cairnhub.pipelines.sources.registered_counts import expected_counts
 from cairnhub.pipelines.sources.registry import REGISTRIES, RegistryRow, read_registry
 from cairnhub.pipelines.sources.source_reader import SourceReader
@@ -64,6 +70,7 @@ from cairnhub.training.recipes.files import FOLDER, recipe_files
 from cairnhub.training.recipes.recipe import load_recipe
 from tests.hierarchies.toy import PROPOSAL
 from tests.odd_images import EXIF, with_exif
+from tests.pipelines.untrusted import annotations, gnd, saved
 from tests.project import ROOT
 
 MAX_PIXELS = 1_000_000
@@ -282,6 +289,11 @@ def vehicleid_files() -> dict[str, bytes]:
 
 
 @cache
+def ijbc_files() -> dict[str, bytes]:
+    return _zip_files("ijbc", (".txt", ".csv"))
+
+
+@cache
 def cub_files() -> dict[str, bytes]:
     with tarfile.open(next(sample("cub").glob("*.tgz"))) as tar:
         texts = [info for info in tar if info.name.endswith(".txt")]
@@ -304,6 +316,22 @@ def _cub(content: bytes, folder: Path) -> None:
     members = {f"CUB_200_2011/images/{path}": jpeg() for path in images[:4]}
     write(folder, {"CUB_200_2011.tgz": gzip.compress(tar_of({**cub_files(), name: hostile, **members}), 1)})
     list_all(CUB(), folder)
+
+
+def _mat(content: bytes, folder: Path) -> None:
+    for name, value in read_mat(content, folder / "x.mat").items():
+        f"{name}: {str(value)[:80]}".encode()
+
+
+def _answers(content: bytes, folder: Path) -> None:
+    write(folder, {"gnd_roxford5k.pkl": content})
+    landmarks(read_benchmark(folder / "gnd_roxford5k.pkl"), CITIES["oxford"])
+
+
+def _in_shop(content: bytes, folder: Path) -> None:
+    shutil.copy(sample("inshop") / "img.zip", folder)
+    write(folder, {"list_eval_partition.txt": content})
+    list_all(InShop(), folder)
 
 
 TABLE = b"path,fine,coarse,split\na/1.jpg,cat,animal,train\na/2.jpg,dog,animal,test\n"
@@ -426,7 +454,7 @@ def _evidence(content: bytes, folder: Path) -> None:
     use_tree(apply_decisions(told, ())[0])
 
 
-def _answers(content: bytes, folder: Path) -> None:
+def _label_studio(content: bytes, folder: Path) -> None:
     write(folder, {"x.json": content})
     for answer in unanimous(read_answers(folder / "x.json")):
         decision = Decision(
@@ -435,7 +463,7 @@ def _answers(content: bytes, folder: Path) -> None:
         assert Decision.from_line(decision.to_line(), "x") == decision
 
 
-ANSWERS = b"""[{"id": 1, "data": {"dataset": "gldv2", "level": "landmark", "label": "moat"}, "annotations": [{"result":
+LABEL_STUDIO = b"""[{"id": 1, "data": {"dataset": "gldv2", "level": "landmark", "label": "moat"}, "annotations": [{"result":
 [{"from_name": "group", "type": "choices", "value": {"choices": ["castle"]}}], "was_cancelled": false, "completed_by":
 {"id": 7, "email": "ada@example.org"}, "updated_at": "2026-03-01T10:00:00Z"}]}]"""
 EVIDENCE = b"""{"ask": "place", "level": "type", "label": "moat", "members": ["fort"], "choices": ["castle", "x"], \
@@ -560,6 +588,10 @@ TARGETS: Mapping[str, Target] = {
     "dyml": _in_zip(DyML("dyml_product"), "dyml_product.zip", dyml_files),
     "sop": _in_zip(SOP(), "Stanford_Online_Products.zip", sop_files),
     "vehicleid": _in_zip(VehicleID(), "VehicleID_V1.0.zip", vehicleid_files),
+    "ijbc": _in_zip(IJBC(Quiet()), "IJBC.zip", ijbc_files),
+    "mat": Target(_mat, lambda: [annotations((1, "a.jpg"), (2, "b.jpg")), saved(compressed=False, x=3)]),
+    "answers": Target(_answers, lambda: [pickle.dumps(gnd(), protocol=2), pickle.dumps(gnd())]),
+    "inshop": Target(_in_shop, lambda: [(sample("inshop") / "list_eval_partition.txt").read_bytes()]),
     "cub": Target(_cub, lambda: _chosen(cub_files())),
     "table": Target(_table, lambda: [TABLE]),
     "tar": Target(_tar, lambda: [tar_of(_MEMBERS), tar_of({"é" * 90: b"1"})]),
@@ -574,7 +606,7 @@ TARGETS: Mapping[str, Target] = {
     ),
     "decisions": Target(_decisions, lambda: [DECISIONS]),
     "evidence": Target(_evidence, lambda: [EVIDENCE]),
-    "answers": Target(_answers, lambda: [ANSWERS]),
+    "label_studio": Target(_label_studio, lambda: [LABEL_STUDIO]),
     "card": Target(_card, lambda: [CARD.encode()]),
     "stats": Target(_stats, lambda: [json.dumps(STATS).encode()]),
     "params": Target(_params, _text(ROOT / "params.yaml")),

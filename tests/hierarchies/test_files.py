@@ -2,6 +2,8 @@
 
 import multiprocessing
 import os
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -136,3 +138,43 @@ def test_two_reviewers_at_once_lose_nothing(tmp_path: Path) -> None:
     kept = [(decision.author, decision.label) for decision in read_decisions(path)]
     expected = [(author, f"type {i}") for author in ("ada", "bob") for i in range(N_DECISIONS)]
     assert sorted(kept) == sorted(expected)
+
+
+IN_AN_IMAGE_LAYER = """
+import errno, os
+from pathlib import Path
+from cairnhub.core.files import replace_folder
+
+path = Path("merged/out")
+try:
+    os.rename(path, "merged/elsewhere")
+    raise SystemExit("no image layer: a folder of it can be renamed")
+except OSError as error:
+    assert error.errno == errno.EXDEV, error
+for text in ("new", "newer"):
+    with replace_folder(path) as folder:
+        (folder / "deep").mkdir()
+        (folder / "deep/file").write_text(text)
+    assert (path / "deep/file").read_text() == text
+    assert sorted(os.listdir(path)) == ["deep"], os.listdir(path)
+    assert os.listdir("merged") == ["out"], os.listdir("merged")
+"""
+
+
+def test_a_folder_of_a_container_image_is_replaced(tmp_path: Path) -> None:
+    """As of a built project in an image: overlayfs renames no folder of a lower layer."""
+    for name in ("lower/out", "upper", "work", "merged"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "lower/out/old").write_text("old")
+    mount = "mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work merged"
+    unshare = shutil.which("unshare")
+    if (
+        not unshare
+        or subprocess.run([unshare, "-m", "sh", "-c", mount], cwd=tmp_path, check=False).returncode
+    ):
+        pytest.skip("no overlay can be mounted here")
+    command = f'{mount} && exec "{sys.executable}" -c "$SCRIPT"'
+    environment = {**os.environ, "SCRIPT": IN_AN_IMAGE_LAYER, "PYTHONPATH": str(Path(__file__).parents[2])}
+    subprocess.run(
+        [unshare, "-m", "sh", "-c", command], cwd=tmp_path, env=environment, check=True, timeout=60
+    )

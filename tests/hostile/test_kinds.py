@@ -30,7 +30,7 @@ from cairnhub.pipelines.archives.zip import Zip
 from cairnhub.pipelines.params import load_params
 from cairnhub.pipelines.settings.sources import GLDv2Source, INat2018Source, TableSource
 from cairnhub.pipelines.sources.fetching import read_manifest
-from cairnhub.pipelines.sources.formats.cub import CUB
+from cairnhub.pipelines.sources.formats.cub.cub_reader import CUB
 from cairnhub.pipelines.sources.formats.dyml import DyML
 from cairnhub.pipelines.sources.formats.gldv2.landmark_table import landmark_table
 from cairnhub.pipelines.sources.formats.gldv2.mined_types import mined_types
@@ -477,7 +477,7 @@ KINDS = (
     recipe("recipe: extends a file elsewhere", "extends: ../../x", r"mine\.yaml: extends: there is no"),
     recipe("recipe: NaN", RECIPE.replace("n_epochs:", "precision: .nan\nn_epochs:"), r"mine\.yaml: precision: .*mend it"),
     recipe("recipe: learning rate .inf", re.sub(r"learning_rate: [^,}\n]+", "learning_rate: .inf", RECIPE, count=1),
-           r"mine\.yaml: optimizer\.learning_rate: Input should be a finite number"),
+           r"mine\.yaml: optimizer\.backbone\.learning_rate: Input should be a finite number; mend it"),
     counts("counts: another shape", "full: {train: 3}", r"gldv2\.counts\.yaml: not scale -> split -> counts"),
     # annotations
     table("table: empty", "", r"labels\.csv: empty; its first line must name the columns 'path', 'fine'"),

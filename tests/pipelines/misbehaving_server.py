@@ -1,5 +1,6 @@
 """A local HTTP server that serves one content, or a folder, and misbehaves on request, one way per answer."""
 
+import gzip
 import re
 import threading
 import time
@@ -19,7 +20,8 @@ class Misbehaviour:
     Words: good; no_range (200 with everything); cut, stall (hangs up, falls silent in mid-body); silent, drop
     (never answers, hangs up at once); short_length, long_length (lies); page, hidden_page (a web page with
     status 200, with or without its type); busy, refuse (503 with and without Retry-After); not_found; shifted
-    (206 from another byte); no_416 (416 to any Range); flipped (one wrong byte); endless.
+    (206 from another byte); no_416 (416 to any Range); flipped (one wrong byte); endless; huge_length (a number that no
+    disk could hold); packed (gzip, unasked for); astray (a redirect to what is no host).
     """
 
     content: bytes | dict[str, bytes]  # of every path, or by path
@@ -83,6 +85,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(503, b"", {"Retry-After": plan.retry_after})
             case "refuse":
                 self._answer(503, b"", {})
+            case "astray":
+                self._answer(302, b"", {"Location": "http://[::1"})
             case "not_found":
                 self._answer(404, b"gone", {})
             case "page":
@@ -118,6 +122,11 @@ class _Handler(BaseHTTPRequestHandler):
             body = body[: len(body) // 2]
         if way == "long_length":
             headers["Content-Length"] = str(len(body) + 5000)
+        if way == "huge_length":
+            headers["Content-Length"] = headers["Content-Range"] = "9" * 5000
+        if way == "packed":
+            body = gzip.compress(body)
+            headers |= {"Content-Encoding": "gzip", "Content-Length": str(len(body))}
         if way == "endless":
             del headers["Content-Length"]
             body = body + content * 20

@@ -70,7 +70,7 @@ def test_broken_yaml_and_a_missing_file(tmp_path):
 
 def test_an_undeclared_dataset(tmp_path):
     params = load_params(ROOT / "params.yaml")
-    with pytest.raises(CairnError, match=r"no dataset 'gldv3' .*mean 'gldv2'\?; declared are: crockery"):
+    with pytest.raises(CairnError, match=r"no dataset 'gldv3' .*mean 'gldv2'\?; declared are: cars196"):
         params.source("gldv3")
 
 

@@ -1,5 +1,6 @@
 """Downloads against a server that misbehaves in every way, and against kill -9."""
 
+import gzip
 import hashlib
 import multiprocessing
 import os
@@ -19,6 +20,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from tqdm import tqdm
 
 from cairnhub.core.errors import CairnError
+from cairnhub.pipelines.settings.fetch import Fetch
 from cairnhub.pipelines.sources import download
 from cairnhub.pipelines.sources.download import fetch_all, fetch_file
 from cairnhub.pipelines.sources.partial_file import PartialFile
@@ -73,6 +75,8 @@ MENDED = (
     "page hidden_page",
     "cut page cut hidden_page",
     "refuse drop silent",
+    "packed",
+    "cut packed",
 )
 KNOWN = ("size and hash", "hash", "nothing")
 
@@ -99,6 +103,53 @@ def test_it_gets_the_right_bytes_in_the_end(
     assert (tmp_path / "a.tar").read_bytes() == CONTENT
     assert (fetched.name, fetched.size_bytes, f"sha256:{fetched.sha256}") == ("a.tar", len(CONTENT), SHA256)
     assert only(tmp_path) == {"a.tar"}
+
+
+def test_a_redirect_to_nowhere_is_one_message(server: Misbehaviour, tmp_path: Path) -> None:
+    server.always = "astray"
+    with pytest.raises(CairnError, match="check the address, or where it leads to"):
+        get(server, tmp_path)
+    with pytest.raises(CairnError, match="check the address, or where it leads to"):
+        fetch_all([RegistryRow("a.tar", f"{server.url}/a.tar", None, None)], tmp_path)
+
+
+def test_a_length_that_no_disk_could_hold_says_nothing(server: Misbehaviour, tmp_path: Path) -> None:
+    server.script = ["huge_length"]
+    get(server, tmp_path, n_retries=1)
+    assert (tmp_path / "a.tar").read_bytes() == CONTENT
+
+
+def test_an_archive_that_its_server_calls_packed_is_taken_as_it_is(
+    server: Misbehaviour, tmp_path: Path
+) -> None:
+    archive = gzip.compress(CONTENT, mtime=0)
+    server.script = ["packed"]  # packs CONTENT, which is then the archive that was asked for
+    fetched = fetch_file(f"{server.url}/a.tar.gz", tmp_path / "a.tar.gz", size_bytes=None, hash=None)
+    assert gzip.decompress((tmp_path / "a.tar.gz").read_bytes()) == CONTENT
+    assert abs(fetched.size_bytes - len(archive)) < 100
+
+
+SECRETS = "http://ada:s3cret@{host}/mirror?X-Amz-Signature=s3cret&version=2&access_token=s3cret"
+
+
+def test_a_signature_stands_behind_the_name_and_in_no_message(server: Misbehaviour, tmp_path: Path) -> None:
+    server.script = ["not_found"]
+    base = SECRETS.format(host=server.url.removeprefix("http://"))
+    with pytest.raises(CairnError) as raised:
+        fetch_all([RegistryRow("a b.tar", "a b.tar", None, None)], tmp_path, base, n_retries=0)
+    assert server.requests[-1][0] == "/mirror/a%20b.tar?X-Amz-Signature=s3cret&version=2&access_token=s3cret"
+    assert "s3cret" not in str(raised.value)
+    assert "***@" in str(raised.value)
+    assert "version=2" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "address", [SECRETS.format(host="h"), "https://h/m?sig=1", "s3://key:secret@bucket/m"]
+)
+def test_secrets_do_not_belong_into_params(address: str) -> None:
+    with pytest.raises(ValueError, match="CAIRN_MIRROR_<DATASET>"):
+        Fetch(mirrors={"gldv2": address})
+    assert Fetch(mirrors={"gldv2": "https://h/m", "sop": "/disks/a@b?c", "cub": "~/x"}).mirrors
 
 
 def test_cuts_cost_no_byte_twice(server: Misbehaviour, tmp_path: Path) -> None:
@@ -487,8 +538,73 @@ def test_a_registry_without_a_column_or_a_line_is_refused(tmp_path: Path) -> Non
         read_registry(tmp_path / "other.tsv")
 
 
+@pytest.mark.parametrize("known", KNOWN)
+def test_who_comes_second_waits_and_takes_what_the_first_brought(
+    server: Misbehaviour, tmp_path: Path, known: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target, done = tmp_path / "a.tar", []
+    part = PartialFile(target)
+    wanted = {
+        "size_bytes": len(CONTENT) if known == "size and hash" else None,
+        "hash": None if known == "nothing" else SHA256,
+    }
+    with part.held(is_hashed=True, wait=lambda: None):
+        part.begin("v1")
+        second = threading.Thread(target=lambda: done.append(get(server, tmp_path, **wanted)))
+        second.start()
+        time.sleep(0.5)
+        assert second.is_alive()
+        part.path.write_bytes(CONTENT)
+        part.finish(target)
+    second.join(10)
+    assert [file.sha256 for file in done] == [hashlib.sha256(CONTENT).hexdigest()]
+    assert server.requests == []
+    assert only(tmp_path) == {"a.tar"}
+    assert capsys.readouterr().err.count("another process is fetching a.tar: waiting for it") == 1
+
+
+def fetch_often(url: str, folder: Path, n_files: int) -> None:
+    for number in range(n_files):
+        fetch_file(f"{url}/{number}.tar", folder / f"{number}.tar", size_bytes=None, hash=None, timeout_s=1)
+
+
+def test_two_fetches_into_one_store_bring_whole_files(server: Misbehaviour, tmp_path: Path) -> None:
+    server.script, server.cut_at = ["cut"] * 400, 7_001
+    context = multiprocessing.get_context("fork")
+    both = [context.Process(target=fetch_often, args=(server.url, tmp_path, 12)) for _ in range(2)]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join(60)
+    assert [process.exitcode for process in both] == [0, 0]
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
+        f"{number}.tar": CONTENT for number in range(12)
+    }
+
+
+def test_bytes_that_another_program_writes_into_the_part_are_never_taken(
+    server: Misbehaviour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hash is that of the disk, not that of the stream."""
+    inspect, looked = download._inspect, []
+
+    def meddled(path: Path, digest: str | None) -> download.Content:
+        if path.name.endswith(".part") and not looked:
+            looked.append(path)
+            path.write_bytes(CONTENT + b"more")
+        return inspect(path, digest)
+
+    monkeypatch.setattr(download, "_inspect", meddled)
+    with pytest.raises(CairnError, match=r"a\.tar"):
+        get(server, tmp_path)
+    assert looked
+    assert "a.tar" not in only(tmp_path)
+    get(server, tmp_path)
+    assert (tmp_path / "a.tar").read_bytes() == CONTENT
+
+
 def finish_and_die(target: Path, step: int) -> None:
-    part = PartialFile(target, is_hashed=True)
+    part = PartialFile(target)
     part.begin("v1")
     part.path.write_bytes(CONTENT)
     die_at(step)

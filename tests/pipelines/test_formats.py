@@ -49,7 +49,12 @@ def test_one_dataset_loads_its_own_format_and_sample_only(tmp_path: Path):
     run = [sys.executable, "-c", LOADED, "cub", str(tmp_path / "cub")]
     loaded = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     ours = {name.removeprefix("cairnhub.pipelines.") for name in loaded if ".shapes" not in name}
-    assert ours == {"sources.formats.cub", "samples.cub", "samples.generate"}
+    assert ours == {
+        "sources.formats.cub",
+        "sources.formats.cub.cub_reader",
+        "samples.cub",
+        "samples.generate",
+    }
 
 
 def test_a_table_needs_a_mirror_that_has_its_files(tmp_path: Path):

@@ -228,7 +228,8 @@ def test_lines_without_a_split_are_counted(tmp_path):
     ],
 )
 def test_an_image_that_a_list_names_again_is_an_error_with_its_labels(tmp_path, vehicles, said):
-    lists = {"train_list": "".join(f"1 {vehicle}\n" for vehicle in vehicles), "test_list_2400": "2 9\n"}
+    lists = {"train_list": "".join(f"1 {vehicle}\n" for vehicle in vehicles)}
+    lists |= {f"test_list_{size}": "2 9\n" for size in (800, 1600, 2400)}
     members = {f"VehicleID_V1.0/train_test_split/{name}.txt": text.encode() for name, text in lists.items()}
     members |= {f"VehicleID_V1.0/image/{n}.jpg": b"\xff\xd8" for n in (1, 2)}
     write_zip(tmp_path / "VehicleID_V1.0.zip", members.items())

@@ -27,7 +27,7 @@ from cairnhub.pipelines.paths import Paths
 from cairnhub.pipelines.samples.shapes.packing import write_tar_gz, write_zip
 from cairnhub.pipelines.settings.sources import Subset, Subsets
 from cairnhub.pipelines.sources import fetching
-from cairnhub.pipelines.sources.formats.cub import CUB
+from cairnhub.pipelines.sources.formats.cub.cub_reader import CUB
 from cairnhub.pipelines.sources.formats.dyml import DyML, parse_glued_csv
 from cairnhub.pipelines.sources.formats.sop import SOP
 from cairnhub.pipelines.sources.formats.vehicleid import VehicleID
@@ -429,3 +429,15 @@ def test_a_folder_of_inat_base_that_contradicts_its_category_is_quarantined(draw
         listing.quarantine["reason"].tolist() == [f"its category contradicts its folder; Aves in {wrong}"] * 8
     )
     assert listing.images["supercategory"].nunique() == 6
+
+
+def test_vehicles_of_the_smaller_lists_are_told(drawn: Path):
+    """The column `test_list` is what the protocols of the three lists go by."""
+    listing = VehicleID().list_images(drawn / "vehicleid")
+    n_of = listing.images.groupby("split")["test_list"].value_counts().to_dict()
+    assert n_of == {("test", "800 1600 2400"): 10, ("test", "1600 2400"): 11, ("test", "2400"): 11}
+    assert listing.kept == ("test_list",)
+    protocols = {protocol.name: protocol for protocol in VehicleID().card().protocols}
+    assert list(protocols) == ["retrieval", "small", "medium", "large"]
+    assert protocols["small"].only == {"test_list": "800"}
+    assert protocols["small"].n_draws == 10

@@ -19,7 +19,7 @@ from cairnhub.datasets_hub.local_splits import LocalSplits
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.executors.storage import Changes, Storage, put_all, run_with_files
-from cairnhub.pipelines.image_vectors import ImageEmbedder
+from cairnhub.pipelines.image_vectors import ImageEmbedder, View
 from cairnhub.pipelines.params import PerScale
 from cairnhub.pipelines.settings.executor import Executor
 from cairnhub.pipelines.sources.download import fetch_all
@@ -274,5 +274,5 @@ def embed(context: Context) -> None:
     save_model(context.paths.model, untrained_model(recipe.network, 0), description)
     splits = LocalSplits(context.paths.shards, LabelTree.load(context.paths.hub_tree))
     embedder = ImageEmbedder(context.paths.model, splits, 2, context.executor.map)
-    vectors = embedder.embedded("train").embeddings.numpy()
+    vectors = embedder.embedded(View("train")).embeddings.numpy()
     (context.paths.root / f"{context.dataset}.vectors").write_bytes(vectors.tobytes())

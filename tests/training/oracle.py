@@ -119,6 +119,25 @@ def metrics(s: Array, depth: NDArray[np.int64], n_levels: int, ks: tuple[int, ..
     return out
 
 
+def h_ap_published(m: list[int], n_levels: int, holds_query: bool) -> float:
+    """H-AP of depths in order of rank, as the papers' code has it: the query counts; else the last item is lost.
+
+    An item adds once for each level whose relevance is that of its own.
+    """
+    counted = [*m, n_levels] if holds_query else m
+    share = [((d / n_levels) / counted.count(d) if d and d in counted else 0.0) for d in range(n_levels + 1)]
+    rel = [np.float32(value) for value in share]
+    kept = m if holds_query else m[:-1]
+    total = sum(float(rel[d]) for d in kept)
+    if not total:
+        return math.nan
+    score = 0.0
+    for i, d in enumerate(kept):
+        met = [sum(rel[other] == rel[level] for other in kept[: i + 1]) for level in range(1, n_levels + 1)]
+        score += sum(float(min(rel[d], rel[n])) * met[n - 1] for n in range(1, n_levels + 1)) / (i + 1)
+    return score / total
+
+
 def binary_metrics(hit: list[bool], ks: tuple[int, ...]) -> dict[str, float]:
     n = sum(hit)
     if not n:

@@ -11,12 +11,13 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
+from torch import nn
 
 from cairnhub.core.errors import CairnError
-from cairnhub.training.loop import Training, train
+from cairnhub.training.loop import Training, fingerprint, train
 from cairnhub.training.models import ModelDescription, save_model
 from tests.project import ROOT
-from tests.training.tiny import N_EPOCHS, TinyImages, recipe
+from tests.training.tiny import N_EPOCHS, TinyImages, optimizer, recipe
 
 STEPS_PER_EPOCH = 4  # of the tiny run: 6 classes, 4 a batch, twice
 
@@ -47,11 +48,33 @@ def test_training_learns_and_does_not_depend_on_workers():
     assert first.curve.equals(again.curve)
 
 
+class ToCentres(nn.Module):
+    """Somebody's own loss: squared distances to learned centres of the coarse classes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.centres = nn.Parameter(torch.zeros(3, 8))
+
+    def forward(self, embeddings, labels):
+        assert labels.shape == (len(embeddings), 2)
+        return (embeddings - self.centres[labels[:, 1]]).square().sum(1).mean()
+
+
+def test_any_module_may_be_the_loss():
+    loss = ToCentres()
+    first = train(recipe(), TinyImages(), 0, 0, loss=loss)
+    assert first.curve["loss"].iloc[-1] < 0.7 * first.curve["loss"].iloc[0]
+    assert loss.centres.abs().min() > 0
+    assert fingerprint(recipe(), TinyImages(), 0, loss=loss) != fingerprint(recipe(), TinyImages(), 0)
+    training = Training(recipe(batch={"size": 8, "images_per_class": 2}), TinyImages(), 0, 0, loss)
+    assert training.loss is loss
+
+
 @pytest.mark.parametrize(
     "changes",
     [
         {},
-        {"optimizer": {"name": "sgd", "learning_rate": 0.05, "proxy_learning_rate": 0.1, "head_factor": 2}},
+        {"optimizer": optimizer(0.05, 0.1, "sgd", head={"learning_rate": 0.1})},
         {"loss": "SupAP"},
     ],
     ids=["adam", "sgd", "no proxies"],
@@ -217,7 +240,7 @@ def test_a_disk_without_space_is_named_wherever_training_writes(small_disk, tmp_
     description = ModelDescription("r", trained.model.network, ("fine",), "f" * 64, 0)
     with pytest.raises(CairnError, match=r"the model cannot be written.*space.*last checkpoint"):
         save_model(small_disk, trained.model, description)
-    wild = {"learning_rate": 1e30, "proxy_learning_rate": 0.1}
+    wild = optimizer(1e30, 0.1)
     (small_disk / "model.safetensors").unlink(missing_ok=True)
     (small_disk / "other").write_bytes(bytes(290_000))
     with pytest.raises(CairnError, match=r"step \d+.*its batch cannot be kept.*space"):
@@ -225,7 +248,7 @@ def test_a_disk_without_space_is_named_wherever_training_writes(small_disk, tmp_
 
 
 def test_a_diverging_run_stops_and_keeps_its_batch(tmp_path):
-    wild = {"learning_rate": 1e30, "proxy_learning_rate": 0.1}
+    wild = optimizer(1e30, 0.1)
     with pytest.raises(CairnError, match=r"step \d+, epoch \d.*failed_batch\.safetensors.*learning rate"):
         train(recipe(optimizer=wild), TinyImages(), 0, 0, tmp_path)
     batch = load_file(tmp_path / "failed_batch.safetensors")
@@ -233,10 +256,8 @@ def test_a_diverging_run_stops_and_keeps_its_batch(tmp_path):
 
 
 def test_a_resting_backbone_keeps_its_weights_while_the_head_learns():
-    settings = {"learning_rate": 0.01, "proxy_learning_rate": 0.1, "n_frozen_epochs": 2}
-    start = weights(
-        train(recipe(n_epochs=1, optimizer=settings | {"learning_rate": 1e-30}), TinyImages(), 0, 0)
-    )
+    settings = optimizer(0.01, 0.1, n_frozen_epochs=2)
+    start = weights(train(recipe(n_epochs=1, optimizer=optimizer(1e-30, 0.1)), TinyImages(), 0, 0))
     rested = weights(train(recipe(n_epochs=2, optimizer=settings), TinyImages(), 0, 0))
     learnt = weights(train(recipe(n_epochs=3, optimizer=settings), TinyImages(), 0, 0))
     kernel, head = "backbone.0.0.weight", "head.1.weight"

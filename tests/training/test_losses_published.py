@@ -119,7 +119,7 @@ def test_whole_case(name: str, dtype: torch.dtype, shared_dir: Path) -> None:
 
 @pytest.mark.shared
 def test_every_published_loss_is_covered(shared_dir: Path) -> None:
-    """FastAP alone is not built: another family of losses, with histograms."""
+    """FastAP alone is not among them: ours calls that package, see `test_baselines.py`."""
     names = {
         path.name.removesuffix("_b32.npz") for path in (shared_dir / "reference/goldens").glob("*_b32.npz")
     }

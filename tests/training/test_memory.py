@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from cairnhub.training.cross_batch_memory import CrossBatchMemory
+from cairnhub.training.loop import Training
 from cairnhub.training.losses import HAPPIER, SupAP
-from tests.training.tiny import recipe
+from tests.training.tiny import TinyImages, recipe
 
 
 def batch(seed: int, n: int = 6, dim: int = 5):
@@ -15,37 +16,73 @@ def batch(seed: int, n: int = 6, dim: int = 5):
     return points, torch.stack([fine, fine // 2], 1)
 
 
-def test_a_batch_is_ranked_against_itself_and_the_newest_of_the_past():
+def test_the_loss_is_the_mean_over_the_batch_and_over_the_newest_embeddings():
     loss = HAPPIER(n_classes=4, dim=5)
     memory = CrossBatchMemory(loss, size=10, dim=5, n_levels=2)
-    first, second, third = batch(0), batch(1), batch(2)
-    assert memory(*first) == loss(*first)
-    memory(*second)
-    points = third[0].clone().requires_grad_()
-    value = memory(points, third[1])
-    past = [torch.cat([first[i][2:], second[i]]) for i in (0, 1)]  # 10 of 12: the oldest two are gone
-    again = third[0].clone().requires_grad_()
-    expected = loss(again, third[1], torch.cat([again, past[0]]), torch.cat([third[1], past[1]]))
+    first, second = batch(0), batch(1)
+    memory(*first)
+    points = second[0].clone().requires_grad_()
+    value = memory(points, second[1])
+    kept = [torch.cat([first[i][2:], second[i]]) for i in (0, 1)]  # 10 of 12: the oldest two are gone
+    again = second[0].clone().requires_grad_()
+    expected = (loss(again, second[1]) + loss(again, second[1], *kept)) / 2
     torch.testing.assert_close(value, expected)
     gradient, wanted = torch.autograd.grad(value, points)[0], torch.autograd.grad(expected, again)[0]
     torch.testing.assert_close(gradient, wanted)
     assert gradient.abs().max() > 1e-3
 
 
-def test_the_first_batches_are_not_kept():
+def test_an_image_that_comes_again_keeps_its_newest_embedding_alone():
+    memory = CrossBatchMemory(SupAP(), size=8, dim=5, n_levels=2)
+    first, second = batch(0, 4), batch(1, 4)
+    memory(*first, images=torch.tensor([3, 1, 4, 7]))
+    memory(*second, images=torch.tensor([1, 9, 9, 4]))
+    held = {int(i): row for i, row in zip(memory.images, memory.embeddings, strict=True) if i >= 0}
+    rows = {3: first[0][0], 7: first[0][3], 1: second[0][0], 9: second[0][2], 4: second[0][3]}
+    assert held.keys() == rows.keys()
+    for image, row in rows.items():
+        assert torch.equal(held[image], row)
+
+
+def test_the_image_that_was_kept_longest_ago_makes_room():
+    memory = CrossBatchMemory(SupAP(), size=4, dim=5, n_levels=2)
+    for seed, images in enumerate(([0, 1], [2, 3], [0, 4], [5, 6])):
+        memory(*batch(seed, 2), images=torch.tensor(images))
+    assert sorted(memory.images.tolist()) == [0, 4, 5, 6]
+
+
+def test_a_memory_of_a_whole_split_holds_every_image_once():
+    memory = CrossBatchMemory(SupAP(), size=12, dim=5, n_levels=2)
+    for seed in range(9):
+        images = torch.randperm(12, generator=torch.Generator().manual_seed(seed // 3))[seed % 3 * 4 :][:4]
+        memory(*batch(seed, 4), images=images)
+        if seed >= 2:
+            assert sorted(memory.images.tolist()) == list(range(12))
+
+
+def test_at_the_start_the_batch_is_alone_and_yet_kept():
     loss = SupAP()
-    memory = CrossBatchMemory(loss, size=12, dim=5, n_levels=2, n_skipped=2)
-    for seed in range(3):
+    memory = CrossBatchMemory(loss, size=12, dim=5, n_levels=2, n_before=2)
+    for seed in range(2):
         assert memory(*batch(seed)) == loss(*batch(seed))
-    assert memory(*batch(3)) != loss(*batch(3))
+    kept = [torch.cat([batch(seed)[i] for seed in (1, 2)]) for i in (0, 1)]
+    expected = (loss(*batch(2)) + loss(*batch(2), *kept)) / 2
+    torch.testing.assert_close(memory(*batch(2)), expected)
 
 
 def test_the_past_is_saved_with_the_loss():
-    kept, fresh = (CrossBatchMemory(SupAP(), size=9, dim=5, n_levels=2, n_skipped=1) for _ in range(2))
+    kept, fresh = (CrossBatchMemory(SupAP(), size=9, dim=5, n_levels=2, n_before=1) for _ in range(2))
     for seed in range(4):
-        kept(*batch(seed))
+        kept(*batch(seed), images=torch.arange(6) + seed)
     fresh.load_state_dict(kept.state_dict())
     assert torch.equal(kept(*batch(4)), fresh(*batch(4)))
+
+
+def test_the_loop_tells_the_memory_which_images_it_saw():
+    training = Training(recipe(batch={"size": 8, "images_per_class": 2, "memory": 16}), TinyImages(), 0, 0)
+    training.run(None, 60.0)
+    held = training.loss.images[training.loss.images >= 0].tolist()
+    assert len(held) == len(set(held)) > 8
 
 
 @pytest.mark.parametrize(

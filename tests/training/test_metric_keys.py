@@ -72,4 +72,11 @@ def test_words_find_a_metric_unless_they_may_mean_two():
 
 
 def test_headlines_are_measured_with_intervals():
-    assert [str(key) for key in headlines(("x", "y"))] == ["h_ap", "ap_x", "ap_y", "r_at_1_x", "r_at_1_y"]
+    assert [str(key) for key in headlines(("x", "y"))] == [
+        "h_ap",
+        "h_ap_published",
+        "ap_x",
+        "ap_y",
+        "r_at_1_x",
+        "r_at_1_y",
+    ]

@@ -66,6 +66,9 @@ def test_every_metric_equals_the_oracle(search: tuple[torch.Tensor, ...], agains
     for q in range(len(query)):
         others = np.arange(len(gallery)) != q if against_itself else np.full(len(gallery), True)
         expected = oracle.metrics(scores[q][others], depth[q][others], 3, ks=(1, 3))
+        order = sorted(range(others.sum()), key=lambda j: (-scores[q][others][j], j))
+        ranked = [int(depth[q][others][j]) for j in order]
+        expected["h_ap_published"] = oracle.h_ap_published(ranked, 3, against_itself)
         for name, values in result.per_query.items():
             assert values[q] == pytest.approx(expected.get(str(name), np.nan), abs=1e-9, nan_ok=True), name
     for level in range(3):
@@ -103,6 +106,47 @@ def test_published_values_of_a_separate_gallery() -> None:
     for theirs, ours in PUBLISHED.items():
         assert paper.values[ours] == pytest.approx(values[f"qg_{theirs}"], abs=1e-6), ours
     assert exact.values["ap_level1"] != pytest.approx(values["qg_AP_level1"], abs=1e-4)
+
+
+@pytest.mark.parametrize("against_itself", [True, False])
+def test_the_published_h_ap_stands_beside_the_exact_one(against_itself: bool) -> None:
+    """One ranking gives both: what `definition="paper"` gives, and what it does not."""
+    embeddings, labels, values, _ = published()
+    query, others = torch.arange(0, 200, 5), torch.tensor([i for i in range(200) if i % 5])
+    both = (embeddings[query], labels[query], embeddings[others], labels[others])
+    args = (embeddings, labels) if against_itself else both
+    found, paper = retrieval_metrics(*args), retrieval_metrics(*args, definition="paper")
+    expected = paper.per_query["h_ap"]
+    np.testing.assert_allclose(found.per_query["h_ap_published"], expected, atol=1e-12)
+    theirs = values["bs64_H-AP_multi" if against_itself else "qg_H-AP_multi"]
+    assert found.values["h_ap_published"] == pytest.approx(theirs, abs=1e-6)
+    if against_itself:  # a separate gallery only loses its last item
+        assert found.values["h_ap_published"] != pytest.approx(found.values["h_ap"], abs=1e-3)
+    assert "h_ap_published" not in map(str, paper.values)
+
+
+def test_the_published_h_ap_by_hand() -> None:
+    """Two of the species and one of the genus, found in the order genus, species, stranger.
+
+    With the query counted, n(species) = 2 and n(genus) = 1, so both relevances are 1 / 2: each item counts for both
+    levels, H-rank is 1 and 2, over ranks 1 and 2, over relevances of 1: 2. Without it they are 1 and 1 / 2:
+    (1 / 2 + 3 / 2 / 2) / (3 / 2) = 5 / 6.
+    """
+    labels = torch.tensor([[0, 0], [1, 0], [0, 0], [2, 1]])
+    points = torch.tensor([[1.0, 0.0], [0.96, 0.28], [0.8, 0.6], [0.0, 1.0]])
+    found = retrieval_metrics(points, labels)
+    assert found.per_query["h_ap"][0] == pytest.approx(5 / 6)
+    assert found.per_query["h_ap_published"][0] == pytest.approx(2.0)
+
+
+def test_queries_without_positives_count_as_the_published_code_has_them() -> None:
+    """Zero where it has zero; left out where it has NaN."""
+    points = torch.nn.functional.normalize(torch.tensor([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]]), dim=1)
+    paper = retrieval_metrics(points, torch.tensor([0, 0, 1]), ks=(1,), definition="paper")
+    for name in ("ap", "map_at_r", "map_at_1", "p_at_1", "r_at_1"):
+        assert paper.values[f"{name}_level0"] == pytest.approx(2 / 3), name
+    for name in ("h_ap", "ndcg", "asi", "asi_level0", "recall_at_1_level0"):
+        assert paper.values[name] == pytest.approx(1), name
 
 
 @pytest.mark.shared

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
+from cairnhub.training.data import LabelledImages
 from cairnhub.training.distributed import process_group
 from cairnhub.training.loop import train
 from cairnhub.training.recipes.recipe import Recipe
@@ -19,7 +20,7 @@ N_CLASSES, N_PER_CLASS, SIDE = 6, 5, 16
 N_EPOCHS = 12  # of the run that is killed
 
 
-class TinyImages(torch.utils.data.Dataset):
+class TinyImages(LabelledImages):
     """Noise with a colour per class; labels of two levels."""
 
     def __init__(self, fails_at: int | None = None) -> None:
@@ -31,9 +32,6 @@ class TinyImages(torch.utils.data.Dataset):
         self.images = (colours[torch.from_numpy(fine)] + noise).to(torch.uint8)
         self.n_read, self.fails_at = 0, fails_at
 
-    def __len__(self) -> int:
-        return len(self.labels)
-
     def __getitem__(self, index: int) -> torch.Tensor:
         self.n_read += 1
         if self.n_read == self.fails_at:
@@ -41,12 +39,18 @@ class TinyImages(torch.utils.data.Dataset):
         return self.images[index]
 
 
+def optimizer(learning_rate: float, proxy_learning_rate: float, name: str = "adam", **more) -> dict:
+    """Settings of the network's weights, and of proxies that learn by Adam."""
+    backbone = {"name": name, "learning_rate": learning_rate}
+    return {"backbone": backbone, "proxies": {"learning_rate": proxy_learning_rate}, **more}
+
+
 def recipe(**changes) -> Recipe:
     raw = {
         "loss": "HAPPIER",
         "network": {"backbone": "small_cnn", "width": 4, "embedding_dim": 8, "image_side_px": SIDE},
         "batch": {"size": 8, "images_per_class": 2},
-        "optimizer": {"learning_rate": 0.01, "proxy_learning_rate": 0.1, "n_warmup_steps": 3},
+        "optimizer": optimizer(0.01, 0.1, n_warmup_steps=3),
         "n_epochs": 4,
     }
     return Recipe.model_validate(raw | changes)
@@ -54,7 +58,7 @@ def recipe(**changes) -> Recipe:
 
 FROZEN = {
     "network": recipe().network.model_dump() | {"frozen_batch_norm": True},
-    "optimizer": {"name": "sgd", "learning_rate": 0.01, "proxy_learning_rate": 0.01},
+    "optimizer": optimizer(0.01, 0.01, name="sgd"),
     "n_epochs": 1,  # float32 rounding grows from step to step
 }
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cairnhub.core.errors import BadInput
-from cairnhub.training.losses.inputs import Array, check_level, checked_embeddings, checked_labels
+from cairnhub.training.losses.inputs import Array, checked_embeddings, checked_labels, checked_targets
 from cairnhub.training.losses.surrogates import require_positive
 
 
@@ -78,17 +78,11 @@ class Cluster(nn.Module):
         """
         embeddings = checked_embeddings(embeddings, "embeddings")
         by_level = checked_labels(labels, len(embeddings), "labels")
-        check_level(self.level, by_level.shape[1])
-        target = by_level[:, self.level].to(embeddings.device)
         if embeddings.shape[1] != self.weight.shape[1]:
             raise BadInput(
                 f"embeddings have {embeddings.shape[1]} columns, the proxies {self.weight.shape[1]}: set dim"
             )
-        if int(target.min()) < 0 or int(target.max()) >= self.n_classes:
-            raise BadInput(
-                f"labels of level {self.level} must be in 0..{self.n_classes - 1}, got {int(target.min())}.."
-                f"{int(target.max())}: number the training classes from 0, or raise n_classes"
-            )
+        target = checked_targets(by_level, self.level, self.n_classes).to(embeddings.device)
         with torch.autocast(embeddings.device.type, enabled=False):
             logits = embeddings @ F.normalize(self.weight.to(embeddings.dtype), dim=1).T
             if self.centers > 1:

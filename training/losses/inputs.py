@@ -85,6 +85,22 @@ def check_level(level: int, n_levels: int) -> None:
         raise BadInput(f"level must be in 0..{n_levels - 1} (labels have {n_levels} columns), got {level}")
 
 
+def checked_targets(labels: Tensor, level: int, n_classes: int) -> Tensor:
+    """Labels of one level that number classes, (B,), of labels (B, L).
+
+    Raises:
+        CairnError: no such level, or a label is not in 0..n_classes - 1.
+    """
+    check_level(level, labels.shape[1])
+    target = labels[:, level]
+    if int(target.min()) < 0 or int(target.max()) >= n_classes:
+        raise BadInput(
+            f"labels of level {level} must be in 0..{n_classes - 1}, got {int(target.min())}.."
+            f"{int(target.max())}: number the training classes from 0, or raise n_classes"
+        )
+    return target
+
+
 def match_depth(labels: Tensor, ref_labels: Tensor) -> Tensor:
     """Number of levels that two items share, (Q, N) int8; labels (Q, L) and (N, L) are strict."""
     depth = torch.zeros(len(labels), len(ref_labels), dtype=torch.int8, device=labels.device)

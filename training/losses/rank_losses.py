@@ -88,6 +88,10 @@ def _gain(definition: Literal["exact", "paper"]) -> Gain:
     return Gain(single_precision_ideal=definition == "paper")
 
 
+def _recall(at_k: int | Sequence[int], temperature: float) -> Recall:
+    return Recall((at_k,) if isinstance(at_k, int) else tuple(at_k), temperature)
+
+
 class SmoothAP(RankLoss):
     r"""1 - AP with a sigmoid for every step (Brown et al., ECCV 2020).
 
@@ -176,6 +180,43 @@ class SmoothNDCG(RankLoss):
         super().__init__(_gain(definition), Ranking(Sigmoid(tau), everywhere=True), None, reduction)
 
 
+class SmoothRecall(RankLoss):
+    r"""1 - recall at k with a sigmoid for every step: `SupRecall` with Smooth-AP's ranks (SupRank, 2025).
+
+    .. math:: 1 - \frac{1}{|K|} \sum_{\kappa \in K} \frac{1}{\min(\kappa, |P|)}
+        \sum_{k \in P} \sigma((\kappa - rank(k)) / T), \quad
+        rank(k) = 1 + \sum_{j \ne k} \sigma((s_j - s_k) / \tau)
+
+    Close to recall@k surrogate (Patel et al., CVPR 2022), which leaves the query out of its positives.
+
+    Args:
+        at_k: one cut-off or several, 1 or above.
+        temperature: T, softness of the cut, above 0, in ranks.
+        tau: width of the sigmoid, above 0, in units of the scores.
+        level: column of the labels that makes positives, 0 the finest.
+        reduction: "mean" over queries with positives, "sum", or "none".
+
+    Example:
+        >>> import torch
+        >>> from cairnhub.training.losses import SmoothRecall
+        >>> embeddings = torch.tensor([[1.0, 0.0], [0.8, 0.6], [0.96, 0.28], [0.0, 1.0]])
+        >>> labels = torch.tensor([[0, 0], [0, 0], [1, 0], [2, 1]])  # fine -> coarse
+        >>> round(SmoothRecall()(embeddings, labels).item(), 4)
+        0.1869
+    """
+
+    def __init__(
+        self,
+        *,
+        at_k: int | Sequence[int] = (1, 2, 4, 8, 16),
+        temperature: float = 1.0,
+        tau: float = 0.01,
+        level: int = 0,
+        reduction: Reduction = "mean",
+    ) -> None:
+        super().__init__(_recall(at_k, temperature), Ranking(Sigmoid(tau), everywhere=True), level, reduction)
+
+
 class SupAP(RankLoss):
     r"""1 - AP at one level, with an upper bound of the rank (ROADMAP, Ramzi et al., NeurIPS 2021).
 
@@ -240,8 +281,7 @@ class SupRecall(RankLoss):
         level: int = 0,
         reduction: Reduction = "mean",
     ) -> None:
-        objective = Recall((at_k,) if isinstance(at_k, int) else tuple(at_k), temperature)
-        super().__init__(objective, Ranking(step), level, reduction)
+        super().__init__(_recall(at_k, temperature), Ranking(step), level, reduction)
 
 
 class SupHAP(RankLoss):

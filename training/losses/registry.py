@@ -1,30 +1,40 @@
 """Every loss by name, and the settings that a recipe may give it.
 
-A recipe names weighted terms, `{SupHAP: {weight: 0.9, alpha: 2}, Cluster: {weight: 0.1}}`, or a preset, `HAPPIER`. What
-a term may be given is what its class may be given: settings are read off the constructor, so that a loss of your own is
-its module and its name here.
+A recipe names weighted terms, `{SupHAP: {weight: 0.9, alpha: 2}, Cluster: {weight: 0.1}}`, or a preset, `HAPPIER`. A
+term of one level may name several, `{Cluster: {levels: every}}`: it is the mean over them. What else a term may be
+given is what its class may be given: settings are read off the constructor, so that a loss of your own is its module
+and its name here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from inspect import Parameter, signature
-from typing import Annotated, Any, ClassVar, TypeVar, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_type_hints
 
 import torch
 from pydantic import BeforeValidator, create_model, model_validator
-from torch import nn
+from torch import Tensor, nn
 
+from cairnhub.core.errors import NotFound
 from cairnhub.core.text import did_you_mean
+from cairnhub.training.losses.binned_ap import SoftBinAP
+from cairnhub.training.losses.blackbox_ap import BlackBoxAP
 from cairnhub.training.losses.calibration import Calibration
 from cairnhub.training.losses.cluster import Cluster
 from cairnhub.training.losses.combined import Combined
+from cairnhub.training.losses.contrastive import Contrastive
+from cairnhub.training.losses.cross_level_softmax import CrossLevelSoftmax
+from cairnhub.training.losses.inputs import check_level
+from cairnhub.training.losses.metric_learning import ArcFace, FastAP, ProxyNCA, Triplet
 from cairnhub.training.losses.presets import PRESETS
 from cairnhub.training.losses.rank_losses import (
     PAPERS_STEP,
     SmoothAP,
     SmoothHAP,
     SmoothNDCG,
+    SmoothRecall,
     SupAP,
     SupHAP,
     SupNDCG,
@@ -40,10 +50,13 @@ def _by_name(*classes: T) -> Mapping[str, T]:
     return {made.__name__: made for made in classes}
 
 
-_RANK_LOSSES = (SmoothAP, SmoothHAP, SmoothNDCG, SupAP, SupRecall, SupHAP, SupNDCG)
-LOSSES: Mapping[str, type[nn.Module]] = _by_name(*_RANK_LOSSES, Calibration, Cluster)
+_RANK_LOSSES = (SmoothAP, SmoothHAP, SmoothNDCG, SmoothRecall, SupAP, SupRecall, SupHAP, SupNDCG)
+_OTHER_AP = (BlackBoxAP, SoftBinAP, FastAP)
+_PAIRS = (Calibration, Contrastive, Triplet)
+_PROXIES = (Cluster, CrossLevelSoftmax, ProxyNCA, ArcFace)
+LOSSES: Mapping[str, type[nn.Module]] = _by_name(*_RANK_LOSSES, *_OTHER_AP, *_PAIRS, *_PROXIES)
 STEPS: Mapping[str, type[Step]] = _by_name(SupStep, Sigmoid)
-NO_SETTINGS = ("n_classes", "dim", "reduction")  # what the images and the loop decide
+NO_SETTINGS = ("n_classes", "class_labels", "dim", "reduction")  # what the images and the loop decide
 
 
 class Settings(Strict):
@@ -61,22 +74,49 @@ class Term(Settings):
     """One loss of a sum."""
 
     weight: float = 1.0
+    levels: tuple[int, ...] | Literal["every"] | None = None
+    """Columns of the labels, the mean over which is the term; by default the one that `level` names."""
 
-    def make(self, n_classes: int, dim: int, step: Step) -> nn.Module:
+    def make(self, class_labels: Tensor, dim: int, step: Step) -> nn.Module:
         """The loss; `step` is for a term that takes one and names none of its own."""
-        given = {"n_classes": n_classes, "dim": dim}
-        arguments = self.arguments() | {
-            k: v for k, v in given.items() if k in signature(self.made).parameters
-        }
+        arguments = self.arguments()
         if "step" in arguments and arguments["step"] is None:
             arguments["step"] = step
-        loss: nn.Module = self.made(**arguments)
+        if self.levels is None:
+            return self._one(arguments, class_labels, dim)
+        levels = range(class_labels.shape[1]) if self.levels == "every" else self.levels
+        losses = [self._one(arguments | {"level": level}, class_labels, dim) for level in levels]
+        return Combined(losses, [1 / len(losses)] * len(losses))
+
+    def _one(self, arguments: dict[str, Any], class_labels: Tensor, dim: int) -> nn.Module:
+        level = arguments.get("level", 0)
+        check_level(level, class_labels.shape[1])
+        of_the_images = {
+            "n_classes": int(class_labels[:, level].max()) + 1,
+            "class_labels": class_labels,
+            "dim": dim,
+        }
+        accepted = signature(self.made).parameters
+        given = {name: value for name, value in of_the_images.items() if name in accepted}
+        loss: nn.Module = self.made(**arguments, **given)
         return loss
 
     @model_validator(mode="after")
     def _can_be_made(self) -> Term:
-        with torch.device("meta"):  # no memory, no random numbers: only the checks of the constructor
-            self.make(1, 1, PAPERS_STEP)
+        takes_a_level = "level" in type(self).model_fields
+        if self.levels is not None and not takes_a_level:
+            raise ValueError(f"{self.made.__name__} is of all levels at once: leave out levels")
+        if self.levels is not None and "level" in self.model_fields_set:
+            raise ValueError("level and levels exclude each other: give one")
+        named = (0,) if self.levels == "every" else self.levels or (getattr(self, "level", 0),)
+        if self.levels == () or min(named) < 0:
+            raise ValueError(f"levels must be 0 or above, and one at least, got {named}")
+        classes = torch.zeros(1, max(named) + 1, dtype=torch.long)
+        with (
+            suppress(NotFound),
+            torch.device("meta"),
+        ):  # no memory, no random numbers: only the constructor's checks
+            self.make(classes, 1, PAPERS_STEP)  # an optional package is asked for when training begins
         return self
 
 
@@ -97,19 +137,25 @@ class Loss(Strict):
         """Whether some term holds a batch against other items, such as those of a memory."""
         return any(getattr(term.made, "takes_references", True) for term in self.terms.values())
 
-    def make(self, n_classes: int, dim: int, step: Step = PAPERS_STEP) -> Combined:
+    def make(self, class_labels: Tensor, dim: int, step: Step = PAPERS_STEP) -> Combined:
         """The loss.
 
         Args:
-            n_classes: classes of the finest level, numbered from 0.
+            class_labels: labels of every finest class, (n_classes, L), numbered from 0 at every level; row c has c in
+                column 0.
             dim: d of the embeddings.
             step: of every term that takes one and names none of its own.
 
         Returns:
             A weighted sum of losses; class proxies, where it has some, are its parameters.
+
+        Raises:
+            CairnError: a term names a level that the labels do not have, or needs a package that is not installed.
         """
         terms = self.terms.values()
-        return Combined([term.make(n_classes, dim, step) for term in terms], [term.weight for term in terms])
+        return Combined(
+            [term.make(class_labels, dim, step) for term in terms], [term.weight for term in terms]
+        )
 
     @model_validator(mode="after")
     def _has_a_term(self) -> Loss:
@@ -142,7 +188,7 @@ def read_loss(raw: object) -> Loss:
     if isinstance(raw, str):
         if raw not in PRESETS:
             raise ValueError(f"no preset is called {raw!r}{_near(raw, PRESETS)}; or name weighted terms")
-        raw = {name: {"weight": weight} for name, weight in PRESETS[raw].weights.items()}
+        raw = PRESETS[raw].settings
     loss: Loss = raw if isinstance(raw, Loss) else _AnyLoss.model_validate(raw)
     return loss
 

@@ -24,6 +24,7 @@ def precision_recall(
     *,
     levels: Sequence[str],
     recalls: Sequence[float] = RECALLS,
+    self_index: Tensor | None = None,
 ) -> dict[str, NDArray[np.float64]]:
     """Interpolated precision, the mean over queries (Manning et al., Introduction to Information Retrieval, 8.4).
 
@@ -36,6 +37,7 @@ def precision_recall(
         gallery_labels: (N, L).
         levels: names of the label columns.
         recalls: from 0 to 1, (R,).
+        self_index: index in the gallery of each query itself, -1 where it is not there, (Q,): it is taken out.
 
     Returns:
         By level, (R,); NaN where no query has positives.
@@ -50,14 +52,15 @@ def precision_recall(
     """
     batch = check_batch(query, query_labels, gallery, gallery_labels)
     n_queries, n_levels = batch.labels.shape
-    self_index = torch.arange(n_queries) if gallery is None else torch.full((n_queries,), -1)
+    if self_index is None:
+        self_index = torch.arange(n_queries) if gallery is None else torch.full((n_queries,), -1)
     matches = LabelMatches(batch.labels, batch.item_labels)
     search = Search(
         batch.embeddings.detach(), batch.items.detach(), matches, self_index.to(batch.items.device)
     )
     parts: dict[str, list[Tensor]] = {level: [] for level in levels}
-    for block in search.ranked_depths(exclude_self=gallery is None):
-        ranked = RankedList.of(*block)
+    for block in search.rankings(exclude_self=True):
+        ranked = RankedList.of(block.depths, block.counts)
         for column, level in enumerate(levels):
             parts[level].append(ranked.at_least(n_levels - column).precision_at_recall(recalls))
     return {level: torch.cat(blocks).nanmean(0).cpu().numpy() for level, blocks in parts.items()}

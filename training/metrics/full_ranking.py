@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -53,9 +53,9 @@ class LabelMatches:
     def depth(self, rows: slice) -> Tensor:
         """Match depths of some queries, (q, N) uint8."""
         mine = self.query_codes[:, rows, None]
-        depth: Tensor = (mine[0] == self.gallery_codes[0]).to(torch.uint8)
+        depth: Tensor = (mine[0] == self.gallery_codes[0]).view(torch.uint8)
         for level in range(1, len(mine)):
-            depth += mine[level] == self.gallery_codes[level]
+            depth += (mine[level] == self.gallery_codes[level]).view(torch.uint8)
         return depth
 
 
@@ -76,6 +76,20 @@ class ListMatches:
         return depth
 
 
+class Ranking(NamedTuple):
+    """A few queries' rankings.
+
+    Attributes:
+        rows: which queries.
+        depths: match depths in order of rank, (q, N) uint8.
+        counts: how many items have each depth, (q, L + 1).
+    """
+
+    rows: slice
+    depths: Tensor
+    counts: Tensor
+
+
 @dataclass(frozen=True)
 class Search:
     """Queries (Q, d) against a gallery (N, d).
@@ -92,23 +106,18 @@ class Search:
     matches: Matches
     self_index: Tensor
 
-    def ranked_depths(self, exclude_self: bool) -> Iterator[tuple[Tensor, Tensor]]:
-        """Match depths in order of rank: higher score first, then lower gallery index.
+    def rankings(self, exclude_self: bool) -> Iterator[Ranking]:
+        """Match depths in order of rank: higher score first, then lower gallery index; a few queries at a time.
 
         Args:
             exclude_self: put the query itself last, with depth 0.
-
-        Yields:
-            For a few queries at a time, the depths (q, N) uint8, and how many items have each, (q, L + 1).
         """
         blocks = Blocks.of(self.query, len(self.gallery))
         with ThreadPoolExecutor(torch.get_num_threads()) as pool:
             for rows, scores in blocks.scores(self.query, self.gallery):
                 yield self._rank(scores, rows, exclude_self, pool)
 
-    def _rank(
-        self, scores: Tensor, rows: slice, exclude_self: bool, pool: ThreadPoolExecutor
-    ) -> tuple[Tensor, Tensor]:
+    def _rank(self, scores: Tensor, rows: slice, exclude_self: bool, pool: ThreadPoolExecutor) -> Ranking:
         depth, counts, self_index = (
             self.matches.depth(rows),
             self.matches.counts[rows].clone(),
@@ -121,10 +130,12 @@ class Search:
         depth[inside, column] = 0
         if scores.dtype == torch.float64:
             scores[inside, column] = -torch.inf
-            return depth.gather(1, scores.sort(dim=1, descending=True, stable=True).indices), counts
+            order = scores.sort(dim=1, descending=True, stable=True).indices
+            return Ranking(rows, depth.gather(1, order), counts)
         keys = sort_keys(scores, depth)
         keys[inside, column] = LAST_KEY
-        return sort_rows(keys, pool).bitwise_and_((1 << DEPTH_BITS) - 1).to(torch.uint8), counts
+        lowest = sort_rows(keys, pool).view(torch.uint8)[:, :: keys.itemsize]  # its low bits hold the depth
+        return Ranking(rows, lowest & ((1 << DEPTH_BITS) - 1), counts)
 
 
 @dataclass(frozen=True)
@@ -184,7 +195,10 @@ def sort_keys(scores: Tensor, depth: Tensor, first: int = 0, n_items: int | None
         raise BadInput(
             f"gallery has {n_items} items; rankings in float32 hold {MAX_ITEMS}: pass float64 embeddings"
         )
-    bits = (scores + 0.0).view(torch.int32)  # + 0.0: -0.0 becomes 0.0, so that the two tie
-    falling = bits.bitwise_xor_((bits >> 31).bitwise_and_(0x7FFFFFFF)).bitwise_not_()
-    low = torch.arange(first, first + scores.shape[1], device=scores.device) << DEPTH_BITS
-    return torch.add(low, depth).add_(falling, alpha=1 << 32)
+    bits = (0.0 - scores).view(torch.int32)  # of -0.0 and 0.0 it is 0.0, so that the two tie
+    place = torch.arange(first, first + scores.shape[1], device=scores.device) << DEPTH_BITS
+    keys = torch.empty(scores.shape, dtype=torch.int64, device=scores.device)
+    low, high = keys.view(torch.int32).view(*scores.shape, 2).unbind(-1)
+    torch.bitwise_xor(bits, (bits >> 31).bitwise_and_(0x7FFFFFFF), out=high)
+    torch.bitwise_or(place.to(torch.int32), depth.int(), out=low)  # bits alone: above 31 of them it wraps
+    return keys

@@ -36,6 +36,8 @@ class MetricKey:
 
 
 H_AP = MetricKey("h_ap")
+H_AP_PUBLISHED = MetricKey("h_ap_published")
+"""As the papers' code computes it: what a table of theirs is to be compared with."""
 
 
 class ByMetric(dict[MetricKey, Value]):

@@ -5,10 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from cairnhub.training.metrics.keys import H_AP, MetricKey
+from cairnhub.training.metrics.keys import H_AP, H_AP_PUBLISHED, MetricKey
 
 _N_CUT_OFFS = 3
-_OVERALL = (("H-AP", H_AP), ("NDCG", MetricKey("ndcg")), ("ASI", MetricKey("asi")))
+_OVERALL = (
+    ("H-AP", H_AP),
+    ("H-AP as published", H_AP_PUBLISHED),
+    ("NDCG", MetricKey("ndcg")),
+    ("ASI", MetricKey("asi")),
+)
 _TITLES = {"ap": "AP", "map_at_r": "mAP@R", "map_at": "mAP@{k}", "r_at": "R@{k}"}
 
 
@@ -29,7 +34,8 @@ def as_table(values: Mapping[MetricKey, float], n_left_out: Mapping[str | None, 
     lines = []
     if H_AP in values:
         lines.append(
-            "all levels: " + ", ".join(f"{title} {_per_cent(values[key])}" for title, key in _OVERALL)
+            "all levels: "
+            + ", ".join(f"{title} {_per_cent(values[key])}" for title, key in _OVERALL if key in values)
         )
     columns = _columns(values, n_left_out)
     rows = [

@@ -6,17 +6,19 @@ Every function returns one float64 per query, NaN where a query has no positives
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 
-def _compact(mask: Tensor, count: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Where `mask` (Q, N) holds, as rows, columns and slots: each row's first hit in slot 0, and so on."""
-    query, place = mask.nonzero(as_tuple=True)
-    slot = torch.arange(len(query), device=mask.device) - (count.cumsum(0) - count)[query]
-    return query, place, slot
+def _padded(values: Tensor, count: Tensor, padding: float) -> Tensor:
+    """Values of rows that follow one another as (Q, P), each row filled up; `count` (Q,) says how many each has."""
+    width = max(int(count.max()), 1)
+    rows = torch.full((len(count), width), padding, dtype=values.dtype, device=values.device)
+    is_there = torch.arange(width, device=values.device) < count[:, None]
+    return rows.masked_scatter_(is_there, values)
 
 
 @dataclass(frozen=True)
@@ -39,23 +41,43 @@ class RankedList:
     def of(cls, depths: Tensor, counts: Tensor) -> RankedList:
         """From the depths in order of rank, (Q, N), and how many items have each, (Q, L + 1)."""
         n_positives = counts[:, 1:].sum(1)
-        query, place, slot = _compact(depths.bool(), n_positives)
-        width = max(int(n_positives.max()), 1)
-        rank = torch.full((len(depths), width), torch.inf, dtype=torch.float64, device=depths.device)
-        rank[query, slot] = (place + 1).double()
-        depth = torch.zeros(rank.shape, dtype=torch.long, device=depths.device)
-        depth[query, slot] = depths[query, place].long()
-        return cls(rank, depth, depths[:, :width], counts)
+        every = depths.reshape(-1)
+        places = every.nonzero()[:, 0]
+        row_starts = torch.arange(len(depths), device=depths.device) * depths.shape[1] - 1
+        ranks = places - row_starts.repeat_interleave(n_positives)
+        rank = _padded(ranks.double(), n_positives, torch.inf)
+        depth = _padded(every[places].long(), n_positives, 0)
+        return cls(rank, depth, depths[:, : rank.shape[1]], counts)
+
+    @cached_property
+    def n_met(self) -> dict[int, Tensor]:
+        """By depth, how many items of just that depth have been met at each positive, (Q, P) each."""
+        depths = range(1, self.counts.shape[1])
+        return {depth: (self.depth == depth).cumsum(1, dtype=torch.float64) for depth in depths}
+
+    def without_rank(self, rank: int, rows: Tensor) -> RankedList:
+        """The same lists, of which some (Q,) lack the item at a rank; it must be their last."""
+        lost = (self.rank == rank) & rows[:, None]
+        if not bool(lost.any()):
+            return self
+        query, slot = lost.nonzero(as_tuple=True)
+        counts = self.counts.clone()
+        counts[query, self.depth[query, slot]] -= 1
+        return replace(
+            self,
+            rank=self.rank.masked_fill(lost, torch.inf),
+            depth=self.depth.masked_fill(lost, 0),
+            counts=counts,
+        )
 
     def at_least(self, depth: int) -> Hits:
         """The positives of a level: items that match at `depth` or deeper."""
         n = self.counts[:, depth:].sum(1)
-        query, place, slot = _compact(self.depth >= depth, n)
-        rank = torch.full((len(n), max(int(n.max()), 1)), torch.inf, dtype=torch.float64, device=n.device)
-        rank[query, slot] = self.rank[query, place]
-        exact = torch.zeros(rank.shape, dtype=torch.bool, device=n.device)
-        exact[query, slot] = self.depth[query, place] == depth
-        return Hits(rank, exact, n.double())
+        if depth == 1:
+            return Hits(self.rank, self.depth == 1, n.double())
+        is_one = self.depth >= depth
+        exact = self.depth[is_one] == depth
+        return Hits(_padded(self.rank[is_one], n, torch.inf), _padded(exact, n, False), n.double())
 
 
 @dataclass(frozen=True)
@@ -72,17 +94,27 @@ class Hits:
     exact: Tensor
     n: Tensor
 
+    @cached_property
+    def precisions(self) -> Tensor:
+        """Precision at each positive, (Q, P)."""
+        return self._n_met() / self.rank
+
+    @cached_property
+    def in_first_n(self) -> Tensor:
+        """Which positives are among the first R = n items, (Q, P)."""
+        return self.rank <= self.n[:, None]
+
     def ap(self) -> Tensor:
         """Average precision."""
-        return self._precisions().sum(1) / self._n_or_nan()
+        return self.precisions.sum(1) / self._n_or_nan()
 
     def map_at_r(self) -> Tensor:
         """mAP@R: precisions at positives among the first R = n items, over R (Musgrave et al., 2020)."""
-        return (self._precisions() * self._within(self.n)).sum(1) / self._n_or_nan()
+        return (self.precisions * self.in_first_n).sum(1) / self._n_or_nan()
 
     def r_precision(self) -> Tensor:
         """Share of positives among the first R = n items."""
-        return self._within(self.n).sum(1) / self._n_or_nan()
+        return self.in_first_n.sum(1) / self._n_or_nan()
 
     def reciprocal_rank(self) -> Tensor:
         """One over the rank of the first positive."""
@@ -90,7 +122,7 @@ class Hits:
 
     def map_at(self, k: int) -> Tensor:
         """mAP@k as GLDv2 scores it: precisions at positives among the first k, over min(n, k)."""
-        return (self._precisions(k) * self._within(k)).sum(1) / self._n_or_nan().clamp(max=k)
+        return (self.precisions[:, :k] * self._within(k)).sum(1) / self._n_or_nan().clamp(max=k)
 
     def precision_at(self, k: int) -> Tensor:
         """Share of positives among the first k."""
@@ -106,7 +138,7 @@ class Hits:
 
     def precision_at_recall(self, recalls: Sequence[float]) -> Tensor:
         """The highest precision at each recall (R,) or more, (Q, R)."""
-        best = self._precisions().flip(1).cummax(1).values.flip(1)
+        best = self.precisions.flip(1).cummax(1).values.flip(1)
         wanted = torch.tensor(recalls, dtype=torch.float64, device=self.n.device) * self.n[:, None]
         place = ((wanted - 1e-9).ceil().long() - 1).clamp(min=0)  # 0.55 x 100 is a little more than 55
         return best.gather(1, place).masked_fill((self.n == 0)[:, None], torch.nan)
@@ -119,7 +151,7 @@ class Hits:
         before = harmonic[
             (self.rank - 1).clamp(max=last).long()
         ]  # a positive adds 1/k at every k from its rank to R
-        return ((harmonic[self.n.long()][:, None] - before) * self._within(self.n)).sum(1) / self._n_or_nan()
+        return ((harmonic[self.n.long()][:, None] - before) * self.in_first_n).sum(1) / self._n_or_nan()
 
     def exclusive_ap(self) -> Tensor:
         """AP of the items that match at this level and no finer one, with finer ones taken out of the list."""
@@ -128,18 +160,12 @@ class Hits:
         n = n_exact[:, -1].double()
         return (n_exact / rank.clamp(min=1) * self.exact).sum(1) / n.masked_fill(n == 0, torch.nan)
 
-    def _n_met(self, k: int | None = None) -> Tensor:
+    def _n_met(self) -> Tensor:
         """How many positives have been met at each."""
-        width = self.rank[:, :k].shape[1]
-        return torch.arange(1, width + 1, dtype=torch.float64, device=self.rank.device)
+        return torch.arange(1, self.rank.shape[1] + 1, dtype=torch.float64, device=self.rank.device)
 
-    def _precisions(self, k: int | None = None) -> Tensor:
-        return self._n_met(k) / self.rank[:, :k]
-
-    def _within(self, k: int | Tensor) -> Tensor:
+    def _within(self, k: int) -> Tensor:
         """Which positives are among the first k; no more than k can be."""
-        if isinstance(k, Tensor):
-            return self.rank <= k[:, None]
         return self.rank[:, :k] <= k
 
     def _n_or_nan(self) -> Tensor:
@@ -157,14 +183,14 @@ def h_ap(ranked: RankedList, rel: Tensor, merge_equal: bool = False) -> Tensor:
             published code does (values above 1).
     """
     depths = range(1, rel.shape[1])
-    n_met = {depth: (ranked.depth == depth).cumsum(1).double() for depth in depths}
     hrank = torch.zeros_like(ranked.rank)
     for depth in depths:
         shared = torch.minimum(rel, rel[:, depth, None]).gather(1, ranked.depth)
-        hrank += shared * n_met[depth]
+        hrank += shared * ranked.n_met[depth]
         for other in depths if merge_equal else ():
-            if other != depth:
-                hrank += shared * n_met[other] * (rel[:, other] == rel[:, depth])[:, None]
+            is_equal = rel[:, other] == rel[:, depth]
+            if other != depth and bool(is_equal.any()):
+                hrank += shared * ranked.n_met[other] * is_equal[:, None]
     total = (rel * ranked.counts).sum(1)
     return (hrank / ranked.rank).sum(1) / total.masked_fill(total == 0, torch.nan)
 
@@ -181,8 +207,8 @@ def ndcg(ranked: RankedList, k: int | None = None, ideal_of_retrieved: bool = Fa
     counts = ranked.counts
     gain = 2.0 ** torch.arange(counts.shape[1], device=counts.device, dtype=torch.float64) - 1
     rank, depth = ranked.rank[:, :k], ranked.depth[:, :k]
-    inside = rank <= (torch.inf if k is None else k)
-    dcg = (gain[depth] * inside / torch.log2(1 + rank)).sum(1)
+    gains, inside = gain[depth], rank <= (torch.inf if k is None else k)
+    dcg = ((gains if k is None else gains * inside) / torch.log2(1 + rank)).sum(1)
     if ideal_of_retrieved:
         counts = torch.stack([((depth == d) & inside).sum(1) for d in range(counts.shape[1])], 1)
     at_least = counts.flip(1).cumsum(1).flip(1)[:, 1:].clamp(max=depth.shape[1] if k is None else k)
@@ -205,7 +231,7 @@ def asi(ranked: RankedList) -> Tensor:
     for depth in reversed(range(1, ranked.counts.shape[1])):
         n = ranked.counts[:, depth, None].double()
         ideal = (place - deeper[:, None]).clamp(min=0).minimum(n)
-        common += torch.minimum((ranked.head == depth).cumsum(1), ideal)
+        common += torch.minimum((ranked.head == depth).cumsum(1, dtype=torch.float64), ideal)
         deeper = deeper + n[:, 0]
     inside = place <= n_positives[:, None]
     return (common / place * inside).sum(1) / n_positives.masked_fill(n_positives == 0, torch.nan)

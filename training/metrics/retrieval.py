@@ -26,7 +26,7 @@ from cairnhub.training.losses.inputs import (
 )
 from cairnhub.training.metrics import ranked_list as measures
 from cairnhub.training.metrics.full_ranking import LabelMatches, ListMatches, Search
-from cairnhub.training.metrics.keys import H_AP, ByMetric, MetricKey
+from cairnhub.training.metrics.keys import H_AP, H_AP_PUBLISHED, ByMetric, MetricKey
 from cairnhub.training.metrics.metric_table import as_table
 from cairnhub.training.metrics.ranked_list import Hits, RankedList
 
@@ -56,6 +56,13 @@ _WHOLE = {
     "mrr": Hits.reciprocal_rank,
     "asi": Hits.asi,
 }
+_ZERO_AS_PUBLISHED = (
+    "ap",
+    "map_at_r",
+    "map_at",
+    "p_at",
+    "r_at",
+)  # without positives; others are undefined there too
 _SAME = 0.02  # of its length: one picture embedded twice, in half precision or in other batches
 _CUT_OFF = {
     "map_at": Hits.map_at,
@@ -75,24 +82,44 @@ class Definition:
     paper: bool
     same_source: bool
 
-    def measure(self, depths: Tensor, counts: Tensor) -> dict[MetricKey, Tensor]:
+    def measure(self, depths: Tensor, counts: Tensor, holds_query: Tensor) -> dict[MetricKey, Tensor]:
         """Every metric of some queries.
 
         Args:
             depths: match depths in order of rank, (Q, N); the query's own is 0, at the end, unless `paper`.
             counts: items at each depth, (Q, L + 1).
+            holds_query: whether the query itself is one of the N items, (Q,).
         """
-        n_levels = len(self.levels)
-        rel = depth_relevance(counts.double(), self.alpha)
-        if self.paper:  # relevances count the query; the first item is dropped for it, or the last is lost
-            rel = rel.float().double()
-            depths, lost = (
-                (depths[:, 1:], depths[:, 0]) if self.same_source else (depths[:, :-1], depths[:, -1])
-            )
-            counts = counts - one_hot(lost.long(), n_levels + 1)
-        return self.measure_ranked(RankedList.of(depths, counts), rel)
+        if not self.paper:
+            return self.measure_ranked(RankedList.of(depths, counts), holds_query, depths.shape[1])
+        rel = self._published_relevance(counts)
+        depths, lost = (depths[:, 1:], depths[:, 0]) if self.same_source else (depths[:, :-1], depths[:, -1])
+        counts = counts - one_hot(lost.long(), len(self.levels) + 1)
+        return self._measure(RankedList.of(depths, counts), rel)
 
-    def measure_ranked(self, ranked: RankedList, rel: Tensor) -> dict[MetricKey, Tensor]:
+    def measure_ranked(
+        self, ranked: RankedList, holds_query: Tensor, n_items: int
+    ) -> dict[MetricKey, Tensor]:
+        """Every exact metric of some queries, and H-AP as published.
+
+        Args:
+            ranked: the positives, the query itself taken out.
+            holds_query: whether the query itself is one of the N items, (Q,).
+            n_items: N.
+        """
+        metrics = self._measure(ranked, depth_relevance(ranked.counts.double(), self.alpha))
+        with_query = ranked.counts.clone()
+        with_query[:, -1] += holds_query
+        without_last = ranked.without_rank(n_items, ~holds_query)
+        rel = self._published_relevance(with_query)
+        metrics[H_AP_PUBLISHED] = measures.h_ap(without_last, rel, merge_equal=True)
+        return metrics
+
+    def _published_relevance(self, counts: Tensor) -> Tensor:
+        """The relevance of each depth (Q, L + 1), whose counts include the query, rounded as published."""
+        return depth_relevance(counts.double(), self.alpha).float().double()
+
+    def _measure(self, ranked: RankedList, rel: Tensor) -> dict[MetricKey, Tensor]:
         """Every metric of some queries, with the relevance of each depth, (Q, L + 1)."""
         n_levels = len(self.levels)
         metrics = {
@@ -106,7 +133,10 @@ class Definition:
             hits = ranked.at_least(n_levels - column)
             of_level = _binary_metrics(hits, self.ks, level)
             if self.paper:
-                of_level = {key: value.nan_to_num(0.0) for key, value in of_level.items()}
+                of_level = {
+                    key: value.nan_to_num(0.0) if key.name in _ZERO_AS_PUBLISHED else value
+                    for key, value in of_level.items()
+                }
             metrics |= of_level | {MetricKey("exclusive_ap", level): hits.exclusive_ap()}
         return metrics
 
@@ -171,10 +201,13 @@ def retrieval_metrics(
         definition: "paper" gives the numbers of the published code where it is not exact: the first ranked
             item is dropped in the place of the query (or the last item of a separate gallery is lost),
             relevances count the query, equal relevances count twice, NDCG@k's ideal holds what was retrieved,
-            queries without positives count as 0.
+            queries without positives count as 0 for ``ap, map_at_r, map_at, p_at, r_at`` (the published code has NaN
+            for the others, and so for their means: here they are left out).
 
     Returns:
-        Values and per-query arrays by `MetricKey`: over all levels ``h_ap, ndcg, asi, ndcg_at``; per level ``ap,
+        Values and per-query arrays by `MetricKey`: over all levels ``h_ap, ndcg, asi, ndcg_at`` and, of the exact
+        definition, ``h_ap_published``: H-AP as `definition="paper"` gives it, from the same ranking, with the query
+        itself dropped where the published code drops the first item; per level ``ap,
         map_at_r, r_precision, mrr, asi, exclusive_ap, map_at, p_at, r_at, recall_at``; those that end in ``_at``
         for each cut-off. Values also hold each of a level's averaged over the levels, as DyML reports them:
         ``mean_ap`` and so on. In words a key is its name, cut-off and level, such as ``r_at_10_genus``, and
@@ -212,7 +245,11 @@ def retrieval_metrics(
     what = Definition(level_names, tuple(ks), alpha, paper, bool((self_index >= 0).any()))
     matches = LabelMatches(batch.labels, batch.item_labels)
     search = Search(batch.embeddings.detach(), batch.items.detach(), matches, self_index)
-    parts = (what.measure(*ranked) for ranked in search.ranked_depths(exclude_self=not paper))
+    holds_query = self_index >= 0
+    parts = (
+        what.measure(each.depths, each.counts, holds_query[each.rows])
+        for each in search.rankings(exclude_self=not paper)
+    )
     return summary(parts, len(batch.embeddings), level_names, ks)
 
 
@@ -264,7 +301,7 @@ def ground_truth_metrics(
             raise BadInput(f"relevant[{row}] must hold gallery indices, 0..{len(items) - 1}")
     self_index = torch.full((len(queries),), -1, device=queries.device)
     search = Search(queries, items, ListMatches(lists, len(items)), self_index)
-    ranked = (RankedList.of(*block) for block in search.ranked_depths(exclude_self=False))
+    ranked = (RankedList.of(block.depths, block.counts) for block in search.rankings(exclude_self=False))
     return summary((_binary_metrics(positives.at_least(1), ks) for positives in ranked), len(queries), (), ks)
 
 

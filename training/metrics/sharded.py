@@ -15,7 +15,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from cairnhub.core.errors import BadInput
-from cairnhub.training.losses.inputs import check_batch, depth_relevance
+from cairnhub.training.losses.inputs import check_batch
 from cairnhub.training.metrics import full_ranking as ranking
 from cairnhub.training.metrics.full_ranking import (
     DEPTH_BITS,
@@ -101,10 +101,7 @@ def sharded_retrieval_metrics(
         rows.start,
         n_items,
     )
-    parts = (
-        what.measure_ranked(ranked, depth_relevance(ranked.counts.double(), alpha))
-        for ranked in search.ranked()
-    )
+    parts = (what.measure_ranked(ranked, self_index[rows] >= 0, n_items) for rows, ranked in search.ranked())
     return summary(parts, len(query), names, ks)
 
 
@@ -120,21 +117,20 @@ class _GalleryShard:
     first: int
     n_items: int
 
-    def ranked(self) -> list[RankedList]:
+    def ranked(self) -> list[tuple[slice, RankedList]]:
         """The positives of the whole gallery, for a few queries at a time."""
         matches = LabelMatches(self.query_labels, self.labels)
         blocks = Blocks.of(self.query, self.n_items)
         with ThreadPoolExecutor(torch.get_num_threads()) as pool:
             return [
-                self._rank(
-                    scores, matches.depth(rows), matches.counts[rows].clone(), self.self_index[rows], pool
-                )
+                (rows, self._rank(scores, matches.depth(rows), matches.counts[rows].clone(), rows, pool))
                 for rows, scores in blocks.scores(self.query, self.items)
             ]
 
     def _rank(
-        self, scores: Tensor, depth: Tensor, counts: Tensor, self_index: Tensor, pool: ThreadPoolExecutor
+        self, scores: Tensor, depth: Tensor, counts: Tensor, rows: slice, pool: ThreadPoolExecutor
     ) -> RankedList:
+        self_index = self.self_index[rows]
         column = self_index - self.first
         inside = ((self_index >= 0) & (column >= 0) & (column < len(self.items))).nonzero()[:, 0]
         column = column[inside]

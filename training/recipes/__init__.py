@@ -1,4 +1,4 @@
-"""Training set-ups: a YAML file per dataset, their types in `settings.py` and `recipe.py`.
+"""Training set-ups: a YAML file per paper and dataset, with a row per method; types in `settings.py` and `recipe.py`.
 
-`reported.yaml` holds what papers report; only the table `results/recipes.md` reads it.
+A paper's `reported.yaml` holds what it reports and where its settings stand; the table in `results/` alone reads it.
 """

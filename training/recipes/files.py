@@ -4,15 +4,20 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cairnhub.core.errors import BadInput, NotFound
-from cairnhub.core.parse import parse_yaml, read_text
+from cairnhub.core.parse import parse_yaml, read_text, typed
 from cairnhub.core.text import did_you_mean
 
 FOLDER = Path(__file__).parent
 
 
 def recipe_files(folder: Path = FOLDER) -> list[Path]:
-    """The files of all recipes; `reported.yaml` beside them holds no settings."""
-    return sorted(path for path in folder.glob("*.yaml") if path.name != "reported.yaml")
+    """The files of all recipes; a `reported.yaml` beside them holds no settings."""
+    return sorted(path for path in folder.rglob("*.yaml") if path.name != "reported.yaml")
+
+
+def recipe_stem(path: Path, folder: Path = FOLDER) -> str:
+    """What the names of a file's recipes begin with, such as `small` or `happier/sop`."""
+    return path.relative_to(folder).with_suffix("").as_posix()
 
 
 def recipe_file(name: str, folder: Path = FOLDER) -> Path:
@@ -21,12 +26,21 @@ def recipe_file(name: str, folder: Path = FOLDER) -> Path:
     Raises:
         CairnError: there is none.
     """
-    stem = name.partition("/")[0]
-    files = {path.stem: path for path in recipe_files(folder)}
-    if stem not in files:
-        known = f"{did_you_mean(stem, files)}; there are: {', '.join(files)}"
-        raise NotFound(f"no recipe {name!r}: no file {stem}.yaml in {folder}{known}")
-    return files[stem]
+    return split_name(name, folder)[0]
+
+
+def split_name(name: str, folder: Path = FOLDER) -> tuple[Path, str]:
+    """The file that a recipe's name begins with, and what follows: a row of the file or a preset, or nothing.
+
+    Raises:
+        CairnError: there is no such file.
+    """
+    files = {recipe_stem(path, folder): path for path in recipe_files(folder)}
+    for stem in (name, name.rpartition("/")[0]):
+        if stem in files:
+            return files[stem], name[len(stem) + 1 :]
+    known = f"{did_you_mean(name.rpartition('/')[0] or name, files)}; there are: {', '.join(files)}"
+    raise NotFound(f"no recipe {name!r}: no file {name.rpartition('/')[0] or name}.yaml in {folder}{known}")
 
 
 def files_of_recipe(name: str, folder: Path = FOLDER) -> list[Path]:
@@ -40,12 +54,30 @@ def files_of_recipe(name: str, folder: Path = FOLDER) -> list[Path]:
     return [path, base] if base else [path]
 
 
-def merged_settings(path: Path) -> dict[str, object]:
-    """The keys of a file, on top of those of the file that its `extends` names."""
+def rows_of(path: Path) -> dict[str, dict[str, object]]:
+    """A file's rows: name -> what a recipe has in place of the file's settings.
+
+    Raises:
+        CairnError: they are no such mapping.
+    """
+    rows = typed(
+        dict[str, dict[str, object]], merged_settings(path, with_rows=True).get("rows", {}), f"{path}: rows"
+    )
+    return {name: dict(row) for name, row in rows.items()}
+
+
+def row_settings(path: Path, row: str) -> dict[str, object]:
+    """The keys of a file with those of one of its rows on top."""
+    return _merged(merged_settings(path), rows_of(path)[row])
+
+
+def merged_settings(path: Path, with_rows: bool = False) -> dict[str, object]:
+    """The keys of a file, on top of those of the file that its `extends` names; `rows` apart."""
     settings = _read(path)
     base = _base_of(path, settings)
     settings.pop("extends", None)
-    return _merged(_read(base), settings) if base else settings
+    merged = _merged(_read(base), settings) if base else settings
+    return merged if with_rows else {key: value for key, value in merged.items() if key != "rows"}
 
 
 def _base_of(path: Path, settings: Mapping[str, object]) -> Path | None:

@@ -1,7 +1,8 @@
 """Recipes: training set-ups in YAML, typed and checked before anything is loaded.
 
-A file holds settings alone: what is in it can change the model. `sop/HAPPIER` trains by those of `sop.yaml` with the
-preset HAPPIER; where the file names a loss itself, as `small.yaml` does, its name alone will do.
+A file holds settings alone: what is in it can change the model. `happier/sop/HAPPIER` trains by those of
+`happier/sop.yaml` with its row HAPPIER on top; `table/SupAP` by those of `table.yaml` with the preset SupAP as loss;
+where the file names a loss itself, as `small.yaml` does, its name alone will do.
 """
 
 from pathlib import Path
@@ -15,7 +16,15 @@ from cairnhub.training.architectures import has_batch_norm
 from cairnhub.training.losses.presets import PRESETS
 from cairnhub.training.losses.rank_losses import PAPERS_STEP
 from cairnhub.training.losses.registry import Loss, StepSettings, read_loss
-from cairnhub.training.recipes.files import FOLDER, merged_settings, recipe_file, recipe_files
+from cairnhub.training.recipes.files import (
+    FOLDER,
+    merged_settings,
+    recipe_files,
+    recipe_stem,
+    row_settings,
+    rows_of,
+    split_name,
+)
 from cairnhub.training.recipes.settings import Augment, Batch, Network, Optimizer, Validation
 from cairnhub.training.strict import Strict
 
@@ -60,28 +69,30 @@ class Recipe(Strict):
 
 
 def recipe_names(folder: Path = FOLDER) -> list[str]:
-    """Names of all recipes, such as `small` and `sop/HAPPIER`."""
+    """Names of all recipes, such as `small` and `happier/sop/HAPPIER`."""
     names: list[str] = []
     for path in recipe_files(folder):
-        names_loss = "loss" in merged_settings(path)
-        names += [path.stem] if names_loss else [f"{path.stem}/{preset}" for preset in PRESETS]
+        stem, rows = recipe_stem(path, folder), rows_of(path)
+        is_whole = not rows and "loss" in merged_settings(path)
+        names += [stem] if is_whole else [f"{stem}/{row}" for row in rows or PRESETS]
     return names
 
 
 def load_recipe(name: str, folder: Path = FOLDER) -> Recipe:
-    """The settings of `<file>.yaml` with a loss.
+    """The settings of a file, with those of a row or with a preset as loss.
 
     Args:
-        name: `<file>/<preset>`, or `<file>` where the file names its loss.
+        name: `<file>/<row>`, `<file>/<preset>`, or `<file>` where the file names its loss.
         folder: of the files.
 
     Raises:
         CairnError: no such recipe, an unknown key or wrong value in it, or `extends` of a file that extends.
     """
-    path, preset = recipe_file(name, folder), name.partition("/")[2]
-    settings = merged_settings(path)
-    if preset:
-        settings["loss"] = preset
+    path, variant = split_name(name, folder)
+    rows = rows_of(path)
+    settings = row_settings(path, variant) if variant in rows else merged_settings(path)
+    if variant and variant not in rows:
+        settings["loss"] = variant
     if "loss" not in settings:
-        raise BadInput(f"recipe {name!r} names no loss; write {name}/{' or /'.join(PRESETS)}")
-    return typed(Recipe, settings, f"{path} as {name}" if preset else str(path))
+        raise BadInput(f"recipe {name!r} names no loss; write {name}/{' or /'.join(rows or PRESETS)}")
+    return typed(Recipe, settings, f"{path} as {name}" if variant else str(path))

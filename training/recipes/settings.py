@@ -1,9 +1,10 @@
 """The parts of a recipe that know no loss: network, batches, augmentation, optimiser, validation."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from PIL import ImageColor
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from cairnhub.training.architectures import known_backbone
 from cairnhub.training.strict import Strict
@@ -23,13 +24,20 @@ class Network(Strict):
     """Empty: from scratch. `pretrained`: those named in `training/architectures.py`. Else a folder or a hub id."""
     width: int = Field(default=32, ge=4)
     """Channels of the first stage of `small_cnn`; each later stage doubles them."""
-    pooling: Literal["average", "max", "gem", "cls"] = "gem"
-    layer_norm: bool = True
-    """Between pooling and the linear head."""
-    frozen_batch_norm: bool = False
-    """Statistics and scales of batch norm stay as they were loaded."""
+    pooling: Literal["average", "max", "gem", "gem_fixed", "cls"] = "gem"
+    """GeM learns its exponent, or keeps it at 3."""
+    norm: Literal["layer", "layer_fixed", "unit", "none"] = "layer"
+    """Between pooling and the linear head: LayerNorm with or without a learnt scale and shift, or unit length."""
+    has_head: bool = True
+    """A linear layer makes the embedding; without one it is what was pooled."""
+    head_weights: str = ""
+    """A safetensors file with `weight` and `bias` that the linear head begins with; empty: at random."""
+    frozen_batch_norm: bool | Literal["statistics"] = False
+    """Statistics and scales of batch norm stay as they were loaded; or the statistics alone."""
     embedding_dim: int = Field(default=128, ge=2)
     image_side_px: int = Field(default=64, ge=16)
+    fit: Literal["crop", "stretch"] = "crop"
+    """How a picture becomes a square: its middle, or all of it out of proportion."""
     resized_side_px: int = Field(default=0, ge=0)
     """Images are decoded to a square of this side, from which views are cut; 0: `image_side_px`."""
     colours: Literal["unit", "imagenet"] = "unit"
@@ -46,6 +54,8 @@ class Network(Strict):
 class Batch(Strict):
     """P-K sampling: `size / images_per_class` classes, `images_per_class` images of each."""
 
+    sampler: Literal["classes", "without_repeats", "super_pairs", "random_classes"] = "classes"
+    """How batches are drawn; see `cairnhub.training.samplers`."""
     size: int = Field(ge=4)
     """Images per step, of all ranks together."""
     images_per_class: int = Field(default=4, ge=2)
@@ -53,6 +63,12 @@ class Batch(Strict):
     """Draw the classes of a batch from so many classes of the coarsest level; 0: from all."""
     max_images_per_class: int | None = Field(default=None, ge=2)
     """At most so many images of a class in an epoch."""
+    min_class_size: int = Field(default=1, ge=1)
+    """Classes with fewer images are not drawn."""
+    n_batches_per_pair: int = Field(default=0, ge=0)
+    """Batches of an epoch from each pair of superclasses."""
+    n_batches: int = Field(default=0, ge=0)
+    """Batches of an epoch."""
     chunk: int | None = Field(default=None, ge=1)
     """Images that pass the network at once, by gradient caching; by default the whole batch."""
     n_accumulated: int = Field(default=1, ge=1)
@@ -60,10 +76,34 @@ class Batch(Strict):
     memory: int = Field(default=0, ge=0)
     """Embeddings of past batches that a batch is ranked against too, from the end of the warm-up on; 0: none."""
 
+    @model_validator(mode="after")
+    def _sampler_has_what_it_takes(self) -> "Batch":
+        takes = _SAMPLER_TAKES[self.sampler]
+        for name, is_needed in takes.items():
+            if is_needed and not getattr(self, name):
+                raise ValueError(f"sampler {self.sampler} needs {name}")
+        for name in _OF_SAMPLERS - takes.keys():
+            if getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"{name} has no use for sampler {self.sampler}: take it out")
+        return self
+
+
+_SAMPLER_TAKES = {  # sampler -> key -> whether it must be given
+    "classes": {"n_superclasses": False, "max_images_per_class": False},
+    "without_repeats": {"max_images_per_class": False},
+    "super_pairs": {"n_superclasses": True, "n_batches_per_pair": True, "min_class_size": False},
+    "random_classes": {"n_batches": True, "min_class_size": False},
+}
+_OF_SAMPLERS = {name for takes in _SAMPLER_TAKES.values() for name in takes}
+
 
 class Augment(Strict):
     """Random views of a training image."""
 
+    cut_from: Literal["square", "picture"] = "square"
+    """Crops are cut from the decoded square, or from the whole picture, whatever its shape."""
+    shorter_side_px: int = Field(default=0, ge=0)
+    """Size that the shorter side of a picture is brought to before it is cut from; 0: its own."""
     min_area: float = Field(default=0.5, gt=0, le=1)
     """Smallest share of the image that a random crop keeps."""
     max_aspect: float = Field(default=1.0, ge=1)
@@ -73,21 +113,79 @@ class Augment(Strict):
     """Largest relative change of brightness and contrast."""
 
 
-class Optimizer(Strict):
-    """Adam, or SGD with Nesterov momentum 0.9; a cosine schedule after a linear warm-up."""
+class Schedule(Strict):
+    """How a learning rate changes."""
 
-    name: Literal["adam", "sgd"] = "adam"
+    name: Literal["constant", "cosine", "steps"] = "cosine"
+    """`cosine` falls to `floor` over the run; `steps` is multiplied by `factor` at each milestone."""
+    every: Literal["step", "epoch"] = "step"
+    """When a cosine changes."""
+    floor: float = Field(default=0, ge=0)
+    """The learning rate at the end of a cosine."""
+    milestones: tuple[int, ...] = ()
+    """Epochs, counted as made."""
+    factor: float = Field(default=1, gt=0, le=1)
+    n_held_epochs: int = Field(default=0, ge=0)
+    """Epochs at the start that do not count; a cosine keeps its length and is cut off at the end of the run."""
+
+    @model_validator(mode="after")
+    def _keys_are_of_use(self) -> "Schedule":
+        if self.name != "cosine" and (self.floor or self.every != "step"):
+            raise ValueError(
+                f"floor and every belong to a cosine: take them out, or name it instead of {self.name}"
+            )
+        if (self.name == "steps") != bool(self.milestones):
+            raise ValueError("milestones and steps go together: give both or none")
+        return self
+
+
+class Weights(Strict):
+    """How some weights learn."""
+
+    name: Literal["adam", "adamw", "sgd"] = "adam"
     learning_rate: float = Field(gt=0)
-    head_factor: float = Field(default=1, gt=0)
-    """The head learns faster than the backbone by this factor."""
-    proxy_learning_rate: float = Field(gt=0)
-    """Of the class centres of the cluster loss, by Adam."""
     weight_decay: float = Field(default=0, ge=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    """Of SGD."""
+    nesterov: bool = True
+    """Of SGD's momentum."""
+    schedule: Schedule = Schedule()
+
+    @model_validator(mode="after")
+    def _rates_fall(self) -> "Weights":
+        if self.schedule.floor > self.learning_rate:
+            raise ValueError(f"schedule.floor {self.schedule.floor:g} is above the learning rate")
+        if self.nesterov and not self.momentum:
+            raise ValueError("nesterov needs momentum: set it false")
+        return self
+
+
+class Optimizer(Strict):
+    """How the weights learn: backbone, head, and the loss's class proxies."""
+
+    backbone: Weights
+    head: Weights = Field(default={}, validate_default=True)
+    """Pooling and linear head. What it leaves out is as the backbone's."""
+    proxies: Weights = Field(default={}, validate_default=True)
+    """Of losses that have some, such as Cluster. By default as the head."""
     n_warmup_steps: int = Field(default=0, ge=0)
+    """Steps at the start in which all learning rates rise linearly to what their schedules say."""
     n_frozen_epochs: int = Field(default=0, ge=0)
     """Epochs at the start in which the backbone keeps its weights."""
+    clip_norm: float | None = Field(default=None, gt=0)
+    """Longest gradient of the network; a longer one is scaled down."""
     average_decay: float | None = Field(default=None, gt=0, lt=1)
     """Evaluate and keep a moving average of the weights, (1 - decay) of each step's; by default the last."""
+
+    @field_validator("head", "proxies", mode="before")
+    @classmethod
+    def _fill_in(cls, raw: object, info: ValidationInfo) -> object:
+        earlier = info.data.get("backbone" if info.field_name == "head" else "head")
+        if earlier is None:
+            return Weights(learning_rate=1)  # what is wrong with the earlier one is told once
+        if info.field_name == "head" and isinstance(raw, Mapping):
+            return {**earlier.model_dump(), **raw}
+        return raw or earlier
 
 
 class Validation(Strict):

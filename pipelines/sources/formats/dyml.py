@@ -77,12 +77,19 @@ class DyML(SourceReader):
         kind = self.dataset.removeprefix("dyml_")
         protocols = tuple(
             EvaluationProtocol(
-                name=level, query=f"query_{level}", gallery=f"gallery_{level}", levels=(level,)
+                name=level,
+                query=f"query_{level}",
+                gallery=f"gallery_{level}",
+                levels=(level,),
+                drop_query=True,
+                group="overall",
             )
             for level in LEVELS
         )
         if any(file.images.startswith(ALL_IN_ONE) for file in self.label_files):
-            protocols = (EvaluationProtocol(name="all-in-one", query="test", gallery="test"),)
+            protocols = (
+                EvaluationProtocol(name="all-in-one", query="test", gallery="test", group="overall"),
+            )
         return Card(
             name=self.dataset,
             title=f"DyML-{kind.capitalize()}",

@@ -128,7 +128,11 @@ class INat2018(SourceReader):
             levels=self.levels,
             annotation_origin="given",
             attribution=ATTRIBUTION,
-            protocols=(EvaluationProtocol(name="retrieval", query="test", gallery="test"),),
+            protocols=(
+                EvaluationProtocol(
+                    name="retrieval", query="test", gallery="test", ks=(1, 4, 10, 16, 32, 100)
+                ),
+            ),
         )
 
 

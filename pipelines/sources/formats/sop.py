@@ -9,6 +9,7 @@ from cairnhub.datasets_hub.card import Card, EvaluationProtocol
 from cairnhub.pipelines.executors.local import Executor
 from cairnhub.pipelines.settings.sources import SOPSource, Subset
 from cairnhub.pipelines.sources.csv_tables import require_columns
+from cairnhub.pipelines.sources.listed_rows import most_common
 from cairnhub.pipelines.sources.listing import Listing, quarantine
 from cairnhub.pipelines.sources.packed_lists import list_packed, read_records
 from cairnhub.pipelines.sources.packs import Pack, Packed
@@ -63,7 +64,9 @@ class SOP(SourceReader):
             ),
             levels=LEVELS,
             annotation_origin="given",
-            protocols=(EvaluationProtocol(name="retrieval", query="test", gallery="test"),),
+            protocols=(
+                EvaluationProtocol(name="retrieval", query="test", gallery="test", ks=(1, 10, 100, 1000)),
+            ),
         )
 
 
@@ -95,7 +98,7 @@ def _read_split(packed: Packed, split: str) -> pd.DataFrame:
 def _with_labels(images: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The images with the two levels; and those whose ids contradict the folder or the others of their product."""
     given = images["super_class_id"]
-    usual = images["class_id"].map(_most_common(images, "class_id", "super_class_id"))
+    usual = images["class_id"].map(most_common(images, "class_id", "super_class_id"))
     reason = (
         "its ids contradict the others; super_class_id "
         + given
@@ -105,7 +108,7 @@ def _with_labels(images: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         + usual
     )
     is_odd = given != usual
-    id_of = _most_common(images, "folder", "super_class_id")
+    id_of = most_common(images, "folder", "super_class_id")
     if set(id_of) == set(given) and id_of.is_unique:  # a folder for each id: the folders name them
         of_folder = images["folder"].map(id_of)
         is_misplaced = ~is_odd & (given != of_folder)
@@ -124,9 +127,3 @@ def _with_labels(images: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         category = "category " + given
     labelled = images.assign(category=category, product=category + " " + images["class_id"])
     return quarantine(labelled, is_odd, reason[is_odd])
-
-
-def _most_common(images: pd.DataFrame, of: str, what: str) -> "pd.Series[str]":
-    """Which `what` most images of each `of` have; of two as common, the first in order."""
-    counts = images.groupby([of, what]).size().sort_values(ascending=False, kind="stable").reset_index()
-    return counts.drop_duplicates(of).set_index(of)[what]

@@ -1,0 +1,20 @@
+"""Where a URI or a path leads."""
+
+from pathlib import Path
+
+from fsspec import AbstractFileSystem
+from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
+
+
+def filesystem_of(uri: str, **options: object) -> tuple[AbstractFileSystem, str]:
+    """The file system of a URI, and the path on it; a local path is taken as it is, whatever signs are in it.
+
+    Args:
+        uri: a path of this machine, or an address that fsspec knows.
+        options: for fsspec.
+    """
+    if "://" not in uri:
+        return LocalFileSystem(), str(Path(uri).expanduser().absolute())
+    filesystem, path = url_to_fs(uri, **options)
+    return filesystem, path

@@ -1,0 +1,73 @@
+"""Splits as points, as protocols want to see them: whole or cropped, at one size or several, with texts and bytes."""
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from cairnhub.datasets_hub.card import EvaluationProtocol
+from cairnhub.pipelines.image_vectors import ImageEmbedder, View
+from cairnhub.training.embedding import LoadEncoder, colour_encoder, embed_blocks, untrained_encoder
+from cairnhub.training.encoders import EmbeddedSplit
+from cairnhub.training.protocol_kinds.points import Points
+
+
+class Sides(NamedTuple):
+    """How a protocol looks at its queries and its gallery."""
+
+    query: View
+    gallery: View
+
+
+def views(protocol: EvaluationProtocol) -> Sides:
+    """The views that a protocol needs; the same one twice where the queries search one another."""
+    return Sides(
+        View(protocol.query, protocol.crop, protocol.scales), View(protocol.gallery, None, protocol.scales)
+    )
+
+
+class ProtocolPoints:
+    """A model and its baselines over the splits of a dataset, each view of them embedded once.
+
+    Args:
+        embedder: the trained model over these splits.
+        protocols: that are to be measured.
+
+    Attributes:
+        systems: their names; `trained` first.
+    """
+
+    def __init__(self, embedder: ImageEmbedder, protocols: Sequence[EvaluationProtocol]) -> None:
+        self.embedder = embedder
+        self.wanted = list(dict.fromkeys(view for protocol in protocols for view in views(protocol)))
+        self.texts = tuple(dict.fromkeys(name for each in protocols for name in each.text_columns))
+        self.systems = ("trained", "untrained", "colour_histogram")
+
+    def of(self, system: str) -> dict[View, Points]:
+        """Every view that some protocol needs."""
+        embed = self.embedder.embedded if system == "trained" else partial(self._baseline, system)
+        return {view: self._points(embed(view), view.split) for view in self.wanted}
+
+    def _baseline(self, system: str, view: View) -> EmbeddedSplit:
+        description = self.embedder.description
+        encoder: LoadEncoder = colour_encoder
+        if system == "untrained":
+            encoder = partial(untrained_encoder, description.network, description.seed, view.scales)
+        images, embedder = self.embedder.images(view), self.embedder
+        return embed_blocks(images, encoder, embedder.batch_size, embedder.run_all)
+
+    def _points(self, embedded: EmbeddedSplit, split: str) -> Points:
+        return points_of(embedded, self.embedder, split, self.texts)
+
+
+def points_of(embedded: EmbeddedSplit, embedder: ImageEmbedder, split: str, texts: Iterable[str]) -> Points:
+    """An embedded split with its ids, the columns of text among `texts` that it has, and its bytes."""
+    splits = embedder.splits
+    present = [name for name in texts if name in splits.column_names(split)]
+    table = splits.columns(split, ["image_id", *present])
+    return Points(
+        embedded.embeddings,
+        embedded.labels,
+        table["image_id"].to_pylist(),
+        {name: table[name].to_pylist() for name in present},
+        splits.open(split).images.__getitem__,
+    )
