@@ -28,6 +28,8 @@ def _shown(text: str) -> str:
     return text
 
 
+OWN_LICENCE = "mine"
+"""The licence of what belongs to whoever publishes it: where its images may go is theirs to say."""
 ATTRIBUTION = ("source_url", "author", "license", "title")
 """Columns that say whose an image is, in the order in which they are published."""
 Text = Annotated[str, AfterValidator(_shown)]  # it is shown in terminals and pages
@@ -145,7 +147,7 @@ class Card(_Typed):
 
     Attributes:
         name: folder name in the hub.
-        licence: of the images and labels, an SPDX id where there is one.
+        licence: of the images and labels, an SPDX id where there is one; `mine` for one's own.
         redistributable: whether the *images* may be passed on; if not, only labels and splits travel.
         levels: level names, fine to coarse.
         annotation_origin: who gave the labels above the finest level.
@@ -174,6 +176,11 @@ class Card(_Typed):
     decisions: Decisions | None = None
     excluded: dict[Text, int] | None = None
     tags: tuple[str, ...] = Field(default=("image-retrieval", "metric-learning", "hierarchical-labels"))
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the images belong to whoever publishes them."""
+        return self.licence.casefold() == OWN_LICENCE
 
     @property
     def texts(self) -> tuple[str, ...]:

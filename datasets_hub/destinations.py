@@ -4,17 +4,24 @@ import hashlib
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from fsspec.core import url_to_fs
 from tqdm import tqdm
 
 from cairnhub.core.errors import BadInput, NotFound, Unreachable
 from cairnhub.core.files import atomic_write, remove_leftovers, write_text_atomic
-from cairnhub.core.hashing import hash_in_name
+from cairnhub.core.hashing import hash_in_name, sha256_of
+from cairnhub.datasets_hub.s3_uploads import upload_checked
 from cairnhub.datasets_hub.storage_errors import explained
 
+if TYPE_CHECKING:
+    from huggingface_hub import CommitOperationAdd
+
+N_UPLOADS = 8  # files on their way at once
+Kind = Literal["dataset", "model"]
 _BLOCK_BYTES = 8 * 2**20
 
 
@@ -24,6 +31,9 @@ class Destination(Protocol):
     uri: str
     is_local: bool
 
+    def require_private(self) -> None:
+        """Raise `BadInput` where anybody can read what is there, as far as the place can tell."""
+
     def sizes_bytes(self) -> Mapping[str, int]:
         """Size of every file there, by path."""
 
@@ -31,7 +41,7 @@ class Destination(Protocol):
         """Content of a small file; None if it is not there."""
 
     def upload(self, folder: Path, paths: Sequence[str]) -> None:
-        """Send files that carry their hash in their name; each is verified by it once it is there."""
+        """Send files; each is verified by its hash, which its name may carry, once it is there."""
 
     def switch(self, texts: Mapping[str, str], version: str) -> None:
         """Write small files in the given order, the README last: from then on readers see this version."""
@@ -45,6 +55,9 @@ class FolderDestination:
         with explained(uri):
             self._filesystem, self._root = url_to_fs(uri, **storage_options)
         self.is_local = "://" not in uri
+
+    def require_private(self) -> None:
+        """Nothing: who may read a bucket or a folder is settled there."""
 
     def sizes_bytes(self) -> dict[str, int]:
         """Size of every file there, by path."""
@@ -65,16 +78,25 @@ class FolderDestination:
                 return None
 
     def upload(self, folder: Path, paths: Sequence[str]) -> None:
-        """Send files one by one; an object store shows each only when it is whole."""
+        """Send files, several at once to an object store, which shows each only when it is whole."""
         with explained(self.uri):
             if self.is_local:
                 remove_leftovers(Path(self._root))
-            for path in tqdm(paths, desc=f"to {self.uri}", unit=" files", disable=None):
-                where = f"{self._root}/{path}"
-                self._put(folder / path, where)
-                if not self._sha256(where).startswith(hash_in_name(path) or "-"):
-                    self._filesystem.rm_file(where)
-                    raise Unreachable(f"{self.uri}/{path} arrived altered and was removed; push again")
+            with ThreadPoolExecutor(1 if self.is_local else N_UPLOADS, "upload") as threads:
+                sent = [threads.submit(self._upload, folder / path, path) for path in paths]
+                try:
+                    for done in tqdm(sent, desc=f"to {self.uri}", unit=" files", disable=None):
+                        done.result()
+                except BaseException:
+                    threads.shutdown(wait=True, cancel_futures=True)
+                    raise
+
+    def _upload(self, source: Path, path: str) -> None:
+        where = f"{self._root}/{path}"
+        arrived = self._put(source, where) or self._sha256(where)
+        if not arrived.startswith(hash_in_name(path) or sha256_of(source)):
+            self._filesystem.rm_file(where)
+            raise Unreachable(f"{self.uri}/{path} arrived altered and was removed; push again")
 
     def switch(self, texts: Mapping[str, str], version: str) -> None:
         """Write small files in order."""
@@ -86,12 +108,16 @@ class FolderDestination:
                 else:
                     self._filesystem.pipe_file(where, text.encode())
 
-    def _put(self, source: Path, where: str) -> None:
+    def _put(self, source: Path, where: str) -> str | None:
+        """Send a file; gives the SHA-256 (hex) of what arrived, None where it is to be read back."""
         try:
             if self.is_local:
                 _copy_whole(source, Path(where))
+            elif "s3" in self._filesystem.protocol:
+                return upload_checked(self._filesystem, source, where)
             else:
                 self._filesystem.put_file(str(source), where)
+            return None
         except FileNotFoundError as error:
             raise NotFound(
                 f"{self.uri}: {error}; does the bucket exist, may folders be made there?"
@@ -99,6 +125,7 @@ class FolderDestination:
 
     def _sha256(self, where: str) -> str:
         digest = hashlib.sha256()
+        self._filesystem.invalidate_cache()  # it may remember that the file was not there
         with self._filesystem.open(where, "rb", block_size=_BLOCK_BYTES, cache_type="none") as file:
             while block := file.read(_BLOCK_BYTES):
                 digest.update(block)
@@ -106,17 +133,40 @@ class FolderDestination:
 
 
 class HuggingFaceDestination:
-    """A dataset repository on the Hugging Face hub (or a server that speaks its protocol)."""
+    """A repository on the Hugging Face hub (or a server that speaks its protocol).
 
-    def __init__(self, uri: str) -> None:
+    Args:
+        uri: `hf://org/name`.
+        kind: of the repository.
+        private: whether a repository that is made is one that only its owner reads.
+    """
+
+    def __init__(self, uri: str, kind: Kind = "dataset", private: bool = False) -> None:
         from huggingface_hub import HfApi
 
         self.uri = uri
         self.is_local = False
-        self._repo = uri.removeprefix("hf://").removeprefix("datasets/")
+        self._kind = kind
+        self._private = private
+        self._repo = uri.removeprefix("hf://").removeprefix(f"{kind}s/")
         if self._repo.count("/") != 1:
             raise BadInput(f"{uri}: give an organisation and a name, as in hf://org/name")
         self._api = HfApi()
+        self._sent: list[CommitOperationAdd] = []
+
+    def require_private(self) -> None:
+        """Refuse a repository that anybody can read."""
+        from huggingface_hub.errors import RepositoryNotFoundError
+
+        with explained(self.uri):
+            try:
+                found = self._api.repo_info(self._repo, repo_type=self._kind)
+            except RepositoryNotFoundError:
+                return  # it will be made private
+        if not found.private:
+            raise BadInput(
+                f"{self.uri} is public: make it private in its settings, or name another; nothing was sent"
+            )
 
     def sizes_bytes(self) -> dict[str, int]:
         """Size of every file there, by path."""
@@ -125,7 +175,7 @@ class HuggingFaceDestination:
 
         with explained(self.uri):
             try:
-                entries = list(self._api.list_repo_tree(self._repo, recursive=True, repo_type="dataset"))
+                entries = list(self._api.list_repo_tree(self._repo, recursive=True, repo_type=self._kind))
             except RepositoryNotFoundError:
                 return {}
         return {entry.path: entry.size for entry in entries if isinstance(entry, RepoFile)}
@@ -140,7 +190,7 @@ class HuggingFaceDestination:
 
         with explained(self.uri), tempfile.TemporaryDirectory() as cache:  # no older copy steps in
             try:
-                local = self._api.hf_hub_download(self._repo, path, repo_type="dataset", cache_dir=cache)
+                local = self._api.hf_hub_download(self._repo, path, repo_type=self._kind, cache_dir=cache)
             except LocalEntryNotFoundError as error:  # also raised where nothing answers
                 raise Unreachable(f"{self.uri}: {error}; check the network") from None
             except (EntryNotFoundError, RepositoryNotFoundError):
@@ -148,31 +198,38 @@ class HuggingFaceDestination:
             return Path(local).read_text(encoding="utf-8")
 
     def upload(self, folder: Path, paths: Sequence[str]) -> None:
-        """Send files; what a killed run has sent is not sent again. The hub takes each by its SHA-256."""
-        with explained(self.uri):
-            self._api.create_repo(self._repo, repo_type="dataset", exist_ok=True)
-            if paths:
-                self._api.upload_folder(
-                    repo_id=self._repo,
-                    repo_type="dataset",
-                    folder_path=folder,
-                    allow_patterns=list(paths),
-                    commit_message="Add data files",
-                )
+        """Send files, several at once; nobody sees them before `switch`.
 
-    def switch(self, texts: Mapping[str, str], version: str) -> None:
-        """One commit with all of them, and a tag."""
+        The hub takes each by its SHA-256, and what a killed run has sent is not sent again.
+        """
         from huggingface_hub import CommitOperationAdd
 
         with explained(self.uri):
-            self._api.create_repo(self._repo, repo_type="dataset", exist_ok=True)
+            self._make_repository()
+            sent = [CommitOperationAdd(path, folder / path) for path in paths]
+            if sent:
+                self._api.preupload_lfs_files(self._repo, sent, repo_type=self._kind, num_threads=N_UPLOADS)
+            self._sent = sent
+
+    def switch(self, texts: Mapping[str, str], version: str) -> None:
+        """One commit with all of them and what `upload` has sent, and a tag."""
+        from huggingface_hub import CommitOperationAdd
+
+        with explained(self.uri):
+            self._make_repository()
             self._api.create_commit(
                 self._repo,
-                [CommitOperationAdd(path, text.encode()) for path, text in texts.items()],
+                [*self._sent, *(CommitOperationAdd(path, text.encode()) for path, text in texts.items())],
                 commit_message=f"Publish {version}",
-                repo_type="dataset",
+                repo_type=self._kind,
+                num_threads=N_UPLOADS,
             )
-            self._api.create_tag(self._repo, tag=version, repo_type="dataset", exist_ok=True)
+            self._api.create_tag(self._repo, tag=version, repo_type=self._kind, exist_ok=True)
+        self._sent = []
+
+    def _make_repository(self) -> None:
+        private = True if self._private else None  # None: as its organisation makes them
+        self._api.create_repo(self._repo, repo_type=self._kind, private=private, exist_ok=True)
 
 
 def _copy_whole(source: Path, where: Path) -> None:
@@ -180,8 +237,20 @@ def _copy_whole(source: Path, where: Path) -> None:
         shutil.copyfileobj(content, copy, _BLOCK_BYTES)
 
 
-def open_destination(to: str | Path, storage_options: Mapping[str, object] | None = None) -> Destination:
+def open_destination(
+    to: str | Path,
+    storage_options: Mapping[str, object] | None = None,
+    *,
+    kind: Kind = "dataset",
+    private: bool = False,
+) -> Destination:
     """The place that `--to` names.
+
+    Args:
+        to: a folder, or a URI.
+        storage_options: passed to fsspec.
+        kind: what a repository of the Hugging Face hub is for.
+        private: whether a repository that is made there is private.
 
     Raises:
         BadInput: the scheme is unknown or the name is not valid.
@@ -192,7 +261,7 @@ def open_destination(to: str | Path, storage_options: Mapping[str, object] | Non
     if ".." in uri.split("/"):
         raise BadInput(f"{uri}: write the destination without `..`")
     if uri.startswith("hf://"):
-        return HuggingFaceDestination(uri)
+        return HuggingFaceDestination(uri, kind, private)
     return FolderDestination(
         uri if "://" in uri else str(Path(uri).expanduser().absolute()), storage_options or {}
     )

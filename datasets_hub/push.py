@@ -11,12 +11,13 @@ from pathlib import Path
 from cairnhub.core.errors import BadInput, BrokenData, NotFound
 from cairnhub.core.hashing import hash_in_name, sha256_of
 from cairnhub.core.parse import FORBID, parse_json, typed
+from cairnhub.datasets_hub.card import OWN_LICENCE, Card
 from cairnhub.datasets_hub.dataset_diff import difference
 from cairnhub.datasets_hub.destinations import Destination, open_destination
 from cairnhub.datasets_hub.labels_only import write_labels_only
 from cairnhub.datasets_hub.loader import describe
 from cairnhub.datasets_hub.location import Location, PublishedDataset, open_dataset, safe_name
-from cairnhub.datasets_hub.readme import escape
+from cairnhub.datasets_hub.readme import addressed, escape
 from cairnhub.datasets_hub.stats import Stats
 
 _HISTORY = "versions.json"
@@ -54,7 +55,7 @@ class PushResult:
         version: the version that readers now see.
         sent: files that travelled, with their sizes in bytes.
         n_kept: files that were there already.
-        with_images: False if the licence gate left the images at home.
+        with_images: False if labels and splits travelled without the images.
         changes: what changed since the version before.
         switched: False if readers saw this version before, or in a dry run.
     """
@@ -72,7 +73,7 @@ class PushResult:
         files = f"{len(self.sent)} files {'sent' if self.switched else 'to send'} ({size:,.1f} MB), {self.n_kept} there"
         lines = [f"{self.destination} {self.version}: {files}"]
         if not self.with_images:
-            lines.append("  the licence forbids passing the images on: labels and splits only")
+            lines.append("  labels and splits only, as asked: no image")
         return "\n".join([*lines, *(f"  {change}" for change in self.changes)])
 
 
@@ -82,6 +83,8 @@ def push(
     *,
     message: str = "",
     dry_run: bool = False,
+    private: bool = False,
+    labels_only: bool = False,
     scale: str | None = None,
     hub: str | Path | None = None,
     storage_options: Mapping[str, object] | None = None,
@@ -96,6 +99,9 @@ def push(
         to: the dataset's place: `/path/of/dataset`, `s3://bucket/prefix`, `gs://..` or `hf://org/name`.
         message: a line for the changelog.
         dry_run: only say what would travel.
+        private: only its owner reads the place, so that images go there whatever their licence says of passing them
+            on. A repository on the Hugging Face hub is made private, and one that is public is refused.
+        labels_only: send labels and splits without images.
         scale: `sample` or `full`, for names; as for `load_dataset`.
         hub: where names are looked up.
         storage_options: passed to fsspec, such as `{"endpoint_url": ...}` for S3.
@@ -103,15 +109,20 @@ def push(
     Raises:
         NotFound: no such dataset.
         BrokenData: a file of the dataset is missing or altered; nothing is pushed.
-        BadInput: something else lies at the destination.
+        BadInput: something else lies at the destination; or the card does not let its images leave this machine, and
+            neither `private` nor `labels_only` says how it is meant.
         Unreachable: the destination does not answer or does not let us in.
     """
     source = describe(name, scale=scale, hub=hub)
-    destination = open_destination(to, storage_options)
+    destination = open_destination(to, storage_options, private=private or source.card.is_own)
+    if source.stats.with_images and not (labels_only or private or destination.is_local):
+        _check_licence(source.card)
+    if private:
+        destination.require_private()
     history = read_history(destination)
     _check_place(source, destination, history)
     verify_files(source)
-    with _edition(source, destination.is_local) as (edition, folder):
+    with _edition(source, labels_only) as (edition, folder):
         before = _present(destination, history, storage_options)
         version = _next_version(history, before, edition, folder, message)
         there = destination.sizes_bytes()
@@ -204,10 +215,21 @@ def _check_place(source: PublishedDataset, destination: Destination, history: li
         )
 
 
+def _check_licence(card: Card) -> None:
+    """The licence gate: images leave this machine only if they may be passed on, or if somebody answers for it."""
+    if card.redistributable or card.is_own:
+        return
+    raise BadInput(
+        f"{card.name}: its card says licence {card.licence!r} and `redistributable: false`, so its images stay on this "
+        "machine; nothing was sent. If they are yours, push with --private to a place that only you read, or write "
+        f"`licence: {OWN_LICENCE}` under sources in params.yaml; if they are not, --labels-only sends labels and splits"
+    )
+
+
 @contextmanager
-def _edition(source: PublishedDataset, stays: bool) -> Iterator[tuple[PublishedDataset, Path]]:
-    """The licence gate: what leaves this machine has images only if they may be passed on."""
-    if source.card.redistributable or stays:
+def _edition(source: PublishedDataset, labels_only: bool) -> Iterator[tuple[PublishedDataset, Path]]:
+    """What is sent: the dataset's own folder, or one without its images."""
+    if not (labels_only and source.stats.with_images):
         yield source, Path(source.location.uri)
         return
     with tempfile.TemporaryDirectory() as name:
@@ -252,6 +274,7 @@ def _switch(destination: Destination, folder: Path, version: Version, history: l
         if not hash_in_name(path)
     }
     readme = texts.pop("README.md").replace("---\n", f"---\ncairn_version: {version.name}\n", 1)
+    readme = addressed(readme, destination.uri)
     files_of_version = {
         f"versions/{version.name}/{path}": text for path, text in {**texts, "README.md": readme}.items()
     }

@@ -15,6 +15,10 @@ from cairnhub.hierarchies.label_tree.tree import LabelTree
 if TYPE_CHECKING:
     from datasets import Features
 
+HERE = "path/of/this/folder"  # in the snippet of a folder that may be copied anywhere
+# The Hugging Face hub's words for how many images there are, and where each ends.
+_SIZES = {"n<1K": 10**3, "1K<n<10K": 10**4, "10K<n<100K": 10**5, "100K<n<1M": 10**6, "1M<n<10M": 10**7,
+          "10M<n<100M": 10**8, "100M<n<1B": 10**9}  # fmt: skip
 # Licences that the Hugging Face hub knows by name; others are shown as "other" with their name beside.
 _HUB_LICENCES = {"apache-2.0", "mit", "bsd-3-clause", "cc0-1.0", "odc-by", "odbl"} | {
     f"cc-{kind}-{version}"
@@ -41,8 +45,9 @@ def render_readme(card: Card, tree: LabelTree, stats: Stats, pictures: tuple[str
 def _front_matter(card: Card, tree: LabelTree, stats: Stats) -> dict[str, object]:
     return {
         "pretty_name": card.title,
-        **_licence(card),
+        **licence_keys(card.licence, card.licence_url),
         "task_categories": ["image-feature-extraction"],
+        "size_categories": [next((name for name, end in _SIZES.items() if stats.n_images < end), "n>1T")],
         "tags": list(card.tags),
         "configs": configs(stats),
         "dataset_info": dataset_info(card, tree, stats),
@@ -78,15 +83,20 @@ def dataset_info(card: Card, tree: LabelTree, stats: Stats) -> list[object]:
     return listed
 
 
-def _licence(card: Card) -> dict[str, object]:
-    """The keys by which the Hugging Face hub shows a licence; names it does not know are one lower-case word."""
-    name = card.licence.lower()
+def licence_keys(licence: str, url: str | None = None) -> dict[str, object]:
+    """The keys by which the Hugging Face hub shows a licence; names it does not know are one lower-case word.
+
+    Args:
+        licence: its name, an SPDX id where there is one.
+        url: where its text stands.
+    """
+    name = licence.lower()
+    link = {"license_link": url} if url else {}
     if name in _HUB_LICENCES:
-        return {"license": name}
+        return {"license": name, **link}
     if name.startswith("unknown"):
-        return {"license": "unknown"}
+        return {"license": "unknown", **link}
     slug = re.sub(r"[^a-z0-9.]+", "-", name).strip("-")
-    link = {"license_link": card.licence_url} if card.licence_url else {}
     return {"license": "other", "license_name": slug, **link}
 
 
@@ -169,9 +179,9 @@ def _loading(card: Card, stats: Stats) -> str:
         "```python",
         "from datasets import load_dataset",
         "",
-        'images = load_dataset("path/of/this/folder")           # splits as above',
-        f'{last} = load_dataset("path/of/this/folder", "{last}", split="{last}")   # this split and nothing else',
-        'nodes = load_dataset("path/of/this/folder", "nodes")   # the label tree, one row per node',
+        f'images = load_dataset("{HERE}")           # splits as above',
+        f'{last} = load_dataset("{HERE}", "{last}", split="{last}")   # this split and nothing else',
+        f'nodes = load_dataset("{HERE}", "nodes")   # the label tree, one row per node',
         "```",
         "",
         "Every level's column holds `class_index` of `nodes` on that level; where a level has at most",
@@ -188,6 +198,31 @@ def _loading(card: Card, stats: Stats) -> str:
     return "\n".join(lines)
 
 
+def addressed(readme: str, uri: str) -> str:
+    """A README whose snippet loads the dataset from where it lies.
+
+    Args:
+        readme: as `render_readme` gives it.
+        uri: of the dataset's folder or repository. `datasets` itself opens those of the Hugging Face hub, Cairn other
+            storage; a folder of this machine may be moved, and its README stays as it is.
+    """
+    if uri.startswith("hf://"):
+        return readme.replace(f'load_dataset("{HERE}"', f'load_dataset("{_repository(uri)}"')
+    if "://" not in uri:
+        return readme
+    by_cairn = readme.replace(
+        "\nfrom datasets import load_dataset\n", "\nfrom cairnhub import load_dataset\n"
+    )
+    by_cairn = re.sub(rf'\("{HERE}", "(\w+)", split="\1"\)', rf'("{HERE}", "\1")', by_cairn)
+    return by_cairn.replace(f'("{HERE}", "nodes")', f'("{HERE}", config="nodes")').replace(
+        f'("{HERE}"', f'("{uri}"'
+    )
+
+
+def _repository(uri: str) -> str:
+    return uri.removeprefix("hf://").removeprefix("datasets/")
+
+
 def _provenance(card: Card, stats: Stats) -> str:
     origin = {
         "given": "given by the data's authors",
@@ -195,12 +230,13 @@ def _provenance(card: Card, stats: Stats) -> str:
         "automatic-and-reviewed": "proposed by a machine, reviewed by people",
     }[card.annotation_origin]
     images = "may" if card.redistributable else "may not"
+    whose = f"the images {images} be redistributed" if not card.is_own else "its publisher's own"
     edition = "" if stats.with_images else "; this copy has labels and splits, `path` names each image"
     link = f" ({card.licence_url})" if card.licence_url else ""
     lines = [
         "## Origin and licence",
         "",
-        f"- Licence: {escape(card.licence)}{link}; the images {images} be redistributed{edition}.",
+        f"- Licence: {escape(card.licence)}{link}; {whose}{edition}.",
         f"- Labels above the finest level: {origin}.",
         f"- Data fingerprint `{stats.fingerprint}`, tree `{stats.tree_fingerprint}`.",
     ]

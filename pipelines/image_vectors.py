@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+import pyarrow.parquet as pq
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -72,6 +73,8 @@ class View(NamedTuple):
 class ImageEmbedder:
     """Vectors are kept in `data/image_vectors` of a checkout, by what they depend on: model, images, and code.
 
+    Beside `<key>-<split>.safetensors` lies `<key>-<split>.ids.parquet` with the id of each row.
+
     Args:
         folder: of the model.
         splits: the dataset.
@@ -127,6 +130,8 @@ class ImageEmbedder:
             try:
                 with atomic_write(cached) as temporary:
                     save_tensors(temporary, {"embeddings": embedded.embeddings})
+                with atomic_write(cached.with_suffix(".ids.parquet")) as temporary:
+                    pq.write_table(self.splits.columns(view.split, ["image_id"]), temporary)
             except (OSError, SafetensorError) as error:
                 log.warning(f"{cached}: not kept, the next call embeds again: {error}")
         return embedded

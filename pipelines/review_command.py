@@ -26,7 +26,7 @@ def review_in_terminal(dataset: str, scale: str, author: str, limit: int | None,
     def read_line(prompt: str) -> str:
         return console.input(Text(prompt))  # as text: a label may hold what rich takes for markup
 
-    session = _session(_paths(dataset, scale), author)
+    session = review_session(review_paths(dataset, scale), author)
     return Review(session, console, terminal_key, read_line).run(limit)
 
 
@@ -41,8 +41,8 @@ def review_in_browser(
     from cairnhub.hierarchies.review.app.api import ReviewApi
     from cairnhub.hierarchies.review.app.server import listen, serve
 
-    paths = _paths(dataset, scale)
-    session = _session(paths, author)
+    paths = review_paths(dataset, scale)
+    session = review_session(paths, author)
     photos = SamplePhotos(paths.index, session.proposal.levels[0], paths.store)
     vectors = paths.text_vectors
     reasoner = Reasoner(
@@ -59,7 +59,12 @@ def review_in_browser(
     return len(session.made)
 
 
-def _paths(dataset: str, scale: str) -> Paths:
+def review_paths(dataset: str, scale: str) -> Paths:
+    """The files of a dataset whose tree is proposed from text.
+
+    Raises:
+        CairnError: there is no such dataset or scale in the checkout.
+    """
     root = project_root()
     check_scale(scale)
     params = load_params(root / "params.yaml")
@@ -67,7 +72,12 @@ def _paths(dataset: str, scale: str) -> Paths:
     return Paths(root, scale, dataset, params.files_of(dataset))
 
 
-def _session(paths: Paths, author: str) -> Session:
+def review_session(paths: Paths, author: str) -> Session:
+    """A session over what the cluster stage proposed.
+
+    Raises:
+        CairnError: nothing is proposed yet, or a decision cannot be understood.
+    """
     if not paths.proposal.is_file():
         raise NotFound(
             f"no proposal for {paths.dataset!r}: run `dvc repro cluster@{paths.scale}-{paths.dataset}` first"

@@ -18,7 +18,10 @@ from tests.project import ROOT
 
 ROOMS = ("pipelines", "hierarchies", "datasets_hub", "training")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-OPTIONAL = {"triton"}  # comes with the CUDA build of torch, and is done without elsewhere
+OPTIONAL = {
+    "triton",  # comes with the CUDA build of torch, and is done without elsewhere
+    "faiss",  # of faiss-cpu, whose name it does not have
+}
 
 
 def tracked(*patterns: str) -> list[Path]:

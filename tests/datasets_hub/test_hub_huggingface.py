@@ -66,8 +66,8 @@ def test_publish_load_and_roll_back(server: FakeHub, run: Run, hub: Path, tmp_pa
     assert first.returncode == 0, first.stderr
     repository = server.repositories["org/toy"]
     assert "v1" in repository.references
-    # The README comes with the last commit: no commit before it shows anything to readers.
-    assert [("README.md" in tree) for tree in repository.commits.values()] == [False, False, True]
+    # All of it comes with one commit: there is none before it.
+    assert [("README.md" in tree) for tree in repository.commits.values()] == [False, True]
 
     sent = len(server.uploads)
     write_toy(tmp_path / "toy", card=toy_card(title="Another title"))
@@ -112,9 +112,37 @@ def test_no_permission_is_said_plainly(server: FakeHub, run: Run, hub: Path) -> 
 
 def test_images_that_may_not_travel_do_not(server: FakeHub, run: Run, tmp_path: Path) -> None:
     write_toy(tmp_path / "toy", card=toy_card(redistributable=False))
-    done = run(f"print(push({str(tmp_path / 'toy')!r}, 'hf://org/toy'))")
+    refused = run(f"push({str(tmp_path / 'toy')!r}, 'hf://org/toy')")
+    assert refused.returncode == 1
+    assert "nothing was sent" in refused.stderr
+    assert not server.repositories
+    done = run(f"print(push({str(tmp_path / 'toy')!r}, 'hf://org/toy', labels_only=True))")
     assert "labels and splits only" in done.stdout, done.stderr
     assert not any(b"\xff\xd8\xff" in raw for raw in server.objects.values()), "a JPEG travelled"
+
+
+def test_ones_own_images_go_to_a_repository_of_ones_own(server: FakeHub, run: Run, tmp_path: Path) -> None:
+    write_toy(tmp_path / "toy", card=toy_card(redistributable=False, licence="mine"))
+    own = run(f"print(push({str(tmp_path / 'toy')!r}, 'hf://org/own'))")
+    assert own.returncode == 0, own.stderr
+    assert server.repositories["org/own"].private
+    assert any(b"\xff\xd8\xff" in raw for raw in server.objects.values())
+    write_toy(tmp_path / "others", card=toy_card(redistributable=False, licence="research only"))
+    others = run(f"print(push({str(tmp_path / 'others')!r}, 'hf://org/others', private=True))")
+    assert others.returncode == 0, others.stderr
+    assert server.repositories["org/others"].private
+    server.repositories["org/others"].private = False
+    exposed = run(f"push({str(tmp_path / 'others')!r}, 'hf://org/others', private=True)")
+    assert "BadInput: hf://org/others is public" in exposed.stderr
+
+
+def test_the_snippet_of_the_card_loads_the_repository(server: FakeHub, run: Run, hub: Path) -> None:
+    assert run(f"push({str(hub / 'sample' / 'toy')!r}, 'hf://org/toy')").returncode == 0
+    readme = server.repositories["org/toy"].at("main")[1]["README.md"].decode()
+    assert "\nsize_categories:\n- n<1K\n" in readme
+    snippet = readme.split("```python\n")[1].split("```")[0]
+    loaded = run(f"{snippet}\nprint(images['train'].num_rows, test.num_rows, nodes['train'].num_rows)")
+    assert loaded.stdout.split() == ["240", "60", "667"], loaded.stderr
 
 
 def test_a_process_that_has_read_one_version_reads_the_next(

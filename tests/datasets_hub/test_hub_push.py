@@ -1,14 +1,18 @@
 """Publishing: only what changed travels, readers see whole versions, the licence is kept."""
 
 import errno
+import hashlib
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import aiohttp
+import numpy as np
 import pytest
+from fsspec.core import url_to_fs
 from hub_toy import (
     N_IMAGES,
     content,
@@ -31,6 +35,7 @@ from cairnhub.datasets_hub.destinations import FolderDestination, open_destinati
 from cairnhub.datasets_hub.loader import describe, list_datasets, load_dataset, load_tree
 from cairnhub.datasets_hub.location import Location
 from cairnhub.datasets_hub.push import push, read_history, rollback
+from cairnhub.datasets_hub.s3_uploads import upload_checked
 from cairnhub.datasets_hub.storage_errors import explained
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.pipelines.cli import app
@@ -117,7 +122,8 @@ def test_killed_on_the_way_to_s3_then_again_gives_the_same_files(
     def files(to: str) -> dict[str, str | None]:
         target = open_destination(to, s3)
         sizes = target.sizes_bytes()
-        return {path: str(sizes[path]) if "." in path[-8:] else target.read_text(path) for path in sizes}
+        texts = {path: target.read_text(path) or "" for path in sizes if path.endswith((".md", ".json"))}
+        return {path: texts.get(path, str(sizes[path])).replace(to, "<here>") for path in sizes}
 
     push("toy", "s3://hub/killed/after", hub=hub, storage_options=s3)
     push(changed, "s3://hub/killed/after", storage_options=s3)
@@ -193,7 +199,10 @@ def test_a_broken_dataset_is_not_published(
 
 def test_the_licence_gate_keeps_images_at_home(tmp_path: Path, s3: dict[str, object]) -> None:
     write_toy(tmp_path / "toy", card=toy_card(redistributable=False, licence="Research only"))
-    outside = push(tmp_path / "toy", "s3://hub/gate/toy", storage_options=s3)
+    with pytest.raises(CairnError, match=r"'Research only'.*nothing was sent.*--private.*--labels-only"):
+        push(tmp_path / "toy", "s3://hub/gate/toy", storage_options=s3)
+    assert open_destination("s3://hub/gate/toy", s3).sizes_bytes() == {}
+    outside = push(tmp_path / "toy", "s3://hub/gate/toy", labels_only=True, storage_options=s3)
     assert not outside.with_images
     there = open_destination("s3://hub/gate/toy", s3)
     assert sum(there.sizes_bytes().values()) < 0.5 * sum(
@@ -208,6 +217,128 @@ def test_the_licence_gate_keeps_images_at_home(tmp_path: Path, s3: dict[str, obj
     assert check_dataset("s3://hub/gate/toy", storage_options=s3).ok
     inside = push(tmp_path / "toy", tmp_path / "local")
     assert inside.with_images
+
+
+def test_ones_own_images_travel(tmp_path: Path, s3: dict[str, object]) -> None:
+    write_toy(tmp_path / "toy", card=toy_card(redistributable=False, licence="mine"))
+    write_toy(tmp_path / "others", card=toy_card(redistributable=False, licence="Research only"))
+    for name, said in (("toy", {}), ("others", {"private": True})):
+        assert push(tmp_path / name, f"s3://hub/own/{name}", storage_options=s3, **said).with_images
+        assert load_dataset(f"s3://hub/own/{name}", "test", storage_options=s3)[3]["image"].size == (48, 36)
+
+
+def test_the_command_refuses_what_may_not_travel_in_one_line(
+    tmp_path: Path, s3: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_toy(tmp_path / "toy", card=toy_card(redistributable=False, licence="unknown"))
+    for name, value in (("AWS_ACCESS_KEY_ID", "k"), ("AWS_SECRET_ACCESS_KEY", "s")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", str(s3["endpoint_url"]))
+    command = ["push", str(tmp_path / "toy"), "--to", "s3://hub/refused/toy"]
+    refused = CliRunner().invoke(app, command)
+    assert refused.exit_code == 1
+    assert isinstance(refused.exception, CairnError)
+    assert "\n" not in str(refused.exception)
+    assert open_destination("s3://hub/refused/toy", s3).sizes_bytes() == {}
+    assert CliRunner().invoke(app, [*command, "--private"]).exit_code == 0
+    assert describe("s3://hub/refused/toy", storage_options=s3).stats.with_images
+
+
+def test_a_large_file_goes_in_parts(
+    tmp_path: Path, s3: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cairnhub.datasets_hub.s3_uploads.PART_BYTES", 5 * 2**20)
+    raw = np.random.default_rng(0).bytes(12 * 2**20)
+    name = f"data/large-{hashlib.sha256(raw).hexdigest()[:16]}.bin"
+    (tmp_path / "data").mkdir()
+    (tmp_path / name).write_bytes(raw)
+    target = open_destination("s3://hub/large", s3)
+    read_back: list[str] = []
+    monkeypatch.setattr(FolderDestination, "_sha256", lambda _, where: read_back.append(where) or "")
+    target.upload(tmp_path, [name])
+    assert not read_back
+    filesystem, where = url_to_fs(f"s3://hub/large/{name}", **s3)
+    assert filesystem.cat_file(where) == raw
+    (tmp_path / name).write_bytes(raw[1:])  # not what its name says: it does not stay
+    with pytest.raises(CairnError, match="arrived altered"):
+        target.upload(tmp_path, [name])
+    assert target.sizes_bytes() == {}
+
+
+@pytest.mark.parametrize("n_bytes", [1000, 11 * 2**20])
+@pytest.mark.parametrize("tells", ["checksum", "md5", "nothing"])
+def test_what_s3_says_of_a_file_is_compared(
+    tmp_path: Path, s3: dict[str, object], monkeypatch: pytest.MonkeyPatch, n_bytes: int, tells: str
+) -> None:
+    """A server that gets other bytes, and one that says nothing to tell them by."""
+    monkeypatch.setattr("cairnhub.datasets_hub.s3_uploads.PART_BYTES", 5 * 2**20)
+    path = tmp_path / "file"
+    path.write_bytes(b"a" * n_bytes)
+    filesystem, _ = url_to_fs("s3://hub/told", **s3)
+    damage = False
+
+    class Wire:
+        split_path = staticmethod(filesystem.split_path)
+
+        def call_s3(self, method: str, **arguments: object) -> dict[str, object]:
+            if damage and isinstance(arguments.get("Body"), bytes):
+                arguments["Body"] = b"b" + arguments["Body"][1:]
+                arguments.pop("ChecksumSHA256")
+                arguments["ChecksumAlgorithm"] = "SHA256"
+            reply = filesystem.call_s3(method, **arguments)
+            hidden = {"checksum": (), "md5": ("ChecksumSHA256",), "nothing": ("ChecksumSHA256", "ETag")}[
+                tells
+            ]
+            return {key: value for key, value in reply.items() if key not in hidden or method[:6] != "put_ob"}
+
+    where = f"hub/told/{tells}-{n_bytes}"
+    arrived = upload_checked(Wire(), path, where)
+    assert (
+        arrived == (hashlib.sha256(path.read_bytes()).hexdigest() if tells != "nothing" else None)
+        or n_bytes > 5e6
+    )
+    filesystem.rm_file(where)
+    damage = True
+    if tells == "nothing" and n_bytes < 5e6:
+        assert upload_checked(Wire(), path, where) is None
+        return
+    with pytest.raises(CairnError, match="arrived altered"):
+        upload_checked(Wire(), path, where)
+    filesystem.invalidate_cache()
+    assert not filesystem.exists(where)
+
+
+def test_a_server_that_says_nothing_is_read_back(
+    hub: Path, s3: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "cairnhub.datasets_hub.destinations.upload_checked", lambda *given: upload_checked(*given) and None
+    )
+    read_back: list[str] = []
+    read = FolderDestination._sha256
+
+    def counted(destination: FolderDestination, where: str) -> str:
+        read_back.append(where)
+        return read(destination, where)
+
+    monkeypatch.setattr(FolderDestination, "_sha256", counted)
+    sent = push("toy", "s3://hub/silent/toy", hub=hub, storage_options=s3).sent
+    assert sorted(read_back) == sorted(f"hub/silent/toy/{path}" for path in sent)
+
+
+def test_the_snippet_of_the_card_says_where_it_lies(
+    hub: Path, s3: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    push("toy", "s3://hub/snippet/toy", hub=hub, storage_options=s3)
+    readme = open_destination("s3://hub/snippet/toy", s3).read_text("README.md") or ""
+    for name, value in (("AWS_ACCESS_KEY_ID", "k"), ("AWS_SECRET_ACCESS_KEY", "s")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", str(s3["endpoint_url"]))
+    found: dict[str, Any] = {}
+    exec(readme.split("```python\n")[1].split("```")[0], found)
+    assert found["test"].num_rows == N_IMAGES["test"]
+    assert found["images"]["train"].num_rows == N_IMAGES["train"]
+    assert found["nodes"]["train"].num_rows == len(toy_tree().nodes())
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,8 @@ from cairnhub.hierarchies.proposal.text_vectors import Embeddings
 from cairnhub.hierarchies.proposal.tree_proposal import TreeProposal
 from cairnhub.hierarchies.render import render_text
 from cairnhub.hierarchies.review.apply import apply_decisions
-from cairnhub.hierarchies.review.decisions import read_decisions
+from cairnhub.hierarchies.review.decisions import Decision, read_decisions
+from cairnhub.hierarchies.review.label_studio_answers import read_answers, unanimous
 from cairnhub.hierarchies.voice.model_evidence import read_evidence, with_evidence
 from cairnhub.pipelines.archives.member_reader import MemberReader
 from cairnhub.pipelines.archives.tar import Tar
@@ -453,6 +454,18 @@ def _evidence(content: bytes, folder: Path) -> None:
     use_tree(apply_decisions(told, ())[0])
 
 
+def _label_studio(content: bytes, folder: Path) -> None:
+    write(folder, {"x.json": content})
+    for answer in unanimous(read_answers(folder / "x.json")):
+        decision = Decision(
+            "move", answer.level, answer.label, answer.to, author=answer.author, date=answer.date
+        )
+        assert Decision.from_line(decision.to_line(), "x") == decision
+
+
+LABEL_STUDIO = b"""[{"id": 1, "data": {"dataset": "gldv2", "level": "landmark", "label": "moat"}, "annotations":
+[{"result": [{"from_name": "group", "type": "choices", "value": {"choices": ["castle"]}}], "was_cancelled": false, "completed_by":
+{"id": 7, "email": "ada@example.org"}, "updated_at": "2026-03-01T10:00:00Z"}]}]"""
 EVIDENCE = b"""{"ask": "place", "level": "type", "label": "moat", "members": ["fort"], "choices": ["castle", "x"], \
 "answer": "castle", "model": "m", "date": "2026-03-01T10:00:00Z"}
 {"ask": "name", "level": "category", "members": ["fort", "keep"], "answer": "a", "model": "m", \
@@ -593,6 +606,7 @@ TARGETS: Mapping[str, Target] = {
     ),
     "decisions": Target(_decisions, lambda: [DECISIONS]),
     "evidence": Target(_evidence, lambda: [EVIDENCE]),
+    "label_studio": Target(_label_studio, lambda: [LABEL_STUDIO]),
     "card": Target(_card, lambda: [CARD.encode()]),
     "stats": Target(_stats, lambda: [json.dumps(STATS).encode()]),
     "params": Target(_params, _text(ROOT / "params.yaml")),

@@ -64,18 +64,18 @@ def test_a_demonstration_belongs_to_the_sample_alone(
 
 def test_a_review_shows_the_demonstration_and_writes_the_persons_file(tmp_path: Path) -> None:
     here = context(tmp_path, "gldv2", "sample")
-    session = review_command._session(here.paths, "ada")
+    session = review_command.review_session(here.paths, "ada")
     assert list(session.decisions) == [SHOWN, MINE]
     assert session.undo(SHOWN.id) == SHOWN
     assert [decision.act for decision in read_decisions(here.paths.decisions)] == ["rename", "undo"]
     session.refresh()
     assert session.state.resolution.standing == [MINE]
     full = context(tmp_path, "gldv2", "full")
-    assert SHOWN not in review_command._session(full.paths, "ada").decisions
+    assert SHOWN not in review_command.review_session(full.paths, "ada").decisions
 
 
 def test_what_contradicts_the_demonstration_is_refused_until_it_is_taken_back(tmp_path: Path) -> None:
-    session = review_command._session(context(tmp_path, "gldv2", "sample").paths, "ada")
+    session = review_command.review_session(context(tmp_path, "gldv2", "sample").paths, "ada")
     other = Decision("move", "type", "keep", "bridge", author="ada")
     with pytest.raises(BadInput, match="not written"):
         session.save(other)

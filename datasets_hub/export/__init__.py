@@ -1,0 +1,1 @@
+"""A published dataset in the formats of other tools."""
