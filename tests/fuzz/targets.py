@@ -464,8 +464,8 @@ def _label_studio(content: bytes, folder: Path) -> None:
 
 
 LABEL_STUDIO = b"""[{"id": 1, "data": {"dataset": "gldv2", "level": "landmark", "label": "moat"}, "annotations":
-[{"result": [{"from_name": "group", "type": "choices", "value": {"choices": ["castle"]}}], "was_cancelled": false, "completed_by":
-{"id": 7, "email": "ada@example.org"}, "updated_at": "2026-03-01T10:00:00Z"}]}]"""
+[{"result": [{"from_name": "group", "type": "choices", "value": {"choices": ["castle"]}}], "was_cancelled": false,
+"completed_by": {"id": 7, "email": "ada@example.org"}, "updated_at": "2026-03-01T10:00:00Z"}]}]"""
 EVIDENCE = b"""{"ask": "place", "level": "type", "label": "moat", "members": ["fort"], "choices": ["castle", "x"], \
 "answer": "castle", "model": "m", "date": "2026-03-01T10:00:00Z"}
 {"ask": "name", "level": "category", "members": ["fort", "keep"], "answer": "a", "model": "m", \
