@@ -3,8 +3,9 @@
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -12,9 +13,9 @@ from fsspec.core import url_to_fs
 from tqdm import tqdm
 
 from cairnhub.core.errors import BadInput, NotFound, Unreachable
-from cairnhub.core.files import atomic_write, remove_leftovers, write_text_atomic
+from cairnhub.core.files import atomic_write, lock_folder, remove_leftovers, write_text_atomic
 from cairnhub.core.hashing import hash_in_name, sha256_of
-from cairnhub.datasets_hub.s3_uploads import upload_checked
+from cairnhub.datasets_hub.s3_uploads import put_if_unchanged, upload_checked
 from cairnhub.datasets_hub.storage_errors import explained
 
 if TYPE_CHECKING:
@@ -42,6 +43,20 @@ class Destination(Protocol):
 
     def upload(self, folder: Path, paths: Sequence[str]) -> None:
         """Send files; each is verified by its hash, which its name may carry, once it is there."""
+
+    def held(self) -> AbstractContextManager[None]:
+        """Keep others from pushing there until the block ends, as far as the place can.
+
+        Raises:
+            Unreachable: another push is under way.
+        """
+
+    def claim(self, path: str, text: str, before: str | None) -> None:
+        """Write a small file that others write too, provided that it still holds `before` (None: is not there).
+
+        Raises:
+            Unreachable: it does not.
+        """
 
     def switch(self, texts: Mapping[str, str], version: str) -> None:
         """Write small files in the given order, the README last: from then on readers see this version."""
@@ -98,15 +113,42 @@ class FolderDestination:
             self._filesystem.rm_file(where)
             raise Unreachable(f"{self.uri}/{path} arrived altered and was removed; push again")
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Lock a folder of this machine; an object store is told by `claim` who came first."""
+        if not self.is_local:
+            yield
+            return
+        root = Path(self._root)
+        root.mkdir(parents=True, exist_ok=True)
+        with lock_folder(root) as is_ours:
+            if not is_ours:
+                raise _overtaken(self.uri)
+            yield
+
+    def claim(self, path: str, text: str, before: str | None) -> None:
+        """Write it; S3 compares and writes in one step."""
+        with explained(self.uri):
+            if "s3" in self._filesystem.protocol:
+                if not put_if_unchanged(self._filesystem, f"{self._root}/{path}", text, before):
+                    raise _overtaken(self.uri)
+            elif self.read_text(path) != before:
+                raise _overtaken(self.uri)
+            else:
+                self._write(path, text)
+
+    def _write(self, path: str, text: str) -> None:
+        where = f"{self._root}/{path}"
+        if self.is_local:
+            write_text_atomic(Path(where), text)
+        else:
+            self._filesystem.pipe_file(where, text.encode())
+
     def switch(self, texts: Mapping[str, str], version: str) -> None:
         """Write small files in order."""
         with explained(self.uri):
             for path, text in texts.items():
-                where = f"{self._root}/{path}"
-                if self.is_local:
-                    write_text_atomic(Path(where), text)
-                else:
-                    self._filesystem.pipe_file(where, text.encode())
+                self._write(path, text)
 
     def _put(self, source: Path, where: str) -> str | None:
         """Send a file; gives the SHA-256 (hex) of what arrived, None where it is to be read back."""
@@ -153,6 +195,8 @@ class HuggingFaceDestination:
             raise BadInput(f"{uri}: give an organisation and a name, as in hf://org/name")
         self._api = HfApi()
         self._sent: list[CommitOperationAdd] = []
+        self._claimed: dict[str, str] = {}
+        self._head: str | None = None
 
     def require_private(self) -> None:
         """Refuse a repository that anybody can read."""
@@ -211,25 +255,55 @@ class HuggingFaceDestination:
                 self._api.preupload_lfs_files(self._repo, sent, repo_type=self._kind, num_threads=N_UPLOADS)
             self._sent = sent
 
-    def switch(self, texts: Mapping[str, str], version: str) -> None:
-        """One commit with all of them and what `upload` has sent, and a tag."""
-        from huggingface_hub import CommitOperationAdd
-
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Remember what the repository is now: the commit is refused if it has become another."""
         with explained(self.uri):
             self._make_repository()
-            self._api.create_commit(
-                self._repo,
-                [*self._sent, *(CommitOperationAdd(path, text.encode()) for path, text in texts.items())],
-                commit_message=f"Publish {version}",
-                repo_type=self._kind,
-                num_threads=N_UPLOADS,
-            )
+            self._head = self._api.repo_info(self._repo, repo_type=self._kind).sha
+        yield
+
+    def claim(self, path: str, text: str, before: str | None) -> None:
+        """Keep it for the one commit of `switch`."""
+        self._claimed[path] = text
+
+    def switch(self, texts: Mapping[str, str], version: str) -> None:
+        """One commit with all of them, what is claimed and what `upload` has sent, and a tag."""
+        from huggingface_hub import CommitOperationAdd
+        from huggingface_hub.errors import HfHubHTTPError
+
+        written = {**self._claimed, **texts}
+        with explained(self.uri):
+            self._make_repository()
+            try:
+                self._api.create_commit(
+                    self._repo,
+                    [
+                        *self._sent,
+                        *(CommitOperationAdd(path, text.encode()) for path, text in written.items()),
+                    ],
+                    commit_message=f"Publish {version}",
+                    repo_type=self._kind,
+                    num_threads=N_UPLOADS,
+                    parent_commit=self._head,
+                )
+            except HfHubHTTPError as error:
+                if error.response.status_code in (409, 412):
+                    raise _overtaken(self.uri) from error
+                raise
             self._api.create_tag(self._repo, tag=version, repo_type=self._kind, exist_ok=True)
-        self._sent = []
+        self._sent, self._claimed, self._head = [], {}, None
 
     def _make_repository(self) -> None:
         private = True if self._private else None  # None: as its organisation makes them
         self._api.create_repo(self._repo, repo_type=self._kind, private=private, exist_ok=True)
+
+
+def _overtaken(uri: str) -> Unreachable:
+    return Unreachable(
+        f"{uri}: another push is under way, or was made meanwhile: nothing that readers see was changed by this one; "
+        "wait for it and push again"
+    )
 
 
 def _copy_whole(source: Path, where: Path) -> None:

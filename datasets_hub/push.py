@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from cairnhub.core.errors import BadInput, BrokenData, NotFound
+from cairnhub.core.errors import BadInput, BrokenData, NotFound, Unreachable
 from cairnhub.core.hashing import hash_in_name, sha256_of
 from cairnhub.core.parse import FORBID, parse_json, typed
 from cairnhub.datasets_hub.card import OWN_LICENCE, Card
@@ -130,8 +130,13 @@ def push(
         missing = {path: size for path, size in named.items() if there.get(path) != size}
         current = not missing and before is not None and before.version == version.name
         if not dry_run and not current:
-            destination.upload(folder, sorted(missing))
-            _switch(destination, folder, version, [*(v for v in history if v.name != version.name), version])
+            _check_finished(destination, history, version, there)
+            with destination.held():
+                written = destination.read_text(_HISTORY)
+                if _parsed(written, destination) != history:
+                    raise Unreachable(f"{destination.uri}: another push was made meanwhile; push again")
+                destination.upload(folder, sorted(missing))
+                _switch(destination, folder, version, history, written)
         return PushResult(
             destination.uri,
             version.name,
@@ -179,9 +184,24 @@ def read_history(destination: Destination) -> list[Version]:
     Raises:
         BrokenData: the history cannot be read.
     """
-    text = destination.read_text(_HISTORY)
+    return _parsed(destination.read_text(_HISTORY), destination)
+
+
+def _parsed(text: str | None, destination: Destination) -> list[Version]:
     origin = f"{destination.uri}/{_HISTORY}"
     return typed(list[Version], parse_json(text, origin), origin) if text else []
+
+
+def _check_finished(
+    destination: Destination, history: list[Version], version: Version, there: Mapping[str, int]
+) -> None:
+    """Refuse to write between the files of a push that has entered its version and not finished it."""
+    last = history[-1] if history else version
+    if last.content != version.content and f"versions/{last.name}/README.md" not in there:
+        raise Unreachable(
+            f"{destination.uri}: {last.name} is being pushed, or that push was cut: wait for it, or push the same data "
+            f"again to finish it, or take its entry out of {_HISTORY}"
+        )
 
 
 def verify_files(dataset: PublishedDataset) -> None:
@@ -266,8 +286,13 @@ def _next_version(
     return Version(name, content, edition.stats.fingerprint, edition.stats.n_images, message, changes)
 
 
-def _switch(destination: Destination, folder: Path, version: Version, history: list[Version]) -> None:
-    """The version's own folder first, then the same files at the top, the README last."""
+def _switch(
+    destination: Destination, folder: Path, version: Version, history: list[Version], written: str | None
+) -> None:
+    """The version is entered into the history first, so that of two pushes one is refused; the README comes last."""
+    entered = [*(known for known in history if known.name != version.name), version]
+    if entered != history:
+        destination.claim(_HISTORY, _records(entered), written)
     texts = {
         path: (folder / path).read_text(encoding="utf-8")
         for path in sorted(_sizes(folder))
@@ -275,12 +300,16 @@ def _switch(destination: Destination, folder: Path, version: Version, history: l
     }
     readme = texts.pop("README.md").replace("---\n", f"---\ncairn_version: {version.name}\n", 1)
     readme = addressed(readme, destination.uri)
-    files_of_version = {
-        f"versions/{version.name}/{path}": text for path, text in {**texts, "README.md": readme}.items()
-    }
-    records = json.dumps([asdict(entry) for entry in history], indent=1, ensure_ascii=False) + "\n"
-    shared = {"CHANGELOG.md": _changelog(history), _HISTORY: records}
-    destination.switch({**files_of_version, **texts, **shared, "README.md": readme}, version.name)
+    own = f"versions/{version.name}"
+    files_of_version = {f"{own}/{path}": text for path, text in texts.items()}
+    last = {f"{own}/README.md": readme, "README.md": readme}
+    destination.switch(
+        {**files_of_version, **texts, "CHANGELOG.md": _changelog(entered), **last}, version.name
+    )
+
+
+def _records(history: list[Version]) -> str:
+    return json.dumps([asdict(entry) for entry in history], indent=1, ensure_ascii=False) + "\n"
 
 
 def _changelog(history: list[Version]) -> str:

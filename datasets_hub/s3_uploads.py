@@ -58,6 +58,44 @@ def upload_checked(filesystem: S3Calls, source: Path, where: str) -> str | None:
         raise
 
 
+def put_if_unchanged(filesystem: S3Calls, where: str, text: str, before: str | None) -> bool:
+    """Write a small file in one step with the look at whether it is still what it was; tells whether it was.
+
+    Args:
+        filesystem: an `s3fs.S3FileSystem`.
+        where: `bucket/key`.
+        text: what to write.
+        before: what it must hold; None: it must not be there.
+    """
+    bucket, key, _ = filesystem.split_path(where)
+    target: dict[str, object] = {"Bucket": bucket, "Key": key}
+    condition: dict[str, object] = {"IfNoneMatch": "*"}
+    if before is not None:
+        etag = str(filesystem.call_s3("head_object", **target)["ETag"])
+        if etag.strip('"') != hashlib.md5(before.encode(), usedforsecurity=False).hexdigest():
+            return False
+        condition = {"IfMatch": etag}
+    try:
+        filesystem.call_s3("put_object", Body=text.encode(), **condition, **target)
+    except (OSError, FileNotFoundError) as error:
+        if _is_refused(error):
+            return False
+        raise
+    return True
+
+
+def _is_refused(error: BaseException) -> bool:
+    """Whether S3 says that a condition does not hold, or that another write was at it."""
+    while error:
+        code = getattr(error, "response", {}).get("Error", {}).get("Code", "")
+        if code in ("PreconditionFailed", "ConditionalRequestConflict"):
+            return True
+        if error.__cause__ is None:
+            return "condition" in str(error).lower()
+        error = error.__cause__
+    return False
+
+
 class _Altered(Exception):
     """The server has other bytes than were sent."""
 

@@ -174,6 +174,12 @@ class _Handler(BaseHTTPRequestHandler):
         for line in self.content.splitlines():
             entry = json.loads(line)
             value = entry["value"]
+            if (
+                entry["key"] == "header"
+                and value.get("parentCommit", repository.at("main")[0]) != repository.at("main")[0]
+            ):
+                self._reply({"error": "A commit has happened since. Please refresh and try again."}, 412)
+                return
             if entry["key"] == "file":
                 changes[value["path"]] = base64.b64decode(value["content"])
             elif entry["key"] == "lfsFile":

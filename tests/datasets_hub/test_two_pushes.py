@@ -1,0 +1,99 @@
+"""Two push to one place at once: one of them is refused, and readers see one dataset, not two mixed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hub_toy import toy_card, toy_partitions, toy_row, write_toy
+
+from cairnhub.core.errors import CairnError
+from cairnhub.core.files import lock_folder
+from cairnhub.datasets_hub.check import check_dataset
+from cairnhub.datasets_hub.destinations import FolderDestination, open_destination
+from cairnhub.datasets_hub.loader import describe
+from cairnhub.datasets_hub.push import push, read_history
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Three states of one dataset: rows, card and licence differ."""
+    folders = []
+    for number in range(3):
+        folder = tmp_path_factory.mktemp(f"state{number}") / "toy"
+        row = replace(toy_row("test", 59), image_id=f"new {number}")
+        write_toy(
+            folder,
+            partitions=toy_partitions(test_59=row),
+            card=toy_card().model_copy(update={"title": f"Toy {number}"}),
+        )
+        folders.append(folder)
+    return folders
+
+
+def between(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Do something else once, while a push sends its files."""
+    upload, todo = FolderDestination.upload, [act]
+
+    def slowly(self: FolderDestination, folder: Path, paths: Sequence[str]) -> None:
+        upload(self, folder, paths)
+        if todo:
+            todo.pop()()
+
+    monkeypatch.setattr(FolderDestination, "upload", slowly)
+
+
+def seen(to: str, options: dict[str, object]) -> tuple[str | None, str]:
+    found = describe(to, storage_options=options)
+    return found.version, found.card.title
+
+
+def test_on_s3_the_second_is_refused_and_becomes_the_next_version(
+    three: list[Path], s3: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to = "s3://hub/two/toy"
+    push(three[0], to, storage_options=s3)
+    between(monkeypatch, lambda: push(three[1], to, storage_options=s3))
+    with pytest.raises(CairnError, match="another push is under way, or was made meanwhile"):
+        push(three[2], to, storage_options=s3)
+    assert seen(to, s3) == ("v2", "Toy 1")
+    assert check_dataset(to, storage_options=s3).ok
+    assert push(three[2], to, storage_options=s3).version == "v3"
+    assert seen(to, s3) == ("v3", "Toy 2")
+    assert [version.name for version in read_history(open_destination(to, s3))] == ["v1", "v2", "v3"]
+
+
+def test_on_s3_the_first_version_has_one_author(
+    three: list[Path], s3: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to = "s3://hub/first/toy"
+    between(monkeypatch, lambda: push(three[0], to, storage_options=s3))
+    with pytest.raises(CairnError, match="another push"):
+        push(three[1], to, storage_options=s3)
+    assert seen(to, s3) == ("v1", "Toy 0")
+
+
+def test_in_a_folder_the_second_waits_for_another_time(three: list[Path], tmp_path: Path) -> None:
+    to = tmp_path / "toy"
+    push(three[0], to)
+    with lock_folder(to), pytest.raises(CairnError, match="another push is under way"):
+        push(three[1], to)
+    assert seen(str(to), {}) == ("v1", "Toy 0")
+    assert push(three[1], to).version == "v2"
+
+
+def test_a_push_that_was_cut_is_finished_before_another(
+    three: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to = tmp_path / "toy"
+    push(three[0], to)
+    with monkeypatch.context() as cut:
+        cut.setattr(FolderDestination, "switch", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            push(three[1], to)
+    assert seen(str(to), {}) == ("v1", "Toy 0")
+    with pytest.raises(CairnError, match="v2 is being pushed, or that push was cut"):
+        push(three[2], to)
+    assert push(three[1], to).version == "v2"
+    assert push(three[2], to).version == "v3"
+    assert seen(str(to), {}) == ("v3", "Toy 2")
