@@ -34,13 +34,28 @@ class EmbeddedSplit:
 
 def model_encoder(model: RetrievalModel) -> Encoder:
     """Embed bytes (B, 3, H, W) with a network in evaluation mode, on the GPU if there is one."""
+    return _encoder(model, model)
+
+
+def feature_encoder(model: RetrievalModel) -> Encoder:
+    """Of bytes (B, 3, H, W), what the backbone sees, pooled (B, C): without the head, of any length."""
+    return _encoder(model, model.features)
+
+
+def projection_encoder(model: RetrievalModel) -> Encoder:
+    """Embed what `feature_encoder` gave: (B, C) to unit vectors."""
+    where = device()
+    model.to(where)
+    return lambda features: model.project(features.to(where)).float().cpu()
+
+
+def _encoder(model: RetrievalModel, embed: Encoder) -> Encoder:
     network, where = model.network, device()
     model.to(where)
 
     def encoder(images: Tensor) -> Tensor:
         middle = centre(images.to(where), network.image_side_px)
-        embeddings: Tensor = model(normalise(middle, network.colours))
-        return embeddings.float().cpu()
+        return embed(normalise(middle, model.colours)).float().cpu()
 
     return encoder
 
@@ -65,6 +80,7 @@ def colour_histogram(images: Tensor) -> Tensor:
 @torch.inference_mode()
 def embed_split(images: LabelledImages, encoder: Encoder, batch_size: int, n_workers: int) -> EmbeddedSplit:
     """Embed a split in its own order."""
-    loader = DataLoader(images, batch_size=batch_size, num_workers=n_workers)
+    order = torch.Generator()  # its own: what is embedded moves no random number of a training run
+    loader = DataLoader(images, batch_size=batch_size, num_workers=n_workers, generator=order)
     batches = [encoder(batch) for batch in tqdm(loader, desc="embed", unit="batch", leave=False)]
     return EmbeddedSplit(torch.cat(batches), images.labels)
