@@ -59,7 +59,7 @@ class Described:
 
         shape = {key: value for key, value in self.config.items() if key != "model_type"}
         try:
-            return AutoConfig.for_model(self.family, **shape)  # type: ignore[no-any-return]
+            return AutoConfig.for_model(self.family, **shape)
         except Exception as error:  # the library's own checks raise errors of many kinds
             raise BrokenData(f"{CONFIG}: fits no network of the family {self.family!r}: {_first(error)}; get the "
                              "whole folder again") from error  # fmt: skip
@@ -154,7 +154,8 @@ def refuse_mismatch(network: Network, wanted: Described, found: Described) -> No
     different = [
         f"{key} is {getattr(built, key, None)!r} there and {getattr(config, key, None)!r} in the weights"
         for key in sorted(wanted.config)
-        if key not in ("image_size", "depthwise_padding") and _plain(getattr(built, key, None)) != _plain(getattr(config, key, None))
+        if key not in ("image_size", "depthwise_padding")
+        and _plain(getattr(built, key, None)) != _plain(getattr(config, key, None))
     ]
     if wanted.family != found.family:
         different = [f"the family is {wanted.family!r} there and {found.family!r} in the weights"]
@@ -185,7 +186,9 @@ def check_size(described: Described, n_tensors: int) -> None:
             counts.append(sum(n for n in numbers if isinstance(n, int)))
     n_layers = max(counts) * stretch
     if n_layers > n_tensors:
-        raise BrokenData(f"{CONFIG}: {n_layers:,.0f} layers, but {n_tensors:,} tensors; get the whole folder again")
+        raise BrokenData(
+            f"{CONFIG}: {n_layers:,.0f} layers, but {n_tensors:,} tensors; get the whole folder again"
+        )
 
 
 def _checked(raw: Mapping[str, Any], path: Path) -> dict[str, Any]:
@@ -194,11 +197,12 @@ def _checked(raw: Mapping[str, Any], path: Path) -> dict[str, Any]:
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
     from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_MAPPING_NAMES
 
-    family = raw.get("model_type")
-    is_known = isinstance(family, str) and family in MODEL_FOR_IMAGE_MAPPING_NAMES
-    if not is_known or family.startswith("timm_"):  # those are built by another library, of any name
+    family = str(raw.get("model_type"))
+    if family not in MODEL_FOR_IMAGE_MAPPING_NAMES or family.startswith(
+        "timm_"
+    ):  # another library's, of any name
         raise BadInput(
-            f"{path}: model_type {str(family)[:MAX_TEXT]!r} is no family of image networks that transformers has; "
+            f"{path}: model_type {family[:MAX_TEXT]!r} is no family of image networks that transformers has; "
             "see docs/training.md, Networks"
         )
     general = set(signature(PretrainedConfig.__init__).parameters)

@@ -3,7 +3,7 @@
 import math
 from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -118,7 +118,9 @@ class OwnBackbone(nn.Module):
             ) from error
         self.train(was_training)
         if not isinstance(features, Tensor) or features.ndim not in (2, 3, 4) or len(features) != 1:
-            what = f"shape {list(features.shape)}" if isinstance(features, Tensor) else type(features).__name__
+            what = (
+                f"shape {list(features.shape)}" if isinstance(features, Tensor) else type(features).__name__
+            )
             raise BadInput(f"network.backbone: {network.backbone} gives {what}; it must give maps (B, C, H, W), tokens "
                            "(B, T, C) or vectors (B, C)")  # fmt: skip
         return features
@@ -224,7 +226,9 @@ def _check_weights(folder: Path, described: Described) -> None:
 
     files = sorted(folder.glob("model*.safetensors"))
     if not files:
-        raise NotFound(f"network.weights: {folder}: holds no model.safetensors; weights in other forms are not read")
+        raise NotFound(
+            f"network.weights: {folder}: holds no model.safetensors; weights in other forms are not read"
+        )
     n_tensors, n_bytes = 0, sum(path.stat().st_size for path in files)
     for path in files:
         with safe_open(path, framework="pt") as file:
@@ -243,6 +247,6 @@ def _without_pooler(config: "PreTrainedConfig") -> dict[str, bool]:
     """Where the family has one."""
     from transformers import MODEL_MAPPING
 
-    model = MODEL_MAPPING[type(config)]
-    has_pooler = "add_pooling_layer" in signature(model[0] if isinstance(model, tuple) else model).parameters
+    found: Any = MODEL_MAPPING[type(config)]
+    has_pooler = "add_pooling_layer" in signature(found[0] if isinstance(found, tuple) else found).parameters
     return {"add_pooling_layer": False} if has_pooler else {}

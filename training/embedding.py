@@ -14,7 +14,13 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from cairnhub.core.portable import settle_torch
-from cairnhub.training.encoders import EmbeddedSplit, Encoder, colour_histogram, feature_encoder, model_encoder
+from cairnhub.training.encoders import (
+    EmbeddedSplit,
+    Encoder,
+    colour_histogram,
+    feature_encoder,
+    model_encoder,
+)
 from cairnhub.training.models import load_model, untrained_model
 from cairnhub.training.recipes.settings import Network
 

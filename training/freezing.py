@@ -37,7 +37,7 @@ def front_modules(backbone: nn.Module, n_blocks: int) -> list[nn.Module]:
 
 
 def freeze(modules: Iterable[nn.Module]) -> None:
-    """Keep the own weights of modules; without gradients, no graph is kept of what they compute at a network's front."""
+    """Keep the own weights of modules: at a network's front, no graph is kept of what they compute."""
     for module in modules:
         for weight in module.parameters(recurse=False):
             weight.requires_grad_(False)
@@ -60,6 +60,6 @@ def _blocks(backbone: nn.Module) -> list[nn.Module]:
     """Its outermost list of blocks: the first `ModuleList` of two or more, else the first such `Sequential`."""
     for kind in (nn.ModuleList, nn.Sequential):
         for module in backbone.modules():
-            if isinstance(module, kind) and len(module) > 1:  # type: ignore[arg-type]
-                return list(module)  # type: ignore[call-overload]
+            if isinstance(module, kind) and len(module) > 1:
+                return list(module)
     raise BadInput("network.frozen: this backbone has no list of blocks; freeze all of it or none")

@@ -46,7 +46,9 @@ def read_colours(folder: Path) -> Colours | None:
     deviation = _triple(path, said, "image_std", IMAGENET.deviation) if normalises else (1.0, 1.0, 1.0)
     scale = said.get("rescale_factor", 1 / 255) if said.get("do_rescale", True) else 1.0
     if not isinstance(scale, int | float) or not 0 < scale <= 1 or min(deviation) <= 0:
-        raise BrokenData(f"{path}: rescale_factor must be in 0..1 and image_std positive; get the folder again")
+        raise BrokenData(
+            f"{path}: rescale_factor must be in 0..1 and image_std positive; get the folder again"
+        )
     # In units of 0..1: an EfficientNet may take 1 off after scaling, and divide by the deviation once more.
     unit, offset = 255.0 * scale, float(bool(said.get("rescale_offset", False)))
     is_twice = said.get("include_top", False) and normalises

@@ -70,10 +70,10 @@ def train(
         checkpoints: folder for checkpoints, to be removed by the caller once the result is safe; None keeps none.
         save_every_s: seconds between checkpoints.
         code: a fingerprint of the code; checkpoints of another are not gone on with.
-        backbone: a module of your own, where the recipe says `backbone: own`: of images (B, 3, side, side) it gives maps
-            (B, C, H, W), tokens (B, T, C) or vectors (B, C). It is trained in place.
-        features: of every image, (N, C), what `RetrievalModel.features` gives, where `network.frozen` is `all`; computed
-            if they are not given.
+        backbone: a module of your own, where the recipe says `backbone: own`: of images (B, 3, side, side) it gives
+            maps (B, C, H, W), tokens (B, T, C) or vectors (B, C). It is trained in place.
+        features: of every image, (N, C), what `RetrievalModel.features` gives, where `network.frozen` is `all`;
+            computed if they are not given.
 
     Raises:
         CairnError: too few classes for a batch or to hold out, missing weights, the loss stops being a number, or a
@@ -118,7 +118,9 @@ class Training:
         if self.is_frozen:
             images = as_features(self.model, images, features, n_workers)
         elif features is not None:
-            raise BadInput("features: are those of a frozen backbone: set network.frozen to all, or give none")
+            raise BadInput(
+                "features: are those of a frozen backbone: set network.frozen to all, or give none"
+            )
         images = labelled(images)
         self.held_out: ImageSubset | None = None
         if recipe.validation:

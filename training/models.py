@@ -32,9 +32,11 @@ class RetrievalModel(nn.Module):
     """Backbone, pooling, LayerNorm, linear head, unit length.
 
     Args:
-        network: its shape, and the weights to begin with; of a model folder the head too, where its shape is the same.
+        network: its shape, and the weights to begin with; of a model folder the head too, where its shape is the
+            same.
         kept: the backbone as a model folder describes it: nothing pretrained is loaded then.
-        own: the backbone, where the network names none: maps (B, C, H, W), tokens (B, T, C) or vectors (B, C) of images.
+        own: the backbone, where the network names none: of images it gives maps (B, C, H, W), tokens (B, T, C) or
+            vectors (B, C).
 
     Attributes:
         colours: how bytes become numbers before it sees them.

@@ -27,7 +27,8 @@ TINY = {
     "efficientnet": {"in_channels": [8, 8], "out_channels": [8, 8], "strides": [1, 2], "num_block_repeats": [1, 1],
                      "kernel_sizes": [3, 3], "expand_ratios": [1, 2], "width_coefficient": 0.25, "hidden_dim": 320,
                      "depth_coefficient": 1.0},
-    "swin": {"embed_dim": 8, "depths": [1, 1], "num_heads": [1, 2], "window_size": 2, "image_size": 32, "patch_size": 4},
+    "swin": {"embed_dim": 8, "depths": [1, 1], "num_heads": [1, 2], "window_size": 2, "image_size": 32,
+             "patch_size": 4},
     "convnext": {"hidden_sizes": [8, 16], "depths": [1, 1], "num_stages": 2},
 }  # fmt: skip
 PROCESSOR = {"image_mean": [0.2, 0.4, 0.6], "image_std": [0.5, 0.25, 0.5], "rescale_factor": 1 / 255}
@@ -47,7 +48,11 @@ def tiny(tmp_path_factory):
 def network(weights, backbone=None, side=32, **settings) -> Network:
     """The tiny network in a folder, or a named one with the folder's weights."""
     return Network(
-        backbone=backbone or str(weights), weights=str(weights), embedding_dim=8, image_side_px=side, **settings
+        backbone=backbone or str(weights),
+        weights=str(weights),
+        embedding_dim=8,
+        image_side_px=side,
+        **settings,
     )
 
 
@@ -126,8 +131,16 @@ def test_frozen_batch_norm_stays_as_it_was_loaded(tiny):
 @pytest.mark.parametrize(
     ("backbone", "family", "said"),
     [
-        ("resnet50", "dinov2", "'resnet50' and weights .*are two networks: the family is 'resnet' there and 'dinov2'"),
-        ("resnet50", "resnet", r"are two networks: depths is \[3, 4, 6, 3\] there and \[1, 1\] in the weights; to train"),
+        (
+            "resnet50",
+            "dinov2",
+            "'resnet50' and weights .* two networks: the family is 'resnet' there and 'dinov2'",
+        ),
+        (
+            "resnet50",
+            "resnet",
+            r"two networks: depths is \[3, 4, 6, 3\] there and \[1, 1\] in the weights; to train",
+        ),
         ("resnet18", "efficientnet", "the family is 'resnet' there and 'efficientnet' in the weights"),
         ("dinov2_small", "dinov2", "are two networks: hidden_size is 384 there and 16 in the weights"),
     ],
@@ -138,7 +151,9 @@ def test_weights_of_another_network_are_refused(tiny, backbone, family, said):
 
 
 def test_a_missing_folder_is_named_plainly(tmp_path):
-    with pytest.raises(CairnError, match=r"network\.weights: there is no folder '.*nowhere'; name one with config"):
+    with pytest.raises(
+        CairnError, match=r"network\.weights: there is no folder '.*nowhere'; name one with config"
+    ):
         RetrievalModel(network(tmp_path / "nowhere", "resnet18"))
     with pytest.raises(CairnError, match=r"network\.backbone: there is no folder '.*nowhere'"):
         RetrievalModel(network(tmp_path / "nowhere"))
@@ -241,7 +256,9 @@ def test_a_processor_is_read_as_what_it_does_to_bytes(tmp_path, processor, colou
     assert read.deviation == pytest.approx(colours.deviation)
 
 
-@pytest.mark.parametrize("processor", [{"image_std": [0, 1, 1]}, {"image_mean": [1]}, {"rescale_factor": "x"}])
+@pytest.mark.parametrize(
+    "processor", [{"image_std": [0, 1, 1]}, {"image_mean": [1]}, {"rescale_factor": "x"}]
+)
 def test_a_processor_without_sense_is_refused(tmp_path, processor):
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(processor))
     with pytest.raises(CairnError, match=r"preprocessor_config\.json: .*get the folder again"):

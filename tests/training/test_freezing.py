@@ -42,7 +42,11 @@ def test_the_first_blocks_keep_weights_and_statistics_without_a_graph(folder):
     model = RetrievalModel(wanted.network).train()
     backbone = model.backbone
     names = [name for name, weight in backbone.named_parameters() if not weight.requires_grad]
-    blocks = [name for name in names if any(part in name for part in ("stages.0", "blocks.0", "layer.0", "layers.0"))]
+    blocks = [
+        name
+        for name in names
+        if any(part in name for part in ("stages.0", "blocks.0", "layer.0", "layers.0"))
+    ]
     assert blocks
     assert any("embed" in name for name in names)
     later = [name for name, weight in backbone.named_parameters() if weight.requires_grad]
@@ -60,7 +64,9 @@ def test_the_first_blocks_keep_weights_and_statistics_without_a_graph(folder):
     assert not moved & {f"backbone.{name}" for name in names}
     assert {f"backbone.{name}" for name in later} & moved
     statistics = [name for name in moved if "running" in name and ".0." in name and "blocks.1" not in name]
-    assert not [name for name in statistics if any(name.startswith(f"backbone.{n.rsplit('.', 1)[0]}.") for n in names)]
+    assert not [
+        name for name in statistics if any(name.startswith(f"backbone.{n.rsplit('.', 1)[0]}.") for n in names)
+    ]
 
 
 def test_a_head_on_a_frozen_backbone_is_trained_on_vectors_computed_once(folder):
@@ -82,7 +88,9 @@ def test_a_head_on_a_frozen_backbone_is_trained_on_vectors_computed_once(folder)
 
 
 def test_held_out_classes_are_measured_by_their_vectors(folder):
-    wanted = recipe(network=network(folder, frozen="all"), validation={"share": 0.3, "patience": 2}, n_epochs=2)
+    wanted = recipe(
+        network=network(folder, frozen="all"), validation={"share": 0.3, "patience": 2}, n_epochs=2
+    )
     images = TinyImages()
     assert "held_out_h_ap" in train(wanted, images, 0, 0).curve
     assert images.n_read == len(images)
@@ -96,7 +104,7 @@ def test_what_a_frozen_backbone_cannot_use_is_refused(folder):
     wanted = recipe(network=network(folder, frozen="all"))
     with pytest.raises(CairnError, match=r"features: have the shape \(3, 3\), not \(30, "):
         train(wanted, TinyImages(), 0, 0, features=torch.zeros(3, 3))
-    with pytest.raises(CairnError, match="set network.frozen to all, or give none"):
+    with pytest.raises(CairnError, match=r"set network\.frozen to all, or give none"):
         train(recipe(), TinyImages(), 0, 0, features=torch.zeros(30, 3))
     with pytest.raises(CairnError, match=r"network\.frozen: the backbone has 2 blocks to freeze, not 9"):
         RetrievalModel(Network(**network(folder, frozen=9)))
@@ -109,7 +117,9 @@ def test_a_head_is_fine_tuned_with_its_backbone_afterwards(folder, tmp_path):
     assert load_model(tmp_path)[0].network.frozen == "all"
     further = recipe(network=network(tmp_path), n_epochs=1)
     begun = RetrievalModel(further.network)
-    assert all(torch.equal(value, model.head.state_dict()[name]) for name, value in begun.head.state_dict().items())
+    assert all(
+        torch.equal(value, model.head.state_dict()[name]) for name, value in begun.head.state_dict().items()
+    )
     moved = changed(begun.state_dict(), train(further, TinyImages(), 0, 0).model)
     assert any(name.startswith("backbone.") and name.endswith("weight") for name in moved)
     other = RetrievalModel(Network(**network(tmp_path, embedding_dim=4)))  # of another shape: a new head

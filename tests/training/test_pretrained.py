@@ -41,7 +41,9 @@ def lite_maps(weights, repeats, images):
         for place in range(n_blocks):
             name, before = f"_blocks.{number}", maps
             if f"{name}._expand_conv.weight" in weights:
-                maps = functional.relu6(norm(same(maps, weights[f"{name}._expand_conv.weight"], 1), f"{name}._bn0"))
+                maps = functional.relu6(
+                    norm(same(maps, weights[f"{name}._expand_conv.weight"], 1), f"{name}._bn0")
+                )
             depthwise = weights[f"{name}._depthwise_conv.weight"]
             maps = same(maps, depthwise, 1 if place else stride, groups=len(depthwise))
             maps = functional.relu6(norm(maps, f"{name}._bn1"))
@@ -69,7 +71,9 @@ def test_the_folder_gives_the_results_of_the_published_network(tmp_path, side):
 
 @needs_wheel
 def test_an_odd_side_is_refused(tmp_path):
-    with pytest.raises(CairnError, match=r"image_side_px: efficientnet-lite0 takes images of an even side, not 161"):
+    with pytest.raises(
+        CairnError, match=r"image_side_px: efficientnet-lite0 takes images of an even side, not 161"
+    ):
         write_packaged("efficientnet-lite0", tmp_path, 161)
 
 
