@@ -4,8 +4,8 @@
 
 The Grocery Store Dataset, its own split: 2,640 photographs to train on, 296 to choose a learning rate by, 2,485 that
 are searched in each other. EfficientNet-Lite0 with the weights that its package carries sees 160 x 160 pixels; its
-vectors are computed once, and a head is trained on them by recipe `photos` with each loss, at the learning rate, of three, that
-gives that loss the best H-AP on the 296. One thread. Vectors are kept under data/benchmarks/grocery. Writes
+vectors are computed once, and a head is trained on them by recipe `photos` with each loss, at the learning rate, of
+three, that gives that loss the best H-AP on the 296. One thread. Vectors are kept under data/benchmarks/grocery. Writes
 results/grocery.json.
 """
 

@@ -19,7 +19,7 @@ class Architecture:
     """A published network: where its weights are, and its shape.
 
     Attributes:
-        checkpoint: on the Hugging Face hub; empty where an installed package carries the weights (`training/pretrained.py`).
+        checkpoint: on the Hugging Face hub; empty where a package carries the weights (`training/pretrained.py`).
         model_type: its family in `transformers`.
         shape: keys of the family's configuration.
     """

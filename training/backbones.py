@@ -213,8 +213,10 @@ def _load(folder: Path, described: Described, network: Network) -> PublishedBack
         ) from error
     missing = sorted(name for name in said["missing_keys"] if "pooler" not in name)
     if missing:
-        raise BrokenData(f"network.weights: {folder}: {len(missing)} tensors are missing, {missing[0]} the first; get the "
-                         "whole folder again")  # fmt: skip
+        raise BrokenData(
+            f"network.weights: {folder}: {len(missing)} tensors are missing, {missing[0]} the first; get the whole "
+            "folder again"
+        )
     if network.backbone in PACKAGED:
         open_gates(model)
     return PublishedBackbone(model.float(), network, described.colours)
@@ -239,8 +241,10 @@ def _check_weights(folder: Path, described: Described) -> None:
         model = AutoModel.from_config(config, **_without_pooler(config))  # type: ignore[no-untyped-call]
     n_numbers = sum(parameter.numel() for parameter in model.parameters())
     if n_numbers > n_bytes:  # a number has a byte at least
-        raise BrokenData(f"network.weights: {folder}: config.json describes {n_numbers:,} numbers, but the weights have "
-                         f"{n_bytes:,} bytes; get the whole folder again")  # fmt: skip
+        raise BrokenData(
+            f"network.weights: {folder}: config.json describes {n_numbers:,} numbers, but the weights have {n_bytes:,} "
+            "bytes; get the whole folder again"
+        )
 
 
 def _without_pooler(config: "PreTrainedConfig") -> dict[str, bool]:
