@@ -79,9 +79,7 @@ class ImageEmbedder:
     def embedded(self, split: str) -> EmbeddedSplit:
         """Embeddings of a split."""
         encoder, files = partial(trained_encoder, self.folder), model_files(self.folder)
-        return _kept(
-            f"{self.key}-{split}", self.images(split), encoder, self.batch_size, self.run_all, files
-        )
+        return _kept(f"{self.key}-{split}", self.images(split), encoder, self.batch_size, self.run_all, files)
 
 
 def frozen_features(

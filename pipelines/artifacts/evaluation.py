@@ -33,7 +33,7 @@ class SystemMetrics:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The metrics of every system: `trained`, `untrained`, `colour_histogram`."""
+    """The metrics of every system: `trained`, `untrained`, `colour_histogram`, and `off_the_shelf` of pretrained weights."""
 
     systems: dict[str, SystemMetrics]
 

@@ -1,4 +1,4 @@
-"""evaluate: exact metrics per level, the trained model beside two baselines."""
+"""evaluate: exact metrics per level, the trained model beside baselines: untrained, off the shelf, and colours."""
 
 import logging
 import math
@@ -23,7 +23,13 @@ from cairnhub.pipelines.image_vectors import ImageEmbedder
 from cairnhub.pipelines.retrieval_examples import write_examples
 from cairnhub.pipelines.settings.evaluate import Evaluate
 from cairnhub.pipelines.split_names import nothing_to_evaluate
-from cairnhub.training.embedding import LoadEncoder, colour_encoder, embed_blocks, untrained_encoder
+from cairnhub.training.embedding import (
+    LoadEncoder,
+    colour_encoder,
+    embed_blocks,
+    off_the_shelf_encoder,
+    untrained_encoder,
+)
 from cairnhub.training.encoders import EmbeddedSplit
 from cairnhub.training.evaluation import ProtocolMetrics, evaluate, headlines, precision_recall_curves
 from cairnhub.training.metrics.curves import RECALLS
@@ -66,6 +72,8 @@ def _evaluate(context: Context) -> None:
         "untrained": partial(untrained_encoder, description.network, description.seed),
         "colour_histogram": colour_encoder,
     }
+    if description.network.weights:
+        baselines["off_the_shelf"] = partial(off_the_shelf_encoder, description.network)
     plan = ProtocolsFolder(context.paths.protocols)
     embedded = {"trained": {name: embedder.embedded(name) for name in plan.splits}}
     for system, encoder in baselines.items():
