@@ -19,7 +19,7 @@ from cairnhub.training.architectures import OWN, SMALL_CNN
 from cairnhub.training.backbone_folder import Described, check_size, read_described
 from cairnhub.training.backbones import PublishedBackbone, make_backbone
 from cairnhub.training.freezing import batch_norms, freeze, front_modules, to_evaluation
-from cairnhub.training.image_processor import COLOURS, UNIT, Colours, write_processor
+from cairnhub.training.image_processor import COLOURS, PROCESSOR, UNIT, Colours, write_processor
 from cairnhub.training.recipes.settings import Network
 from cairnhub.training.tensor_files import save_tensors
 
@@ -229,6 +229,8 @@ def _load_model(folder: Path, own: nn.Module | None) -> tuple[RetrievalModel, Mo
     is_published = network.backbone not in (SMALL_CNN, OWN)
     try:
         kept = read_described(folder) if is_published else None
+        if kept and kept.colours is None and network.colours == "auto":
+            raise ValueError(f"{PROCESSOR} is missing")
         if own is None:
             _check_shapes(folder, network, kept)
         model = RetrievalModel(network, kept, own)

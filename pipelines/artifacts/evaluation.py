@@ -33,7 +33,7 @@ class SystemMetrics:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The metrics of every system: `trained`, `untrained`, `colour_histogram`, and `off_the_shelf` of pretrained weights."""
+    """The metrics of every system: `trained`, its baselines, and `off_the_shelf` where there are pretrained weights."""
 
     systems: dict[str, SystemMetrics]
 

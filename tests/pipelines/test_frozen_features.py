@@ -48,7 +48,13 @@ def folder(tmp_path, monkeypatch):
 
 
 def network(folder: Path, **changes) -> Network:
-    raw = {"weights": str(folder), "frozen": "all", "pooling": "average", "image_side_px": 32, "embedding_dim": 8}
+    raw = {
+        "weights": str(folder),
+        "frozen": "all",
+        "pooling": "average",
+        "image_side_px": 32,
+        "embedding_dim": 8,
+    }
     return Network.model_validate(raw | changes)
 
 
@@ -63,7 +69,9 @@ def test_vectors_are_kept_and_made_again_where_they_must_be(folder, monkeypatch)
     monkeypatch.setattr(image_vectors, "embed_blocks", counted)
     first = frozen_features(network(folder), Toy(), "train")
     assert first.embeddings.shape == (5, 16)
-    again = frozen_features(network(folder, embedding_dim=4, layer_norm=False), Toy(), "train")  # another head
+    again = frozen_features(
+        network(folder, embedding_dim=4, layer_norm=False), Toy(), "train"
+    )  # another head
     assert torch.equal(again.embeddings, first.embeddings)
     assert len(made) == 1
     frozen_features(network(folder, image_side_px=64), Toy(), "train")

@@ -213,6 +213,28 @@ def test_a_class_token_is_asked_of_those_that_have_one(tiny):
             RetrievalModel(network(tiny[family], pooling="cls"))
 
 
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        ("config.json", {"hidden_sizes": [8, 60_000]}, r"do not fit together: .* has shape .*, not"),
+        ("config.json", {"depths": [60_000]}, "do not fit together: .*60,000 layers"),
+        ("config.json", {"model_type": "vit"}, "do not fit together"),
+        ("preprocessor_config.json", {"image_std": 0}, "do not fit together: .*image_std positive"),
+        ("preprocessor_config.json", None, "do not fit together: preprocessor_config.json is missing"),
+        ("head.safetensors", None, "no trained model"),
+    ],
+)
+def test_a_model_folder_that_lies_is_refused(tiny, tmp_path, name, change, said):
+    shape = network(tiny["resnet"])
+    save_model(tmp_path, RetrievalModel(shape), description(shape))
+    if change is None:
+        (tmp_path / name).unlink()
+    else:
+        (tmp_path / name).write_text(json.dumps({**json.loads((tmp_path / name).read_text()), **change}))
+    with pytest.raises(CairnError, match=said):
+        load_model(tmp_path)
+
+
 # ------------------------------------------------------------------ the image processor
 
 
