@@ -5,7 +5,7 @@
 The Grocery Store Dataset, its own split: 2,640 photographs to train on, 296 to choose a learning rate by, 2,485 that
 are searched in each other. EfficientNet-Lite0 with the weights that its package carries sees 160 x 160 pixels; its
 vectors are computed once, and a head is trained on them by recipe `photos` with each loss, at the learning rate, of
-three, that gives that loss the best H-AP on the 296. One thread. Vectors are kept under data/benchmarks/grocery. Writes
+four, that gives that loss the best H-AP on the 296. One thread. Vectors are kept under data/benchmarks/grocery. Writes
 results/grocery.json.
 """
 
@@ -24,7 +24,7 @@ from scipy.stats import t as student
 from torch import Tensor
 from torch.nn import functional
 
-from cairnhub.training.data import LabelledImages, to_tensor
+from cairnhub.training.data import ImageSubset, LabelledImages, to_tensor
 from cairnhub.training.embedding import frozen_encoder
 from cairnhub.training.encoders import (
     EmbeddedSplit,
@@ -41,7 +41,8 @@ KEPT = Path(__file__).parents[1] / "data/benchmarks/grocery"
 RESULTS = Path(__file__).parent / "results/grocery.json"
 LEVELS = ("fine", "middle", "coarse")
 METHODS = ["HAPPIER", "NormalisedSoftmax", "SmoothAP", "ROADMAP"]
-RATES = [0.0003, 0.001, 0.003]
+RATES = [0.0001, 0.0003, 0.001, 0.003]
+N_TIMED = 256
 SPLITS = ["train", "val", "test"]
 
 
@@ -101,10 +102,11 @@ def main() -> None:
     torch.set_num_threads(1)
     network = load_recipe("photos").network
     images = {split: Photos(options.mirror, split, network.decoded_side_px) for split in SPLITS}
-    start = time.monotonic()
     encoder = frozen_encoder(network)
     features = {split: kept(f"features_{split}", encoder, images[split]) for split in SPLITS}
-    seconds = round(time.monotonic() - start, 1)
+    start, timed = time.monotonic(), ImageSubset(images["val"], np.arange(N_TIMED))
+    embed_split(timed, encoder, 64, n_workers=0)
+    milliseconds = round(1000 * (time.monotonic() - start) / N_TIMED, 1)
     histograms = kept("histogram_test", colour_histogram, images["test"])
 
     def head(method: str, rate: float, seed: int, split: str) -> tuple[dict[str, float], float]:
@@ -132,7 +134,7 @@ def main() -> None:
         "seeds": options.seeds,
         "n_queries": len(images["test"]),
         "image_side_px": network.image_side_px,
-        "seconds_of_vectors": seconds,
+        "milliseconds_per_vector": milliseconds,
         "colour_histogram": measured(histograms, images["test"]),
         "off_the_shelf": measured(functional.normalize(features["test"], dim=1), images["test"]),
         "trained_head": heads,

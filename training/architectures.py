@@ -104,6 +104,12 @@ def known_backbone(name: str) -> str:
         ValueError: no such backbone.
     """
     known = [SMALL_CNN, OWN, *ARCHITECTURES]
+    library, colon, _ = name.partition(":")
+    if colon and library in ("timm", "open_clip"):
+        raise ValueError(
+            f"a network of {library} is given as a module: write backbone: {OWN}, make it, and call train(..., "
+            "backbone=module); see docs/training.md, Networks"
+        )
     if name not in known and not is_hub_id(name) and not _is_path(name):
         raise ValueError(
             f"no backbone {name!r}{did_you_mean(name, known)}; there are: {', '.join(known)}; or name a folder with "

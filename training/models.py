@@ -158,10 +158,14 @@ def untrained_model(network: Network, seed: int, own: nn.Module | None = None) -
 
 def _begin_with_head(model: RetrievalModel, folder: Path) -> None:
     """Take the head of a model folder whose weights a network begins with, where it has the same shape."""
-    before = model.state_dict()
-    head = load_file(folder / HEAD_WEIGHTS) if (folder / HEAD_WEIGHTS).is_file() else {}
-    fits = head and all(name in before and before[name].shape == value.shape for name, value in head.items())
-    if fits:
+    path, before = folder / HEAD_WEIGHTS, model.state_dict()
+    if not path.is_file():
+        return
+    try:
+        head = load_file(path)
+    except SafetensorError as error:
+        raise BrokenData(f"{path}: holds no weights: {error}; get the whole folder again") from error
+    if all(name in before and before[name].shape == value.shape for name, value in head.items()):
         model.load_state_dict(head, strict=False)
 
 

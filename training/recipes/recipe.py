@@ -59,8 +59,9 @@ class Recipe(Strict):
 
     @model_validator(mode="after")
     def _chunks_are_exact(self) -> "Recipe":
-        has_live_norm = has_batch_norm(self.network.backbone)
-        if self.batch.chunk and has_live_norm and not self.network.frozen_batch_norm:
+        network = self.network
+        is_frozen = network.frozen_batch_norm or network.frozen == "all"
+        if self.batch.chunk and has_batch_norm(network.backbone) and not is_frozen:
             raise ValueError(
                 "batch.chunk with live batch norm would train on the statistics of chunks: "
                 "set network.frozen_batch_norm"
