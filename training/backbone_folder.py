@@ -29,6 +29,8 @@ PRETRAINED = "pretrained"
 MAX_NUMBER, MAX_LIST, MAX_TEXT = 2**16, 128, 64
 MAX_LAYERS = 1024
 _COUNTS_LAYERS = re.compile("layer|depth|repeat|block")
+_NOT_TAKEN = ("timm_", "vit_mae", "yolos", "dinat")
+"""Families that another library builds, see patches at random, add tokens of no patch, or need a compiled kernel."""
 _NEEDS_ANOTHER = {"backbone", "backbone_config", "text_config", "vision_config"}
 
 
@@ -198,11 +200,9 @@ def _checked(raw: Mapping[str, Any], path: Path) -> dict[str, Any]:
     from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_MAPPING_NAMES
 
     family = str(raw.get("model_type"))
-    if family not in MODEL_FOR_IMAGE_MAPPING_NAMES or family.startswith(
-        "timm_"
-    ):  # another library's, of any name
+    if family not in MODEL_FOR_IMAGE_MAPPING_NAMES or family.startswith(_NOT_TAKEN):
         raise BadInput(
-            f"{path}: model_type {family[:MAX_TEXT]!r} is no family of image networks that transformers has; "
+            f"{path}: model_type {family[:MAX_TEXT]!r} is no family of image networks that can be taken; "
             "see docs/training.md, Networks"
         )
     general = set(signature(PretrainedConfig.__init__).parameters)

@@ -187,6 +187,7 @@ def test_a_folder_without_safetensors_is_refused(tmp_path):
     [
         ({"model_type": "bert"}, "'bert' is no family of image networks"),
         ({"model_type": "timm_wrapper"}, "'timm_wrapper' is no family of image networks"),
+        ({"model_type": "vit_mae"}, "'vit_mae' is no family of image networks"),
         ({"model_type": "detr"}, "made of another one"),
         ({"model_type": ["resnet"]}, "is no family of image networks"),
         ({"depths": [1] * 10_000}, "depths: no value that a network may have"),
