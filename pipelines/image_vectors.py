@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import pyarrow.parquet as pq
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save
 
 from cairnhub.core.errors import NotFound
 from cairnhub.core.files import atomic_write
@@ -22,9 +22,10 @@ from cairnhub.pipelines.executors.local import HERE
 from cairnhub.pipelines.paths import Paths, project_root
 from cairnhub.training.cropped import CroppedImages, parse_boxes
 from cairnhub.training.data import ImageDataset
-from cairnhub.training.embedding import RunAll, embed_blocks, trained_encoder
+from cairnhub.training.embedding import LoadEncoder, RunAll, embed_blocks, frozen_encoder, trained_encoder
 from cairnhub.training.encoders import EmbeddedSplit
-from cairnhub.training.models import load_model, model_files
+from cairnhub.training.models import load_model, model_files, untrained_model
+from cairnhub.training.recipes.settings import Network
 from cairnhub.training.tensor_files import save_tensors
 
 if TYPE_CHECKING:
@@ -94,11 +95,7 @@ class ImageEmbedder:
     ) -> None:
         self.folder, self.splits, self.batch_size, self.run_all = folder, splits, batch_size, run_all
         self.network, self.description = load_model(folder)
-        code = fingerprint(["training.embedding", "training.cropped", "datasets_hub.mmap_images"])
-        contents = [path.read_bytes() for path in model_files(folder)]
-        computed = f"{code} {torch.__version__} {batch_size} {is_portable()}"
-        contents += [splits.fingerprint.encode(), computed.encode()]
-        self.key = hashlib.sha256(b"".join(contents)).hexdigest()[:20]
+        self.key = _key([path.read_bytes() for path in model_files(folder)], splits, batch_size)
 
     def images(self, view: View) -> ImageDataset:
         """Images of a split, as the network sees them.
@@ -115,31 +112,77 @@ class ImageEmbedder:
 
     def embedded(self, view: View) -> EmbeddedSplit:
         """Embeddings of a split."""
-        images, cached = self.images(view), self._cached(view)
-        if cached and cached.is_file():
-            try:
-                return EmbeddedSplit(load_file(cached)["embeddings"], images.labels)
-            except SafetensorError:
-                log.warning(f"{cached}: damaged, made again")
-        encoder = partial(trained_encoder, self.folder, view.scales)
-        files = [
-            path for pattern in ("*.json", "*.safetensors") for path in sorted(self.folder.rglob(pattern))
-        ]
-        embedded = embed_blocks(images, encoder, self.batch_size, self.run_all, files)
-        if cached:
-            try:
-                with atomic_write(cached) as temporary:
-                    save_tensors(temporary, {"embeddings": embedded.embeddings})
-                with atomic_write(cached.with_suffix(".ids.parquet")) as temporary:
-                    pq.write_table(self.splits.columns(view.split, ["image_id"]), temporary)
-            except (OSError, SafetensorError) as error:
-                log.warning(f"{cached}: not kept, the next call embeds again: {error}")
-        return embedded
-
-    def _cached(self, view: View) -> Path | None:
+        encoder, files = partial(trained_encoder, self.folder, view.scales), model_files(self.folder)
         seen = "" if view == View(view.split) else hashlib.sha256(repr(view).encode()).hexdigest()[:8]
         name = "-".join(part for part in (self.key, view.split, seen) if part)
+        ids = self.splits.columns(view.split, ["image_id"])
+        return _kept(name, self.images(view), ids, encoder, self.batch_size, self.run_all, files)
+
+
+def frozen_features(
+    network: Network, splits: Splits, split: str, run_all: RunAll = HERE_WITH_BAR
+) -> EmbeddedSplit:
+    """What a network's frozen backbone sees in a split, which a head is trained on; kept like the vectors of a model.
+
+    Args:
+        network: of a recipe, with weights.
+        splits: the dataset.
+        split: its name.
+        run_all: where blocks are embedded.
+
+    Returns:
+        Features (N, C) of any length, as `RetrievalModel.features` gives them.
+
+    Raises:
+        CairnError: the weights are not there.
+    """
+    images = ImageDataset(splits.open(split), network.decoded_side_px, network.ground, network.fit)
+    begun = untrained_model(network, seed=0)
+    sides = network.image_side_px, network.decoded_side_px
+    seen = f"{network.backbone} {network.pooling} {network.ground} {network.fit} {sides} {begun.colours}"
+    key = _key([save(begun.backbone.state_dict()), seen.encode()], splits, BATCH_SIZE)
+    ids, encoder = splits.columns(split, ["image_id"]), partial(frozen_encoder, network)
+    return _kept(f"{key}-{split}", images, ids, encoder, BATCH_SIZE, run_all)
+
+
+def _key(contents: Sequence[bytes], splits: Splits, batch_size: int) -> str:
+    """What vectors depend on: what makes them, the images, and code."""
+    code = fingerprint(["training.embedding", "training.cropped", "datasets_hub.mmap_images"])
+    computed = f"{code} {torch.__version__} {batch_size} {is_portable()}"
+    contents = [*contents, splits.fingerprint.encode(), computed.encode()]
+    return hashlib.sha256(b"".join(contents)).hexdigest()[:20]
+
+
+def _kept(
+    name: str,
+    images: ImageDataset,
+    ids: "Table",
+    encoder: LoadEncoder,
+    batch_size: int,
+    run_all: RunAll,
+    files: Sequence[Path] = (),
+) -> EmbeddedSplit:
+    """Vectors of images from their file, or made and kept there."""
+    cached = _place(name)
+    if cached and cached.is_file():
         try:
-            return Paths(project_root(), "", "").image_vectors / f"{name}.safetensors"
-        except NotFound:  # not in a checkout
-            return None
+            return EmbeddedSplit(load_file(cached)["embeddings"], images.labels)
+        except SafetensorError:
+            log.warning(f"{cached}: damaged, made again")
+    embedded = embed_blocks(images, encoder, batch_size, run_all, files)
+    if cached:
+        try:
+            with atomic_write(cached) as temporary:
+                save_tensors(temporary, {"embeddings": embedded.embeddings})
+            with atomic_write(cached.with_suffix(".ids.parquet")) as temporary:
+                pq.write_table(ids, temporary)
+        except (OSError, SafetensorError) as error:
+            log.warning(f"{cached}: not kept, the next call embeds again: {error}")
+    return embedded
+
+
+def _place(name: str) -> Path | None:
+    try:
+        return Paths(project_root(), "", "").image_vectors / f"{name}.safetensors"
+    except NotFound:  # not in a checkout
+        return None

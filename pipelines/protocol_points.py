@@ -6,7 +6,13 @@ from typing import NamedTuple
 
 from cairnhub.datasets_hub.card import EvaluationProtocol
 from cairnhub.pipelines.image_vectors import ImageEmbedder, View
-from cairnhub.training.embedding import LoadEncoder, colour_encoder, embed_blocks, untrained_encoder
+from cairnhub.training.embedding import (
+    LoadEncoder,
+    colour_encoder,
+    embed_blocks,
+    off_the_shelf_encoder,
+    untrained_encoder,
+)
 from cairnhub.training.encoders import EmbeddedSplit
 from cairnhub.training.protocol_kinds.points import Points
 
@@ -40,7 +46,9 @@ class ProtocolPoints:
         self.embedder = embedder
         self.wanted = list(dict.fromkeys(view for protocol in protocols for view in views(protocol)))
         self.texts = tuple(dict.fromkeys(name for each in protocols for name in each.text_columns))
-        self.systems = ("trained", "untrained", "colour_histogram")
+        has_begun = bool(embedder.description.network.weights)
+        pretrained = ("off_the_shelf",) if has_begun else ()
+        self.systems = ("trained", "untrained", *pretrained, "colour_histogram")
 
     def of(self, system: str) -> dict[View, Points]:
         """Every view that some protocol needs."""
@@ -52,6 +60,8 @@ class ProtocolPoints:
         encoder: LoadEncoder = colour_encoder
         if system == "untrained":
             encoder = partial(untrained_encoder, description.network, description.seed, view.scales)
+        elif system == "off_the_shelf":
+            encoder = partial(off_the_shelf_encoder, description.network, view.scales)
         images, embedder = self.embedder.images(view), self.embedder
         return embed_blocks(images, encoder, embedder.batch_size, embedder.run_all)
 

@@ -17,7 +17,12 @@ from cairnhub.training.metrics.keys import H_AP, H_AP_PUBLISHED, MetricKey
 from cairnhub.training.retrieved import ShownQuery
 
 PercentInterval = tuple[float, float, float]  # value and both ends, percent
-SYSTEMS = {"trained": "trained", "untrained": "untrained", "colour_histogram": "colour histogram"}
+SYSTEMS = {
+    "trained": "trained",
+    "off_the_shelf": "off the shelf",
+    "untrained": "untrained",
+    "colour_histogram": "colour histogram",
+}
 
 
 @dataclass(frozen=True)
@@ -186,7 +191,7 @@ def _model_summary(file: Path, levels: Mapping[tuple[str, str], tuple[str, ...]]
     evaluation = Evaluation.load(file)
     with (file.parent / "loss.csv").open(encoding="utf-8", newline="") as lines:
         loss = tuple((float(row["epoch"]), float(row["loss"])) for row in csv.DictReader(lines))
-    measured = {system: evaluation.protocols(system) for system in SYSTEMS}
+    measured = {system: evaluation.protocols(system) for system in SYSTEMS if system in evaluation.systems}
     protocols = tuple(
         summarise_protocol(
             protocol,

@@ -1,23 +1,40 @@
-"""Backbones: a small network of our own, and those of `transformers`; each gives maps (B, C, H, W)."""
+"""Backbones: a small network of our own, those of `transformers`, and a caller's; each gives maps (B, C, H, W)."""
 
-from collections.abc import Mapping
+import math
+from inspect import signature
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from safetensors import SafetensorError
+import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from cairnhub.core.errors import BadInput, BrokenData, NotFound
-from cairnhub.training.architectures import ARCHITECTURES, SMALL_CNN
+from cairnhub.training.architectures import OWN, SMALL_CNN
+from cairnhub.training.backbone_folder import (
+    MAX_LAYERS,
+    Described,
+    backbone_folder,
+    check_size,
+    read_described,
+    refuse_mismatch,
+    wanted_network,
+)
+from cairnhub.training.image_processor import Colours
+from cairnhub.training.pretrained import PACKAGED, open_gates
 from cairnhub.training.recipes.settings import Network
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
-PRETRAINED = "pretrained"
+MAX_TOKENS_BEFORE = 8
+"""Class and register tokens stand before those of patches; no family has more."""
 
 
 class SmallCNN(nn.Sequential):
     """Four stages of two 3x3 convolutions, each halving the image and doubling the channels."""
+
+    colours: Colours | None = None
 
     def __init__(self, width: int) -> None:
         widths = [width * 2**stage for stage in range(4)]
@@ -36,85 +53,204 @@ def _stage(n_in: int, n_out: int) -> nn.Sequential:
     )
 
 
-class PublishedBackbone(nn.Module):
-    """A network of `transformers`: feature maps, or the tokens of a vision transformer as one column.
+class OwnBackbone(nn.Module):
+    """A module that gives maps (B, C, H, W), tokens (B, T, C) or vectors (B, C): as maps.
+
+    Args:
+        model: takes images (B, 3, side, side).
+        network: of the recipe.
+        colours: of its image processor, if it has one.
 
     Attributes:
         n_channels: C.
-        config: the configuration that builds it again.
+
+    Raises:
+        CairnError: the module does not take such images, gives something else, or has no class token to pool.
     """
 
-    model: nn.Module
-
-    def __init__(self, model: nn.Module, config: "PreTrainedConfig", network: Network) -> None:
+    def __init__(self, model: nn.Module, network: Network, colours: Colours | None = None) -> None:
         super().__init__()
-        self.model, self.config = model, config
-        is_cnn = config.model_type == "resnet"
-        self.n_channels = config.hidden_sizes[-1] if is_cnn else config.hidden_size
+        self.model, self.colours = model, colours
         self.takes_class_token = network.pooling == "cls"
-        resized = config.model_type == "vit" and config.image_size != network.image_side_px
-        self.options = {"interpolate_pos_encoding": True} if resized else {}
-        if is_cnn and self.takes_class_token:
-            raise BadInput(f"network.pooling: {network.backbone} has no class token; use average, max or gem")
+        patch = getattr(getattr(model, "config", None), "patch_size", None)
+        self.patch_px = patch if isinstance(patch, int) else None
+        features = self._probe(network)
+        self.n_channels = features.shape[1] if features.ndim == 4 else features.shape[-1]
+        self._maps(features, network.image_side_px)
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, 3, side, side) -> (B, C, H, W); of a vision transformer (B, C, tokens, 1)."""
-        features: Tensor = self.model(pixel_values=images, **self.options).last_hidden_state
-        if features.ndim == 4:
-            return features
-        tokens = features[:, :1] if self.takes_class_token else features[:, 1:]
-        return tokens.transpose(1, 2).unsqueeze(3)
+        """(B, 3, side, side) -> (B, C, H, W); of tokens (B, C, T, 1)."""
+        return self._maps(self.features(images), images.shape[-1])
+
+    def features(self, images: Tensor) -> Tensor:
+        """What the module itself gives."""
+        features: Tensor = self.model(images)
+        return features
+
+    def _maps(self, features: Tensor, side_px: int) -> Tensor:
+        n_before = self._n_tokens_before(features, side_px) if features.ndim == 3 else 0
+        if self.takes_class_token and n_before == 0:
+            raise BadInput("network.pooling: this backbone has no class token; use average, max or gem")
+        if features.ndim == 3:
+            tokens = features[:, :1] if self.takes_class_token else features[:, n_before:]
+            return tokens.transpose(1, 2).unsqueeze(3)
+        return features if features.ndim == 4 else features[:, :, None, None]
+
+    def _n_tokens_before(self, features: Tensor, side_px: int) -> int:
+        """How many tokens are of no patch: what is left of those that fill a square."""
+        n_tokens = features.shape[1]
+        n_patches = (side_px // self.patch_px) ** 2 if self.patch_px else 0
+        if not n_patches or not 0 <= n_tokens - n_patches <= MAX_TOKENS_BEFORE:
+            n_patches = math.isqrt(n_tokens) ** 2
+        return n_tokens - n_patches
+
+    @torch.no_grad()
+    def _probe(self, network: Network) -> Tensor:
+        """What it gives for one black image; its mode is that of before."""
+        was_training, side = self.training, network.image_side_px
+        weight = next(self.model.parameters(), torch.zeros(0))
+        try:
+            features = self.eval().features(torch.zeros(1, 3, side, side, device=weight.device))
+        except Exception as error:  # a network fails in its own way
+            raise BadInput(
+                f"network.backbone: {network.backbone} does not take images of {side} x {side}: "
+                f"{type(error).__name__}: {str(error)[:300]}; try another image_side_px"
+            ) from error
+        self.train(was_training)
+        if not isinstance(features, Tensor) or features.ndim not in (2, 3, 4) or len(features) != 1:
+            what = (
+                f"shape {list(features.shape)}" if isinstance(features, Tensor) else type(features).__name__
+            )
+            raise BadInput(f"network.backbone: {network.backbone} gives {what}; it must give maps (B, C, H, W), tokens "
+                           "(B, T, C) or vectors (B, C)")  # fmt: skip
+        return features
 
 
-Backbone = SmallCNN | PublishedBackbone
+class PublishedBackbone(OwnBackbone):
+    """A network of `transformers`."""
+
+    @property
+    def config(self) -> "PreTrainedConfig":
+        """The configuration that builds it again."""
+        return self.model.config  # type: ignore[return-value]
+
+    def features(self, images: Tensor) -> Tensor:
+        """Maps, or the tokens of a transformer."""
+        is_resized = getattr(self.config, "image_size", None) != images.shape[-1]
+        can_be = "interpolate_pos_encoding" in signature(self.model.forward).parameters
+        options = {"interpolate_pos_encoding": True} if is_resized and can_be else {}
+        features: Tensor = self.model(pixel_values=images, **options).last_hidden_state
+        return features
 
 
-def make_backbone(network: Network, config: Mapping[str, Any] | None = None) -> Backbone:
+Backbone = SmallCNN | OwnBackbone
+
+
+def make_backbone(network: Network, kept: Described | None = None, own: nn.Module | None = None) -> Backbone:
     """The backbone of a network, with its pretrained weights if it names some.
 
     Args:
         network: from a recipe.
-        config: build this configuration instead, without weights, as a model folder keeps it.
+        kept: build this instead, without weights, as a model folder describes it.
+        own: the module, where the network's backbone is `own`.
 
     Raises:
-        CairnError: the weights are not there, or are no safetensors.
+        CairnError: the weights are not there, are no safetensors, or are those of another network.
     """
+    if (own is None) == (network.backbone == OWN):
+        raise BadInput(f"network.backbone: {network.backbone!r}: a module of your own is given as backbone=, and only "
+                       f"where the recipe says backbone: {OWN}")  # fmt: skip
+    if own is not None:
+        return OwnBackbone(own, network)
     if network.backbone == SMALL_CNN:
         if network.weights or network.pooling == "cls":
             raise BadInput("network: small_cnn has neither pretrained weights nor a class token")
         return SmallCNN(network.width)
-    from transformers import AutoConfig, AutoModel  # takes seconds: only where it is needed
-
-    architecture = ARCHITECTURES[network.backbone]
-    if config is None and network.weights:
-        where = architecture.checkpoint if network.weights == PRETRAINED else network.weights
-        return _load(where, network)
-    family = config.get("model_type") if config else architecture.model_type
-    if family != architecture.model_type:
-        raise BrokenData(f"{network.backbone} is of the family {architecture.model_type!r}, not {family!r}; get the "
-                         "whole model folder again")  # fmt: skip
-    shape = dict(config or {**architecture.shape, "image_size": network.image_side_px})
-    shape.pop("model_type", None)
-    built = AutoConfig.for_model(family, **shape)
-    model = AutoModel.from_config(built, **_without_pooler(family))  # type: ignore[no-untyped-call]
-    return PublishedBackbone(model, built, network)
+    if kept is not None:
+        return _build(kept, network)
+    wanted = wanted_network(network)
+    with backbone_folder(network) as folder:
+        if folder is None:
+            assert wanted is not None
+            return _build(wanted, network)
+        found = read_described(folder)
+        if wanted is not None:
+            refuse_mismatch(network, wanted, found)
+        return _load(folder, found, network)
 
 
-def _load(where: str, network: Network) -> PublishedBackbone:
-    """Weights of a folder or of the hub; only safetensors are read."""
-    from transformers import AutoConfig, AutoModel
+def _build(described: Described, network: Network) -> PublishedBackbone:
+    """A network without weights."""
+    from transformers import AutoModel
 
+    check_size(described, MAX_LAYERS)
+    config = described.build_config()
+    model = AutoModel.from_config(config, **_without_pooler(config))  # type: ignore[no-untyped-call]
+    if network.backbone in PACKAGED:
+        open_gates(model)
+    return PublishedBackbone(model, network, described.colours)
+
+
+def _load(folder: Path, described: Described, network: Network) -> PublishedBackbone:
+    """A network with the weights of a folder; only safetensors are read."""
+    if (folder / "adapter_config.json").exists():
+        raise BadInput(f"{folder}: holds an adapter, not a network: merge it into its network first")
+    from transformers import AutoModel
+
+    config = described.build_config()
     try:
-        config = AutoConfig.from_pretrained(where, trust_remote_code=False)
-        options = _without_pooler(config.model_type)
-        model = AutoModel.from_pretrained(where, config=config, use_safetensors=True, **options)
+        _check_weights(folder, described)
+        model, said = AutoModel.from_pretrained(
+            folder, config=config, use_safetensors=True, local_files_only=True, output_loading_info=True,
+            **_without_pooler(config),
+        )  # fmt: skip
     except (OSError, ValueError, LookupError, TypeError, RuntimeError, SafetensorError) as error:
+        if isinstance(error, NotFound | BrokenData):
+            raise
         raise NotFound(
-            f"network.weights: nothing to load at {where!r}: {str(error).splitlines()[0]}\nName a folder with "
+            f"network.weights: nothing to load at {str(folder)!r}: {str(error).splitlines()[0]}\nName a folder with "
             "config.json and model.safetensors, download it where there is a network, or leave weights empty"
         ) from error
-    return PublishedBackbone(model.float(), config, network)
+    missing = sorted(name for name in said["missing_keys"] if "pooler" not in name)
+    if missing:
+        raise BrokenData(
+            f"network.weights: {folder}: {len(missing)} tensors are missing, {missing[0]} the first; get the whole "
+            "folder again"
+        )
+    if network.backbone in PACKAGED:
+        open_gates(model)
+    return PublishedBackbone(model.float(), network, described.colours)
 
 
-def _without_pooler(family: str) -> dict[str, bool]:
-    return {"add_pooling_layer": False} if family == "vit" else {}
+def _check_weights(folder: Path, described: Described) -> None:
+    """Compare a configuration with the size of its weights before it is built: a lie would fill the memory."""
+    from transformers import AutoModel
+
+    files = sorted(folder.glob("model*.safetensors"))
+    if not files:
+        raise NotFound(
+            f"network.weights: {folder}: holds no model.safetensors; weights in other forms are not read"
+        )
+    n_tensors, n_bytes = 0, sum(path.stat().st_size for path in files)
+    for path in files:
+        with safe_open(path, framework="pt") as file:
+            n_tensors += len(list(file.keys()))
+    check_size(described, n_tensors)
+    config = described.build_config()
+    with torch.device("meta"):
+        model = AutoModel.from_config(config, **_without_pooler(config))  # type: ignore[no-untyped-call]
+    n_numbers = sum(parameter.numel() for parameter in model.parameters())
+    if n_numbers > n_bytes:  # a number has a byte at least
+        raise BrokenData(
+            f"network.weights: {folder}: config.json describes {n_numbers:,} numbers, but the weights have {n_bytes:,} "
+            "bytes; get the whole folder again"
+        )
+
+
+def _without_pooler(config: "PreTrainedConfig") -> dict[str, bool]:
+    """Where the family has one."""
+    from transformers import MODEL_MAPPING
+
+    found: Any = MODEL_MAPPING[type(config)]
+    has_pooler = "add_pooling_layer" in signature(found[0] if isinstance(found, tuple) else found).parameters
+    return {"add_pooling_layer": False} if has_pooler else {}

@@ -17,11 +17,10 @@ from torch.utils.data import Dataset
 from cairnhub.core.errors import BadInput, BrokenData
 from cairnhub.datasets_hub.decoding import DECODING_FAULTS, decode_image
 from cairnhub.datasets_hub.mmap_images import OpenSplit
+from cairnhub.training.image_processor import UNIT, Colours
 from cairnhub.training.recipes.settings import Augment
 
 log = logging.getLogger(__name__)
-
-IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and deviation per channel
 
 
 class LabelledImages(Dataset[Tensor]):
@@ -140,11 +139,12 @@ def to_square(picture: Image.Image, side_px: int, fit: str = "crop") -> Tensor:
     return torch.from_numpy(np.array(square)).permute(2, 0, 1)
 
 
-def normalise(images: Tensor, colours: str = "unit") -> Tensor:
-    """Bytes 0..255 to floats: `unit` gives -1..1, `imagenet` standardises as ImageNet's networks expect."""
-    if colours == "unit":
+def normalise(images: Tensor, colours: Colours = UNIT) -> Tensor:
+    """Bytes 0..255 to floats, as an image processor says; `UNIT` gives -1..1."""
+    if colours == UNIT:
         return images.float() / 127.5 - 1
-    mean, deviation = (images.new_tensor(x, dtype=torch.float)[:, None, None] for x in IMAGENET)
+    pairs = (colours.mean, colours.deviation)
+    mean, deviation = (images.new_tensor(x, dtype=torch.float)[:, None, None] for x in pairs)
     return (images / 255 - mean) / deviation
 
 

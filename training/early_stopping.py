@@ -8,7 +8,7 @@ import torch
 from cairnhub.core.errors import BadInput
 from cairnhub.training.data import ImageSubset, LabelledImages
 from cairnhub.training.distributed import from_first_rank
-from cairnhub.training.encoders import embed_split, model_encoder
+from cairnhub.training.encoders import embed_split, model_encoder, projection_encoder
 from cairnhub.training.metrics.keys import H_AP
 from cairnhub.training.metrics.retrieval import retrieval_metrics
 from cairnhub.training.models import RetrievalModel
@@ -37,9 +37,12 @@ def hold_out(images: LabelledImages, validation: Validation, seed: int) -> tuple
 def held_out_h_ap(model: RetrievalModel, held_out: ImageSubset, batch_size: int, n_workers: int) -> float:
     """H-AP of a part searched in itself; the model is left in evaluation mode.
 
+    Of a model with a frozen backbone, what is held out are its features.
+
     Every rank measures, and the first one's value counts, so that all decide alike.
     """
-    encoder = model_encoder(model.eval())
+    make_encoder = projection_encoder if model.network.frozen == "all" else model_encoder
+    encoder = make_encoder(model.eval())
     embedded = embed_split(held_out, encoder, batch_size, n_workers)
     metrics = retrieval_metrics(embedded.embeddings, torch.from_numpy(held_out.labels))
     return from_first_rank(metrics.values[H_AP])

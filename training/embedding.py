@@ -10,10 +10,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from cairnhub.core.portable import settle_torch
-from cairnhub.training.encoders import EmbeddedSplit, Encoder, colour_histogram, model_encoder
+from cairnhub.training.encoders import (
+    EmbeddedSplit,
+    Encoder,
+    colour_histogram,
+    feature_encoder,
+    model_encoder,
+)
 from cairnhub.training.models import load_model, untrained_model
 from cairnhub.training.recipes.settings import Network
 
@@ -47,6 +54,17 @@ def untrained_encoder(network: Network, seed: int, scales: Sequence[float] = ())
     return model_encoder(untrained_model(network, seed), scales)
 
 
+def off_the_shelf_encoder(network: Network, scales: Sequence[float] = ()) -> Encoder:
+    """The pretrained backbone alone: pooled, of unit length, without a head, which is yet to be learnt."""
+    features = feature_encoder(untrained_model(network, seed=0), scales)
+    return lambda images: functional.normalize(features(images), dim=1)
+
+
+def frozen_encoder(network: Network) -> Encoder:
+    """What a head on a frozen backbone is trained on; see `RetrievalModel.features`."""
+    return feature_encoder(untrained_model(network, seed=0))
+
+
 def colour_encoder() -> Encoder:
     """The baseline that sees no shape."""
     return colour_histogram
@@ -77,7 +95,7 @@ RunAll = Callable[[Callable[[EmbedBlock], FloatArray], Sequence[EmbedBlock]], It
 
 @torch.inference_mode()
 def embed_block(block: EmbedBlock) -> FloatArray:
-    """Unit vectors (stop - start, d), computed on one thread: several add up in another order."""
+    """Vectors (stop - start, d), computed on one thread: several add up in another order."""
     settle_torch()
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)

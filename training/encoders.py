@@ -41,13 +41,29 @@ def model_encoder(model: RetrievalModel, scales: Sequence[float] = ()) -> Encode
         model: the network.
         scales: sizes at which images are embedded, relative to its own; see `at_scales`. None: its own.
     """
+    return _encoder(model, model, scales)
+
+
+def feature_encoder(model: RetrievalModel, scales: Sequence[float] = ()) -> Encoder:
+    """Of bytes (B, 3, H, W), what the backbone sees, pooled (B, C): without the head, of any length."""
+    return _encoder(model, model.features, scales)
+
+
+def projection_encoder(model: RetrievalModel) -> Encoder:
+    """Embed what `feature_encoder` gave: (B, C) to unit vectors."""
+    where = device()
+    model.to(where)
+    return lambda features: model.project(features.to(where)).float().cpu()
+
+
+def _encoder(model: RetrievalModel, embed: Encoder, scales: Sequence[float]) -> Encoder:
     network, where = model.network, device()
     model.to(where)
 
     def encoder(images: Tensor) -> Tensor:
         middle = centre(images.to(where), network.image_side_px)
-        inputs = normalise(middle, network.colours)
-        embeddings: Tensor = at_scales(model, inputs, scales) if scales else model(inputs)
+        inputs = normalise(middle, model.colours)
+        embeddings = at_scales(embed, inputs, scales) if scales else embed(inputs)
         return embeddings.float().cpu()
 
     return encoder
@@ -91,6 +107,7 @@ def colour_histogram(images: Tensor) -> Tensor:
 @torch.inference_mode()
 def embed_split(images: LabelledImages, encoder: Encoder, batch_size: int, n_workers: int) -> EmbeddedSplit:
     """Embed a split in its own order."""
-    loader = DataLoader(images, batch_size=batch_size, num_workers=n_workers)
+    order = torch.Generator()  # its own: what is embedded moves no random number of a training run
+    loader = DataLoader(images, batch_size=batch_size, num_workers=n_workers, generator=order)
     batches = [encoder(batch) for batch in tqdm(loader, desc="embed", unit="batch", leave=False)]
     return EmbeddedSplit(torch.cat(batches), images.labels)

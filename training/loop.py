@@ -18,14 +18,16 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from cairnhub.core.errors import BadInput
 from cairnhub.training.build_loss import build_loss
 from cairnhub.training.checkpoint import Checkpoints, RunState
 from cairnhub.training.cross_batch_memory import CrossBatchMemory
 from cairnhub.training.data import ImageSubset, LabelledImages, augment, draw_views, labelled, normalise
 from cairnhub.training.distributed import device, ranks
 from cairnhub.training.early_stopping import held_out_h_ap, hold_out
+from cairnhub.training.frozen_features import as_features
 from cairnhub.training.grad_cache import NonFinite, accumulate_gradients
-from cairnhub.training.models import RetrievalModel, untrained_model
+from cairnhub.training.models import RetrievalModel, refuse_live_batch_norm, untrained_model
 from cairnhub.training.optimisation import Optimisation
 from cairnhub.training.picture_crops import PictureCrops
 from cairnhub.training.recipes.recipe import Recipe
@@ -64,6 +66,8 @@ def train(
     save_every_s: float = SAVE_EVERY_S,
     code: str = "",
     loss: nn.Module | None = None,
+    backbone: nn.Module | None = None,
+    features: Tensor | None = None,
 ) -> TrainingResult:
     """Train a model by a recipe; a run that was killed goes on where its checkpoints end.
 
@@ -76,13 +80,17 @@ def train(
         save_every_s: seconds between checkpoints.
         code: a fingerprint of the code; checkpoints of another are not gone on with.
         loss: takes the place of the recipe's: any module called with embeddings (B, d) and labels (B, L), numbered from
-            0 at every level. Its parameters learn at `optimizer.proxy_learning_rate`.
+            0 at every level. Its parameters learn as `optimizer.proxies` says.
+        backbone: a module of your own, where the recipe says `backbone: own`: of images (B, 3, side, side) it gives
+            maps (B, C, H, W), tokens (B, T, C) or vectors (B, C). It is trained in place.
+        features: of every image, (N, C), what `RetrievalModel.features` gives, where `network.frozen` is `all`;
+            computed if they are not given.
 
     Raises:
         CairnError: too few classes for a batch or to hold out, missing weights, the loss stops being a number, or a
             checkpoint cannot be written.
     """
-    training = Training(recipe, images, seed, n_workers, loss)
+    training = Training(recipe, images, seed, n_workers, loss, backbone, features)
     run = fingerprint(recipe, images, seed, code, loss)
     store = Checkpoints(checkpoints, run) if checkpoints else None
     if store and store.resume(training.state):
@@ -123,9 +131,20 @@ class Training:
         seed: int,
         n_workers: int,
         loss: nn.Module | None = None,
+        backbone: nn.Module | None = None,
+        features: Tensor | None = None,
     ) -> None:
         self.recipe, self.ranks, self.device, self.n_workers = recipe, ranks(), device(), n_workers
         torch.use_deterministic_algorithms(True, warn_only=self.device.type == "cuda")
+        self.model = untrained_model(recipe.network, seed, backbone).to(self.device)
+        refuse_live_batch_norm(recipe.batch.chunk, self.model)
+        self.is_frozen = recipe.network.frozen == "all"
+        if self.is_frozen:
+            images = as_features(self.model, images, features, n_workers)
+        elif features is not None:
+            raise BadInput(
+                "features: are those of a frozen backbone: set network.frozen to all, or give none"
+            )
         images = labelled(images)
         self.held_out: ImageSubset | None = None
         if recipe.validation:
@@ -134,7 +153,7 @@ class Training:
         self.rows = self.ranks.rows(recipe.batch.size)
         labels, class_labels = _numbered(images.labels)
         self.labels = torch.from_numpy(labels).to(self.device)
-        self.model = untrained_model(recipe.network, seed).train().to(self.device)
+        self.model.train()
         self.loss = build_loss(recipe, torch.from_numpy(class_labels), loss).to(self.device)
         self.steps_per_epoch = -(-len(self.sampler) // recipe.batch.n_accumulated)
         self.optimisation = Optimisation(recipe, self.model, self.loss, self.steps_per_epoch)
@@ -165,6 +184,7 @@ class Training:
         with self._progress_bar() as bar:
             while not self.is_over:
                 progress = self.state.progress
+                self.model.backbone_rests = progress.epoch < self.recipe.optimizer.n_frozen_epochs
                 batches = self._start_epoch()
                 for positions, images in zip(batches, self.loader, strict=True):
                     is_step = self._add_batch(positions, images, checkpoints)
@@ -221,9 +241,8 @@ class Training:
     def _add_gradients(
         self, positions: Sequence[int], images: Tensor, n_in_step: int, checkpoints: Checkpoints | None
     ) -> float:
-        recipe, network, progress = self.recipe, self.recipe.network, self.state.progress
-        views = draw_views(len(positions), recipe.augment, self.state.generator)[self.rows]
-        seen = augment(normalise(images.to(self.device), network.colours), views, network.image_side_px)
+        recipe, progress = self.recipe, self.state.progress
+        seen = images.to(self.device) if self.is_frozen else self._augmented(images, len(positions))
         loss: Callable[[Tensor, Tensor], Tensor] = self.loss
         if isinstance(self.loss, CrossBatchMemory):
             loss = partial(self.loss, images=torch.tensor(positions))
@@ -245,11 +264,17 @@ class Training:
             ) from error
         return value.item()
 
-    def _embed(self, images: Tensor) -> Tensor:
+    def _augmented(self, images: Tensor, n_images: int) -> Tensor:
+        """Random views of this rank's images, of `n_images` in the batch."""
+        views = draw_views(n_images, self.recipe.augment, self.state.generator)[self.rows]
+        pixels = normalise(images.to(self.device), self.model.colours)
+        return augment(pixels, views, self.recipe.network.image_side_px)
+
+    def _embed(self, seen: Tensor) -> Tensor:
         """Embeddings in float32, whatever the network computes in."""
         precision = getattr(torch, self.recipe.precision)
         with torch.autocast(self.device.type, precision, enabled=precision is not torch.float32):
-            embeddings: Tensor = self.model(images)
+            embeddings: Tensor = self.model.project(seen) if self.is_frozen else self.model(seen)
         return embeddings.float()
 
     def _close_epoch(self) -> None:

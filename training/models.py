@@ -1,11 +1,11 @@
 """Networks that turn an image into a point on the unit sphere, and the folder that holds a trained one."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -16,32 +16,44 @@ from torch.nn import functional
 from cairnhub.core.errors import BadInput, BrokenData, NoSpace, NotFound
 from cairnhub.core.files import read_steadily
 from cairnhub.core.parse import FORBID, read_json
+from cairnhub.training.architectures import OWN, SMALL_CNN
+from cairnhub.training.backbone_folder import Described, check_size, read_described
 from cairnhub.training.backbones import PublishedBackbone, make_backbone
+from cairnhub.training.freezing import batch_norms, freeze, front_modules, to_evaluation
+from cairnhub.training.image_processor import COLOURS, PROCESSOR, UNIT, Colours, write_processor
 from cairnhub.training.recipes.settings import Network
 from cairnhub.training.tensor_files import save_tensors
 
 WEIGHTS = "model.safetensors"
+HEAD_WEIGHTS = "head.safetensors"
 DESCRIPTION = "model.json"
-BACKBONE = "backbone"
-CONFIG = f"{BACKBONE}/config.json"
-BACKBONE_WEIGHTS = f"{BACKBONE}/model.safetensors"
 
 
 class RetrievalModel(nn.Module):
     """Backbone, pooling, a norm, linear head, unit length.
 
     Args:
-        network: its shape, and the weights to begin with.
-        config: of the backbone, where a model folder keeps one: nothing pretrained is loaded then.
+        network: its shape, and the weights to begin with; of a model folder the head too, where its shape is the
+            same.
+        kept: the backbone as a model folder describes it: nothing pretrained is loaded then.
+        own: the backbone, where the network names none: of images it gives maps (B, C, H, W), tokens (B, T, C) or
+            vectors (B, C).
+
+    Attributes:
+        colours: how bytes become numbers before it sees them.
+        backbone_rests: its backbone learns nothing for now, and nothing is computed backwards through it.
 
     Raises:
-        CairnError: pretrained weights are missing, or there is no head and the backbone gives another dimension.
+        CairnError: pretrained weights are missing or are those of another network, or there is no head and the backbone
+            gives another dimension.
     """
 
-    def __init__(self, network: Network, config: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, network: Network, kept: Described | None = None, own: nn.Module | None = None) -> None:
         super().__init__()
         self.network = network
-        self.backbone = make_backbone(network, config)
+        self.backbone = make_backbone(network, kept, own)
+        self.colours: Colours = COLOURS.get(network.colours) or self.backbone.colours or UNIT
+        self.backbone_rests = False
         n_channels = self.backbone.n_channels
         self.pool = POOLINGS[network.pooling]()
         if not network.has_head and network.embedding_dim != n_channels:
@@ -51,25 +63,39 @@ class RetrievalModel(nn.Module):
             )
         linear = [nn.Linear(n_channels, network.embedding_dim)] if network.has_head else []
         self.head = nn.Sequential(_norm(network.norm, n_channels), *linear)
-        if network.frozen_batch_norm is True:
-            for module in self._batch_norms():
-                module.requires_grad_(False)
+        if kept is None and Path(network.weights).is_dir():
+            _begin_with_head(self, Path(network.weights))
+        front, norms = self._frozen(), [*batch_norms(self.backbone)] if network.frozen_batch_norm else []
+        self._in_evaluation = [*front, *norms]
+        freeze(front if network.frozen_batch_norm == "statistics" else self._in_evaluation)
 
     def forward(self, images: Tensor) -> Tensor:
         """Embed normalised images (B, 3, side, side) as unit vectors (B, embedding_dim)."""
-        embeddings: Tensor = self.head(self.pool(self.backbone(images)))
-        return functional.normalize(embeddings, dim=1)
+        return self.project(self.features(images))
+
+    def features(self, images: Tensor) -> Tensor:
+        """What the backbone sees in normalised images, pooled: (B, 3, side, side) -> (B, C)."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.backbone_rests):
+            maps = self.backbone(images)
+        pooled: Tensor = self.pool(maps)
+        return pooled
+
+    def project(self, features: Tensor) -> Tensor:
+        """Embed what `features` gave: (B, C) -> unit vectors (B, embedding_dim)."""
+        return functional.normalize(self.head(features), dim=1)
 
     def train(self, mode: bool = True) -> Self:
-        """Switch training mode; frozen batch norm stays in evaluation mode."""
+        """Switch training mode; what is frozen stays in evaluation mode."""
         super().train(mode)
-        if self.network.frozen_batch_norm:
-            for module in self._batch_norms():
-                module.eval()
+        to_evaluation(self._in_evaluation)
         return self
 
-    def _batch_norms(self) -> Iterator[nn.Module]:
-        return (module for module in self.modules() if isinstance(module, nn.BatchNorm2d))
+    def _frozen(self) -> list[nn.Module]:
+        """What keeps its weights and its statistics, beside batch norm."""
+        network = self.network
+        if network.frozen == "all":
+            return [*self.backbone.modules(), *self.pool.modules()]
+        return [] if network.frozen == "none" else front_modules(self.backbone, network.frozen)
 
 
 def _norm(name: str, n_channels: int) -> nn.Module:
@@ -151,14 +177,14 @@ def read_description(folder: Path) -> ModelDescription:
     return read_json(folder / DESCRIPTION, ModelDescription)
 
 
-def untrained_model(network: Network, seed: int) -> RetrievalModel:
-    """The network as training finds it, for the same seed.
+def untrained_model(network: Network, seed: int, own: nn.Module | None = None) -> RetrievalModel:
+    """The network as training finds it, for the same seed; with a backbone of the caller's as it is.
 
     Raises:
         CairnError: pretrained weights are missing, or `head_weights` names no file that fits.
     """
     torch.manual_seed(seed)
-    model = RetrievalModel(network)
+    model = RetrievalModel(network, own=own)
     if network.head_weights:
         _load_head(model, Path(network.head_weights))
     return model.eval()
@@ -174,24 +200,54 @@ def _load_head(model: RetrievalModel, path: Path) -> None:
         ) from error
 
 
-def save_model(folder: Path, model: RetrievalModel, description: ModelDescription) -> None:
-    """Write a model into an existing folder: `model.json` and weights as safetensors.
+def _begin_with_head(model: RetrievalModel, folder: Path) -> None:
+    """Take the head of a model folder whose weights a network begins with, where it has the same shape."""
+    path, before = folder / HEAD_WEIGHTS, model.state_dict()
+    if not path.is_file():
+        return
+    try:
+        head = load_file(path)
+    except SafetensorError as error:
+        raise BrokenData(f"{path}: holds no weights: {error}; get the whole folder again") from error
+    if all(name in before and before[name].shape == value.shape for name, value in head.items()):
+        model.load_state_dict(head, strict=False)
 
-    A published backbone goes to `backbone/`, where `AutoModel.from_pretrained` and the key `network.weights` of another
-    recipe find it.
+
+def refuse_live_batch_norm(n_in_chunk: int | None, model: RetrievalModel) -> None:
+    """Where chunks of a batch pass a network one by one, its batch norm must not see what a chunk holds.
+
+    Raises:
+        BadInput: it would.
+    """
+    is_live = any(module.training for module in batch_norms(model.train()))
+    model.eval()
+    if n_in_chunk and is_live:
+        raise BadInput(
+            "batch.chunk with live batch norm would train on the statistics of chunks: set network.frozen_batch_norm"
+        )
+
+
+def save_model(folder: Path, model: RetrievalModel, description: ModelDescription) -> None:
+    """Write a model into an existing folder: `model.json`, weights as safetensors, and its image processor.
+
+    A published backbone is what `AutoModel.from_pretrained(folder)`, a pipeline for image features, and the key
+    `network.weights` of another recipe find there; what follows it lies in `head.safetensors` beside it.
 
     Raises:
         CairnError: it cannot be written.
     """
     record = {**asdict(description), "network": description.network.model_dump()}
     text = json.dumps(record, indent=1, sort_keys=True) + "\n"
-    weights = model.state_dict()
+    weights, network = model.state_dict(), description.network
     try:
         if isinstance(model.backbone, PublishedBackbone):
             weights = {name: value for name, value in weights.items() if not name.startswith("backbone.")}
-            model.backbone.config.save_pretrained(folder / BACKBONE)
-            save_tensors(folder / BACKBONE_WEIGHTS, model.backbone.model.state_dict(), {"format": "pt"})
-        save_tensors(folder / WEIGHTS, weights)
+            save_tensors(folder / HEAD_WEIGHTS, weights)
+            model.backbone.config.save_pretrained(folder)
+            weights = model.backbone.model.state_dict()
+        save_tensors(folder / WEIGHTS, weights, {"format": "pt"})
+        sides = network.image_side_px, network.decoded_side_px
+        write_processor(folder, model.colours, *sides, stretched=network.fit == "stretch")
         (folder / DESCRIPTION).write_text(text, encoding="utf-8", newline="\n")
     except (OSError, SafetensorError) as error:
         raise NoSpace(
@@ -200,25 +256,36 @@ def save_model(folder: Path, model: RetrievalModel, description: ModelDescriptio
         ) from error
 
 
-def load_model(folder: Path) -> tuple[RetrievalModel, ModelDescription]:
+def load_model(folder: Path, backbone: nn.Module | None = None) -> tuple[RetrievalModel, ModelDescription]:
     """Read a model folder; the model is in evaluation mode.
+
+    Args:
+        folder: of a trained model.
+        backbone: the module that it was trained with, where that was one of the caller's; its weights are replaced.
 
     Raises:
         CairnError: a file is missing, or the weights do not fit the description.
     """
-    return read_steadily(folder, lambda: _load_model(folder))
+    return read_steadily(folder, lambda: _load_model(folder, backbone))
 
 
-def _load_model(folder: Path) -> tuple[RetrievalModel, ModelDescription]:
+def _load_model(folder: Path, own: nn.Module | None) -> tuple[RetrievalModel, ModelDescription]:
     description = read_description(folder)
     network = description.network
-    config = None if network.backbone == "small_cnn" else read_json(folder / CONFIG, dict[str, Any])
+    if (network.backbone == OWN) != (own is not None):
+        cure = "give it as backbone=" if own is None else "give none"
+        raise BadInput(f"{folder}: was trained with the backbone {network.backbone!r}: {cure}")
+    is_published = network.backbone not in (SMALL_CNN, OWN)
     try:
-        _check_shapes(folder, network, config)
-        model = RetrievalModel(network, config)
+        kept = read_described(folder) if is_published else None
+        if kept and kept.colours is None and network.colours == "auto":
+            raise ValueError(f"{PROCESSOR} is missing")
+        if own is None:
+            _check_shapes(folder, network, kept)
+        model = RetrievalModel(network, kept, own)
         weights = {
             f"{prefix}{name}": value
-            for file, prefix in _weight_files(config is not None)
+            for file, prefix in _weight_files(is_published)
             for name, value in load_file(folder / file).items()
         }
         model.load_state_dict(weights)
@@ -244,28 +311,27 @@ def _load_model(folder: Path) -> tuple[RetrievalModel, ModelDescription]:
 
 def model_files(folder: Path) -> list[Path]:
     """The files that make a model what it is."""
-    return sorted([folder / DESCRIPTION, *folder.rglob("*.safetensors")])
+    return sorted([*folder.glob("*.json"), *folder.glob("*.safetensors")])
 
 
 def _weight_files(is_published: bool) -> Iterator[tuple[str, str]]:
     """Each file with weights, and what comes before the names in it."""
-    yield WEIGHTS, ""
+    yield WEIGHTS, "backbone.model." if is_published else ""
     if is_published:
-        yield BACKBONE_WEIGHTS, "backbone.model."
+        yield HEAD_WEIGHTS, ""
 
 
-def _check_shapes(folder: Path, network: Network, config: Mapping[str, Any] | None) -> None:
+def _check_shapes(folder: Path, network: Network, kept: Described | None) -> None:
     """Compare a description with the weights' headers before anything is built: a lie would fill the memory."""
     shapes: dict[str, list[int]] = {}
-    for path, prefix in _weight_files(config is not None):
+    for path, prefix in _weight_files(kept is not None):
         with safe_open(folder / path, framework="pt") as file:
             names = file.keys()
             shapes |= {f"{prefix}{name}": file.get_slice(name).get_shape() for name in names}
-    n_layers = max((config or {}).get("num_hidden_layers", 0), sum((config or {}).get("depths", [])))
-    if n_layers > len(shapes):
-        raise ValueError(f"{n_layers:,} layers, but {len(shapes):,} tensors")
+    if kept is not None:
+        check_size(kept, len(shapes))
     with torch.device("meta"):
-        described = RetrievalModel(network, config).state_dict()
+        described = RetrievalModel(network, kept).state_dict()
     for name, tensor in described.items():
         if shapes.get(name) != list(tensor.shape):
             raise ValueError(f"{name} has shape {shapes.get(name)}, not {list(tensor.shape)}")

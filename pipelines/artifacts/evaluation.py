@@ -44,7 +44,7 @@ class SystemMetrics:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The metrics of every system: `trained`, `untrained`, `colour_histogram`."""
+    """The metrics of every system: `trained`, its baselines, and `off_the_shelf` where there are pretrained weights."""
 
     systems: dict[str, SystemMetrics]
 

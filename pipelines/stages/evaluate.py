@@ -1,4 +1,4 @@
-"""evaluate: exact metrics per level, the trained model beside two baselines."""
+"""evaluate: exact metrics per level, the trained model beside baselines: untrained, off the shelf, and colours."""
 
 import logging
 import shutil

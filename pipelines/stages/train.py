@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from functools import partial
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from cairnhub.datasets_hub.local_splits import LocalSplits
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.pipelines.code import fingerprint
 from cairnhub.pipelines.context import Context
+from cairnhub.pipelines.image_vectors import frozen_features
 from cairnhub.pipelines.settings.train import Train
 from cairnhub.pipelines.split_names import training_split
 from cairnhub.training.data import ImageDataset
@@ -56,6 +58,10 @@ def _train(context: Context) -> None:
     split = splits.open(training_split(splits.names))
     network = recipe.network
     images = ImageDataset(split, network.decoded_side_px, network.ground, network.fit)
+    features = None
+    if network.frozen == "all":
+        run_all = partial(context.executor.map, title="embed", on_gpu=True)
+        features = frozen_features(network, splits, training_split(splits.names), run_all).embeddings
     n_alone = int((np.unique(images.labels[:, 0], return_counts=True)[1] == 1).sum())
     with process_group() as group:
         if group.rank == 0:
@@ -65,7 +71,9 @@ def _train(context: Context) -> None:
                 log.info(f"{n_alone:,} classes have one image: views of it stand for others in its batches")
         checkpoints = context.paths.checkpoints
         code = fingerprint([__name__.removeprefix("cairnhub.")])
-        trained = train(recipe, images, settings.seed, settings.n_workers, checkpoints, code=code)
+        trained = train(
+            recipe, images, settings.seed, settings.n_workers, checkpoints, code=code, features=features
+        )
         if group.rank:
             return
     with replace_folder(context.paths.model) as folder:

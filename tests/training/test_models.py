@@ -10,6 +10,7 @@ from PIL import Image
 from cairnhub.core.errors import CairnError
 from cairnhub.training.data import augment, centre, draw_views, normalise, to_tensor
 from cairnhub.training.encoders import colour_histogram
+from cairnhub.training.image_processor import IMAGENET
 from cairnhub.training.models import ModelDescription, RetrievalModel, load_model, save_model
 from cairnhub.training.recipes.settings import Augment, Network
 
@@ -124,9 +125,9 @@ def test_the_middle_is_kept():
 
 def test_bytes_become_floats_around_zero():
     assert normalise(torch.tensor([0, 255], dtype=torch.uint8)).tolist() == [-1.0, 1.0]
-    grey = normalise(torch.full((1, 3, 2, 2), 124, dtype=torch.uint8), "imagenet")
+    grey = normalise(torch.full((1, 3, 2, 2), 124, dtype=torch.uint8), IMAGENET)
     assert grey.abs().max() < 0.4
-    assert normalise(torch.zeros(1, 3, 1, 1), "imagenet").flatten().tolist() == pytest.approx(
+    assert normalise(torch.zeros(1, 3, 1, 1), IMAGENET).flatten().tolist() == pytest.approx(
         [-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225]
     )
 

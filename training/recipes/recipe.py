@@ -58,9 +58,19 @@ class Recipe(Strict):
         return self
 
     @model_validator(mode="after")
+    def _frozen_sees_plain_views(self) -> "Recipe":
+        if self.network.frozen == "all" and self.augment != Augment():
+            raise ValueError(
+                "augment has no use where network.frozen is all, whose vectors are computed once, of plain views: "
+                "leave it out, or freeze some blocks only"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _chunks_are_exact(self) -> "Recipe":
-        has_live_norm = has_batch_norm(self.network.backbone)
-        if self.batch.chunk and has_live_norm and not self.network.frozen_batch_norm:
+        network = self.network
+        is_frozen = network.frozen_batch_norm or network.frozen == "all"
+        if self.batch.chunk and has_batch_norm(network.backbone) and not is_frozen:
             raise ValueError(
                 "batch.chunk with live batch norm would train on the statistics of chunks: "
                 "set network.frozen_batch_norm"

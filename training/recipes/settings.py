@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from PIL import ImageColor
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from cairnhub.training.architectures import known_backbone
+from cairnhub.training.architectures import OWN, known_backbone
 from cairnhub.training.strict import Strict
 
 
@@ -19,9 +19,13 @@ class Network(Strict):
     """The network and what it sees."""
 
     backbone: Annotated[str, AfterValidator(known_backbone)]
-    """A name in `training/architectures.py`."""
+    """A name in `training/architectures.py`, or a folder or hub id of `transformers`; by default that of `weights`."""
     weights: str = ""
-    """Empty: from scratch. `pretrained`: those named in `training/architectures.py`. Else a folder or a hub id."""
+    """Empty: from scratch. `pretrained`: those of the backbone. Else a folder, a hub id or a name such as
+    `efficientnet-lite0`."""
+    frozen: Literal["none", "all"] | Annotated[int, Field(ge=1)] = "none"
+    """What keeps its weights: `all` of the backbone, or its stem and so many of its first blocks. `all` computes the
+    backbone's vectors once, of plain views."""
     width: int = Field(default=32, ge=4)
     """Channels of the first stage of `small_cnn`; each later stage doubles them."""
     pooling: Literal["average", "max", "gem", "gem_fixed", "cls"] = "gem"
@@ -40,10 +44,26 @@ class Network(Strict):
     """How a picture becomes a square: its middle, or all of it out of proportion."""
     resized_side_px: int = Field(default=0, ge=0)
     """Images are decoded to a square of this side, from which views are cut; 0: `image_side_px`."""
-    colours: Literal["unit", "imagenet"] = "unit"
-    """Bytes become -1..1, or are standardised by ImageNet's mean and deviation."""
+    colours: Literal["auto", "unit", "imagenet"] = "auto"
+    """Bytes become -1..1, or are standardised by ImageNet's mean and deviation; `auto`: as the image processor of the
+    backbone's weights says, and -1..1 where there is none."""
     ground: Annotated[str, AfterValidator(_colour)] = "white"
     """The colour behind what is transparent, as CSS writes it: `black`, `'#808080'`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _backbone_is_that_of_the_weights(cls, raw: object) -> object:
+        if isinstance(raw, dict) and "backbone" not in raw and raw.get("weights"):
+            return {**raw, "backbone": raw["weights"]}
+        return raw
+
+    @model_validator(mode="after")
+    def _frozen_is_trained(self) -> "Network":
+        if self.frozen != "none" and not self.weights and self.backbone != OWN:
+            raise ValueError("frozen keeps weights that are trained; name some in weights, or freeze none")
+        if self.frozen == "all" and not self.has_head:
+            raise ValueError("frozen: all trains the head alone, and has_head: false leaves it out")
+        return self
 
     @property
     def decoded_side_px(self) -> int:

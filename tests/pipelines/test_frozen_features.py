@@ -1,0 +1,87 @@
+"""Vectors of a frozen backbone: made once for all recipes that look at images alike, and again where they must be."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoConfig, AutoModel
+
+from cairnhub.datasets_hub.mmap_images import OpenSplit
+from cairnhub.pipelines import image_vectors
+from cairnhub.pipelines.image_vectors import frozen_features
+from cairnhub.training.recipes.settings import Network
+from tests.odd_images import encoded, photo
+
+
+class Encoded(list[bytes]):
+    """Encoded images that lie in no file."""
+
+    def files(self, start: int, stop: int) -> list[Path]:
+        return []
+
+
+class Toy:
+    """A dataset of five pictures."""
+
+    fingerprint = "toy"
+
+    def __init__(self) -> None:
+        self.n_opened = 0
+
+    def open(self, split: str) -> OpenSplit:
+        images = Encoded(encoded(photo(), "PNG") for _ in range(5))
+        self.n_opened += 1
+        return OpenSplit(images, np.zeros((5, 2), np.int64))
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Weights, in a project."""
+    for name in ("dvc.yaml", "params.yaml"):
+        (tmp_path / name).write_text("")
+    monkeypatch.chdir(tmp_path)
+    shape = {"hidden_sizes": [8, 16], "depths": [1, 1], "embedding_size": 8, "layer_type": "basic"}
+    torch.manual_seed(0)
+    AutoModel.from_config(AutoConfig.for_model("resnet", **shape)).save_pretrained(tmp_path / "weights")
+    return tmp_path / "weights"
+
+
+def network(folder: Path, **changes) -> Network:
+    raw = {
+        "weights": str(folder),
+        "frozen": "all",
+        "pooling": "average",
+        "image_side_px": 32,
+        "embedding_dim": 8,
+    }
+    return Network.model_validate(raw | changes)
+
+
+def test_vectors_are_kept_and_made_again_where_they_must_be(folder, monkeypatch):
+    made = []
+    embed_blocks = image_vectors.embed_blocks
+
+    def counted(*arguments):
+        made.append(1)
+        return embed_blocks(*arguments)
+
+    monkeypatch.setattr(image_vectors, "embed_blocks", counted)
+    first = frozen_features(network(folder), Toy(), "train")
+    assert first.embeddings.shape == (5, 16)
+    again = frozen_features(
+        network(folder, embedding_dim=4, layer_norm=False), Toy(), "train"
+    )  # another head
+    assert torch.equal(again.embeddings, first.embeddings)
+    assert len(made) == 1
+    frozen_features(network(folder, image_side_px=64), Toy(), "train")
+    frozen_features(network(folder, pooling="max"), Toy(), "train")
+    frozen_features(network(folder, colours="imagenet"), Toy(), "train")
+    assert len(made) == 4
+    weights = AutoModel.from_pretrained(folder)
+    with torch.no_grad():
+        weights.embedder.embedder.convolution.weight.add_(0.1)
+    weights.save_pretrained(folder)
+    other = frozen_features(network(folder), Toy(), "train")
+    assert len(made) == 5
+    assert not torch.equal(other.embeddings, first.embeddings)
