@@ -84,7 +84,8 @@ def measured(vectors: Tensor, images: Photos) -> dict[str, float]:
 
 def recipe_of(method: str, rate: float) -> Recipe:
     recipe = load_recipe(f"photos/{method}")
-    optimizer = recipe.optimizer.model_copy(update={"learning_rate": rate})
+    weights = recipe.optimizer.backbone.model_copy(update={"learning_rate": rate})
+    optimizer = recipe.optimizer.model_copy(update={"backbone": weights})
     return recipe.model_copy(update={"optimizer": optimizer})
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -115,7 +115,7 @@ class ImageEmbedder:
         encoder, files = partial(trained_encoder, self.folder, view.scales), model_files(self.folder)
         seen = "" if view == View(view.split) else hashlib.sha256(repr(view).encode()).hexdigest()[:8]
         name = "-".join(part for part in (self.key, view.split, seen) if part)
-        ids = self.splits.columns(view.split, ["image_id"])
+        ids = partial(self.splits.columns, view.split, ["image_id"])
         return _kept(name, self.images(view), ids, encoder, self.batch_size, self.run_all, files)
 
 
@@ -141,7 +141,7 @@ def frozen_features(
     sides = network.image_side_px, network.decoded_side_px
     seen = f"{network.backbone} {network.pooling} {network.ground} {network.fit} {sides} {begun.colours}"
     key = _key([save(begun.backbone.state_dict()), seen.encode()], splits, BATCH_SIZE)
-    ids, encoder = splits.columns(split, ["image_id"]), partial(frozen_encoder, network)
+    ids, encoder = partial(splits.columns, split, ["image_id"]), partial(frozen_encoder, network)
     return _kept(f"{key}-{split}", images, ids, encoder, BATCH_SIZE, run_all)
 
 
@@ -156,7 +156,7 @@ def _key(contents: Sequence[bytes], splits: Splits, batch_size: int) -> str:
 def _kept(
     name: str,
     images: ImageDataset,
-    ids: "Table",
+    ids: Callable[[], "Table"],
     encoder: LoadEncoder,
     batch_size: int,
     run_all: RunAll,
@@ -175,7 +175,7 @@ def _kept(
             with atomic_write(cached) as temporary:
                 save_tensors(temporary, {"embeddings": embedded.embeddings})
             with atomic_write(cached.with_suffix(".ids.parquet")) as temporary:
-                pq.write_table(ids, temporary)
+                pq.write_table(ids(), temporary)
         except (OSError, SafetensorError) as error:
             log.warning(f"{cached}: not kept, the next call embeds again: {error}")
     return embedded

@@ -44,9 +44,10 @@ class Optimisation:
 
     @property
     def learning_rate(self) -> float:
-        """Of the backbone, at the next step; 0 while it rests."""
+        """Of the backbone, at the next step, 0 while it rests; of the head where the backbone is frozen for good."""
         rests = self.epoch < self.settings.n_frozen_epochs
-        return 0.0 if rests else float(self.optimizers["backbone"].param_groups[0]["lr"])
+        first = self.optimizers.get("backbone", self.optimizers["head"])
+        return 0.0 if rests else float(first.param_groups[0]["lr"])
 
     def go_to(self, step: int, epoch: int) -> None:
         """Set the learning rates for the step that comes after so many, in the epoch after so many."""

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from transformers import AutoConfig, AutoModel
@@ -33,6 +34,9 @@ class Toy:
         images = Encoded(encoded(photo(), "PNG") for _ in range(5))
         self.n_opened += 1
         return OpenSplit(images, np.zeros((5, 2), np.int64))
+
+    def columns(self, split: str, names: list[str]) -> pa.Table:
+        return pa.table({name: [f"image {row}" for row in range(5)] for name in names})
 
 
 @pytest.fixture
@@ -69,9 +73,7 @@ def test_vectors_are_kept_and_made_again_where_they_must_be(folder, monkeypatch)
     monkeypatch.setattr(image_vectors, "embed_blocks", counted)
     first = frozen_features(network(folder), Toy(), "train")
     assert first.embeddings.shape == (5, 16)
-    again = frozen_features(
-        network(folder, embedding_dim=4, layer_norm=False), Toy(), "train"
-    )  # another head
+    again = frozen_features(network(folder, embedding_dim=4, norm="none"), Toy(), "train")  # another head
     assert torch.equal(again.embeddings, first.embeddings)
     assert len(made) == 1
     frozen_features(network(folder, image_side_px=64), Toy(), "train")

@@ -12,7 +12,7 @@ from cairnhub.training.loop import Training, train
 from cairnhub.training.models import ModelDescription, RetrievalModel, load_model, save_model
 from cairnhub.training.recipes.settings import Network
 from tests.training.test_backbones import TINY
-from tests.training.tiny import SIDE, TinyImages, recipe
+from tests.training.tiny import SIDE, TinyImages, optimizer, recipe
 
 
 @pytest.fixture(scope="module", params=["resnet", "vit", "efficientnet"])
@@ -127,8 +127,8 @@ def test_a_head_is_fine_tuned_with_its_backbone_afterwards(folder, tmp_path):
 
 
 def test_epochs_of_a_resting_backbone_compute_nothing_backwards(folder):
-    optimizer = {"learning_rate": 0.01, "proxy_learning_rate": 0.1, "n_frozen_epochs": 1}
-    training = Training(recipe(network=network(folder), optimizer=optimizer, n_epochs=2), TinyImages(), 0, 0)
+    resting = optimizer(0.01, 0.1, n_frozen_epochs=1)
+    training = Training(recipe(network=network(folder), optimizer=resting, n_epochs=2), TinyImages(), 0, 0)
     graphs = []
     training.model.backbone.register_forward_hook(lambda _, __, out: graphs.append(out.requires_grad))
     training.run(None, 60)

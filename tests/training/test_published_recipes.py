@@ -57,6 +57,7 @@ def small(name: str) -> Recipe:
     network = raw["network"] | {
         "backbone": "small_cnn",
         "weights": "",
+        "frozen": "none",
         "width": 4,
         "embedding_dim": 8 if has_head else 32,
         "image_side_px": SIDE,
@@ -79,7 +80,7 @@ ONE_OF_EACH_FILE = [
     name for name in recipe_names() if name.rpartition("/")[2] in ("HAPPIER", "ROADMAP", "SmoothAP")
 ]
 ONE_OF_EACH_FILE += ["roadmap/sop/ROADMAP_DeiT", "suprank/cub/NormalisedSoftmax", "table/HAPPIER"]
-ONE_OF_EACH_FILE += ["small", "small_photos", "few_classes"]
+ONE_OF_EACH_FILE += ["small", "small_photos", "photos", "few_classes"]
 
 
 def test_every_file_is_tried():
