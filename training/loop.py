@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from cairnhub.training.build_loss import build_loss
+from cairnhub.training.callbacks import Callback, EpochReport, StepReport, Watchers, curve_table
 from cairnhub.training.checkpoint import Checkpoints, RunState
 from cairnhub.training.cross_batch_memory import CrossBatchMemory
 from cairnhub.training.data import ImageSubset, LabelledImages, augment, draw_views, labelled, normalise
@@ -38,7 +39,6 @@ SAVE_EVERY_S = 60.0
 Row = (
     int | tuple[int, int, int]
 )  # of the images; with an epoch and a place in it where views are cut from pictures
-CURVE = ["step", "epoch", "loss", "learning_rate", "held_out_h_ap"]
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,7 @@ def train(
     save_every_s: float = SAVE_EVERY_S,
     code: str = "",
     loss: nn.Module | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> TrainingResult:
     """Train a model by a recipe; a run that was killed goes on where its checkpoints end.
 
@@ -77,6 +78,7 @@ def train(
         code: a fingerprint of the code; checkpoints of another are not gone on with.
         loss: takes the place of the recipe's: any module called with embeddings (B, d) and labels (B, L), numbered from
             0 at every level. Its parameters learn at `optimizer.proxy_learning_rate`.
+        callbacks: told of steps and epochs, and may end the run; they change nothing else.
 
     Raises:
         CairnError: too few classes for a batch or to hold out, missing weights, the loss stops being a number, or a
@@ -89,9 +91,9 @@ def train(
         log.info(
             f"going on after step {training.state.progress.step} of {recipe.n_epochs * training.steps_per_epoch}"
         )
-    training.run(store, save_every_s)
-    curve = pd.DataFrame(training.state.progress.curve, columns=CURVE)
-    return TrainingResult(training.optimisation.final_model.eval(), curve.dropna(axis="columns", how="all"))
+    training.run(store, save_every_s, callbacks)
+    curve = curve_table(training.state.progress.curve)
+    return TrainingResult(training.optimisation.final_model.eval(), curve)
 
 
 def fingerprint(
@@ -159,11 +161,22 @@ class Training:
         is_stale = validation and progress.epoch - progress.best_epoch >= validation.patience
         return bool(is_stale) or progress.epoch >= self.recipe.n_epochs
 
-    def run(self, checkpoints: Checkpoints | None, save_every_s: float) -> None:
-        """Make the steps that are left."""
-        saved_at = time.monotonic()
+    def run(
+        self, checkpoints: Checkpoints | None, save_every_s: float, callbacks: Sequence[Callback] = ()
+    ) -> None:
+        """Make the steps that are left, or those until a callback ends it."""
+        watchers = Watchers(callbacks)
+        try:
+            self._run(checkpoints, save_every_s, watchers)
+        finally:
+            watchers.on_end()
+        if self.state.best:
+            self.optimisation.final_model.load_state_dict(self.state.best)
+
+    def _run(self, checkpoints: Checkpoints | None, save_every_s: float, watchers: Watchers) -> None:
+        saved_at, is_stopped = time.monotonic(), False
         with self._progress_bar() as bar:
-            while not self.is_over:
+            while not (self.is_over or is_stopped):
                 progress = self.state.progress
                 batches = self._start_epoch()
                 for positions, images in zip(batches, self.loader, strict=True):
@@ -173,10 +186,16 @@ class Training:
                     if checkpoints and self.ranks.rank == 0 and is_due:
                         checkpoints.save(progress.step, self.state)
                         saved_at = time.monotonic()
+                    if is_step and watchers.on_step(self._step_report()):
+                        is_stopped = True
+                        break
+                if len(progress.losses) < self.n_batches:
+                    break
                 self._close_epoch()
-                bar.set_postfix(epoch=progress.epoch, loss=f"{progress.curve[-1][2]:.3f}")
-        if self.state.best:
-            self.optimisation.final_model.load_state_dict(self.state.best)
+                epoch = EpochReport(*progress.curve[-1], curve_table(progress.curve))
+                h_ap = {} if epoch.held_out_h_ap is None else {"held_out_h_ap": f"{epoch.held_out_h_ap:.3f}"}
+                bar.set_postfix(epoch=epoch.epoch, loss=f"{epoch.loss:.3f}", **h_ap)
+                is_stopped |= watchers.on_epoch(epoch)
 
     def _start_epoch(self) -> list[list[int]]:
         """The batches that are left of the epoch; the loader is given this rank's part."""
@@ -217,6 +236,12 @@ class Training:
             self.optimisation.step()
             self.state.progress.step += 1
         return is_step
+
+    def _step_report(self) -> StepReport:
+        progress, n_accumulated = self.state.progress, self.recipe.batch.n_accumulated
+        first = (len(progress.losses) - 1) // n_accumulated * n_accumulated
+        mean = float(np.mean(progress.losses[first:]))
+        return StepReport(progress.step, progress.epoch, mean, self.optimisation.learning_rate)
 
     def _add_gradients(
         self, positions: Sequence[int], images: Tensor, n_in_step: int, checkpoints: Checkpoints | None

