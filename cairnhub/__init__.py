@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cairnhub.datasets_hub.push import push, rollback
     from cairnhub.datasets_hub.writer import write_dataset
     from cairnhub.hierarchies.label_tree.tree import LabelTree
+    from cairnhub.training.embedding_evaluation import evaluate_embeddings
 
 __all__ = [
     "BadInput",
@@ -38,6 +39,7 @@ __all__ = [
     "decode_image",
     "describe",
     "diff",
+    "evaluate_embeddings",
     "label_array",
     "list_datasets",
     "load_dataset",
@@ -61,6 +63,7 @@ __getattr__, __dir__ = lazy_names(
         "decode_image": "cairnhub.datasets_hub.decoding",
         "describe": "cairnhub.datasets_hub.loader",
         "diff": "cairnhub.datasets_hub.dataset_diff:diff_datasets",
+        "evaluate_embeddings": "cairnhub.training.embedding_evaluation",
         "label_array": "cairnhub.datasets_hub.loader",
         "list_datasets": "cairnhub.datasets_hub.loader",
         "load_dataset": "cairnhub.datasets_hub.loader",

@@ -5,8 +5,9 @@ import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from safetensors import SafetensorError
@@ -15,8 +16,6 @@ from safetensors.torch import load_file, save
 from cairnhub.core.errors import NotFound
 from cairnhub.core.files import atomic_write
 from cairnhub.core.portable import is_portable
-from cairnhub.datasets_hub.mmap_images import OpenSplit
-from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.pipelines.code import fingerprint
 from cairnhub.pipelines.executors.local import HERE
 from cairnhub.pipelines.paths import Paths, project_root
@@ -25,37 +24,14 @@ from cairnhub.training.data import ImageDataset
 from cairnhub.training.embedding import LoadEncoder, RunAll, embed_blocks, frozen_encoder, trained_encoder
 from cairnhub.training.encoders import EmbeddedSplit
 from cairnhub.training.models import load_model, model_files, untrained_model
+from cairnhub.training.published_points import Splits
 from cairnhub.training.recipes.settings import Network
 from cairnhub.training.tensor_files import save_tensors
-
-if TYPE_CHECKING:
-    from pyarrow import Table
 
 log = logging.getLogger(__name__)
 
 BATCH_SIZE = 256
 HERE_WITH_BAR: RunAll = partial(HERE.map, title="embed")
-
-
-class Splits(Protocol):
-    """A published dataset, as far as vectors of its images need it."""
-
-    @property
-    def tree(self) -> LabelTree:
-        """Its label tree."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Of its images and labels."""
-
-    def open(self, split: str, /) -> OpenSplit:
-        """Images at random and labels of a split."""
-
-    def columns(self, split: str, names: Sequence[str], /) -> "Table":
-        """Some columns of a split, in its order."""
-
-    def column_names(self, split: str, /) -> Sequence[str]:
-        """What columns a split has."""
 
 
 class View(NamedTuple):
@@ -156,7 +132,7 @@ def _key(contents: Sequence[bytes], splits: Splits, batch_size: int) -> str:
 def _kept(
     name: str,
     images: ImageDataset,
-    ids: Callable[[], "Table"],
+    ids: Callable[[], pa.Table],
     encoder: LoadEncoder,
     batch_size: int,
     run_all: RunAll,

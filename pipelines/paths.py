@@ -158,6 +158,11 @@ class Paths:
         return self._at("data/checkpoints")
 
     @property
+    def logs(self) -> Path:
+        """What loggers of a training run write; no stage reads it."""
+        return self._at("data/logs")
+
+    @property
     def pages(self) -> Path:
         """Self-contained HTML pages."""
         return self._at("data/report")

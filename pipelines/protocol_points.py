@@ -1,6 +1,6 @@
 """Splits as points, as protocols want to see them: whole or cropped, at one size or several, with texts and bytes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from cairnhub.training.embedding import (
 )
 from cairnhub.training.encoders import EmbeddedSplit
 from cairnhub.training.protocol_kinds.points import Points
+from cairnhub.training.published_points import points_of
 
 
 class Sides(NamedTuple):
@@ -66,18 +67,4 @@ class ProtocolPoints:
         return embed_blocks(images, encoder, embedder.batch_size, embedder.run_all)
 
     def _points(self, embedded: EmbeddedSplit, split: str) -> Points:
-        return points_of(embedded, self.embedder, split, self.texts)
-
-
-def points_of(embedded: EmbeddedSplit, embedder: ImageEmbedder, split: str, texts: Iterable[str]) -> Points:
-    """An embedded split with its ids, the columns of text among `texts` that it has, and its bytes."""
-    splits = embedder.splits
-    present = [name for name in texts if name in splits.column_names(split)]
-    table = splits.columns(split, ["image_id", *present])
-    return Points(
-        embedded.embeddings,
-        embedded.labels,
-        table["image_id"].to_pylist(),
-        {name: table[name].to_pylist() for name in present},
-        splits.open(split).images.__getitem__,
-    )
+        return points_of(embedded, self.embedder.splits, split, self.texts)

@@ -10,10 +10,11 @@ from cairnhub.datasets_hub.location import SCALES
 from cairnhub.datasets_hub.open_split import PublishedSplits
 from cairnhub.pipelines.image_vectors import ImageEmbedder, View
 from cairnhub.pipelines.paths import Paths, project_root
-from cairnhub.pipelines.protocol_points import points_of, views
+from cairnhub.pipelines.protocol_points import views
 from cairnhub.training.inference import encode
 from cairnhub.training.nearest import Side, nearest
 from cairnhub.training.protocol_evaluation import evaluate_protocol
+from cairnhub.training.published_points import points_of
 from cairnhub.training.retrieval_page import render_page
 
 
@@ -74,7 +75,7 @@ def retrieval_page(model: str, dataset: str, scale: str | None, protocol: str, n
             "page: see results/evaluate"
         )
     asked, searched = (
-        points_of(embedder.embedded(view), embedder, view.split, chosen.text_columns)
+        points_of(embedder.embedded(view), embedder.splits, view.split, chosen.text_columns)
         for view in views(chosen)
     )
     images, gallery_images = (embedder.images(view) for view in views(chosen))

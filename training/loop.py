@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from cairnhub.core.errors import BadInput
 from cairnhub.training.build_loss import build_loss
+from cairnhub.training.callbacks import Callback, EpochReport, StepReport, Watchers, curve_table
 from cairnhub.training.checkpoint import Checkpoints, RunState
 from cairnhub.training.cross_batch_memory import CrossBatchMemory
 from cairnhub.training.data import ImageSubset, LabelledImages, augment, draw_views, labelled, normalise
@@ -40,7 +41,6 @@ SAVE_EVERY_S = 60.0
 Row = (
     int | tuple[int, int, int]
 )  # of the images; with an epoch and a place in it where views are cut from pictures
-CURVE = ["step", "epoch", "loss", "learning_rate", "held_out_h_ap"]
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,7 @@ def train(
     loss: nn.Module | None = None,
     backbone: nn.Module | None = None,
     features: Tensor | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> TrainingResult:
     """Train a model by a recipe; a run that was killed goes on where its checkpoints end.
 
@@ -85,6 +86,7 @@ def train(
             maps (B, C, H, W), tokens (B, T, C) or vectors (B, C). It is trained in place.
         features: of every image, (N, C), what `RetrievalModel.features` gives, where `network.frozen` is `all`;
             computed if they are not given.
+        callbacks: told of steps and epochs, and may end the run; they change nothing else.
 
     Raises:
         CairnError: too few classes for a batch or to hold out, missing weights, the loss stops being a number, or a
@@ -97,9 +99,9 @@ def train(
         log.info(
             f"going on after step {training.state.progress.step} of {recipe.n_epochs * training.steps_per_epoch}"
         )
-    training.run(store, save_every_s)
-    curve = pd.DataFrame(training.state.progress.curve, columns=CURVE)
-    return TrainingResult(training.optimisation.final_model.eval(), curve.dropna(axis="columns", how="all"))
+    training.run(store, save_every_s, callbacks)
+    curve = curve_table(training.state.progress.curve)
+    return TrainingResult(training.optimisation.final_model.eval(), curve)
 
 
 def fingerprint(
@@ -178,11 +180,22 @@ class Training:
         is_stale = validation and progress.epoch - progress.best_epoch >= validation.patience
         return bool(is_stale) or progress.epoch >= self.recipe.n_epochs
 
-    def run(self, checkpoints: Checkpoints | None, save_every_s: float) -> None:
-        """Make the steps that are left."""
-        saved_at = time.monotonic()
+    def run(
+        self, checkpoints: Checkpoints | None, save_every_s: float, callbacks: Sequence[Callback] = ()
+    ) -> None:
+        """Make the steps that are left, or those until a callback ends it."""
+        watchers = Watchers(callbacks)
+        try:
+            self._run(checkpoints, save_every_s, watchers)
+        finally:
+            watchers.on_end()
+        if self.state.best:
+            self.optimisation.final_model.load_state_dict(self.state.best)
+
+    def _run(self, checkpoints: Checkpoints | None, save_every_s: float, watchers: Watchers) -> None:
+        saved_at, is_stopped = time.monotonic(), False
         with self._progress_bar() as bar:
-            while not self.is_over:
+            while not (self.is_over or is_stopped):
                 progress = self.state.progress
                 self.model.backbone_rests = progress.epoch < self.recipe.optimizer.n_frozen_epochs
                 batches = self._start_epoch()
@@ -193,10 +206,16 @@ class Training:
                     if checkpoints and self.ranks.rank == 0 and is_due:
                         checkpoints.save(progress.step, self.state)
                         saved_at = time.monotonic()
+                    if is_step and watchers.on_step(self._step_report()):
+                        is_stopped = True
+                        break
+                if len(progress.losses) < self.n_batches:
+                    break
                 self._close_epoch()
-                bar.set_postfix(epoch=progress.epoch, loss=f"{progress.curve[-1][2]:.3f}")
-        if self.state.best:
-            self.optimisation.final_model.load_state_dict(self.state.best)
+                epoch = EpochReport(*progress.curve[-1], curve_table(progress.curve))
+                h_ap = {} if epoch.held_out_h_ap is None else {"held_out_h_ap": f"{epoch.held_out_h_ap:.3f}"}
+                bar.set_postfix({"epoch": epoch.epoch, "loss": f"{epoch.loss:.3f}", **h_ap})
+                is_stopped |= watchers.on_epoch(epoch)
 
     def _start_epoch(self) -> list[list[int]]:
         """The batches that are left of the epoch; the loader is given this rank's part."""
@@ -237,6 +256,12 @@ class Training:
             self.optimisation.step()
             self.state.progress.step += 1
         return is_step
+
+    def _step_report(self) -> StepReport:
+        progress, n_accumulated = self.state.progress, self.recipe.batch.n_accumulated
+        first = (len(progress.losses) - 1) // n_accumulated * n_accumulated
+        mean = float(np.mean(progress.losses[first:]))
+        return StepReport(progress.step, progress.epoch, mean, self.optimisation.learning_rate)
 
     def _add_gradients(
         self, positions: Sequence[int], images: Tensor, n_in_step: int, checkpoints: Checkpoints | None

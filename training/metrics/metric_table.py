@@ -47,7 +47,7 @@ def as_table(values: Mapping[MetricKey, float], n_left_out: Mapping[str | None, 
         for level, left_out in n_left_out.items()
     ]
     header = ["", *(_TITLES[name].format(k=k) for name, k in columns), "left out"]
-    lines += _aligned([header, *rows])
+    lines += aligned([header, *rows])
     return "\n".join([*lines, "other metrics: .values, per query: .per_query"])
 
 
@@ -65,7 +65,8 @@ def _per_cent(value: float) -> str:
     return "-" if math.isnan(value) else f"{100 * value:.1f}"
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a table: the first column to the left, numbers to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(
