@@ -95,7 +95,7 @@ def include(
     import sys
 
     from cairnhub.pipelines.declare import Declaration, split_list
-    from cairnhub.pipelines.graph import is_checkout, write_graph
+    from cairnhub.pipelines.graph import write_graph
     from cairnhub.pipelines.include import include_dataset
     from cairnhub.pipelines.paths import project_root
 
@@ -118,8 +118,7 @@ def include(
     )
     asks = ask if sys.stdin.isatty() and said == Declaration() else None
     included = include_dataset(root / "params.yaml", dataset, mirror, scale, said, asks)
-    if is_checkout(root):
-        write_graph(root)
+    write_graph(root)
     if included.declared is not None:
         told = ", ".join(f"{key}: {value}" for key, value in included.declared.items())
         console.print(Text(f"params.yaml: sources.{dataset} is new ({told})"), soft_wrap=True)
