@@ -6,14 +6,14 @@ from typing import Annotated
 import typer
 
 from cairnhub.core import logs
-from cairnhub.pipelines.cli import datasets, models, project, review, trees
+from cairnhub.pipelines.cli import datasets, initialise, models, project, review, trees
 
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(trees.app, name="tree")
-for commands in (datasets.sharing, models.app, review.app, project.app):
+for commands in (initialise.app, datasets.sharing, models.app, review.app, project.app):
     app.add_typer(commands)  # without a name of its own: its commands are ours
 
 

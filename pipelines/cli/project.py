@@ -1,4 +1,4 @@
-"""`cairn stage`, `graph`, `include`, `register`, `recipes`, `doctor`: commands on a project."""
+"""`cairn stage`, `graph`, `build`, `include`, `register`, `recipes`, `doctor`: commands on a project."""
 
 from typing import Annotated
 
@@ -50,6 +50,24 @@ def graph(
         console.print(f"{write_graph(root)}: made")
     elif not is_current(root):
         raise BrokenData("dvc.yaml is not what the code and params.yaml give: run `cairn graph`")
+
+
+@app.command()
+def build(
+    targets: Annotated[
+        list[str] | None,
+        typer.Argument(help="Stages, such as check or check@sample-birds; by default all."),
+    ] = None,
+) -> None:
+    """Run the stages that are stale, in order, without DVC; a build that was killed goes on where it was.
+
+    Example: cairn build check
+    """
+    from cairnhub.pipelines.build import build as build_stages
+    from cairnhub.pipelines.paths import project_root
+
+    n_run, n_kept = build_stages(project_root(), targets or ())
+    console.print(f"{n_run} stages ran, {n_kept} were up to date")
 
 
 @app.command()
