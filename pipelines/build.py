@@ -36,7 +36,6 @@ class Step:
         reads: files and folders below the root.
         params: file and dotted key; no key: all of the file.
         writes: files and folders below the root.
-        runs_always: whether it runs though nothing changed.
     """
 
     name: str
@@ -44,7 +43,6 @@ class Step:
     reads: tuple[str, ...]
     params: tuple[tuple[str, str], ...]
     writes: tuple[str, ...]
-    runs_always: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,8 +98,6 @@ def _run(root: Path, steps: Sequence[Step]) -> tuple[int, int]:
 
 def _stale(step: Step, built: Built | None, hashes: ContentHashes) -> str:
     """Why a stage must run; empty where it must not."""
-    if step.runs_always:
-        return "runs always"
     if built is None:
         return "never ran"
     groups = [
@@ -120,7 +116,9 @@ def _hashed(paths: Sequence[str], hashes: ContentHashes) -> Hashes:
 def _values(root: Path, step: Step) -> Hashes:
     """The parameters of a stage: `file:key` -> value as JSON, `null` where the file has no such key."""
     files = {name: parse_yaml(read_text(root / name), name) for name in {name for name, _ in step.params}}
-    return {f"{name}:{key}": json.dumps(_value(files[name], key), sort_keys=True) for name, key in step.params}
+    return {
+        f"{name}:{key}": json.dumps(_value(files[name], key), sort_keys=True) for name, key in step.params
+    }
 
 
 def _value(content: Any, key: str) -> Any:
@@ -164,7 +162,6 @@ def _step(name: str, entry: dict[str, Any], item: dict[str, str]) -> Step:
         tuple(dict.fromkeys(map(filled, entry["deps"]))),
         tuple((filled(file), filled(key)) for file, key in _params(entry.get("params", ()))),
         tuple(map(filled, outs)),
-        entry.get("always_changed", False),
     )
 
 
@@ -187,10 +184,9 @@ def chosen_steps(steps: Sequence[Step], targets: Sequence[str]) -> list[Step]:
     names = {step.name: step.name.partition("@")[0] for step in steps}
     for target in targets:
         if target not in {*names, *names.values()}:
-            known = [*dict.fromkeys([*names.values(), *names])]
-            raise NotFound(
-                f"no stage {target!r}{did_you_mean(target, known)}; there are {', '.join(dict.fromkeys(names.values()))}"
-            )
+            stages = [*dict.fromkeys(names.values())]
+            hint = did_you_mean(target, [*stages, *names])
+            raise NotFound(f"no stage {target!r}{hint}; there are {', '.join(stages)}")
     if not targets:
         return [*steps]
     needed: dict[str, Step] = {}

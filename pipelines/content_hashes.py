@@ -25,7 +25,7 @@ class ContentHashes:
     @classmethod
     @contextmanager
     def kept_at(cls, root: Path, path: Path) -> Iterator["ContentHashes"]:
-        """Those that a file keeps; it is written when the block ends, well or not. A missing or damaged one is begun anew."""
+        """Those that a file keeps; it is written when the block ends; a damaged one is begun anew."""
         try:
             known = read_json(path, dict[str, tuple[int, int, str]])
         except CairnError:

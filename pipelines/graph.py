@@ -96,7 +96,9 @@ def _entry(stage: Stage, params: Params, root: Path, asked: Collection[str]) -> 
         "do": {
             "desc": stage.does,
             "cmd": f"cairn stage {stage.name} ${{item.dataset}} ${{item.scale}}",
-            **_definition(stage, root, _own_facts(stage, root), [_place(stage, name) for name in stage.reads]),
+            **_definition(
+                stage, root, _own_facts(stage, root), [_place(stage, name) for name in stage.reads]
+            ),
         },
     }
 

@@ -58,11 +58,15 @@ def make_project(folder: Path, images: Path, labels: Path | None, said: Declarat
     folder, images, labels = folder.absolute(), _straight(images), labels and _straight(labels)
     name = folder.name
     if not re.fullmatch(NAME, name):
-        raise BadInput(f"{name!r} is no name for a dataset: small letters, digits, - and _, such as my_photos")
+        raise BadInput(
+            f"{name!r} is no name for a dataset: small letters, digits, - and _, such as my_photos"
+        )
     if folder.exists() and not folder.is_dir():
         raise BadInput(f"{folder}: a file; name a new or an empty folder")
     if folder.is_dir() and any(folder.iterdir()):
-        raise BadInput(f"{folder}: holds files already; name a new or an empty folder, or run `cairn include` in it")
+        raise BadInput(
+            f"{folder}: holds files already; name a new or an empty folder, or run `cairn include` in it"
+        )
     found = recognise(images, labels)
     with replace_folder(folder) as new:
         mirror, said, notes = _bring(found, new, folder, said)
@@ -133,7 +137,9 @@ def start_repositories(folder: Path) -> tuple[str, ...]:
         notes.append("git keeps no history of it: git is not installed, or refuses the folder")
     if importlib.util.find_spec("dvc") is None:
         return (*notes, "DVC is not installed: `cairn build` builds it without")
-    where = [] if above and Path(above).resolve() == folder.resolve() else ["--subdir" if above else "--no-scm"]
+    where = (
+        [] if above and Path(above).resolve() == folder.resolve() else ["--subdir" if above else "--no-scm"]
+    )
     if not (folder / ".dvc").is_dir():
         _output([sys.executable, "-m", "dvc", "init", "-q", *where], folder)
     if not (folder / ".dvc").is_dir():

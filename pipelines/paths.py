@@ -182,4 +182,6 @@ def project_root() -> Path:
     for folder in (here, *here.parents):
         if (folder / "dvc.yaml").is_file() and (folder / "params.yaml").is_file():
             return folder
-    raise NotFound(f"no dvc.yaml and params.yaml in {here} or above it: run this inside a project; `cairn init` makes one")
+    raise NotFound(
+        f"no dvc.yaml and params.yaml in {here} or above it: run this inside a project; `cairn init` makes one"
+    )

@@ -67,4 +67,6 @@ def init_project(
     name = folder.absolute().name
     console.print(f"`cd {folder}`, then `dvc repro`; without DVC `cairn build`", soft_wrap=True)
     if made.proposes:
-        console.print(f"Its tree is proposed from text: `cairn review {name} --app` reviews it", soft_wrap=True)
+        console.print(
+            f"Its tree is proposed from text: `cairn review {name} --app` reviews it", soft_wrap=True
+        )

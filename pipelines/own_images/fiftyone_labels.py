@@ -53,7 +53,9 @@ def _of_samples(content: dict[str, Any], path: Path) -> list[tuple[str, str, str
 def _of_labels(content: dict[str, Any], folder: Path, path: Path) -> list[tuple[str, str, str]]:
     labels, classes = content.get("labels"), content.get("classes") or []
     if not isinstance(labels, dict):
-        raise BadInput(f"{path}: labels: must be a mapping of image to label, as FiftyOne's classification export")
+        raise BadInput(
+            f"{path}: labels: must be a mapping of image to label, as FiftyOne's classification export"
+        )
     files = {
         file.relative_to(folder / "data").with_suffix("").as_posix(): file.relative_to(folder).as_posix()
         for file in sorted((folder / "data").rglob("*"))

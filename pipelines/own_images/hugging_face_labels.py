@@ -71,7 +71,9 @@ def _open(path: Path) -> dict[str, Any]:
                 files.setdefault(re.split(r"[-.]", file.name)[0], []).append(str(file))
             splits = {name: datasets.Dataset.from_parquet(those) for name, those in files.items()}
     except Exception as error:  # of many kinds, from several packages
-        raise BrokenData(f"{path}: not a dataset that `datasets` reads: {str(error).splitlines()[0]}") from error
+        raise BrokenData(
+            f"{path}: not a dataset that `datasets` reads: {str(error).splitlines()[0]}"
+        ) from error
     image = _image_column(next(iter(splits.values())).features)
     undecoded = datasets.Image(decode=False)
     return {name: each.cast_column(image, undecoded) if image else each for name, each in splits.items()}
@@ -81,7 +83,9 @@ def _image_column(features: Any) -> str:
     """The first column of images, or of what images are stored as; empty where there is none."""
     kinds = {name: type(kind).__name__ for name, kind in features.items()}
     typed = [name for name, kind in kinds.items() if kind == "Image"]
-    stored = [name for name, kind in features.items() if isinstance(kind, dict) and {*kind} == {"bytes", "path"}]
+    stored = [
+        name for name, kind in features.items() if isinstance(kind, dict) and {*kind} == {"bytes", "path"}
+    ]
     return next(iter([*typed, *stored]), "")
 
 
