@@ -53,10 +53,20 @@ def closure(modules: Iterable[str], neutral: Iterable[str] = ()) -> tuple[Path, 
 
 def fingerprint(modules: Iterable[str], neutral: Iterable[str] = ()) -> str:
     """SHA-256 (hex) of all that `closure` names: a key for what a module made and a cache keeps."""
+    return fingerprint_of(closure(modules, neutral))
+
+
+def fingerprint_of(code: Iterable[Path]) -> str:
+    """SHA-256 (hex) of files of the code, and of all in folders of it, with their paths."""
+    files = {file for path in code for file in ([path] if path.is_file() else _files_below(path))}
     digest = hashlib.sha256()
-    for path in closure(modules, neutral):
+    for path in sorted(files):
         digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
+
+
+def _files_below(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]
 
 
 def _packages_of(module: str) -> list[str]:

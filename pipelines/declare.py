@@ -81,7 +81,7 @@ def declared_source(said: Declaration, folder: Path, ask: Ask | None = None) -> 
         levels = [*said.levels] or ["class"]
     else:
         columns = _columns(folder / labels)
-        source["path"] = _column(columns, _PATHS, "the image's path", ask)
+        source["path"] = path_column(columns, ask)
         split = next((name for name in columns if name.lower() in _SPLITS), "")
         source |= {"split": split} if split else {}
         levels = [*said.levels] or _asked_levels(columns, {source["path"], split}, said, ask)
@@ -99,6 +99,15 @@ def n_classes(source: dict[str, Any], folder: Path) -> int:
             any(not each.is_dir() for each in path.iterdir()) for path in folder.rglob("*") if path.is_dir()
         )
     return int(read_csv(folder / source["labels"], [source["levels"][0]])[source["levels"][0]].nunique())
+
+
+def path_column(columns: Sequence[str], ask: Ask | None = None) -> str:
+    """The column of a table that says where an image is.
+
+    Raises:
+        BadInput: none is called as such columns are.
+    """
+    return _column(columns, _PATHS, "the image's path", ask)
 
 
 def _columns(path: Path) -> list[str]:

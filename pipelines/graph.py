@@ -2,213 +2,185 @@
 
 Code dependencies are the import closure of a stage's module (`pipelines.code`); what differs between datasets (the
 source's format, its registry or drawing, its registered counts, its evidence, its demonstration, the recipe) is one
-dependency each.
+dependency each. A project elsewhere runs the installed package, of which no file is a path of the project: what its
+stages run stands there as a parameter, the code's fingerprint in `code.yaml`.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from cairnhub.core.errors import BadInput
 from cairnhub.core.files import write_text_atomic
-from cairnhub.pipelines.code import DATA, ROOT, closure, source_of
+from cairnhub.pipelines.code import DATA, ROOT, fingerprint_of
+from cairnhub.pipelines.dataset_facts import IN_PACKAGE, RECIPE, code_of, facts
 from cairnhub.pipelines.params import Params, load_params
 from cairnhub.pipelines.paths import Paths
-from cairnhub.pipelines.samples.demonstration import DEMONSTRATIONS, demonstration
-from cairnhub.pipelines.samples.generate import SAMPLES
-from cairnhub.pipelines.sources.readers import reader
-from cairnhub.pipelines.stage_graph import STAGES, Out, Stage
-from cairnhub.training.recipes.files import files_of_recipe
+from cairnhub.pipelines.stage_graph import PLAN, STAGES, Out, Stage
 
 HEAD = """\
 # The stage graph, made by `cairn graph` from pipelines/stage_graph.py, params.yaml and the imports of the code:
 # change those, then make it again. A stage replaces its outputs itself, whole, at its end (persist), so that one that
 # fails leaves the earlier ones untouched.
 """
-Item = dict[str, str]
+CODE = "code.yaml"
+CODE_HEAD = "# Fingerprints of the installed code, by stage, scale and dataset; made by `cairn graph`.\n"
 SUFFIXES = {*DATA, ".py", ".yaml"}
 
 
 def is_checkout(root: Path) -> bool:
-    """Whether a project is the checkout that this code runs from: its graph depends on the code."""
+    """Whether a project holds the code that runs: then its graph depends on files of it, else on `code.yaml`."""
     return root.resolve() == ROOT
 
 
 def write_graph(root: Path) -> Path:
-    """Write `dvc.yaml` of a checkout.
-
-    Raises:
-        BadInput: the project is no checkout of the code that runs.
-    """
-    if not is_checkout(root):
-        raise BadInput(
-            f"{root}: the graph depends on the code of {ROOT}: run this there, or `cairn stage` by hand here"
-        )
-    path = root / "dvc.yaml"
-    write_text_atomic(path, render(load_params(root / "params.yaml")))
-    return path
+    """Write `dvc.yaml` of a project, and `code.yaml` where its code is the installed package."""
+    for name, text in _texts(root).items():
+        write_text_atomic(root / name, text)
+    return root / "dvc.yaml"
 
 
 def is_current(root: Path) -> bool:
-    """Whether `dvc.yaml` is what `write_graph` would write."""
-    return (root / "dvc.yaml").read_text(encoding="utf-8") == render(load_params(root / "params.yaml"))
+    """Whether `write_graph` would change nothing."""
+    return all(
+        (root / name).is_file() and (root / name).read_text(encoding="utf-8") == text
+        for name, text in _texts(root).items()
+    )
 
 
-def render(params: Params) -> str:
+def _texts(root: Path) -> dict[str, str]:
+    root = root.resolve()
+    params = load_params(root / "params.yaml")
+    texts = {} if is_checkout(root) else {CODE: _fingerprints(params, root)}
+    return texts | {"dvc.yaml": render(params, root)}
+
+
+def render(params: Params, root: Path = ROOT) -> str:
     """The text of `dvc.yaml`."""
-    stages = {stage.name: entry for stage in STAGES if (entry := _entry(stage, params))}
-    return HEAD + yaml.dump({"stages": stages}, Dumper=_Dumper, sort_keys=False, width=1000)
+    return HEAD + yaml.dump({"stages": graph(params, root)}, Dumper=_Dumper, sort_keys=False, width=1000)
 
 
-def _entry(stage: Stage, params: Params) -> dict[str, Any]:
-    """A stage as `dvc.yaml` has it; empty where no dataset asks for it."""
+def graph(params: Params, root: Path) -> dict[str, dict[str, Any]]:
+    """The stages as `dvc.yaml` has them, by name; those that some dataset asks for."""
+    asked = {stage.name for stage in STAGES if not stage.over or _items(stage, params)}
+    return {stage.name: _entry(stage, params, root, asked) for stage in STAGES if stage.name in asked}
+
+
+def _items(stage: Stage, params: Params) -> list[tuple[str, str]]:
+    """Scales and datasets that a stage runs for."""
+    return [
+        (scale, dataset)
+        for scale in params.scales
+        for dataset in getattr(params, stage.over)
+        if stage.over not in ("train_on", "evaluate_on") or params.trains(dataset, scale)
+    ]
+
+
+def _entry(stage: Stage, params: Params, root: Path, asked: Collection[str]) -> dict[str, Any]:
+    """A stage as `dvc.yaml` has it."""
     if not stage.over:
-        return {
-            "desc": stage.does,
-            "cmd": f"cairn stage {stage.name}",
-            **_definition(stage, [], lambda name: name),
-        }
-    datasets: Sequence[str] = getattr(params, stage.over)
+        reads = [name for name in stage.reads if _is_there(name, root, asked)]
+        definition = _definition(stage, root, [], [*reads])
+        if not is_checkout(root) and stage.name == "plan":
+            definition["always_changed"] = True  # it tells whether the installed code is another
+        return {"desc": stage.does, "cmd": f"cairn stage {stage.name}", **definition}
     items = {
         f"{scale}-{dataset}": _Inline(
-            {"dataset": dataset, "scale": scale, **_facts(stage, params, scale, dataset)}
+            {"dataset": dataset, "scale": scale, **_facts(stage, params, root, scale, dataset)}
         )
-        for scale in params.scales
-        for dataset in datasets
-        if stage.over not in ("train_on", "evaluate_on") or params.trains(dataset, scale)
+        for scale, dataset in _items(stage, params)
     }
-    if not items:
-        return {}
-    paths = Paths(Path(), "${item.scale}", "${item.dataset}")
-
-    def place(name: str) -> str:
-        if "/" in name:
-            return name
-        path: Path = getattr(paths, name) if hasattr(paths, name) else paths.results(stage.name) / name
-        return path.as_posix()
-
-    per_dataset = [f"${{item.{key}}}" for key in stage.per_dataset]
     return {
         "foreach": items,
         "do": {
             "desc": stage.does,
             "cmd": f"cairn stage {stage.name} ${{item.dataset}} ${{item.scale}}",
-            **_definition(stage, per_dataset, place),
+            **_definition(
+                stage, root, _own_facts(stage, root), [_place(stage, name) for name in stage.reads]
+            ),
         },
     }
 
 
-def _definition(stage: Stage, per_dataset: list[str], place: Callable[[str], str]) -> dict[str, Any]:
-    """Dependencies, parameters and outputs; `place` turns an artifact's name into its path."""
-    chosen = [module for key in stage.per_dataset for module in _chosen(key)]
-    reached = closure([f"pipelines.stages.{stage.name}", *chosen], stage.neutral)
-    own = {_home(module) for module in chosen}
-    code = together(path for path in reached if not own & {path, *path.parents})
-    deps = [*(_below_root(path) for path in code), *per_dataset, *map(place, stage.reads)]
+def _is_there(name: str, root: Path, asked: Collection[str]) -> bool:
+    """Whether a project has what a stage over all datasets reads: results of a stage that runs, or a file."""
+    folder, _, stage = name.partition("/")
+    return stage in asked if folder == "results" and "/" not in stage else (root / name).exists()
+
+
+def _place(stage: Stage, name: str) -> str:
+    """The path of an artifact, as `dvc.yaml` has it."""
+    if not stage.over or "/" in name:
+        return name
+    paths = Paths(Path(), "${item.scale}", "${item.dataset}")
+    path: Path = getattr(paths, name) if hasattr(paths, name) else paths.results(stage.name) / name
+    return path.as_posix()
+
+
+def _own_facts(stage: Stage, root: Path) -> list[str]:
+    """Dependencies that differ between datasets; of installed code only those that may be files of the project."""
+    if is_checkout(root):
+        return [f"${{item.{key}}}" for key in stage.per_dataset]
+    recipes = [key for key in RECIPE if f"${{item.{key}}}:" in stage.params]
+    return [f"${{item.{key}}}" for key in (*stage.per_dataset, *recipes) if key not in IN_PACKAGE]
+
+
+def _definition(stage: Stage, root: Path, own: list[str], reads: list[str]) -> dict[str, Any]:
+    """Dependencies, parameters and outputs."""
     kinds = {
         "outs": [out for out in stage.writes if not out.metric and not out.plot],
         "metrics": [out for out in stage.writes if out.metric],
         "plots": [out for out in stage.writes if out.plot],
     }
-    written = {kind: [_out(out, place(out.path)) for out in outs] for kind, outs in kinds.items() if outs}
+    written = {
+        kind: [_out(out, _place(stage, out.path)) for out in outs] for kind, outs in kinds.items() if outs
+    }
+    code: list[str] = []
     params: list[Any] = [{key.removesuffix(":"): None} if key.endswith(":") else key for key in stage.params]
-    return {"deps": deps, **({"params": params} if params else {}), **written}
+    if is_checkout(root):
+        code = [path.relative_to(ROOT).as_posix() for path in together(code_of(stage))]
+    else:
+        item = ".${item.scale}.${item.dataset}" if stage.over else ""
+        params = [key for key in stage.params if not key.endswith(":")] + [{CODE: [stage.name + item]}]
+    return {"deps": [*code, *own, *reads], **({"params": params} if params else {}), **written}
+
+
+def _facts(stage: Stage, params: Params, root: Path, scale: str, dataset: str) -> dict[str, str]:
+    """What differs between datasets, as paths below the root; for files of the package, one that never changes."""
+    found = facts(stage, params, root, scale, dataset)
+    if is_checkout(root):
+        return {key: path.relative_to(ROOT).as_posix() for key, path in found.items()}
+    return {
+        key: path.relative_to(root).as_posix() if _is_own(path, root) else PLAN
+        for key, path in found.items()
+        if key not in IN_PACKAGE
+    }
+
+
+def _is_own(path: Path, root: Path) -> bool:
+    """Whether a file is one of the project; the package may well be installed in a folder of the project."""
+    return path.is_relative_to(root) and not (ROOT.is_relative_to(root) and path.is_relative_to(ROOT))
+
+
+def _fingerprints(params: Params, root: Path) -> str:
+    """The text of `code.yaml`: of each stage, per scale and dataset, the SHA-256 of the code that it runs."""
+    made: dict[str, Any] = {}
+    for stage in STAGES:
+        code = code_of(stage)
+        if not stage.over:
+            made[stage.name] = fingerprint_of(code)
+        for scale, dataset in _items(stage, params) if stage.over else ():
+            given = facts(stage, params, root, scale, dataset).values()
+            packaged = [path for path in given if not _is_own(path, root)]
+            scales = made.setdefault(stage.name, {}).setdefault(scale, {})
+            scales[dataset] = fingerprint_of([*code, *packaged])
+    return CODE_HEAD + yaml.safe_dump(made, sort_keys=False)
 
 
 def _out(out: Out, path: str) -> dict[str, Any]:
     in_git = out.in_git or out.metric
     return {path: {**({"cache": False} if in_git else {}), "persist": True, **out.plot}}
-
-
-def _facts(stage: Stage, params: Params, scale: str, dataset: str) -> Item:
-    """What differs between datasets, as paths below the root."""
-    every = {
-        "format": lambda: _format(params, dataset),
-        "origin": lambda: _origin(params, scale, dataset),
-        "counts": lambda: _counts(params, scale, dataset),
-        "exclusions": lambda: params.source(dataset).exclude_ids or _registered("none", ".exclusions.csv"),
-        "groups": lambda: _of_tree(params, dataset, "names"),
-        "vectors": lambda: _of_tree(params, dataset, "vectors"),
-        "evidence": lambda: _evidence(dataset),
-        "demonstration": lambda: _below_root(demonstration(scale, params.files_of(dataset))),
-        "recipe": lambda: _recipe_files(params, scale, dataset)[0],
-        "base": lambda: _recipe_files(params, scale, dataset)[-1],
-    }
-    used = [key for key in every if f"${{item.{key}}}" in "".join(stage.params) or key in stage.per_dataset]
-    return {key: every[key]() for key in used}
-
-
-def _below_root(path: Path) -> str:
-    return path.relative_to(ROOT).as_posix()
-
-
-def _chosen(key: str) -> list[str]:
-    """Modules of which a stage loads one by name: that one is a dependency per dataset, what they import of all."""
-    if key == "format":
-        folder = ROOT / "pipelines/sources/formats"
-        return [f"pipelines.sources.formats.{name}" for name in _modules(folder)]
-    if key == "origin":
-        names = {writer.split(":")[0] for writer in SAMPLES.values()}
-        return [f"pipelines.samples.{name}" for name in sorted(names)]
-    return []
-
-
-def _modules(package: Path) -> list[str]:
-    """Names of the modules and packages in a package."""
-    return sorted(
-        path.stem
-        for path in package.iterdir()
-        if (path.suffix == ".py" and path.name != "__init__.py") or (path / "__init__.py").is_file()
-    )
-
-
-def _home(module: str) -> Path:
-    """A module's file, or the folder that it is."""
-    source = source_of(module)
-    return source.parent if source.name == "__init__.py" else source
-
-
-def _format(params: Params, dataset: str) -> str:
-    """The code of the source's format: a module or a folder."""
-    return _below_root(_home(f"pipelines.sources.formats.{params.source(dataset).format}"))
-
-
-def _origin(params: Params, scale: str, dataset: str) -> str:
-    """What says which files there are: the code that draws the sample, or the registry; a table has neither."""
-    owner = params.files_of(dataset)
-    if scale == "sample" and owner in SAMPLES:
-        return _below_root(_home(f"pipelines.samples.{SAMPLES[owner].split(':')[0]}"))
-    return _registered(owner, ".tsv")
-
-
-def _counts(params: Params, scale: str, dataset: str) -> str:
-    """The counts that a whole dataset is held against."""
-    return _registered(reader(params, dataset, scale).edition, ".counts.yaml")
-
-
-def _of_tree(params: Params, dataset: str, key: str) -> str:
-    """A file that a declared tree names; an empty one where it names none."""
-    tree = params.source(dataset).tree
-    return (getattr(tree, key) if tree else None) or _registered("none", ".groups.txt")
-
-
-def _evidence(dataset: str, root: Path = ROOT) -> str:
-    """What a language model answered; an empty file where none was asked."""
-    path = Paths(Path(), "", dataset).evidence
-    return path.as_posix() if (root / path).is_file() else _below_root(DEMONSTRATIONS / "none.jsonl")
-
-
-def _recipe_files(params: Params, scale: str, dataset: str) -> list[str]:
-    """The recipe's file and the one that it extends, if it does."""
-    name: str = getattr(params.train, scale).recipes[dataset]
-    return [_below_root(path.resolve()) for path in files_of_recipe(name)]
-
-
-def _registered(name: str, ending: str) -> str:
-    path = Path("pipelines/sources/registries") / f"{name}{ending}"
-    return (path if (ROOT / path).is_file() else path.with_name(f"none{ending}")).as_posix()
 
 
 def together(files: Iterable[Path]) -> list[Path]:

@@ -72,9 +72,7 @@ def include_dataset(
         params.source(dataset)  # says what there is
     if mirror and "://" not in mirror and not Path(mirror).is_dir():
         raise NotFound(f"no folder {mirror}: give the folder or URL that holds the files of {dataset}")
-    yaml = YAML()
-    yaml.width = 160
-    yaml.preserve_quotes = True
+    yaml = yaml_with_comments()
     document = yaml.load(read_text(path))
     declared = None
     if dataset not in params.sources:
@@ -84,9 +82,9 @@ def include_dataset(
             )
         declared = declared_source(said, Path(mirror or ""), ask)
         document["sources"].insert(
-            0, dataset, _compact(declared)
+            0, dataset, compact(declared)
         )  # behind the last stand comments on what follows
-        recipe = _RECIPE if n_classes(declared, Path(mirror or "")) >= _MANY_CLASSES else _RECIPE_OF_FEW
+        recipe = usual_recipe(n_classes(declared, Path(mirror or "")))
         document["train"][scale]["recipes"].setdefault(dataset, recipe)
         params = _valid(document, yaml, path.name)
     lists = ["datasets", "tree_from_text" if params.proposes(dataset) else "tree_from_data"]
@@ -100,18 +98,31 @@ def include_dataset(
     if mirror:
         document["fetch"][scale].setdefault("mirrors", {})[dataset] = mirror
     params = _valid(document, yaml, path.name)
-    warning = _warning(params, dataset, scale, path.parent)
+    warning = warning_of(params, dataset, scale, path.parent)
     decisions = Paths(path.parent, scale, dataset, params.files_of(dataset)).decisions
     if dataset in params.tree_from_text and not decisions.exists():
         write_text_atomic(decisions, "")
-    write_text_atomic(path, _dumped(document, yaml))
+    write_text_atomic(path, dumped(document, yaml))
     return Included(tuple(lists), declared, warning)
 
 
-def _compact(value: Any) -> Any:
+def yaml_with_comments() -> YAML:
+    """Reads and writes YAML as people write it."""
+    yaml = YAML()
+    yaml.width = 160
+    yaml.preserve_quotes = True
+    return yaml
+
+
+def usual_recipe(n_classes: int) -> str:
+    """The recipe for own photos."""
+    return _RECIPE if n_classes >= _MANY_CLASSES else _RECIPE_OF_FEW
+
+
+def compact(value: Any) -> Any:
     """A declaration as people write it: what is inside an entry stands on one line."""
     if isinstance(value, dict):
-        inside = CommentedMap({key: _compact(each) for key, each in value.items()})
+        inside = CommentedMap({key: compact(each) for key, each in value.items()})
         if "format" not in value:
             inside.fa.set_flow_style()
         return inside
@@ -122,17 +133,18 @@ def _compact(value: Any) -> Any:
     return value
 
 
-def _dumped(document: Any, yaml: YAML) -> str:
+def dumped(document: Any, yaml: YAML) -> str:
+    """A document as text."""
     text = StringIO()
     yaml.dump(document, text)
     return text.getvalue()
 
 
 def _valid(document: Any, yaml: YAML, name: str) -> Params:
-    return validate(Params, parse_yaml(_dumped(document, yaml), name), name)
+    return validate(Params, parse_yaml(dumped(document, yaml), name), name)
 
 
-def _warning(params: Params, dataset: str, scale: str, root: Path) -> str:
+def warning_of(params: Params, dataset: str, scale: str, root: Path) -> str:
     """What the splits of a local mirror stand in the way of."""
     mirror = getattr(params.fetch, scale).mirrors.get(dataset)
     if mirror is None or "://" in mirror:

@@ -172,7 +172,7 @@ def load_params(path: Path) -> Params:
     try:
         text = read_text(path)
     except FileNotFoundError as error:
-        raise NotFound(f"{path} is missing: run this inside a Cairn checkout") from error
+        raise NotFound(f"{path} is missing: run this inside a project; `cairn init` makes one") from error
     return validate(Params, parse_yaml(text, path.name), path.name)
 
 

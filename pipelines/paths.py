@@ -163,6 +163,11 @@ class Paths:
         return self._at("data/logs")
 
     @property
+    def recipes(self) -> Path:
+        """Folder of the project's own recipes, if it has any: they come before those of the package."""
+        return self.root / "recipes"
+
+    @property
     def pages(self) -> Path:
         """Self-contained HTML pages."""
         return self._at("data/report")
@@ -182,4 +187,6 @@ def project_root() -> Path:
     for folder in (here, *here.parents):
         if (folder / "dvc.yaml").is_file() and (folder / "params.yaml").is_file():
             return folder
-    raise NotFound(f"no dvc.yaml and params.yaml in {here} or above it: run this inside a Cairn checkout")
+    raise NotFound(
+        f"no dvc.yaml and params.yaml in {here} or above it: run this inside a project; `cairn init` makes one"
+    )

@@ -121,12 +121,12 @@ class Effort:
 
 @dataclass(frozen=True)
 class Summary:
-    """All that was built."""
+    """All that was built; `effort` where the project holds the benchmark of the review."""
 
     datasets: tuple[DatasetSummary, ...]
     reviews: tuple[ReviewSummary, ...]
     models: tuple[ModelSummary, ...]
-    effort: Effort
+    effort: Effort | None
 
 
 def read_summary(root: Path) -> Summary:
@@ -135,14 +135,14 @@ def read_summary(root: Path) -> Summary:
     Raises:
         CairnError: a result is not what this version writes; the message names file and key.
     """
-    results = root / "results"
+    results, effort = root / "results", root / "benchmarks/results/review_effort.json"
     datasets = tuple(_dataset_summary(file) for file in _files(results, "check", "report.json"))
     levels = {(dataset.scale, dataset.name): tuple(dataset.levels) for dataset in datasets}
     return Summary(
         datasets,
         tuple(_review_summary(file) for file in _files(results, "cluster", "agreement.json")),
         tuple(_model_summary(file, levels) for file in _files(results, "evaluate", "metrics.json")),
-        read_json(root / "benchmarks/results/review_effort.json", Effort),
+        read_json(effort, Effort) if effort.is_file() else None,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cairnhub.core import logs
-from cairnhub.pipelines.cli import datasets, decisions, exports, models, project, review, trees
+from cairnhub.pipelines.cli import datasets, decisions, exports, initialise, models, project, review, trees
 
 __all__ = ["app"]
 
@@ -14,7 +14,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(trees.app, name="tree")
 app.add_typer(decisions.app, name="decisions")
-for commands in (datasets.sharing, exports.app, models.app, review.app, project.app):
+for commands in (initialise.app, datasets.sharing, exports.app, models.app, review.app, project.app):
     app.add_typer(commands)  # without a name of its own: its commands are ours
 
 

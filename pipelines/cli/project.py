@@ -1,4 +1,4 @@
-"""`cairn stage`, `graph`, `include`, `register`, `recipes`, `doctor`: commands on a project."""
+"""`cairn stage`, `graph`, `build`, `include`, `register`, `recipes`, `doctor`: commands on a project."""
 
 from typing import Annotated
 
@@ -53,6 +53,24 @@ def graph(
 
 
 @app.command()
+def build(
+    targets: Annotated[
+        list[str] | None,
+        typer.Argument(help="Stages, such as check or check@sample-birds; by default all."),
+    ] = None,
+) -> None:
+    """Run the stages that are stale, in order, without DVC; a build that was killed goes on where it was.
+
+    Example: cairn build check
+    """
+    from cairnhub.pipelines.build import build as build_stages
+    from cairnhub.pipelines.paths import project_root
+
+    n_run, n_kept = build_stages(project_root(), targets or ())
+    console.print(f"{n_run} stages ran, {n_kept} were up to date")
+
+
+@app.command()
 def include(
     dataset: Annotated[
         str,
@@ -95,7 +113,7 @@ def include(
     import sys
 
     from cairnhub.pipelines.declare import Declaration, split_list
-    from cairnhub.pipelines.graph import is_checkout, write_graph
+    from cairnhub.pipelines.graph import write_graph
     from cairnhub.pipelines.include import include_dataset
     from cairnhub.pipelines.paths import project_root
 
@@ -118,8 +136,7 @@ def include(
     )
     asks = ask if sys.stdin.isatty() and said == Declaration() else None
     included = include_dataset(root / "params.yaml", dataset, mirror, scale, said, asks)
-    if is_checkout(root):
-        write_graph(root)
+    write_graph(root)
     if included.declared is not None:
         told = ", ".join(f"{key}: {value}" for key, value in included.declared.items())
         console.print(Text(f"params.yaml: sources.{dataset} is new ({told})"), soft_wrap=True)

@@ -34,7 +34,7 @@ def report_page(summary: Summary) -> str:
         "title": "Cairn: what was built",
         "summary": summary,
         "tiles": _tiles(summary),
-        "effort_chart": _effort_chart(summary.effort),
+        "effort_chart": _effort_chart(summary.effort) if summary.effort else "",
         "loss_chart": _loss_chart,
         "level_chart": _level_chart,
         "split_bar": _split_bar,

@@ -24,7 +24,8 @@ from cairnhub.training.distributed import process_group
 from cairnhub.training.loggers import LOGGERS_VARIABLE, make_loggers
 from cairnhub.training.loop import train
 from cairnhub.training.models import ModelDescription, save_model
-from cairnhub.training.recipes.recipe import load_recipe
+from cairnhub.training.recipes.files import folder_of_recipe
+from cairnhub.training.recipes.recipe import Recipe, load_recipe
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ def run(context: Context) -> None:
             f"train {context.dataset} full: no CUDA device here, and a CPU would take weeks. Run it where there "
             "is a GPU, or take the scale out of params.yaml"
         )
-    if load_recipe(_recipe_name(context)).portable:
+    if _recipe(context).portable:
         run_portable(_train, context)
     else:
         torch.set_num_threads(N_THREADS)
@@ -54,9 +55,14 @@ def _recipe_name(context: Context) -> str:
     return recipes[context.dataset]
 
 
+def _recipe(context: Context) -> Recipe:
+    name = _recipe_name(context)
+    return load_recipe(name, folder_of_recipe(name, context.paths.recipes))
+
+
 def _train(context: Context) -> None:
     settings, name = context.settings(Train), _recipe_name(context)
-    recipe, tree = load_recipe(name), LabelTree.load(context.paths.hub_tree)
+    recipe, tree = _recipe(context), LabelTree.load(context.paths.hub_tree)
     splits = LocalSplits(context.paths.shards, tree)
     split = splits.open(training_split(splits.names))
     network = recipe.network

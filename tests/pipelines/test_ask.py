@@ -17,7 +17,7 @@ from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.hierarchies.proposal.tree_proposal import TreeProposal
 from cairnhub.hierarchies.voice.model_evidence import read_evidence
 from cairnhub.pipelines import chat as chat_module
-from cairnhub.pipelines import graph
+from cairnhub.pipelines import dataset_facts
 from cairnhub.pipelines.chat import KEY, URL, Chat
 from cairnhub.pipelines.cli import app
 from cairnhub.pipelines.doctor.outputs import examine_decisions
@@ -323,13 +323,13 @@ def test_the_only_model_is_taken(server: Server) -> None:
 
 
 def test_evidence_is_a_dependency_of_those_that_have_some(tmp_path: Path) -> None:
-    none = graph._evidence("mine", tmp_path)
-    assert none == "pipelines/samples/demonstrations/none.jsonl"
-    assert read_evidence(graph.ROOT / none) == []
+    none = dataset_facts._evidence(tmp_path, "mine")
+    assert none.name == "none.jsonl"
+    assert read_evidence(none) == []
     (tmp_path / "decisions").mkdir()
     (tmp_path / "decisions/mine.evidence.jsonl").touch()
-    assert graph._evidence("mine", tmp_path) == "decisions/mine.evidence.jsonl"
-    assert graph._evidence("other", tmp_path) == none
+    assert dataset_facts._evidence(tmp_path, "mine") == tmp_path / "decisions/mine.evidence.jsonl"
+    assert dataset_facts._evidence(tmp_path, "other") == none
 
 
 def test_the_doctor_reads_evidence_as_such(project: TableProject) -> None:

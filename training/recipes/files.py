@@ -29,6 +29,12 @@ def recipe_file(name: str, folder: Path = FOLDER) -> Path:
     return split_name(name, folder)[0]
 
 
+def folder_of_recipe(name: str, own: Path) -> Path:
+    """Where a recipe lies: among a project's own, which come first, or among those of the package."""
+    stems = {recipe_stem(path, own) for path in recipe_files(own)}
+    return own if {name, name.rpartition("/")[0]} & stems else FOLDER
+
+
 def split_name(name: str, folder: Path = FOLDER) -> tuple[Path, str]:
     """The file that a recipe's name begins with, and what follows: a row of the file or a preset, or nothing.
 
@@ -81,12 +87,14 @@ def merged_settings(path: Path, with_rows: bool = False) -> dict[str, object]:
 
 
 def _base_of(path: Path, settings: Mapping[str, object]) -> Path | None:
-    """The file that another extends."""
+    """The file that another extends: beside it, or one of the package."""
     if "extends" not in settings:
         return None
-    base = path.parent / f"{settings['extends']}.yaml"
-    if base.parent != path.parent or not base.is_file():
-        raise BadInput(f"{path}: extends: there is no {base}")
+    named = f"{settings['extends']}.yaml"
+    places = [folder / named for folder in (path.parent, FOLDER) if (folder / named).parent == folder]
+    base = next(filter(Path.is_file, places), None)
+    if base is None:
+        raise BadInput(f"{path}: extends: there is no {path.parent / named}")
     if "extends" in _read(base):
         raise BadInput(f"{path}: extends: {base} extends another file; one level is allowed")
     return base

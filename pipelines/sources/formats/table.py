@@ -17,6 +17,7 @@ from cairnhub.pipelines.archives.kinds import Archive, archive_at
 from cairnhub.pipelines.executors.local import HERE, Executor
 from cairnhub.pipelines.settings.sources import FOLDERS, Subset, TableSource
 from cairnhub.pipelines.sources.csv_tables import read_csv
+from cairnhub.pipelines.sources.image_endings import IMAGE_ENDINGS
 from cairnhub.pipelines.sources.label_names import tell_apart
 from cairnhub.pipelines.sources.listed_rows import as_stored, lacks_a_label, listed_twice
 from cairnhub.pipelines.sources.listing import PLACE, Listing, quarantine
@@ -28,22 +29,6 @@ from cairnhub.pipelines.sources.splits import describe, divide
 from cairnhub.pipelines.split_names import check_protocols, check_spelling, recognised_protocols
 
 log = logging.getLogger(__name__)
-
-IMAGE_ENDINGS = (
-    ".jpg",
-    ".jpeg",
-    ".png",
-    ".webp",
-    ".gif",
-    ".bmp",
-    ".tif",
-    ".tiff",
-    ".avif",
-    ".jp2",
-    ".tga",
-    ".heic",
-)
-"""Files in folders of classes that are images; what cannot be read of them is quarantined."""
 
 
 class Table(SourceReader):
