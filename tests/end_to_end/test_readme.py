@@ -62,3 +62,16 @@ def test_tables_are_those_of_the_results():
         for system in ("trained", "untrained")
     )
     assert trained >= 1.5 * untrained
+
+
+def test_the_table_of_heads_is_that_of_the_benchmark():
+    measured = json.loads((ROOT / "benchmarks/results/grocery.json").read_text(encoding="utf-8"))
+    for system in ("colour_histogram", "off_the_shelf"):
+        cells = (f"{100 * measured[system][metric]:.1f}" for metric in ("h_ap", "r_at_1_fine", "ap_fine"))
+        assert f"| {' | '.join(cells)} |" in README
+    for loss, head in measured["trained_head"].items():
+        cells = [
+            f"{100 * head['values'][metric]:.1f} ± {50 * (high - low):.1f}"
+            for metric, (low, high) in head["intervals"].items()
+        ]
+        assert f"by {loss} | {' | '.join(cells)} | {100 * head['values']['ap_fine']:.1f} |" in README
