@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from cairnhub.core.errors import BadInput
@@ -40,7 +41,10 @@ def for_metric_learning(loss: nn.Module, class_labels: Array | None = None) -> n
         >>> bool(theirs(embeddings, labels) == ours(embeddings, labels))
         True
     """
-    table = None if class_labels is None else checked_labels(class_labels, len(class_labels), "class_labels")
+    table = None
+    if class_labels is not None:
+        rows = torch.as_tensor(class_labels)
+        table = checked_labels(rows, len(rows), "class_labels")
     wrapped: nn.Module = _wrapper()(loss, table)
     return wrapped
 
@@ -79,7 +83,8 @@ def _wrapper() -> Any:
                     f"labels must be in 0..{n_classes - 1}, the rows of class_labels; got {int(labels.min())}.."
                     f"{int(labels.max())}"
                 )
-            return self.class_labels[labels]
+            by_level: Tensor = self.class_labels[labels]
+            return by_level
 
     return HierarchicalLoss
 
