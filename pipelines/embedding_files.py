@@ -114,9 +114,12 @@ Read = tuple[npt.NDArray[Any], tuple[str, ...] | None]
 
 def _read_npy(path: Path) -> Read:
     try:
-        return np.load(path, allow_pickle=False), None
-    except (ValueError, EOFError, OSError) as error:
+        array = np.load(path, mmap_mode="r")  # refuses objects, and a shape that the file is too short for
+    except (ValueError, TypeError, EOFError, OSError, SyntaxError, OverflowError, MemoryError) as error:
         raise BadInput(f"{path}: not a plain array of numpy ({error}); write it by numpy.save") from None
+    if not isinstance(array, np.ndarray):
+        raise BadInput(f"{path}: an archive of arrays (.npz); write one array by numpy.save")
+    return array, None
 
 
 def _read_safetensors(path: Path) -> Read:
