@@ -95,7 +95,7 @@ def test_a_run_that_was_killed_goes_on(place: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("models", "datasets", "said"),
     [
-        ("nosuch", "toy", "inside a Cairn checkout"),
+        ("nosuch", "toy", r"no dvc\.yaml and params\.yaml in"),
         ("model0", "nosuch", "nosuch"),
         ("model0", "", "need a name each"),
     ],
