@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -112,11 +113,28 @@ def read_embeddings(path: Path) -> EmbeddingFile:
 Read = tuple[npt.NDArray[Any], tuple[str, ...] | None]
 
 
+_NPY_ERRORS = (
+    *(
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        SyntaxError,
+        OverflowError,
+        TokenError,
+    ),  # of its header
+    *(EOFError, OSError, MemoryError, RecursionError),
+)
+
+
 def _read_npy(path: Path) -> Read:
     try:
-        return np.load(path, allow_pickle=False), None
-    except (ValueError, EOFError, OSError) as error:
+        array = np.load(path, mmap_mode="r")  # refuses objects, and a shape that the file is too short for
+    except _NPY_ERRORS as error:
         raise BadInput(f"{path}: not a plain array of numpy ({error}); write it by numpy.save") from None
+    if not isinstance(array, np.ndarray):
+        raise BadInput(f"{path}: an archive of arrays (.npz); write one array by numpy.save")
+    return array, None
 
 
 def _read_safetensors(path: Path) -> Read:

@@ -55,6 +55,13 @@ class EpochReport:
     held_out_h_ap: float | None
     curve: pd.DataFrame
 
+    def shown(self) -> dict[str, object]:
+        """What a progress bar shows of it."""
+        values: dict[str, object] = {"epoch": self.epoch, "loss": f"{self.loss:.3f}"}
+        if self.held_out_h_ap is not None:
+            values["held_out_h_ap"] = f"{self.held_out_h_ap:.3f}"
+        return values
+
 
 class Callback:
     """Base of what `train(..., callbacks=[...])` takes: override what you need.

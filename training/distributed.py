@@ -80,7 +80,14 @@ class _Gather(torch.autograd.Function):
 
 
 def gather(embeddings: Tensor) -> Tensor:
-    """Embeddings (b, d) of every rank, (B, d), in order of rank; the gradient is that of this rank's own rows."""
+    """Embeddings (b, d) of every rank, (B, d), in order of rank; all must give as many rows.
+
+    A rank loss needs the whole batch: its value is no mean over parts of it. Each rank computes the loss of the joined
+    batch, and the backward pass gives this rank the gradient of its own rows, undivided; nothing is exchanged in it.
+    So the **sum** over ranks of the network's gradients is what one process would have with the whole batch:
+    `reduce_gradients` sums. `DistributedDataParallel` takes the mean: multiply the loss by the number of ranks there.
+    Proxies of a loss have the whole gradient on every rank: take their mean. There is no second derivative.
+    """
     if ranks().size == 1:
         return embeddings
     joined: Tensor = _Gather.apply(embeddings)  # type: ignore[no-untyped-call]

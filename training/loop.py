@@ -213,8 +213,7 @@ class Training:
                     break
                 self._close_epoch()
                 epoch = EpochReport(*progress.curve[-1], curve_table(progress.curve))
-                h_ap = {} if epoch.held_out_h_ap is None else {"held_out_h_ap": f"{epoch.held_out_h_ap:.3f}"}
-                bar.set_postfix({"epoch": epoch.epoch, "loss": f"{epoch.loss:.3f}", **h_ap})
+                bar.set_postfix(epoch.shown())
                 is_stopped |= watchers.on_epoch(epoch)
 
     def _start_epoch(self) -> list[list[int]]:

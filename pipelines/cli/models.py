@@ -1,4 +1,4 @@
-"""`cairn retrieve`, `cairn search`: what a trained model finds; `cairn evaluate`: what any embeddings are worth."""
+"""`cairn retrieve`, `search`: what a trained model finds; `evaluate`, `benchmark`: what embeddings are worth."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from cairnhub.core.errors import printable
+from cairnhub.core.errors import BadInput, printable
 from cairnhub.core.files import write_text_atomic
 from cairnhub.pipelines.cli.options import Dataset, Page, Scale, console
 
@@ -90,3 +90,29 @@ def evaluate(
         console.print(
             f"{json}: all metrics, {len(result.nodes):,} nodes, {len(result.confusions):,} confusions"
         )
+
+
+@app.command()
+def benchmark(
+    models: Annotated[str, typer.Option(help="Model folders or dataset names, with commas.")],
+    datasets: Annotated[str, typer.Option(help="Published datasets, with commas.")],
+    output: Annotated[
+        Path, typer.Option(help="Folder for results; what it holds is not measured again.")
+    ] = Path("benchmark"),
+    scale: Scale = None,
+) -> None:
+    """Measure models on published datasets by their protocols; write a leaderboard, as JSON and as a page.
+
+    Example: cairn benchmark --models gldv2,runs/mine --datasets gldv2,grocery
+    """
+    from cairnhub.pipelines.benchmark import LEADERBOARD, PAGE, run_benchmark
+
+    named = [[name for name in text.split(",") if name] for text in (models, datasets)]
+    if not all(named):
+        raise BadInput("--models and --datasets need a name each")
+    rows = run_benchmark(named[0], named[1], output, scale)
+    table = Table("model", "recipe", "seed", "mean H-AP")
+    for row in rows:
+        table.add_row(row["model"], row["recipe"], str(row["seed"]), f"{100 * row['mean_h_ap']:.1f}")
+    console.print(table)
+    console.print(f"{output / LEADERBOARD}, {output / PAGE}")

@@ -20,9 +20,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from PIL import Image
 from requests import Response
+from safetensors.numpy import save
 
 from cairnhub.core.errors import CairnError
 from cairnhub.datasets_hub.card import front_matter, read_card
@@ -45,6 +49,7 @@ from cairnhub.pipelines.archives.tar import Tar
 from cairnhub.pipelines.archives.targz import TarGz
 from cairnhub.pipelines.archives.zip import Zip
 from cairnhub.pipelines.artifacts.class_list import HEADER, ClassList
+from cairnhub.pipelines.embedding_files import KINDS, read_embeddings, read_labels
 from cairnhub.pipelines.params import load_params
 from cairnhub.pipelines.samples.generate import generate
 from cairnhub.pipelines.settings.sources import GLDv2Source, INat2018Source, TableSource
@@ -569,6 +574,30 @@ def _embeddings(content: bytes, folder: Path) -> None:
     Embeddings.load(folder / "x.parquet")
 
 
+def _vectors(content: bytes, folder: Path) -> None:
+    kind = KINDS[content[0] % len(KINDS)] if content else KINDS[0]
+    write(folder, {f"x{kind}": content[1:]})
+    read = read_embeddings(folder / f"x{kind}")
+    assert np.isfinite(read.vectors).all()
+    assert read.ids is None or len(read.ids) == len(read.vectors)
+
+
+def vectors() -> list[bytes]:
+    """One of each kind, after the kind's number."""
+    rows = np.eye(3, 2, dtype=np.float32) + 1
+    npy, parquet = io.BytesIO(), io.BytesIO()
+    np.save(npy, rows)
+    pq.write_table(pa.table({"image_id": list("abc"), "vector": rows.tolist()}), parquet)
+    made = [npy.getvalue(), parquet.getvalue(), save({"embeddings": rows})]
+    return [bytes([number]) + content for number, content in enumerate(made)]
+
+
+def _label_table(content: bytes, folder: Path) -> None:
+    write(folder, {"x.csv": content})
+    read = read_labels(folder / "x.csv")
+    assert read.ids is None or len(set(read.ids)) == len(read.labels)
+
+
 def _text(path: Path) -> Callable[[], list[bytes]]:
     return lambda: [path.read_bytes()]
 
@@ -615,5 +644,7 @@ TARGETS: Mapping[str, Target] = {
     "model": Target(lambda *given: _models().model(*given), lambda: _chosen(_models().model_files())),
     "checkpoint": Target(lambda *given: _models().checkpoint(*given), lambda: [_models().checkpoint_file()]),
     "embeddings": Target(_embeddings, lambda: [embeddings()]),
+    "vectors": Target(_vectors, vectors),
+    "label_table": Target(_label_table, lambda: [b"image_id,species,genus\na,b,c\nd,e,c\n"]),
 }
 """Parser -> how it is fuzzed."""

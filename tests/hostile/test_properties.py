@@ -24,7 +24,7 @@ from tests.fuzz.targets import TARGETS
 # Those that need no drawn sample and take milliseconds.
 QUICK = ("registry", "ledger", "md5", "mined", "wikimedia", "table", "tar", "tar_gz", "zip", "image", "tree", "nodes",
          "proposal", "decisions", "evidence", "card", "stats", "recipe", "checkpoint", "embeddings",
-         "model", "mat", "answers")  # fmt: skip
+         "model", "mat", "answers", "vectors", "label_table")  # fmt: skip
 quick = settings(
     max_examples=12, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
 )

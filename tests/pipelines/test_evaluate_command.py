@@ -1,5 +1,6 @@
 """`cairn evaluate`: embeddings from files, labels from a table or a published dataset."""
 
+import io
 import json
 import re
 import sys
@@ -121,6 +122,13 @@ def array(rows: np.ndarray) -> dict[str, np.ndarray]:
     return {"bad.npy": rows}
 
 
+def huge() -> bytes:
+    """A header that promises more than the file has."""
+    file = io.BytesIO()
+    np.save(file, VECTORS)
+    return file.getvalue().replace(b"(40, 5), }     ", b"(4000000, 5), }")
+
+
 def with_value(row: int, value: float) -> np.ndarray:
     rows = VECTORS.copy()
     rows[row] = value
@@ -135,6 +143,8 @@ def with_value(row: int, value: float) -> np.ndarray:
         (VECTORS[0], [], r"bad\.npy: float32 of shape \(5,\); wanted"),
         (VECTORS[:9], [], r"bad\.npy: 9 vectors for 40 rows of labels\.csv"),
         (np.ones((N, 5), int), [], r"bad\.npy: int64 of shape"),
+        (np.array([{}, []], object), [], r"bad\.npy: not a plain array of numpy"),
+        (huge(), [], r"bad\.npy: not a plain array of numpy"),
         (b"no array", [], r"bad\.npy: not a plain array of numpy"),
         (None, [], r"bad\.npy: no such file; give embeddings as \.npy"),
         (VECTORS, ["--labels", "no.csv"], r"no\.csv: no such file"),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cairnhub.training.losses.contrastive import Contrastive
     from cairnhub.training.losses.cross_level_softmax import CrossLevelSoftmax
     from cairnhub.training.losses.metric_learning import ArcFace, FastAP, ProxyNCA, Triplet
+    from cairnhub.training.losses.metric_learning_adapter import for_metric_learning
     from cairnhub.training.losses.presets import HAPPIER, HAPPIER_F, ROADMAP
     from cairnhub.training.losses.rank_losses import (
         RankLoss,
@@ -58,6 +59,7 @@ __all__ = [
     "SupStep",
     "Triplet",
     "combine",
+    "for_metric_learning",
 ]
 _RANKING = (
     *("RankLoss", "SmoothAP", "SmoothHAP", "SmoothNDCG", "SmoothRecall"),
@@ -72,6 +74,7 @@ __getattr__, __dir__ = lazy_names(
         "Cluster": "cairnhub.training.losses.cluster",
         "Contrastive": "cairnhub.training.losses.contrastive",
         "CrossLevelSoftmax": "cairnhub.training.losses.cross_level_softmax",
+        "for_metric_learning": "cairnhub.training.losses.metric_learning_adapter",
         "SoftBinAP": "cairnhub.training.losses.binned_ap",
         **dict.fromkeys(
             ("ArcFace", "FastAP", "ProxyNCA", "Triplet"), "cairnhub.training.losses.metric_learning"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 
-def _package() -> ModuleType:
+def metric_learning_package() -> ModuleType:
     """The package; its modules are attributes.
 
     Raises:
@@ -68,7 +68,7 @@ class Triplet(nn.Module):
     def __init__(self, *, margin: float = 0.05, semihard: bool = False, level: int = 0) -> None:
         super().__init__()
         require_positive(margin=margin)
-        package = _package()
+        package = metric_learning_package()
         distance = package.distances.DotProductSimilarity()
         self.loss: nn.Module = package.losses.TripletMarginLoss(margin=margin, distance=distance)
         self.miner: nn.Module | None = package.miners.BatchEasyHardMiner() if semihard else None
@@ -118,7 +118,7 @@ class FastAP(nn.Module):
     def __init__(self, *, n_bins: int = 10, level: int = 0) -> None:
         super().__init__()
         require_positive(n_bins=n_bins)
-        self.loss: nn.Module = _package().losses.FastAPLoss(num_bins=n_bins)
+        self.loss: nn.Module = metric_learning_package().losses.FastAPLoss(num_bins=n_bins)
         self.level = level
 
     def forward(
@@ -185,7 +185,7 @@ class ProxyNCA(_Proxies):
 
     def __init__(self, n_classes: int, dim: int, *, temperature: float = 1 / 9, level: int = 0) -> None:
         require_positive(n_classes=n_classes, dim=dim, temperature=temperature)
-        loss = _package().losses.ProxyNCALoss(n_classes, dim, softmax_scale=1 / temperature)
+        loss = metric_learning_package().losses.ProxyNCALoss(n_classes, dim, softmax_scale=1 / temperature)
         nn.init.normal_(loss.proxies, std=1 / 8)  # the authors' start: the length sets the speed of learning
         super().__init__(loss, n_classes, level)
 
@@ -217,6 +217,8 @@ class ArcFace(_Proxies):
         require_positive(n_classes=n_classes, dim=dim, scale=scale)
         if not 0 <= margin <= math.pi:
             raise BadInput(f"margin is an angle in radians, 0..pi, got {margin!r}")
-        loss = _package().losses.ArcFaceLoss(n_classes, dim, margin=math.degrees(margin), scale=scale)
+        loss = metric_learning_package().losses.ArcFaceLoss(
+            n_classes, dim, margin=math.degrees(margin), scale=scale
+        )
         nn.init.uniform_(loss.W, -1 / math.sqrt(dim), 1 / math.sqrt(dim))  # as Cluster's
         super().__init__(loss, n_classes, level)
