@@ -48,7 +48,8 @@ def test_a_project_elsewhere_depends_on_no_path_outside_it(project: Path) -> Non
     made = steps(project)
     assert {step.name for step in made} >= {"plan", "fetch@sample-birds", "train@sample-birds", "summary"}
     for step in made:
-        assert not [name for name in step.reads if name.startswith(("/", "..", "cairnhub", "pipelines"))]
+        outside = [name for name in step.reads if name.startswith(("/", "..", "cairnhub", "pipelines"))]
+        assert outside == (["../photos"] if step.name.startswith("fetch") else [])
         assert any(file == "code.yaml" for file, _ in step.params), step.name
     (train,) = [step for step in made if step.name == "train@sample-birds"]
     assert "recipes/birds.yaml" in train.reads
@@ -87,12 +88,20 @@ def test_a_state_that_cannot_be_read_is_named(project: Path) -> None:
         build(project, ["fetch"])
 
 
-def test_a_photo_that_is_added_is_fetched_when_asked_for_again(project: Path) -> None:
+def test_a_photo_that_is_added_is_seen(project: Path) -> None:
     assert build(project, ["index"]) == (3, 0)
     assert build(project, ["index"]) == (0, 3)
-    (project / "results/fetch/sample/birds/manifest.json").unlink()
     (project.parent / "photos/owl/2.jpg").write_bytes(drawn(9))
     assert build(project, ["index"]) == (2, 1)
+
+
+def test_a_photo_that_is_added_behind_a_link_is_seen(project: Path) -> None:
+    table = project.parent / "labels.csv"
+    table.write_text("path,bird\nowl/1.jpg,owl\ngull/1.jpg,gull\n", encoding="utf-8")
+    init_project(project.parent / "linked", project.parent / "photos", table)
+    assert build(project.parent / "linked", ["index"]) == (3, 0)
+    (project.parent / "photos/owl/2.jpg").write_bytes(drawn(9))
+    assert build(project.parent / "linked", ["index"])[0] == 2
 
 
 def test_hashes_are_kept_by_size_and_time(tmp_path: Path) -> None:
