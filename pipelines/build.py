@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cairnhub.core.errors import BadInput, CairnError, NotFound
+from cairnhub.core.errors import BadInput, NotFound
 from cairnhub.core.files import lock_folder, write_text_atomic
 from cairnhub.core.parse import parse_yaml, read_json, read_text
 from cairnhub.core.text import did_you_mean
@@ -128,10 +128,7 @@ def _value(content: Any, key: str) -> Any:
 
 
 def _read_state(path: Path) -> dict[str, Built]:
-    try:
-        return read_json(path, dict[str, Built]) if path.is_file() else {}
-    except CairnError as error:
-        raise error.with_advice("remove the file: then every stage runs once more") from error
+    return read_json(path, dict[str, Built]) if path.is_file() else {}
 
 
 def _write_state(path: Path, built: dict[str, Built]) -> None:

@@ -40,7 +40,7 @@ class ContentHashes:
         """SHA-256 (hex) of a file, or of the names and hashes of all files in a folder; empty where there is nothing.
 
         Args:
-            name: path below the root.
+            name: path seen from the root.
         """
         path = self.root / name
         if not path.is_dir():
@@ -50,7 +50,7 @@ class ContentHashes:
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
     def _of_file(self, path: Path) -> str:
-        status, name = path.stat(), path.relative_to(self.root).as_posix()
+        status, name = path.stat(), str(path)
         size, time_ns, kept = self._known.get(name, (-1, -1, ""))
         if (size, time_ns) != (status.st_size, status.st_mtime_ns):
             kept = sha256_of(path)

@@ -1,5 +1,6 @@
 """What a stage of one dataset depends on beside its artifacts: its code, and the files that differ between datasets."""
 
+import os
 from pathlib import Path
 
 from cairnhub.pipelines.code import ROOT, closure, source_of
@@ -7,6 +8,7 @@ from cairnhub.pipelines.params import Params
 from cairnhub.pipelines.paths import Paths
 from cairnhub.pipelines.samples.demonstration import DEMONSTRATIONS, demonstration
 from cairnhub.pipelines.samples.generate import SAMPLES
+from cairnhub.pipelines.settings.sources import TableSource
 from cairnhub.pipelines.sources.readers import reader
 from cairnhub.pipelines.stage_graph import Stage
 from cairnhub.training.recipes.files import files_of_recipe, folder_of_recipe
@@ -35,10 +37,13 @@ def facts(stage: Stage, params: Params, root: Path, scale: str, dataset: str) ->
         "vectors": lambda: _of_tree(params, root, dataset, "vectors"),
         "evidence": lambda: _evidence(root, dataset),
         "demonstration": lambda: demonstration(scale, params.files_of(dataset)),
+        "mirror": lambda: _mirror(params, root, scale, dataset),
+        "linked": lambda: _linked(params, root, scale, dataset),
         "recipe": lambda: _recipe_files(params, root, scale, dataset)[0],
         "base": lambda: _recipe_files(params, root, scale, dataset)[-1],
     }
-    used = [key for key in every if f"${{item.{key}}}" in "".join(stage.params) or key in stage.per_dataset]
+    named = {*stage.per_dataset, *(() if root == ROOT else stage.inputs)}
+    used = [key for key in every if f"${{item.{key}}}" in "".join(stage.params) or key in named]
     return {key: every[key]() for key in used}
 
 
@@ -85,6 +90,23 @@ def _evidence(root: Path, dataset: str) -> Path:
     """What a language model answered; an empty file where none was asked."""
     path = Paths(root, "", dataset).evidence
     return path if path.is_file() else DEMONSTRATIONS / "none.jsonl"
+
+
+def _mirror(params: Params, root: Path, scale: str, dataset: str) -> Path:
+    """The folder of a person's own images and labels; an empty file where it is none."""
+    mirror: str | None = getattr(params.fetch, scale).mirrors.get(dataset)
+    is_own = mirror is not None and isinstance(params.source(dataset), TableSource)
+    if mirror is None or not is_own or "://" in mirror:
+        return _registered("none", ".tsv")
+    return Path(os.path.abspath(root / mirror))  # noqa: PTH100  # `..` made short, links kept
+
+
+def _linked(params: Params, root: Path, scale: str, dataset: str) -> Path:
+    """Where a link in it leads, which no dependency follows; an empty file where there is none."""
+    source, mirror = params.source(dataset), _mirror(params, root, scale, dataset)
+    names = source.images if isinstance(source, TableSource) else ()
+    links = [mirror / name for name in names if (mirror / name).is_symlink()]
+    return links[0].resolve() if links and links[0].exists() else _registered("none", ".tsv")
 
 
 def _recipe_files(params: Params, root: Path, scale: str, dataset: str) -> list[Path]:

@@ -6,6 +6,7 @@ dependency each. A project elsewhere runs the installed package, of which no fil
 stages run stands there as a parameter, the code's fingerprint in `code.yaml`.
 """
 
+import os
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
@@ -123,7 +124,8 @@ def _own_facts(stage: Stage, root: Path) -> list[str]:
     if is_checkout(root):
         return [f"${{item.{key}}}" for key in stage.per_dataset]
     recipes = [key for key in RECIPE if f"${{item.{key}}}:" in stage.params]
-    return [f"${{item.{key}}}" for key in (*stage.per_dataset, *recipes) if key not in IN_PACKAGE]
+    own = (*stage.per_dataset, *stage.inputs, *recipes)
+    return [f"${{item.{key}}}" for key in own if key not in IN_PACKAGE]
 
 
 def _definition(stage: Stage, root: Path, own: list[str], reads: list[str]) -> dict[str, Any]:
@@ -152,15 +154,15 @@ def _facts(stage: Stage, params: Params, root: Path, scale: str, dataset: str) -
     if is_checkout(root):
         return {key: path.relative_to(ROOT).as_posix() for key, path in found.items()}
     return {
-        key: path.relative_to(root).as_posix() if _is_own(path, root) else PLAN
+        key: PLAN if _is_packaged(path, root) else Path(os.path.relpath(path, root)).as_posix()
         for key, path in found.items()
         if key not in IN_PACKAGE
     }
 
 
-def _is_own(path: Path, root: Path) -> bool:
-    """Whether a file is one of the project; the package may well be installed in a folder of the project."""
-    return path.is_relative_to(root) and not (ROOT.is_relative_to(root) and path.is_relative_to(ROOT))
+def _is_packaged(path: Path, root: Path) -> bool:
+    """Whether a file is one of the package; that may be installed below the project, or the project lie below it."""
+    return path.is_relative_to(ROOT) and not (root.is_relative_to(ROOT) and path.is_relative_to(root))
 
 
 def _fingerprints(params: Params, root: Path) -> str:
@@ -172,7 +174,7 @@ def _fingerprints(params: Params, root: Path) -> str:
             made[stage.name] = fingerprint_of(code)
         for scale, dataset in _items(stage, params) if stage.over else ():
             given = facts(stage, params, root, scale, dataset).values()
-            packaged = [path for path in given if not _is_own(path, root)]
+            packaged = [path for path in given if _is_packaged(path, root)]
             scales = made.setdefault(stage.name, {}).setdefault(scale, {})
             scales[dataset] = fingerprint_of([*code, *packaged])
     return CODE_HEAD + yaml.safe_dump(made, sort_keys=False)

@@ -39,6 +39,7 @@ class Stage:
         writes: what it writes.
         params: keys of `params.yaml`.
         per_dataset: further dependencies that differ between datasets: keys of `graph._facts`.
+        inputs: of own images in a project elsewhere: what a person adds to, so that it is seen; facts too.
         neutral: modules of its closure that cannot change its bytes, beside those that never can.
     """
 
@@ -49,6 +50,7 @@ class Stage:
     writes: tuple[Out, ...] = ()
     params: tuple[str, ...] = ()
     per_dataset: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
     neutral: tuple[str, ...] = ()
 
 
@@ -81,6 +83,7 @@ STAGES = (
         writes=(Out("manifest", in_git=True),),
         params=("sources.${item.dataset}", "fetch.${item.scale}"),
         per_dataset=("format", "origin"),
+        inputs=("mirror", "linked"),
         neutral=(
             "pipelines.archives",
             "pipelines.sources.listing",

@@ -63,7 +63,8 @@ def install(folder: Path) -> Installed:
     # The dependencies are those of this environment, without what it has of us: its own `.pth` files are not read.
     (site / "dependencies.pth").write_text("\n".join(p for p in sys.path if p.endswith("site-packages")))
     cairn = environment / "bin/cairn"  # as an installer writes it, for `dvc repro`
-    cairn.write_text(f"#!{environment / 'bin/python'}\nfrom cairnhub.__main__ import main\n\nmain()\n")
+    main = "from cairnhub.__main__ import main\n\nif __name__ == '__main__':\n    main()\n"
+    cairn.write_text(f"#!{environment / 'bin/python'}\n{main}")
     cairn.chmod(0o755)
     (folder / "work").mkdir()
     return Installed(environment, site, folder / "work")
