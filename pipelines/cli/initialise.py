@@ -6,7 +6,17 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from cairnhub.pipelines.cli.options import console, read_sizes
+from cairnhub.pipelines.cli.options import (
+    Depth,
+    Known,
+    Levels,
+    Pack,
+    Sizes,
+    Texts,
+    TreeLevels,
+    console,
+    read_sizes,
+)
 
 app = typer.Typer()
 
@@ -24,21 +34,13 @@ def init_project(
     labels: Annotated[
         Path | None, typer.Option(help="A CSV with a column path and one per level, or COCO's JSON.")
     ] = None,
-    levels: Annotated[
-        str, typer.Option(help="Columns of the labels, fine to coarse, such as species,genus.")
-    ] = "",
-    texts: Annotated[
-        str, typer.Option(help="Columns that say what a label is: its name in words, then descriptions.")
-    ] = "",
-    known: Annotated[
-        str, typer.Option(help="Columns with groups that are known; empty cells are proposed.")
-    ] = "",
-    tree_levels: Annotated[
-        str, typer.Option(help="Levels to propose above the labels, such as group,department.")
-    ] = "",
-    sizes: Annotated[str, typer.Option(help="How many groups each of them gets, such as 20,4.")] = "",
-    depth: Annotated[int | None, typer.Option(min=1, help="How many levels to propose.")] = None,
-    pack: Annotated[str, typer.Option(help="What is known of words: auto, places or none.")] = "",
+    levels: Levels = "",
+    texts: Texts = "",
+    known: Known = "",
+    tree_levels: TreeLevels = "",
+    sizes: Sizes = "",
+    depth: Depth = None,
+    pack: Pack = "",
 ) -> None:
     """Make a project of your own images in a folder of its own; `dvc repro` or `cairn build` there builds it.
 

@@ -19,6 +19,17 @@ Scale = Annotated[
 BuiltScale = Annotated[str, typer.Option(help="sample or full.")]
 Limit = Annotated[int, typer.Option(min=1, help="How many at most.")]
 Page = Annotated[Path, typer.Option(help="The page to write.")]
+Levels = Annotated[str, typer.Option(help="Columns of the labels, fine to coarse, such as species,genus.")]
+Texts = Annotated[
+    str, typer.Option(help="Columns that say what a label is: its name in words, then descriptions.")
+]
+Known = Annotated[str, typer.Option(help="Columns with groups that are known; empty cells are proposed.")]
+TreeLevels = Annotated[
+    str, typer.Option(help="Levels to propose above the labels, such as group,department.")
+]
+Sizes = Annotated[str, typer.Option(help="How many groups each of them gets, such as 20,4.")]
+Depth = Annotated[int | None, typer.Option(min=1, help="How many levels to propose.")]
+Pack = Annotated[str, typer.Option(help="What is known of words: auto, places or none.")]
 
 
 def read_sizes(text: str) -> list[int]:

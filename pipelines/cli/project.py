@@ -8,7 +8,18 @@ from rich.text import Text
 
 from cairnhub.core.errors import BadInput, BrokenData
 from cairnhub.core.files import write_text_atomic
-from cairnhub.pipelines.cli.options import Declared, console, read_sizes
+from cairnhub.pipelines.cli.options import (
+    Declared,
+    Depth,
+    Known,
+    Levels,
+    Pack,
+    Sizes,
+    Texts,
+    TreeLevels,
+    console,
+    read_sizes,
+)
 from cairnhub.pipelines.stage_graph import STAGES
 
 app = typer.Typer()
@@ -86,22 +97,14 @@ def include(
         str, typer.Option(help="Your own images: the CSV in the folder, or `folders` for folders of classes.")
     ] = "",
     images: Annotated[str, typer.Option(help="Folders or archives in it; by default all of it.")] = "",
-    levels: Annotated[
-        str, typer.Option(help="Columns of the labels, fine to coarse, such as species,genus.")
-    ] = "",
-    texts: Annotated[
-        str, typer.Option(help="Columns that say what a label is: its name in words, then descriptions.")
-    ] = "",
-    known: Annotated[
-        str, typer.Option(help="Columns with groups that are known; empty cells are proposed.")
-    ] = "",
-    tree_levels: Annotated[
-        str, typer.Option(help="Levels to propose above the labels, such as group,department.")
-    ] = "",
-    sizes: Annotated[str, typer.Option(help="How many groups each of them gets, such as 20,4.")] = "",
-    depth: Annotated[int | None, typer.Option(min=1, help="How many levels to propose.")] = None,
+    levels: Levels = "",
+    texts: Texts = "",
+    known: Known = "",
+    tree_levels: TreeLevels = "",
+    sizes: Sizes = "",
+    depth: Depth = None,
     names: Annotated[str, typer.Option(help="A file with wanted groups, one a line.")] = "",
-    pack: Annotated[str, typer.Option(help="What is known of words: auto, places or none.")] = "",
+    pack: Pack = "",
 ) -> None:
     """Add a dataset to the lists of params.yaml and to dvc.yaml, so that `dvc repro` builds it.
 
