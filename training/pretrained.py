@@ -6,6 +6,7 @@ builds tensors alone (`weights_only`); what is in it becomes a folder as `transf
 
 import hashlib
 import importlib.util
+import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -82,7 +83,7 @@ def packaged_weights(name: str) -> dict[str, Tensor]:
         raise NotFound(f"{path}: {error.strerror}; install {packaged.package} again") from error
     if hashlib.sha256(content).hexdigest() != packaged.sha256:
         raise BrokenData(f"{path}: is not the file that was checked; install {packaged.package} again")
-    weights: dict[str, Tensor] = torch.load(path, weights_only=True, map_location="cpu")
+    weights: dict[str, Tensor] = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
     return {key: tensor.contiguous() for key, tensor in weights.items()}
 
 

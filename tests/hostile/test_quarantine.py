@@ -342,9 +342,15 @@ def test_nothing_of_a_label_reaches_a_shell_or_an_interpreter():
         for path in (ROOT / "cairnhub" / room).rglob("*.py"):
             code = "\n".join(line.partition("#")[0] for line in path.read_text(encoding="utf-8").splitlines())
             found = [word for word in banned if word in code.replace(".eval()", "")]
-            allowed = {"pickle", "yaml.load("} if path.name in ALLOWED else set()
-            assert set(found) <= allowed, path
+            assert set(found) <= ALLOWED.get(path.relative_to(ROOT / "cairnhub").as_posix(), set()), path
 
 
-ALLOWED = {"checkpoint.py", "include.py"}
-"""Says in its docstring that it has none; edits params.yaml by ruamel's loader, which builds plain values."""
+ALLOWED = {
+    "training/checkpoint.py": {"pickle"},  # says that it has none
+    "pipelines/include.py": {"yaml.load("},  # edits params.yaml by ruamel's loader, which builds plain values
+    "pipelines/new_project.py": {"yaml.load("},  # likewise, the package's own
+    "pipelines/sources/plain_pickle.py": {"pickle"},  # reads opcodes, looks up and calls nothing
+    "pipelines/sources/formats/revisited.py": {"pickle"},  # calls that
+    "pipelines/samples/revisited.py": {"pickle"},  # writes what that reads
+    "training/pretrained.py": {"torch.load("},  # of a package, by its pinned SHA-256, as tensors alone
+}
