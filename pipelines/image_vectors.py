@@ -24,7 +24,7 @@ from cairnhub.training.data import ImageDataset
 from cairnhub.training.embedding import LoadEncoder, RunAll, embed_blocks, frozen_encoder, trained_encoder
 from cairnhub.training.encoders import EmbeddedSplit
 from cairnhub.training.models import load_model, model_files, untrained_model
-from cairnhub.training.published_points import Splits
+from cairnhub.training.published_splits import Splits
 from cairnhub.training.recipes.settings import Network
 from cairnhub.training.tensor_files import save_tensors
 

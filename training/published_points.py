@@ -1,36 +1,10 @@
 """A published split as points: embeddings with what protocols ask of its images."""
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterable
 
-from cairnhub.datasets_hub.mmap_images import OpenSplit
-from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.training.encoders import EmbeddedSplit
 from cairnhub.training.protocol_kinds.points import Points
-
-if TYPE_CHECKING:
-    from pyarrow import Table
-
-
-class Splits(Protocol):
-    """A published dataset, as far as vectors of its images need it."""
-
-    @property
-    def tree(self) -> LabelTree:
-        """Its label tree."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Of its images and labels."""
-
-    def open(self, split: str, /) -> OpenSplit:
-        """Images at random and labels of a split."""
-
-    def columns(self, split: str, names: Sequence[str], /) -> "Table":
-        """Some columns of a split, in its order."""
-
-    def column_names(self, split: str, /) -> Sequence[str]:
-        """What columns a split has."""
+from cairnhub.training.published_splits import Splits
 
 
 def points_of(embedded: EmbeddedSplit, splits: Splits, split: str, texts: Iterable[str]) -> Points:

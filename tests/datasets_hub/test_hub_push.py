@@ -92,6 +92,7 @@ def test_versions_travel_by_difference_and_come_back(
         rollback(to, "v7", storage_options=options)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_killed_anywhere_then_again_gives_the_same_bytes(
     hub: Path, changed: Path, tmp_path: Path, run_killed: Callable[..., bool]
@@ -115,6 +116,7 @@ def test_killed_anywhere_then_again_gives_the_same_bytes(
     assert step > 10
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_killed_on_the_way_to_s3_then_again_gives_the_same_files(
     hub: Path, changed: Path, s3: dict[str, object], run_killed: Callable[..., bool]

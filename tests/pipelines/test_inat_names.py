@@ -132,6 +132,7 @@ def test_the_whole_counts_as_registered(contexts, species, tmp_path, caplog):
     assert "genus: 11 name(s) told apart" in caplog.text
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_a_drawn_image_of_each_species_goes_from_fetch_to_load(contexts, species, tmp_path, monkeypatch):
     labels_only = {

@@ -129,7 +129,7 @@ def test_the_report_shows_settings_where_others_have_levels():
     shown = summarise_protocol("roxford", dict.fromkeys(SYSTEMS, metrics), ("landmark",))
     assert shown.levels == ("easy", "hard")
     assert list(shown.values) == ["AP easy", "AP hard"]
-    assert shown.systems == ("trained", "untrained", "colour histogram")
+    assert shown.systems == ("trained", "off the shelf", "untrained", "colour histogram")
 
 
 # ---- crops, sizes, whitening -------------------------------------------------------------------------------------

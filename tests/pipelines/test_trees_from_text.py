@@ -73,6 +73,7 @@ def test_any_names_and_number_of_levels(tmp_path: Path) -> None:
     assert {tree_of(made).path(word)[1] for word in ("apple", "oak tree")} == {"green"}
 
 
+@pytest.mark.long
 def test_what_is_known_is_kept_and_empty_cells_are_proposed(tmp_path: Path) -> None:
     known = {"apple": "fruit", "pear": "fruit", "trout": "fish"}
     table = [(path, word, known.get(word, "")) for path, word, _ in rows()]
@@ -183,6 +184,7 @@ def folders(root: Path, words: tuple[str, ...] = WORDS) -> Path:
     return root
 
 
+@pytest.mark.long
 def test_folders_of_classes_are_a_dataset(tmp_path: Path) -> None:
     made = project(tmp_path, rows(), levels=["group"], sizes=[4])
     mirror = folders(tmp_path / "photos")

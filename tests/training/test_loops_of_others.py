@@ -59,6 +59,7 @@ def test_an_example_learns(tmp_path: Path, name: str):
     assert after > before + 15, (before, after)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_two_processes_of_accelerate_learn_what_one_learns(tmp_path: Path):
     pytest.importorskip("accelerate")
