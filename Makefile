@@ -26,7 +26,7 @@ graph: $(READY) ## make dvc.yaml from the declared stages, params.yaml and the i
 JOBS ?= 1
 repro: graph ## rebuild datasets, trees, models and results of params.yaml; JOBS=2: two datasets at a time
 	@PATH="$(CURDIR)/$(BIN):$$PATH"; test $(JOBS) = 1 || { dvc repro --quiet plan && dvc stage list --name-only \
-		| grep '^report@' | xargs -P $(JOBS) -n 1 dvc --wait-for-lock repro; }; dvc repro
+		| grep -E '^(check|train|report)@' | xargs -P $(JOBS) -n 1 dvc --wait-for-lock repro; }; dvc repro
 
 grocery: $(READY) ## MIRROR=folder with images.tar and labels.csv: the same graph on real photographs
 	@test -n "$(MIRROR)" || { echo "error: say where the photographs are: make grocery MIRROR=<folder>"; exit 2; }
