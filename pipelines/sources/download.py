@@ -290,7 +290,7 @@ def _fetch(row: RegistryRow, url: str, target: Path, policy: _Policy) -> Fetched
     target.parent.mkdir(parents=True, exist_ok=True)
     part, waiting = PartialFile(target), _Waiting(row, policy)
     with part.held(row.hash is not None, waiting):
-        if waiting.began and target.is_file():
+        if (waiting.began or present is None) and target.is_file():
             brought = _inspect(target, row.hash)
             if brought.matches(row):
                 policy.progress(brought.size_bytes)

@@ -72,6 +72,7 @@ class PartialFile:
 
     def __init__(self, target: Path) -> None:
         self.path, self.validator_path, self.damaged_path = (beside(target, ending) for ending in ENDINGS)
+        self._is_elsewhere = False  # what lies at the path by now is another process's
 
     @contextmanager
     def held(self, is_hashed: bool, wait: Callable[[], None]) -> Iterator[None]:
@@ -87,8 +88,8 @@ class PartialFile:
             try:
                 yield
             finally:
-                if self.path.is_file() and not self.size_bytes:
-                    self.path.unlink()
+                if not self._is_elsewhere and not self.size_bytes:
+                    self.path.unlink(missing_ok=True)
 
     @property
     def size_bytes(self) -> int:
@@ -113,15 +114,19 @@ class PartialFile:
             os.fsync(written.fileno())
         # First: a kill after the renaming would leave it there for ever.
         self.validator_path.unlink(missing_ok=True)
+        self._is_elsewhere = True
         self.path.replace(target)
 
     def keep_damaged(self) -> Path:
         """Keep bytes that do not match where somebody can look at them."""
         self.validator_path.unlink(missing_ok=True)
+        self._is_elsewhere = True
         return self.path.replace(self.damaged_path)
 
     def clear(self) -> None:
         """Forget everything; the file stays, for its lock."""
+        if self._is_elsewhere:
+            return
         if self.path.is_file():
             os.truncate(self.path, 0)
         self.validator_path.unlink(missing_ok=True)

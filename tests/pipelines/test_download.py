@@ -563,6 +563,19 @@ def test_who_comes_second_waits_and_takes_what_the_first_brought(
     assert capsys.readouterr().err.count("another process is fetching a.tar: waiting for it") == 1
 
 
+@pytest.mark.parametrize("end", ["finish", "keep_damaged"])
+def test_what_the_next_process_began_is_left_alone(tmp_path: Path, end: str) -> None:
+    target = tmp_path / "a.tar"
+    part = PartialFile(target)
+    with part.held(is_hashed=True, wait=lambda: None):
+        part.begin("v1")
+        part.path.write_bytes(CONTENT)
+        part.finish(target) if end == "finish" else part.keep_damaged()
+        part.path.write_bytes(b"")  # of another process, which has just opened it
+        part.clear()
+    assert part.path.is_file()
+
+
 def fetch_often(url: str, folder: Path, n_files: int) -> None:
     for number in range(n_files):
         fetch_file(f"{url}/{number}.tar", folder / f"{number}.tar", size_bytes=None, hash=None, timeout_s=1)
