@@ -161,7 +161,7 @@ def run_stage(stage: str, case: Case, work: Path, n_workers: int) -> dict[str, A
 
 
 def _fetch(context: Any, case: Case) -> None:
-    from cairnhub.pipelines.sources.download import fetch_all
+    from cairnhub.pipelines.sources.download_registry import fetch_all
     from cairnhub.pipelines.sources.registry import RegistryRow
 
     store = context.paths.store

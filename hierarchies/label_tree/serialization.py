@@ -1,9 +1,9 @@
-"""Trees as tables of nodes and as JSON, and back to links."""
+"""Trees as tables of nodes, as networkx graphs and as JSON, and back to links."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,9 @@ from cairnhub.core.text import quoted
 from cairnhub.hierarchies.label_tree.label_rules import Twins
 from cairnhub.hierarchies.label_tree.node import Node, NodeInfo
 from cairnhub.hierarchies.label_tree.tree_rules import ROOT, IntArray, Links
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 SCHEMA = 1
 Names = Sequence[tuple[str, ...]]
@@ -96,6 +99,20 @@ def node_table(levels: Sequence[str], names: Names, parents: Sequence[IntArray])
     frame = pd.concat(rows, ignore_index=True)
     frame.loc[0, "parent_id"] = pd.NA
     return frame
+
+
+def graph_of_nodes(levels: Sequence[str], names: Names, parents: Sequence[IntArray]) -> "nx.DiGraph[Node]":
+    """The graph that `LabelTree.graph` describes."""
+    import networkx as nx
+
+    graph: nx.DiGraph[Node] = nx.DiGraph()
+    for name in names[-1]:
+        graph.add_edge(Node(ROOT, ROOT), Node(levels[-1], name))
+    for rank in range(len(levels) - 2, -1, -1):
+        above = [Node(levels[rank + 1], name) for name in names[rank + 1]]
+        below = (Node(levels[rank], name) for name in names[rank])
+        graph.add_edges_from((above[p], child) for p, child in zip(parents[rank], below, strict=True))
+    return graph
 
 
 def links_of_nodes(frame: pd.DataFrame) -> tuple[tuple[str, ...], list[list[tuple[str, str]]]]:

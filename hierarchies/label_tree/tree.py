@@ -5,7 +5,6 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,26 +16,20 @@ from cairnhub.core.errors import BadInput, CairnError, NotFound
 from cairnhub.core.files import write_text_atomic
 from cairnhub.core.parse import read_text
 from cairnhub.core.text import fold, quoted
+from cairnhub.hierarchies.label_tree.construction import links_of_parents, links_of_table, reordered
 from cairnhub.hierarchies.label_tree.label_rules import Twins
 from cairnhub.hierarchies.label_tree.node import Node, NodeInfo
 from cairnhub.hierarchies.label_tree.qualification import qualify
 from cairnhub.hierarchies.label_tree.search import search
 from cairnhub.hierarchies.label_tree.serialization import (
+    graph_of_nodes,
     links_of_nodes,
     node_table,
     orders_of_nodes,
     parse_tree,
     write_json,
 )
-from cairnhub.hierarchies.label_tree.tree_rules import (
-    ROOT,
-    IntArray,
-    Links,
-    check_levels,
-    depths,
-    labels,
-    strict_levels,
-)
+from cairnhub.hierarchies.label_tree.tree_rules import ROOT, IntArray, Links, strict_levels
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -85,20 +78,7 @@ class LabelTree:
             CairnError: a column is missing, a label is empty or has two parents (which `qualify` tells apart), or
                 the table has no row.
         """
-        missing = [level for level in levels if level not in frame.columns]
-        if missing:
-            raise NotFound(
-                f"no column for level {quoted(missing)}; the table has {quoted(map(str, frame.columns))}"
-            )
-        check_levels(levels)
-        if frame.empty:
-            raise BadInput("the table has no row, so no tree; check the file it was read from")
-        links: list[list[tuple[str, str]]] = []
-        columns = [labels(frame[level], level) for level in levels] + [pd.Series(ROOT, index=frame.index)]
-        for fine, coarse in pairwise(columns):
-            pairs = pd.DataFrame({"fine": fine, "coarse": coarse}).drop_duplicates()
-            links.append(list(zip(pairs["fine"], pairs["coarse"], strict=True)))
-        return cls._from_links(tuple(levels), links, twins=twins)
+        return cls._from_links(tuple(levels), links_of_table(frame, levels), twins=twins)
 
     @classmethod
     def from_parents(
@@ -113,22 +93,7 @@ class LabelTree:
         Raises:
             CairnError: a cycle, a label with two parents, a leaf that is not at full depth.
         """
-        check_levels(levels)
-        parent: dict[str, str] = {}
-        for child, above in links.items() if isinstance(links, Mapping) else links:
-            if parent.setdefault(child, above) != above:
-                raise BadInput(f"{child!r} has two parents, {parent[child]!r} and {above!r}; keep one")
-        depth_of = depths(parent)
-        by_level: list[list[tuple[str, str]]] = [[] for _ in levels]
-        inner = set(parent.values())
-        for child, above in parent.items():
-            if depth_of[child] > len(levels) or (child not in inner and depth_of[child] < len(levels)):
-                raise BadInput(
-                    f"{child!r} is {depth_of[child]} below the root, but the tree has {len(levels)} levels "
-                    f"({', '.join(levels)}): every leaf must be at full depth"
-                )
-            by_level[len(levels) - depth_of[child]].append((child, above))
-        return cls._from_links(tuple(levels), by_level)
+        return cls._from_links(tuple(levels), links_of_parents(links, levels))
 
     @classmethod
     def from_inat(cls, categories: pd.DataFrame) -> "LabelTree":
@@ -182,20 +147,8 @@ class LabelTree:
         Raises:
             BadInput: other names than the level has, or one twice.
         """
-        ordered = tuple(
-            tuple(names.get(level, own)) for level, own in zip(self.levels, self.names, strict=True)
-        )
-        places = []
-        for level, own, wanted in zip(self.levels, self.names, ordered, strict=True):
-            place = {name: i for i, name in enumerate(wanted)}
-            if len(place) != len(wanted) or place.keys() != set(own):
-                raise BadInput(f"level {level!r}: its order must name each of its {len(own):,} labels once")
-            places.append(np.array([place[name] for name in own], dtype=np.int64))
-        parents = [
-            above[old][np.argsort(here)]
-            for old, (here, above) in zip(self.parents, pairwise(places), strict=True)
-        ]
-        return replace(self, names=ordered, parents=tuple(parents))
+        ordered, parents = reordered(self.levels, self.names, self.parents, names)
+        return replace(self, names=ordered, parents=parents)
 
     # ---- questions ----------------------------------------------------------------------------------------
 
@@ -410,18 +363,7 @@ class LabelTree:
     @cached_property
     def graph(self) -> "nx.DiGraph[Node]":
         """The tree as a networkx graph with edges parent -> child and `Node`s as its nodes."""
-        import networkx as nx
-
-        graph: nx.DiGraph[Node] = nx.DiGraph()
-        for name in self.names[-1]:
-            graph.add_edge(Node(ROOT, ROOT), Node(self.levels[-1], name))
-        for rank in range(len(self.levels) - 2, -1, -1):
-            above = [Node(self.levels[rank + 1], name) for name in self.names[rank + 1]]
-            below = (Node(self.levels[rank], name) for name in self.names[rank])
-            graph.add_edges_from(
-                (above[p], child) for p, child in zip(self.parents[rank], below, strict=True)
-            )
-        return graph
+        return graph_of_nodes(self.levels, self.names, self.parents)
 
     @cached_property
     def _index(self) -> dict[str, dict[str, int]]:

@@ -15,7 +15,7 @@ from cairnhub.core.parse import read_json
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.executors.local import HERE
 from cairnhub.pipelines.samples.generate import SAMPLES, generate
-from cairnhub.pipelines.sources.download import fetch_all
+from cairnhub.pipelines.sources.download_registry import fetch_all
 from cairnhub.pipelines.sources.ledger import FetchedFile, Ledger
 from cairnhub.pipelines.sources.packs import with_copies
 from cairnhub.pipelines.sources.readers import reader, subset_of

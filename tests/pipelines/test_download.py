@@ -22,7 +22,8 @@ from tqdm import tqdm
 from cairnhub.core.errors import CairnError
 from cairnhub.pipelines.settings.fetch import Fetch
 from cairnhub.pipelines.sources import download
-from cairnhub.pipelines.sources.download import fetch_all, fetch_file
+from cairnhub.pipelines.sources.download import fetch_file
+from cairnhub.pipelines.sources.download_registry import fetch_all
 from cairnhub.pipelines.sources.partial_file import PartialFile
 from cairnhub.pipelines.sources.registry import RegistryRow, read_registry
 from tests.datasets_hub.hub_toy import die_at

@@ -17,7 +17,7 @@ from cairnhub.pipelines.executors.local import LocalExecutor
 from cairnhub.pipelines.executors.ray import RayExecutor
 from cairnhub.pipelines.params import PerScale
 from cairnhub.pipelines.settings.executor import Executor
-from cairnhub.pipelines.sources.download import fetch_all
+from cairnhub.pipelines.sources.download_registry import fetch_all
 from cairnhub.pipelines.sources.ledger import LEDGER
 from cairnhub.pipelines.sources.registry import RegistryRow
 from cairnhub.pipelines.stages import check, index, publish

@@ -12,8 +12,8 @@ from cairnhub.core.errors import CairnError, Unreachable
 from cairnhub.core.hashing import sha256_of
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.sources import fetching
-from cairnhub.pipelines.sources.download import fetch_all
 from cairnhub.pipelines.sources.download_errors import NoNetwork
+from cairnhub.pipelines.sources.download_registry import fetch_all
 from cairnhub.pipelines.sources.ledger import FetchedFile, Ledger
 from cairnhub.pipelines.sources.registry import RegistryRow
 from cairnhub.pipelines.stages import fetch, index

@@ -12,7 +12,7 @@ from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.params import Params, validate
 from cairnhub.pipelines.paths import Paths
 from cairnhub.pipelines.sources import fetching
-from cairnhub.pipelines.sources.download import fetch_all
+from cairnhub.pipelines.sources.download_registry import fetch_all
 from cairnhub.pipelines.sources.formats.gldv2.published_hashes import hash_files, with_published_hashes
 from cairnhub.pipelines.sources.registry import REGISTRIES, read_registry, write_registry
 from tests.project import ROOT

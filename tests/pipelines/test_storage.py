@@ -22,7 +22,7 @@ from cairnhub.pipelines.executors.storage import Changes, Storage, put_all, run_
 from cairnhub.pipelines.image_vectors import ImageEmbedder, View
 from cairnhub.pipelines.params import PerScale
 from cairnhub.pipelines.settings.executor import Executor
-from cairnhub.pipelines.sources.download import fetch_all
+from cairnhub.pipelines.sources.download_registry import fetch_all
 from cairnhub.pipelines.sources.ledger import LEDGER
 from cairnhub.pipelines.sources.registry import RegistryRow
 from cairnhub.pipelines.stages import check, index, publish
