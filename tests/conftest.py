@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from cairnhub.training.recipes.files import recipe_files
-from tests.project import ROOT, Project, copy_repository
+from tests.project import BUILT, ROOT, Project, copy_repository
 
 N_EPOCHS = 3
 
@@ -24,8 +24,13 @@ def shared_dir() -> Path:
 
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The sample, built by `dvc repro`."""
+    """The sample of `BUILT`, built by `dvc repro`."""
     project = copy_repository(tmp_path_factory.mktemp("project"))
+    project.edit_params(
+        lambda raw: raw.update(
+            datasets=[*BUILT], tree_from_data=[name for name in raw["tree_from_data"] if name in BUILT]
+        )
+    )
     for recipe in recipe_files(project.root / "training/recipes"):
         raw = yaml.safe_load(recipe.read_text(encoding="utf-8"))
         recipe.write_text(yaml.safe_dump({**raw, "n_epochs": N_EPOCHS}), encoding="utf-8")

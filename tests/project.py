@@ -11,6 +11,8 @@ import yaml
 from cairnhub.core.portable import MARK
 
 ROOT = Path(__file__).resolve().parents[1]
+BUILT = ("gldv2", "inat2018", "dyml_product", "crockery")
+"""What the built project has: every way to a tree, both with and without training."""
 
 
 class Project:

@@ -32,7 +32,7 @@ from cairnhub.hierarchies.proposal.spelling import put_right, slips
 from cairnhub.hierarchies.proposal.text_vectors import Embedder, SentenceEmbedder
 from cairnhub.hierarchies.proposal.tree_proposal import GroupEntry, LabelEntry, TreeProposal
 from cairnhub.hierarchies.proposal.usual_levels import usual_levels
-from cairnhub.hierarchies.proposal.wordnet import HOW_TO_GET, WordNet, find_wordnet
+from cairnhub.hierarchies.proposal.wordnet import HOW_TO_GET, WordNet, find_wordnet, open_wordnet
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -251,7 +251,7 @@ def _wordnet(wordnet: WordNet | Literal["auto"] | None) -> WordNet | None:
     if wordnet != "auto":
         return wordnet
     place = find_wordnet()
-    return WordNet(place) if place else None
+    return open_wordnet(place) if place else None
 
 
 # ---- the tree ---------------------------------------------------------------------------------------------------

@@ -11,14 +11,12 @@ from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.params import load_params
 from cairnhub.pipelines.paths import Paths
 from cairnhub.pipelines.samples.generate import SAMPLES
-from tests.project import ROOT
+from tests.project import BUILT, ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("project"), pytest.mark.timeout(900)]
 PARAMS = load_params(ROOT / "params.yaml")
-DECLARED = tuple(
-    name for name in PARAMS.sources if name not in PARAMS.datasets and PARAMS.files_of(name) in SAMPLES
-)
-"""Datasets that `dvc repro` does not build by default; here their stages run one by one."""
+DECLARED = tuple(name for name in PARAMS.sources if name not in BUILT and PARAMS.files_of(name) in SAMPLES)
+"""Datasets that the built project has not; here their stages run one by one."""
 UNSEEN = {
     "inat2018",
     "dyml_animal",
@@ -37,7 +35,7 @@ UNSEEN = {
 """Sources whose test classes do not occur in training."""
 
 
-@pytest.fixture(params=[*PARAMS.datasets, *DECLARED])
+@pytest.fixture(params=[*BUILT, *DECLARED])
 def dataset(request: pytest.FixtureRequest) -> str:
     return request.param
 
@@ -49,7 +47,7 @@ def declared_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(request: pytest.FixtureRequest, dataset: str, declared_root: Path) -> Path:
-    if dataset in PARAMS.datasets:
+    if dataset in BUILT:
         return request.getfixturevalue("project").root / "data/hub/sample" / dataset
     context = Context(
         dataset, "sample", PARAMS, Paths(declared_root, "sample", dataset, PARAMS.files_of(dataset))

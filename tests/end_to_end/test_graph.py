@@ -20,7 +20,7 @@ from cairnhub.pipelines.params import load_params
 from cairnhub.pipelines.stage_graph import STAGES
 from tests.project import Project
 
-DYML = ("dyml_animal", "dyml_vehicle", "dyml_product")
+DYML = ("dyml_product",)
 FROM_DATA = ("inat2018", *DYML, "crockery")
 ALL = ("gldv2", *FROM_DATA)
 TRAINED = ("gldv2", "inat2018")

@@ -15,7 +15,7 @@ import yaml
 from cairnhub.pipelines.stage_graph import STAGES
 from cairnhub.training.evaluation import headlines
 from cairnhub.training.metrics.keys import from_json
-from tests.project import ROOT, Project, copy_repository
+from tests.project import BUILT, ROOT, Project, copy_repository
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("project"), pytest.mark.timeout(900)]
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
@@ -44,7 +44,7 @@ def foreign(code: str, folder: Path, cache: Path) -> str:
 
 
 def test_every_dataset_is_published_and_checked(project: Project):
-    for dataset in PARAMS["datasets"]:
+    for dataset in BUILT:
         report = json.loads((project.root / f"results/check/sample/{dataset}/report.json").read_text())
         assert report["ok"]
         for count in report["counts"].values():
@@ -98,7 +98,7 @@ def test_a_project_with_cairn_loads_by_name(project: Project):
         "print(load_tree('crockery').levels, load_dataset('crockery', split='train').num_rows)"
     )
     printed = project.run(sys.executable, "-c", code).stdout.splitlines()
-    assert printed[0] == str(sorted(PARAMS["datasets"]))
+    assert printed[0] == str(sorted(BUILT))
     assert printed[1].startswith("('fine', 'middle', 'coarse')")
 
 
@@ -133,7 +133,7 @@ def test_metrics_are_there_for_model_and_baselines(project: Project):
 
 def test_the_report_is_over_all_that_was_built(project: Project):
     page = (project.root / "results/report/index.html").read_text(encoding="utf-8")
-    for dataset in PARAMS["datasets"]:
+    for dataset in BUILT:
         tree_page = f"data/report/sample/{dataset}/tree.html"
         assert f'<a href="../../{tree_page}">' in page
         assert (project.root / tree_page).stat().st_size < 15_000_000
@@ -218,7 +218,7 @@ def test_deleted_data_is_rebuilt_byte_for_byte(project: Project):
     before = {**project.contents("data/hub"), **project.contents("data/tree")}
     shutil.rmtree(project.root / "data")
     shutil.rmtree(project.root / ".dvc/cache")
-    project.repro(*(f"publish@sample-{dataset}" for dataset in PARAMS["datasets"]))
+    project.repro(*(f"publish@sample-{dataset}" for dataset in BUILT))
     after = {**project.contents("data/hub"), **project.contents("data/tree")}
     assert after.keys() == before.keys()
     assert [name for name in after if after[name] != before[name]] == []

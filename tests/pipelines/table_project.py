@@ -1,21 +1,29 @@
 """A project around a little table of drawn images, built by its stages as a person's would be."""
 
 import io
+import multiprocessing
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import yaml
 from PIL import Image
 
+from cairnhub.core.portable import environment
+from cairnhub.core.workers import end_with_parent
 from cairnhub.pipelines.run_stage import run_stage
 from tests.project import ROOT
 
 Row = tuple[str, ...]
 HEADER = "path,fine,coarse,split"
+PORTABLE = ("embed", "cluster", "train", "evaluate")
+"""Stages that compute in a portable process."""
 
 
 def drawn(seed: int) -> bytes:
@@ -78,7 +86,11 @@ class TableProject:
         """Run stages of the table."""
         with inside(self.root):
             for name in names:
-                run_stage(name, "mine", "sample")
+                if name in PORTABLE:
+                    with patch(f"cairnhub.pipelines.stages.{name}.run_portable", _in_worker):
+                        run_stage(name, "mine", "sample")
+                else:
+                    run_stage(name, "mine", "sample")
 
     def at(self, kind: str) -> Path:
         """Where a stage leaves its output."""
@@ -96,3 +108,23 @@ def inside(folder: Path) -> Iterator[None]:
         os.chdir(before)
         if store is not None:
             os.environ["CAIRN_STORE"] = store
+
+
+@cache
+def _worker() -> ProcessPoolExecutor:
+    """One portable process for all tests: to load the text model's library costs seconds."""
+    pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=end_with_parent)
+    with patch.dict(os.environ, environment()):
+        pool.submit(os.getpid).result()
+    return pool
+
+
+def _in_worker(function: Callable[[Any], Any], argument: Any) -> Any:
+    """As `run_portable`, in a process that stays."""
+    return _worker().submit(_there, function, argument, Path.cwd(), dict(os.environ)).result()
+
+
+def _there(function: Callable[[Any], Any], argument: Any, folder: Path, variables: Mapping[str, str]) -> Any:
+    os.chdir(folder)
+    with patch.dict(os.environ, {**variables, **environment()}, clear=True):
+        return function(argument)
