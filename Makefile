@@ -3,7 +3,6 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
-export PYTHONDONTWRITEBYTECODE := 1
 export DVC_NO_ANALYTICS := 1
 
 .PHONY: help setup graph repro grocery checked test test-long debian chaos lint fuzz constraints clean
@@ -17,7 +16,6 @@ $(READY): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
 		--no-compile --editable '.[build,languages,train,metric-learning,ray,review,s3,dev]'
-	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null || true  # as pip does, on every core
 	@touch $@
 
 graph: $(READY) ## make dvc.yaml from the declared stages, params.yaml and the imports of the code
@@ -35,7 +33,7 @@ grocery: $(READY) ## MIRROR=folder with images.tar and labels.csv: the same grap
 
 lint: $(READY) ## style, types, layers
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	@$(BIN)/mypy
+	@$(BIN)/mypy --num-workers 2
 	@$(BIN)/lint-imports --no-cache
 
 DEBIAN = chromium chromium-driver wordnet-base

@@ -121,6 +121,7 @@ def test_images_that_may_not_travel_do_not(server: FakeHub, run: Run, tmp_path: 
     assert not any(b"\xff\xd8\xff" in raw for raw in server.objects.values()), "a JPEG travelled"
 
 
+@pytest.mark.long
 def test_ones_own_images_go_to_a_repository_of_ones_own(server: FakeHub, run: Run, tmp_path: Path) -> None:
     write_toy(tmp_path / "toy", card=toy_card(redistributable=False, licence="mine"))
     own = run(f"print(push({str(tmp_path / 'toy')!r}, 'hf://org/own'))")

@@ -132,14 +132,15 @@ def test_row_groups_close_before_arrow_overflows(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("stride", [4, pytest.param(1, marks=pytest.mark.long)])
 def test_killed_anywhere_then_again_gives_the_same_bytes(
-    tmp_path: Path, run_killed: Callable[..., bool]
+    tmp_path: Path, run_killed: Callable[..., bool], stride: int
 ) -> None:
     folder, old, new = tmp_path / "hub" / "toy", tmp_path / "old", tmp_path / "new"
     write_toy(old, partitions=[RowList([toy_row(split, 1)]) for split in N_IMAGES])
     write_few(new)
     before, after = content(old), content(new)
-    for step in count(1):
+    for step in count(1, stride):
         shutil.rmtree(tmp_path / "hub", ignore_errors=True)
         shutil.copytree(old, folder)
         if not run_killed(write_killed, folder, step):

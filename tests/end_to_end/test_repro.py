@@ -289,8 +289,10 @@ def wrong_hash(project: Project) -> None:
     ("break_it", "stage", "words"),
     [
         (wrong_hash, "fetch", ["labels.csv", "0000"]),
-        (lambda p: (p.root / "mirror/labels.csv").unlink(), "fetch", ["labels.csv"]),
-        (lambda p: rewrite_labels(p, lambda f: f.drop(columns="middle")), "index", ["labels.csv", "'middle'"]),
+        pytest.param(lambda p: (p.root / "mirror/labels.csv").unlink(), "fetch", ["labels.csv"],
+                     marks=pytest.mark.long),
+        pytest.param(lambda p: rewrite_labels(p, lambda f: f.drop(columns="middle")), "index",
+                     ["labels.csv", "'middle'"], marks=pytest.mark.long),
         (lambda p: (rewrite_labels(p, two_parents), p.edit_params(refuse_homonyms)), "index",
          ["two parents", "somewhere else", "labels.csv", "qualify: parent"]),
         (lambda p: p.edit_params(lambda raw: raw["publish"]["sample"].update(shard_mb=1)), "publish",

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from cairnhub.core.errors import CairnError
 from cairnhub.pipelines.settings.fetch import Fetch
-from cairnhub.pipelines.sources import download
+from cairnhub.pipelines.sources import download, download_registry
 from cairnhub.pipelines.sources.download import fetch_file
 from cairnhub.pipelines.sources.download_registry import fetch_all
 from cairnhub.pipelines.sources.partial_file import PartialFile
@@ -283,7 +283,7 @@ def test_sizes_that_no_registry_knows_are_asked_for_first(
     capfd.readouterr()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            download, "tqdm", lambda **options: tqdm(**{**options, "disable": False, "mininterval": 0})
+            download_registry, "tqdm", lambda **options: tqdm(**{**options, "disable": False, "mininterval": 0})
         )
         fetch_all(rows, tmp_path, title="fetch it")
     shown = capfd.readouterr().err
@@ -422,7 +422,7 @@ def test_verified_files_are_not_read_again(
     server: Misbehaviour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fetch_all(rows_of(server, 2), tmp_path, server.url)
-    monkeypatch.setattr(download, "_fetch", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr(download_registry, "fetch_row", lambda *_: pytest.fail("read again"))
     assert len(fetch_all(rows_of(server, 2), tmp_path, server.url)) == 2
 
 

@@ -220,7 +220,7 @@ def wait_for_nodes(address: str, n_nodes: int) -> None:
         time.sleep(0.5)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.xdist_group("ray")
 @pytest.mark.parametrize("storage", ["s3"], indirect=True)
 def test_machines_without_a_shared_disk_make_the_same_bytes(storage, tmp_path, cluster):

@@ -163,7 +163,7 @@ def test_the_average_follows_the_weights():
     torch.testing.assert_close(training.optimisation.final_model.head[1].weight, expected)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_killed_at_random_moments_ends_with_the_same_weights(tmp_path):
     command = [sys.executable, "-m", "tests.training.tiny", str(tmp_path / "steps"), str(tmp_path / "end")]
     chance, n_kills = random.Random(0), 0

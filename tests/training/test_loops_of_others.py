@@ -51,6 +51,7 @@ def test_every_example_is_run_and_short():
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 60
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", NEEDS)
 def test_an_example_learns(tmp_path: Path, name: str):
     if find_spec(NEEDS[name]) is None:
