@@ -156,7 +156,9 @@ class Training:
         labels, class_labels = _numbered(images.labels)
         self.labels = torch.from_numpy(labels).to(self.device)
         self.model.train()
-        self.loss = build_loss(recipe, torch.from_numpy(class_labels), loss).to(self.device)
+        self.loss = build_loss(recipe, torch.from_numpy(class_labels), len(self.sampler), loss).to(
+            self.device
+        )
         self.steps_per_epoch = -(-len(self.sampler) // recipe.batch.n_accumulated)
         self.optimisation = Optimisation(recipe, self.model, self.loss, self.steps_per_epoch)
         self.state = RunState(self.optimisation, torch.Generator().manual_seed(seed))

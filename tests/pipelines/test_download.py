@@ -283,7 +283,9 @@ def test_sizes_that_no_registry_knows_are_asked_for_first(
     capfd.readouterr()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            download_registry, "tqdm", lambda **options: tqdm(**{**options, "disable": False, "mininterval": 0})
+            download_registry,
+            "tqdm",
+            lambda **options: tqdm(**{**options, "disable": False, "mininterval": 0}),
         )
         fetch_all(rows, tmp_path, title="fetch it")
     shown = capfd.readouterr().err

@@ -3,10 +3,11 @@
 import pytest
 import torch
 
+from cairnhub.training.build_loss import build_loss
 from cairnhub.training.cross_batch_memory import CrossBatchMemory
 from cairnhub.training.loop import Training
 from cairnhub.training.losses import HAPPIER, SupAP
-from tests.training.tiny import TinyImages, recipe
+from tests.training.tiny import TinyImages, optimizer, recipe
 
 
 def batch(seed: int, n: int = 6, dim: int = 5):
@@ -68,6 +69,16 @@ def test_at_the_start_the_batch_is_alone_and_yet_kept():
     kept = [torch.cat([batch(seed)[i] for seed in (1, 2)]) for i in (0, 1)]
     expected = (loss(*batch(2)) + loss(*batch(2), *kept)) / 2
     torch.testing.assert_close(memory(*batch(2)), expected)
+
+
+@pytest.mark.parametrize(("n_warmup_steps", "n_before"), [(0, 8), (5, 10)])
+def test_a_recipe_says_when_the_memory_begins(n_warmup_steps, n_before):
+    batches = {"size": 8, "n_accumulated": 2, "memory": 16, "memory_from_epoch": 3}
+    asked = recipe(batch=batches, optimizer=optimizer(0.01, 0.1, n_warmup_steps=n_warmup_steps))
+    memory = build_loss(asked, torch.tensor([[0, 0], [1, 0], [2, 1]]), n_batches=4)
+    assert int(memory.n_left_before) == n_before
+    with pytest.raises(ValueError, match="memory_from_epoch has no use without a memory"):
+        recipe(batch={"size": 8, "memory_from_epoch": 3})
 
 
 def test_the_past_is_saved_with_the_loss():

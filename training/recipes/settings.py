@@ -95,6 +95,8 @@ class Batch(Strict):
     """Batches, each ranked by itself, whose mean gradient makes one step."""
     memory: int = Field(default=0, ge=0)
     """Embeddings of past batches that a batch is ranked against too, from the end of the warm-up on; 0: none."""
+    memory_from_epoch: int = Field(default=1, ge=1)
+    """The first epoch, from 1, in which a batch is ranked against the memory, which is filled before."""
 
     @model_validator(mode="after")
     def _sampler_has_what_it_takes(self) -> "Batch":
@@ -105,6 +107,12 @@ class Batch(Strict):
         for name in _OF_SAMPLERS - takes.keys():
             if getattr(self, name) != type(self).model_fields[name].default:
                 raise ValueError(f"{name} has no use for sampler {self.sampler}: take it out")
+        return self
+
+    @model_validator(mode="after")
+    def _memory_has_a_size(self) -> "Batch":
+        if self.memory_from_epoch > 1 and not self.memory:
+            raise ValueError("memory_from_epoch has no use without a memory: give its size, or take it out")
         return self
 
 
