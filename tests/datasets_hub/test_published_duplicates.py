@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cairnhub.datasets_hub.check import check_dataset
-from cairnhub.datasets_hub.duplicate_table import SCHEMA
 from cairnhub.datasets_hub.decoding import decode_image
+from cairnhub.datasets_hub.duplicate_table import SCHEMA
 from cairnhub.datasets_hub.duplicates import look
 from cairnhub.datasets_hub.image_check import ImageCheck
 from cairnhub.datasets_hub.labels_only import write_labels_only

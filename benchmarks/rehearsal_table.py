@@ -1,0 +1,2 @@
+def fill_table():
+    pass
