@@ -148,11 +148,14 @@ def write_gldv2(plan: Plan) -> None:
     tars = [
         (split, number, n) for split, count in TARS.items() for n in [plan.part(count)] for number in range(n)
     ]
+    steps = [partial(_train_tables, plan), partial(_index_tables, plan)]
+    steps += [partial(_write_tar, plan, which) for which in tars]
+    if plan.n_workers == 1:
+        for step in steps:
+            step()
+        return
     with ProcessPoolExecutor(plan.n_workers) as pool:
-        tables = [pool.submit(part, plan) for part in (_train_tables, _index_tables)]
-        for _ in pool.map(partial(_write_tar, plan), tars, chunksize=1):
-            pass
-        for one in tables:
+        for one in [pool.submit(step) for step in steps]:
             one.result()
 
 

@@ -1,11 +1,11 @@
-"""The whole graph at the true number of images: a mirror in the upstream layout, `dvc repro` on it, what each stage costs.
+"""The whole graph at the true number of images: a mirror in the upstream layout, `dvc repro`, what each stage costs.
 
     nice python benchmarks/rehearsal.py --folder DIR [--dataset gldv2] [--fraction 1] [--reference DIR] [--acts]
 
-Pictures are tiny (`tiny_pictures.py`), everything else is as upstream (`upstream_mirrors.py`). The checkout is copied to
+Pictures are tiny (`tiny_pictures.py`), all else is as upstream (`upstream_mirrors.py`). The checkout is copied to
 DIR, its `params.yaml` builds the dataset at scale `full`, and each stage runs by `dvc repro --single-item`, in the
 order of the graph; what is up to date is not run again, so that a killed run goes on. Memory is the highest sum of PSS
-over the processes of a stage, shared pages counted once, looked at ten times a second; beside it what no file backs,
+over the processes of a stage, shared pages counted once, looked at four times a second; beside it what no file backs,
 for pages of mapped files go when others need the room. At a fraction the source is declared a subset, and so not held
 against the registered counts. results/rehearsal.json has all runs, docs/scale.md a table of them beside what the laws
 of results/scale.json foretell.
@@ -246,18 +246,10 @@ def measure(rehearsal: Rehearsal, again: bool = False) -> dict[str, Any]:
         since, target = time.time(), f"{stage}@full-{rehearsal.dataset}"
         cost, said = watched(["dvc", "repro", "--single-item", target], rehearsal)
         print(rehearsal.name, stage, cost, flush=True)
-        stages[stage] = cost | {"outputs": outputs(rehearsal.project, since - 1)}
+        stages[stage] = cost | {"outputs": outputs(rehearsal.project, since)}
         (rehearsal.folder / f"{stage}.log").write_text(said)
         kept.write_text(json.dumps(stages, indent=1) + "\n")
     return stages
-
-
-@dataclass
-class Counts:
-    """What was published."""
-
-    images: dict[str, int] = field(default_factory=dict)
-    fingerprint: str = ""
 
 
 def published(rehearsal: Rehearsal) -> dict[str, Any]:
@@ -266,8 +258,8 @@ def published(rehearsal: Rehearsal) -> dict[str, Any]:
     report = json.loads(path.read_text())
     checked = report["published"]
     return {
-        "listed": {name: split["listed"] for name, split in report["splits"].items()},
-        "published": {name: split["published"] for name, split in report["splits"].items()},
+        "listed": {name: split["listed"] for name, split in report["counts"].items()},
+        "published": {name: split["published"] for name, split in report["counts"].items()},
         "labels": checked["n_names"],
         "hub_mb": round(checked["size_bytes"] / 1e6, 1),
         "fingerprint": checked["fingerprint"],
