@@ -35,7 +35,7 @@ ANSWERED = 1_129
 """Test images for which the retrieval benchmark has answers; the others are ignored."""
 TYPED = 0.8
 """Share of landmarks whose type is known."""
-_PLACES = ("", " ({})", ", {}", " in {}", " de {}")
+_PLACES = ("", "", "", "", " ({})", ", {}")
 _STYLES = ("old", "royal", "northern", "small", "wooden", "stone", "municipal", "railway", "coastal", "former",
            "medieval", "baroque", "national", "private", "ruined", "Roman")  # fmt: skip
 _LICENCES = (
@@ -71,30 +71,28 @@ def encoded(title: str) -> str:
 
 
 def read_types(reference: Path | None) -> list[Type]:
-    """The types that landmarks have, the frequent ones first, with rarer kinds of each behind them."""
-    sample = rows_of(SAMPLE / "gldv2/landmarks.tsv")
-    known = {
-        row["hierarchical_label"]: row["natural_or_human_made"] for row in sample if row["supercategory"]
+    """The types that landmarks have, the frequent ones first, with rarer kinds of each behind them.
+
+    Those of the sample, each as frequent as one that was seen ten times; of those that the reference has, as it says.
+    """
+    sample = [row for row in rows_of(SAMPLE / "gldv2/landmarks.tsv") if row["supercategory"]]
+    types = {
+        row["supercategory"]: Type(
+            row["supercategory"], row["hierarchical_label"], row["natural_or_human_made"], 10.0
+        )
+        for row in sample
     }
-    if reference:
-        rows = rows_of(reference / "gldv2_supercategories.tsv")
-        types = [
-            Type(row["supercategory"], row["hierarchical_label"], known.get(row["hierarchical_label"], "human-made"),
-                 float(row["seen"]))
-            for row in rows
-        ]  # fmt: skip
-    else:
-        seen = {row["supercategory"]: row for row in sample if row["supercategory"]}
-        types = [
-            Type(name, row["hierarchical_label"], row["natural_or_human_made"]) for name, row in seen.items()
-        ]
-    types.sort(key=lambda one: (-one.weight, one.name))
+    kinds = {one.label: one.kind for one in types.values()}
+    for row in rows_of(reference / "gldv2_supercategories.tsv") if reference else ():
+        name, label = row["supercategory"], row["hierarchical_label"]
+        types[name] = Type(name, label, kinds.get(label, "human-made"), float(row["seen"]))
+    frequent = sorted(types.values(), key=lambda one: (-one.weight, one.name))
     rarer = [
         Type(f"{style} {one.name}", one.label, one.kind, one.weight / (20 * (rank + 1)))
         for rank, style in enumerate(_STYLES)
-        for one in types
+        for one in frequent
     ]
-    return types + rarer
+    return frequent + rarer
 
 
 class Landmarks:

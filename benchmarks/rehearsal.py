@@ -20,7 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,10 @@ import yaml
 from build import ROOT
 from mirror_gldv2 import TARS
 from mirror_parts import Plan
-from rehearsal_table import fill_table
+from rehearsal_table import RESULTS, fill_table
 from scale import Traffic
 from upstream_mirrors import make
 
-RESULTS = Path(__file__).parent / "results/rehearsal.json"
 FROM_TEXT = ("fetch", "index", "embed", "cluster", "review", "publish", "check", "report")
 FROM_DATA = ("fetch", "index", "taxonomy", "publish", "check", "report")
 SOURCES: dict[str, dict[str, Any]] = {
@@ -259,7 +258,7 @@ def published(rehearsal: Rehearsal) -> dict[str, Any]:
     checked = report["published"]
     return {
         "listed": {name: split["listed"] for name, split in report["counts"].items()},
-        "published": {name: split["published"] for name, split in report["counts"].items()},
+        "images": {name: split["published"] for name, split in report["counts"].items()},
         "labels": checked["n_names"],
         "hub_mb": round(checked["size_bytes"] / 1e6, 1),
         "fingerprint": checked["fingerprint"],
@@ -311,7 +310,7 @@ def main() -> None:
                 "fraction": options.fraction,
                 "machine": machine() | {"n_workers": options.n_workers},
                 "mirror": mirror_size(plan.folder),
-                "dataset_published": published(rehearsal),
+                "published": published(rehearsal),
                 "stages": stages,
             },
         )
