@@ -15,7 +15,13 @@ from cairnhub.datasets_hub.duplicate_table import ALIKE, IDENTICAL, identical_pa
 Bits = npt.NDArray[np.uint64]
 Layouts = npt.NDArray[np.uint8]
 MAX_DISTANCE = 3
-_BANDS = (13, 13, 13, 13, 12)  # bits: two 64-bit hashes that differ in at most 3 bits agree in two of five bands
+_BANDS = (
+    13,
+    13,
+    13,
+    13,
+    12,
+)  # bits: two 64-bit hashes that differ in at most 3 bits agree in two of five bands
 _PAIRS_OF_BANDS = tuple(combinations(range(len(_BANDS)), 2))
 _MIN_RISE = 2  # grey levels of 255: below lies what recompression adds
 _MIN_BITS = 8  # of a picture with so little structure the hash says nothing
