@@ -1,14 +1,13 @@
 """The whole graph at the true number of images: a mirror in the upstream layout, `dvc repro`, what each stage costs.
 
-    nice python benchmarks/rehearsal.py --folder DIR [--dataset gldv2] [--fraction 1] [--reference DIR] [--acts]
+    nice python benchmarks/rehearsal.py --folder DIR [--dataset gldv2] [--fraction 1] [--reference DIR]
 
 Pictures are tiny (`tiny_pictures.py`), all else is as upstream (`upstream_mirrors.py`). The checkout is copied to
 DIR, its `params.yaml` builds the dataset at scale `full`, and each stage runs by `dvc repro --single-item`, in the
-order of the graph; what is up to date is not run again, so that a killed run goes on. Memory is the highest sum of PSS
-over the processes of a stage, shared pages counted once, looked at four times a second; beside it what no file backs,
-for pages of mapped files go when others need the room. At a fraction the source is declared a subset, and so not held
-against the registered counts. results/rehearsal.json has all runs, docs/scale.md a table of them beside what the laws
-of results/scale.json foretell.
+order of the graph; what is measured is not run again, so that a killed run goes on. Memory is the highest sum of PSS
+over the processes of a stage, shared pages counted once, looked at every second and more often at first; beside it
+what no file backs, for pages of mapped files go when others need the room. At a fraction the source is declared a
+subset, and so not held against the registered counts. results/rehearsal.json has all runs, docs/scale.md their tables.
 """
 
 import argparse
@@ -33,6 +32,7 @@ from rehearsal_table import RESULTS, fill_table
 from scale import Traffic
 from upstream_mirrors import make
 
+LOOKED_AT_OFTEN_S = 20
 FROM_TEXT = ("fetch", "index", "embed", "cluster", "review", "publish", "check", "report")
 FROM_DATA = ("fetch", "index", "taxonomy", "publish", "check", "report")
 SOURCES: dict[str, dict[str, Any]] = {
@@ -197,7 +197,7 @@ def watched(command: Sequence[str], rehearsal: Rehearsal) -> tuple[dict[str, Any
     ):
         while process.poll() is None:
             watch.look(process.pid)
-            time.sleep(0.25)
+            time.sleep(0.2 if time.perf_counter() - start < LOOKED_AT_OFTEN_S else 1.0)
     text = log.read_text(errors="replace")
     if process.returncode:
         raise SystemExit(f"{' '.join(command)}: {text[-4000:]}")
