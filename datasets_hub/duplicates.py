@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -9,19 +10,25 @@ import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
-from cairnhub.datasets_hub.decoding import DECODING_FAULTS, decode_as_datasets, decode_image, open_image
 from cairnhub.datasets_hub.duplicate_table import ALIKE, IDENTICAL, identical_pairs, pairs_of
 
 Bits = npt.NDArray[np.uint64]
 Layouts = npt.NDArray[np.uint8]
-_BANDS = 4  # two 64-bit hashes that differ in at most 3 bits agree in one of four 16-bit bands
-MAX_DISTANCE = _BANDS - 1
+MAX_DISTANCE = 3
+_BANDS = (
+    13,
+    13,
+    13,
+    13,
+    12,
+)  # bits: two 64-bit hashes that differ in at most 3 bits agree in two of five bands
+_PAIRS_OF_BANDS = tuple(combinations(range(len(_BANDS)), 2))
 _MIN_RISE = 2  # grey levels of 255: below lies what recompression adds
 _MIN_BITS = 8  # of a picture with so little structure the hash says nothing
 _LAYOUT_SIDE = 4
 LAYOUT_SIZE = 3 * _LAYOUT_SIDE**2
 _MAX_COLOUR_DISTANCE = 16  # of 255, in any cell: copies differ by 5, other pictures by 30
-_MAX_GAP = 250  # in a run that agrees in a band, how far apart two are compared: the search stays linear
+_MAX_GAP = 250  # in a run that agrees in two bands, how far apart two are compared: the search stays linear
 _CHUNK = 1 << 20
 MAX_ALIKE = 1_000_000
 """More pairs of look-alikes than a table is for: those of a placeholder picture, say."""
@@ -56,23 +63,13 @@ class DuplicatePair:
 
 def look(picture: Image.Image) -> Look:
     """Survives scaling, recompression and small changes of light."""
-    grey = np.asarray(picture.convert("L").resize((9, 8), Image.Resampling.BOX)).astype(np.int16)
-    rises = np.diff(grey, axis=1) > _MIN_RISE
-    gradients = np.packbits(rises).tobytes() if rises.sum() >= _MIN_BITS else b""
-    side = (_LAYOUT_SIDE, _LAYOUT_SIDE)
-    layout = picture.convert("RGB").resize(side, Image.Resampling.BOX).tobytes()
+    thumbnail = picture.convert("L").resize((9, 8), Image.Resampling.BOX).tobytes()
+    grey = np.frombuffer(thumbnail, np.uint8).reshape(8, 9).astype(np.int16)
+    rises = grey[:, 1:] - grey[:, :-1] > _MIN_RISE
+    gradients = np.packbits(rises).tobytes() if np.count_nonzero(rises) >= _MIN_BITS else b""
+    coloured = picture if picture.mode == "RGB" else picture.convert("RGB")
+    layout = coloured.resize((_LAYOUT_SIDE, _LAYOUT_SIDE), Image.Resampling.BOX).tobytes()
     return Look(int.from_bytes(gradients, "big"), layout)
-
-
-def look_of(image: bytes) -> Look:
-    """Of an encoded image, as readers decode it; `NO_LOOK` if it is broken.
-
-    Raises nothing: whether an image is fit to publish is asked elsewhere.
-    """
-    try:
-        return look(decode_image(decode_as_datasets(open_image(image))))
-    except DECODING_FAULTS:
-        return NO_LOOK
 
 
 def columns_of(looks: Sequence[Look]) -> tuple[Bits, Layouts]:
@@ -92,13 +89,13 @@ def near_pairs(gradients: Bits, layouts: Layouts, limit: int) -> list[DuplicateP
         limit: stop after so many pairs.
 
     Returns:
-        Pairs with `first < second`, sorted. Where more than `_MAX_GAP` images agree in a band, those are compared that
-        stand close in the order of their hashes.
+        Pairs with `first < second`, sorted. Where more than `_MAX_GAP` images agree in two bands, those are compared
+        that stand close in the order of their hashes.
     """
     known = np.flatnonzero(gradients != 0)
     distances: dict[tuple[int, int], int] = {}
-    for band in range(_BANDS):
-        for left, right in _same_band(gradients[known], band):
+    for bands in _PAIRS_OF_BANDS:
+        for left, right in _same_bands(gradients[known], bands):
             first, second = known[np.minimum(left, right)], known[np.maximum(left, right)]
             distance = np.bitwise_count(gradients[first] ^ gradients[second])
             near = np.flatnonzero(distance <= MAX_DISTANCE)
@@ -136,12 +133,17 @@ def _same_colours(one: Layouts, other: Layouts) -> npt.NDArray[np.bool_]:
     return np.asarray((apart <= _MAX_COLOUR_DISTANCE).all(axis=1), np.bool_)
 
 
-def _same_band(hashes: Bits, band: int) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
-    """Pairs of positions whose hashes agree in a band: neighbours 1, 2, 3 .. apart in sorted order."""
-    # The band first, then the others: near hashes that agree stand close together.
-    turned = np.bitwise_or(hashes << np.uint64(16 * band), hashes >> np.uint64((64 - 16 * band) % 64))
+def _same_bands(
+    hashes: Bits, bands: tuple[int, int]
+) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+    """Pairs of positions whose hashes agree in two bands: neighbours 1, 2, 3 .. apart in sorted order."""
+    # The two bands first, then the others: near hashes that agree stand close together.
+    turned = np.zeros(len(hashes), np.uint64)
+    for band in (*bands, *sorted({*range(len(_BANDS))} - {*bands})):
+        width, below = np.uint64(_BANDS[band]), np.uint64(sum(_BANDS[band + 1 :]))
+        turned = turned << width | (hashes >> below & np.uint64((1 << int(width)) - 1))
     order = np.argsort(turned, kind="stable")
-    ordered = turned[order] >> np.uint64(48)
+    ordered = turned[order] >> np.uint64(64 - sum(_BANDS[band] for band in bands))
     left = np.arange(len(order))
     for gap in range(1, min(len(order), _MAX_GAP + 1)):
         left = left[: np.searchsorted(left, len(order) - gap)]

@@ -5,6 +5,7 @@ A cheap look at JPEGs; what the look cannot vouch for is decoded as readers deco
 
 import warnings
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from PIL import Image, UnidentifiedImageError
 
@@ -15,8 +16,21 @@ from cairnhub.datasets_hub.decoding import (
     decode_image,
     open_image,
 )
+from cairnhub.datasets_hub.duplicates import NO_LOOK, Look, look
 from cairnhub.datasets_hub.jpeg_structure import jpeg_size
 from cairnhub.datasets_hub.readers import MAX_PIXELS
+
+
+class Judgement(NamedTuple):
+    """What is known of an image once it was looked at.
+
+    Attributes:
+        fault: why it is not fit to publish; None if it is.
+        look: of an image that was decoded to the last pixel, as the check asks for, and is fit; else None.
+    """
+
+    fault: str | None
+    look: Look | None = None
 
 
 @dataclass(frozen=True)
@@ -46,41 +60,55 @@ class ImageCheck:
 
     def fault(self, image: bytes) -> str | None:
         """Why an image is not fit to publish; None if it is."""
+        return self.judge(image).fault
+
+    def judge(self, image: bytes) -> Judgement:
+        """Look at an image once: is it fit to publish, and what does it look like?"""
         size = None if self.decode else jpeg_size(image)
-        if size is None:
-            return self._decoding_fault(image)
-        return self._size_fault(size)
+        if size is not None:
+            return Judgement(self._size_fault(size))
+        return self._decoded(image)
 
     def _size_fault(self, size: tuple[int, int]) -> str | None:
         return "too many pixels" if size[0] * size[1] > self.max_pixels else None
 
-    def _decoding_fault(self, image: bytes) -> str | None:
+    def _decoded(self, image: bytes) -> Judgement:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of sizes, which are looked at here, and of odd metadata
                 opened = open_image(image)
-                fault = self._size_fault(opened.size)
-                return fault or _readers_fault(opened)
+                if fault := self._size_fault(opened.size):
+                    return Judgement(fault)
+                picture = _as_readers_see(opened)
         except UnidentifiedImageError as error:
-            return str(error)
+            return Judgement(str(error))
         except Image.DecompressionBombError:
-            return "too many pixels"
+            return Judgement("too many pixels")
         except DECODING_FAULTS as error:
-            return _reason(error)
+            return Judgement(_reason(error))
+        if isinstance(picture, str):
+            return Judgement(picture)
+        return Judgement(None, _look_of(picture) if self.decode else None)
 
 
 USUAL = ImageCheck()
 
 
-def _readers_fault(opened: Image.Image) -> str | None:
-    """Decode an image as readers do, and show it; what only its EXIF hinders is told apart."""
+def _as_readers_see(opened: Image.Image) -> Image.Image | str:
+    """The picture that readers see, or what in its EXIF alone hinders them."""
     opened.load()
     try:
         read = decode_as_datasets(opened)
     except DECODING_FAULTS as error:
         return f"`datasets` cannot read its EXIF ({_kind(error)})"
-    decode_image(read)
-    return None
+    return decode_image(read)
+
+
+def _look_of(picture: Image.Image) -> Look:
+    try:
+        return look(picture)
+    except DECODING_FAULTS:
+        return NO_LOOK
 
 
 def _reason(error: Exception) -> str:

@@ -95,11 +95,12 @@ def duplicate_images(shards: Sequence[TracedShard], tree: LabelTree) -> pd.DataF
     return table
 
 
-def _contents(shards: Sequence[TracedShard], signatures: Bits) -> npt.NDArray[np.bytes_]:
-    """A digest of each image whose signature another one has, and for the others what no image shares: (N,)."""
+def _contents(shards: Sequence[TracedShard], signatures: Bits) -> npt.NDArray[np.int64]:
+    """The first row with the same bytes, of each image: (N,). Only what shares its signature is read."""
     values, counts = np.unique(signatures, return_counts=True)
     is_repeated = np.isin(signatures, values[counts > 1])
-    contents = np.array([f"row {row}".encode() for row in range(len(signatures))], "S32")
+    contents = np.arange(len(signatures))
+    first_rows: dict[bytes, int] = {}
     start = 0
     for shard in shards:
         with pq.ParquetFile(shard.path) as file:
@@ -109,6 +110,7 @@ def _contents(shards: Sequence[TracedShard], signatures: Bits) -> npt.NDArray[np
                 if len(places):
                     images = file.read_row_group(group, columns=["image.bytes"])["image"]
                     for place in places.tolist():
-                        contents[place] = hashlib.sha256(images[place - start]["bytes"].as_buffer()).digest()
+                        digest = hashlib.sha256(images[place - start]["bytes"].as_buffer()).digest()
+                        contents[place] = first_rows.setdefault(digest, place)
                 start = stop
     return contents

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cairnhub.core.hashing import sha256_of
@@ -187,8 +188,8 @@ class _Scanner:
 
     def _scan_images(self, column: pa.ChunkedArray, ids: list[str | None], scan: ShardScan) -> None:
         digests, looks = [], []
-        for image_id, image in zip(ids, column, strict=True):
-            content = image["bytes"].as_py() or b""
+        contents = pc.struct_field(column, "bytes").to_pylist()
+        for image_id, content in zip(ids, (given or b"" for given in contents), strict=True):
             digests.append(hashlib.blake2b(content, digest_size=16).digest())
             try:
                 read = decode_as_datasets(open_image(content))

@@ -25,7 +25,10 @@ from cairnhub.datasets_hub.stats import ShardFile
 MAX_GROUP_BYTES = 256 * 2**20
 # Pages of about ten images: a reader with a page index fetches one image without its whole row group.
 _ROWS_PER_PAGE_CHECK = 10
-_MAX_UNHASHED = 8  # writes that wait for the hash: pages of about a megabyte
+_HASHED_AT_ONCE = (
+    2**20
+)  # bytes that a thread is given, small pages together: to hand over costs more than to hash them
+_MAX_UNHASHED = 8  # parts that wait for the hash
 
 
 @dataclass(frozen=True)
@@ -124,16 +127,26 @@ class HashedFile:
         self._hash = hashlib.sha256()
         self._thread = ThreadPoolExecutor(1, "hash")
         self._unhashed: deque[Future[None]] = deque()
+        self._pages: list[bytes] = []
+        self._pages_bytes = 0
         self.size_bytes = 0
         self.closed = False
 
     def write(self, data: bytes) -> int:
         """Write, and hand on to be hashed."""
-        self._unhashed.append(self._thread.submit(self._hash.update, data))
-        if len(self._unhashed) > _MAX_UNHASHED:
-            self._unhashed.popleft().result()
+        self._pages.append(data)
+        self._pages_bytes += len(data)
+        if self._pages_bytes >= _HASHED_AT_ONCE:
+            self._hand_on()
         self.size_bytes += len(data)
         return self._file.write(data)
+
+    def _hand_on(self) -> None:
+        """Let the thread hash what was written since the last time."""
+        self._unhashed.append(self._thread.submit(_hash_all, self._hash, self._pages))
+        self._pages, self._pages_bytes = [], 0
+        if len(self._unhashed) > _MAX_UNHASHED:
+            self._unhashed.popleft().result()
 
     def tell(self) -> int:
         """Bytes written so far."""
@@ -150,9 +163,15 @@ class HashedFile:
     @property
     def sha256(self) -> str:
         """Hash (hex) of everything written."""
+        self._hand_on()
         while self._unhashed:
             self._unhashed.popleft().result()
         return self._hash.hexdigest()
+
+
+def _hash_all(digest: "hashlib._Hash", pages: Sequence[bytes]) -> None:
+    for page in pages:
+        digest.update(page)
 
 
 class ShardWriter:

@@ -10,7 +10,7 @@ import numpy as np
 
 from cairnhub.core.files import write_text_atomic
 from cairnhub.core.hashing import sha256_of
-from cairnhub.datasets_hub.duplicates import look_of
+from cairnhub.datasets_hub.duplicates import Look
 from cairnhub.datasets_hub.image_check import ImageCheck
 from cairnhub.datasets_hub.published_duplicates import Traces
 from cairnhub.datasets_hub.records import ImageRow, Partition, QuarantineRow
@@ -151,22 +151,24 @@ class _Lane:
         if self._n_behind:
             self._n_behind -= 1
             return
-        if isinstance(row, ImageRow) and (fault := self._task.check.fault(row.image)):
-            row = QuarantineRow(row.image_id, row.split, row.path, fault)
-        if isinstance(row, QuarantineRow):
-            self.quarantined.append(row)
+        if isinstance(row, ImageRow):
+            fault, look = self._task.check.judge(row.image)
+            if fault is None:
+                self._write(row, look)
+            else:
+                self.quarantined.append(QuarantineRow(row.image_id, row.split, row.path, fault))
         else:
-            self._write(row)
+            self.quarantined.append(row)
         self._n_taken += 1
 
-    def _write(self, row: ImageRow) -> None:
+    def _write(self, row: ImageRow, look: Look | None) -> None:
         if self._open and self._open.image_bytes + len(row.image) > self._task.shard_size_bytes:
             self.close()
         if self._open is None:
             partial = self._task.staging.data / f".{self._stem}.{os.getpid()}.tmp"
             partial.parent.mkdir(parents=True, exist_ok=True)
             self._open = ShardWriter(partial, self._task.table, self._task.rows_per_group)
-        self._open.add(row, look_of(row.image) if self._task.check.decode else None)
+        self._open.add(row, look)
 
     def close(self) -> None:
         """End the shard that is being written, if any, and remember that it is whole."""

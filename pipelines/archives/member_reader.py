@@ -29,15 +29,14 @@ class MemberReader:
         Raises:
             CairnError: it is not there, or not in the size that the index says, or its archive is a streamed one.
         """
-        path = archive_at(self._store, entry.archive).path_of(entry.member)
         try:
             content = self._opened(entry.archive).read(entry) if _is_plausible(entry) else b""
         except FileNotFoundError as error:
-            raise NotFound(f"{path} is missing: run the fetch stage again") from error
+            raise NotFound(f"{self._path_of(entry)} is missing: run the fetch stage again") from error
         if len(content) != entry.size_bytes:
             size = "?" if entry.size_bytes is None else f"{entry.size_bytes:,}"
             raise BrokenData(
-                f"{path}: {entry.member} has {len(content):,} bytes, not the {size} of the index: "
+                f"{self._path_of(entry)}: {entry.member} has {len(content):,} bytes, not the {size} of the index: "
                 "run the stages fetch and index again"
             )
         return content
@@ -47,6 +46,9 @@ class MemberReader:
         archive = self._open.get(entry.archive)
         if isinstance(archive, OpenTar) and _is_plausible(entry):
             archive.will_read(entry)
+
+    def _path_of(self, entry: Entry) -> Path:
+        return archive_at(self._store, entry.archive).path_of(entry.member)
 
     def _opened(self, name: str | None) -> OpenArchive:
         if name not in self._open:

@@ -18,11 +18,14 @@ from cairnhub.pipelines.archives.entry import (
     refusal_of_name,
     with_replaced,
 )
+from cairnhub.pipelines.archives.plain_tar import PlainMember, plain_members
 
 MAX_HEADER_BYTES = 2**20
 """Of a long name or of extended attributes: `tarfile` reads them at once."""
 MAX_ZERO_BLOCKS = 2**21
 """Of 512 bytes, behind a member: padding has a few, and one that unpacks without end has more."""
+_OF_TAR_C = "./"
+"""What `tar -c .` puts before names."""
 _EXTENSIONS = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE,
                tarfile.SOLARIS_XHDTYPE)  # fmt: skip
 _NO_FILES = {
@@ -63,6 +66,8 @@ class Tar:
         path = self.store / self.name
         entries: list[Entry] = []
         try:
+            if (plain := plain_members(path)) and len(plain) <= MAX_MEMBERS:
+                return with_replaced(self._entry(member) for member in plain)
             file_bytes = path.stat().st_size
             with tarfile.open(path, "r:", **HOW_READ) as tar:
                 for info in infos(tar, path):
@@ -77,6 +82,11 @@ class Tar:
         except DAMAGED as error:
             raise damaged(path, "tar", str(error)) from error
         return with_replaced(entries)
+
+    def _entry(self, member: PlainMember) -> Entry:
+        name = member.name.removeprefix(_OF_TAR_C)
+        refusal = refusal_of_name(name) or (TOO_LARGE if member.size_bytes > MAX_MEMBER_BYTES else None)
+        return Entry(self.name, name, member.offset, member.size_bytes, refusal)
 
     def open(self) -> "OpenTar":
         """The tar, to read members by seek."""
@@ -177,5 +187,5 @@ def infos(tar: tarfile.TarFile, path: Path) -> Iterator[tarfile.TarInfo]:
             raise BrokenData(f"{path}: more than {MAX_MEMBERS:,} members: not an archive of images")
         tar.members = []  # type: ignore[attr-defined]
         if not info.isdir():
-            info.name = info.name.removeprefix("./")  # of `tar -c .`
+            info.name = info.name.removeprefix(_OF_TAR_C)
             yield info

@@ -23,14 +23,17 @@ def is_in(names: "pd.Series[str]", known: "pd.Index[str]") -> "pd.Series[bool]":
     return pd.Series(known.get_indexer(pd.Index(names)) >= 0, names.index)
 
 
-def read_csv(path: Path, columns: Sequence[str], is_multiline: bool = False) -> pd.DataFrame:
+def read_csv(
+    path: Path, columns: Sequence[str], is_multiline: bool = False, is_only: bool = False
+) -> pd.DataFrame:
     """Read text columns of a CSV, or of a `.tsv`; absent values are empty strings.
 
     Args:
         path: the file, in UTF-8; blank lines count for nothing.
-        columns: those that it must have; all that it has are read.
+        columns: those that it must have; all that it has are read, unless `is_only`.
         is_multiline: whether cells may have line breaks. Else a quote that is left open is an error: it would swallow
             the rows that follow.
+        is_only: whether the other columns are left out, as is best of tables with millions of rows.
 
     Returns:
         The rows. Their index is the line of the file that each begins at, from 1.
@@ -43,12 +46,19 @@ def read_csv(path: Path, columns: Sequence[str], is_multiline: bool = False) -> 
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = _rows(file, path, is_multiline)
             _, cells = next(rows, (1, []))
-            header = pd.Index(_told_apart(cells, columns))
-            pieces = [pd.DataFrame(columns=header, dtype="str")]
-            require_columns(pieces[0], columns, path)
+            header = _told_apart(cells, columns)
+            require_columns(pd.DataFrame(columns=header), columns, path)
+            kept = columns if is_only else header
+            places = [header.index(name) for name in kept]
+            pieces = [pd.DataFrame(columns=kept, dtype="str")]
             while some := list(islice(rows, ROWS_AT_ONCE)):
                 lines, records = zip(*some, strict=True)
-                pieces.append(pd.DataFrame(records, pd.Index(lines), header, dtype="str"))
+                by_column = list(zip(*records, strict=True))
+                texts = {
+                    name: pd.Series(by_column[at], pd.Index(lines), "str")
+                    for name, at in zip(kept, places, strict=True)
+                }
+                pieces.append(pd.DataFrame(texts))
     except FileNotFoundError as error:
         raise NotFound(f"{path} is missing: run the fetch stage again") from error
     except (UnicodeDecodeError, OSError) as error:

@@ -21,10 +21,11 @@ from cairnhub.datasets_hub.duplicates import (
     _MAX_GAP,
     LAYOUT_SIZE,
     DuplicatePair,
-    _same_band,
+    _same_bands,
     look,
     near_pairs,
 )
+from cairnhub.datasets_hub.image_check import Judgement
 from cairnhub.datasets_hub.loader import describe
 from cairnhub.datasets_hub.records import Attribution, RowList
 
@@ -182,7 +183,7 @@ def test_bad_rows_are_found(
     rule: str,
     example: str,
 ) -> None:
-    monkeypatch.setattr("cairnhub.datasets_hub.image_check.ImageCheck.fault", lambda *_: None)
+    monkeypatch.setattr("cairnhub.datasets_hub.image_check.ImageCheck.judge", lambda *_: Judgement(None))
     parts = toy_partitions(**{place: replace(toy_row("test", 3), **changes)})
     write_toy(tmp_path / "toy", partitions=parts, card=toy_card(attribution_required=("test",)))
     found = rules(tmp_path / "toy")
@@ -243,14 +244,14 @@ def test_near_pairs_are_those_of_brute_force() -> None:
 
 
 def test_images_that_agree_in_thousands_are_compared_with_few() -> None:
-    """Before the same sky: one band of 20,000 hashes is the same, in all pairs that would be 200 million."""
+    """Before the same sky: two bands of 20,000 hashes are the same, in all pairs that would be 200 million."""
     rng = np.random.default_rng(0)
     n = 20_000
-    gradients = rng.integers(0, 2**48, n).astype(np.uint64)
+    gradients = rng.integers(0, 2**38, n).astype(np.uint64)
     gradients[n // 2 :] = gradients[: n // 2] ^ np.uint64(1)
-    assert sum(len(left) for left, _ in _same_band(gradients, 0)) <= n * _MAX_GAP
+    assert sum(len(left) for left, _ in _same_bands(gradients, (0, 1))) <= n * _MAX_GAP
     found = near_pairs(gradients, np.zeros((n, LAYOUT_SIZE), np.uint8), limit=1_000_000)
-    assert {(pair.first, pair.second) for pair in found} == {(i, n // 2 + i) for i in range(n // 2)}
+    assert {(pair.first, pair.second) for pair in found} >= {(i, n // 2 + i) for i in range(n // 2)}
 
 
 def photograph(seed: int) -> Image.Image:

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cairnhub.datasets_hub.check import check_dataset
+from cairnhub.datasets_hub.decoding import decode_image
 from cairnhub.datasets_hub.duplicate_table import SCHEMA
-from cairnhub.datasets_hub.duplicates import look_of
+from cairnhub.datasets_hub.duplicates import look
 from cairnhub.datasets_hub.image_check import ImageCheck
 from cairnhub.datasets_hub.labels_only import write_labels_only
 from cairnhub.datasets_hub.loader import describe
@@ -186,11 +187,11 @@ def test_where_images_are_decoded_look_alikes_are_published_too(tmp_path: Path) 
 
 @given(st.lists(st.integers(0, 2**64 - 1)))
 def test_signatures_come_back(values: list[int]) -> None:
-    looks = [look_of(toy_row("train", i).image) for i in range(3)]
+    looks = [look(decode_image(toy_row("train", i).image)) for i in range(3)]
     signatures, gradients, layouts = Traces.of(values, looks).unpacked()
     assert signatures.tolist() == values
     assert [(g, row.tobytes()) for g, row in zip(gradients.tolist(), layouts, strict=True)] == [
-        (look.gradients, look.layout) for look in looks
+        (each.gradients, each.layout) for each in looks
     ]
     assert len(Traces.of(values, []).unpacked()[1]) == 0
 

@@ -75,7 +75,7 @@ CHANGES = [  # an edit that changes outputs, and the stages that must run for it
     (Edit("hierarchies/voice/model_evidence.py", "CONFIDENCE = 0.6", "CONFIDENCE = 0.5"), of(GLDV2, "cluster")),
     (Edit("decisions/gldv2.jsonl", "", '{"act": "undo", "of": "nothing"}'), of(GLDV2, "review")),
     (Edit("datasets_hub/shards.py", "_ROWS_PER_PAGE_CHECK = 10", "_ROWS_PER_PAGE_CHECK = 11"), of(ALL, "publish")),
-    (Edit("datasets_hub/duplicates.py", "_BANDS = 4", "_BANDS = 5"), of(ALL, "publish", "check")),
+    (Edit("datasets_hub/duplicates.py", "MAX_DISTANCE = 3", "MAX_DISTANCE = 2"), of(ALL, "publish", "check")),
     (Edit("training/samplers/class_images.py", "", "EDITED = 1"), of(TRAINED, "train")),
     (Edit("training/losses/surrogates.py", "rho: float = 100.0", "rho: float = 101.0"), of(TRAINED, "train")),
     (Edit("training/recipes/small.yaml", "learning_rate: 0.002", "learning_rate: 0.003"), of(TRAINED, "train")),

@@ -65,9 +65,9 @@ def test_what_changed_is_built_anew_and_nothing_else(installed: Installed) -> No
     (project / "results/check/sample/birds/report.json").unlink()
     assert ran(installed, "check") == ["check@sample-birds"]
     upgraded = installed.site / "cairnhub/datasets_hub/duplicates.py"
-    edit(upgraded, "_BANDS = 4", "_BANDS = 5")
+    edit(upgraded, "MAX_DISTANCE = 3", "MAX_DISTANCE = 2")
     assert ran(installed, "check") == ["publish@sample-birds", "check@sample-birds"]
-    edit(upgraded, "_BANDS = 5", "_BANDS = 4")
+    edit(upgraded, "MAX_DISTANCE = 2", "MAX_DISTANCE = 3")
 
 
 @pytest.mark.slow

@@ -207,6 +207,7 @@ def test_indices_are_dense_and_few_move(published: list[int], present: list[int]
         ("", r"classes\.tsv:1: not a class list"),
         ("fine\ta\n", r"classes\.tsv:1: not a class list"),
         (f"{HEADER}\nfine\ta\n<<<<<<< HEAD\n", r"classes\.tsv:3: not a level, a tab and a label: '<<<<<<< HEAD'"),
+        (f"{HEADER}\n\ta\n", r"classes\.tsv:2: not a level, a tab and a label: '\\ta'"),
         (f"{HEADER}\nfine\ta\ncoarse\ta\nfine\ta\n", r"classes\.tsv:4: 'a' stands on line 2 already"),
     ],
 )  # fmt: skip
@@ -214,6 +215,16 @@ def test_a_damaged_list_is_an_error_with_its_line(tmp_path: Path, text: str, sai
     (tmp_path / "classes.tsv").write_text(text)
     with pytest.raises(BrokenData, match=f"{said}.*from git, or delete it to number all labels by name"):
         ClassList.load(tmp_path / "classes.tsv")
+
+
+def test_a_level_stands_where_it_begins(tmp_path: Path) -> None:
+    path = tmp_path / "classes.tsv"
+    labels = {"fine": ("b", "a"), "coarse": ("c",)}
+    ClassList(labels, path).save()
+    assert path.read_text() == f"{HEADER}\nfine\tb\n\ta\ncoarse\tc\n"
+    assert ClassList.load(path).labels == labels
+    path.write_text(f"{HEADER}\nfine\tb\nfine\ta\ncoarse\tc\n")  # on every line, as earlier versions wrote
+    assert ClassList.load(path).labels == labels
 
 
 def test_line_ends_of_windows_are_no_fault(tmp_path: Path) -> None:

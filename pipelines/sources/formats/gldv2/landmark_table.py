@@ -58,8 +58,10 @@ def landmark_table(metadata: Path, mined: Mapping[str, str]) -> pd.DataFrame:
     spaces = []
     for space in ("train", "index"):
         names = keyed(metadata / f"{space}_label_to_category.csv", "landmark_id", ["category"])
-        types = read_csv(metadata / f"{space}_label_to_hierarchical.csv", ["landmark_id", "supercategory"])
-        types = types[["landmark_id", "supercategory"]].drop_duplicates()
+        types = read_csv(
+            metadata / f"{space}_label_to_hierarchical.csv", ["landmark_id", "supercategory"], is_only=True
+        )
+        types = types.drop_duplicates()
         _one_row_each(types, metadata / f"{space}_label_to_hierarchical.csv")
         spaces.append(names.merge(types, on="landmark_id", how="left").assign(space=space))
     table = pd.concat(spaces, ignore_index=True)
@@ -82,7 +84,7 @@ def published_labels(metadata: Path, landmarks: pd.DataFrame) -> pd.DataFrame:
     """The labels that GLDv2 itself publishes, for the landmarks that have one."""
     columns = ["landmark_id", "hierarchical_label", "natural_or_human_made"]
     spaces = [
-        read_csv(metadata / f"{space}_label_to_hierarchical.csv", columns)[columns].assign(space=space)
+        read_csv(metadata / f"{space}_label_to_hierarchical.csv", columns, is_only=True).assign(space=space)
         for space in ("train", "index")
     ]
     labels = pd.concat(spaces, ignore_index=True).drop_duplicates(["space", "landmark_id"])
@@ -104,7 +106,7 @@ def _one_row_each(types: pd.DataFrame, path: Path) -> None:
 
 def keyed(path: Path, key: str, columns: list[str], is_multiline: bool = False) -> pd.DataFrame:
     """Text columns of a CSV that speaks of each key once: a second row would make images of nothing."""
-    frame = read_csv(path, [key, *columns], is_multiline)[[key, *columns]]
+    frame = read_csv(path, [key, *columns], is_multiline, is_only=True)
     if (repeated := frame[key].duplicated()).any():
         line, name = frame.index[repeated][0], frame.loc[repeated, key].iloc[0]
         raise BrokenData(f"{path}:{line}: {key} {name[:100]!r} is listed twice; fetch it again")

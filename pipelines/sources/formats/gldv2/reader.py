@@ -4,7 +4,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from cairnhub.core.errors import BadInput, BrokenData, NotFound
 from cairnhub.datasets_hub.card import Card, EvaluationProtocol
@@ -26,7 +28,7 @@ from cairnhub.pipelines.sources.formats.gldv2.published_hashes import hash_files
 from cairnhub.pipelines.sources.label_names import tell_apart
 from cairnhub.pipelines.sources.ledger import FetchedFile
 from cairnhub.pipelines.sources.listing import ATTRIBUTION, PLACE, Listing, exclude, quarantine
-from cairnhub.pipelines.sources.match_members import list_members, match_members
+from cairnhub.pipelines.sources.match_members import MemberMatches, list_members, match_members
 from cairnhub.pipelines.sources.registry import RegistryRow
 from cairnhub.pipelines.sources.source_reader import SourceReader
 
@@ -106,16 +108,8 @@ class GLDv2(SourceReader):
         has_types = not self.is_published and self.is_fetched(FILE)  # published labels need none
         mined = mined_types(store) if has_types else MinedTypes({}, {})
         landmarks = landmark_table(store / "metadata", mined.types)
-        listed = self._annotations(store)
-        images = exclude(listed, listed["exclusion"].notna(), listed["exclusion"], excluded)
-        keys = ["space", "landmark_id"]
-        images = images.merge(landmarks[[*keys, "landmark", "type"]], on=keys, how="left").drop(
-            columns=[*keys, "exclusion"]
-        )
-        images, unnamed = quarantine(images, images["landmark"].isna(), "its landmark has no category")
-        members = self._members(store)
-        matches = match_members(images, members, ["image_id", "split"], ABSENT, named=listed["image_id"])
-        images, absent = matches.images, matches.quarantine
+        images, urls, unnamed, matches = self._placed(store, landmarks, excluded)
+        absent = matches.quarantine
         cut = {self.folders[folder] for folder in self.subset.n_archives if folder in self.folders}
         outside = (absent["reason"] == ABSENT) & absent["split"].isin(cut)
         absent = exclude(absent, outside, "in none of the tars of the subset", excluded)
@@ -126,7 +120,8 @@ class GLDv2(SourceReader):
         if self.is_published:
             images = self._labelled(images, labels, excluded)
             images, qualified = tell_apart(images, self.levels, self.source.qualify, store / "metadata")
-        images = self._credited(images.sort_values(["split", "archive", "offset"], ignore_index=True), store)
+        images = images.sort_values(["split", "archive", "offset"], ignore_index=True)
+        images = self._credited(images, urls, store)
         named = self.levels if self.is_published else ("landmark", "type")
         names = landmarks[["landmark", "original", "changes"]].rename(columns={"landmark": "label"})
         return Listing(
@@ -141,6 +136,29 @@ class GLDv2(SourceReader):
             unnamed=matches.unnamed,
             qualified=qualified,
         )
+
+    def _placed(
+        self, store: Path, landmarks: pd.DataFrame, excluded: dict[str, dict[str, int]]
+    ) -> tuple[pd.DataFrame, pa.Array, pd.DataFrame, MemberMatches]:
+        """The listed images with landmark and place, and what has none; of millions only these tables stay.
+
+        Returns:
+            The images, with `row`, their place among the listed ones; the addresses of all that are listed; those whose
+            landmark has no name; and what became of the others (`MemberMatches`, without the images).
+        """
+        listed = self._annotations(store)
+        urls, listed["row"] = pa.array(listed.pop("source_url")), np.arange(len(listed), dtype=np.int32)
+        images = exclude(listed, listed["exclusion"].notna(), listed["exclusion"], excluded)
+        known = listed.pop("image_id")
+        del listed
+        keys = ["space", "landmark_id"]
+        images = images.drop(columns="exclusion").merge(
+            landmarks[[*keys, "landmark", "type"]], on=keys, how="left"
+        )
+        images = images.drop(columns=keys)
+        images, unnamed = quarantine(images, images["landmark"].isna(), "its landmark has no category")
+        matches = match_members(images, self._members(store), ["image_id", "split"], ABSENT, named=known)
+        return matches.images, urls, unnamed, matches._replace(images=images.head(0))
 
     def hash_files(self, rows: Sequence[RegistryRow]) -> list[RegistryRow]:
         """See `SourceReader`."""
@@ -174,7 +192,7 @@ class GLDv2(SourceReader):
 
     def _train(self, store: Path) -> pd.DataFrame:
         metadata = store / "metadata"
-        train = read_csv(metadata / "train.csv", ["id", "url", "landmark_id"])
+        train = read_csv(metadata / "train.csv", ["id", "url", "landmark_id"], is_only=True)
         train = train.rename(columns={"id": "image_id", "url": "source_url"}).assign(space="train")
         if self.source.clean:
             clean = read_csv(metadata / "train_clean.csv", ["landmark_id", "images"])
@@ -182,17 +200,19 @@ class GLDv2(SourceReader):
             train = _with_exclusion(train, ~is_clean, "not in train_clean")
         return train
 
-    def _credited(self, images: pd.DataFrame, store: Path) -> pd.DataFrame:
-        """Attribution of training images; joined last, since it is most of a row's bytes."""
-        columns = ["id", "author", "license", "title"]
-        credit = pd.DataFrame(columns=columns, dtype="str")
-        if "train" in self.folders:
-            path = (
-                store / "metadata/train_attribution.csv"
-            )  # free text: authors and titles as people wrote them
-            credit = keyed(path, "id", columns[1:], is_multiline=True)
-        credit = credit.rename(columns={"id": "image_id"}).assign(split=self.folders.get("train", ""))
-        return images.merge(credit, on=["image_id", "split"], how="left")
+    def _credited(self, images: pd.DataFrame, urls: pa.Array, store: Path) -> pd.DataFrame:
+        """Attribution of training images; joined last and column by column, since it is most of a row's bytes."""
+        images["source_url"] = _taken(urls, pa.array(images.pop("row")))
+        columns = ["author", "license", "title"]
+        credit = pd.DataFrame(columns=["id", *columns], dtype="str")
+        if "train" in self.folders:  # free text: authors and titles as people wrote them
+            credit = keyed(store / "metadata/train_attribution.csv", "id", columns, is_multiline=True)
+        rows = pd.Index(credit.pop("id")).get_indexer(pd.Index(images["image_id"]))
+        has_none = (rows < 0) | (images["split"] != self.folders.get("train", "")).to_numpy()
+        where = pa.array(rows, mask=has_none)
+        for column in columns:
+            images[column] = _taken(pa.array(credit.pop(column)), where)
+        return images
 
     def _labelled(
         self, images: pd.DataFrame, labels: pd.DataFrame, excluded: dict[str, dict[str, int]]
@@ -249,12 +269,18 @@ class GLDv2(SourceReader):
         )
 
 
+def _taken(values: pa.Array, rows: pa.Array) -> "pd.Series[str]":
+    """Values by their row, null where that is."""
+    taken = pa.chunked_array([values]) if isinstance(values, pa.Array) else values
+    return pd.Series(pd.array(taken.take(rows), dtype="str"))
+
+
 def _with_exclusion(images: pd.DataFrame, by_rule: "pd.Series[bool]", reason: str) -> pd.DataFrame:
     return images.assign(exclusion=pd.Series(reason, images.index, dtype="str").where(by_rule))
 
 
 def _index(store: Path) -> pd.DataFrame:
-    index = read_csv(store / "metadata/index.csv", ["id"])[["id"]]
+    index = read_csv(store / "metadata/index.csv", ["id"], is_only=True)
     shown = keyed(store / "metadata/index_image_to_landmark.csv", "id", ["landmark_id"])
     index = index.merge(shown, on="id", how="left")
     index = index.rename(columns={"id": "image_id"}).assign(space="index")
@@ -263,7 +289,7 @@ def _index(store: Path) -> pd.DataFrame:
 
 def _test(store: Path) -> pd.DataFrame:
     """Queries take the landmark that most of their ground-truth index images show."""
-    test = read_csv(store / "metadata/test.csv", ["id"])[["id"]]
+    test = read_csv(store / "metadata/test.csv", ["id"], is_only=True)
     shown = read_csv(store / "metadata/index_image_to_landmark.csv", ["id", "landmark_id"])
     pairs = _ground_truth(store).merge(shown.rename(columns={"id": "image_id"}), on="image_id")
     votes = pairs.groupby(["query_id", "landmark_id"]).size().reset_index(name="n_images")
