@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cairnhub.core.errors import printable
+from cairnhub.core.errors import BrokenData, printable
 from cairnhub.datasets_hub.filesystems import filesystem_of
 from cairnhub.datasets_hub.loader import describe
 from cairnhub.datasets_hub.location import PublishedDataset
@@ -188,4 +188,11 @@ def _read_columns(dataset: PublishedDataset, path: str, columns: list[str]) -> p
     with explained(dataset.location.uri):
         filesystem, where = filesystem_of(uri, **dataset.location.options)
         with filesystem.open(where, "rb") as file:
-            return pq.read_table(file, columns=columns)
+            try:
+                return pq.read_table(file, columns=columns)
+            except (pa.ArrowException, OSError) as error:
+                if (
+                    isinstance(error, pa.ArrowException) or error.errno is None
+                ):  # not of the disk or the network
+                    raise BrokenData(f"{uri}: not the Parquet file that was published ({error})") from None
+                raise
