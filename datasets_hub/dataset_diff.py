@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -175,12 +177,21 @@ def _image_table(dataset: PublishedDataset, tree: LabelTree) -> pd.DataFrame:
     for split, stats in dataset.stats.splits.items():
         for shard in stats.shards:
             table = _read_columns(dataset, shard.path, ["image_id", *tree.levels])
-            codes = class_indices(table, tree.levels)
+            codes = _class_codes(dataset, tree, table)
             columns: dict[str, object] = {"image_id": table["image_id"].to_pylist(), "split": split}
             for rank, level in enumerate(tree.levels):
                 columns[level] = pd.Categorical.from_codes(codes[:, rank], pd.Index(tree.names[rank]))
             parts.append(pd.DataFrame(columns))
     return pd.concat(parts).drop_duplicates("image_id").set_index("image_id")
+
+
+def _class_codes(dataset: PublishedDataset, tree: LabelTree, table: pa.Table) -> npt.NDArray[np.int64]:
+    """Class indices (rows, levels), of earlier schemas too: nodes are numbered level by level from the root."""
+    codes, sizes = class_indices(table, tree.levels), [len(names) for names in tree.names]
+    for rank, level in enumerate(tree.levels):
+        if level in dataset.stats.node_id_levels:
+            codes[:, rank] = np.where(codes[:, rank] < 0, -1, codes[:, rank] - 1 - sum(sizes[rank + 1 :]))
+    return codes
 
 
 def _read_columns(dataset: PublishedDataset, path: str, columns: list[str]) -> pa.Table:

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cairnhub.core.errors import BadInput, BrokenData, NotFound, Unreachable
-from cairnhub.core.hashing import hash_in_name, sha256_of
+from cairnhub.core.errors import BadInput, BrokenData, NewerFormat, NotFound, Unreachable
+from cairnhub.core.hashing import has_hash, hash_in_name, sha256_of
 from cairnhub.datasets_hub.card import OWN_LICENCE, Card
 from cairnhub.datasets_hub.dataset_diff import difference
 from cairnhub.datasets_hub.destinations import Destination, open_destination
@@ -184,16 +184,17 @@ def verify_files(dataset: PublishedDataset) -> None:
 
     Raises:
         BrokenData: naming the file.
-        BadInput: the dataset is not on this machine.
+        BadInput: the dataset is not on this machine, or was built by an earlier Cairn.
     """
     if not dataset.location.is_local:
         raise BadInput(f"{dataset.location.uri}: push from a folder of this machine")
+    dataset.stats.check_current(dataset.location.uri)
     dataset.tree()
     for file in dataset.stats.files:
         path = Path(dataset.location.file(file.path))
         if not path.is_file():
             raise BrokenData(f"{path} is missing; build the dataset again before you push it")
-        if sha256_of(path) != file.sha256:
+        if not has_hash(path, file.sha256):
             raise BrokenData(f"{path} was altered since it was built; build the dataset again")
 
 
@@ -241,6 +242,8 @@ def _present(
         return None
     try:
         return open_dataset(Location(destination.uri, None, dict(storage_options or {})))
+    except NewerFormat:
+        raise
     except (BadInput, BrokenData, NotFound) as error:
         _log.warning("what readers see there now is damaged, and is replaced: %s", error)
         return None
