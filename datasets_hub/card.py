@@ -1,6 +1,7 @@
 """A dataset's card: typed, kept in the YAML head of the README, from which it is read back."""
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -203,7 +204,23 @@ def read_card(text: str, origin: str) -> Card:
     head = front_matter(text, origin)
     if "cairn" not in head:
         raise BrokenData(f"{origin}: its YAML head has no key `cairn`: give a dataset that Cairn published")
-    return typed(Card, head["cairn"], f"{origin}: the card is not valid")
+    return typed(Card, _migrated(head), f"{origin}: the card is not valid")
+
+
+def _migrated(head: Mapping[str, object]) -> object:
+    """The card in a README's head in the form of today: at first attribution was asked of all splits or of none."""
+    card = head["cairn"]
+    if not isinstance(card, dict) or not isinstance(card.get("attribution_required"), bool):
+        return card
+    return {**card, "attribution_required": _splits_in(head) if card["attribution_required"] else ()}
+
+
+def _splits_in(head: Mapping[str, object]) -> list[str]:
+    """Splits of the first config, as `datasets` reads them from a README's head."""
+    configs = head.get("configs")
+    first = configs[0] if isinstance(configs, list) and configs else None
+    files = first.get("data_files") if isinstance(first, dict) else None
+    return [str(file["split"]) for file in files or () if isinstance(file, dict) and "split" in file]
 
 
 def front_matter(text: str, origin: str) -> dict[str, object]:

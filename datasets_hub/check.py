@@ -70,8 +70,10 @@ def check_dataset(
     Raises:
         NotFound: there is no such dataset or version.
         BrokenData: its card, numbers or tree cannot be read at all.
+        BadInput: an earlier Cairn built it, to another contract.
     """
     dataset = describe(name, scale=scale, revision=revision, hub=hub, storage_options=storage_options)
+    dataset.stats.check_current(dataset.location.uri)
     tree = dataset.tree()
     violations, warnings = FindingCounter(), FindingCounter()
     _check_card(dataset, tree, violations)

@@ -4,11 +4,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cairnhub.core.errors import printable
+from cairnhub.core.errors import BrokenData, printable
 from cairnhub.datasets_hub.filesystems import filesystem_of
 from cairnhub.datasets_hub.loader import describe
 from cairnhub.datasets_hub.location import PublishedDataset
@@ -175,7 +177,7 @@ def _image_table(dataset: PublishedDataset, tree: LabelTree) -> pd.DataFrame:
     for split, stats in dataset.stats.splits.items():
         for shard in stats.shards:
             table = _read_columns(dataset, shard.path, ["image_id", *tree.levels])
-            codes = class_indices(table, tree.levels)
+            codes = _class_codes(dataset, tree, table)
             columns: dict[str, object] = {"image_id": table["image_id"].to_pylist(), "split": split}
             for rank, level in enumerate(tree.levels):
                 columns[level] = pd.Categorical.from_codes(codes[:, rank], pd.Index(tree.names[rank]))
@@ -183,9 +185,25 @@ def _image_table(dataset: PublishedDataset, tree: LabelTree) -> pd.DataFrame:
     return pd.concat(parts).drop_duplicates("image_id").set_index("image_id")
 
 
+def _class_codes(dataset: PublishedDataset, tree: LabelTree, table: pa.Table) -> npt.NDArray[np.int64]:
+    """Class indices (rows, levels), of earlier schemas too: nodes are numbered level by level from the root."""
+    codes, sizes = class_indices(table, tree.levels), [len(names) for names in tree.names]
+    for rank, level in enumerate(tree.levels):
+        if level in dataset.stats.node_id_levels:
+            codes[:, rank] = np.where(codes[:, rank] < 0, -1, codes[:, rank] - 1 - sum(sizes[rank + 1 :]))
+    return codes
+
+
 def _read_columns(dataset: PublishedDataset, path: str, columns: list[str]) -> pa.Table:
     uri = dataset.location.file(path)
     with explained(dataset.location.uri):
         filesystem, where = filesystem_of(uri, **dataset.location.options)
         with filesystem.open(where, "rb") as file:
-            return pq.read_table(file, columns=columns)
+            try:
+                return pq.read_table(file, columns=columns)
+            except (pa.ArrowException, OSError) as error:
+                if (
+                    isinstance(error, pa.ArrowException) or error.errno is None
+                ):  # not of the disk or the network
+                    raise BrokenData(f"{uri}: not the Parquet file that was published ({error})") from None
+                raise

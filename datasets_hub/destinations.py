@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from fsspec.core import url_to_fs
 from tqdm import tqdm
@@ -15,11 +15,14 @@ from tqdm import tqdm
 from cairnhub.core.errors import BadInput, NotFound, Unreachable
 from cairnhub.core.files import atomic_write, lock_folder, remove_leftovers, write_text_atomic
 from cairnhub.core.hashing import hash_in_name, sha256_of
+from cairnhub.core.parse import decode
 from cairnhub.datasets_hub.s3_uploads import put_if_unchanged, upload_checked
+from cairnhub.datasets_hub.same_bytes import Content, checked_as_same, git_blob, listed_as_same, sha256
 from cairnhub.datasets_hub.storage_errors import explained
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd
+    from huggingface_hub.hf_api import RepoFile
 
 N_UPLOADS = 8  # files on their way at once
 Kind = Literal["dataset", "model"]
@@ -38,8 +41,15 @@ class Destination(Protocol):
     def sizes_bytes(self) -> Mapping[str, int]:
         """Size of every file there, by path."""
 
+    def altered(self, contents: Mapping[str, Content]) -> list[str]:
+        """Which of these files are not there, or hold other bytes: by checksum, read back where none is told."""
+
     def read_text(self, path: str) -> str | None:
-        """Content of a small file; None if it is not there."""
+        """Content of a small file; None if it is not there.
+
+        Raises:
+            CairnError: it is no UTF-8 text.
+        """
 
     def upload(self, folder: Path, paths: Sequence[str]) -> None:
         """Send files; each is verified by its hash, which its name may carry, once it is there."""
@@ -76,19 +86,42 @@ class FolderDestination:
 
     def sizes_bytes(self) -> dict[str, int]:
         """Size of every file there, by path."""
+        return {path: int(entry["size"]) for path, entry in self._entries().items()}
+
+    def _entries(self) -> dict[str, Mapping[str, Any]]:
         with explained(self.uri):
             self._filesystem.invalidate_cache()
             try:
                 entries = self._filesystem.find(self._root, detail=True)
             except FileNotFoundError:
                 return {}
-        return {path[len(self._root) :].lstrip("/"): int(info["size"]) for path, info in entries.items()}
+        return {path[len(self._root) :].lstrip("/"): entry for path, entry in entries.items()}
+
+    def altered(self, contents: Mapping[str, Content]) -> list[str]:
+        """Compare by what the listing says, then by the checksum of each, and read back what says nothing."""
+        there = self._entries()
+
+        def is_altered(path: str) -> bool:
+            return path not in there or not self._is_same(there[path], f"{self._root}/{path}", contents[path])
+
+        with explained(self.uri), ThreadPoolExecutor(1 if self.is_local else N_UPLOADS, "compare") as threads:
+            return [
+                path
+                for path, altered in zip(contents, threads.map(is_altered, contents), strict=True)
+                if altered
+            ]
+
+    def _is_same(self, entry: Mapping[str, Any], where: str, content: Content) -> bool:
+        told = listed_as_same(entry, content)
+        if told is None and "s3" in self._filesystem.protocol:
+            told = checked_as_same(self._filesystem, where, content)
+        return self._sha256(where) == sha256(content) if told is None else told
 
     def read_text(self, path: str) -> str | None:
         """Content of a small file; None if it is not there."""
         with explained(self.uri):
             try:
-                return str(self._filesystem.cat_file(f"{self._root}/{path}").decode("utf-8"))
+                return decode(self._filesystem.cat_file(f"{self._root}/{path}"), f"{self.uri}/{path}")
             except FileNotFoundError:
                 return None
 
@@ -214,6 +247,9 @@ class HuggingFaceDestination:
 
     def sizes_bytes(self) -> dict[str, int]:
         """Size of every file there, by path."""
+        return {path: file.size for path, file in self._files().items()}
+
+    def _files(self) -> "dict[str, RepoFile]":
         from huggingface_hub.errors import RepositoryNotFoundError
         from huggingface_hub.hf_api import RepoFile
 
@@ -222,7 +258,20 @@ class HuggingFaceDestination:
                 entries = list(self._api.list_repo_tree(self._repo, recursive=True, repo_type=self._kind))
             except RepositoryNotFoundError:
                 return {}
-        return {entry.path: entry.size for entry in entries if isinstance(entry, RepoFile)}
+        return {entry.path: entry for entry in entries if isinstance(entry, RepoFile)}
+
+    def altered(self, contents: Mapping[str, Content]) -> list[str]:
+        """Compare by the hashes that the hub lists: SHA-256 of large files, git's of small ones."""
+        there = self._files()
+
+        def is_same(file: "RepoFile", content: Content) -> bool:
+            return file.lfs.sha256 == sha256(content) if file.lfs else file.blob_id == git_blob(content)
+
+        return [
+            path
+            for path, content in contents.items()
+            if path not in there or not is_same(there[path], content)
+        ]
 
     def read_text(self, path: str) -> str | None:
         """Content of a small file as the hub has it now; None if it is not there."""
@@ -239,7 +288,7 @@ class HuggingFaceDestination:
                 raise Unreachable(f"{self.uri}: {error}; check the network") from None
             except (EntryNotFoundError, RepositoryNotFoundError):
                 return None
-            return Path(local).read_text(encoding="utf-8")
+            return decode(Path(local).read_bytes(), f"{self.uri}/{path}")
 
     def upload(self, folder: Path, paths: Sequence[str]) -> None:
         """Send files, several at once; nobody sees them before `switch`.

@@ -146,6 +146,8 @@ def _load(
         )
     _check_split(split, files, streaming, published.location.uri)
     _check_present(published, [files[name] for name in (splits_in(split) if split else files)])
+    if config == IMAGES:
+        published.check_labels()
     loaded = prepare(published, config, split, streaming)
     if config != IMAGES:
         return loaded

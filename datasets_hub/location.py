@@ -126,6 +126,18 @@ class PublishedDataset:
             files[name] = {"train": (self.location.file(file.path),)}
         return files
 
+    def check_labels(self) -> None:
+        """Refuse label columns that hold numbers of nodes, as those of large levels did in earlier schemas.
+
+        Raises:
+            BadInput: it has such columns; says what to do.
+        """
+        if levels := self.stats.node_id_levels:
+            raise BadInput(
+                f"{self.location.uri} was published with schema {self.stats.schema}, in which {', '.join(levels)} "
+                "hold numbers of nodes, not class indices: build the dataset with this Cairn and push it there again"
+            )
+
     def tree(self) -> LabelTree:
         """The label tree.
 

@@ -87,6 +87,7 @@ def open_split(
         BrokenData: a shard is missing, or its images cannot be read in place.
     """
     published = describe(name, scale=scale, revision=revision, hub=hub, storage_options=storage_options)
+    published.check_labels()
     return PublishedSplits(published).open(split)
 
 
@@ -102,6 +103,7 @@ def read_columns(
 ) -> "Table":
     """Some columns of a split, in its order; arguments and errors as for `open_split`."""
     published = describe(name, scale=scale, revision=revision, hub=hub, storage_options=storage_options)
+    published.check_labels()
     return PublishedSplits(published).columns(split, columns)
 
 

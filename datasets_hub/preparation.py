@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     Loaded: TypeAlias = Dataset | DatasetDict | IterableDataset | IterableDatasetDict
 IMAGES = "default"
+_CONFIG_PER_SPLIT_SINCE = 4  # schema of `stats.json`
 
 
 def splits_in(split: str) -> list[str]:
@@ -54,6 +55,8 @@ def prepare(
 def _repository(published: PublishedDataset) -> dict[str, str | None] | None:
     """How `datasets` opens the dataset by its README, so that its cache is shared; None where it cannot."""
     location = published.location
+    if published.stats.schema < _CONFIG_PER_SPLIT_SINCE:
+        return None
     if location.is_local:
         files = (Path(path) for paths in published.data_files[IMAGES].values() for path in paths)
         # `datasets` looks for every file of the README, and takes a path for a pattern.

@@ -1,49 +1,34 @@
 """Push a published dataset to others: data first, then the version's own folder, the README last."""
 
 import hashlib
-import json
+import logging
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-from cairnhub.core.errors import BadInput, BrokenData, NotFound, Unreachable
-from cairnhub.core.hashing import hash_in_name, sha256_of
-from cairnhub.core.parse import FORBID, parse_json, typed
+from cairnhub.core.errors import BadInput, BrokenData, NewerFormat, NotFound, Unreachable
+from cairnhub.core.hashing import has_hash, hash_in_name, sha256_of
 from cairnhub.datasets_hub.card import OWN_LICENCE, Card
 from cairnhub.datasets_hub.dataset_diff import difference
 from cairnhub.datasets_hub.destinations import Destination, open_destination
 from cairnhub.datasets_hub.labels_only import write_labels_only
 from cairnhub.datasets_hub.loader import describe
 from cairnhub.datasets_hub.location import Location, PublishedDataset, open_dataset, safe_name
-from cairnhub.datasets_hub.readme import addressed, escape
+from cairnhub.datasets_hub.readme import addressed
 from cairnhub.datasets_hub.stats import Stats
+from cairnhub.datasets_hub.versions import (
+    HISTORY,
+    Version,
+    check_finished,
+    parse_history,
+    read_history,
+    render_changelog,
+    render_history,
+)
 
-_HISTORY = "versions.json"
-
-
-@dataclass(frozen=True)
-class Version:
-    """One state of a dataset that was pushed.
-
-    Attributes:
-        name: `v1`, `v2` ..
-        content: SHA-256 over the names of its files and the content of those without a hash in their name.
-        fingerprint: `Stats.fingerprint` of its data.
-        n_images: images in it.
-        message: why it was pushed.
-        changes: what changed since the version before.
-    """
-
-    __pydantic_config__ = FORBID
-
-    name: str
-    content: str
-    fingerprint: str
-    n_images: int
-    message: str
-    changes: tuple[str, ...]
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -58,6 +43,7 @@ class PushResult:
         with_images: False if labels and splits travelled without the images.
         changes: what changed since the version before.
         switched: False if readers saw this version before, or in a dry run.
+        mended: files that were there with other bytes than they should have, and were sent again.
     """
 
     destination: str
@@ -67,13 +53,20 @@ class PushResult:
     with_images: bool
     changes: tuple[str, ...]
     switched: bool
+    mended: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         size = sum(self.sent.values()) / 1e6
-        files = f"{len(self.sent)} files {'sent' if self.switched else 'to send'} ({size:,.1f} MB), {self.n_kept} there"
+        did = "sent" if self.switched else "to send"
+        files = f"{len(self.sent)} files {did} ({size:,.1f} MB), {self.n_kept} there"
         lines = [f"{self.destination} {self.version}: {files}"]
         if not self.with_images:
             lines.append("  labels and splits only, as asked: no image")
+        if self.mended:
+            lines.append(
+                f"  {len(self.mended)} files there had other bytes than they should have"
+                f"{' and were sent again' if self.switched else ''}: {', '.join(self.mended[:10])}"
+            )
         return "\n".join([*lines, *(f"  {change}" for change in self.changes)])
 
 
@@ -125,26 +118,34 @@ def push(
     with _edition(source, labels_only) as (edition, folder):
         before = _present(destination, history, storage_options)
         version = _next_version(history, before, edition, folder, message)
+        entered = [*(known for known in history if known.name != version.name), version]
         there = destination.sizes_bytes()
         named = {path: size for path, size in _sizes(folder).items() if hash_in_name(path)}
-        missing = {path: size for path, size in named.items() if there.get(path) != size}
-        current = not missing and before is not None and before.version == version.name
-        if not dry_run and not current:
-            _check_finished(destination, history, version, there)
+        missing = destination.altered({path: folder / path for path in named})
+        texts = _texts(destination, folder, version, entered)
+        is_seen = before is not None and before.version == version.name
+        stale = destination.altered({path: text.encode() for path, text in texts.items()}) if is_seen else []
+        mended = [path for path in (*missing, *stale) if path in there]
+        is_there = is_seen and not missing and not stale
+        if not dry_run and not is_there:
+            check_finished(destination, history, version, there)
             with destination.held():
-                written = destination.read_text(_HISTORY)
-                if _parsed(written, destination) != history:
+                written = destination.read_text(HISTORY)
+                if parse_history(written, destination) != history:
                     raise Unreachable(f"{destination.uri}: another push was made meanwhile; push again")
                 destination.upload(folder, sorted(missing))
-                _switch(destination, folder, version, history, written)
+                if entered != history:  # of two pushes one is refused
+                    destination.claim(HISTORY, render_history(entered), written)
+                destination.switch(texts, version.name)
         return PushResult(
             destination.uri,
             version.name,
-            missing,
+            {path: named[path] for path in missing},
             len(named) - len(missing),
             edition.stats.with_images,
             version.changes,
-            switched=not dry_run and not current,
+            switched=not (dry_run or is_there),
+            mended=tuple(sorted(mended)),
         )
 
 
@@ -178,47 +179,22 @@ def rollback(to: str | Path, version: str, *, storage_options: Mapping[str, obje
     destination.switch({**texts, "README.md": readme}, version)
 
 
-def read_history(destination: Destination) -> list[Version]:
-    """Every version that was pushed there, oldest first.
-
-    Raises:
-        BrokenData: the history cannot be read.
-    """
-    return _parsed(destination.read_text(_HISTORY), destination)
-
-
-def _parsed(text: str | None, destination: Destination) -> list[Version]:
-    origin = f"{destination.uri}/{_HISTORY}"
-    return typed(list[Version], parse_json(text, origin), origin) if text else []
-
-
-def _check_finished(
-    destination: Destination, history: list[Version], version: Version, there: Mapping[str, int]
-) -> None:
-    """Refuse to write between the files of a push that has entered its version and not finished it."""
-    last = history[-1] if history else version
-    if last.content != version.content and f"versions/{last.name}/README.md" not in there:
-        raise Unreachable(
-            f"{destination.uri}: {last.name} is being pushed, or that push was cut: wait for it, or push the same data "
-            f"again to finish it, or take its entry out of {_HISTORY}"
-        )
-
-
 def verify_files(dataset: PublishedDataset) -> None:
     """Every file is there and unaltered, and the tree is the one that the images were published with.
 
     Raises:
         BrokenData: naming the file.
-        BadInput: the dataset is not on this machine.
+        BadInput: the dataset is not on this machine, or was built by an earlier Cairn.
     """
     if not dataset.location.is_local:
         raise BadInput(f"{dataset.location.uri}: push from a folder of this machine")
+    dataset.stats.check_current(dataset.location.uri)
     dataset.tree()
     for file in dataset.stats.files:
         path = Path(dataset.location.file(file.path))
         if not path.is_file():
             raise BrokenData(f"{path} is missing; build the dataset again before you push it")
-        if sha256_of(path) != file.sha256:
+        if not has_hash(path, file.sha256):
             raise BrokenData(f"{path} was altered since it was built; build the dataset again")
 
 
@@ -261,10 +237,16 @@ def _edition(source: PublishedDataset, labels_only: bool) -> Iterator[tuple[Publ
 def _present(
     destination: Destination, history: list[Version], storage_options: Mapping[str, object] | None
 ) -> PublishedDataset | None:
-    """What readers see there now."""
-    if not history or destination.read_text("README.md") is None:
+    """What readers see there now; None, and a warning, where its small files are damaged: they are replaced."""
+    if not history or "README.md" not in destination.sizes_bytes():
         return None
-    return open_dataset(Location(destination.uri, None, dict(storage_options or {})))
+    try:
+        return open_dataset(Location(destination.uri, None, dict(storage_options or {})))
+    except NewerFormat:
+        raise
+    except (BadInput, BrokenData, NotFound) as error:
+        _log.warning("what readers see there now is damaged, and is replaced: %s", error)
+        return None
 
 
 def _next_version(
@@ -281,18 +263,27 @@ def _next_version(
     content = hashlib.sha256("\n".join(lines).encode()).hexdigest()
     if history and history[-1].content == content:
         return history[-1]
-    changes = tuple(str(change) for change in difference(before, edition).changes) if before else ()
+    changes = _changes(before, edition) if before else ()
     name = f"v{len(history) + 1}"
     return Version(name, content, edition.stats.fingerprint, edition.stats.n_images, message, changes)
 
 
-def _switch(
-    destination: Destination, folder: Path, version: Version, history: list[Version], written: str | None
-) -> None:
-    """The version is entered into the history first, so that of two pushes one is refused; the README comes last."""
-    entered = [*(known for known in history if known.name != version.name), version]
-    if entered != history:
-        destination.claim(_HISTORY, _records(entered), written)
+def _changes(before: PublishedDataset, edition: PublishedDataset) -> tuple[str, ...]:
+    try:
+        return tuple(str(change) for change in difference(before, edition).changes)
+    except Unreachable:
+        raise
+    except (ValueError, FileNotFoundError) as error:  # `CairnError` is one, so is Arrow's
+        _log.warning(
+            "%s: what changed is not known, the version before is damaged: %s", before.location.uri, error
+        )
+        return ("not known: the version before was damaged",)
+
+
+def _texts(
+    destination: Destination, folder: Path, version: Version, history: list[Version]
+) -> dict[str, str]:
+    """The small files of a version, in the order in which they are written: its own README and then the README last."""
     texts = {
         path: (folder / path).read_text(encoding="utf-8")
         for path in sorted(_sizes(folder))
@@ -303,24 +294,7 @@ def _switch(
     own = f"versions/{version.name}"
     files_of_version = {f"{own}/{path}": text for path, text in texts.items()}
     last = {f"{own}/README.md": readme, "README.md": readme}
-    destination.switch(
-        {**files_of_version, **texts, "CHANGELOG.md": _changelog(entered), **last}, version.name
-    )
-
-
-def _records(history: list[Version]) -> str:
-    return json.dumps([asdict(entry) for entry in history], indent=1, ensure_ascii=False) + "\n"
-
-
-def _changelog(history: list[Version]) -> str:
-    parts = ["# Changes\n"]
-    for version in reversed(history):
-        lines = [f"## {version.name}\n", f"{version.n_images:,} images, data `{version.fingerprint[:16]}`."]
-        if version.message:
-            lines.append(f"\n{escape(version.message)}")
-        lines += ["", *(f"- {escape(change)}" for change in version.changes)] if version.changes else []
-        parts.append("\n".join(lines) + "\n")
-    return "\n".join(parts)
+    return {**files_of_version, **texts, "CHANGELOG.md": render_changelog(history), **last}
 
 
 def _sizes(folder: Path) -> dict[str, int]:

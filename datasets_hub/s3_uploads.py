@@ -117,7 +117,8 @@ def _send_parts(filesystem: S3Calls, source: Path, upload: Mapping[str, object])
 def _send(filesystem: S3Calls, method: str, content: bytes, **arguments: object) -> tuple[str, bool]:
     """Send bytes and their SHA-256, which S3 compares too; gives the ETag, and whether the reply says what arrived."""
     expected = _digest(content)
-    reply = filesystem.call_s3(method, Body=content, ChecksumSHA256=expected, **arguments)
+    told = {"ChecksumSHA256": expected, "ChecksumAlgorithm": "SHA256"}
+    reply = filesystem.call_s3(method, Body=content, **told, **arguments)
     etag = str(reply.get("ETag", ""))
     arrived: object = reply.get("ChecksumSHA256")
     if arrived is None:

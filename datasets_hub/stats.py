@@ -5,11 +5,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from cairnhub.core.errors import BrokenData
+from cairnhub.core.errors import BadInput, BrokenData, NewerFormat
 from cairnhub.core.files import write_text_atomic
 from cairnhub.core.parse import FORBID, parse_json, typed
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from cairnhub.hierarchies.label_tree.tree import LabelTree
 
 SCHEMA = 4
+_CLASS_INDICES_SINCE = 4
+_MOST_CLASS_LABELS = 500  # of the schemas before: the labels of a larger level were numbers of nodes
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 
@@ -29,7 +31,7 @@ class ShardFile:
         n_rows: rows in it.
         size_bytes: of the file.
         image_bytes: of the images in it; 0 for a table without images.
-        sha256: of the file, hex; its name carries the first 16 digits.
+        sha256: of the file, hex; its name carries the first 16 digits. Of older datasets, `blake2b:` and that hash.
     """
 
     __pydantic_config__ = FORBID
@@ -79,6 +81,7 @@ class Stats:
             `duplicates` where images are the same.
         quarantine: how many, by reason; members of archives that no list asks for too.
         with_images: False where only labels and splits are published.
+        schema: that they were written with.
     """
 
     __pydantic_config__ = FORBID
@@ -90,6 +93,28 @@ class Stats:
     tables: Mapping[str, ShardFile]
     quarantine: Mapping[str, Count] = field(default_factory=dict)
     with_images: bool = True
+    schema: int = SCHEMA
+
+    def check_current(self, uri: str) -> None:
+        """Refuse what an earlier Cairn built.
+
+        Args:
+            uri: where it lies, for the message.
+
+        Raises:
+            BadInput: it has another schema, or other hashes.
+        """
+        if self.schema != SCHEMA or any(":" in file.sha256 for file in self.files):
+            raise BadInput(
+                f"{uri} was built by an earlier Cairn (schema {self.schema}): build it again with this one"
+            )
+
+    @property
+    def node_id_levels(self) -> tuple[str, ...]:
+        """Levels whose label columns hold numbers of nodes, not class indices."""
+        if self.schema >= _CLASS_INDICES_SINCE:
+            return ()
+        return tuple(level for level, n_names in self.n_names.items() if n_names > _MOST_CLASS_LABELS)
 
     @property
     def n_images(self) -> int:
@@ -103,19 +128,42 @@ class Stats:
 
     def save(self, path: Path) -> None:
         """Write JSON with a stable key order."""
-        write_text_atomic(path, json.dumps({"schema": SCHEMA, **asdict(self)}, indent=1) + "\n")
+        write_text_atomic(path, json.dumps({"schema": self.schema, **asdict(self)}, indent=1) + "\n")
 
     @classmethod
     def from_json(cls, text: str, origin: str) -> "Stats":
-        """Parse what `save` wrote.
+        """Parse what `save` wrote, now or with any schema before.
 
         Raises:
-            CairnError: not such a file.
+            CairnError: not such a file, or one of a newer Cairn.
         """
         content = parse_json(text, origin)
-        if not isinstance(content, dict) or content.pop("schema", None) != SCHEMA:
-            raise BrokenData(f"{origin}: another schema; this Cairn reads schema {SCHEMA}: publish again")
-        return typed(cls, content, origin)
+        if not isinstance(content, dict) or not isinstance(content.get("schema"), int):
+            raise BrokenData(f"{origin}: no schema: these are not the numbers of a dataset; publish it again")
+        if content["schema"] > SCHEMA:
+            raise NewerFormat(
+                f"{origin}: schema {content['schema']}, this Cairn reads up to {SCHEMA}: upgrade Cairn"
+            )
+        return typed(cls, _migrated(content), origin)
+
+
+def _migrated(content: dict[str, Any]) -> dict[str, Any]:
+    """Numbers of an earlier schema in the form of today; what is damaged is left for `typed` to name.
+
+    Schema 1 did not count what was listed, quarantined and excluded per split: nothing was. Schema 3, and the first
+    datasets of schema 4, hashed files with BLAKE2b.
+    """
+    splits, tables = content.get("splits"), content.get("tables")
+    parts = list(splits.values()) if isinstance(splits, dict) else []
+    parts = [part for part in parts if isinstance(part, dict)]
+    for part in parts if content["schema"] == 1 else []:
+        part["n_listed"] = part.get("n_images")
+        part |= {"n_quarantined": 0, "n_excluded": 0}
+    shards = [shard for part in parts if isinstance(part.get("shards"), list) for shard in part["shards"]]
+    for file in [*shards, *(tables.values() if isinstance(tables, dict) else [])]:
+        if isinstance(file, dict) and "blake2b" in file and content["schema"] >= 3:
+            file["sha256"] = f"blake2b:{file.pop('blake2b')}"
+    return content
 
 
 def data_fingerprint(

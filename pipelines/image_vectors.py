@@ -23,7 +23,8 @@ from cairnhub.training.cropped import CroppedImages, parse_boxes
 from cairnhub.training.data import ImageDataset
 from cairnhub.training.embedding import LoadEncoder, RunAll, embed_blocks, frozen_encoder, trained_encoder
 from cairnhub.training.encoders import EmbeddedSplit
-from cairnhub.training.models import load_model, model_files, untrained_model
+from cairnhub.training.model_folder import model_files
+from cairnhub.training.models import load_model, untrained_model
 from cairnhub.training.published_splits import Splits
 from cairnhub.training.recipes.settings import Network
 from cairnhub.training.tensor_files import save_tensors

@@ -18,13 +18,13 @@ from cairnhub.core.errors import BadInput, BrokenData, NotFound
 from cairnhub.core.parse import read_json
 from cairnhub.training.architectures import ARCHITECTURES, OWN, SMALL_CNN, is_hub_id
 from cairnhub.training.image_processor import PROCESSOR, Colours, read_colours
+from cairnhub.training.model_folder import CONFIG
 from cairnhub.training.pretrained import PACKAGED, write_packaged
 from cairnhub.training.recipes.settings import Network
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
-CONFIG = "config.json"
 PRETRAINED = "pretrained"
 MAX_NUMBER, MAX_LIST, MAX_TEXT = 2**16, 128, 64
 MAX_LAYERS = 1024
@@ -67,15 +67,19 @@ class Described:
                              "whole folder again") from error  # fmt: skip
 
 
-def read_described(folder: Path) -> Described:
-    """Read `config.json` and the image processor of a folder.
+def read_described(folder: Path, config: str = CONFIG) -> Described:
+    """Read the configuration and the image processor of a folder.
+
+    Args:
+        folder: the folder.
+        config: name of the configuration there.
 
     Raises:
         CairnError: a file is missing or broken, the family embeds no images, or a value has no bound.
     """
-    path = folder / CONFIG
+    path = folder / config
     if not path.is_file():
-        raise NotFound(f"{folder}: holds no {CONFIG}: name a folder with {CONFIG} and model.safetensors")
+        raise NotFound(f"{folder}: holds no {config}: name a folder with {CONFIG} and model.safetensors")
     return Described(_checked(read_json(path, dict[str, Any]), path), read_colours(folder))
 
 

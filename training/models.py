@@ -1,11 +1,11 @@
 """Networks that turn an image into a point on the unit sphere, and the folder that holds a trained one."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -15,18 +15,15 @@ from torch.nn import functional
 
 from cairnhub.core.errors import BadInput, BrokenData, NoSpace, NotFound
 from cairnhub.core.files import read_steadily
-from cairnhub.core.parse import FORBID, read_json
+from cairnhub.core.parse import FORBID, read_json, typed
 from cairnhub.training.architectures import OWN, SMALL_CNN
 from cairnhub.training.backbone_folder import Described, check_size, read_described
 from cairnhub.training.backbones import PublishedBackbone, make_backbone
 from cairnhub.training.freezing import batch_norms, freeze, front_modules, to_evaluation
 from cairnhub.training.image_processor import COLOURS, PROCESSOR, UNIT, Colours, write_processor
+from cairnhub.training.model_folder import DESCRIPTION, HEAD_WEIGHTS, WEIGHTS, Layout, layout_of, migrated
 from cairnhub.training.recipes.settings import Network
 from cairnhub.training.tensor_files import save_tensors
-
-WEIGHTS = "model.safetensors"
-HEAD_WEIGHTS = "head.safetensors"
-DESCRIPTION = "model.json"
 
 
 class RetrievalModel(nn.Module):
@@ -173,8 +170,9 @@ class ModelDescription:
 
 
 def read_description(folder: Path) -> ModelDescription:
-    """What a model folder says of itself; its weights are not read."""
-    return read_json(folder / DESCRIPTION, ModelDescription)
+    """What a model folder says of itself, of whatever age; its weights are not read."""
+    path = folder / DESCRIPTION
+    return typed(ModelDescription, migrated(read_json(path, dict[str, Any])), str(path))
 
 
 def untrained_model(network: Network, seed: int, own: nn.Module | None = None) -> RetrievalModel:
@@ -276,16 +274,17 @@ def _load_model(folder: Path, own: nn.Module | None) -> tuple[RetrievalModel, Mo
         cure = "give it as backbone=" if own is None else "give none"
         raise BadInput(f"{folder}: was trained with the backbone {network.backbone!r}: {cure}")
     is_published = network.backbone not in (SMALL_CNN, OWN)
+    layout = layout_of(folder, is_published)
     try:
-        kept = read_described(folder) if is_published else None
+        kept = read_described(folder, layout.config) if is_published else None
         if kept and kept.colours is None and network.colours == "auto":
             raise ValueError(f"{PROCESSOR} is missing")
         if own is None:
-            _check_shapes(folder, network, kept)
+            _check_shapes(folder, layout, network, kept)
         model = RetrievalModel(network, kept, own)
         weights = {
             f"{prefix}{name}": value
-            for file, prefix in _weight_files(is_published)
+            for file, prefix in layout.weights
             for name, value in load_file(folder / file).items()
         }
         model.load_state_dict(weights)
@@ -309,22 +308,10 @@ def _load_model(folder: Path, own: nn.Module | None) -> tuple[RetrievalModel, Mo
     return model.eval(), description
 
 
-def model_files(folder: Path) -> list[Path]:
-    """The files that make a model what it is."""
-    return sorted([*folder.glob("*.json"), *folder.glob("*.safetensors")])
-
-
-def _weight_files(is_published: bool) -> Iterator[tuple[str, str]]:
-    """Each file with weights, and what comes before the names in it."""
-    yield WEIGHTS, "backbone.model." if is_published else ""
-    if is_published:
-        yield HEAD_WEIGHTS, ""
-
-
-def _check_shapes(folder: Path, network: Network, kept: Described | None) -> None:
+def _check_shapes(folder: Path, layout: Layout, network: Network, kept: Described | None) -> None:
     """Compare a description with the weights' headers before anything is built: a lie would fill the memory."""
     shapes: dict[str, list[int]] = {}
-    for path, prefix in _weight_files(kept is not None):
+    for path, prefix in layout.weights:
         with safe_open(folder / path, framework="pt") as file:
             names = file.keys()
             shapes |= {f"{prefix}{name}": file.get_slice(name).get_shape() for name in names}

@@ -64,6 +64,10 @@ class BadInput(CairnError):
     """An argument, an option, or a file that a person wrote, does not fit: mend it."""
 
 
+class NewerFormat(BadInput):
+    """A file of a newer Cairn than this one: upgrade."""
+
+
 class BrokenData(CairnError):
     """A file is damaged, or not what it says it is: get or make it anew."""
 

@@ -153,6 +153,8 @@ def explain(error: ValidationError, origin: str) -> str:
     for fault in error.errors(include_input=False, include_url=False)[:10]:
         key = ".".join(str(part)[:100] for part in fault["loc"])
         message = fault["msg"].removeprefix("Value error, ")
+        if fault["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+            message = "no key of this Cairn: misspelt, or of a newer one (then upgrade)"
         lines.append(f"{origin}: {key}: {message}" if key else f"{origin}: {message}")
     return "\n".join(dict.fromkeys(lines)) + "; mend it, or make the file again"
 

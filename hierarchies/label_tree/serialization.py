@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from cairnhub.core.errors import BadInput, BrokenData
+from cairnhub.core.errors import BadInput, BrokenData, NewerFormat
 from cairnhub.core.parse import FORBID, parse_json, typed
 from cairnhub.core.text import quoted
 from cairnhub.hierarchies.label_tree.label_rules import Twins
@@ -195,8 +195,11 @@ def parse_tree(text: str, origin: str) -> TreeFile:
     content = parse_json(text, origin)
     if not isinstance(content, dict) or content.get("format") != "cairn-tree":
         raise BrokenData(f"{origin}: not a label tree (no format 'cairn-tree'); give a tree.json")
-    if content.get("schema") != SCHEMA:
-        raise BrokenData(f"{origin}: schema {content.get('schema')!r} is not {SCHEMA}; rebuild the tree")
+    schema = content.get("schema")
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise NewerFormat(f"{origin}: schema {schema}, this Cairn reads up to {SCHEMA}: upgrade Cairn")
+    if schema != SCHEMA:
+        raise BrokenData(f"{origin}: schema {schema!r} is not {SCHEMA}; rebuild the tree")
     file = typed(_File, content, origin)
     links: dict[str, list[tuple[str, str]]] = {level: [] for level in file.levels}
     info: dict[Node, NodeInfo] = {}

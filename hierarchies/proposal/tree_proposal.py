@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from cairnhub.core.errors import BrokenData, NotFound
+from cairnhub.core.errors import BrokenData, NewerFormat, NotFound
 from cairnhub.core.files import write_text_atomic
 from cairnhub.core.parse import FORBID, parse_json, read_text, typed
 from cairnhub.core.text import label_key, quoted
@@ -224,8 +224,12 @@ class TreeProposal:
         if not path.is_file():
             raise NotFound(f"{path}: no proposal; run the cluster stage, or `cairn tree propose --reasons`")
         content = parse_json(read_text(path), str(path))
-        head = {"format": "cairn-proposal", "schema": SCHEMA}
-        if not isinstance(content, dict) or {key: content.pop(key, None) for key in head} != head:
+        found = {}
+        if isinstance(content, dict):
+            found = {key: content.pop(key, None) for key in ("format", "schema")}
+        if isinstance(schema := found.get("schema"), int) and schema > SCHEMA:
+            raise NewerFormat(f"{path}: schema {schema}, this Cairn reads up to {SCHEMA}: upgrade Cairn")
+        if found != {"format": "cairn-proposal", "schema": SCHEMA}:
             raise BrokenData(f"{path}: not a proposal of schema {SCHEMA}; run the cluster stage again")
         proposal = typed(cls, content, str(path))
         proposal.check(str(path))

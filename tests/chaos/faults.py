@@ -44,16 +44,16 @@ from tests.chaos.world import (
 
 NOBODY = 65_534
 N_KILLS = {
-    "fetch": 30,
-    "index": 20,
-    "cluster": 15,
-    "decide": 25,
-    "review": 25,
-    "publish": 30,
+    "fetch": 40,
+    "index": 30,
+    "cluster": 20,
+    "decide": 45,
+    "review": 40,
+    "publish": 40,
     "train": 20,
     "evaluate": 15,
 }
-N_KILLS |= {"upload to a folder": 20, "upload to S3": 10, "upload to a hub": 10}
+N_KILLS |= {"upload to a folder": 35, "upload to S3": 15, "upload to a hub": 15}
 WITH_TIMES = ("index", "publish", "train")
 # The short form: which undertakings each kind tries.
 SHORT = {
@@ -192,7 +192,7 @@ class Campaign:
         with self._small_disk("full disk") as place:
             for name, known in self._chosen("full_disk") if place else ():
                 trials, row = Trials(known, place / "work", self.log), Row("full disk", name)
-                for _ in range(self._times(2)):
+                for _ in range(self._times(3)):
                     trials.disturb(row, partial(self._run_full, known, place))
                 yield row
 

@@ -81,13 +81,15 @@ def run_stage(
 def _hurry(module: object) -> None:
     load, train = module.load_recipe, module.train  # type: ignore[attr-defined]
 
-    def quick(name: str) -> object:
-        recipe = load(name)
+    def quick(*named: object) -> object:
+        recipe = load(*named)
         network = recipe.network.model_copy(update={"width": 8, "image_side_px": 32})
         return recipe.model_copy(update={"n_epochs": 2, "network": network})
 
-    def saving(recipe: object, images: object, seed: int, _: int, checkpoints: Path, code: str) -> object:
-        return train(recipe, images, seed, 0, checkpoints, save_every_s=0.1, code=code)
+    def saving(
+        recipe: object, images: object, seed: int, _: int, checkpoints: Path, **others: object
+    ) -> object:
+        return train(recipe, images, seed, 0, checkpoints, save_every_s=0.1, **others)
 
     module.load_recipe, module.train, module.N_THREADS = quick, saving, 1  # type: ignore[attr-defined]
 

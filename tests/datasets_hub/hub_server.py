@@ -212,7 +212,8 @@ class _Handler(BaseHTTPRequestHandler):
             return None
 
     def _entry(self, name: str, path: str, raw: bytes) -> dict[str, object]:
-        entry = {"type": "file", "path": path, "size": len(raw), "oid": hashlib.sha1(raw).hexdigest()}
+        oid = hashlib.sha1(b"blob %d\0" % len(raw) + raw).hexdigest()
+        entry = {"type": "file", "path": path, "size": len(raw), "oid": oid}
         if path in self.server.repositories[name].lfs:
             entry["lfs"] = {"oid": hashlib.sha256(raw).hexdigest(), "size": len(raw), "pointerSize": 100}
         return entry

@@ -34,9 +34,10 @@ from cairnhub.datasets_hub.dataset_diff import diff_datasets
 from cairnhub.datasets_hub.destinations import FolderDestination, open_destination
 from cairnhub.datasets_hub.loader import describe, list_datasets, load_dataset, load_tree
 from cairnhub.datasets_hub.location import Location
-from cairnhub.datasets_hub.push import push, read_history, rollback
+from cairnhub.datasets_hub.push import push, rollback
 from cairnhub.datasets_hub.s3_uploads import upload_checked
 from cairnhub.datasets_hub.storage_errors import explained
+from cairnhub.datasets_hub.versions import read_history
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.pipelines.cli import app
 

@@ -12,7 +12,8 @@ from cairnhub.core.files import lock_folder
 from cairnhub.datasets_hub.check import check_dataset
 from cairnhub.datasets_hub.destinations import FolderDestination, open_destination
 from cairnhub.datasets_hub.loader import describe
-from cairnhub.datasets_hub.push import push, read_history
+from cairnhub.datasets_hub.push import push
+from cairnhub.datasets_hub.versions import read_history
 
 
 @pytest.fixture(scope="module")

@@ -418,7 +418,7 @@ KINDS = (
     decisions("decision: cut line", '\n{"act": "mo', r"x\.jsonl:2: not JSON .*is it cut\? Mend or remove it"),
     decisions("decision: members as one text", '{"act": "split", "level": "category", "label": "a", "to": "b", '
               '"members": "abc"}', r"x\.jsonl:1: members: Input should be a valid tuple; mend it"),
-    decisions("decision: unknown key", '{"act": "undo", "of": "x", "off": "y"}', r"x\.jsonl:1: off: Unexpected keyword"),
+    decisions("decision: unknown key", '{"act": "undo", "of": "x", "off": "y"}', r"x\.jsonl:1: off: no key of this Cairn: misspelt"),
     decisions("decision: unknown act", '{"act": "burn"}', r"x\.jsonl:1: act: Input should be 'rename', .*mend it"),
     decisions("decision: half a surrogate pair", r'{"act": "undo", "of": "\udc80"}', r"x\.jsonl:1: .*surrogate.*mend"),
     decisions("decision: line break in a name", r'{"act": "rename", "level": "category", "label": "a", "to": "b\nc"}',
@@ -448,7 +448,9 @@ KINDS = (
     stats("stats: an absolute path", json.dumps(targets.STATS).replace("data/x", "/etc/x"), r"'/etc/x-.*' leads out of"),
     stats("stats: -1 images", json.dumps(targets.STATS).replace('"n_images": 1', '"n_images": -1'),
           r"stats\.json: splits\.train\.n_images: Input should be greater than or equal to 0; mend it"),
-    stats("stats: another schema", '{"schema": 1}', r"stats\.json: another schema; this Cairn reads schema 4: publish"),
+    stats("stats: of a newer Cairn", '{"schema": 5}', r"stats\.json: schema 5, this Cairn reads up to 4: upgrade Cairn"),
+    stats("stats: no schema", '{"fingerprint": "0"}', r"stats\.json: no schema: these are not the numbers of a dataset"),
+    stats("stats: an old schema with nothing in it", '{"schema": 1}', r"stats\.json: fingerprint: Field required"),
     # parameters and recipes
     params("params: empty", "", r"params\.yaml: Input should be a valid dictionary"),
     params("params: a misspelt key", PARAMS.replace("shard_size_mb", "shard_size", 1), r"did you mean 'shard_size_mb'"),

@@ -111,7 +111,7 @@ def renamed(raw, there, name):
             lambda raw: raw["recipes"]["sop"]["rows"]["HAPPIER"].update(reported={"h_ap": "high"}),
             r"rows\.HAPPIER\.reported\.h_ap: Input should be a valid number",
         ),
-        (lambda raw: raw.update(report={}), r"reported\.yaml: report: Unexpected keyword"),
+        (lambda raw: raw.update(report={}), r"reported\.yaml: report: no key of this Cairn"),
     ],
     ids=["file", "row", "missing", "value", "key"],
 )
