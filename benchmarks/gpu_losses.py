@@ -228,9 +228,7 @@ def _loss_row(plan: Plan, name: str, way: str, size: int, trained: bool) -> Row:
     with kernels(plan, way == "kernels"):
         row |= timed(plan, lambda: value_and_gradient(loss, vectors, labels), is_warm=size >= 8192)
     if plan.device == "cuda":
-        row["share_of_limit"] = (
-            limit_s("SupHAP" if loss.level is None else "SupAP", labels) / row["fastest_s"]
-        )
+        row["share_of_limit"] = limit_s(name, labels) / row["fastest_s"]
     return row
 
 

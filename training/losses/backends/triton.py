@@ -243,7 +243,7 @@ class Tile:
         by_score = scores.argsort(dim=1, stable=True)
         depths, by_depth = depth.gather(1, by_score).sort(dim=1, stable=True)
         order = by_score.gather(1, by_depth)
-        starts = torch.nn.functional.pad(counts.cumsum(1).int(), (1, 0)).contiguous()
+        starts = torch.nn.functional.pad(counts.long().cumsum(1).int(), (1, 0)).contiguous()
         n_slots = int(counts[:, 1:].sum(1).max())
         return cls(scores.gather(1, order), depths, order, starts, relevance, n_slots, ranking)
 
