@@ -39,10 +39,10 @@ from cairnhub.training.recipes.recipe import load_recipe
 SIDE_PX, BATCH_SIZE, N_CLASSES = 160, 64, 40
 
 
-def drawn_jpeg(i: int) -> bytes:
-    """Soft noise with grain, 5 to 12 KB as photographs of this size are."""
+def drawn_jpeg(i: int, side_px: int = SIDE_PX) -> bytes:
+    """Soft noise with grain, of `side_px` to 1.25 times that; at 160 px 5 to 12 KB, as photographs of this size are."""
     rng = np.random.default_rng(i)
-    width, height = (int(side) for side in rng.integers(160, 201, 2))
+    width, height = (int(side) for side in rng.integers(side_px, side_px * 5 // 4 + 1, 2))
     soft = Image.fromarray(rng.integers(0, 256, (12, 12, 3), dtype=np.uint8)).resize((width, height))
     grain = rng.normal(0, 6, (height, width, 1))
     out = io.BytesIO()
@@ -66,7 +66,7 @@ class Files(Dataset[Tensor]):
         return torch.from_numpy(np.array(square)).permute(2, 0, 1)
 
 
-def make_dataset(folder: Path, n_images: int) -> list[Path]:
+def make_dataset(folder: Path, n_images: int, side_px: int = SIDE_PX) -> list[Path]:
     """The files, and the same images published in `folder / "hub"`."""
     labels = [f"class {i % N_CLASSES}" for i in range(n_images)]
     tree = LabelTree.from_table(
@@ -84,7 +84,7 @@ def make_dataset(folder: Path, n_images: int) -> list[Path]:
         levels=tree.levels,
         annotation_origin="given",
     )
-    images = [drawn_jpeg(i) for i in range(n_images)]
+    images = [drawn_jpeg(i, side_px) for i in range(n_images)]
     rows = [
         ImageRow(image, f"{i}.jpg", str(i), "train", label)
         for i, (image, label) in enumerate(zip(images, labels, strict=True))

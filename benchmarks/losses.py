@@ -166,13 +166,19 @@ def reset_peak(device: str) -> None:
 def limit_s(loss: str, labels: Tensor) -> float:
     """Seconds that the GPU's arithmetic takes for Cairn's way, if nothing else did.
 
-    Each difference takes an exponential and a reciprocal in either kernel, 16 a clock and multiprocessor; the
-    scores and their gradient are three products of B x B x 512 in float32.
+    Each difference of a positive and an item that pushes it takes an exponential and a reciprocal in either kernel, 16
+    a clock and multiprocessor; the scores and their gradient are three products of B x B x 512 in float32.
     """
-    positives = labels[:, -1 if loss == "SupHAP" else 0].bincount().square().sum().item()
+    columns = labels[:, :1] if loss in ("SupAP", "SmoothAP") else labels
+    at_least = torch.stack(
+        [column.bincount()[column] for column in columns.T], 1
+    )  # items that match as deeply
+    at_depth = at_least.diff(dim=1, prepend=torch.zeros_like(at_least[:, :1]))
+    pushing = len(labels) - at_least * loss.startswith("Sup")
+    differences = (at_depth * pushing).sum().item()
     gpu = torch.cuda.get_device_properties()
     multiply_adds_a_clock = 64 if (gpu.major, gpu.minor) == (8, 0) else 128
-    clocks = positives * len(labels) * 4 / 16 + 3 * len(labels) ** 2 * 512 / multiply_adds_a_clock
+    clocks = differences * 4 / 16 + 3 * len(labels) ** 2 * 512 / multiply_adds_a_clock
     return clocks / (gpu.multi_processor_count * gpu.clock_rate * 1e3)
 
 

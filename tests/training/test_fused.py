@@ -1,4 +1,4 @@
-"""The fused kernels against the torch path: compiled where there is a GPU, else in Triton's interpreter."""
+"""The kernels against torch and the dense way: compiled where there is a GPU, else in Triton's interpreter."""
 
 from __future__ import annotations
 
@@ -60,6 +60,7 @@ def kernels_on_any_device(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
         monkeypatch.setattr(fused, "TILE", 32)
         monkeypatch.setattr(fused, "PUSH_POSITIVES", 4)
+        monkeypatch.setattr(fused, "COUNT_POSITIVES", 4)
     with np.errstate(over="ignore", invalid="ignore"):
         yield
 
@@ -92,7 +93,7 @@ def both_ways(
 @needs_kernels
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: type(loss).__name__)
 @pytest.mark.parametrize(
-    ("n_queries", "n_refs", "ties"), [(13, 0, False), (8, 0, True), (2, 29, False), (1, 2, True)]
+    ("n_queries", "n_refs", "ties"), [(9, 0, False), (6, 0, True), (2, 29, False), (1, 2, True)]
 )
 def test_kernels_equal_torch(
     loss: torch.nn.Module, n_queries: int, n_refs: int, ties: bool, monkeypatch: pytest.MonkeyPatch
@@ -102,11 +103,64 @@ def test_kernels_equal_torch(
     torch.testing.assert_close(fused, plain, rtol=0, atol=1e-12)
 
 
+def dense(vectors: Tensor, labels: Tensor, n: int) -> Tensor:
+    """SupHAP as its equation says, every item against every other; of one level it is SupAP."""
+    items = slice(n if n < len(vectors) else 0, None)
+    scores = vectors[:n] @ vectors[items].T
+    depth = (labels[:n, None] == labels[None, items]).sum(2)
+    own = (depth[:, :, None] == torch.arange(labels.shape[1] + 1, device=DEVICE)).sum(1).gather(1, depth)
+    rel = depth.to(scores.dtype) / labels.shape[1] / own
+    t = scores[:, None, :] - scores[:, :, None]
+    line = 100 * (t - 0.05) + 1.44
+    step = torch.where(t > 0.05, line, torch.sigmoid(t / 0.01) + 0.5 * (t > 0))
+    above = (t >= 0).to(t.dtype)  # the item itself, too
+    rank = torch.where(depth[:, None, :] < depth[:, :, None], step, above).sum(2)
+    hrank = (torch.minimum(rel[:, None, :], rel[:, :, None]) * above).sum(2)
+    has_positives = (depth > 0).any(1)
+    score = (hrank / rank)[has_positives].sum(1) / rel[has_positives].sum(1)
+    return (1 - score).sum() / max(int(has_positives.sum()), 1)
+
+
+@needs_kernels
+@pytest.mark.parametrize(
+    ("case", "n_queries", "n_items", "n_levels"),
+    [
+        ("odd sizes", 7, 37, 3),
+        ("deep", 3, 45, 5),
+        ("one level", 5, 33, 1),
+        ("one class", 3, 19, 2),
+        ("no positives", 3, 17, 2),
+        ("some without", 4, 6, 3),
+        ("ties", 5, 35, 3),
+        ("all tie", 2, 21, 3),
+        ("far apart", 3, 41, 3),
+        ("itself", 9, 9, 3),
+    ],
+)
+def test_kernels_equal_the_dense_way(case: str, n_queries: int, n_items: int, n_levels: int) -> None:
+    n_refs = 0 if case == "itself" else n_items
+    vectors, labels = drawn(n_queries, n_refs, torch.float64, ties=case == "ties")
+    fine = labels[:, 0] if case != "one class" else torch.zeros_like(labels[:, 0])
+    labels = torch.stack([fine // 2**level for level in range(n_levels)], 1)
+    if case == "no positives":
+        labels[:n_queries] += 1000
+    if case == "all tie":
+        vectors = torch.ones_like(vectors) / 8
+    if case == "far apart":  # most items are out of the positives' reach
+        vectors *= 3
+    x = vectors.clone().requires_grad_()
+    refs = (x[n_queries:], labels[n_queries:]) if n_refs else ()
+    loss = SupAP() if n_levels == 1 else SupHAP()
+    values = (loss(x[:n_queries], labels[:n_queries], *refs), dense(x, labels, n_queries))
+    results = [(value.detach(), *torch.autograd.grad(value, x)) for value in values]
+    torch.testing.assert_close(*results, rtol=1e-11, atol=1e-12)
+
+
 @needs_kernels
 @pytest.mark.parametrize("loss", [SmoothHAP(), SupHAP()])
 def test_single_precision(loss: torch.nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
-    vectors, labels = drawn(16, 0, torch.float32)
-    (value, grad), (plain, plain_grad) = both_ways(loss, vectors, labels, 16, monkeypatch)
+    vectors, labels = drawn(11, 0, torch.float32)
+    (value, grad), (plain, plain_grad) = both_ways(loss, vectors, labels, 11, monkeypatch)
     assert value.item() == pytest.approx(plain.item(), abs=1e-5)
     assert (grad - plain_grad).norm() <= 1e-4 * plain_grad.norm()
 
@@ -119,7 +173,7 @@ def test_torch_takes_over_where_triton_fails(monkeypatch: pytest.MonkeyPatch) ->
         raise RuntimeError("Failed to find C compiler")
 
     monkeypatch.setattr(fused, "try_out", fail)
-    monkeypatch.setattr(fused, "FusedItems", None)
+    monkeypatch.setattr(fused, "Tile", None)
     ranking.kernels_run_on.cache_clear()
     vectors, labels = drawn(8, 0, torch.float64)
     with pytest.warns(UserWarning, match="C compiler"):
@@ -129,7 +183,7 @@ def test_torch_takes_over_where_triton_fails(monkeypatch: pytest.MonkeyPatch) ->
 
 @needs_kernels
 def test_same_bits_each_time() -> None:
-    vectors, labels = drawn(12, 0, torch.float32)
+    vectors, labels = drawn(7, 0, torch.float32)
     losses = [SupHAP(reduction="none")(vectors, labels) for _ in range(2)]
     assert torch.equal(*losses)
 
@@ -155,15 +209,17 @@ def test_kernels_compile_without_a_gpu(capability: int, everywhere: bool, scores
 
     from cairnhub.training.losses.backends import triton as fused
 
-    constants = {"LEVEL": 1, "EVERYWHERE": everywhere, "POSITIVES": 2, "ITEMS": 512}
+    constants = {"EVERYWHERE": everywhere, "REACH": 0.32, "POSITIVES": 2, "ITEMS": 512}
     constants |= dict(
-        zip(("TAU", "RHO", "DELTA", "START", "ORIGIN"), fused._constants(Sigmoid()), strict=True)
+        zip(("TAU", "RHO", "DELTA", "START", "ORIGIN"), fused.step_constants(Sigmoid()), strict=True)
     )
-    types = {"depths": "*i8", "query": "*i64", "count": "*i64"}
-    types |= dict.fromkeys(("n_slots", "n_items", "n_depths"), "i32") | dict.fromkeys(constants, "constexpr")
-    for kernel in (fused._push, fused._pull):
+    types = {"depths": "*i8", "order": "*i64", "starts": "*i32"}
+    types |= dict.fromkeys(("n_items", "n_slots", "n_depths", "n_halvings"), "i32")
+    types |= dict.fromkeys(constants, "constexpr")
+    for kernel in (fused._count, fused._push, fused._pull):
         signature = {name: types.get(name, f"*{scores}") for name in kernel.arg_names}
-        source = ASTSource(kernel, signature, constants)
+        known = {name: value for name, value in constants.items() if name in kernel.arg_names}
+        source = ASTSource(kernel, signature, known)
         assert compile_for(source, target=GPUTarget("cuda", capability, 32)).asm["cubin"]
 
 

@@ -1,1 +1,1 @@
-"""Ways to compute the differentiable ranks: one comparison after the other, in sorted rows, in Triton kernels."""
+"""Ways to compute the differentiable ranks: differences in torch for any device, Triton kernels for CUDA."""

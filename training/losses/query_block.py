@@ -1,55 +1,16 @@
-"""What every backend shares: positives depth by depth, and losses and gradients out of comparisons with the items.
-
-A loss here is ``1 - sum over positives k of term(rank(k), hrank(k))``. Three facts keep it small and fast:
-
-- Only positives need a rank: (positives x gallery) differences per query, never (gallery x gallery).
-- Steps without gradient are counts: sort the positives of each depth once, then search.
-- A term needs nothing but its own rank, so value and gradient come out of one pass over a chunk of
-  differences that still sits in cache; nothing of that size is kept for the backward pass.
-
-A backend makes the differences: it hands `fill` its way to compare items with the positives of one depth.
-"""
+"""Queries whose items are to be ranked, their positives depth by depth, and what of a rank is a mere count."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from cairnhub.training.losses.objectives import Objective
 from cairnhub.training.losses.surrogates import Ranking
-
-
-class Comparison(Protocol):
-    """What all items do to some positives, and the way back."""
-
-    @property
-    def rank(self) -> Tensor:
-        """How far the items push each positive, (r, K)."""
-
-    @property
-    def hrank(self) -> Tensor | None:
-        """What they add to hrank by steps, (r, K); None where hrank only counts."""
-
-    def to_items(self, by_rank: Tensor, by_hrank: Tensor) -> Tensor:
-        """Gradient by the items, (r, N), from those by rank and by hrank, (r, K)."""
-
-    def to_self(self, by_rank: Tensor, by_hrank: Tensor) -> Tensor:
-        """Gradient by the positives, (r, K), with the opposite sign."""
-
-
-class Items(Protocol):
-    """The items of a block against its positives at one depth."""
-
-    def chunks(self) -> Iterator[tuple[slice, slice]]:
-        """Rows and slots of the positives to compare at once."""
-
-    def compare(self, rows: slice, slots: slice) -> Comparison:
-        """Compare some positives; the next call may overwrite the result."""
 
 
 @dataclass(frozen=True)
@@ -153,58 +114,3 @@ class QueryBlock:
             if other <= depth or self.ranking.hrank_step is None:
                 hrank += torch.minimum(relevance, self.relevance[own.query, other, None]) * above
         return rank.clamp_(min=1), hrank  # padding may be above nothing
-
-
-def fill(
-    block: QueryBlock, items_at: Callable[[int], Items], with_grad: bool
-) -> tuple[Tensor, Tensor | None]:
-    """Losses of a block's queries, (Q,), and their gradient by the scores, (Q, N).
-
-    Args:
-        block: the queries.
-        items_at: from a depth to its items, ready to be compared with the positives there.
-        with_grad: whether the gradient is asked for; it is None otherwise.
-    """
-    loss = (block.counts[:, 1:].sum(1) > 0).to(block.scores.dtype)  # 0 without positives
-    grad = torch.zeros_like(block.scores) if with_grad else None
-    for depth in block.positives:
-        terms = _Terms(block, depth)
-        items = items_at(depth)
-        for chunk in items.chunks():
-            terms.add(items.compare(*chunk), *chunk, with_grad)
-        terms.take_from(loss, grad)
-    return loss, grad
-
-
-class _Terms:
-    """The terms of the positives at one depth, added up chunk by chunk."""
-
-    def __init__(self, block: QueryBlock, depth: int) -> None:
-        self.objective, self.own = block.objective, block.positives[depth]
-        query = self.own.query
-        self.constants = torch.stack([block.relevance[query, depth, None], block.total[query]])
-        self.per_positive = torch.stack([self.own.valid, *block.counted(depth)])
-        self.value = torch.zeros_like(block.total[query])
-        self.to_items = block.scores.new_zeros(len(query), block.scores.shape[1])
-        self.to_self = torch.zeros_like(self.own.score)
-
-    def add(self, compared: Comparison, rows: slice, slots: slice, with_grad: bool) -> None:
-        """Add the terms of some positives, and their gradients."""
-        valid, rank, hrank = self.per_positive[:, rows, slots].unbind()
-        steps = compared.hrank
-        hrank = hrank if steps is None else hrank + steps
-        constants = self.constants[:, rows].unbind()
-        terms = self.objective.terms(rank + compared.rank, hrank, *constants)
-        self.value[rows] += (terms.value * valid).sum(1, keepdim=True)
-        if with_grad:
-            by_rank, by_hrank = terms.by_rank * valid, terms.by_hrank * valid
-            self.to_items[rows] += compared.to_items(by_rank, by_hrank)
-            self.to_self[rows, slots] += compared.to_self(by_rank, by_hrank)
-
-    def take_from(self, loss: Tensor, grad: Tensor | None) -> None:
-        """Take the terms from the losses, and their gradient from the losses' one."""
-        query = self.own.query
-        loss.index_add_(0, query, self.value[:, 0], alpha=-1)
-        if grad is not None:
-            self.to_items.scatter_add_(1, self.own.item, -self.to_self)  # padding adds 0 to item 0
-            grad.index_add_(0, query, self.to_items, alpha=-1)
