@@ -5,6 +5,7 @@ What is read is a file of plain numbers, what is written opens with `AutoImagePr
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from cairnhub.core.files import write_text_atomic
 from cairnhub.core.parse import read_json
 
 PROCESSOR = "preprocessor_config.json"
-PIL_BILINEAR = 2
+PIL_FILTERS = {"bilinear": 2, "bicubic": 3}
 Triple = tuple[float, float, float]
 
 
@@ -42,8 +43,8 @@ def read_colours(folder: Path) -> Colours | None:
         return None
     said = read_json(path, dict[str, object])
     normalises = bool(said.get("do_normalize", True))
-    mean = _triple(path, said, "image_mean", IMAGENET.mean) if normalises else (0.0, 0.0, 0.0)
-    deviation = _triple(path, said, "image_std", IMAGENET.deviation) if normalises else (1.0, 1.0, 1.0)
+    mean = triple(path, said, "image_mean", IMAGENET.mean) if normalises else (0.0, 0.0, 0.0)
+    deviation = triple(path, said, "image_std", IMAGENET.deviation) if normalises else (1.0, 1.0, 1.0)
     scale = said.get("rescale_factor", 1 / 255) if said.get("do_rescale", True) else 1.0
     if not isinstance(scale, int | float) or not 0 < scale <= 1 or min(deviation) <= 0:
         raise BrokenData(
@@ -58,7 +59,13 @@ def read_colours(folder: Path) -> Colours | None:
 
 
 def write_processor(
-    folder: Path, colours: Colours, image_side_px: int, resized_side_px: int, *, stretched: bool = False
+    folder: Path,
+    colours: Colours,
+    image_side_px: int,
+    resized_side_px: int,
+    *,
+    stretched: bool = False,
+    interpolation: str = "bilinear",
 ) -> None:
     """Write what Cairn does with a picture: resized, the middle kept, the bytes normalised.
 
@@ -68,6 +75,7 @@ def write_processor(
         image_side_px: of the square that the network sees.
         resized_side_px: the shorter side before the middle is cut.
         stretched: both sides become `resized_side_px`, out of proportion.
+        interpolation: a key of `PIL_FILTERS`.
     """
     square = {"height": resized_side_px, "width": resized_side_px}
     processor = {
@@ -75,7 +83,7 @@ def write_processor(
         "do_convert_rgb": True,
         "do_resize": True,
         "size": square if stretched else {"shortest_edge": resized_side_px},
-        "resample": PIL_BILINEAR,
+        "resample": PIL_FILTERS[interpolation],
         "do_center_crop": True,
         "crop_size": {"height": image_side_px, "width": image_side_px},
         "do_rescale": True,
@@ -87,7 +95,18 @@ def write_processor(
     write_text_atomic(folder / PROCESSOR, json.dumps(processor, indent=1, sort_keys=True) + "\n")
 
 
-def _triple(path: Path, said: dict[str, object], key: str, default: Triple) -> Triple:
+def triple(path: Path, said: Mapping[str, object], key: str, default: Triple) -> Triple:
+    """Three finite numbers, one a channel, where one number stands for all.
+
+    Args:
+        path: of the file that says so, for the message.
+        said: what is in it.
+        key: of the numbers.
+        default: where they are left out.
+
+    Raises:
+        BrokenData: they are none.
+    """
     value = said.get(key, default)
     values = list(value) if isinstance(value, list | tuple) else [value] * 3
     numbers = [float(x) for x in values if isinstance(x, int | float) and math.isfinite(x)]

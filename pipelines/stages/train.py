@@ -66,7 +66,7 @@ def _train(context: Context) -> None:
     splits = LocalSplits(context.paths.shards, tree)
     split = splits.open(training_split(splits.names))
     network = recipe.network
-    images = ImageDataset(split, network.decoded_side_px, network.ground, network.fit)
+    images = ImageDataset(split, network.decoded_side_px, network.ground, network.fit, network.interpolation)
     features = None
     if network.frozen == "all":
         run_all = partial(context.executor.map, title="embed", on_gpu=True)
