@@ -15,6 +15,7 @@ from cairnhub.core.parse import read_json
 
 PROCESSOR = "preprocessor_config.json"
 PIL_FILTERS = {"bilinear": 2, "bicubic": 3}
+MIN_SIDE_PX, MAX_SIDE_PX = 16, 4096
 Triple = tuple[float, float, float]
 
 
@@ -56,6 +57,58 @@ def read_colours(folder: Path) -> Colours | None:
     means = [(value + offset) / unit for value in mean]
     deviations = [(value * value if is_twice else value) / unit for value in deviation]
     return Colours((means[0], means[1], means[2]), (deviations[0], deviations[1], deviations[2]))
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What an image processor does before colours.
+
+    Attributes:
+        side_px: of the square that the network sees.
+        resized_px: of the shorter side before the middle is cut.
+        fit: `crop`, or `stretch`: both sides are resized, out of proportion.
+        interpolation: `bilinear` or `bicubic`.
+    """
+
+    side_px: int = 224
+    resized_px: int = 224
+    fit: str = "crop"
+    interpolation: str = "bilinear"
+
+
+def read_sight(folder: Path) -> Sight:
+    """How the image processor of a model folder cuts pictures; 224 pixels where nothing says.
+
+    Raises:
+        BrokenData: the file is broken, or its sizes are none.
+    """
+    path = folder / PROCESSOR
+    said = read_json(path, dict[str, object]) if path.is_file() else {}
+    sizes, cuts = _sides(said.get("size")), _sides(said.get("crop_size"))
+    resized = sizes.get("shortest_edge") or sizes.get("height") or Sight.side_px
+    is_cut = bool(said.get("do_center_crop")) and "height" in cuts
+    side = cuts["height"] if is_cut else resized
+    share = said.get("crop_pct")
+    if not is_cut and isinstance(share, float) and 0 < share <= 1:  # such as ConvNeXt's
+        resized = round(side / share)
+    if not MIN_SIDE_PX <= side <= resized <= MAX_SIDE_PX:
+        raise BrokenData(f"{path}: size and crop_size: no sizes of images; get the folder again")
+    is_stretched = "height" in sizes and not is_cut
+    known = {number: name for name, number in PIL_FILTERS.items()}
+    resample = said.get("resample")
+    interpolation = known.get(resample if isinstance(resample, int) else -1, "bilinear")
+    return Sight(side, resized, "stretch" if is_stretched else "crop", interpolation)
+
+
+def _sides(said: object) -> dict[str, int]:
+    """Sizes by name; a number alone is the shorter side, and that of a square."""
+    if isinstance(said, int):
+        return {"shortest_edge": said, "height": said}
+    return (
+        {key: value for key, value in said.items() if isinstance(value, int)}
+        if isinstance(said, dict)
+        else {}
+    )
 
 
 def write_processor(

@@ -13,11 +13,10 @@ from typing import Any
 from cairnhub.core.errors import BadInput, BrokenData, NotFound, how_to_install
 from cairnhub.core.text import did_you_mean
 from cairnhub.training.architectures import OPEN_CLIP, TIMM
-from cairnhub.training.image_processor import Colours, read_colours, triple
+from cairnhub.training.image_processor import MAX_SIDE_PX, Colours, read_colours, triple
 
 OPEN_CLIP_CONFIG = "open_clip_config.json"
 """Beside weights of open_clip, which do not name their network."""
-MAX_SIDE_PX = 4096
 ARCHITECTURE, LIBRARY, SAID = "architecture", "library", "pretrained_cfg"
 
 
