@@ -29,8 +29,6 @@ from cairnhub.training.recipes.recipe import Recipe, load_recipe
 
 log = logging.getLogger(__name__)
 
-N_THREADS = 2  # fixed, so that sums are added in the same order; a portable process has one
-
 
 def run(context: Context) -> None:
     """Train on the split called `train` and write the model folder; goes on where a killed run left off.
@@ -46,7 +44,6 @@ def run(context: Context) -> None:
     if _recipe(context).portable:
         run_portable(_train, context)
     else:
-        torch.set_num_threads(N_THREADS)
         _train(context)
 
 
