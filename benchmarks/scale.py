@@ -184,7 +184,11 @@ def _encode(context: Any, case: Case) -> None:
 
     network = Network(backbone="small_cnn")
     images = ImageDataset(
-        open_split(context.paths.hub, "train"), network.decoded_side_px, network.ground, network.fit
+        open_split(context.paths.hub, "train"),
+        network.decoded_side_px,
+        network.ground,
+        network.fit,
+        network.interpolation,
     )
     embed_blocks(images, partial(untrained_encoder, network, 0), 256, context.executor.map)
 

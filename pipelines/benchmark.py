@@ -5,8 +5,11 @@ import json
 import logging
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from importlib import metadata
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -24,8 +27,11 @@ from cairnhub.pipelines.code import fingerprint
 from cairnhub.pipelines.image_vectors import ImageEmbedder
 from cairnhub.pipelines.protocol_points import views
 from cairnhub.pipelines.retrieval_commands import find_model
+from cairnhub.training.backbones import PublishedBackbone
 from cairnhub.training.embedding_evaluation import evaluate_embeddings
+from cairnhub.training.library_backbones import LibraryBackbone
 from cairnhub.training.metrics.keys import H_AP, MetricKey, from_json
+from cairnhub.training.off_the_shelf import OFF_THE_SHELF, is_published_network, write_off_the_shelf
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +73,11 @@ class Measured:
 
 
 def run_benchmark(
-    models: Sequence[str], datasets: Sequence[str], folder: Path, scale: str | None = None
+    models: Sequence[str],
+    datasets: Sequence[str],
+    folder: Path,
+    scale: str | None = None,
+    pooling: str = "average",
 ) -> list[dict[str, Any]]:
     """Measure every model on every dataset, and write `leaderboard.json` and `leaderboard.html`.
 
@@ -75,10 +85,12 @@ def run_benchmark(
     killed goes on, and another model costs its own row only.
 
     Args:
-        models: folders, or datasets whose trained models are meant.
+        models: folders, datasets whose trained models are meant, or networks as they were published: a short name,
+            `timm/<name>`, `open_clip/<name>:<weights>`, a folder with `config.json`, a hub id.
         datasets: published ones, with protocols.
         folder: where results lie.
         scale: `sample` or `full`, for names.
+        pooling: of published networks, as a recipe names it.
 
     Returns:
         One row per model, the best mean H-AP (over the datasets' first protocols) first.
@@ -86,21 +98,34 @@ def run_benchmark(
     Raises:
         NotFound: no such model or dataset, or one without a protocol; before anything is measured.
     """
-    folders = {model: find_model(model, scale)[0] for model in dict.fromkeys(models)}
     published = {name: describe(name, scale=scale) for name in dict.fromkeys(datasets)}
     plans = {name: _measurable(name, each) for name, each in published.items()}
-    rows = []
-    for model, model_folder in folders.items():
-        cells = {
-            name: _measured(model, model_folder, name, each, plans[name], folder / "measured")
-            for name, each in published.items()
-        }
-        rows.append(_row(model, cells))
+    with ExitStack() as scratch:
+        folders = {model: _folder(model, scale, pooling, scratch) for model in dict.fromkeys(models)}
+        rows = [
+            _row(
+                model,
+                {
+                    name: _measured(model, model_folder, name, each, plans[name], folder / "measured")
+                    for name, each in published.items()
+                },
+            )
+            for model, model_folder in folders.items()
+        ]
     rows.sort(key=lambda row: -row["mean_h_ap"])
     board = {"datasets": list(published), "rows": rows}
     write_text_atomic(folder / LEADERBOARD, json.dumps(board, indent=1, ensure_ascii=False) + "\n")
     write_text_atomic(folder / PAGE, leaderboard_page(rows, plans))
     return rows
+
+
+def _folder(model: str, scale: str | None, pooling: str, scratch: ExitStack) -> Path:
+    """Of a trained model; or a published network as one, while the block runs."""
+    if not is_published_network(model):
+        return find_model(model, scale)[0]
+    folder = Path(scratch.enter_context(TemporaryDirectory(prefix="cairn-benchmark-")))
+    write_off_the_shelf(model, folder, pooling)
+    return folder
 
 
 def _measurable(name: str, published: PublishedDataset) -> list[EvaluationProtocol]:
@@ -136,12 +161,23 @@ def _measured(
         embedder.description.seed,
         name,
         splits.fingerprint,
-        {"cairnhub": __version__, "torch": torch.__version__},
+        _versions(embedder.network.backbone),
         found,
         tuple(each.name for each in published.card.protocols if each not in protocols),
     )
     write_text_atomic(file, json.dumps(asdict(measured), indent=1, ensure_ascii=False) + "\n")
     return measured
+
+
+def _versions(backbone: object) -> dict[str, str]:
+    """Of what computed the vectors."""
+    described = getattr(backbone, "described", None)
+    library = {"timm": "timm", "open_clip": "open-clip-torch"}.get(
+        getattr(described, "library", ""), "transformers"
+    )
+    is_published = isinstance(backbone, PublishedBackbone | LibraryBackbone)
+    found = {library: metadata.version(library)} if is_published else {}
+    return {"cairnhub": __version__, "torch": torch.__version__, **found}
 
 
 def _evaluation(
@@ -162,7 +198,7 @@ def _row(model: str, cells: Mapping[str, Measured]) -> dict[str, Any]:
     return {
         "model": model,
         "recipe": first.recipe,
-        "seed": first.seed,
+        "seed": None if first.recipe == OFF_THE_SHELF else first.seed,
         "mean_h_ap": sum(known) / len(known) if known else 0.0,
         "datasets": {name: asdict(cell) for name, cell in cells.items()},
     }
@@ -176,7 +212,7 @@ def leaderboard_page(
     table = [
         {
             "model": row["model"],
-            "recipe": f"{row['recipe']}, seed {row['seed']}",
+            "recipe": row["recipe"] if row["seed"] is None else f"{row['recipe']}, seed {row['seed']}",
             "mean": f"{100 * row['mean_h_ap']:.1f}",
             "cells": [
                 _shown(row["datasets"][dataset]["protocols"][protocol]) for dataset, protocol in columns

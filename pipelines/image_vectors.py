@@ -82,10 +82,14 @@ class ImageEmbedder:
         """
         network, opened = self.network.network, self.splits.open(view.split)
         if view.crop is None:
-            return ImageDataset(opened, network.decoded_side_px, network.ground, network.fit)
+            return ImageDataset(
+                opened, network.decoded_side_px, network.ground, network.fit, network.interpolation
+            )
         texts = self.splits.columns(view.split, [view.crop])[view.crop].to_pylist()
         boxes = parse_boxes(texts, view.crop)
-        return CroppedImages(opened, network.decoded_side_px, boxes, network.ground, network.fit)
+        return CroppedImages(
+            opened, network.decoded_side_px, boxes, network.ground, network.fit, network.interpolation
+        )
 
     def embedded(self, view: View) -> EmbeddedSplit:
         """Embeddings of a split."""
@@ -113,10 +117,13 @@ def frozen_features(
     Raises:
         CairnError: the weights are not there.
     """
-    images = ImageDataset(splits.open(split), network.decoded_side_px, network.ground, network.fit)
+    images = ImageDataset(
+        splits.open(split), network.decoded_side_px, network.ground, network.fit, network.interpolation
+    )
     begun = untrained_model(network, seed=0)
     sides = network.image_side_px, network.decoded_side_px
-    seen = f"{network.backbone} {network.pooling} {network.ground} {network.fit} {sides} {begun.colours}"
+    shown = f"{network.ground} {network.fit} {network.interpolation} {sides} {begun.colours}"
+    seen = f"{network.backbone} {network.pooling} {shown}"
     key = _key([save(begun.backbone.state_dict()), seen.encode()], splits, BATCH_SIZE)
     ids, encoder = partial(splits.columns, split, ["image_id"]), partial(frozen_encoder, network)
     return _kept(f"{key}-{split}", images, ids, encoder, BATCH_SIZE, run_all)

@@ -11,6 +11,8 @@ SMALL_CNN = "small_cnn"
 """Our own, for drawings and tests."""
 OWN = "own"
 """A module of the caller's, given to `train`."""
+TIMM, OPEN_CLIP = "timm", "open_clip"
+"""Libraries whose networks are named `<library>/<name>`."""
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
@@ -104,18 +106,22 @@ def known_backbone(name: str) -> str:
         ValueError: no such backbone.
     """
     known = [SMALL_CNN, OWN, *ARCHITECTURES]
-    library, colon, _ = name.partition(":")
-    if colon and library in ("timm", "open_clip"):
-        raise ValueError(
-            f"a network of {library} is given as a module: write backbone: {OWN}, make it, and call train(..., "
-            "backbone=module); see docs/training.md, Networks"
-        )
+    library, colon, rest = name.partition(":")
+    if colon and library in (TIMM, OPEN_CLIP):
+        raise ValueError(f"a network of {library} is named with a slash: {library}/{rest}")
     if name not in known and not is_hub_id(name) and not _is_path(name):
         raise ValueError(
             f"no backbone {name!r}{did_you_mean(name, known)}; there are: {', '.join(known)}; or name a folder with "
-            "config.json, or a model of the Hugging Face hub as owner/name"
+            "config.json, a model of the Hugging Face hub as owner/name, or timm/<name>, open_clip/<name>"
         )
     return name
+
+
+def library_of(name: str) -> tuple[str, str] | None:
+    """Library and name of a network that timm or open_clip builds; None of any other, and of a folder here."""
+    library, _, rest = name.partition("/")
+    is_one = library in (TIMM, OPEN_CLIP) and rest and not Path(name).is_dir()
+    return (library, rest) if is_one else None
 
 
 def is_hub_id(where: str) -> bool:

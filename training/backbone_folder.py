@@ -16,8 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 from cairnhub.core.errors import BadInput, BrokenData, NotFound
 from cairnhub.core.parse import read_json
-from cairnhub.training.architectures import ARCHITECTURES, OWN, SMALL_CNN, is_hub_id
+from cairnhub.training.architectures import ARCHITECTURES, OWN, SMALL_CNN, is_hub_id, library_of
 from cairnhub.training.image_processor import PROCESSOR, Colours, read_colours
+from cairnhub.training.library_networks import (
+    OPEN_CLIP_CONFIG,
+    LibraryNetwork,
+    described_network,
+    named_network,
+    published_weights,
+)
 from cairnhub.training.model_folder import CONFIG
 from cairnhub.training.pretrained import PACKAGED, write_packaged
 from cairnhub.training.recipes.settings import Network
@@ -67,8 +74,8 @@ class Described:
                              "whole folder again") from error  # fmt: skip
 
 
-def read_described(folder: Path, config: str = CONFIG) -> Described:
-    """Read the configuration and the image processor of a folder.
+def read_described(folder: Path, config: str = CONFIG) -> Described | LibraryNetwork:
+    """Read the configuration, which may be that of open_clip, and the image processor of a folder.
 
     Args:
         folder: the folder.
@@ -78,9 +85,12 @@ def read_described(folder: Path, config: str = CONFIG) -> Described:
         CairnError: a file is missing or broken, the family embeds no images, or a value has no bound.
     """
     path = folder / config
+    if not path.is_file() and (folder / OPEN_CLIP_CONFIG).is_file():
+        path = folder / OPEN_CLIP_CONFIG
     if not path.is_file():
         raise NotFound(f"{folder}: holds no {config}: name a folder with {CONFIG} and model.safetensors")
-    return Described(_checked(read_json(path, dict[str, Any]), path), read_colours(folder))
+    raw = read_json(path, dict[str, Any])
+    return described_network(raw, folder) or Described(_checked(raw, path), read_colours(folder))
 
 
 def described_architecture(name: str, image_side_px: int) -> Described:
@@ -96,8 +106,11 @@ def backbone_folder(network: Network) -> Iterator[Path | None]:
     Raises:
         CairnError: there is no such folder, the hub does not give it, or a package is missing.
     """
-    where = network.weights
-    if where in (PRETRAINED, network.backbone):
+    where, of_library = network.weights, library_of(network.backbone)
+    is_default = where in (PRETRAINED, network.backbone)
+    if of_library and (is_default or (where and "/" not in where and not Path(where).is_dir())):
+        where = published_weights(*of_library, "" if is_default else where)
+    elif is_default:
         named = ARCHITECTURES.get(network.backbone)
         where = network.backbone if named is None else named.checkpoint or network.backbone
     if not where:
@@ -128,7 +141,12 @@ def find_folder(where: str, key: str, with_weights: bool) -> Path:
         raise NotFound(f"{key}: there is no folder {where!r}; name one with {CONFIG} and model.safetensors")
     from huggingface_hub import snapshot_download
 
-    patterns = [CONFIG, PROCESSOR, *(["*.safetensors", "*.safetensors.index.json"] if with_weights else [])]
+    patterns = [
+        CONFIG,
+        OPEN_CLIP_CONFIG,
+        PROCESSOR,
+        *(["*.safetensors", "*.safetensors.index.json"] if with_weights else []),
+    ]
     try:
         return Path(snapshot_download(where, allow_patterns=patterns))
     except Exception as error:  # of the network or the hub, of many kinds
@@ -139,13 +157,16 @@ def find_folder(where: str, key: str, with_weights: bool) -> Path:
         ) from error
 
 
-def wanted_network(network: Network) -> Described | None:
+def wanted_network(network: Network) -> Described | LibraryNetwork | None:
     """What a recipe's `backbone` is to be; None where it is what the weights are, or needs no configuration."""
     name = network.backbone
     if name in (SMALL_CNN, OWN):
         return None
     if name in ARCHITECTURES:
         return described_architecture(name, network.image_side_px)
+    of_library = library_of(name)
+    if of_library:
+        return named_network(*of_library)
     return read_described(find_folder(name, "network.backbone", with_weights=False))
 
 

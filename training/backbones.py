@@ -1,6 +1,5 @@
 """Backbones: a small network of our own, those of `transformers`, and a caller's; each gives maps (B, C, H, W)."""
 
-import math
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,14 +20,14 @@ from cairnhub.training.backbone_folder import (
     wanted_network,
 )
 from cairnhub.training.image_processor import Colours
+from cairnhub.training.library_backbones import build_library, load_library
+from cairnhub.training.library_networks import LibraryNetwork
+from cairnhub.training.own_backbone import OwnBackbone
 from cairnhub.training.pretrained import PACKAGED, open_gates
 from cairnhub.training.recipes.settings import Network
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
-
-MAX_TOKENS_BEFORE = 8
-"""Class and register tokens stand before those of patches; no family has more."""
 
 
 class SmallCNN(nn.Sequential):
@@ -53,79 +52,6 @@ def _stage(n_in: int, n_out: int) -> nn.Sequential:
     )
 
 
-class OwnBackbone(nn.Module):
-    """A module that gives maps (B, C, H, W), tokens (B, T, C) or vectors (B, C): as maps.
-
-    Args:
-        model: takes images (B, 3, side, side).
-        network: of the recipe.
-        colours: of its image processor, if it has one.
-
-    Attributes:
-        n_channels: C.
-
-    Raises:
-        CairnError: the module does not take such images, gives something else, or has no class token to pool.
-    """
-
-    def __init__(self, model: nn.Module, network: Network, colours: Colours | None = None) -> None:
-        super().__init__()
-        self.model, self.colours = model, colours
-        self.takes_class_token = network.pooling == "cls"
-        patch = getattr(getattr(model, "config", None), "patch_size", None)
-        self.patch_px = patch if isinstance(patch, int) else None
-        features = self._probe(network)
-        self.n_channels = features.shape[1] if features.ndim == 4 else features.shape[-1]
-        self._maps(features, network.image_side_px)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """(B, 3, side, side) -> (B, C, H, W); of tokens (B, C, T, 1)."""
-        return self._maps(self.features(images), images.shape[-1])
-
-    def features(self, images: Tensor) -> Tensor:
-        """What the module itself gives."""
-        features: Tensor = self.model(images)
-        return features
-
-    def _maps(self, features: Tensor, side_px: int) -> Tensor:
-        n_before = self._n_tokens_before(features, side_px) if features.ndim == 3 else 0
-        if self.takes_class_token and n_before == 0:
-            raise BadInput("network.pooling: this backbone has no class token; use average, max or gem")
-        if features.ndim == 3:
-            tokens = features[:, :1] if self.takes_class_token else features[:, n_before:]
-            return tokens.transpose(1, 2).unsqueeze(3)
-        return features if features.ndim == 4 else features[:, :, None, None]
-
-    def _n_tokens_before(self, features: Tensor, side_px: int) -> int:
-        """How many tokens are of no patch: what is left of those that fill a square."""
-        n_tokens = features.shape[1]
-        n_patches = (side_px // self.patch_px) ** 2 if self.patch_px else 0
-        if not n_patches or not 0 <= n_tokens - n_patches <= MAX_TOKENS_BEFORE:
-            n_patches = math.isqrt(n_tokens) ** 2
-        return n_tokens - n_patches
-
-    @torch.no_grad()
-    def _probe(self, network: Network) -> Tensor:
-        """What it gives for one black image; its mode is that of before."""
-        was_training, side = self.training, network.image_side_px
-        weight = next(self.model.parameters(), torch.zeros(0))
-        try:
-            features = self.eval().features(torch.zeros(1, 3, side, side, device=weight.device))
-        except Exception as error:  # a network fails in its own way
-            raise BadInput(
-                f"network.backbone: {network.backbone} does not take images of {side} x {side}: "
-                f"{type(error).__name__}: {str(error)[:300]}; try another image_side_px"
-            ) from error
-        self.train(was_training)
-        if not isinstance(features, Tensor) or features.ndim not in (2, 3, 4) or len(features) != 1:
-            what = (
-                f"shape {list(features.shape)}" if isinstance(features, Tensor) else type(features).__name__
-            )
-            raise BadInput(f"network.backbone: {network.backbone} gives {what}; it must give maps (B, C, H, W), tokens "
-                           "(B, T, C) or vectors (B, C)")  # fmt: skip
-        return features
-
-
 class PublishedBackbone(OwnBackbone):
     """A network of `transformers`."""
 
@@ -133,6 +59,10 @@ class PublishedBackbone(OwnBackbone):
     def config(self) -> "PreTrainedConfig":
         """The configuration that builds it again."""
         return self.model.config  # type: ignore[return-value]
+
+    def save_config(self, folder: Path) -> None:
+        """Write `config.json`, which builds it again."""
+        self.config.save_pretrained(folder)
 
     def features(self, images: Tensor) -> Tensor:
         """Maps, or the tokens of a transformer."""
@@ -146,7 +76,9 @@ class PublishedBackbone(OwnBackbone):
 Backbone = SmallCNN | OwnBackbone
 
 
-def make_backbone(network: Network, kept: Described | None = None, own: nn.Module | None = None) -> Backbone:
+def make_backbone(
+    network: Network, kept: Described | LibraryNetwork | None = None, own: nn.Module | None = None
+) -> Backbone:
     """The backbone of a network, with its pretrained weights if it names some.
 
     Args:
@@ -174,13 +106,24 @@ def make_backbone(network: Network, kept: Described | None = None, own: nn.Modul
             assert wanted is not None
             return _build(wanted, network)
         found = read_described(folder)
+        if isinstance(wanted, LibraryNetwork):
+            wanted.refuse_other(found, network.backbone, network.weights)
+            assert isinstance(found, LibraryNetwork)
+            return load_library(folder, wanted, found, network)
+        if isinstance(found, LibraryNetwork):
+            raise BadInput(
+                f"network: backbone {network.backbone!r} and weights {network.weights!r} are two networks: in the "
+                f"weights is one of {found.library}; to train that one, write backbone: {network.weights}"
+            )
         if wanted is not None:
             refuse_mismatch(network, wanted, found)
         return _load(folder, found, network)
 
 
-def _build(described: Described, network: Network) -> PublishedBackbone:
+def _build(described: Described | LibraryNetwork, network: Network) -> OwnBackbone:
     """A network without weights."""
+    if isinstance(described, LibraryNetwork):
+        return build_library(described, network)
     from transformers import AutoModel
 
     check_size(described, MAX_LAYERS)

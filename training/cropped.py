@@ -16,7 +16,7 @@ class CroppedImages(ImageDataset):
 
     Args:
         opened: a split as `open_split` gives it.
-        image_side_px: as for `ImageDataset`, and so `ground` and `fit`.
+        image_side_px: as for `ImageDataset`, and so `ground`, `fit` and `interpolation`.
         boxes: left, top, right, bottom in pixels, (N, 4); whole pixels nearest to them are cut.
 
     Raises:
@@ -30,8 +30,9 @@ class CroppedImages(ImageDataset):
         boxes: npt.NDArray[np.float64],
         ground: str = "white",
         fit: str = "crop",
+        interpolation: str = "bilinear",
     ) -> None:
-        super().__init__(opened, image_side_px, ground, fit)
+        super().__init__(opened, image_side_px, ground, fit, interpolation)
         self.boxes = boxes
 
     def picture(self, index: int, draft_px: int | None = None) -> Image.Image:

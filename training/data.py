@@ -48,13 +48,20 @@ class ImageDataset(LabelledImages):
         image_side_px: images come as (3, side, side).
         ground: the colour behind what is transparent.
         fit: how they become squares; see `to_square`.
+        interpolation: likewise.
     """
 
     def __init__(
-        self, opened: OpenSplit, image_side_px: int, ground: str = "white", fit: str = "crop"
+        self,
+        opened: OpenSplit,
+        image_side_px: int,
+        ground: str = "white",
+        fit: str = "crop",
+        interpolation: str = "bilinear",
     ) -> None:
         self.images, self.labels = opened.images, opened.labels
         self.image_side_px, self.ground, self.fit = image_side_px, ground, fit
+        self.interpolation = interpolation
 
     def __getitem__(self, index: int) -> Tensor:
         """The image as (3, side, side) uint8.
@@ -62,7 +69,8 @@ class ImageDataset(LabelledImages):
         Raises:
             BrokenData: it does not decode.
         """
-        return to_square(self.picture(index, self.image_side_px), self.image_side_px, self.fit)
+        picture = self.picture(index, self.image_side_px)
+        return to_square(picture, self.image_side_px, self.fit, self.interpolation)
 
     def files(self, start: int, stop: int) -> Sequence[Path]:
         """Where images `start` to `stop` (exclusive) lie."""
@@ -113,7 +121,11 @@ def labelled(images: LabelledImages) -> LabelledImages:
 
 
 def to_tensor(
-    image: Image.Image | bytes | Path, side_px: int, ground: str = "white", fit: str = "crop"
+    image: Image.Image | bytes | Path,
+    side_px: int,
+    ground: str = "white",
+    fit: str = "crop",
+    interpolation: str = "bilinear",
 ) -> Tensor:
     """An image as networks see it: (3, side, side) uint8; see `decode_image` and `to_square`.
 
@@ -122,18 +134,21 @@ def to_tensor(
     Raises:
         OSError: it is broken or no image; and the rest of `DECODING_FAULTS`.
     """
-    return to_square(decode_image(image, draft_px=side_px, ground=ground), side_px, fit)
+    return to_square(decode_image(image, draft_px=side_px, ground=ground), side_px, fit, interpolation)
 
 
-def to_square(picture: Image.Image, side_px: int, fit: str = "crop") -> Tensor:
+def to_square(
+    picture: Image.Image, side_px: int, fit: str = "crop", interpolation: str = "bilinear"
+) -> Tensor:
     """An RGB picture as (3, side, side) uint8.
 
     Args:
         picture: of any shape.
         side_px: of the square.
         fit: `crop` resizes the shorter side and keeps the centre; `stretch` keeps all, out of proportion.
+        interpolation: `bilinear` or `bicubic`.
     """
-    resampling = Image.Resampling.BILINEAR
+    resampling = Image.Resampling[interpolation.upper()]
     size = (side_px, side_px)
     square = picture.resize(size, resampling) if fit == "stretch" else ImageOps.fit(picture, size, resampling)
     return torch.from_numpy(np.array(square)).permute(2, 0, 1)

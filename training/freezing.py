@@ -20,7 +20,7 @@ def front_modules(backbone: nn.Module, n_blocks: int) -> list[nn.Module]:
     Raises:
         BadInput: it has no such list, or a shorter one.
     """
-    blocks = _blocks(backbone)
+    blocks = blocks_of(backbone)
     if n_blocks > len(blocks):
         raise BadInput(f"network.frozen: the backbone has {len(blocks)} blocks to freeze, not {n_blocks}")
     of_blocks = [{id(module) for module in block.modules()} for block in blocks]
@@ -34,6 +34,24 @@ def front_modules(backbone: nn.Module, n_blocks: int) -> list[nn.Module]:
         is_past_the_last = module is blocks[-1] or is_past_the_last
         front.append(module)
     return front
+
+
+def depths_of(backbone: nn.Module) -> dict[int, int]:
+    """How deep each weight of a backbone lies: 0 in what stands before its first block, n + 1 in what follows n blocks.
+
+    Returns:
+        The depth by `id` of the weight.
+
+    Raises:
+        BadInput: the backbone has no list of blocks.
+    """
+    blocks = blocks_of(backbone)
+    inside = {id(weight): place for place, block in enumerate(blocks, 1) for weight in block.parameters()}
+    depths, is_past = {}, False
+    for weight in backbone.parameters():
+        is_past |= id(weight) in inside
+        depths[id(weight)] = inside.get(id(weight), len(blocks) + 1 if is_past else 0)
+    return depths
 
 
 def freeze(modules: Iterable[nn.Module]) -> None:
@@ -56,8 +74,17 @@ def batch_norms(module: nn.Module) -> Iterator[nn.Module]:
     return (part for part in module.modules() if isinstance(part, kinds))
 
 
-def _blocks(backbone: nn.Module) -> list[nn.Module]:
-    """Its outermost list of blocks: the first `ModuleList` of two or more, else the first such `Sequential`."""
+def blocks_of(backbone: nn.Module) -> list[nn.Module]:
+    """Those that a backbone names as `blocks`, else its outermost list of them.
+
+    That is the first `ModuleList` of two or more, else the first such `Sequential`.
+
+    Raises:
+        BadInput: it has none.
+    """
+    named = getattr(backbone, "blocks", None)
+    if isinstance(named, list) and len(named) > 1:
+        return named
     for kind in (nn.ModuleList, nn.Sequential):
         for module in backbone.modules():
             if isinstance(module, kind) and len(module) > 1:

@@ -5,6 +5,7 @@ What is read is a file of plain numbers, what is written opens with `AutoImagePr
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from cairnhub.core.files import write_text_atomic
 from cairnhub.core.parse import read_json
 
 PROCESSOR = "preprocessor_config.json"
-PIL_BILINEAR = 2
+PIL_FILTERS = {"bilinear": 2, "bicubic": 3}
+MIN_SIDE_PX, MAX_SIDE_PX = 16, 4096
 Triple = tuple[float, float, float]
 
 
@@ -42,8 +44,8 @@ def read_colours(folder: Path) -> Colours | None:
         return None
     said = read_json(path, dict[str, object])
     normalises = bool(said.get("do_normalize", True))
-    mean = _triple(path, said, "image_mean", IMAGENET.mean) if normalises else (0.0, 0.0, 0.0)
-    deviation = _triple(path, said, "image_std", IMAGENET.deviation) if normalises else (1.0, 1.0, 1.0)
+    mean = triple(path, said, "image_mean", IMAGENET.mean) if normalises else (0.0, 0.0, 0.0)
+    deviation = triple(path, said, "image_std", IMAGENET.deviation) if normalises else (1.0, 1.0, 1.0)
     scale = said.get("rescale_factor", 1 / 255) if said.get("do_rescale", True) else 1.0
     if not isinstance(scale, int | float) or not 0 < scale <= 1 or min(deviation) <= 0:
         raise BrokenData(
@@ -57,8 +59,66 @@ def read_colours(folder: Path) -> Colours | None:
     return Colours((means[0], means[1], means[2]), (deviations[0], deviations[1], deviations[2]))
 
 
+@dataclass(frozen=True)
+class Sight:
+    """What an image processor does before colours.
+
+    Attributes:
+        side_px: of the square that the network sees.
+        resized_px: of the shorter side before the middle is cut.
+        fit: `crop`, or `stretch`: both sides are resized, out of proportion.
+        interpolation: `bilinear` or `bicubic`.
+    """
+
+    side_px: int = 224
+    resized_px: int = 224
+    fit: str = "crop"
+    interpolation: str = "bilinear"
+
+
+def read_sight(folder: Path) -> Sight:
+    """How the image processor of a model folder cuts pictures; 224 pixels where nothing says.
+
+    Raises:
+        BrokenData: the file is broken, or its sizes are none.
+    """
+    path = folder / PROCESSOR
+    said = read_json(path, dict[str, object]) if path.is_file() else {}
+    sizes, cuts = _sides(said.get("size")), _sides(said.get("crop_size"))
+    resized = sizes.get("shortest_edge") or sizes.get("height") or Sight.side_px
+    is_cut = bool(said.get("do_center_crop")) and "height" in cuts
+    side = cuts["height"] if is_cut else resized
+    share = said.get("crop_pct")
+    if not is_cut and isinstance(share, float) and 0 < share <= 1:  # such as ConvNeXt's
+        resized = round(side / share)
+    if not MIN_SIDE_PX <= side <= resized <= MAX_SIDE_PX:
+        raise BrokenData(f"{path}: size and crop_size: no sizes of images; get the folder again")
+    is_stretched = "height" in sizes and not is_cut
+    known = {number: name for name, number in PIL_FILTERS.items()}
+    resample = said.get("resample")
+    interpolation = known.get(resample if isinstance(resample, int) else -1, "bilinear")
+    return Sight(side, resized, "stretch" if is_stretched else "crop", interpolation)
+
+
+def _sides(said: object) -> dict[str, int]:
+    """Sizes by name; a number alone is the shorter side, and that of a square."""
+    if isinstance(said, int):
+        return {"shortest_edge": said, "height": said}
+    return (
+        {key: value for key, value in said.items() if isinstance(value, int)}
+        if isinstance(said, dict)
+        else {}
+    )
+
+
 def write_processor(
-    folder: Path, colours: Colours, image_side_px: int, resized_side_px: int, *, stretched: bool = False
+    folder: Path,
+    colours: Colours,
+    image_side_px: int,
+    resized_side_px: int,
+    *,
+    stretched: bool = False,
+    interpolation: str = "bilinear",
 ) -> None:
     """Write what Cairn does with a picture: resized, the middle kept, the bytes normalised.
 
@@ -68,6 +128,7 @@ def write_processor(
         image_side_px: of the square that the network sees.
         resized_side_px: the shorter side before the middle is cut.
         stretched: both sides become `resized_side_px`, out of proportion.
+        interpolation: a key of `PIL_FILTERS`.
     """
     square = {"height": resized_side_px, "width": resized_side_px}
     processor = {
@@ -75,7 +136,7 @@ def write_processor(
         "do_convert_rgb": True,
         "do_resize": True,
         "size": square if stretched else {"shortest_edge": resized_side_px},
-        "resample": PIL_BILINEAR,
+        "resample": PIL_FILTERS[interpolation],
         "do_center_crop": True,
         "crop_size": {"height": image_side_px, "width": image_side_px},
         "do_rescale": True,
@@ -87,7 +148,18 @@ def write_processor(
     write_text_atomic(folder / PROCESSOR, json.dumps(processor, indent=1, sort_keys=True) + "\n")
 
 
-def _triple(path: Path, said: dict[str, object], key: str, default: Triple) -> Triple:
+def triple(path: Path, said: Mapping[str, object], key: str, default: Triple) -> Triple:
+    """Three finite numbers, one a channel, where one number stands for all.
+
+    Args:
+        path: of the file that says so, for the message.
+        said: what is in it.
+        key: of the numbers.
+        default: where they are left out.
+
+    Raises:
+        BrokenData: they are none.
+    """
     value = said.get(key, default)
     values = list(value) if isinstance(value, list | tuple) else [value] * 3
     numbers = [float(x) for x in values if isinstance(x, int | float) and math.isfinite(x)]

@@ -47,7 +47,9 @@ def encode(
 def _tensor(image: Image.Image | Path | str, settings: Network) -> Tensor:
     opened = Path(image) if isinstance(image, str) else image
     try:
-        return to_tensor(opened, settings.decoded_side_px, settings.ground, settings.fit)
+        return to_tensor(
+            opened, settings.decoded_side_px, settings.ground, settings.fit, settings.interpolation
+        )
     except DECODING_FAULTS as error:
         name = (
             image if isinstance(image, str | Path) else f"an image of {image.width} x {image.height} pixels"

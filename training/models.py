@@ -21,6 +21,8 @@ from cairnhub.training.backbone_folder import Described, check_size, read_descri
 from cairnhub.training.backbones import PublishedBackbone, make_backbone
 from cairnhub.training.freezing import batch_norms, freeze, front_modules, to_evaluation
 from cairnhub.training.image_processor import COLOURS, PROCESSOR, UNIT, Colours, write_processor
+from cairnhub.training.library_backbones import LibraryBackbone
+from cairnhub.training.library_networks import LibraryNetwork
 from cairnhub.training.model_folder import DESCRIPTION, HEAD_WEIGHTS, WEIGHTS, Layout, layout_of, migrated
 from cairnhub.training.recipes.settings import Network
 from cairnhub.training.tensor_files import save_tensors
@@ -45,7 +47,9 @@ class RetrievalModel(nn.Module):
             gives another dimension.
     """
 
-    def __init__(self, network: Network, kept: Described | None = None, own: nn.Module | None = None) -> None:
+    def __init__(
+        self, network: Network, kept: Described | LibraryNetwork | None = None, own: nn.Module | None = None
+    ) -> None:
         super().__init__()
         self.network = network
         self.backbone = make_backbone(network, kept, own)
@@ -238,14 +242,20 @@ def save_model(folder: Path, model: RetrievalModel, description: ModelDescriptio
     text = json.dumps(record, indent=1, sort_keys=True) + "\n"
     weights, network = model.state_dict(), description.network
     try:
-        if isinstance(model.backbone, PublishedBackbone):
+        if isinstance(model.backbone, PublishedBackbone | LibraryBackbone):
             weights = {name: value for name, value in weights.items() if not name.startswith("backbone.")}
             save_tensors(folder / HEAD_WEIGHTS, weights)
-            model.backbone.config.save_pretrained(folder)
+            model.backbone.save_config(folder)
             weights = model.backbone.model.state_dict()
         save_tensors(folder / WEIGHTS, weights, {"format": "pt"})
         sides = network.image_side_px, network.decoded_side_px
-        write_processor(folder, model.colours, *sides, stretched=network.fit == "stretch")
+        write_processor(
+            folder,
+            model.colours,
+            *sides,
+            stretched=network.fit == "stretch",
+            interpolation=network.interpolation,
+        )
         (folder / DESCRIPTION).write_text(text, encoding="utf-8", newline="\n")
     except (OSError, SafetensorError) as error:
         raise NoSpace(
@@ -277,7 +287,7 @@ def _load_model(folder: Path, own: nn.Module | None) -> tuple[RetrievalModel, Mo
     layout = layout_of(folder, is_published)
     try:
         kept = read_described(folder, layout.config) if is_published else None
-        if kept and kept.colours is None and network.colours == "auto":
+        if isinstance(kept, Described) and kept.colours is None and network.colours == "auto":
             raise ValueError(f"{PROCESSOR} is missing")
         if own is None:
             _check_shapes(folder, layout, network, kept)
@@ -308,14 +318,16 @@ def _load_model(folder: Path, own: nn.Module | None) -> tuple[RetrievalModel, Mo
     return model.eval(), description
 
 
-def _check_shapes(folder: Path, layout: Layout, network: Network, kept: Described | None) -> None:
+def _check_shapes(
+    folder: Path, layout: Layout, network: Network, kept: Described | LibraryNetwork | None
+) -> None:
     """Compare a description with the weights' headers before anything is built: a lie would fill the memory."""
     shapes: dict[str, list[int]] = {}
     for path, prefix in layout.weights:
         with safe_open(folder / path, framework="pt") as file:
             names = file.keys()
             shapes |= {f"{prefix}{name}": file.get_slice(name).get_shape() for name in names}
-    if kept is not None:
+    if isinstance(kept, Described):
         check_size(kept, len(shapes))
     with torch.device("meta"):
         described = RetrievalModel(network, kept).state_dict()

@@ -8,10 +8,14 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from cairnhub.training.distributed import reduce_gradients
+from cairnhub.training.freezing import depths_of
 from cairnhub.training.models import RetrievalModel
 from cairnhub.training.recipes.recipe import Recipe
 from cairnhub.training.recipes.settings import Weights
 from cairnhub.training.schedules import rate_factor
+
+SHARE = "share"
+"""Of a group of weights: its part of the learning rate."""
 
 
 class Optimisation:
@@ -55,7 +59,8 @@ class Optimisation:
         for name, optimizer in self.optimizers.items():
             weights: Weights = getattr(self.settings, name)
             factor = rate_factor(self.settings, weights, step, epoch, self.n_steps, self.n_epochs)
-            optimizer.param_groups[0]["lr"] = weights.learning_rate * factor
+            for group in optimizer.param_groups:
+                group["lr"] = weights.learning_rate * group.get(SHARE, 1.0) * factor
 
     def step(self) -> None:
         """Use the gradients that every rank has added, and forget them."""
@@ -121,10 +126,27 @@ def _optimizers(recipe: Recipe, model: RetrievalModel, loss: nn.Module) -> dict[
         name: (weights, [parameter for parameter in parameters if parameter.requires_grad])
         for name, (weights, parameters) in learning.items()
     }
-    return {name: _optimizer(*learned) for name, learned in free.items() if learned[1]}
+    made = {name: _optimizer(*learned) for name, learned in free.items() if learned[1]}
+    if settings.layer_decay < 1 and "backbone" in made:
+        groups = _by_depth(model, free["backbone"][1], settings.layer_decay)
+        made["backbone"] = _optimizer(settings.backbone, groups)
+    return made
 
 
-def _optimizer(weights: Weights, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+def _by_depth(model: RetrievalModel, learning: list[nn.Parameter], decay: float) -> list[dict[str, Any]]:
+    """A group for each depth, the last block's first: its learning rate is the one that is shown."""
+    depths = depths_of(model.backbone)
+    deepest = max(depths.values())
+    return [
+        {"params": parameters, SHARE: decay ** (deepest - depth)}
+        for depth in range(deepest, -1, -1)
+        if (parameters := [weight for weight in learning if depths[id(weight)] == depth])
+    ]
+
+
+def _optimizer(
+    weights: Weights, parameters: list[nn.Parameter] | list[dict[str, Any]]
+) -> torch.optim.Optimizer:
     rate, decay = weights.learning_rate, weights.weight_decay
     if weights.name == "sgd":
         return torch.optim.SGD(

@@ -94,25 +94,36 @@ def evaluate(
 
 @app.command()
 def benchmark(
-    models: Annotated[str, typer.Option(help="Model folders or dataset names, with commas.")],
+    models: Annotated[
+        str,
+        typer.Option(help="With commas: model folders, dataset names, or networks such as timm/resnet50."),
+    ],
     datasets: Annotated[str, typer.Option(help="Published datasets, with commas.")],
     output: Annotated[
         Path, typer.Option(help="Folder for results; what it holds is not measured again.")
     ] = Path("benchmark"),
     scale: Scale = None,
+    pooling: Annotated[
+        str, typer.Option(help="Of networks as published: average, max, gem_fixed, cls.")
+    ] = "average",
 ) -> None:
     """Measure models on published datasets by their protocols; write a leaderboard, as JSON and as a page.
 
-    Example: cairn benchmark --models gldv2,runs/mine --datasets gldv2,grocery
+    Example: cairn benchmark --models gldv2,runs/mine,efficientnet-lite0,timm/resnet50 --datasets gldv2,grocery
     """
     from cairnhub.pipelines.benchmark import LEADERBOARD, PAGE, run_benchmark
 
     named = [[name for name in text.split(",") if name] for text in (models, datasets)]
     if not all(named):
         raise BadInput("--models and --datasets need a name each")
-    rows = run_benchmark(named[0], named[1], output, scale)
+    rows = run_benchmark(named[0], named[1], output, scale, pooling)
     table = Table("model", "recipe", "seed", "mean H-AP")
     for row in rows:
-        table.add_row(row["model"], row["recipe"], str(row["seed"]), f"{100 * row['mean_h_ap']:.1f}")
+        table.add_row(
+            row["model"],
+            row["recipe"],
+            "" if row["seed"] is None else str(row["seed"]),
+            f"{100 * row['mean_h_ap']:.1f}",
+        )
     console.print(table)
     console.print(f"{output / LEADERBOARD}, {output / PAGE}")

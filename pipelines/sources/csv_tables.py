@@ -50,7 +50,7 @@ def read_csv(
             require_columns(pd.DataFrame(columns=header), columns, path)
             kept = columns if is_only else header
             places = [header.index(name) for name in kept]
-            pieces = [pd.DataFrame(columns=kept, dtype="str")]
+            pieces = [pd.DataFrame({name: pd.Series(dtype="str") for name in kept})]
             while some := list(islice(rows, ROWS_AT_ONCE)):
                 lines, records = zip(*some, strict=True)
                 by_column = list(zip(*records, strict=True))

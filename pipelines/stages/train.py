@@ -29,8 +29,6 @@ from cairnhub.training.recipes.recipe import Recipe, load_recipe
 
 log = logging.getLogger(__name__)
 
-N_THREADS = 2  # fixed, so that sums are added in the same order; a portable process has one
-
 
 def run(context: Context) -> None:
     """Train on the split called `train` and write the model folder; goes on where a killed run left off.
@@ -46,7 +44,6 @@ def run(context: Context) -> None:
     if _recipe(context).portable:
         run_portable(_train, context)
     else:
-        torch.set_num_threads(N_THREADS)
         _train(context)
 
 
@@ -66,7 +63,7 @@ def _train(context: Context) -> None:
     splits = LocalSplits(context.paths.shards, tree)
     split = splits.open(training_split(splits.names))
     network = recipe.network
-    images = ImageDataset(split, network.decoded_side_px, network.ground, network.fit)
+    images = ImageDataset(split, network.decoded_side_px, network.ground, network.fit, network.interpolation)
     features = None
     if network.frozen == "all":
         run_all = partial(context.executor.map, title="embed", on_gpu=True)

@@ -5,6 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
+from transformers import AutoConfig, AutoModel
 from typer.testing import CliRunner, Result
 
 from cairnhub import evaluate_embeddings
@@ -15,6 +17,8 @@ from cairnhub.datasets_hub.open_split import PublishedSplits
 from cairnhub.pipelines import benchmark, cli
 from cairnhub.pipelines.image_vectors import ImageEmbedder, View
 from cairnhub.training.models import ModelDescription, save_model, untrained_model
+from cairnhub.training.off_the_shelf import off_the_shelf_network
+from cairnhub.training.recipes.settings import Network
 from tests.datasets_hub.hub_toy import toy_card, write_few, write_toy
 from tests.training.tiny import recipe
 
@@ -92,12 +96,51 @@ def test_a_run_that_was_killed_goes_on(place: Path, monkeypatch: pytest.MonkeyPa
     assert rows == benchmark.run_benchmark(["model0", "model1"], ["toy", "few"], place / "whole")
 
 
+def test_a_network_as_it_was_published_has_a_row_too(place: Path, monkeypatch: pytest.MonkeyPatch):
+    torch.manual_seed(0)
+    shape = {"hidden_sizes": [8, 16], "depths": [1, 1], "embedding_size": 8, "layer_type": "basic"}
+    (place / "published").mkdir()
+    AutoModel.from_config(AutoConfig.for_model("resnet", **shape)).save_pretrained("published")
+    processor = {"size": {"shortest_edge": 40}, "crop_size": {"height": 32, "width": 32}, "resample": 3}
+    said = {**processor, "do_center_crop": True, "image_mean": [0.2] * 3, "image_std": [0.3] * 3}
+    (place / "published/preprocessor_config.json").write_text(json.dumps(said))
+    network = Network.model_validate(
+        {"backbone": "published", "weights": "published", "image_side_px": 32, "resized_side_px": 40}
+        | {
+            "interpolation": "bicubic",
+            "has_head": False,
+            "norm": "none",
+            "pooling": "average",
+            "embedding_dim": 16,
+        }
+    )
+    assert off_the_shelf_network("published").model_copy(update={"embedding_dim": 16}) == network
+    done = cairn("--models", "model0,published", "--datasets", "toy")
+    assert done.exit_code == 0
+    board = json.loads((place / "benchmark/leaderboard.json").read_text())
+    row = next(row for row in board["rows"] if row["model"] == "published")
+    assert (row["recipe"], row["seed"]) == ("off the shelf", None)
+    assert set(row["datasets"]["toy"]["versions"]) == {"cairnhub", "torch", "transformers"}
+    published = describe("toy")
+    (place / "saved").mkdir()
+    saved = ModelDescription("off the shelf", network, (), "", 0)
+    save_model(place / "saved", untrained_model(network, 0), saved)
+    vectors = ImageEmbedder(place / "saved", PublishedSplits(published)).embedded(View("test")).embeddings
+    alone = json.loads(evaluate_embeddings(vectors, published, "main").to_json())
+    assert row["datasets"]["toy"]["protocols"]["main"]["metrics"] == alone["metrics"]
+    assert "off the shelf" in (place / "benchmark/leaderboard.html").read_text()
+    monkeypatch.setattr(benchmark, "_evaluation", lambda *_: pytest.fail("measured twice"))
+    cairn("--models", "model0,published", "--datasets", "toy")
+
+
 @pytest.mark.parametrize(
     ("models", "datasets", "said"),
     [
         ("nosuch", "toy", r"no dvc\.yaml and params\.yaml in"),
         ("model0", "nosuch", "nosuch"),
         ("model0", "", "need a name each"),
+        ("timm/nosuch", "toy", "timm has no network 'nosuch'|package timm is missing"),
+        ("efficientnet-lite0", "nosuch", "nosuch"),
     ],
 )
 def test_what_is_not_there_is_said_before_anything_is_measured(

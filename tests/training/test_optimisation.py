@@ -176,3 +176,15 @@ def test_adamw_decays_weights_apart_from_gradients():
     optimizers = training.optimisation.optimizers
     assert type(optimizers["backbone"]) is type(optimizers["head"]) is torch.optim.AdamW
     assert type(optimizers["proxies"]) is torch.optim.Adam
+
+
+def test_layers_nearer_the_image_learn_more_slowly():
+    training = Training(recipe(optimizer=optimizer(0.01, 0.1, layer_decay=0.5)), TinyImages(), 0, 0)
+    groups = training.optimisation.optimizers["backbone"].param_groups
+    stages = list(training.model.backbone)
+    assert [group["lr"] for group in groups] == pytest.approx([0.01 * 0.5**depth for depth in range(4)])
+    for group, stage in zip(groups, reversed(stages), strict=True):
+        assert {id(weight) for weight in group["params"]} == {id(weight) for weight in stage.parameters()}
+    packed = training.optimisation.pack()
+    training.optimisation.unpack(*packed)
+    assert len(training.optimisation.optimizers["head"].param_groups) == 1

@@ -42,6 +42,8 @@ class Network(Strict):
     image_side_px: int = Field(default=64, ge=16)
     fit: Literal["crop", "stretch"] = "crop"
     """How a picture becomes a square: its middle, or all of it out of proportion."""
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+    """How a picture is resized to a square; crops of training views are always bilinear."""
     resized_side_px: int = Field(default=0, ge=0)
     """Images are decoded to a square of this side, from which views are cut; 0: `image_side_px`."""
     colours: Literal["auto", "unit", "imagenet"] = "auto"
@@ -200,6 +202,8 @@ class Optimizer(Strict):
     """Steps at the start in which all learning rates rise linearly to what their schedules say."""
     n_frozen_epochs: int = Field(default=0, ge=0)
     """Epochs at the start in which the backbone keeps its weights."""
+    layer_decay: float = Field(default=1, gt=0, le=1)
+    """Of the backbone's learning rate, from each block to the one before it (Clark et al., ELECTRA, 2020)."""
     clip_norm: float | None = Field(default=None, gt=0)
     """Longest gradient of the network; a longer one is scaled down."""
     average_decay: float | None = Field(default=None, gt=0, lt=1)
