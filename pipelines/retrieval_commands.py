@@ -44,13 +44,12 @@ def find_model(model: str, scale: str | None) -> tuple[Path, str | None]:
         folder = Paths(root, each, model).model
         if folder.is_dir():
             return folder, each
-    known = sorted(
-        f"{path.parent.name}/{path.name}" for path in (root / "models").glob("[!.]*/[!.]*") if path.is_dir()
-    )
-    near = did_you_mean(f"{scale or 'sample'}/{model}", known)
+    folders = sorted(path for path in (root / "models").glob("[!.]*/[!.]*") if path.is_dir())
+    near = did_you_mean(model, {folder.name for folder in folders})
+    known = ", ".join(f"{folder.name} ({folder.parent.name})" for folder in folders)
     of_scale = f" of scale {scale!r}" if scale else ""
     raise NotFound(
-        f"no model {model!r}{of_scale}{near}; there are: {', '.join(known) or 'none'}. "
+        f"no model {model!r}{of_scale}{near}; there are: {known or 'none'}. "
         "What train_on in params.yaml lists is trained by `dvc repro`"
     )
 

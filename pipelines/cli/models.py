@@ -4,12 +4,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from cairnhub.core.errors import BadInput, printable
 from cairnhub.core.files import write_text_atomic
-from cairnhub.pipelines.cli.options import Dataset, Page, Scale, console
+from cairnhub.pipelines.cli.options import Dataset, Page, Scale, console, table_of
 
 app = typer.Typer()
 
@@ -51,7 +50,7 @@ def search(
     """
     from cairnhub.pipelines.retrieval_commands import search as neighbours
 
-    table = Table("score", "image", "labels (fine to coarse)")
+    table = table_of("score", "image", "labels (fine to coarse)")
     for neighbour in neighbours(model, image, dataset or Path(model).name, scale, k):
         table.add_row(
             f"{neighbour.score:.3f}", printable(neighbour.image_id), Text(" < ".join(neighbour.path))
@@ -111,7 +110,7 @@ def benchmark(
     if not all(named):
         raise BadInput("--models and --datasets need a name each")
     rows = run_benchmark(named[0], named[1], output, scale)
-    table = Table("model", "recipe", "seed", "mean H-AP")
+    table = table_of("model", "recipe", "seed", "mean H-AP")
     for row in rows:
         table.add_row(row["model"], row["recipe"], str(row["seed"]), f"{100 * row['mean_h_ap']:.1f}")
     console.print(table)

@@ -3,7 +3,6 @@
 from typing import Annotated
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from cairnhub.core.errors import BadInput, BrokenData
@@ -19,6 +18,7 @@ from cairnhub.pipelines.cli.options import (
     TreeLevels,
     console,
     read_sizes,
+    table_of,
 )
 from cairnhub.pipelines.stage_graph import STAGES
 
@@ -213,7 +213,7 @@ def doctor(
     if repair and not deep:
         raise BadInput("--repair goes with --deep: `cairn doctor --deep --repair`")
     diagnoses = [*examine(), *(examine_deep(project_root()) if deep else ())]
-    table = Table("what", "found", "verdict")
+    table = table_of("what", "found", "verdict")
     for diagnosis in diagnoses:
         table.add_row(*map(Text, (diagnosis.what, diagnosis.found, diagnosis.verdict)))
     console.print(table)

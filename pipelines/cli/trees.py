@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
-from rich.table import Table
 
 from cairnhub.core.console import text_console
 from cairnhub.core.errors import BadInput, NotFound
@@ -21,6 +20,7 @@ from cairnhub.pipelines.cli.options import (
     Tree,
     console,
     read_sizes,
+    table_of,
 )
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def diff_trees(before: Tree, after: Tree, scale: Scale = None) -> None:
 def compare(tree: Tree, reference: Tree, scale: Scale = None, limit: Limit = 20) -> None:
     """Measure how far a tree agrees with a reference, per level, and list the largest disagreements.
 
-    Each level has a line where every leaf counts once and, for a published dataset, one where it counts by its images.
+    Groups are counted in the tree / in the reference. Each level has a line where every leaf counts once and, for a published dataset, one where it counts by its images.
 
     Example: cairn tree compare gldv2 reference/tree.json
     """
@@ -105,13 +105,13 @@ def compare(tree: Tree, reference: Tree, scale: Scale = None, limit: Limit = 20)
     from cairnhub.hierarchies.agreement import disagreements
 
     ours, theirs, images = _load(tree, scale), _load(reference, scale), _counts(tree, scale)
-    table = Table("level", "by", "V-measure", "ARI", "purity", "matched", "groups", "reference")
+    table = table_of("level", "by", "V-measure", "ARI", "purity", "matched", "groups")
     weights = {"leaves": None} | ({} if images is None else {"images": images})
     for by, weight in weights.items():
         for level, agreed in agreement(ours, theirs, weight).items():
             figures = (agreed.v_measure, agreed.ari, agreed.purity, agreed.matched_accuracy)
-            sizes = (agreed.n_groups, agreed.n_reference)
-            table.add_row(level, by, *(f"{figure:.3f}" for figure in figures), *(f"{n:,}" for n in sizes))
+            sizes = f"{agreed.n_groups:,} / {agreed.n_reference:,}"
+            table.add_row(level, by, *(f"{figure:.3f}" for figure in figures), sizes)
     console.print(table)
     for disagreement in disagreements(ours, theirs, images, limit):
         console.print(f"  {disagreement}")
