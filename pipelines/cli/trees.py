@@ -97,7 +97,8 @@ def diff_trees(before: Tree, after: Tree, scale: Scale = None) -> None:
 def compare(tree: Tree, reference: Tree, scale: Scale = None, limit: Limit = 20) -> None:
     """Measure how far a tree agrees with a reference, per level, and list the largest disagreements.
 
-    Groups are counted in the tree / in the reference. Each level has a line where every leaf counts once and, for a published dataset, one where it counts by its images.
+    Each level has a line where every leaf counts once and, for a published dataset, one where it counts by its images.
+    Groups are those of the tree / of the reference.
 
     Example: cairn tree compare gldv2 reference/tree.json
     """
@@ -144,12 +145,14 @@ def html(
     Example: cairn tree html gldv2 --output tree.html
     """
     from cairnhub.datasets_hub.loader import describe
-    from cairnhub.datasets_hub.thumbnails import photos_per_leaf
+    from cairnhub.datasets_hub.thumbnails import photos_per_leaf, why_no_photos
     from cairnhub.hierarchies.explorer import write_explorer
 
     view, beside = _view(tree, scale), _view(compare, scale) if compare else None
-    photos = {} if tree.endswith(".json") else photos_per_leaf(describe(tree, scale=scale), view.tree)
-    write_explorer(output, f"{tree} beside {compare}" if compare else tree, view, photos, beside)
+    published = None if tree.endswith(".json") else describe(tree, scale=scale)
+    photos = photos_per_leaf(published, view.tree) if published else {}
+    why = why_no_photos(published) if published else "No photos here: a tree by itself has no images."
+    write_explorer(output, f"{tree} beside {compare}" if compare else tree, view, photos, beside, why)
     console.print(f"{output}: open it in a browser")
 
 

@@ -1,4 +1,4 @@
-"""What commands show: heads that stay whole, bars only where somebody sees them, names that can be typed as they stand."""
+"""What commands show: heads that stay whole, bars only where somebody sees them, names to type as they stand."""
 
 import json
 import os
