@@ -59,7 +59,9 @@ def measure_model(asked: ModelOnDataset) -> ModelResults:
     return _measure(asked)
 
 
-def chosen_protocol(protocols: Mapping[str, EvaluationProtocol], dataset: str, name: str) -> EvaluationProtocol:
+def chosen_protocol(
+    protocols: Mapping[str, EvaluationProtocol], dataset: str, name: str
+) -> EvaluationProtocol:
     """The protocol of that name; by default the first that goes by labels.
 
     Raises:

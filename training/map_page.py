@@ -54,4 +54,4 @@ def _centred(results: ModelResults) -> npt.NDArray[np.float32]:
     if not len(places):
         return places
     shift = (1 - places.max(axis=0)) / 2
-    return (places + shift).clip(0, 1)
+    return np.asarray((places + shift).clip(0, 1), np.float32)

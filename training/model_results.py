@@ -132,9 +132,8 @@ def node_results(
             values = columns[rows]
             measures = {words: _measured(values[:, column]) for column, words in enumerate(keys)}
             nodes[Node(level, names[rank][code])] = NodeMeasures(len(rows), measures)
-    found = (
-        Confusion(Node(row.level, row.node), row.found, int(row.n_queries)) for row in confusions.itertuples()
-    )
+    rows_of = confusions[["level", "node", "found", "n_queries"]].astype(object).to_numpy().tolist()
+    found = (Confusion(Node(level, node), other, n) for level, node, other, n in rows_of)
     return NodeResults(name, nodes, tuple(found))
 
 

@@ -17,15 +17,17 @@ class Sheets:
     Attributes:
         files: JPEG files as addresses, `PER_SHEET` squares each; none where nothing may be shown.
         why_none: a sentence, where there is none.
+        credits: of each image whom it is by and under which licence; empty where the dataset does not say.
     """
 
     files: Sequence[str] = ()
     why_none: str = ""
+    credits: Sequence[str] = ()
 
     @classmethod
-    def of(cls, images: Iterable[bytes], n_images: int) -> "Sheets":
+    def of(cls, images: Iterable[bytes], n_images: int, credits: Sequence[str] = ()) -> "Sheets":
         """From published files."""
-        return cls([data_uri(sheet) for sheet in picture_sheets(images, side_of(n_images))])
+        return cls([data_uri(sheet) for sheet in picture_sheets(images, side_of(n_images))], "", credits)
 
 
 def image_data(
@@ -39,6 +41,8 @@ def image_data(
         sheets: their pictures.
         pages: addresses of the dataset's other pages, by what they show.
     """
+    known = sorted(set(sheets.credits))
+    code = {text: i for i, text in enumerate(known)}
     data: dict[str, object] = {
         "tree": {
             "levels": tree.levels,
@@ -56,6 +60,8 @@ def image_data(
             "per_sheet": PER_SHEET,
             "columns": COLUMNS,
             "none": sheets.why_none,
+            "credits": known,
+            "credit": packed([code[text] for text in sheets.credits], "i4"),
         },
         "pages": dict(pages),
     }

@@ -72,4 +72,4 @@ def _on_unit_square(places: FloatArray) -> npt.NDArray[np.float32]:
     if not len(places):
         return np.empty((0, 2), np.float32)
     span = (high - low).max() or 1.0
-    return ((places - low) / span).astype(np.float32)
+    return np.asarray((places - low) / span, np.float32)

@@ -1,4 +1,4 @@
-"""`cairn retrieve`, `search`: what a trained model finds; `evaluate`, `benchmark`: what embeddings are worth."""
+"""`cairn retrieve`, `map`, `search`: what a trained model finds; `evaluate`, `benchmark`: what embeddings are worth."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +13,9 @@ from cairnhub.pipelines.cli.options import Dataset, Page, Scale, console, table_
 app = typer.Typer()
 
 Model = Annotated[str, typer.Argument(help="A model folder, or the dataset that `train` made it for.")]
+Protocol = Annotated[
+    str, typer.Option(help="Of the dataset's card; by default the first that goes by labels.")
+]
 Nearest = Annotated[int, typer.Option("-k", min=1, help="How many nearest images.")]
 
 
@@ -21,18 +24,34 @@ def retrieve(
     model: Model,
     dataset: Dataset,
     scale: Scale = None,
-    protocol: Annotated[str, typer.Option(help="Of the dataset's card; the first by default.")] = "",
+    protocol: Protocol = "",
     output: Page = Path("retrieval.html"),
-    n_queries: Annotated[int, typer.Option(min=1, help="Queries of each kind.")] = 4,
-    k: Nearest = 10,
 ) -> None:
-    """Write one self-contained page: what a model finds for its worst, median and best queries.
+    """Write one self-contained page: every query with what the model and its baselines find, any result as a query.
 
     Example: cairn retrieve gldv2 gldv2
     """
-    from cairnhub.pipelines.retrieval_commands import retrieval_page
+    from cairnhub.pipelines.result_pages import pages_of
 
-    write_text_atomic(output, retrieval_page(model, dataset, scale, protocol, n_queries, k))
+    write_text_atomic(output, pages_of(model, dataset, scale, protocol).retrieval())
+    console.print(f"{output}: open it in a browser")
+
+
+@app.command("map")
+def map_images(
+    model: Model,
+    dataset: Dataset,
+    scale: Scale = None,
+    protocol: Protocol = "",
+    output: Page = Path("map.html"),
+) -> None:
+    """Write one self-contained page: all images on a plane, like near like, to colour, search and select by lasso.
+
+    Example: cairn map gldv2 gldv2
+    """
+    from cairnhub.pipelines.result_pages import pages_of
+
+    write_text_atomic(output, pages_of(model, dataset, scale, protocol).map())
     console.print(f"{output}: open it in a browser")
 
 

@@ -1,5 +1,6 @@
-"""`cairn stage`, `graph`, `build`, `include`, `register`, `recipes`, `doctor`: commands on a project."""
+"""`cairn stage`, `graph`, `build`, `include`, `site`, `register`, `recipes`, `doctor`: commands on a project."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -153,6 +154,23 @@ def include(
         console.print(f"It is not trained on: it has no recipe under train.{scale}.recipes")
     if included.warning:
         console.print(Text(included.warning), soft_wrap=True)
+
+
+@app.command()
+def site(
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write.")] = Path("site"),
+) -> None:
+    """Write report, trees, maps, retrieval pages and cards into one folder, to open or to put on any web server.
+
+    Its pages load nothing from elsewhere. Images whose licence lets nobody pass them on are not among them.
+
+    Example: cairn site --output site
+    """
+    from cairnhub.pipelines.paths import project_root
+    from cairnhub.pipelines.site import write_site
+
+    pages = write_site(project_root(), output)
+    console.print(f"{output / 'index.html'}: open it in a browser; {len(pages)} pages")
 
 
 @app.command()

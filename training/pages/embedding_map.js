@@ -65,11 +65,13 @@ function colour() {
 function legend() {
   const counted = groups.map(group => ({ ...group, n: chosen ? group.images.reduce((sum, i) => sum + chosen[i], 0) : group.images.length }))
     .filter(({ n }) => n).sort((a, b) => b.n - a.n);
-  byId("legend").replaceChildren(...counted.slice(0, LISTED).map(({ name, tint, node, n }) => {
+  const entries = counted.slice(0, LISTED).map(({ name, tint, node, n }) => {
     const entry = make("button", { type: "button", disabled: node ? undefined : "", onclick: () => go({ node }, true) }, make("bdi", {}, shortened(name)), make("small", {}, ` ${number(n)}`));
     entry.style.setProperty("--tint", tint);
     return entry;
-  }), counted.length > LISTED ? make("small", {}, `and ${number(counted.length - LISTED)} more`) : undefined);
+  });
+  if (counted.length > LISTED) entries.push(make("small", {}, `and ${number(counted.length - LISTED)} more`));
+  byId("legend").replaceChildren(...entries);
 }
 
 // ---- drawing ----------------------------------------------------------------------------------------------

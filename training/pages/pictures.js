@@ -8,6 +8,7 @@ class Images {
     this.split = unpack(split, Uint16Array);
     this.labels = labels.map(column => unpack(column, Int32Array));   // by level, fine to coarse
     this.picture = read("picture");
+    this.credit = unpack(this.picture.credit, Int32Array);
     this.pages = read("pages");
     this.hues = labelHues(tree.names, tree.parents);
     this.rules = new CSSStyleSheet();
@@ -69,13 +70,14 @@ class Images {
 
   /* An image with its labels in a dialog; `acts` are further elements. */
   enlarge(box, i, without, ...acts) {
-    box.replaceChildren(
+    box.replaceChildren(...[
       make("div", { class: "large" }, this.tile(i)),
       make("h2", {}, make("bdi", {}, this.name(i, 0))),
       make("p", { class: "soft" }, make("bdi", {}, this.path(i).slice(1).join(" < "))),
       make("p", { class: "soft" }, `${this.splits[this.split[i]]} · `, make("bdi", {}, this.ids[i])),
+      this.credit.length && this.picture.credits[this.credit[i]] ? make("p", { class: "soft" }, make("bdi", {}, this.picture.credits[this.credit[i]])) : undefined,
       make("p", { class: "acts" }, ...acts, ...this.links(i, without),
-        make("button", { type: "button", class: "plain", onclick: () => box.close() }, "Close (Esc)")));
+        make("button", { type: "button", class: "plain", onclick: () => box.close() }, "Close (Esc)"))].filter(Boolean));
     if (!box.open) box.showModal();
   }
 }
