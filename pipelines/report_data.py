@@ -141,11 +141,9 @@ def links_in_git(root: Path) -> Links:
     """Links from `results/report/index.html` to what a clone has: the tree as text, and tables."""
 
     def links(scale: str, name: str) -> dict[str, str]:
-        files = {
-            "tree as text": Path(f"report/{scale}/{name}/tree.txt"),
-            "table of metrics": Path(f"evaluate/{scale}/{name}/table.md"),
-        }
-        return {words: f"../{file}" for words, file in files.items() if (root / "results" / file).is_file()}
+        tree, table = f"report/{scale}/{name}/tree.txt", f"evaluate/{scale}/{name}/table.md"
+        has_table = (root / "results" / table).is_file()
+        return {"tree as text": f"../{tree}"} | ({"table of metrics": f"../{table}"} if has_table else {})
 
     return links
 

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
-N_LANDMARKS, N_COMPONENTS, N_NEAREST, PERPLEXITY = 3_000, 50, 8, 30
+N_LANDMARKS, N_COMPONENTS, N_NEAREST, PERPLEXITY = 2_000, 50, 8, 30
 _FEW = 10  # vectors that need no more than their principal components
 _STEP = 4_096
 
@@ -22,6 +22,8 @@ def project(vectors: npt.NDArray[np.float32], seed: int = 0) -> npt.NDArray[np.f
     Returns:
         (N, 2), 0..1; the longer side is 1 long.
     """
+    if not len(vectors):
+        return np.empty((0, 2), np.float32)
     components = principal_components(vectors)
     n = len(components)
     if n <= _FEW:
@@ -68,8 +70,6 @@ def _among(components: FloatArray, landmarks: FloatArray, places: FloatArray) ->
 
 
 def _on_unit_square(places: FloatArray) -> npt.NDArray[np.float32]:
-    low, high = places.min(axis=0, initial=np.inf), places.max(axis=0, initial=-np.inf)
-    if not len(places):
-        return np.empty((0, 2), np.float32)
+    low, high = places.min(axis=0), places.max(axis=0)
     span = (high - low).max() or 1.0
     return np.asarray((places - low) / span, np.float32)
