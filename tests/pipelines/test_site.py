@@ -24,7 +24,8 @@ def test_all_pages_lie_in_one_folder_and_every_link_leads_there(project: Path):
     pages = write_site(project, project / "site")
     names = [page.relative_to(project / "site").as_posix() for page in pages]
     assert names == [
-        "index.html", "sample/closed/card.html", "sample/closed/tree.html", "sample/toy/card.html", "sample/toy/tree.html"
+        "index.html", "sample/closed/card.html", "sample/closed/tree.html", "sample/toy/card.html",
+        "sample/toy/tree.html",
     ]  # fmt: skip
     for page in pages:
         text = page.read_text(encoding="utf-8")
