@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help setup graph repro grocery checked test test-long debian chaos lint fuzz constraints clean
+.PHONY: help setup graph repro grocery pictures checked test test-long debian chaos lint fuzz constraints clean
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
@@ -30,6 +30,9 @@ grocery: $(READY) ## MIRROR=folder with images.tar and labels.csv: the same grap
 	@test -n "$(MIRROR)" || { echo "error: say where the photographs are: make grocery MIRROR=<folder>"; exit 2; }
 	@$(BIN)/cairn include grocery --mirror "$(MIRROR)"
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc repro
+
+pictures: $(READY) debian ## the pictures of README and docs, from the built sample; needs chromium
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.browser.pictures
 
 lint: $(READY) ## style, types, layers
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

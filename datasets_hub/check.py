@@ -35,7 +35,7 @@ from cairnhub.datasets_hub.shard_scan import (
 )
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 
-_N_PICTURES = 20
+_N_PICTURES = 500
 
 RunAll = Callable[[Callable[[ScanTask], ShardScan], Sequence[ScanTask]], Iterable[ShardScan]]
 """Applies a function to every task and gives the results in their order, as the built-in `map` does."""
@@ -295,20 +295,36 @@ def _check_duplicates(dataset: PublishedDataset, duplicates: pa.Table, findings:
 
 
 def _look_alikes(dataset: PublishedDataset, whole: _Whole, pairs: pd.DataFrame) -> tuple[LookAlike, ...]:
-    """The first pairs with pictures."""
-    return tuple(
-        LookAlike(
-            whole.name(a),
-            whole.name(b),
-            int(distance) if kind == ALIKE else None,
-            bool(conflicting),
-            (_thumbnail(dataset, whole.groups, a), _thumbnail(dataset, whole.groups, b)),
+    """The first pairs with pictures: those with two labels, then the most alike."""
+    shown = []
+    for a, b, kind, distance, conflicting in pairs.head(_N_PICTURES).itertuples(index=False):
+        first, second = (_thumbnail(dataset, whole.groups, row) for row in (a, b))
+        shown.append(
+            LookAlike(
+                whole.name(a),
+                whole.name(b),
+                int(distance) if kind == ALIKE else None,
+                bool(conflicting),
+                _pixel_difference(first, second),
+                (_jpeg(first), _jpeg(second)),
+            )
         )
-        for a, b, kind, distance, conflicting in pairs.head(_N_PICTURES).itertuples(index=False)
-    )
+    return tuple(sorted(shown, key=lambda pair: (not pair.conflicting, pair.pixel_difference)))
 
 
-def _thumbnail(dataset: PublishedDataset, groups: Sequence[ScannedGroup], row: int) -> bytes:
+def _pixel_difference(first: Image.Image, second: Image.Image) -> float:
+    """Mean difference of two pictures, 0..1, the second brought to the size of the first."""
+    pixels = [np.asarray(image.resize(first.size), np.float64) for image in (first, second)]
+    return float(np.abs(pixels[0] - pixels[1]).mean()) / 255
+
+
+def _jpeg(image: Image.Image) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=80)
+    return out.getvalue()
+
+
+def _thumbnail(dataset: PublishedDataset, groups: Sequence[ScannedGroup], row: int) -> Image.Image:
     ends = np.cumsum([group.n_rows for group in groups])
     at = int(np.searchsorted(ends, row, side="right"))
     group, inside = groups[at], row - int(ends[at]) + groups[at].n_rows
@@ -319,6 +335,4 @@ def _thumbnail(dataset: PublishedDataset, groups: Sequence[ScannedGroup], row: i
     except DECODING_FAULTS:  # which is a finding of its own
         small = Image.new("RGB", (1, 1))
     small.thumbnail((128, 128))
-    out = io.BytesIO()
-    small.save(out, "JPEG", quality=80)
-    return out.getvalue()
+    return small

@@ -1,7 +1,5 @@
 """What a check found: for machines (JSON), for the terminal (text), for eyes (a page of look-alikes)."""
 
-import base64
-import html
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +7,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cairnhub.core.data_uri import data_uri
 from cairnhub.core.errors import BrokenData, printable
 from cairnhub.core.files import atomic_write, write_text_atomic
+from cairnhub.core.html import fill
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class LookAlike:
         second: the other.
         distance: bits by which their perceptual hashes differ; None if the files are the same byte for byte.
         conflicting: both have a label, and not the same.
+        pixel_difference: mean difference of the small pictures, 0..1: hashes agree of pictures that are not alike, too.
         thumbnails: both as small JPEG files.
     """
 
@@ -41,6 +42,7 @@ class LookAlike:
     second: str
     distance: int | None
     conflicting: bool
+    pixel_difference: float
     thumbnails: tuple[bytes, bytes]
 
 
@@ -55,7 +57,7 @@ class CheckResult:
         warnings: what a user should know, such as look-alikes across splits.
         duplicates: all pairs of images that are the same or look so, by `duplicate_table.SCHEMA`; conflicting labels
             first.
-        look_alikes: the first of them, to see.
+        look_alikes: the first of them, to see: two labels first, then the most alike.
     """
 
     dataset: str
@@ -107,32 +109,30 @@ class CheckResult:
 
     def save_page(self, path: Path) -> None:
         """Write a self-contained HTML page with the look-alikes side by side."""
-        rows = "\n".join(_row(pair) for pair in self.look_alikes) or "<p>None found.</p>"
-        write_text_atomic(path, _PAGE.format(title=html.escape(self.dataset), rows=rows))
+        values = {
+            "title": f"Look-alikes: {self.dataset}",
+            "dataset": self.dataset,
+            "pairs": [
+                (
+                    _kind(pair),
+                    pair.conflicting,
+                    [*zip((pair.first, pair.second), _sources(pair), strict=True)],
+                )
+                for pair in self.look_alikes
+            ],
+            "n_pairs": self.duplicates.num_rows,
+        }
+        template = Path(__file__).with_name("look_alikes.html")
+        write_text_atomic(path, fill(template, values, styles=[template.with_name("look_alikes.css")]))
 
 
-def _row(pair: LookAlike) -> str:
-    kind = "same file" if pair.distance is None else f"hashes differ in {pair.distance} of 64 bits"
-    kind += ", with two labels" if pair.conflicting else ""
-    figures = "".join(
-        f'<figure><img alt="" src="data:image/jpeg;base64,{base64.b64encode(picture).decode()}">'
-        f"<figcaption>{html.escape(name)}</figcaption></figure>"
-        for name, picture in zip((pair.first, pair.second), pair.thumbnails, strict=True)
-    )
-    return f"<section>{figures}<p>{kind}</p></section>"
+def _kind(pair: LookAlike) -> str:
+    """How alike two images are, in words."""
+    if pair.distance is None:
+        return "the same file, byte for byte"
+    pixels = f"pixels differ by {100 * pair.pixel_difference:.1f} % on average"
+    return f"{pixels}, perceptual hashes in {pair.distance} of 64 bits"
 
 
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>Look-alikes: {title}</title>
-<style>
-body {{ font: 15px sans-serif; margin: 2em; }}
-section {{ display: flex; gap: 1em; align-items: center; margin-bottom: 1em; }}
-figure {{ margin: 0; }} figcaption {{ max-width: 20em; overflow-wrap: anywhere; }}
-</style></head>
-<body><h1>Images that are the same or look alike: {title}</h1>
-{rows}
-</body></html>
-"""
+def _sources(pair: LookAlike) -> list[str]:
+    return [data_uri(jpeg) for jpeg in pair.thumbnails]

@@ -45,7 +45,7 @@ def photos_per_leaf(
         tree: its label tree.
         budget_bytes: of all files together.
     """
-    if not (published.card.redistributable and published.stats.with_images and published.location.is_local):
+    if why_no_photos(published):
         return {}
     files = [Path(uri) for uris in published.data_files["default"].values() for uri in uris]
     columns = [codes for shards in leaf_codes(published, tree).values() for codes in shards]
@@ -59,6 +59,17 @@ def photos_per_leaf(
             photos.setdefault(tree.names[0][leaf], []).append(jpeg)
             left -= len(jpeg)
     return dict(sorted(photos.items()))
+
+
+def why_no_photos(published: PublishedDataset) -> str:
+    """A sentence that says why `photos_per_leaf` gives none; empty where it may."""
+    if not published.card.redistributable:
+        return f"No photos here: the licence ({published.card.licence}) lets nobody pass these images on."
+    if not published.stats.with_images:
+        return "No photos here: this dataset is published without its images."
+    if not published.location.is_local:
+        return "No photos here: the images are not on this machine."
+    return ""
 
 
 def _chosen(codes: IntArray, tree: LabelTree, n: int) -> tuple[IntArray, IntArray]:

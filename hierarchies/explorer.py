@@ -5,15 +5,17 @@ is in sight.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cairnhub.core.data_uri import data_uri
 from cairnhub.core.files import write_text_atomic
+from cairnhub.core.html import PAGES as SHARED
 from cairnhub.core.html import fill
 from cairnhub.hierarchies.agreement import Agreement, compare
 from cairnhub.hierarchies.label_tree.node import Node, NodeInfo
 from cairnhub.hierarchies.label_tree.tree import LabelTree
+from cairnhub.hierarchies.node_results import NodeResults
 from cairnhub.hierarchies.render import total_counts
 from cairnhub.hierarchies.review.decisions import Decision
 from cairnhub.hierarchies.review.touches import TouchedNodes
@@ -34,16 +36,23 @@ class View:
         tree: the tree; its `info` gives confidence, provenance and review status.
         counts: per split, images per leaf name; without any, leaves are counted.
         touches: the decisions that shaped it.
+        results: what a model reaches on it.
     """
 
     name: str
     tree: LabelTree
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     touches: Sequence[TouchedNodes] = ()
+    results: NodeResults | None = None
 
 
 def write_explorer(
-    path: Path, title: str, view: View, photos: Photos | None = None, beside: View | None = None
+    path: Path,
+    title: str,
+    view: View,
+    photos: Photos | None = None,
+    beside: View | None = None,
+    no_photos: str = "",
 ) -> None:
     """Write the page.
 
@@ -52,30 +61,37 @@ def write_explorer(
         title: its heading.
         view: the tree.
         photos: small JPEG files per leaf name.
-        beside: a second tree with the same levels, to compare the first with.
+        beside: a second tree with the same levels, to compare the first with. A tree without counts takes those of
+            the other, so that both sides count the same.
+        no_photos: why there is none, in a sentence.
 
     Raises:
         CairnError: the two trees have different levels, or no leaf in common.
     """
-    views = [view] if beside is None else [view, beside]
+    views = [view] if beside is None else [_counted(view, beside), _counted(beside, view)]
     data: dict[str, object] = {
         "photos": {leaf: [data_uri(jpeg) for jpeg in jpegs] for leaf, jpegs in (photos or {}).items()},
         "trees": [_columns(each) for each in views],
     }
     values: dict[str, object] = {"title": title, "views": [_headline(each) for each in views]}
     if beside is not None:
-        counts = total_counts(beside.counts) or None
+        counts = total_counts(views[1].counts) or None
         changes = diff(view.tree, beside.tree, counts)
         data["differences"] = [_change(change, view.tree, beside.tree) for change in changes]
         values["agreement"] = _agreement(compare(view.tree, beside.tree, counts))
     page = fill(
         PAGES / "explorer.html",
-        {"agreement": None, **values},
+        {"agreement": None, "no_photos": no_photos, "results": any(each.results for each in views), **values},
         data,
         styles=[PAGES / "explorer.css"],
-        scripts=[PAGES / name for name in _SCRIPTS],
+        scripts=[SHARED / "elements.js", *(PAGES / name for name in _SCRIPTS)],
     )
     write_text_atomic(path, page)
+
+
+def _counted(view: View, other: View) -> View:
+    """A tree with counts: its own, else those that the other has for labels of these names."""
+    return view if view.counts else replace(view, counts=other.counts)
 
 
 def _headline(view: View) -> dict[str, str]:
@@ -108,6 +124,32 @@ def _columns(view: View) -> dict[str, object]:
         "status": [_known([code[info.status] for info in level]) for level in infos],
         "words": words,
         "decisions": [_decision(touch, tree) for touch in view.touches],
+        "results": None if view.results is None else _results(view.results, tree),
+    }
+
+
+def _results(results: NodeResults, tree: LabelTree) -> dict[str, object]:
+    """Measures in percent; of nodes that the tree has."""
+    return {
+        "name": results.name,
+        "pages": dict(results.pages),
+        "nodes": [
+            {
+                "place": place,
+                "n": node_measures.n_queries,
+                "values": [
+                    [name, *(round(100 * end, 1) for end in (each.value, each.low, each.high))]
+                    for name, each in node_measures.measures.items()
+                ],
+            }
+            for node, node_measures in results.nodes.items()
+            for place in _places(tree, node.level, [node.name])
+        ],
+        "confusions": [
+            [*pair[0], pair[1][1], each.n_queries]
+            for each in results.confusions
+            if len(pair := _places(tree, each.node.level, [each.node.name, each.found])) == 2
+        ],
     }
 
 

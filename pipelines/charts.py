@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 from markupsafe import Markup
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 400, 220, 46, 12, 10, 38
-ROW_PX, NAME_PX = 17, 104
+ROW_PX, HEAD_PX, VALUE_PX = 17, 18, 40  # of a dot, of the name above its dots, for values beside them
 Point = tuple[float, float]
 Range = tuple[float, float]
 
@@ -27,11 +27,11 @@ def line_chart(
         lines: points by name, x ascending.
         x_label: below the axis.
         y_label: beside the axis.
-        y_range: of the axis; by default from 0 to the largest value.
+        y_range: of the axis; by default from 0 to the tick at or above the largest value.
     """
     points = [point for line in lines.values() for point in line]
     x_range = (min(x for x, _ in points), max(x for x, _ in points))
-    y_range = y_range or (0.0, max(y for _, y in points) or 1.0)
+    y_range = y_range or (0.0, _tick_above(max(y for _, y in points) or 1.0))
     svg = _svg(label, HEIGHT)
     for value in _ticks(*y_range):
         y = _scale(value, y_range, HEIGHT - BOTTOM, TOP)
@@ -48,6 +48,11 @@ def line_chart(
         ET.SubElement(
             ET.SubElement(svg, "polyline", {"class": f"line c{i}", "points": drawn}), "title"
         ).text = name
+        if len(lines) == 1:  # what it begins and ends with stands beside its ends
+            for (x, value), anchor, right, up in ((line[0], "start", 8, -4), (line[-1], "end", 0, 8)):
+                left = _scale(x, x_range, LEFT, WIDTH - RIGHT) + right
+                top = _scale(value, y_range, HEIGHT - BOTTOM, TOP) - up
+                _text(svg, f"{value:.2f}", left, top, anchor).set("class", "value")
     _text(svg, x_label, (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, "middle")
     middle = (TOP + HEIGHT - BOTTOM) / 2
     _text(svg, y_label, 12, middle, "middle").set("transform", f"rotate(-90 12 {middle:g})")
@@ -63,28 +68,24 @@ def interval_chart(
         label: what the chart shows, for those who do not see it.
         rows: per name, by system: value, lower and upper end in percent.
     """
-    height = TOP + BOTTOM + ROW_PX * sum(len(row) for _, row in rows) + 8 * len(rows)
-    svg, left = _svg(label, height), NAME_PX
+    height = TOP + BOTTOM + sum(HEAD_PX + ROW_PX * len(row) + 8 for _, row in rows)
+    svg, left, right = _svg(label, height), 8, WIDTH - RIGHT - VALUE_PX
     for value in _ticks(0, 100):
-        x = _scale(value, (0, 100), left, WIDTH - RIGHT)
+        x = _scale(value, (0, 100), left, right)
         _line(svg, (x, TOP), (x, height - BOTTOM), "grid")
         _text(svg, f"{value:g}", x, height - BOTTOM + 16, "middle")
     top = float(TOP)
     for name, systems in rows:
-        _text(
-            svg,
-            name if len(name) <= 18 else f"{name[:17]}…",
-            left - 8,
-            top + ROW_PX * len(systems) / 2 + 4,
-            "end",
-        )
+        _text(svg, name, left, top + HEAD_PX - 5, "start").set("class", "name")
+        top += HEAD_PX
         for i, (system, (value, low, high)) in enumerate(systems.items()):
             y = top + ROW_PX * (i + 0.5)
-            x, start, end = (_scale(v, (0, 100), left, WIDTH - RIGHT) for v in (value, low, high))
+            x, start, end = (_scale(v, (0, 100), left, right) for v in (value, low, high))
             group = ET.SubElement(svg, "g", {"class": f"c{i}"})
             ET.SubElement(group, "title").text = f"{system}: {value:.1f} ({low:.1f} to {high:.1f})"
             _line(group, (start, y), (end, y), "whisker")
             ET.SubElement(group, "circle", {"cx": f"{x:.1f}", "cy": f"{y:.1f}", "r": "5"})
+            _text(svg, f"{value:.1f}", WIDTH - RIGHT, y + 4, "end").set("class", "value")
         top += ROW_PX * len(systems) + 8
         _line(svg, (0, top - 4), (WIDTH - RIGHT, top - 4), "grid")
     return _markup(svg)
@@ -132,6 +133,13 @@ def _ticks(low: float, high: float) -> list[float]:
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw * (1 - 1e-9))
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [round(i * step, 10) for i in range(first, last + 1)]
+
+
+def _tick_above(value: float) -> float:
+    """The round value at which an axis from 0 ends, so that nothing is drawn above it."""
+    ticks = _ticks(0, value)
+    step = ticks[1] - ticks[0]
+    return round(step * math.ceil(value / step - 1e-9), 10)
 
 
 def _corners(line: Sequence[Point]) -> Iterator[Point]:

@@ -1,8 +1,8 @@
 """What the project's report shows, read from tracked results: nothing is computed anew."""
 
 import csv
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cairnhub.core.errors import NotFound
@@ -17,6 +17,8 @@ from cairnhub.training.metrics.keys import H_AP, H_AP_PUBLISHED, MetricKey
 from cairnhub.training.retrieved import ShownQuery
 
 PercentInterval = tuple[float, float, float]  # value and both ends, percent
+Links = Callable[[str, str], Mapping[str, str]]
+"""By scale and name of a dataset: addresses by words."""
 SYSTEMS = {
     "trained": "trained",
     "off_the_shelf": "off the shelf",
@@ -34,7 +36,7 @@ class DatasetSummary:
         splits: what the source lists of each, and what became of it.
         quarantine: what is quarantined, by reason.
         warnings: what the check warns of: the rule, and how often.
-        tree_page: where the explorer lies, seen from the report.
+        links: addresses of what shows more of it, seen from the report, by words.
     """
 
     name: str
@@ -51,7 +53,7 @@ class DatasetSummary:
     quarantine: Mapping[str, int]
     warnings: tuple[tuple[str, int], ...]
     fingerprint: str
-    tree_page: str
+    links: Mapping[str, str]
 
     @property
     def n_lost(self) -> int:
@@ -92,7 +94,12 @@ class ProtocolSummary:
 
 @dataclass(frozen=True)
 class ModelSummary:
-    """A trained model beside its baselines, with its training curve (epoch, loss) and some queries."""
+    """A trained model beside its baselines, with its training curve (epoch, loss) and some queries.
+
+    Attributes:
+        benchmark: mAP@100 in percent by the benchmark's own answers, by system and part of the queries; empty where it
+            has none.
+    """
 
     name: str
     scale: str
@@ -100,6 +107,7 @@ class ModelSummary:
     protocols: tuple[ProtocolSummary, ...]
     levels: tuple[str, ...]
     queries: tuple[ShownQuery, ...]
+    benchmark: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -129,14 +137,29 @@ class Summary:
     effort: Effort | None
 
 
-def read_summary(root: Path) -> Summary:
+def links_in_git(root: Path) -> Links:
+    """Links from `results/report/index.html` to what a clone has: the tree as text, and tables."""
+
+    def links(scale: str, name: str) -> dict[str, str]:
+        tree, table = f"report/{scale}/{name}/tree.txt", f"evaluate/{scale}/{name}/table.md"
+        has_table = (root / "results" / table).is_file()
+        return {"tree as text": f"../{tree}"} | ({"table of metrics": f"../{table}"} if has_table else {})
+
+    return links
+
+
+def read_summary(root: Path, links: Links) -> Summary:
     """Read `results` and the benchmark of the review; datasets by scale and name.
+
+    Args:
+        root: of the project.
+        links: to pages of a dataset, by scale and name.
 
     Raises:
         CairnError: a result is not what this version writes; the message names file and key.
     """
     results, effort = root / "results", root / "benchmarks/results/review_effort.json"
-    datasets = tuple(_dataset_summary(file) for file in _files(results, "check", "report.json"))
+    datasets = tuple(_dataset_summary(file, links) for file in _files(results, "check", "report.json"))
     levels = {(dataset.scale, dataset.name): tuple(dataset.levels) for dataset in datasets}
     return Summary(
         datasets,
@@ -154,7 +177,7 @@ def _key(file: Path) -> tuple[str, str]:
     return file.parent.parent.name, file.parent.name
 
 
-def _dataset_summary(file: Path) -> DatasetSummary:
+def _dataset_summary(file: Path, links: Links) -> DatasetSummary:
     scale, name = _key(file)
     check = CheckReport.load(file)
     card = check.published
@@ -173,7 +196,7 @@ def _dataset_summary(file: Path) -> DatasetSummary:
         quarantine=card.quarantine,
         warnings=tuple((warning.rule, warning.count) for warning in check.warnings),
         fingerprint=card.fingerprint,
-        tree_page=f"../../data/report/{scale}/{name}/tree.html",
+        links=links(scale, name),
     )
 
 
@@ -201,7 +224,12 @@ def _model_summary(file: Path, levels: Mapping[tuple[str, str], tuple[str, ...]]
         for protocol in measured["trained"]
     )
     queries = read_json(file.parent / "examples.json", tuple[ShownQuery, ...])
-    return ModelSummary(name, scale, loss, protocols, levels[scale, name], queries)
+    benchmark = {
+        SYSTEMS[system]: {part: 100 * nested["overall"]["map_at"]["100"] for part, nested in parts.items()}
+        for system in measured
+        if (parts := evaluation.systems[system].benchmark)
+    }
+    return ModelSummary(name, scale, loss, protocols, levels[scale, name], queries, benchmark)
 
 
 def summarise_protocol(name: str, metrics: Mapping[str, Metrics], levels: Sequence[str]) -> ProtocolSummary:

@@ -176,7 +176,7 @@ STAGES = (
             Out("headline.json", metric=True),
             _plot("loss.csv", "training loss", x="epoch", y="loss"),
             _plot("h_ap.csv", "queries by H-AP", x="h_ap", y="n_queries"),
-            _plot("levels.csv", "AP per level", template="bar_horizontal", x="ap", y="level"),
+            _plot("levels.csv", "AP per level", template="bars", x="ap", y="level"),
             _plot(
                 "precision_recall.csv", "precision over recall", template="levels", x="recall", y="precision"
             ),

@@ -12,16 +12,20 @@ from cairnhub.core.errors import printable, without_secrets
 
 LEVEL = "CAIRN_LOG_LEVEL"
 """Environment variable by which processes that a command starts show what it shows."""
+NO_BARS = "TQDM_DISABLE"
+"""Environment variable by which tqdm draws no bar, in processes that a command starts too."""
 LEVELS = {-1: logging.WARNING, 0: logging.INFO, 1: logging.DEBUG}
 
 
 def configure(verbosity: int = 0) -> None:
-    """Show messages of this process and of those that it starts.
+    """Show messages of this process and of those that it starts; bars of progress only where a terminal shows them.
 
     Args:
         verbosity: -1 warnings only, 0 what was done, 1 everything.
     """
     os.environ[LEVEL] = logging.getLevelName(LEVELS[max(-1, min(verbosity, 1))])
+    if not sys.stderr.isatty():
+        os.environ.setdefault(NO_BARS, "1")
     configure_as_parent()
 
 

@@ -1,15 +1,12 @@
 /* The page: a pane per tree, one panel for the chosen node, one bar that steers them all. */
 
-const byId = id => document.getElementById(id);
-const read = id => JSON.parse(byId(id).textContent);
-
 /* One tree on the page: its outline and its drawing, which follow each other. */
 class Pane {
   constructor(section, tree, side, differences) {
     Object.assign(this, { tree, side, changes: new Map() });
     for (const change of differences) for (const place of [change.left, change.right][side]) collect(this.changes, tree.at(place), change);
     const steps = { choose: id => this.choose(id), enter: id => this.enter(id), changes: this.changes,
-      photo: id => photos.of(tree, id)[0] };
+      photo: id => photos.one(tree, id), hue: id => this.hue(id) };
     this.map = new TreeMap(section.querySelector(".map"), section.querySelector(".crumbs"), tree, steps);
     this.outline = new Outline(section.querySelector(".tree"), tree, `tree${side}`, steps);
   }
@@ -17,13 +14,21 @@ class Pane {
   choose(id) {
     panel.show(this.tree, id, this.changes.get(id));
     this.map.choose(id);
+    address.write({ node: permalink(this.tree, id), side: this.side || "" });
     panes[1 - this.side]?.follow(this, id);
   }
 
   enter(id) {
+    address.write({ node: permalink(this.tree, id), side: this.side || "" }, true);
     this.map.show(id);
     if (id && this.outline.lines[this.outline.active]?.id !== id) this.outline.reveal(id);
     else if (!id) panel.show(this.tree, 0);
+  }
+
+  /* A label of that name in the first tree gives its colour, so that both sides agree. */
+  hue(id) {
+    const twin = this.side ? trees[0].find(this.tree.rank[id], this.tree.nameOf(id)) : undefined;
+    return twin === undefined ? this.tree.hue(id) : trees[0].hue(twin);
   }
 
   /* Shows what a node of the other tree is here: that of the same name, or of the name that it was given. */
@@ -37,21 +42,26 @@ class Pane {
   }
 }
 
+const permalink = (tree, id) => id ? `${tree.level(id)}/${tree.nameOf(id)}` : "";
 const photos = new Photos(byId("photos"));
 const trees = read("trees").map(data => new Tree(data));
 const differences = byId("differences") ? read("differences") : [];
 const panel = new Panel(byId("panel"), { photos, enter: (tree, id) => panes[trees.indexOf(tree)].enter(id) });
-const panes = [...document.querySelectorAll(".pane")].map((section, side) => new Pane(section, trees[side], side, differences));
+const panes = [];
+document.querySelectorAll(".pane").forEach((section, side) => panes.push(new Pane(section, trees[side], side, differences)));
 
 function filter() {
-  const query = fold(byId("query").value.trim()), onlyChanged = byId("changed")?.checked;
+  const text = byId("query").value.trim(), query = fold(text), onlyChanged = byId("changed")?.checked;
   let n = 0;
-  for (const { tree, outline, changes } of panes) {
+  for (const { tree, outline, map, changes } of panes) {
     const passes = id => (!onlyChanged || changes.has(id)) && (!query || tree.folded(id).includes(query)) && ++n > 0;
-    outline.filter(query || onlyChanged ? tree.select(passes) : null, query);
+    const shown = query || onlyChanged ? tree.select(passes) : null;
+    outline.filter(shown, query);
+    map.light(shown);
   }
   const all = trees.reduce((sum, tree) => sum + tree.size - 1, 0);
   byId("found").textContent = query || onlyChanged ? `${number(n)} of ${number(all)} labels` : "";
+  address.write({ search: text });
 }
 
 let waiting;
@@ -72,12 +82,17 @@ document.addEventListener("keydown", event => {
   byId("query").select();
 });
 byId("changed")?.addEventListener("change", filter);
-byId("order").onchange = event => {
-  for (const { tree, outline } of panes) { tree.order = event.target.value; outline.layout(); }
-};
-byId("colour").onchange = event => {
-  for (const { map } of panes) { map.colours = event.target.value; map.draw(); }
-};
+
+function order() {
+  for (const { tree, outline } of panes) { tree.order = byId("order").value; outline.layout(); }
+}
+
+function colour() {
+  for (const { map } of panes) { map.colours = byId("colour").value; map.draw(); }
+}
+
+byId("order").onchange = () => { order(); address.write({ order: byId("order").value }); };
+byId("colour").onchange = () => { colour(); address.write({ colours: byId("colour").value }); };
 if (byId("changes")) {
   byId("n-changes").textContent = differences.length ? `${number(differences.length)} changes` : "nothing";
   byId("changes").append(...differences.slice(0, 500).map(change => make("li", {}, make("span", { class: "tag change" }, change.what), " ",
@@ -86,4 +101,17 @@ if (byId("changes")) {
       if (place) panes[side].enter(trees[side].at(place));
     } }, change.text))));
 }
-panel.show(trees[0], 0);
+
+/* Shows what the address says: the order, the colours, the search, the node. */
+function arrive() {
+  const { node = "", side = 0, search = "", order: sorted, colours } = address.read();
+  for (const [id, value, act] of [["order", sorted, order], ["colour", colours, colour]])
+    if (value && [...byId(id).options].some(option => option.value === value)) { byId(id).value = value; act(); }
+  if (byId("query").value !== search) { byId("query").value = search; filter(); }
+  const pane = panes[side] ?? panes[0], cut = node.indexOf("/"), rank = pane.tree.levels.indexOf(node.slice(0, cut));
+  const id = rank < 0 ? 0 : pane.tree.find(rank, node.slice(cut + 1)) ?? 0;
+  if (id) { pane.map.show(id); pane.outline.reveal(id); } else { pane.map.show(0); panel.show(pane.tree, 0); }
+}
+window.addEventListener("popstate", arrive);
+window.addEventListener("hashchange", arrive);
+arrive();

@@ -1,11 +1,10 @@
 /* The drawing: an icicle of the node in focus, coarse on the left; heights are shares of the images. */
 
-const COLUMN_PX = 150, THINNEST_PX = 2, LABEL_PX = 15, PHOTO_PX = 44, N_HUES = 10;
-const HUES = new Map();   // of branches by name, in the order in which they were first drawn: two trees agree
+const COLUMN_PX = 150, THINNEST_PX = 2, LABEL_PX = 15, PHOTO_PX = 44;
 
 class TreeMap {
-  constructor(box, crumbs, tree, { enter, photo, changes }) {
-    Object.assign(this, { box, crumbs, tree, enter, photo, changes });
+  constructor(box, crumbs, tree, { enter, photo, changes, hue }) {
+    Object.assign(this, { box, crumbs, tree, enter, photo, changes, hue, lit: null });
     this.focus = 0;
     this.chosen = -1;
     this.colours = "branch";
@@ -22,6 +21,12 @@ class TreeMap {
     this.draw();
   }
 
+  /* Shows what a search found: the rest is dimmed; null lights everything. */
+  light(shown) {
+    this.lit = shown;
+    this.draw();
+  }
+
   /* Outlines a node if it is in the drawing. */
   choose(id) {
     this.chosen = id;
@@ -33,7 +38,6 @@ class TreeMap {
     const { tree, box } = this, width = box.clientWidth, height = box.clientHeight;
     if (!width) return;
     const below = tree.rank[this.focus];
-    this.hue = this.hueRank();
     const n = 1 + Math.min(below, Math.max(2, Math.round(width / COLUMN_PX) - 1));
     const first = Math.min(.7 * width / n, COLUMN_PX), step = (width - first) / Math.max(1, n - 1), parts = [];
     const place = (id, column, top, tall) => {
@@ -58,10 +62,12 @@ class TreeMap {
   }
 
   part(id, left, wide, top, tall) {
-    const { tree } = this, name = tree.shortName(id), photo = tree.isLeaf(id) && tall >= PHOTO_PX ? this.photo(id) : undefined;
+    const { tree } = this, name = tree.shortName(id), photo = id && tall >= PHOTO_PX ? this.photo(id) : undefined;
     const part = make("div", { "data-id": id, title: `${name}\n${number(tree.total[id])}`, class: `${this.depth(id)} ${this.tint(id)}` });
+    if (id && this.colours === "branch") part.style.setProperty("--hue", this.hue(id).toFixed(1));
     if (photo) part.append(make("img", { src: photo, alt: "" }));
     if (tall >= LABEL_PX) part.append(make("span", {}, make("bdi", {}, name)), make("small", {}, number(tree.total[id])));
+    if (this.lit && id) part.classList.add(this.lit[id] === MATCH ? "lit" : this.lit[id] ? "above" : "dim");
     if (this.changes.has(id)) part.classList.add("touched");
     return this.lay(part, left, wide, top, tall);
   }
@@ -78,26 +84,12 @@ class TreeMap {
     return part;
   }
 
-  depth(id) { return `d${Math.max(0, Math.min(3, this.hue - this.tree.rank[id] + 1))}`; }
-
-  /* Branches are told apart on the coarsest level on which the focus has some. */
-  hueRank() {
-    let nodes = [this.focus], rank = this.tree.rank[this.focus];
-    while (rank > 0 && nodes.length < 3) {
-      nodes = nodes.flatMap(id => [...this.tree.largestFirst(id).slice(0, 3)]);
-      rank--;
-    }
-    return rank;
-  }
+  /* The coarser, the stronger: by the level alone, so that nothing changes its colour when the focus does. */
+  depth(id) { return id ? `d${Math.min(3, this.tree.levels.length - this.tree.rank[id])}` : "d0"; }
 
   tint(id) {
-    const { tree } = this;
-    if (this.colours === "doubt") return certainty(tree.sure(id));
-    while (tree.rank[id] < this.hue) id = tree.parent[id];
-    if (tree.rank[id] > this.hue) return "";
-    const name = tree.nameOf(id);
-    if (!HUES.has(name)) HUES.set(name, HUES.size % N_HUES);
-    return `t${HUES.get(name)}`;
+    if (this.colours === "branch") return id ? "branch" : "";
+    return certainty(this.colours === "weak" ? this.tree.ap(id) : this.tree.sure(id));
   }
 
   trail() {

@@ -3,8 +3,8 @@
 const ROW_PX = 30, INDENT_PX = 18;
 
 class Outline {
-  constructor(box, tree, prefix, { choose, enter, changes }) {
-    Object.assign(this, { box, tree, prefix, choose, enter, changes });
+  constructor(box, tree, prefix, { choose, enter, changes, photo }) {
+    Object.assign(this, { box, tree, prefix, choose, enter, changes, photo });
     this.open = new Set();
     this.found = null;   // what a search selects, with the nodes that it opens
     this.query = "";
@@ -63,11 +63,13 @@ class Outline {
 
   row({ id, depth, place, of }, i) {
     const { tree } = this, leaf = tree.isLeaf(id), sure = tree.fact(tree.confidence, id);
-    const change = this.changes.get(id);
+    const change = this.changes.get(id), photo = this.photo(id), ap = tree.order === "weak" ? tree.ap(id) : -1;
     const line = make("div", { role: "treeitem", id: this.key(id), class: "row", "aria-level": depth, "aria-posinset": place,
       "aria-setsize": of, "aria-selected": i === this.active, "aria-expanded": leaf ? undefined : this.opened.has(id) },
-      make("span", { class: "twist", "aria-hidden": true }, leaf ? "" : "▸"), this.label(id),
-      change && make("span", { class: "tag change" }, change[0].what),
+      make("span", { class: "twist", "aria-hidden": true }, leaf ? "" : "▸"),
+      photo ? make("img", { src: photo, alt: "", class: "mini" }) : undefined, this.label(id),
+      ap >= 0 ? make("span", { class: `tag ${certainty(ap)}`, title: "AP" }, `AP ${Math.round(ap)}`) : undefined,
+      change ? make("span", { class: "tag change" }, change[0].what) : undefined,
       sure >= 0 && sure < 100 ? make("span", { class: `tag ${certainty(sure)}`, title: "confidence" }, `${sure} %`) : undefined,
       tree.word(tree.status, id) === "pending" ? make("span", { class: "tag poor" }, "pending") : undefined);
     const bar = make("i");

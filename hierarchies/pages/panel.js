@@ -15,7 +15,9 @@ class Panel {
       make("p", { class: "soft" }, id ? tree.level(id) : tree.name),
       make("h2", {}, make("bdi", {}, id ? tree.nameOf(id) : "all labels")),
       make("ul", { class: "path", "aria-label": "Path" }, ...path),
-      make("div", { class: "facts" }, this.counts(tree, id), this.provenance(tree, id)),
+      ...this.links(tree, id),
+      make("div", { class: "facts" }, this.counts(tree, id), this.results(tree, id), this.provenance(tree, id)),
+      ...this.confusions(tree, id),
       ...this.list("What differs", changes, change => make("li", {}, change.text)),
       ...this.list("Decisions", tree.decisionsOn.get(id), decision => this.decision(decision)),
       ...this.pictures(tree, id));
@@ -37,6 +39,34 @@ class Panel {
       return make("tr", {}, make("th", { scope: "row" }, label), make("td", { class: "number" }, number(value)), make("td", {}, bar));
     })));
     return make("div", {}, make("h3", {}, tree.split.length ? "Images per split" : "Labels"), table);
+  }
+
+  /* To the queries of a node, and to its images on the map. */
+  links(tree, id) {
+    const pages = Object.entries(tree.results?.pages ?? {});
+    if (!pages.length) return [];
+    const words = { retrieval: "its queries", map: "on the map" };
+    return [make("p", { class: "elsewhere" }, ...pages.flatMap(([what, page], i) => [i ? " · " : "",
+      make("a", { href: `${page}#${new URLSearchParams(id ? { node: permalink(tree, id) } : {})}` }, id ? words[what] : what)]))];
+  }
+
+  results(tree, id) {
+    const measured = tree.measure(id);
+    if (!measured) return undefined;
+    return make("div", { class: "results" }, make("h3", {}, tree.results.name), make("table", {}, make("tbody", {},
+      ...measured.values.map(([name, value, low, high]) => make("tr", {}, make("th", { scope: "row" }, name),
+        make("td", { class: "number" }, make("b", { class: certainty(value) }, value.toFixed(1))),
+        make("td", { class: "number soft" }, `${low.toFixed(1)} – ${high.toFixed(1)}`))),
+      make("tr", {}, make("th", { scope: "row" }, "queries"), make("td", { class: "number" }, number(measured.n)), make("td", {})))));
+  }
+
+  /* Which siblings stand at the first place instead. */
+  confusions(tree, id) {
+    const page = tree.results?.pages.retrieval;
+    return this.list("Found instead, at the first place", tree.confused.get(id), ({ other, n }) => make("li", {},
+      this.link(tree, other), ` for ${number(n)} of ${number(tree.measure(id)?.n ?? n)} `,
+      page ? make("a", { href: `${page}#${new URLSearchParams({ node: permalink(tree, id), found: permalink(tree, other) })}` },
+        n > 1 ? "these queries" : "this query") : undefined));
   }
 
   provenance(tree, id) {
@@ -76,8 +106,8 @@ class Panel {
   }
 
   pictures(tree, id) {
-    const found = this.photos.below(tree, id, 12);
-    if (!found.length) return [];
+    const found = this.photos.below(tree, id, 12), why = this.box.dataset.noPhotos;
+    if (!found.length) return why ? [make("h3", {}, "Photos"), make("p", { class: "soft" }, why)] : [];
     return [make("h3", {}, "Photos"), make("div", { class: "photos" }, ...found.map(({ leaf, photo }) =>
       make("button", { type: "button", onclick: () => this.enter(tree, leaf) },
         make("img", { src: photo, alt: tree.shortName(leaf), loading: "lazy" }),
@@ -92,6 +122,14 @@ class Photos {
   of(tree, leaf) {
     this.byName ??= new Map(Object.entries(JSON.parse(this.element.textContent)));
     return this.byName.get(tree.nameOf(leaf)) ?? [];
+  }
+
+  /* The first photo at or below a node; undefined where there is none. */
+  one(tree, id) {
+    this.first ??= new Map();
+    const key = `${trees.indexOf(tree)} ${id}`;
+    if (!this.first.has(key)) this.first.set(key, this.below(tree, id, 1)[0]?.photo);
+    return this.first.get(key);
   }
 
   /* Some photos at or below a node: one of each branch in turn. */

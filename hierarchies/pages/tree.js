@@ -1,8 +1,6 @@
 /* A tree as columns. Nodes are numbers: 0 is the root, then level by level from coarse to fine, by name. */
 
-const fold = text => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
-const number = value => value.toLocaleString("en");
-const SHOWN = 1, MATCH = 2, LONG = 160;
+const SHOWN = 1, MATCH = 2;
 
 class Tree {
   constructor(data) {
@@ -29,10 +27,14 @@ class Tree {
       ? this.split.reduce((sum, column) => sum.map((value, id) => value + column[id])) : this.leaves;
     this.largest = new Int32Array(this.size);   // images of a node's largest child
     for (let id = 1; id < this.size; id++) this.largest[this.parent[id]] = Math.max(this.largest[this.parent[id]], this.total[id]);
+    this.hues = labelHues(data.names, data.parents);
     const sure = data.confidence[0];
     this.sureness = sure.length ? this.#sums(code => Math.max(0, sure[code])) : null;
     this.decisionsOn = new Map();
     for (const decision of data.decisions) for (const place of decision.places) collect(this.decisionsOn, this.at(place), decision);
+    this.confused = new Map();
+    for (const [rank, code, other, n] of data.results?.confusions ?? [])
+      collect(this.confused, this.at([rank, code]), { other: this.at([rank, other]), n });
     this.order = "count";
     this.ordered = Array(this.size);     // by what a node's children are sorted
     this.sized = Array(this.size);       // children of a node, largest first
@@ -57,10 +59,7 @@ class Tree {
 
   nameOf(id) { return id ? this.names[this.rank[id]][id - this.start[this.rank[id]]] : "all"; }
 
-  shortName(id) {
-    const name = this.nameOf(id);
-    return name.length > LONG ? [...name.slice(0, LONG)].slice(0, -2).join("") + "…" : name;   // never half an emoji
-  }
+  shortName(id) { return shortened(this.nameOf(id)); }
 
   level(id) { return id ? this.levels[this.rank[id]] : ""; }
   isLeaf(id) { return this.rank[id] === 0; }
@@ -74,6 +73,17 @@ class Tree {
     return own >= 0 || !this.sureness ? own : Math.round(this.sureness[id] / this.leaves[id]);
   }
 
+  /* What a model reaches on the queries of a node, 0..1, with intervals; undefined where none was measured. */
+  measure(id) {
+    this.measures ??= new Map((this.results?.nodes ?? []).map(({ place, ...measured }) => [this.at(place), measured]));
+    return this.measures.get(id);
+  }
+
+  /* AP in percent at a node's own level; -1 where none was measured. */
+  ap(id) { return this.measure(id)?.values.find(([name]) => name.startsWith("AP"))?.[1] ?? -1; }
+
+  hue(id) { return this.hues[this.rank[id]][id - this.start[this.rank[id]]]; }
+
   path(id) {
     const path = [];
     for (; id > 0; id = this.parent[id]) path.push(id);
@@ -85,7 +95,8 @@ class Tree {
     const kids = this.child.subarray(this.firstChild[id], this.firstChild[id + 1]);
     if (this.ordered[id] !== this.order) {
       const bySize = (a, b) => this.total[b] - this.total[a] || a - b;
-      kids.sort({ count: bySize, name: (a, b) => a - b, doubt: (a, b) => this.sure(a) - this.sure(b) || bySize(a, b) }[this.order]);
+      kids.sort({ count: bySize, name: (a, b) => a - b, doubt: (a, b) => this.sure(a) - this.sure(b) || bySize(a, b),
+        weak: (a, b) => (this.ap(a) < 0) - (this.ap(b) < 0) || this.ap(a) - this.ap(b) || bySize(a, b) }[this.order]);
       this.ordered[id] = this.order;
     }
     return kids;
@@ -119,22 +130,6 @@ class Tree {
     this.foldedNames ??= Array(this.size);
     return this.foldedNames[id] ??= fold(this.nameOf(id));
   }
-}
-
-/* Adds to the list that a map holds for a key. */
-function collect(map, key, value) {
-  if (map.has(key)) map.get(key).push(value);
-  else map.set(key, [value]);
-}
-
-/* An element with attributes and children; text is always text, never markup. */
-function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [key, value] of Object.entries(attributes))
-    if (key.startsWith("on")) element[key] = value;
-    else if (value !== undefined) element.setAttribute(key, value);
-  element.append(...children.filter(child => child !== undefined));
-  return element;
 }
 
 const certainty = percent => percent < 0 ? "" : percent >= 80 ? "good" : percent >= 50 ? "fair" : "poor";

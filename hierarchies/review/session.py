@@ -81,6 +81,7 @@ class Session:
     given: Sequence[Decision] = ()
     made: list[Decision] = field(default_factory=list, init=False)
     skipped: set[tuple[str, str]] = field(default_factory=set, init=False)
+    _steps: list[Decision | Question] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         self.layout = Layout.of(self.proposal)
@@ -152,6 +153,10 @@ class Session:
         return tuple(
             sorted(self.state.resolution.outcomes["conflicting"], key=lambda outcome: outcome.decision.id)
         )
+
+    def stale(self) -> tuple[Outcome, ...]:
+        """Decisions of the file that match nothing any more: kept, without effect."""
+        return tuple(sorted(self.state.resolution.outcomes["stale"], key=lambda outcome: outcome.decision.id))
 
     def groups(self, level: str = "") -> tuple[str, ...]:
         """Names of all groups of a level, by default the first above the labels, sorted."""
@@ -351,29 +356,47 @@ class Session:
         self._state, self._undecided = after, None
         self.refresh()  # it is our own line that changed the file, unless somebody was quick
         self.made.append(decision)
+        self._steps.append(decision)
         if answers:
             self._answered_at.append(self.clock())
 
     def skip(self, question: Question) -> None:
         """Put a question off until the next session."""
         self.skipped.add((question.level, label_key(question.label)))
+        self._steps.append(question)
         self._answered_at.append(self.clock())
 
-    def undo(self, of: str = "") -> Decision | None:
-        """Take back a decision, by default the last standing one of this session.
+    def unskip(self) -> None:
+        """Ask again what was put off."""
+        self.skipped.clear()
+
+    def undo(self, of: str = "") -> Decision | Question | None:
+        """Take back a decision, by default the last step of this session: a decision that stands, or a skip.
 
         Returns:
-            What was taken back; None where nothing is left.
+            What was taken back, or the question that is asked again; None where nothing is left.
         """
         standing = {decision.id: decision for decision in self.state.resolution.standing}
-        mine = [decision.id for decision in self.made if decision.id in standing]
-        chosen = of or (mine[-1] if mine else "")
+        chosen = of or self._last_step(standing)
         if not chosen:
             return None
+        if isinstance(chosen, Question):
+            self.skipped.discard((chosen.level, label_key(chosen.label)))
+            return chosen
         if chosen not in standing:
             raise NotFound(f"there is no decision {chosen} to take back (any more)")
         self.save(Decision("undo", of=chosen, author=self.author, date=self.now()), answers=False)
         return standing[chosen]
+
+    def _last_step(self, standing: Mapping[str, Decision]) -> str | Question | None:
+        """The last question that is still put off, or the id of the last decision that stands, whichever is later."""
+        for step in reversed(self._steps):
+            if isinstance(step, Decision):
+                if step.id in standing:
+                    return step.id
+            elif (step.level, label_key(step.label)) in self.skipped:
+                return step
+        return None
 
 
 def _stamp(path: Path) -> tuple[int, ...]:

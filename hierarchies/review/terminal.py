@@ -60,6 +60,9 @@ class Review:
         for conflict in self.session.conflicts():
             line = f"conflict: {conflict.decision.id} {conflict.decision.to_line()}: {conflict.why}"
             self.console.print(Text(line, style="red"))
+        for stale in self.session.stale():
+            line = f"stale: {stale.decision.id} {stale.decision.to_line()}: {stale.why}"
+            self.console.print(Text(line, style="yellow"))
         while (question := self.session.first()) and (limit is None or answered < limit):
             self._show(question, answered, total)
             try:
@@ -84,7 +87,7 @@ class Review:
             (
                 self.session.target_level(question),
                 Text(
-                    f"{question.group}   ({question.confidence:.2f}, by {question.why})"
+                    f"{question.group}   ({round(100 * question.confidence)} % sure, by {question.why})"
                     if question.group
                     else ""
                 ),
@@ -134,7 +137,10 @@ class Review:
         elif key == "l":
             self._change_levels()
         elif key == "u":
-            if self.session.undo() is None:
+            undone = self.session.undo()
+            if isinstance(undone, Question):
+                self.console.print(Text(f"asked again: {undone.label}"))
+            elif undone is None:
                 words = "nothing to undo in this session; earlier decisions are taken back in --app (H)"
                 self.console.print(Text(words, style="yellow"))
         elif key == "?":

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from cairnhub.pipelines.cli.options import Dataset, Scale, console
+from cairnhub.pipelines.cli.options import Dataset, Scale, console, table_of
 
 app = typer.Typer(
     help="Published datasets: without a command a list of them; check or compare them.",
@@ -35,7 +34,7 @@ def datasets(context: typer.Context) -> None:
         return
     from cairnhub.datasets_hub.loader import list_datasets
 
-    table = Table("dataset", "scale", "images", "splits", "levels (fine to coarse)", "licence")
+    table = table_of("dataset", "scale", "images", "splits", "levels (fine to coarse)", "licence")
     listed = list_datasets()
     for published in listed:
         stats, card = published.stats, published.card

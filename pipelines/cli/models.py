@@ -1,19 +1,21 @@
-"""`cairn retrieve`, `search`: what a trained model finds; `evaluate`, `benchmark`: what embeddings are worth."""
+"""`cairn retrieve`, `map`, `search`: what a trained model finds; `evaluate`, `benchmark`: what embeddings are worth."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from cairnhub.core.errors import BadInput, printable
 from cairnhub.core.files import write_text_atomic
-from cairnhub.pipelines.cli.options import Dataset, Page, Scale, console
+from cairnhub.pipelines.cli.options import Dataset, Page, Scale, console, table_of
 
 app = typer.Typer()
 
 Model = Annotated[str, typer.Argument(help="A model folder, or the dataset that `train` made it for.")]
+Protocol = Annotated[
+    str, typer.Option(help="Of the dataset's card; by default the first that goes by labels.")
+]
 Nearest = Annotated[int, typer.Option("-k", min=1, help="How many nearest images.")]
 
 
@@ -22,18 +24,34 @@ def retrieve(
     model: Model,
     dataset: Dataset,
     scale: Scale = None,
-    protocol: Annotated[str, typer.Option(help="Of the dataset's card; the first by default.")] = "",
+    protocol: Protocol = "",
     output: Page = Path("retrieval.html"),
-    n_queries: Annotated[int, typer.Option(min=1, help="Queries of each kind.")] = 4,
-    k: Nearest = 10,
 ) -> None:
-    """Write one self-contained page: what a model finds for its worst, median and best queries.
+    """Write one self-contained page: every query with what the model and its baselines find, any result as a query.
 
     Example: cairn retrieve gldv2 gldv2
     """
-    from cairnhub.pipelines.retrieval_commands import retrieval_page
+    from cairnhub.pipelines.result_pages import pages_of
 
-    write_text_atomic(output, retrieval_page(model, dataset, scale, protocol, n_queries, k))
+    write_text_atomic(output, pages_of(model, dataset, scale, protocol).retrieval())
+    console.print(f"{output}: open it in a browser")
+
+
+@app.command("map")
+def map_images(
+    model: Model,
+    dataset: Dataset,
+    scale: Scale = None,
+    protocol: Protocol = "",
+    output: Page = Path("map.html"),
+) -> None:
+    """Write one self-contained page: all images on a plane, like near like, to colour, search and select by lasso.
+
+    Example: cairn map gldv2 gldv2
+    """
+    from cairnhub.pipelines.result_pages import pages_of
+
+    write_text_atomic(output, pages_of(model, dataset, scale, protocol).map())
     console.print(f"{output}: open it in a browser")
 
 
@@ -51,7 +69,7 @@ def search(
     """
     from cairnhub.pipelines.retrieval_commands import search as neighbours
 
-    table = Table("score", "image", "labels (fine to coarse)")
+    table = table_of("score", "image", "labels (fine to coarse)")
     for neighbour in neighbours(model, image, dataset or Path(model).name, scale, k):
         table.add_row(
             f"{neighbour.score:.3f}", printable(neighbour.image_id), Text(" < ".join(neighbour.path))
@@ -117,7 +135,7 @@ def benchmark(
     if not all(named):
         raise BadInput("--models and --datasets need a name each")
     rows = run_benchmark(named[0], named[1], output, scale, pooling)
-    table = Table("model", "recipe", "seed", "mean H-AP")
+    table = table_of("model", "recipe", "seed", "mean H-AP")
     for row in rows:
         table.add_row(
             row["model"],

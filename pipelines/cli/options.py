@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.table import Table
 
 from cairnhub.core.console import text_console
 from cairnhub.core.errors import BadInput
@@ -30,6 +31,14 @@ TreeLevels = Annotated[
 Sizes = Annotated[str, typer.Option(help="How many groups each of them gets, such as 20,4.")]
 Depth = Annotated[int | None, typer.Option(min=1, help="How many levels to propose.")]
 Pack = Annotated[str, typer.Option(help="What is known of words: auto, places or none.")]
+
+
+def table_of(*heads: str) -> Table:
+    """A table whose heads stay whole on a narrow terminal, and whose cells go on in the next line."""
+    table = Table()
+    for head in heads:
+        table.add_column(head, min_width=max(map(len, head.split())), overflow="fold")
+    return table
 
 
 def read_sizes(text: str) -> list[int]:

@@ -1,9 +1,9 @@
-"""`cairn stage`, `graph`, `build`, `include`, `register`, `recipes`, `doctor`: commands on a project."""
+"""`cairn stage`, `graph`, `build`, `include`, `site`, `register`, `recipes`, `doctor`: commands on a project."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from cairnhub.core.errors import BadInput, BrokenData
@@ -19,6 +19,7 @@ from cairnhub.pipelines.cli.options import (
     TreeLevels,
     console,
     read_sizes,
+    table_of,
 )
 from cairnhub.pipelines.stage_graph import STAGES
 
@@ -156,6 +157,23 @@ def include(
 
 
 @app.command()
+def site(
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write.")] = Path("site"),
+) -> None:
+    """Write report, trees, maps, retrieval pages and cards into one folder, to open or to put on any web server.
+
+    Its pages load nothing from elsewhere. Images whose licence lets nobody pass them on are not among them.
+
+    Example: cairn site --output site
+    """
+    from cairnhub.pipelines.paths import project_root
+    from cairnhub.pipelines.site import write_site
+
+    pages = write_site(project_root(), output)
+    console.print(f"{output / 'index.html'}: open it in a browser; {len(pages)} pages")
+
+
+@app.command()
 def register(
     dataset: Declared,
     scale: Annotated[str, typer.Argument(help="The scale whose mirror and timeouts are used.")] = "full",
@@ -213,7 +231,7 @@ def doctor(
     if repair and not deep:
         raise BadInput("--repair goes with --deep: `cairn doctor --deep --repair`")
     diagnoses = [*examine(), *(examine_deep(project_root()) if deep else ())]
-    table = Table("what", "found", "verdict")
+    table = table_of("what", "found", "verdict")
     for diagnosis in diagnoses:
         table.add_row(*map(Text, (diagnosis.what, diagnosis.found, diagnosis.verdict)))
     console.print(table)

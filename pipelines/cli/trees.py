@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
-from rich.table import Table
 
 from cairnhub.core.console import text_console
 from cairnhub.core.errors import BadInput, NotFound
@@ -21,6 +20,7 @@ from cairnhub.pipelines.cli.options import (
     Tree,
     console,
     read_sizes,
+    table_of,
 )
 
 if TYPE_CHECKING:
@@ -98,6 +98,7 @@ def compare(tree: Tree, reference: Tree, scale: Scale = None, limit: Limit = 20)
     """Measure how far a tree agrees with a reference, per level, and list the largest disagreements.
 
     Each level has a line where every leaf counts once and, for a published dataset, one where it counts by its images.
+    Groups are those of the tree / of the reference.
 
     Example: cairn tree compare gldv2 reference/tree.json
     """
@@ -105,13 +106,13 @@ def compare(tree: Tree, reference: Tree, scale: Scale = None, limit: Limit = 20)
     from cairnhub.hierarchies.agreement import disagreements
 
     ours, theirs, images = _load(tree, scale), _load(reference, scale), _counts(tree, scale)
-    table = Table("level", "by", "V-measure", "ARI", "purity", "matched", "groups", "reference")
+    table = table_of("level", "by", "V-measure", "ARI", "purity", "matched", "groups")
     weights = {"leaves": None} | ({} if images is None else {"images": images})
     for by, weight in weights.items():
         for level, agreed in agreement(ours, theirs, weight).items():
             figures = (agreed.v_measure, agreed.ari, agreed.purity, agreed.matched_accuracy)
-            sizes = (agreed.n_groups, agreed.n_reference)
-            table.add_row(level, by, *(f"{figure:.3f}" for figure in figures), *(f"{n:,}" for n in sizes))
+            sizes = f"{agreed.n_groups:,} / {agreed.n_reference:,}"
+            table.add_row(level, by, *(f"{figure:.3f}" for figure in figures), sizes)
     console.print(table)
     for disagreement in disagreements(ours, theirs, images, limit):
         console.print(f"  {disagreement}")
@@ -144,12 +145,14 @@ def html(
     Example: cairn tree html gldv2 --output tree.html
     """
     from cairnhub.datasets_hub.loader import describe
-    from cairnhub.datasets_hub.thumbnails import photos_per_leaf
+    from cairnhub.datasets_hub.thumbnails import photos_per_leaf, why_no_photos
     from cairnhub.hierarchies.explorer import write_explorer
 
     view, beside = _view(tree, scale), _view(compare, scale) if compare else None
-    photos = {} if tree.endswith(".json") else photos_per_leaf(describe(tree, scale=scale), view.tree)
-    write_explorer(output, f"{tree} beside {compare}" if compare else tree, view, photos, beside)
+    published = None if tree.endswith(".json") else describe(tree, scale=scale)
+    photos = photos_per_leaf(published, view.tree) if published else {}
+    why = why_no_photos(published) if published else "No photos here: a tree by itself has no images."
+    write_explorer(output, f"{tree} beside {compare}" if compare else tree, view, photos, beside, why)
     console.print(f"{output}: open it in a browser")
 
 

@@ -134,7 +134,7 @@ def in_order(
 
 def with_bar(results: Iterator[Result], n_tasks: int, title: str | None) -> Iterator[Result]:
     """The same results under a progress bar; none without a title."""
-    with tqdm(total=n_tasks, desc=title, unit=" tasks", disable=title is None) as bar:
+    with tqdm(total=n_tasks, desc=title, unit=" tasks", disable=None if title else True) as bar:
         for result in results:
             bar.update()
             yield result

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from cairnhub.core.files import replace_folder, write_text_atomic
 from cairnhub.datasets_hub.loader import describe
-from cairnhub.datasets_hub.thumbnails import photos_per_leaf
+from cairnhub.datasets_hub.thumbnails import photos_per_leaf, why_no_photos
 from cairnhub.hierarchies.explorer import View, write_explorer
 from cairnhub.hierarchies.render import render_text, total_counts
 from cairnhub.hierarchies.review.touches import read_touches
@@ -30,6 +30,7 @@ def run(context: Context) -> None:
             f"{published.card.title} ({context.scale})",
             view,
             photos_per_leaf(published, tree),
+            no_photos=why_no_photos(published),
         )
     text = io.StringIO()
     Console(file=text, width=TEXT_WIDTH).print(render_text(tree, counts=total_counts(counts)))

@@ -13,8 +13,10 @@ from cairnhub.pipelines.report_data import (
     ModelSummary,
     ProtocolSummary,
     Summary,
+    links_in_git,
     read_summary,
 )
+from cairnhub.training.retrieved import ShownQuery
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +26,7 @@ PAGES = Path(__file__).parents[1] / "pages"
 def run(root: Path) -> None:
     """Write the page from what the other stages left in `results`."""
     path = root / "results/report/index.html"
-    write_text_atomic(path, report_page(read_summary(root)))
+    write_text_atomic(path, report_page(read_summary(root, links_in_git(root))))
     log.info(str(path))
 
 
@@ -34,6 +36,7 @@ def report_page(summary: Summary) -> str:
         "title": "Cairn: what was built",
         "summary": summary,
         "tiles": _tiles(summary),
+        "opening": _opening(summary),
         "effort_chart": _effort_chart(summary.effort) if summary.effort else "",
         "loss_chart": _loss_chart,
         "level_chart": _level_chart,
@@ -55,6 +58,16 @@ def _tiles(summary: Summary) -> list[tuple[str, str]]:
         (f"{sum(sum(dataset.quarantine.values()) for dataset in datasets):,}", "images in quarantine"),
         (f"{sum(dataset.decisions.get('applied', 0) for dataset in summary.reviews):,}", "decisions applied"),
         (f"{len(summary.models):,}", "models trained and measured"),
+    ]
+
+
+def _opening(summary: Summary) -> list[tuple[str, ShownQuery]]:
+    """What the report opens with: of each model whose images may be shown, the query of median H-AP."""
+    return [
+        (model.name, query)
+        for model in summary.models
+        for query in model.queries
+        if query.query.src and query.heading.startswith("Median")
     ]
 
 

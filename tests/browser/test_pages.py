@@ -9,6 +9,7 @@ import pytest
 from cairnhub.hierarchies.explorer import View, write_explorer
 from cairnhub.hierarchies.label_tree.node import Node, NodeInfo
 from cairnhub.hierarchies.label_tree.tree import LabelTree
+from cairnhub.hierarchies.node_results import Confusion, Measured, NodeMeasures, NodeResults
 from cairnhub.hierarchies.review.decisions import Decision
 from cairnhub.hierarchies.review.touches import TouchedNodes
 from cairnhub.pipelines.stages.summary import report_page
@@ -224,3 +225,116 @@ def contrast(*colours: str) -> float:
 
     dark, light = sorted(map(luminance, colours))
     return (light + 0.05) / (dark + 0.05)
+
+
+RATIOS = """
+const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+const pixel = (...colours) => {
+  canvas.clearRect(0, 0, 1, 1);
+  for (const colour of colours) { canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1); }
+  return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3);
+};
+const light = pixel => pixel.map(c => c / 255).map(c => c <= .04045 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4)
+  .reduce((sum, c, i) => sum + c * [.2126, .7152, .0722][i], 0);
+const page = getComputedStyle(document.body).backgroundColor;
+return [...document.querySelectorAll(".map small, .map bdi")].map(text => {
+  const part = text.closest("[data-id]"), back = pixel(page, getComputedStyle(part).backgroundColor);
+  const [dark, bright] = [light(back), light(pixel(getComputedStyle(text).color))].sort((a, b) => a - b);
+  return (bright + .05) / (dark + .05);
+});
+"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_names_and_counts_in_the_drawing_can_be_read(browser, page: Page, scheme: str):
+    media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+    try:
+        for colours in ("branch", "doubt"):
+            browser.execute_script("panes[0].map.colours = arguments[0]; panes[0].map.draw()", colours)
+            ratios = browser.execute_script(RATIOS)
+            assert len(ratios) > 8
+            assert min(ratios) >= 4.5
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def test_a_colour_means_the_same_whatever_is_in_focus(page: Page):
+    colour_of_bridge = """
+    const id = panes[0].tree.find(1, "bridge");
+    return getComputedStyle(document.querySelector(`.map [data-id="${id}"]`)).backgroundColor"""
+    before = page.browser.execute_script(colour_of_bridge)
+    for name in ("human-made", "bridge"):
+        page.browser.execute_script(
+            "const { tree, map } = panes[0]; map.show(tree.find(2, arguments[0]) ?? tree.find(1, arguments[0]))",
+            name,
+        )
+        assert page.browser.execute_script(colour_of_bridge) == before
+
+
+def test_a_search_lights_up_the_drawing(page: Page):
+    page.press("/", "pont", Keys.ENTER)
+    page.wait(lambda: len(page.all(".map .lit")) == 2)
+    assert page.all(".map .dim")
+    page.press("/", Keys.ESCAPE)
+    page.wait(lambda: not page.all(".map .lit, .map .dim"))
+
+
+def test_an_address_keeps_the_place(page: Page):
+    page.browser.execute_script("panes[0].outline.reveal(panes[0].tree.find(0, 'Loch Ness'))")
+    page.browser.get(page.browser.current_url.replace("Loch+Ness", "Pont+Neuf"))
+    page.wait(lambda: page.chosen() == "Pont Neuf")
+    page.browser.refresh()
+    assert page.chosen() == "Pont Neuf"
+    page.browser.execute_script("panes[0].enter(panes[0].tree.find(1, 'lake'))")
+    assert page.chosen() == "lake"
+    page.browser.back()
+    page.wait(lambda: page.chosen() == "Pont Neuf")
+
+
+def test_a_page_without_photos_says_why(browser, tmp_path: Path):
+    path = tmp_path / "tree.html"
+    why = "No photos here: the licence lets nobody pass these images on."
+    write_explorer(path, "toy", View("toy", tree_of(OLD)), no_photos=why)
+    assert why in Page(browser, path).texts("#panel")[0]
+
+
+def test_two_trees_count_the_same(browser, tmp_path: Path):
+    path = tmp_path / "both.html"
+    counts = {"train": dict.fromkeys(OLD, 4)}
+    write_explorer(path, "both", View("old", tree_of(OLD)), {}, View("new", tree_of(NEW), counts))
+    page = Page(browser, path)
+    images = len(OLD) * 4
+    assert [text.split(" · ")[0] for text in page.texts("header p")] == [
+        f"old: {images} images",
+        f"new: {images} images",
+    ]
+    page.browser.execute_script("panes[0].outline.reveal(panes[0].tree.find(0, 'Loch Ness'))")
+    assert page.texts(".row[aria-selected=true] .count") == ["4", "4"]
+
+
+def test_what_a_model_reaches_stands_on_each_node(browser, tmp_path: Path):
+    bridge, lake = Node("category", "bridge"), Node("category", "lake")
+    measures = {"H-AP": Measured(0.8, 0.7, 0.9), "AP category": Measured(0.41, 0.3, 0.5)}
+    results = NodeResults(
+        "trained, retrieval",
+        {bridge: NodeMeasures(3, measures), lake: NodeMeasures(1, {"AP category": Measured(0.9, 0.9, 0.9)})},
+        [Confusion(bridge, "odd", 2), Confusion(bridge, HOSTILE[0], 1)],
+        {"retrieval": "retrieval.html", "map": "map.html"},
+    )
+    path = tmp_path / "tree.html"
+    write_explorer(path, "toy", View("toy", tree_of(OLD), results=results))
+    page = Page(browser, path)
+    page.browser.execute_script("panes[0].outline.reveal(panes[0].tree.find(1, 'bridge'))")
+    assert page.texts("#panel .results td b") == ["80.0", "41.0"]
+    assert page.texts("#panel .decisions li") == ["odd for 2 of 3 these queries"]
+    assert (
+        page.all("#panel .decisions a")[0]
+        .get_attribute("href")
+        .endswith("/retrieval.html#node=category%2Fbridge&found=category%2Fodd")
+    )
+    browser.execute_script(
+        "const order = document.getElementById('order'); order.value = 'weak'; order.onchange()"
+    )
+    assert page.texts(".row .tag") == ["AP 41", "AP 90"]
+    page.check()

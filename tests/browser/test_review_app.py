@@ -335,3 +335,38 @@ def test_hostile_names_are_text(serving) -> None:
     page.until(lambda: page.find("#history-dialog[open]"))
     assert all(name in page.text("#history-dialog") for name in HOSTILE[:-1])
     assert "owned" not in page.browser.title.split(" · ")[0][:5]
+
+
+def test_enter_right_after_typing_a_name_is_heard(serving) -> None:
+    page = serving()
+    page.press("r")
+    page.until(lambda: page.find("#act-dialog[open]"))
+    page.press("fortress" + Keys.ENTER)  # faster than any preview
+    page.until(lambda: page.made == [("rename", "castle", "fortress")])
+    page.until(lambda: not page.find("#act-dialog[open]"))
+
+
+def test_undo_after_a_skip_takes_the_skip_back(serving) -> None:
+    page = serving()
+    page.press("a")
+    page.until(lambda: page.title == "Naturama")
+    page.press("s")
+    page.until(lambda: page.title not in ("Naturama", "keep"))
+    page.press("u")
+    page.until(lambda: page.title == "Naturama")
+    assert page.made == [("accept", "keep", "castle")]
+    assert "Skipped Naturama" in page.text("#toast")
+
+
+def test_what_no_longer_matches_is_seen(serving) -> None:
+    page = serving()
+    append_decision(page.path, Decision("accept", "type", "moon base", "castle", author="bob"))
+    page.until(lambda: "1 decision no longer match" in page.text("#notices"))
+    page.click("#notices summary")
+    assert "Accepted moon base in castle bob: there is no type" in page.text("#notices li")
+
+
+def test_confidence_is_rounded_as_the_terminal_does(serving) -> None:
+    entries = tuple(replace(entry, confidence=0.7967) for entry in PROPOSAL.types)
+    page = serving(replace(PROPOSAL, types=entries))
+    assert "80 % sure" in page.text(".confidence.sure")

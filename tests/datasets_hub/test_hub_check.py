@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -212,15 +213,42 @@ def test_look_alikes_across_splits_are_warnings_with_pictures(tmp_path: Path) ->
         ("train/train-0009", "test/near"),
     ]
     assert report.look_alikes[0].distance is None
+    differences = [pair.pixel_difference for pair in report.look_alikes]
+    assert differences[0] == 0 < differences[1] < 0.1
     report.save_page(tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()
     assert page.count("data:image/jpeg;base64,") == 4
     assert "<script" not in page
+    assert "All 2 pairs" in page
+    assert "the same file, byte for byte" in page
+    assert re.search(r"pixels differ by [\d.]+ % on average, perceptual hashes in \d of 64 bits", page)
+    assert 'name="viewport"' in page
+    assert "prefers-color-scheme: dark" in page
 
 
-def recompressed(image: bytes) -> bytes:
+def test_look_alikes_come_with_two_labels_first_and_the_most_alike_next(tmp_path: Path) -> None:
+    rows = [
+        replace(
+            toy_row("train", i),
+            image_id=f"near-{i}",
+            split="test",
+            image=recompressed(toy_row("train", i).image, quality),
+        )
+        for i, quality in ((4, 60), (5, 95), (6, 75))
+    ]
+    write_toy(tmp_path / "toy", partitions=[*toy_partitions(), RowList(rows)])
+    report = check_dataset(tmp_path / "toy")
+    order = [(not pair.conflicting, pair.pixel_difference) for pair in report.look_alikes]
+    assert order == sorted(order)
+    assert len(order) == report.duplicates.num_rows == 3
+    fewer = replace(report, look_alikes=report.look_alikes[:2])
+    fewer.save_page(tmp_path / "page.html")
+    assert "The first 2 of 3 pairs" in (tmp_path / "page.html").read_text()
+
+
+def recompressed(image: bytes, quality: int = 60) -> bytes:
     out = io.BytesIO()
-    Image.open(io.BytesIO(image)).save(out, "JPEG", quality=60)
+    Image.open(io.BytesIO(image)).save(out, "JPEG", quality=quality)
     return out.getvalue()
 
 

@@ -89,6 +89,7 @@ def in_terminal(path: Path, keys: str, lines: tuple[str, ...] = (), proposal: Tr
         ("g", ("LAKE",), [("merge", {"to": "lake"})]),
         ("p", ("2", "keep tower"), [("split", {"to": "keep tower", "members": ["keep"]})]),
         ("au", (), [("accept", {}), ("undo", {})]),
+        ("asua", (), [("accept", {}), ("skip", {}), ("undo", {}), ("accept", {})]),
         ("ssa", (), [("skip", {}), ("skip", {}), ("accept", {})]),
         ("ss1", (), [("skip", {}), ("skip", {}), ("move", {"to": "natural"})]),
     ],
@@ -105,7 +106,9 @@ def test_terminal_and_app_write_the_same(tmp_path: Path, keys, lines, acts) -> N
             answer = call(app, "undo") if name == "undo" else act(app, name, **more)
         assert "error" not in answer
     assert path.read_text(encoding="utf-8") == written
-    assert written.count("\n") == sum(name != "skip" for name, _ in acts)
+    skips = sum(name == "skip" for name, _ in acts)
+    taken_back = min(skips, sum(name == "undo" for name, _ in acts))  # of a skip nothing is written
+    assert written.count("\n") == len(acts) - skips - taken_back
 
 
 def test_every_act_is_among_them() -> None:
@@ -311,6 +314,38 @@ def test_what_a_check_refuses_is_not_written(path: Path) -> None:
     with pytest.raises(CairnError, match="no"):
         append_decision(path, Decision("accept", "type", "keep", "castle"), refuse)
     assert not path.exists()
+
+
+def test_undo_goes_back_step_by_step(path: Path) -> None:
+    session = start(path)
+    first = session.first()
+    session.save(session.draft("accept", first))
+    put_off = session.first()
+    session.skip(put_off)
+    assert session.undo() == put_off
+    assert session.first() == put_off
+    assert session.undo() == session.made[0]
+    assert session.undo() is None
+    session.skip(first)
+    session.unskip()
+    assert session.undo() is None, "what is asked again has nothing to take back"
+
+
+def test_stale_decisions_are_told(path: Path) -> None:
+    append_decision(path, Decision("accept", "type", "moon base", "castle"))
+    console = Console(file=io.StringIO(), width=200)
+    Review(start(path), console, lambda: "q", lambda _: "").run()
+    assert "there is no type 'moon base'" in console.file.getvalue()
+    (stale,) = call(client(start(path)), "state")["stale"]
+    assert (stale["label"], stale["why"]) == ("moon base", "there is no type 'moon base'")
+
+
+def test_confidence_is_rounded_as_the_page_does(path: Path) -> None:
+    entries = tuple(replace(entry, confidence=0.7967) for entry in PROPOSAL.types)
+    session = start(path, proposal=replace(PROPOSAL, types=entries))
+    console = Console(file=io.StringIO(), width=120)
+    Review(session, console, lambda: "q", lambda _: "").run()
+    assert "(80 % sure" in console.file.getvalue()
 
 
 def test_the_queue_is_the_sessions_order(path: Path) -> None:

@@ -20,7 +20,7 @@ def summary_of(title: str = "Toy", caption: str = "Pont Neuf < bridge") -> Summa
     published = DatasetSummary(
         "toy", "sample", title, "cc0-1.0", True, "given", True, 1234, 5_000_000, {"landmark": 5, "category": 2},
         {"train": SplitCounts(1240, 1234, 3, 3)}, {"truncated": 3}, (("look-alikes in two splits", 1),), "ab" * 32,
-        "tree.html",
+        {"explore the tree": "tree.html"},
     )  # fmt: skip
     reviewed = ReviewSummary(
         "toy",

@@ -156,6 +156,7 @@ class ReviewApi:
             "conflicts": [
                 {**self._decided(outcome.decision), "why": outcome.why} for outcome in session.conflicts()
             ],
+            "stale": [{**self._decided(outcome.decision), "why": outcome.why} for outcome in session.stale()],
         }
 
     def question(self, request: About) -> Json:
@@ -279,14 +280,19 @@ class ReviewApi:
 
     def unskip(self, request: Empty) -> Json:
         """Ask again what was put off."""
-        self.session.skipped.clear()
+        self.session.unskip()
         return self.state(Empty())
 
     def undo(self, request: Undo) -> Json:
-        """Take a decision back."""
+        """Take a decision back, or a skip."""
         undone = self.session.undo(request.of)
         if undone is None:
             return {"error": "nothing to undo in this session; older decisions are under History"}
+        if isinstance(undone, Question):
+            return {
+                "undone": {"act": "skip", "level": undone.level, "label": undone.label},
+                **self.state(Empty()),
+            }
         return {"undone": self._decided(undone), **self.state(Empty())}
 
     def _draft(self, request: ActOn) -> Decision:

@@ -74,7 +74,8 @@ export async function openAct(act, question, choices, preset, save, taken = []) 
     method: "dialog",
     onsubmit: async (event) => {
       event.preventDefault();
-      if (saveButton.disabled) return preview();
+      if (saveButton.disabled) await preview(); // Enter may come before the preview of what was typed
+      if (saveButton.disabled || !box.open) return undefined;
       saveButton.disabled = true;
       const error = await save(body());
       if (error) effect.replaceChildren(el("p", { class: "error" }, error));
@@ -118,6 +119,8 @@ function nameField(act, question, typed) {
     type: "text", value: act === "rename" ? question.place.group : "", dir: "auto", autocomplete: "off",
     "aria-label": act === "rename" ? "New name" : "Name of the new group", placeholder: "Name of the new group",
     oninput: (event) => typed(event.target.value),
+    // a browser sends no form whose button is disabled, as it is until the preview has come
+    onkeydown: (event) => { if (event.key === "Enter") { event.preventDefault(); event.target.form.dispatchEvent(new SubmitEvent("submit", { cancelable: true })); } },
   });
 }
 
@@ -223,6 +226,7 @@ export function openHistory(state, undo) {
 
 /** What a decision says, in words. */
 export function sentence(decision) {
+  if (decision.act === "skip") return el("span", {}, "Skipped ", label(decision.label));
   const thing = decision.act !== "split" && decision.members.length ? el("span", {}, decision.members.map((name, i) => [i ? ", " : "", label(name)])) : label(decision.label);
   const to = label(decision.to);
   switch (decision.act) {

@@ -26,7 +26,7 @@ export function count(n, noun) {
   const many = noun.endsWith("y") ? `${noun.slice(0, -1)}ies` : noun === "species" ? noun : /(s|x|z|ch|sh)$/.test(noun) ? `${noun}es` : `${noun}s`;
   return `${number(n)} ${Math.round(n) === 1 ? noun : many}`;
 }
-export const percent = (share) => `${Math.floor(share * 100 + 1e-9)} %`;
+export const percent = (share) => `${Math.round(share * 100)} %`; // as numbers with two digits are rounded elsewhere
 
 export function duration(seconds) {
   if (seconds < 90) return "about a minute";

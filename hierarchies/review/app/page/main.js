@@ -1,5 +1,5 @@
 // The page's one loop: what is shown, what each key does, what the server answers.
-import { call, count, debounced, duration, el, label, number, percent, toast } from "./elements.js";
+import { call, count, debounced, duration, el, label, number, toast } from "./elements.js";
 import { openAct, openHelp, openHistory, openLevels, sentence } from "./dialogs.js";
 import { levelName, showDone, showQuestion } from "./question.js";
 import { refreshOpened, showTree } from "./tree.js";
@@ -36,7 +36,7 @@ function drawProgress(progress) {
   const left = progress.n_doubtful ? `${number(progress.n_doubtful)} in doubt of ${number(progress.n_left)} left` : `${number(progress.n_left)} left, none in doubt`;
   const time = progress.n_doubtful && progress.seconds_left !== null ? ` · ${duration(progress.seconds_left)}` : "";
   at("progress-text").textContent = `${left}${time}`;
-  at("bar").title = `${percent(progress.settled)} of images × doubt settled`;
+  at("bar").title = `${settled} % of images × doubt settled`;
 }
 
 function drawNotices() {
@@ -46,7 +46,11 @@ function drawNotices() {
       " The review stage stops until all but one of each are taken back:"),
     el("ul", {}, state.conflicts.map((found) => el("li", {},
       sentence(found), el("small", { class: "quiet" }, ` ${found.author || "somebody"}: ${found.why}`),
-      el("button", { type: "button", onclick: () => acts.undo(found.id) }, "Undo this")))))] : []));
+      el("button", { type: "button", onclick: () => acts.undo(found.id) }, "Undo this")))))] : []),
+    ...(state.stale.length ? [el("details", { class: "notice stale" },
+      el("summary", {}, el("strong", {}, count(state.stale.length, "decision")), " no longer match anything: kept in the file, without effect."),
+      el("ul", {}, state.stale.map((found) => el("li", {},
+        sentence(found), el("small", { class: "quiet" }, ` ${found.author || "somebody"}: ${found.why}`)))))] : []));
 }
 
 function fail(message) {

@@ -45,7 +45,8 @@ function head(question) {
 }
 
 function verdict(question) {
-  const sure = question.confidence >= 0.8 ? "sure" : question.confidence >= 0.5 ? "unsure" : "doubtful";
+  const shown = Math.round(question.confidence * 100); // the colour goes with the number that is read
+  const sure = shown >= 80 ? "sure" : shown >= 50 ? "unsure" : "doubtful";
   if (!question.target_level) return null;
   const above = question.is_group ? question.place.path.slice(1) : question.place.path;
   return el("div", { class: "verdict" },

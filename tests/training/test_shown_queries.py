@@ -1,4 +1,4 @@
-"""What the retrieval page shows."""
+"""Which queries the report shows, and what is found for them."""
 
 from types import SimpleNamespace
 
@@ -13,7 +13,6 @@ from cairnhub.training.encoders import EmbeddedSplit
 from cairnhub.training.evaluation import ProtocolMetrics, evaluate
 from cairnhub.training.metrics.keys import H_AP, ByMetric, MetricKey
 from cairnhub.training.nearest import Side, instructive_queries, nearest, shown_queries
-from cairnhub.training.retrieval_page import render_page
 
 NAMES = [("oak & co", "tree"), ("pine", "tree"), ("<rose>", "flower")]
 
@@ -53,25 +52,23 @@ def test_queries_are_chosen_by_their_metrics():
     assert chosen == {"Worst": [2], "Median": [0], "Best": [3], "H-AP": [2]}
 
 
-def test_the_page_holds_all_it_needs(side):
+def test_pictures_come_with_what_they_share(side):
     tree = plants()
     measured = evaluate(side.embedded, None, tree.levels)
-    page = render_page("Plants & more", tree, measured, side, None, n_queries=2, k=3)
-    assert page.count("<img") == 4 * 2 * (1 + 3)
-    assert page.count('src="data:image/jpeg;base64,') == page.count(" src=")
-    assert "://" not in page
-    assert "Plants &amp; more" in page
-    assert "oak &amp; co &lt; tree" in page
-    assert "<rose>" not in page
-    for grade in ("query", "near", "none"):
-        assert f'<figure class="{grade}">' in page
+    shown = shown_queries(tree, measured, side, None, n_queries=2, k=3)
+    assert len(shown) == 4 * 2
+    pictures = [picture for row in shown for picture in (row.query, *row.results)]
+    assert len(pictures) == 8 * (1 + 3)
+    assert all(picture.src.startswith("data:image/jpeg;base64,") for picture in pictures)
+    assert "oak & co < tree" in {picture.caption for picture in pictures}
+    assert {picture.grade for picture in pictures} >= {"query", "near", "none"}
 
 
-def test_the_page_of_a_separate_gallery_shows_what_is_in_it(side):
+def test_a_separate_gallery_is_searched_whole(side):
     tree = plants()
     measured = evaluate(side.embedded, side.embedded, tree.levels)
-    page = render_page("Plants", tree, measured, side, side, n_queries=1, k=12)
-    assert page.count("<img") == 4 * (1 + 12)
+    shown = shown_queries(tree, measured, side, side, n_queries=1, k=12)
+    assert [len(row.results) for row in shown] == [12] * 4
 
 
 def test_images_that_may_not_be_shown_are_named_only(side):

@@ -1,0 +1,194 @@
+"""The pictures of README and docs, made from the built sample: `make pictures`.
+
+Each has a fingerprint in `docs/images/pictures.json`, over the pages' own files and the results that they show; a test
+makes the fingerprints again, so that no picture goes stale.
+"""
+
+import hashlib
+import io
+import json
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from cairnhub.hierarchies.explorer import View, write_explorer
+from cairnhub.hierarchies.proposal.tree_proposal import TreeProposal
+from cairnhub.hierarchies.review.app.api import ReviewApi
+from cairnhub.hierarchies.review.app.server import listen, make_server
+from cairnhub.hierarchies.review.apply import apply_decisions
+from cairnhub.hierarchies.review.decisions import read_decisions
+from cairnhub.hierarchies.review.session import Session
+from cairnhub.pipelines.label_photos import SamplePhotos
+from cairnhub.pipelines.paths import Paths
+from cairnhub.pipelines.site import write_site
+from tests.project import ROOT
+
+IMAGES = ROOT / "docs/images"
+PRINTS = IMAGES / "pictures.json"
+DATASET = "gldv2"
+SITE_PAGES = ("cairnhub/core/pages", "hierarchies/pages", "training/pages", "pipelines/pages")
+REVIEW_PAGES = ("hierarchies/review/app/page",)
+RESULTS = (
+    f"results/evaluate/sample/{DATASET}/metrics.json",
+    f"results/check/sample/{DATASET}/report.json",
+)
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A picture of a page of the site.
+
+    Attributes:
+        page: below `sample/<dataset>`, or from the top with `/`.
+        place: what its address says.
+        size: of the window, pixels.
+        scheme: light or dark.
+    """
+
+    page: str
+    place: str = ""
+    size: tuple[int, int] = (1440, 900)
+    scheme: str = "light"
+
+
+SHOTS = {
+    "retrieval.jpg": Shot("retrieval.html", "#query=&order=gained&k=9"),
+    "tree.jpg": Shot("tree.html", "#node=category/waterfall&order=weak", (1280, 900)),
+    "map.jpg": Shot("map.html"),
+    "report.jpg": Shot("/index.html", size=(1440, 1000)),
+    "tree-dark.jpg": Shot("tree.html", "#node=category/bridge", (1280, 900), "dark"),
+    "map-dark.jpg": Shot("map.html", "#node=category/bridge", scheme="dark"),
+    "tree-phone.jpg": Shot("tree.html", "#node=category/bridge", (400, 860)),
+    "retrieval-phone.jpg": Shot("retrieval.html", "#order=gained", (400, 860), "dark"),
+    "retrieval-wide.jpg": Shot("retrieval.html", "#order=gained&k=24", (2200, 1000)),
+}
+FROM_REVIEW = ("review.jpg", "review.webp")
+FILM_SIZE, FILM_PX, FRAME_MS = (1180, 740), 1000, 1000
+ENTER = "\ue007"
+ACTS = ("a", "/", "mill", ENTER, "r", "windmill", ENTER)
+"""Keys of the film, a frame each: accept, then look for a group and give it another name."""
+
+
+def fingerprints() -> dict[str, str]:
+    """By picture, SHA-256 (hex) of what it shows: files of the pages and results."""
+    made = dict.fromkeys(SHOTS, SITE_PAGES) | dict.fromkeys(FROM_REVIEW, REVIEW_PAGES) | {"sample.jpg": ()}
+    return {name: _fingerprint(folders) for name, folders in sorted(made.items())}
+
+
+def _fingerprint(folders: tuple[str, ...]) -> str:
+    files = [path for folder in folders for path in sorted((ROOT / folder).iterdir()) if path.is_file()]
+    digest = hashlib.sha256()
+    for path in (*files, *(ROOT / result for result in RESULTS)):
+        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def make_pictures() -> None:
+    """Write all pictures and their fingerprints."""
+    IMAGES.mkdir(exist_ok=True)
+    paths = Paths(ROOT, "sample", DATASET)
+    shutil.copyfile(next((paths.hub / "assets").glob("samples-*.jpg")), IMAGES / "sample.jpg")
+    with tempfile.TemporaryDirectory() as folder, _chromium() as browser:
+        site = Path(folder) / "site"
+        write_site(ROOT, site)
+        for name, shot in SHOTS.items():
+            page = site / (shot.page[1:] if shot.page.startswith("/") else f"sample/{DATASET}/{shot.page}")
+            _look(browser, shot.size, shot.scheme)
+            _save(_shot(browser, page.as_uri() + shot.place), IMAGES / name)
+        _film(browser, paths, Path(folder))
+    PRINTS.write_text(json.dumps(fingerprints(), indent=1) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def _chromium() -> Iterator[Any]:
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium") or ""
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-dev-shm-usage",
+        "--disable-gpu",
+        "--hide-scrollbars",
+    ):
+        options.add_argument(argument)
+    service = webdriver.ChromeService(shutil.which("chromedriver") or "")
+    driver = webdriver.Chrome(options=options, service=service)
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+def _look(browser: Any, size: tuple[int, int], scheme: str) -> None:
+    window = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size[0] < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", window)
+    media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+
+
+def _shot(browser: Any, address: str) -> Image.Image:
+    browser.get("about:blank")
+    browser.get(address)
+    return _seen(browser)
+
+
+def _seen(browser: Any, pause_s: float = 0.7) -> Image.Image:
+    time.sleep(pause_s)  # pictures decode, panels settle
+    return Image.open(io.BytesIO(browser.get_screenshot_as_png())).convert("RGB")
+
+
+def _save(image: Image.Image, path: Path) -> None:
+    image.save(path, "JPEG", quality=82, optimize=True, progressive=True)
+
+
+def _film(browser: Any, paths: Paths, folder: Path) -> None:
+    """The review app from the first question to the rebuilt tree, as an animation, and one picture of it."""
+    proposal, file = TreeProposal.load(paths.proposal), folder / f"{DATASET}.jsonl"
+    photos = SamplePhotos(paths.index, proposal.levels[0], paths.store)
+    address = listen()
+    server = make_server(ReviewApi(Session(proposal, file, "you"), DATASET, photos=photos), address)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [address.socket]}, daemon=True)
+    thread.start()
+    try:
+        _look(browser, FILM_SIZE, "light")
+        frames = [_shot(browser, address.url)]
+        _save(frames[0], IMAGES / "review.jpg")
+        for keys in ACTS:
+            browser.switch_to.active_element.send_keys(keys)
+            frames.append(_seen(browser, 1.0))
+    finally:
+        server.should_exit = True
+        thread.join(10)
+    tree, _ = apply_decisions(proposal, read_decisions(file))
+    counts = {"images": {entry.label: entry.n_images for entry in proposal.labels}}
+    page = folder / "rebuilt.html"
+    leaves = {label: [photo] for label in tree.leaves if (photo := photos(label, 0))}
+    write_explorer(page, "The tree, rebuilt", View(DATASET, tree, counts), leaves)
+    frames += [_shot(browser, page.as_uri() + "#node=category/windmill")] * 2
+    small = [
+        frame.resize((FILM_PX, FILM_PX * frame.height // frame.width), Image.Resampling.LANCZOS)
+        for frame in frames
+    ]
+    small[0].save(
+        IMAGES / "review.webp",
+        save_all=True,
+        append_images=small[1:],
+        duration=FRAME_MS,
+        loop=0,
+        quality=70,
+        method=6,
+    )
+
+
+if __name__ == "__main__":
+    make_pictures()
