@@ -128,11 +128,12 @@ def push(
         mended = [path for path in (*missing, *stale) if path in there]
         is_there = is_seen and not missing and not stale
         if not dry_run and not is_there:
-            check_finished(destination, history, version, there)
             with destination.held():
+                listed = destination.sizes_bytes()  # before the history: a version is entered there first
                 written = destination.read_text(HISTORY)
                 if parse_history(written, destination) != history:
                     raise Unreachable(f"{destination.uri}: another push was made meanwhile; push again")
+                check_finished(destination, history, version, listed)
                 destination.upload(folder, sorted(missing))
                 if entered != history:  # of two pushes one is refused
                     destination.claim(HISTORY, render_history(entered), written)

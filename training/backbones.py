@@ -25,6 +25,7 @@ from cairnhub.training.library_networks import LibraryNetwork
 from cairnhub.training.own_backbone import OwnBackbone
 from cairnhub.training.pretrained import PACKAGED, open_gates
 from cairnhub.training.recipes.settings import Network
+from cairnhub.training.tensor_files import refuse_not_finite
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -124,11 +125,8 @@ def _build(described: Described | LibraryNetwork, network: Network) -> OwnBackbo
     """A network without weights."""
     if isinstance(described, LibraryNetwork):
         return build_library(described, network)
-    from transformers import AutoModel
-
     check_size(described, MAX_LAYERS)
-    config = described.build_config()
-    model = AutoModel.from_config(config, **_without_pooler(config))  # type: ignore[no-untyped-call]
+    model = _without_weights(described)
     if network.backbone in PACKAGED:
         open_gates(model)
     return PublishedBackbone(model, network, described.colours)
@@ -147,7 +145,15 @@ def _load(folder: Path, described: Described, network: Network) -> PublishedBack
             folder, config=config, use_safetensors=True, local_files_only=True, output_loading_info=True,
             **_without_pooler(config),
         )  # fmt: skip
-    except (OSError, ValueError, LookupError, TypeError, RuntimeError, SafetensorError) as error:
+    except (
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        RuntimeError,
+        ArithmeticError,
+        SafetensorError,
+    ) as error:
         if isinstance(error, NotFound | BrokenData):
             raise
         raise NotFound(
@@ -160,6 +166,7 @@ def _load(folder: Path, described: Described, network: Network) -> PublishedBack
             f"network.weights: {folder}: {len(missing)} tensors are missing, {missing[0]} the first; get the whole "
             "folder again"
         )
+    refuse_not_finite(model.state_dict(), f"network.weights: {folder}")
     if network.backbone in PACKAGED:
         open_gates(model)
     return PublishedBackbone(model.float(), network, described.colours)
@@ -167,8 +174,6 @@ def _load(folder: Path, described: Described, network: Network) -> PublishedBack
 
 def _check_weights(folder: Path, described: Described) -> None:
     """Compare a configuration with the size of its weights before it is built: a lie would fill the memory."""
-    from transformers import AutoModel
-
     files = sorted(folder.glob("model*.safetensors"))
     if not files:
         raise NotFound(
@@ -179,15 +184,28 @@ def _check_weights(folder: Path, described: Described) -> None:
         with safe_open(path, framework="pt") as file:
             n_tensors += len(list(file.keys()))
     check_size(described, n_tensors)
-    config = described.build_config()
     with torch.device("meta"):
-        model = AutoModel.from_config(config, **_without_pooler(config))  # type: ignore[no-untyped-call]
+        model = _without_weights(described)
     n_numbers = sum(parameter.numel() for parameter in model.parameters())
     if n_numbers > n_bytes:  # a number has a byte at least
         raise BrokenData(
             f"network.weights: {folder}: config.json describes {n_numbers:,} numbers, but the weights have {n_bytes:,} "
             "bytes; get the whole folder again"
         )
+
+
+def _without_weights(described: Described) -> nn.Module:
+    from transformers import AutoModel
+
+    config = described.build_config()
+    try:
+        model: nn.Module = AutoModel.from_config(config, **_without_pooler(config))  # type: ignore[no-untyped-call]
+    except Exception as error:  # whatever the library meets with: no heads, a list for a number
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+        raise BrokenData(
+            f"config.json: fits no network of the family {described.family!r}: {said}; get the whole folder again"
+        ) from error
+    return model
 
 
 def _without_pooler(config: "PreTrainedConfig") -> dict[str, bool]:

@@ -25,7 +25,7 @@ from cairnhub.training.library_backbones import LibraryBackbone
 from cairnhub.training.library_networks import LibraryNetwork
 from cairnhub.training.model_folder import DESCRIPTION, HEAD_WEIGHTS, WEIGHTS, Layout, layout_of, migrated
 from cairnhub.training.recipes.settings import Network
-from cairnhub.training.tensor_files import save_tensors
+from cairnhub.training.tensor_files import refuse_not_finite, save_tensors
 
 
 class RetrievalModel(nn.Module):
@@ -310,11 +310,13 @@ def _load_model(folder: Path, own: nn.Module | None) -> tuple[RetrievalModel, Mo
         TypeError,
         ValueError,
         AttributeError,
+        ArithmeticError,
     ) as error:
         raise BrokenData(
             f"{folder}: weights and {DESCRIPTION} do not fit together: {error}; get the whole folder again, or run "
             "the train stage"
         ) from error
+    refuse_not_finite(weights, str(folder))
     return model.eval(), description
 
 

@@ -7,6 +7,25 @@ from pathlib import Path
 from safetensors.torch import save_file
 from torch import Tensor
 
+from cairnhub.core.errors import BrokenData
+
+
+def refuse_not_finite(tensors: Mapping[str, Tensor], origin: str) -> None:
+    """Refuse weights that would make every vector NaN.
+
+    Args:
+        tensors: weights by name.
+        origin: where they are from, for the message.
+
+    Raises:
+        BrokenData: one holds NaN or infinity; it is named.
+    """
+    for name, tensor in tensors.items():
+        if not bool(tensor.isfinite().all()):
+            raise BrokenData(
+                f"{origin}: {name[:200]} holds NaN or infinity; get the whole folder again, or train again"
+            )
+
 
 def save_tensors(
     path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None

@@ -28,6 +28,7 @@ from cairnhub.core.files import write_text_atomic
 from cairnhub.hierarchies.review.decisions import append_decision, read_decisions
 from cairnhub.pipelines.settings.executor import Executor
 from tests.chaos.children import Child, Death, Ended, in_child
+from tests.chaos.pressure import MEMORY_CGROUP, Pressure
 from tests.chaos.remote import Remote
 from tests.chaos.repro import two_at_once_and_killed
 from tests.chaos.trials import Known, Row, Trials, kill, learn
@@ -62,7 +63,32 @@ SHORT = {
     "read_only": ("publish",),
     "no_permission": ("review",),
     "clocks": ("index",),
+    "stopped": ("index",),
+    "interrupted": ("publish",),
+    "no_room_at_a_rename": ("review",),
+    "image_layer": ("publish",),
 }
+PRESSURE = {
+    "stopped": ("fetch", "index", "review", "publish", "upload to a folder", "train"),
+    "together": ("fetch", "index", "publish", "upload to a folder"),
+    "interrupted": ("fetch", "index", "review", "publish", "upload to a folder", "train"),
+    "no_room_at_a_rename": (
+        "fetch",
+        "index",
+        "cluster",
+        "decide",
+        "review",
+        "publish",
+        "upload to a folder",
+        "train",
+    ),
+    "few_files": ("fetch", "index", "publish", "upload to a folder"),
+    "small_files": ("fetch", "index", "publish", "upload to a folder"),
+    "little_memory": ("index", "publish"),
+    "clock_backwards": ("fetch", "index", "publish", "train"),
+    "image_layer": ("index", "cluster", "review", "publish", "upload to a folder"),
+}
+"""Kinds of `Pressure`, and what each tries in the long form."""
 LOCAL = (
     "kills",
     "full_disk",
@@ -75,8 +101,8 @@ LOCAL = (
     "dead_ray_worker",
 )
 KINDS = {
-    True: LOCAL,
-    False: (*LOCAL, "remote_kills", "failing_s3", "repro"),
+    True: (*LOCAL, *(kind for kind in PRESSURE if kind in SHORT)),
+    False: (*LOCAL, *PRESSURE, "store_elsewhere", "remote_kills", "failing_s3", "failing_hub", "repro"),
 }  # by whether it is the short form
 DAY_S = 86_400
 
@@ -98,15 +124,27 @@ class Campaign:
             import torch._dynamo  # noqa: F401
 
         self._learn()
-        kinds = (
-            self.kills, self.remote_kills, self.full_disk, self.read_only, self.no_permission, self.lying_mirror,
-            self.failing_s3, self.clocks, self.reviewers, self.dead_worker, self.dead_ray_worker, self.repro,
-        )  # fmt: skip
-        for kind in kinds:
-            if kind.__name__ in (only or KINDS[self.short]):
+        for kind in KINDS[self.short]:
+            if kind in (only or KINDS[self.short]):
                 started = time.monotonic()
-                yield from kind()
-                print(f"{kind.__name__}: {time.monotonic() - started:.0f} s", file=sys.stderr)
+                yield from self._under_pressure(kind) if kind in PRESSURE else getattr(self, kind)()
+                print(f"{kind}: {time.monotonic() - started:.0f} s", file=sys.stderr)
+
+    def _under_pressure(self, kind: str) -> Iterator[Row]:
+        needs_root = kind in ("little_memory", "image_layer")
+        if needs_root and (os.geteuid() or (kind == "little_memory" and not MEMORY_CGROUP.is_dir())):
+            self.skipped[kind.replace("_", " ")] = "only root can, and where the system has it"
+            return
+        pressure = Pressure(self.folder, self.log, self.chance, self._times)
+        for name, known in self._chosen(kind):
+            yield getattr(pressure, kind)(name, known)
+
+    def store_elsewhere(self) -> Iterator[Row]:
+        """The store on another file system than the project."""
+        pressure = Pressure(self.folder, self.log, self.chance, self._times)
+        with self._small_disk("store on another file system") as place:
+            for name in ("fetch", "index", "publish") if place else ():
+                yield pressure.store_elsewhere(name, self.known[name], place)
 
     def _learn(self) -> None:
         """The old state of everything, then each undertaking undisturbed."""
@@ -133,7 +171,8 @@ class Campaign:
             before = after
 
     def _chosen(self, kind: str) -> list[tuple[str, Known]]:
-        names = SHORT[kind] if self.short else WITH_TIMES if kind == "clocks" else tuple(self.known)
+        long = PRESSURE.get(kind, WITH_TIMES if kind == "clocks" else tuple(self.known))
+        names = SHORT[kind] if self.short else long
         return [(name, self.known[name]) for name in names if name in (self.stages or names)]
 
     def _times(self, n: int) -> int:
@@ -254,14 +293,30 @@ class Campaign:
         yield row
 
     def failing_s3(self) -> Iterator[Row]:
-        """An S3 that answers one request in five with an error or `SlowDown`."""
+        """An S3 that answers with errors or `SlowDown`: one request in five, storms of them, and by a skewed clock."""
         old, new = self.known["index"].before, self.known["publish"].after
         (_, uri, options), *_ = self._remotes()
-        row = Row("S3 errors and throttling", "upload to S3")
         remote = Remote(old, new, uri, options, self.log)
         remote.learn()
-        for _ in range(self._times(5)):
-            remote.disturb(row, Death(), {**options, "endpoint_url": self.addresses["failing_s3"]})
+        for fault, door in (
+            ("S3 errors and throttling", "failing_s3"),
+            ("S3: storms of 503", "stormy_s3"),
+            ("S3: a skewed clock", "skewed_s3"),
+        ):
+            row = Row(fault, "upload to S3")
+            for _ in range(self._times(5)):
+                remote.disturb(row, Death(), {**options, "endpoint_url": self.addresses[door]})
+            yield row
+
+    def failing_hub(self) -> Iterator[Row]:
+        """A hub that fails before, in and after a commit, or does not say that it has done it."""
+        old, new = self.known["index"].before, self.known["publish"].after
+        *_, (_, uri, options) = self._remotes()
+        row = Row("a hub that fails in mid-commit", "upload to a hub")
+        remote = Remote(old, new, uri, options, self.log)
+        remote.learn()
+        for _ in range(self._times(8)):
+            remote.disturb(row, Death(), hub=self.addresses["failing_hub"])
         yield row
 
     # ---- time ---------------------------------------------------------------------------------------------

@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from urllib.request import urlopen
 
+import huggingface_hub.constants
+
 from tests.chaos.children import Death, Reader, in_child
 from tests.chaos.trials import Row
 from tests.chaos.world import read_dataset, upload
@@ -30,11 +32,14 @@ class Remote:
         self._allowed = {text for text in read if text is not None}
         assert len(self._allowed) == 2, read
 
-    def disturb(self, row: Row, death: Death, options: dict[str, object] | None = None) -> None:
-        """One trial."""
+    def disturb(
+        self, row: Row, death: Death, options: dict[str, object] | None = None, hub: str | None = None
+    ) -> None:
+        """One trial; the disturbed run may go to another door of the store, or of the hub."""
         to = self._place()
         reader = Reader(lambda _: _read(self._options, to), self._old, self._allowed, self._log)
-        ended = in_child(_upload, self._new, to, options or self._options, death=death, log=self._log)
+        chosen = options or self._options
+        ended = in_child(_upload, self._new, to, chosen, hub, death=death, log=self._log)
         self._upload(self._new, to)
         n_read, faults = reader.stop()
         row.readings += n_read
@@ -59,7 +64,9 @@ class Remote:
         self.seconds = done.seconds
 
 
-def _upload(root: Path, to: str, options: dict[str, object]) -> None:
+def _upload(root: Path, to: str, options: dict[str, object], hub: str | None = None) -> None:
+    if hub:
+        huggingface_hub.constants.ENDPOINT = hub
     upload(root, to, **options)
 
 
@@ -70,11 +77,13 @@ def _read(options: dict[str, object], uri: str) -> str:
 def remote_contents(uri: str, options: dict[str, object]) -> dict[str, str]:
     """Hash of every file there."""
     if uri.startswith("hf://"):
-        address = (
-            f"{os.environ['HF_ENDPOINT']}/api/datasets/{uri.removeprefix('hf://')}/tree/main?recursive=true"
-        )
-        with urlopen(address) as answer:
-            return {entry["path"]: entry["oid"] for entry in json.load(answer)}
+        repository = f"{os.environ['HF_ENDPOINT']}/api/datasets/{uri.removeprefix('hf://')}"
+        with (
+            urlopen(f"{repository}/tree/main?recursive=true") as files,
+            urlopen(f"{repository}/refs") as tags,
+        ):
+            found = {entry["path"]: str(entry["oid"]) for entry in json.load(files)}
+            return found | {f"tag {tag['name']}": "" for tag in json.load(tags)["tags"]}
     from fsspec.core import url_to_fs
 
     filesystem, root = url_to_fs(uri, **options)

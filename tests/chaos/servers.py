@@ -25,6 +25,7 @@ from tests.pipelines.misbehaving_server import misbehaving_server
 LIES = ["cut", "drop", "short_length", "long_length", "page", "hidden_page", "refuse", "flipped", "no_range"]
 LIES += ["shifted", "no_416", "stall", "busy"]
 ERROR_RATE = 0.2
+MISHAPS = ("refused", "cut before", "cut after", "failed after", "busy")
 App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
@@ -35,11 +36,45 @@ def failing(app: App, chance: random.Random) -> App:
         if chance.random() > ERROR_RATE:
             return app(environ, start_response)
         status, code = chance.choice([("503 Slow Down", "SlowDown"), ("500 Error", "InternalError")])
-        environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        start_response(status, [("Content-Type", "application/xml")])
-        return [f"<Error><Code>{code}</Code><Message>try again</Message></Error>".encode()]
+        return refuse(environ, start_response, status, code)
 
     return answer
+
+
+def storming(app: App, chance: random.Random) -> App:
+    """An S3 that is well for a while, and then answers a row of requests by 503."""
+    left = {"well": 10, "storm": 0}
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if left["well"] > 0:
+            left["well"] -= 1
+            left["storm"] = chance.randint(3, 30)
+            return app(environ, start_response)
+        left["storm"] -= 1
+        if left["storm"] <= 0:
+            left["well"] = chance.randint(5, 60)
+        return refuse(environ, start_response, "503 Slow Down", "SlowDown")
+
+    return answer
+
+
+def skewed(app: App, chance: random.Random) -> App:
+    """An S3 that finds one request in ten to be of another time."""
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if chance.random() > ERROR_RATE / 2:
+            return app(environ, start_response)
+        return refuse(environ, start_response, "403 Forbidden", "RequestTimeTooSkewed")
+
+    return answer
+
+
+def refuse(
+    environ: dict[str, Any], start_response: Callable[..., Any], status: str, code: str
+) -> Iterable[bytes]:
+    environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    start_response(status, [("Content-Type", "application/xml")])
+    return [f"<Error><Code>{code}</Code><Message>try again</Message></Error>".encode()]
 
 
 def serve(app: App) -> str:
@@ -59,7 +94,10 @@ def main() -> None:
             if path.is_file()
         }
     app = DomainDispatcherApplication(create_backend_app)
-    s3, failing_s3, hub = serve(app), serve(failing(app, chance)), FakeHub()
+    s3, hub = serve(app), FakeHub()
+    doors = {"failing_s3": failing, "stormy_s3": storming, "skewed_s3": skewed}
+    failing_hub = FakeHub(hub)
+    failing_hub.mishaps = lambda: chance.choice(MISHAPS) if chance.random() < 0.5 else ""
     keys = {"aws_access_key_id": "k", "aws_secret_access_key": "s", "region_name": "us-east-1"}
     boto3.client("s3", endpoint_url=s3, **keys).create_bucket(Bucket="hub")
     with misbehaving_server(files) as honest, misbehaving_server(files) as liar:
@@ -69,8 +107,9 @@ def main() -> None:
             "honest": honest.url,
             "liar": liar.url,
             "s3": s3,
-            "failing_s3": failing_s3,
+            **{name: serve(door(app, chance)) for name, door in doors.items()},
             "hub": hub.url,
+            "failing_hub": failing_hub.url,
         }
         print(json.dumps(addresses), flush=True)
         sys.stdin.read()

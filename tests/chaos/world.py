@@ -240,7 +240,12 @@ DECIDE = Undertaking("decide", decide, (), read_decided)
 UNDERTAKINGS = (
     _stage("fetch", read_manifest, f"results/fetch/{_WHERE}/manifest.json"),
     _stage("index", read_index, f"data/index/{_WHERE}"),
-    _stage("cluster", read_proposal, f"data/proposal/{_WHERE}", f"results/cluster/{_WHERE}/agreement.json"),
+    _stage(
+        "cluster",
+        read_proposal,
+        f"data/proposal/{_WHERE}/proposal.json",
+        f"results/cluster/{_WHERE}/agreement.json",
+    ),
     DECIDE,
     _stage("review", read_tree, f"data/tree/{_WHERE}", f"results/review/{_WHERE}/report.json"),
     _stage("publish", read_hub, f"data/hub/{_WHERE}"),

@@ -2,10 +2,12 @@
 
 import base64
 import hashlib
+import io
 import json
 import re
 import subprocess
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
 
@@ -38,15 +40,18 @@ class Repository:
 class FakeHub(ThreadingHTTPServer):
     """Attributes: `repositories` by name, `objects` by SHA-256, `uploads` of objects, `refuse` all writes.
 
-    After `kill_after` uploads it kills the process `client`.
+    After `kill_after` uploads it kills the process `client`. `mishaps` says what happens to the next commit or tag:
+    `refused` or `busy` before it is done, `cut before`, `cut after` or `failed after` it is done; empty for nothing.
+    A hub of another `same` one is a second door to it.
     """
 
     daemon_threads = True
 
-    def __init__(self) -> None:
+    def __init__(self, same: "FakeHub | None" = None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.repositories: dict[str, Repository] = {}
-        self.objects: dict[str, bytes] = {}
+        self.repositories: dict[str, Repository] = same.repositories if same else {}
+        self.objects: dict[str, bytes] = same.objects if same else {}
+        self.mishaps: Callable[[], str] = lambda: ""
         self.uploads: list[str] = []
         self.refuse = False
         self.storing = threading.Lock()
@@ -168,7 +173,32 @@ class _Handler(BaseHTTPRequestHandler):
             objects.append(found)
         self._reply({"transfer": "basic", "objects": objects})
 
+    def _with_mishap(self, do: Callable[[], object]) -> None:
+        """Do what was asked, or fail before or after it."""
+        how = self.server.mishaps()
+        if how == "refused":
+            self._error(500, "InternalError")
+        elif how == "busy":
+            self._error(429, "TooManyRequests")
+        elif how == "cut before":
+            self.close_connection = True
+        elif how in ("cut after", "failed after"):
+            self.wfile, answers = io.BytesIO(), self.wfile
+            do()
+            self.wfile = answers
+            if how == "failed after":
+                self._error(500, "InternalError")
+            self.close_connection = True
+        else:
+            do()
+
     def _commit(self, name: str) -> None:
+        self._with_mishap(lambda: self._do_commit(name))
+
+    def _tag(self, name: str, revision: str) -> None:
+        self._with_mishap(lambda: self._do_tag(name, revision))
+
+    def _do_commit(self, name: str) -> None:
         repository = self.server.repositories[name]
         changes: dict[str, bytes | None] = {}
         for line in self.content.splitlines():
@@ -193,7 +223,7 @@ class _Handler(BaseHTTPRequestHandler):
             {"success": True, "commitOid": sha, "commitUrl": url, "hookOutput": "", "pullRequestUrl": None}
         )
 
-    def _tag(self, name: str, revision: str) -> None:
+    def _do_tag(self, name: str, revision: str) -> None:
         repository = self.server.repositories[name]
         tag = json.loads(self.content)["tag"]
         known = tag in repository.references

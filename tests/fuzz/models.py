@@ -1,14 +1,18 @@
 """Model folders and checkpoints as fuzzing targets; see `targets`."""
 
 import tempfile
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 import torch
 
+from cairnhub.core.errors import CairnError
+from cairnhub.training.backbone_folder import Described
 from cairnhub.training.checkpoint import Checkpoints, RunState
 from cairnhub.training.models import ModelDescription, RetrievalModel, load_model, save_model
 from cairnhub.training.optimisation import Optimisation
+from cairnhub.training.recipes.settings import Network
 from tests.fuzz.targets import choose, write
 from tests.training.tiny import recipe
 
@@ -25,6 +29,31 @@ def model(content: bytes, folder: Path) -> None:
     name, hostile = choose(content, list(model_files()))
     write(folder, {**model_files(), name: hostile})
     load_model(folder)
+
+
+@cache
+def transformer_files() -> dict[str, bytes]:
+    """A model folder with a network of `transformers`."""
+    layers = {"num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
+    shape = {**layers, "hidden_size": 8, "image_size": 32, "patch_size": 16}
+    network = Network(backbone="deit_small", embedding_dim=2, image_side_px=32, colours="unit")
+    with tempfile.TemporaryDirectory() as name:
+        made = RetrievalModel(network, Described({"model_type": "vit", **shape}, None))
+        save_model(Path(name), made, ModelDescription("r", network, ("fine",), "0", 0))
+        return {path.name: path.read_bytes() for path in sorted(Path(name).iterdir())}
+
+
+def config_files() -> dict[str, bytes]:
+    return {name: raw for name, raw in transformer_files().items() if name.endswith(".json")}
+
+
+def model_config(content: bytes, folder: Path) -> None:
+    """A stranger's description, configuration or image processor, as a trained model and as weights to begin with."""
+    name, hostile = choose(content, list(config_files()))
+    write(folder, {**transformer_files(), name: hostile})
+    with suppress(CairnError):
+        load_model(folder)
+    RetrievalModel(Network(backbone=str(folder), weights=str(folder), embedding_dim=2, image_side_px=32))
 
 
 def state() -> RunState:

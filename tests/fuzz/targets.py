@@ -642,6 +642,9 @@ TARGETS: Mapping[str, Target] = {
     "recipe": Target(_recipe, lambda: [path.read_bytes() for path in recipe_files()]),
     "counts": Target(_counts, _text(REGISTRIES / "gldv2.counts.yaml")),
     "model": Target(lambda *given: _models().model(*given), lambda: _chosen(_models().model_files())),
+    "model_config": Target(
+        lambda *given: _models().model_config(*given), lambda: _chosen(_models().config_files())
+    ),
     "checkpoint": Target(lambda *given: _models().checkpoint(*given), lambda: [_models().checkpoint_file()]),
     "embeddings": Target(_embeddings, lambda: [embeddings()]),
     "vectors": Target(_vectors, vectors),
