@@ -29,23 +29,24 @@ from rehearsal_table import fill_table
 LOAD = """
 import json, sys, time
 from cairnhub import label_array, load_dataset, load_tree
-start = time.perf_counter()
+clock = time.process_time  # others work on the machine too
+start = clock()
 tree = load_tree(sys.argv[1])
 images = load_dataset(sys.argv[1], split="train")
-opened = time.perf_counter()
+opened = clock()
 labels = label_array(images, tree)
-labelled = time.perf_counter()
+labelled = clock()
 step = max(1, len(images) // 1000)
 for row in range(0, len(images), step):
     images[row]["image"].load()
-read = time.perf_counter()
+read = clock()
 import datasets
 stream = datasets.load_dataset(sys.argv[1], split="train", streaming=True)
 n = sum(1 for _, row in zip(range(5000), stream))
 print(json.dumps({
-    "open_s": round(opened - start, 1), "labels_s": round(labelled - opened, 1),
-    "image_at_random_ms": round((read - labelled) * 1000 / len(range(0, len(images), step)), 2),
-    "streamed_images_a_second": round(n / (time.perf_counter() - read)),
+    "open_cpu_s": round(opened - start, 1), "labels_cpu_s": round(labelled - opened, 1),
+    "image_at_random_cpu_ms": round((read - labelled) * 1000 / len(range(0, len(images), step)), 2),
+    "images_streamed_a_cpu_second": round(n / (clock() - read)),
 }))
 """
 RANK = """
@@ -98,7 +99,7 @@ def load(rehearsal: Rehearsal) -> dict[str, Any]:
 
 def review_app(rehearsal: Rehearsal) -> dict[str, Any]:
     """From the command to the first question, and a question after it."""
-    command = ["cairn", "review", rehearsal.dataset, "full", "--app", "--no-open", "--author", "rehearsal"]
+    command = ["cairn", "review", rehearsal.dataset, "--scale", "full", "--app", "--no-open", "--author", "rehearsal"]
     start = time.perf_counter()
     with subprocess.Popen(
         command, cwd=rehearsal.project, env=rehearsal.environment() | {"PYTHONUNBUFFERED": "1", "COLUMNS": "200"},
@@ -114,7 +115,7 @@ def review_app(rehearsal: Rehearsal) -> dict[str, Any]:
             return {
                 "to_the_first_question_s": round(first, 1),
                 "state_s": round(time.perf_counter() - again, 2),
-                "state_mb": round(len(state) / 1e6, 2),
+                "state_kb": round(len(state) / 1000, 1),
             }
         finally:
             server.send_signal(signal.SIGINT)

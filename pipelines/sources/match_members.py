@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from cairnhub.pipelines.archives.entry import refusal_of_name
@@ -59,13 +60,28 @@ def match_members(
     is_repeated = is_good & members.loc[is_good, keys].duplicated().reindex(members.index, fill_value=False)
     refusals = members["refusal"].mask(is_repeated, REPEATED)
     refused = members[keys].assign(member=members["member"], reason=refusals)[refusals.notna()]
-    good = members[refusals.isna()].drop(columns="refusal")
+    good = members.drop(columns="refusal")
+    if refusals.notna().any():  # else a copy of millions for nothing
+        good = good[refusals.isna()]
     known = pd.Index((images[keys[0]] if named is None else named).unique())
     unnamed = good.loc[~is_in(good[keys[0]], known), "member"].reset_index(drop=True)
-    images = images.merge(good, on=keys, how="left")
+    images = _joined(images, good, keys)
     reasons = images[keys].merge(refused.drop_duplicates(keys), on=keys, how="left")
     is_matched = images["size_bytes"].notna()  # every member that is listed has a size
     why = reasons.loc[~is_matched, "reason"].fillna(images.loc[~is_matched, keys[0]].map(refusal_of_name))
     matched, unmatched = quarantine(images, ~is_matched, why.fillna(absent))
     unasked = refused[~refused["member"].isin(reasons.loc[~is_matched, "member"])]
     return MemberMatches(matched, unmatched, unasked[["member", "reason"]].reset_index(drop=True), unnamed)
+
+
+def _joined(images: pd.DataFrame, members: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """The images with the other columns of their members (unique by `keys`), null without one.
+
+    Column by column: a merge would hold all of both tables twice.
+    """
+    numbered = members[keys].assign(at=np.arange(len(members)))
+    rows = images[keys].merge(numbered, on=keys, how="left")["at"].fillna(-1).to_numpy(np.int64)
+    images = images.reset_index(drop=True)
+    for column in members.columns.difference(keys, sort=False):
+        images[column] = pd.api.extensions.take(members[column].array, rows, allow_fill=True)
+    return images

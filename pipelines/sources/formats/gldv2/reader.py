@@ -108,7 +108,8 @@ class GLDv2(SourceReader):
         has_types = not self.is_published and self.is_fetched(FILE)  # published labels need none
         mined = mined_types(store) if has_types else MinedTypes({}, {})
         landmarks = landmark_table(store / "metadata", mined.types)
-        images, urls, unnamed, matches = self._placed(store, landmarks, excluded)
+        urls: list[pa.Array] = []
+        images, unnamed, matches = self._placed(store, landmarks, excluded, urls)
         absent = matches.quarantine
         cut = {self.folders[folder] for folder in self.subset.n_archives if folder in self.folders}
         outside = (absent["reason"] == ABSENT) & absent["split"].isin(cut)
@@ -138,16 +139,27 @@ class GLDv2(SourceReader):
         )
 
     def _placed(
-        self, store: Path, landmarks: pd.DataFrame, excluded: dict[str, dict[str, int]]
-    ) -> tuple[pd.DataFrame, pa.Array, pd.DataFrame, MemberMatches]:
+        self,
+        store: Path,
+        landmarks: pd.DataFrame,
+        excluded: dict[str, dict[str, int]],
+        urls: list[pa.Array],
+    ) -> tuple[pd.DataFrame, pd.DataFrame, MemberMatches]:
         """The listed images with landmark and place, and what has none; of millions only these tables stay.
 
+        Args:
+            store: of the files.
+            landmarks: as `landmark_table` gives them.
+            excluded: is added to.
+            urls: gets the addresses of all that are listed, for `_credited` to take off.
+
         Returns:
-            The images, with `row`, their place among the listed ones; the addresses of all that are listed; those whose
-            landmark has no name; and what became of the others (`MemberMatches`, without the images).
+            The images, with `row`, their place among the listed ones; those whose landmark has no name; and what became
+            of the others (`MemberMatches`, without the images).
         """
         listed = self._annotations(store)
-        urls, listed["row"] = pa.array(listed.pop("source_url")), np.arange(len(listed), dtype=np.int32)
+        urls.append(pa.array(listed.pop("source_url")))
+        listed["row"] = np.arange(len(listed), dtype=np.int32)
         images = exclude(listed, listed["exclusion"].notna(), listed["exclusion"], excluded)
         known = listed.pop("image_id")
         del listed
@@ -158,7 +170,7 @@ class GLDv2(SourceReader):
         images = images.drop(columns=keys)
         images, unnamed = quarantine(images, images["landmark"].isna(), "its landmark has no category")
         matches = match_members(images, self._members(store), ["image_id", "split"], ABSENT, named=known)
-        return matches.images, urls, unnamed, matches._replace(images=images.head(0))
+        return matches.images, unnamed, matches._replace(images=images.head(0))
 
     def hash_files(self, rows: Sequence[RegistryRow]) -> list[RegistryRow]:
         """See `SourceReader`."""
@@ -200,9 +212,9 @@ class GLDv2(SourceReader):
             train = _with_exclusion(train, ~is_clean, "not in train_clean")
         return train
 
-    def _credited(self, images: pd.DataFrame, urls: pa.Array, store: Path) -> pd.DataFrame:
+    def _credited(self, images: pd.DataFrame, urls: list[pa.Array], store: Path) -> pd.DataFrame:
         """Attribution of training images; joined last and column by column, since it is most of a row's bytes."""
-        images["source_url"] = _taken(urls, pa.array(images.pop("row")))
+        images["source_url"] = _taken(urls.pop(), pa.array(images.pop("row")))
         columns = ["author", "license", "title"]
         credit = pd.DataFrame(columns=["id", *columns], dtype="str")
         if "train" in self.folders:  # free text: authors and titles as people wrote them
