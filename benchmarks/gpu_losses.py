@@ -109,7 +109,7 @@ def wait(plan: Plan) -> None:
         torch.cuda.synchronize()
 
 
-def timed(plan: Plan, run: Callable[[], object], is_warm: bool = False) -> Row:
+def timed(plan: Plan, run: Callable[[], object], is_warm: bool = False, at_least: int = 1) -> Row:
     """Seconds of the fastest run and of the median, and GiB of the device's memory on top of what it held."""
     if plan.repeats_s and not is_warm:
         run()
@@ -120,7 +120,7 @@ def timed(plan: Plan, run: Callable[[], object], is_warm: bool = False) -> Row:
         torch.cuda.reset_peak_memory_stats()
         held = torch.cuda.memory_allocated()
     seconds: list[float] = []
-    while not seconds or (sum(seconds) < plan.repeats_s and len(seconds) < 50):
+    while len(seconds) < at_least or (sum(seconds) < plan.repeats_s and len(seconds) < 50):
         start = time.perf_counter()
         run()
         wait(plan)

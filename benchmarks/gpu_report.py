@@ -36,7 +36,7 @@ class Plan:
     compiled_by: str = "inductor"
     n_photos: int = 1500
     n_workers: tuple[int, ...] = (8, 16)
-    repeats_s: float = 1.0
+    repeats_s: float = 0.3
     """A measurement is repeated until it took so long."""
 
 

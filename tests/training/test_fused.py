@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from cairnhub.training.losses import (
     Sigmoid,
@@ -186,6 +187,29 @@ def test_same_bits_each_time() -> None:
     vectors, labels = drawn(7, 0, torch.float32)
     losses = [SupHAP(reduction="none")(vectors, labels) for _ in range(2)]
     assert torch.equal(*losses)
+
+
+class Sizes(TorchDispatchMode):
+    """Notes the bytes of the largest tensor that any operation makes."""
+
+    largest = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        made = out if isinstance(out, (tuple, list)) else (out,)
+        self.largest = max(self.largest, *(x.nbytes for x in made if isinstance(x, Tensor)), 0)
+        return out
+
+
+@needs_kernels
+def test_nothing_larger_than_a_tile_is_stored() -> None:
+    n_queries, n_items, number = 2, 64, 8
+    vectors, _ = drawn(n_queries, n_items, torch.float64)
+    labels = torch.arange(n_queries + n_items, device=DEVICE) % 2  # half of the items are positives
+    with Sizes() as sizes:
+        loss = SupAP()(vectors[:2].requires_grad_(), labels[:2], vectors[2:], labels[2:])
+        loss.backward()
+    assert 1 <= sizes.largest / (n_queries * n_items * number) <= 3
 
 
 @pytest.mark.gpu

@@ -27,7 +27,8 @@ def module(monkeypatch) -> ModuleType:
 def test_every_section_runs_in_small(tmp_path):
     out = tmp_path / "gpu.json"
     command = [sys.executable, BENCHMARK, "--tiny", "--out", out]
-    env = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    env = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     report = json.loads(out.read_text())
