@@ -73,7 +73,7 @@ class Listing:
         counted: dict[str, dict[str, int]] = {}
         present = [level for level in levels if level in self.images]
         for split, count in self.counts().items():
-            images = self.images[self.images["split"] == split]
+            images = self.images.loc[self.images["split"] == split, present]
             n_labels = {level: int(images[level].nunique()) for level in present}
             n_images = count["indexed"] + count["quarantined"]
             counted[split] = {"listed": count["listed"], "images": n_images, **n_labels}
