@@ -29,7 +29,7 @@ class Listing:
     Attributes:
         images: the columns `PLACE`, of which the last four are those of `Entry` (null: no archive, no offset,
             no size known), then the label columns (names, finest first), then attribution columns where the source
-            has them.
+            has them, as text or as categories.
         quarantine: columns `image_id`, `split`, `reason`: listed, but damaged, missing, or its member is refused.
         excluded: images that a rule excludes, `split -> reason -> count`.
         published_labels: where others have published a hierarchy of the same landmarks: `landmark`, `category`,
