@@ -161,13 +161,19 @@ class IndexFolder:
         return read_json(path, dict[str, list[str]]) if path.is_file() else {}
 
     def save_images(self, images: pd.DataFrame) -> None:
-        """Write the rows split by split, shuffled, a row group at a time: a copy of all would double the memory."""
+        """Write the rows split by split, shuffled, a row group at a time: a copy of all would double the memory.
+
+        Args:
+            images: columns of categories, which take less memory, are written as text.
+        """
         splits = images["split"].factorize(sort=True)[0]
         order = np.lexsort((shuffle_keys(images["image_id"]), splits))
-        schema = pa.Schema.from_pandas(images, preserve_index=False)
+        text = dict.fromkeys(images.select_dtypes("category"), "str")
+        typed = images.head(ROWS_PER_GROUP).astype(text) if text else images
+        schema = pa.Schema.from_pandas(typed, preserve_index=False)
         with pq.ParquetWriter(self.images, schema) as file:
             for start in range(0, len(order), ROWS_PER_GROUP):
-                rows = images.iloc[order[start : start + ROWS_PER_GROUP]]
+                rows = images.iloc[order[start : start + ROWS_PER_GROUP]].astype(text)
                 file.write_table(pa.Table.from_pandas(rows, schema, preserve_index=False))
 
     def save_quarantine(self, rows: pd.DataFrame) -> None:

@@ -29,7 +29,7 @@ class Listing:
     Attributes:
         images: the columns `PLACE`, of which the last four are those of `Entry` (null: no archive, no offset,
             no size known), then the label columns (names, finest first), then attribution columns where the source
-            has them.
+            has them, as text or as categories.
         quarantine: columns `image_id`, `split`, `reason`: listed, but damaged, missing, or its member is refused.
         excluded: images that a rule excludes, `split -> reason -> count`.
         published_labels: where others have published a hierarchy of the same landmarks: `landmark`, `category`,
@@ -73,7 +73,7 @@ class Listing:
         counted: dict[str, dict[str, int]] = {}
         present = [level for level in levels if level in self.images]
         for split, count in self.counts().items():
-            images = self.images[self.images["split"] == split]
+            images = self.images.loc[self.images["split"] == split, present]
             n_labels = {level: int(images[level].nunique()) for level in present}
             n_images = count["indexed"] + count["quarantined"]
             counted[split] = {"listed": count["listed"], "images": n_images, **n_labels}

@@ -57,7 +57,8 @@ def match_members(
             themselves too; None: that of `images`.
     """
     is_good = members["refusal"].isna()
-    is_repeated = is_good & members.loc[is_good, keys].duplicated().reindex(members.index, fill_value=False)
+    named_good = members[keys] if is_good.all() else members.loc[is_good, keys]
+    is_repeated = is_good & named_good.duplicated().reindex(members.index, fill_value=False)
     refusals = members["refusal"].mask(is_repeated, REPEATED)
     refused = members[keys].assign(member=members["member"], reason=refusals)[refusals.notna()]
     good = members.drop(columns="refusal")
@@ -66,11 +67,12 @@ def match_members(
     known = pd.Index((images[keys[0]] if named is None else named).unique())
     unnamed = good.loc[~is_in(good[keys[0]], known), "member"].reset_index(drop=True)
     images = _joined(images, good, keys)
-    reasons = images[keys].merge(refused.drop_duplicates(keys), on=keys, how="left")
     is_matched = images["size_bytes"].notna()  # every member that is listed has a size
-    why = reasons.loc[~is_matched, "reason"].fillna(images.loc[~is_matched, keys[0]].map(refusal_of_name))
+    lost = images.loc[~is_matched, keys]
+    reasons = lost.merge(refused.drop_duplicates(keys), on=keys, how="left").set_axis(lost.index)
+    why = reasons["reason"].fillna(lost[keys[0]].map(refusal_of_name))
     matched, unmatched = quarantine(images, ~is_matched, why.fillna(absent))
-    unasked = refused[~refused["member"].isin(reasons.loc[~is_matched, "member"])]
+    unasked = refused[~refused["member"].isin(reasons["member"])]
     return MemberMatches(matched, unmatched, unasked[["member", "reason"]].reset_index(drop=True), unnamed)
 
 

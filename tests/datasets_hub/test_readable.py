@@ -16,7 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 from cairnhub.core.errors import BadInput
 from cairnhub.datasets_hub.check import check_dataset
 from cairnhub.datasets_hub.decoding import DECODING_FAULTS, FORMATS
-from cairnhub.datasets_hub.image_check import ImageCheck
+from cairnhub.datasets_hub.image_check import ImageCheck, Judgement
 from cairnhub.datasets_hub.jpeg_structure import jpeg_size
 from cairnhub.datasets_hub.loader import load_dataset
 from cairnhub.datasets_hub.readers import MAX_PIXELS, split_name_fault
@@ -281,7 +281,7 @@ def test_a_split_of_nothing_readable_says_why(tmp_path: Path) -> None:
 def test_the_contract_is_that_of_readers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
 ) -> None:
-    monkeypatch.setattr(ImageCheck, "fault", lambda *_: None)
+    monkeypatch.setattr(ImageCheck, "judge", lambda *_: Judgement(None))
     row = replace(toy_row("test", 3), image=content)
     write_toy(tmp_path / "toy", partitions=toy_partitions(test_3=row))
     (violation,) = check_dataset(tmp_path / "toy").violations

@@ -21,7 +21,7 @@ from cairnhub.core.files import replace_folder, write_text_atomic
 from cairnhub.datasets_hub.check import check_dataset
 from cairnhub.datasets_hub.check_report import CheckResult, LookAlike
 from cairnhub.datasets_hub.decoding import DECODING_FAULTS, decode_image
-from cairnhub.datasets_hub.image_check import ImageCheck
+from cairnhub.datasets_hub.image_check import ImageCheck, Judgement
 from cairnhub.datasets_hub.readme import escape
 from cairnhub.hierarchies.explorer import View, write_explorer
 from cairnhub.hierarchies.export import export
@@ -164,7 +164,7 @@ def without_tables(image: bytes) -> bytes:
 def test_a_check_reports_what_it_cannot_decode_and_shows_ids_as_text(tmp_path, monkeypatch):
     image = without_tables(encoded("JPEG"))
     assert ImageCheck().fault(image) == "cannot be decoded (OSError)"
-    monkeypatch.setattr(ImageCheck, "fault", lambda *_: None)
+    monkeypatch.setattr(ImageCheck, "judge", lambda *_: Judgement(None))
     rows = {
         f"{split}_3": replace(toy_row(split, 3), image=image, image_id=f"{split}\x1b[2J")
         for split in ("train", "test")

@@ -355,7 +355,7 @@ def test_training_images_alone_have_attribution(gldv2):
     credited = pd.read_csv(gldv2 / "metadata/train_attribution.csv", dtype=str).set_index("id")["author"]
     images = GLDv2(GLDv2Source(format="gldv2")).list_images(gldv2).images.set_index("image_id")
     train = images[images["split"] == "train"]
-    assert train["author"].equals(credited[train.index].rename_axis("image_id"))
+    assert train["author"].astype("str").equals(credited[train.index].rename_axis("image_id"))
     assert images.loc[images["split"] != "train", ["author", "source_url"]].isna().all(axis=None)
     subset = GLDv2Subset(splits=("index", "test"))
     assert GLDv2(GLDv2Source(format="gldv2"), subset).list_images(gldv2).images["author"].isna().all()

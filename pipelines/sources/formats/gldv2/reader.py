@@ -224,6 +224,8 @@ class GLDv2(SourceReader):
         where = pa.array(rows, mask=has_none)
         for column in columns:
             images[column] = _taken(pa.array(credit.pop(column)), where)
+            if column != "title":  # few authors, few licences: `save_images` writes them as text
+                images[column] = images[column].astype("category")
         return images
 
     def _labelled(
