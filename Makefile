@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help setup graph repro grocery pictures checked test test-long debian chaos lint fuzz constraints clean
+.PHONY: help setup graph repro grocery pictures checked test test-long debian chaos lint fuzz site constraints clean
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
@@ -67,6 +67,10 @@ fuzz: $(READY) ## MINUTES=2 per parser, or only TARGETS="tree zip": coverage-gui
 
 chaos: $(READY) ## the fault campaign, long form: results/chaos (some forty minutes; as root it fills small disks too)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.chaos.campaign
+
+site: $(READY) ## the documentation with tutorials and reference, into site/, read without a network
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	@NO_MKDOCS_2_WARNING=1 PYTHONPATH=. $(BIN)/mkdocs build --quiet --strict && echo "site/index.html: open it in a browser"
 
 constraints: $(READY) ## write the installed versions to constraints.txt
 	@{ echo "# Exact versions of everything that the two commands install; made by 'make constraints'."; \

@@ -1,6 +1,7 @@
 """From the wheel alone: a hundred folders of photos become a published dataset, by `cairn build` or by DVC."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -108,3 +109,26 @@ def test_dvc_builds_the_same_and_sees_an_upgrade(installed: Installed) -> None:
     assert running == ["plan", "evaluate@sample-birds", "summary"]
     assert (project / "results/report/index.html").is_file()
     assert yaml.safe_load((project / "code.yaml").read_text(encoding="utf-8"))["evaluate"]["sample"]["birds"]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_a_hundred_folders_become_a_trained_head_in_ten_minutes(installed: Installed) -> None:
+    """By the commands of `docs/own_data.md`, with a head on the network that the wheel brings weights of."""
+    started = time.monotonic()
+    project = installed.folder / "heads"
+    installed.run(
+        "cairn", "init", "heads", "--images", "photos", "--tree-levels", "kind,group", "--sizes", "10,3"
+    )
+    (project / "recipes/heads.yaml").write_text("extends: photos\n", encoding="utf-8")
+    installed.run("cairn", "build", cwd=project)
+    described = json.loads((project / "models/sample/heads/model.json").read_text(encoding="utf-8"))
+    assert described["network"]["weights"] == "efficientnet-lite0"
+    table = (project / "results/evaluate/sample/heads/table.md").read_text(encoding="utf-8")
+    assert "| trained |" in table
+    assert "| off the shelf |" in table
+    assert (project / "results/report/index.html").is_file()
+    load = LOAD.replace('"birds"', '"heads"')
+    _, n_images, levels = json.loads(installed.run("python", "-c", load, cwd=project).stdout)
+    assert (n_images, levels) == (400, ["class", "kind", "group"])
+    assert time.monotonic() - started < 600
