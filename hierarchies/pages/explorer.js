@@ -101,7 +101,7 @@ function colour() {
 byId("order").onchange = () => { order(); address.write({ order: byId("order").value }); };
 byId("colour").onchange = () => { colour(); address.write({ colours: byId("colour").value }); };
 if (byId("changes")) {
-  byId("n-changes").textContent = differences.length ? `${number(differences.length)} changes` : "nothing";
+  byId("n-changes").textContent = differences.length ? `${number(differences.length)} ${differences.length === 1 ? "change" : "changes"}` : "nothing";
   byId("changes").append(...differences.slice(0, 500).map(change => make("li", {}, make("span", { class: "tag change" }, change.what), " ",
     make("button", { type: "button", onclick: () => {
       const side = change.right.length ? 1 : 0, [place] = [change.left, change.right][side];

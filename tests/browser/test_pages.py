@@ -348,7 +348,8 @@ def test_two_trees_stand_row_by_row(browser, tmp_path: Path):
     const tops = side => new Map([...document.querySelectorAll(`.pane:nth-of-type(${side + 1}) .row`)]
       .map(row => [row.querySelector('.name').textContent, row.style.top]));
     const [left, right] = [tops(0), tops(1)];
-    return [[...left.keys()].filter(name => right.has(name) && left.get(name) !== right.get(name)), left.size, right.size]"""
+    const apart = [...left.keys()].filter(name => right.has(name) && left.get(name) !== right.get(name));
+    return [apart, left.size, right.size]"""
     browser.execute_script("panes[0].outline.toggle(panes[0].tree.find(1, 'bridge'))")
     apart, n_left, n_right = browser.execute_script(rows)
     assert apart == [], "what stands in the same place of both trees is in one row"
