@@ -5,8 +5,8 @@
 Each page is opened by a fresh headless chromium, with nothing in its cache; `first_page_s` runs from the start of the
 navigation to the frame after the page's own script has drawn it, the slowest of the runs. Then acts on the large page,
 each up to the next frame. The large tree has made-up names, three levels, three splits, a confidence and a source for
-each leaf, and photos up to the budget of a page; beside itself with some leaves moved for the comparison. The map and the
-retrieval page have made-up results of as many images as points, 1,000 labels and grey pictures. Needs chromium and
+each leaf, and photos up to the budget of a page; beside itself with some leaves moved for the comparison. The map and
+the retrieval page have made-up results of as many images as points, 1,000 labels and grey pictures. Needs chromium and
 chromedriver. Writes results/pages.json.
 """
 
