@@ -1,12 +1,13 @@
-"""How long a browser takes to show the pages: those of the sample, and the explorer at 80,000 leaves.
+"""How long a browser takes to show the pages: of the sample, the explorer at 200,000 leaves, the map at 50,000 points.
 
-    python benchmarks/pages.py [--leaves 80000] [--runs 3]
+    python benchmarks/pages.py [--leaves 200000] [--points 50000] [--runs 3]
 
 Each page is opened by a fresh headless chromium, with nothing in its cache; `first_page_s` runs from the start of the
 navigation to the frame after the page's own script has drawn it, the slowest of the runs. Then acts on the large page,
 each up to the next frame. The large tree has made-up names, three levels, three splits, a confidence and a source for
-each leaf, and photos up to the budget of a page; beside itself with some leaves moved for the comparison. Needs
-chromium and chromedriver. Writes results/pages.json.
+each leaf, and photos up to the budget of a page; beside itself with some leaves moved for the comparison. The map and
+the retrieval page have made-up results of as many images as points, 1,000 labels and grey pictures. Needs chromium and
+chromedriver. Writes results/pages.json.
 """
 
 import argparse
@@ -24,6 +25,10 @@ from cairnhub.datasets_hub.thumbnails import BUDGET_BYTES
 from cairnhub.hierarchies.explorer import View, write_explorer
 from cairnhub.hierarchies.label_tree.node import Node, NodeInfo
 from cairnhub.hierarchies.label_tree.tree import LabelTree
+from cairnhub.training.map_page import render_map_page
+from cairnhub.training.page_data import Sheets
+from cairnhub.training.retrieval_page import render_retrieval_page
+from tests.training.toy_results import toy_results
 
 ROOT = Path(__file__).parents[1]
 LEVELS = ["landmark", "category", "kind"]
@@ -49,6 +54,19 @@ ACTS = {
     "search one letter": "byId('query').value = 'a'; filter()",
     "order by confidence": "byId('order').value = 'doubt'; byId('order').onchange({target: byId('order')})",
     "choose a leaf": "panes[0].enter(panes[0].tree.size - 1); panes[0].outline.activate(panes[0].outline.active)",
+}
+MAP_ACTS = {
+    "lasso half": "go({ lasso: '0,0,0.5,0,0.5,1,0,1' })",
+    "zoom": "zoom(3)",
+    "colour by the finest level": "go({ colours: 'level:landmark', lasso: '' })",
+    "search": "go({ search: 'label 99' })",
+    "hover": "hover(pointAt(300, 300), 300, 300)",
+}
+LIST_ACTS = {
+    "order by gain": "go({ order: 'gained' })",
+    "only siblings": "go({ kind: 'sibling' })",
+    "search": "go({ search: 'label 99', kind: 'all' })",
+    "another query": "go({ query: 'image-77' })",
 }
 
 
@@ -92,13 +110,13 @@ def first_page_s(page: Path, n_runs: int) -> float:
     return round(max(times), 3)
 
 
-def acts_s(page: Path) -> dict[str, float]:
+def acts_s(page: Path, acts: dict[str, str]) -> dict[str, float]:
     """Seconds that each act takes up to the next frame."""
     driver, times = browser(), {}
     try:
         driver.get(page.as_uri())
         driver.execute_async_script(DRAWN)
-        for name, script in ACTS.items():
+        for name, script in acts.items():
             driver.execute_script(f"window.started = performance.now(); {script}")
             times[name] = round(
                 (driver.execute_async_script(DRAWN) - driver.execute_script("return started")) / 1000, 3
@@ -108,13 +126,30 @@ def acts_s(page: Path) -> dict[str, float]:
     return times
 
 
+def result_pages(folder: Path, n_points: int, n_runs: int) -> dict[str, object]:
+    """The map and the retrieval page of made-up results."""
+    results, tree = toy_results([f"label {i}" for i in range(1_000)], n_points // 1_000, n_points // 5)
+    grey, n = b"", len(results.image_ids)
+    sheets = Sheets.of((grey for _ in range(n)), n)
+    measured: dict[str, object] = {}
+    for name, render, acts in (
+        ("map", render_map_page, MAP_ACTS),
+        ("retrieval", render_retrieval_page, LIST_ACTS),
+    ):
+        page = folder / f"{name}.html"
+        page.write_text(render(results, tree, sheets), encoding="utf-8")
+        measured[f"{n} images, {name}"] = measure(page, n_runs) | {"acts_s": acts_s(page, acts)}
+    return measured
+
+
 def measure(page: Path, n_runs: int) -> dict[str, float]:
     return {"size_mb": round(page.stat().st_size / 1e6, 2), "first_page_s": first_page_s(page, n_runs)}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--leaves", type=int, default=80_000)
+    parser.add_argument("--leaves", type=int, default=200_000)
+    parser.add_argument("--points", type=int, default=50_000)
     parser.add_argument("--runs", type=int, default=3)
     arguments = parser.parse_args()
     pages = [*sorted(ROOT.glob("data/report/sample/*/tree.html")), ROOT / "results/report/index.html"]
@@ -131,8 +166,9 @@ def main() -> None:
             write_explorer(page, name, view, photos, beside)
             written = {"written_s": round(time.perf_counter() - start, 2)}
             result[f"{arguments.leaves} leaves, {name}"] = (
-                written | measure(page, arguments.runs) | {"acts_s": acts_s(page)}
+                written | measure(page, arguments.runs) | {"acts_s": acts_s(page, ACTS)}
             )
+        result |= result_pages(Path(folder), arguments.points, arguments.runs)
     text = json.dumps(result, indent=1)
     (ROOT / "benchmarks/results/pages.json").write_text(text + "\n", encoding="utf-8")
     print(text)

@@ -24,7 +24,7 @@ from cairnhub.hierarchies.tree_diff import Change, diff
 Photos = Mapping[str, Sequence[bytes]]
 Place = tuple[int, int]  # rank of the level and class index: a node, for the scripts
 PAGES = Path(__file__).parent / "pages"
-_SCRIPTS = ("tree.js", "outline.js", "map.js", "panel.js", "explorer.js")
+_SCRIPTS = ("tree.js", "outline.js", "alignment.js", "map.js", "panel.js", "explorer.js")
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from torch import Tensor
 from cairnhub.hierarchies.label_tree.node import Node
 from cairnhub.hierarchies.node_results import Confusion, Measured, NodeMeasures, NodeResults
 from cairnhub.training.evaluation import IntArray, ProtocolMetrics
-from cairnhub.training.metrics.bootstrap import interval_of_mean
-from cairnhub.training.metrics.keys import H_AP, MetricKey
+from cairnhub.training.metrics.bootstrap import N_RESAMPLES
+from cairnhub.training.metrics.keys import H_AP, Interval, MetricKey
 
 FloatArray = npt.NDArray[np.float64]
 _SCORES = 1 << 24  # held at once
@@ -140,3 +140,20 @@ def node_results(
 def _measured(values: FloatArray) -> Measured:
     ends = interval_of_mean(values)
     return Measured(float(values.mean()), ends.low, ends.high)
+
+
+def interval_of_mean(values: FloatArray, coverage: float = 0.95, seed: int = 0) -> Interval:
+    """The percentile interval of a mean (Efron, 1979).
+
+    Args:
+        values: (Q,), without NaN.
+        coverage: of the interval, 0..1.
+        seed: of the resamples.
+    """
+    rng, n = np.random.default_rng(seed), len(values)
+    step = max(1, 4_000_000 // n)
+    sizes = [min(step, N_RESAMPLES - first) for first in range(0, N_RESAMPLES, step)]
+    means = np.concatenate([values[rng.integers(n, size=(size, n))].mean(axis=1) for size in sizes])
+    tail = 100 * (1 - coverage) / 2
+    low, high = np.percentile(means, [tail, 100 - tail])
+    return Interval(float(low), float(high))

@@ -31,11 +31,16 @@ class Pane {
     return twin === undefined ? this.tree.hue(id) : trees[0].hue(twin);
   }
 
-  /* Shows what a node of the other tree is here: that of the same name, or of the name that it was given. */
-  follow(other, id) {
+  /* What a node of the other tree is here: that of the same name, or of the name that it was given. */
+  twin(other, id) {
     const renamed = other.changes.get(id)?.find(change => change.what === "renamed");
     const place = renamed && [renamed.left, renamed.right][this.side][0];
-    const twin = this.tree.find(other.tree.rank[id], other.tree.nameOf(id)) ?? (place && this.tree.at(place));
+    return this.tree.find(other.tree.rank[id], other.tree.nameOf(id)) ?? (place && this.tree.at(place));
+  }
+
+  /* Shows what a node of the other tree is here. */
+  follow(other, id) {
+    const twin = this.twin(other, id);
     if (twin === undefined) return;
     this.outline.reveal(twin, false);
     this.map.show(twin);
@@ -49,6 +54,8 @@ const differences = byId("differences") ? read("differences") : [];
 const panel = new Panel(byId("panel"), { photos, enter: (tree, id) => panes[trees.indexOf(tree)].enter(id) });
 const panes = [];
 document.querySelectorAll(".pane").forEach((section, side) => panes.push(new Pane(section, trees[side], side, differences)));
+if (panes.length > 1)
+  new Alignment(panes.map(({ outline }) => outline), (side, id) => panes[1 - side].twin(panes[side], id));
 
 function filter() {
   const text = byId("query").value.trim(), query = fold(text), onlyChanged = byId("changed")?.checked;
@@ -94,7 +101,7 @@ function colour() {
 byId("order").onchange = () => { order(); address.write({ order: byId("order").value }); };
 byId("colour").onchange = () => { colour(); address.write({ colours: byId("colour").value }); };
 if (byId("changes")) {
-  byId("n-changes").textContent = differences.length ? `${number(differences.length)} changes` : "nothing";
+  byId("n-changes").textContent = differences.length ? `${number(differences.length)} ${differences.length === 1 ? "change" : "changes"}` : "nothing";
   byId("changes").append(...differences.slice(0, 500).map(change => make("li", {}, make("span", { class: "tag change" }, change.what), " ",
     make("button", { type: "button", onclick: () => {
       const side = change.right.length ? 1 : 0, [place] = [change.left, change.right][side];

@@ -31,21 +31,38 @@ class Outline {
 
   get opened() { return this.found ? this.found.open : this.open; }
 
+  /* What a node shows below it; `all`: whatever a search selects. */
+  kids(id, all) {
+    const kids = this.tree.children(id), shown = this.found?.shown;
+    return shown && !all ? kids.filter(kid => shown[kid]) : kids;
+  }
+
+  /* Whether a node shows everything below it, although a search selects: it was found itself, and nothing below it. */
+  showsAll(id, all) {
+    const shown = this.found?.shown;
+    return all || (shown[id] === MATCH && !this.tree.children(id).some(kid => shown[kid]));
+  }
+
   layout() {
-    const chosen = this.lines?.[this.active]?.id, lines = [], shown = this.found?.shown;
+    if (this.pair) return this.pair.layout();
+    const lines = [];
     const walk = (parent, depth, all) => {
-      let kids = this.tree.children(parent);
-      if (shown && !all) kids = kids.filter(id => shown[id]);
+      const kids = this.kids(parent, all);
       kids.forEach((id, place) => {
         lines.push({ id, depth, place: place + 1, of: kids.length });
-        if (this.opened.has(id))
-          walk(id, depth + 1, all || (shown?.[id] === MATCH && !this.tree.children(id).some(kid => shown[kid])));
+        if (this.opened.has(id)) walk(id, depth + 1, this.showsAll(id, all));
       });
     };
-    walk(0, 1, !shown);
+    walk(0, 1, !this.found);
+    return this.take(lines);
+  }
+
+  /* Shows these rows; null is a gap. */
+  take(lines) {
+    const chosen = this.lines?.[this.active]?.id;
     this.lines = lines;
-    this.position = new Map(lines.map((line, i) => [line.id, i]));
-    this.active = this.position.get(chosen) ?? 0;
+    this.position = new Map(lines.flatMap((line, i) => line ? [[line.id, i]] : []));
+    this.active = this.position.get(chosen) ?? Math.max(0, lines.findIndex(Boolean));
     this.rows.style.height = lines.length * ROW_PX + "px";
     this.paint();
   }
@@ -53,13 +70,19 @@ class Outline {
   paint() {
     const first = Math.max(0, Math.floor(this.box.scrollTop / ROW_PX) - 5);
     const last = first + Math.ceil(this.box.clientHeight / ROW_PX) + 10;
-    this.rows.replaceChildren(...this.lines.slice(first, last).map((line, i) => this.row(line, first + i)));
+    this.rows.replaceChildren(...this.lines.slice(first, last).map((line, i) => line ? this.row(line, first + i) : this.gap(first + i)));
     const active = this.lines[this.active];
     if (active && document.getElementById(this.key(active.id))) this.box.setAttribute("aria-activedescendant", this.key(active.id));
     else this.box.removeAttribute("aria-activedescendant");
   }
 
   key(id) { return `${this.prefix}-${id}`; }
+
+  gap(i) {
+    const gap = make("div", { class: "gap", "aria-hidden": true });
+    gap.style.top = i * ROW_PX + "px";
+    return gap;
+  }
 
   row({ id, depth, place, of }, i) {
     const { tree } = this, leaf = tree.isLeaf(id), sure = tree.fact(tree.confidence, id);
@@ -98,13 +121,17 @@ class Outline {
   toggle(id) {
     if (this.tree.isLeaf(id)) return;
     if (!this.opened.delete(id)) this.opened.add(id);
+    this.pair?.mirror(this, id);
     this.layout();
   }
 
   /* Makes a row the active one, in sight; `tell`: and the chosen node of the page. */
   activate(i, tell = true) {
-    if (!this.lines.length) return;
-    this.active = Math.max(0, Math.min(this.lines.length - 1, i));
+    const step = i < this.active ? -1 : 1;
+    let row = Math.max(0, Math.min(this.lines.length - 1, i));
+    while (this.lines[row] === null) row += step;
+    if (!this.lines[row]) return;
+    this.active = row;
     const top = this.active * ROW_PX, { scrollTop, clientHeight } = this.box;
     if (top < scrollTop) this.box.scrollTop = top;
     else if (top + ROW_PX > scrollTop + clientHeight) this.box.scrollTop = top + ROW_PX - clientHeight;
@@ -127,7 +154,7 @@ class Outline {
     const keys = {
       ArrowDown: () => this.activate(this.active + 1), ArrowUp: () => this.activate(this.active - 1),
       PageDown: () => this.activate(this.active + page), PageUp: () => this.activate(this.active - page),
-      Home: () => this.activate(0), End: () => this.activate(this.lines.length - 1),
+      Home: () => this.activate(0), End: () => this.activate(this.lines.findLastIndex(Boolean)),
       ArrowRight: () => open ? this.activate(this.active + 1) : this.toggle(line.id),
       ArrowLeft: () => open ? this.toggle(line.id) : this.activate(this.position.get(this.tree.parent[line.id]) ?? this.active),
       Enter: () => this.enter(line.id), " ": () => this.enter(line.id),
@@ -143,7 +170,7 @@ class Outline {
     const n = this.lines.length;
     for (let step = 1; step <= n; step++) {
       const i = (this.active + step) % n;
-      if (this.tree.folded(this.lines[i].id).startsWith(letter)) return this.activate(i);
+      if (this.lines[i] && this.tree.folded(this.lines[i].id).startsWith(letter)) return this.activate(i);
     }
   }
 }

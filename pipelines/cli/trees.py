@@ -149,8 +149,9 @@ def html(
     from cairnhub.hierarchies.explorer import write_explorer
 
     view, beside = _view(tree, scale), _view(compare, scale) if compare else None
-    published = None if tree.endswith(".json") else describe(tree, scale=scale)
-    photos = photos_per_leaf(published, view.tree) if published else {}
+    named = next((name for name in (tree, compare) if name and not name.endswith(".json")), None)
+    published = describe(named, scale=scale) if named else None
+    photos = photos_per_leaf(published, published.tree()) if published else {}
     why = why_no_photos(published) if published else "No photos here: a tree by itself has no images."
     write_explorer(output, f"{tree} beside {compare}" if compare else tree, view, photos, beside, why)
     console.print(f"{output}: open it in a browser")

@@ -338,3 +338,27 @@ def test_what_a_model_reaches_stands_on_each_node(browser, tmp_path: Path):
     )
     assert page.texts(".row .tag") == ["AP 41", "AP 90"]
     page.check()
+
+
+def test_two_trees_stand_row_by_row(browser, tmp_path: Path):
+    path = tmp_path / "both.html"
+    write_explorer(path, "both", View("old", tree_of(OLD)), {}, View("new", tree_of(NEW)))
+    page = Page(browser, path)
+    rows = """
+    const tops = side => new Map([...document.querySelectorAll(`.pane:nth-of-type(${side + 1}) .row`)]
+      .map(row => [row.querySelector('.name').textContent, row.style.top]));
+    const [left, right] = [tops(0), tops(1)];
+    const apart = [...left.keys()].filter(name => right.has(name) && left.get(name) !== right.get(name));
+    return [apart, left.size, right.size]"""
+    browser.execute_script("panes[0].outline.toggle(panes[0].tree.find(1, 'bridge'))")
+    apart, n_left, n_right = browser.execute_script(rows)
+    assert apart == [], "what stands in the same place of both trees is in one row"
+    assert n_left == n_right + 1, "Tower Bridge is no bridge any more: a gap beside it"
+    assert page.all(".pane:nth-of-type(2) .gap")
+    browser.execute_script("panes[1].outline.toggle(panes[1].tree.find(1, 'bridge'))")
+    assert browser.execute_script(rows)[1:] == [n_left - 3, n_left - 3]
+    browser.execute_script("panes[0].outline.reveal(panes[0].tree.find(0, 'Tower Bridge'))")
+    assert page.texts(".row[aria-selected=true] .name") == ["Tower Bridge", "Tower Bridge"]
+    page.all("[role=tree]")[1].send_keys(Keys.HOME, *[Keys.ARROW_DOWN] * 4)
+    assert page.all("#panel h2"), "arrows pass the gaps"
+    page.check()

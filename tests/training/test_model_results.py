@@ -13,9 +13,9 @@ from cairnhub.core.packed import packed
 from cairnhub.datasets_hub.picture_sheets import PER_SHEET, picture_sheets, side_of
 from cairnhub.hierarchies.label_tree.node import Node
 from cairnhub.training.evaluation import ProtocolMetrics
-from cairnhub.training.metrics.bootstrap import bootstrap_intervals, interval_of_mean
+from cairnhub.training.metrics.bootstrap import bootstrap_intervals
 from cairnhub.training.metrics.keys import H_AP, ByMetric, MetricKey
-from cairnhub.training.model_results import best_items, node_results
+from cairnhub.training.model_results import best_items, interval_of_mean, node_results
 from cairnhub.training.page_data import Sheets
 from cairnhub.training.projection import project
 from cairnhub.training.retrieval_page import render_retrieval_page

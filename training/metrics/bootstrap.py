@@ -45,20 +45,3 @@ def bootstrap_intervals(
     is_counted = counts_here.any(axis=0)
     ends[:, is_counted] = np.nanpercentile(means[:, is_counted], [tail, 100 - tail], axis=0)
     return {key: Interval(float(low), float(high)) for key, low, high in zip(per_query, *ends, strict=True)}
-
-
-def interval_of_mean(values: NDArray[np.float64], coverage: float = 0.95, seed: int = 0) -> Interval:
-    """The percentile interval of a mean (Efron, 1979).
-
-    Args:
-        values: (Q,), without NaN.
-        coverage: of the interval, 0..1.
-        seed: of the resamples.
-    """
-    rng, n = np.random.default_rng(seed), len(values)
-    step = max(1, 4_000_000 // n)
-    sizes = [min(step, N_RESAMPLES - first) for first in range(0, N_RESAMPLES, step)]
-    means = np.concatenate([values[rng.integers(n, size=(size, n))].mean(axis=1) for size in sizes])
-    tail = 100 * (1 - coverage) / 2
-    low, high = np.percentile(means, [tail, 100 - tail])
-    return Interval(float(low), float(high))

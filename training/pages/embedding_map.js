@@ -26,8 +26,11 @@ function inside(points, px, py) {
 function choose() {
   const text = images.matching(state.search), place = images.find(state.node), lasso = outline(), one = images.place.get(state.image);
   if (!text && !place && lasso.length < 6) chosen = one === undefined ? null : Uint8Array.from({ length: images.n }, (_, i) => Number(i === one));
-  else chosen = Uint8Array.from({ length: images.n }, (_, i) => Number((!text || text(i)) && (!place || images.code(i, place.rank) === place.code)
-    && (lasso.length < 6 || inside(lasso, x(i), y(i)))));
+  else {
+    chosen = new Uint8Array(images.n);
+    for (let i = 0; i < images.n; i++)
+      chosen[i] = (!text || text(i)) && (!place || images.code(i, place.rank) === place.code) && (lasso.length < 6 || inside(lasso, x(i), y(i))) ? 1 : 0;
+  }
   wall = [];
   for (let i = 0; i < images.n; i++) if (!chosen || chosen[i]) wall.push(i);
   byId("count").textContent = `${number(wall.length)} of ${number(images.n)} images`;
@@ -96,6 +99,7 @@ function draw() { waitingFrame ||= requestAnimationFrame(() => { waitingFrame = 
 
 function paint() {
   const size = Math.max(2, Math.min(9, (images.n > 10000 ? 2.2 : images.n > 2000 ? 3.5 : 5.5) * Math.sqrt(view.zoom))), half = size / 2;
+  const middle = box.width / 2, centre = box.height / 2, scale = box.side * view.zoom;
   pen.clearRect(0, 0, box.width, box.height);
   for (const faint of chosen ? [true, false] : [false]) {
     pen.globalAlpha = faint ? .13 : .85;
@@ -103,7 +107,7 @@ function paint() {
       pen.fillStyle = group.tint;
       for (const i of group.images) {
         if (chosen && Boolean(chosen[i]) === faint) continue;
-        const [sx, sy] = toScreen(x(i), y(i));
+        const sx = middle + (x(i) - view.x) * scale, sy = centre + (y(i) - view.y) * scale;
         if (sx > -size && sy > -size && sx < box.width + size && sy < box.height + size) pen.fillRect(sx - half, sy - half, size, size);
       }
     }
