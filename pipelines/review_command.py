@@ -14,7 +14,7 @@ from cairnhub.hierarchies.review.evidence import Reasoner
 from cairnhub.hierarchies.review.session import Session
 from cairnhub.hierarchies.review.terminal import Review, terminal_key
 from cairnhub.pipelines.artifacts.index import IndexFolder
-from cairnhub.pipelines.label_photos import SamplePhotos
+from cairnhub.pipelines.label_photos import LabelPhotos
 from cairnhub.pipelines.params import check_scale, load_params
 from cairnhub.pipelines.paths import Paths, project_root
 from cairnhub.pipelines.samples.demonstration import demonstration
@@ -43,7 +43,7 @@ def review_in_browser(
 
     paths = review_paths(dataset, scale)
     session = review_session(paths, author)
-    photos = SamplePhotos(paths.index, session.proposal.levels[0], paths.store)
+    photos = LabelPhotos(paths.index, session.proposal.levels[0], paths.store)
     vectors = paths.text_vectors
     reasoner = Reasoner(
         Embeddings.load(vectors) if vectors.is_file() else None, IndexFolder(paths.index).superclasses()

@@ -67,7 +67,7 @@ def waiting(state: ReviewState) -> list[ReviewItem]:
     """Undecided items and groups in the order to ask about them: where an act is expected to put most right.
 
     Labels that likeness placed are asked about group by group, for one act may settle many of them. What words and
-    photographs disagree about comes before all else.
+    photographs disagree about comes before all else, what a person is unsure of after it.
     """
     settled = {
         (level, label_key(label))
@@ -91,7 +91,13 @@ def waiting(state: ReviewState) -> list[ReviewItem]:
                 continue
             undecided.append(ReviewItem(rank, groups.level, name, key, weight or 0.0, confidence, -1))
     disputed = _disputed(state, asked, in_pages)
-    return sorted(undecided, key=lambda item: (-disputed.get((item.level, item.key), 0.0), item))
+    unsure = state.resolution.unsure
+
+    def turn(item: ReviewItem) -> tuple[bool, float, ReviewItem]:
+        slot = item.level, item.key
+        return slot in unsure, -disputed.get(slot, 0.0), item
+
+    return sorted(undecided, key=turn)
 
 
 def _disputed(

@@ -85,7 +85,7 @@ class Review:
         rows = [
             (question.level, Text(question.label, style="bold")),
             (
-                self.session.target_level(question),
+                self.session.places.target_level(question),
                 Text(
                     f"{question.group}   ({round(100 * question.confidence)} % sure, by {question.why})"
                     if question.group
@@ -178,16 +178,16 @@ class Review:
             members = self._numbers(members, "Numbers of what to take out")
         if not members:
             return False
-        to = self._choose("To which group, or nothing for elsewhere", self.session.groups())
+        to = self._choose("To which group, or nothing for elsewhere", self.session.places.groups())
         act: SessionAct = "move" if to else "exclude"
         decision = self.session.draft(act, question, to, members=members, leaves=bool(to))
         self.session.save(decision, answers=False)
         return False
 
     def _move(self, question: Question, target: str) -> bool:
-        level, parent, new = self.session.target_level(question), "", False
-        if target and self.session.is_new(level, target):
-            parents = self.session.parents(level)
+        level, parent, new = self.session.places.target_level(question), "", False
+        if target and self.session.places.is_new(level, target):
+            parents = self.session.places.parents(level)
             parent = self._choose_parent(level, target, parents) if parents else ""
             new = not parents and self._confirms(level, target)
             target = target if parent or new else ""
@@ -205,7 +205,7 @@ class Review:
         if act == "split" and not members:
             return
         if act == "merge":
-            target = self._choose(f"Join {group!r} to", self.session.groups(level))
+            target = self._choose(f"Join {group!r} to", self.session.places.groups(level))
         else:
             target = self.read_line(
                 f"New name of {group!r}: " if act == "rename" else "Name of the new one: "
@@ -216,7 +216,7 @@ class Review:
 
     def _choose_members(self, level: str, group: str) -> tuple[str, ...]:
         """What stands in a group, by numbers in a list."""
-        things = self.session.children(level, group)
+        things = self.session.places.children(level, group)
         self.console.print(Text(_numbered(things) or f"nothing is in {group!r}"))
         return self._numbers(things, "Numbers of what to take out") if things else ()
 
@@ -232,8 +232,8 @@ class Review:
 
     def _targets(self, question: Question) -> tuple[str, ...]:
         """Where the thing in question can go."""
-        level = self.session.target_level(question)
-        return self.session.groups(level) if level else ()
+        level = self.session.places.target_level(question)
+        return self.session.places.groups(level) if level else ()
 
     def _choose(self, prompt: str, known: Sequence[str]) -> str:
         """One of `known` by the beginning of its name; a name that is new is taken as it stands."""

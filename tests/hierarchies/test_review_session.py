@@ -140,7 +140,7 @@ def test_a_preview_says_what_changes(decisions: list[Decision], data: st.DataObj
     state = layout.state(decisions)
     question = ask(state, "type", data.draw(st.sampled_from(["keep", "fort", "moat", "arch bridge"])))
     made = Decision("move", "type", question.label, data.draw(st.sampled_from(state.groups[0].names)))
-    effect = effect_of(made, state, layout.state([*decisions, made]))
+    effect = effect_of([made], state, layout.state([*decisions, made]))
     before, after = (apply_decisions(PROPOSAL, part)[0] for part in (decisions, [*decisions, made]))
     for rank, change in enumerate(effect.levels, start=1):
         moved = [leaf for leaf in before.leaves if before.path(leaf)[rank] != after.path(leaf)[rank]]
