@@ -16,6 +16,7 @@ from cairnhub.hierarchies.review.state import Layout, ReviewItem, ReviewState
 _N_EXAMPLES = 5
 _N_NEIGHBOURS = 3
 _FEW = 9  # groups above that are all suggested, one per key
+_FLAGGED = 1e-6  # what a member counts that a person is unsure of: its page comes last
 _SURE = 0.95  # of the parent of a group that a person made
 
 
@@ -135,7 +136,10 @@ def _doubts_of_pages(state: ReviewState, items: Sequence[ReviewItem]) -> list[fl
     for item in items:
         code = int(state.of_item[item.row])
         confidence = state.resolution.confidence((item.level, item.key), item.confidence)
-        doubts[code] += item.weight * (1 - confidence if decided[code] else 1.0)
+        doubt = 1 - confidence if decided[code] else 1.0
+        if (item.level, item.key) in state.resolution.unsure:
+            doubt *= _FLAGGED
+        doubts[code] += item.weight * doubt
     return doubts
 
 

@@ -28,6 +28,12 @@ def sentence(decision: Decision) -> str:
     return said[decision.act]()
 
 
+def told(decision: Decision) -> str:
+    """A decision in words with its reason, who decided and when."""
+    rest = ", ".join(filter(None, (decision.author, decision.date[:16].replace("T", " "), decision.reason)))
+    return f"{sentence(decision)} ({rest})" if rest else sentence(decision)
+
+
 def matching(decisions: Sequence[Decision], text: str = "", author: str = "") -> list[Decision]:
     """Decisions whose sentence, reason, author or date has all words of a text, the last first.
 

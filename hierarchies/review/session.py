@@ -15,7 +15,7 @@ from cairnhub.hierarchies.label_tree.tree_rules import check_levels
 from cairnhub.hierarchies.proposal.tree_proposal import TYPE, TreeProposal
 from cairnhub.hierarchies.review.decisions import Act, Decision, append_decisions, read_decisions
 from cairnhub.hierarchies.review.outcomes import Outcome
-from cairnhub.hierarchies.review.places import Places
+from cairnhub.hierarchies.review.places import Places, Target
 from cairnhub.hierarchies.review.preview import Effect, effect_of, refusal
 from cairnhub.hierarchies.review.progress import Progress, measure
 from cairnhub.hierarchies.review.queue import Question, ask, waiting
@@ -23,7 +23,7 @@ from cairnhub.hierarchies.review.selection import Selection, WallAct
 from cairnhub.hierarchies.review.state import Layout, ReviewItem, ReviewState
 from cairnhub.hierarchies.review.wall import Wall
 
-SessionAct = Literal["accept", "move", "exclude", "rename", "merge", "split"]
+SessionAct = Literal["accept", "move", "exclude", "unsure", "rename", "merge", "split"]
 LevelAct = Literal["add_level", "remove_level"]
 
 
@@ -177,8 +177,8 @@ class Session:
 
         Args:
             act: `accept` and `move` are about what is asked, or about `members` of the group that is asked; `exclude`
-                takes them out of it, wherever else they belong; `rename`, `merge` and `split` are about the group, or
-                about that in which the thing in question stands.
+                takes them out of it, wherever else they belong; `unsure`: nobody can tell; `rename`, `merge` and
+                `split` are about the group, or about that in which the thing in question stands.
             question: what was shown.
             to: group or new name; not needed for `accept`.
             parent: of a group that is new, unless it is on the coarsest level; by default that of the group asked.
@@ -200,7 +200,11 @@ class Session:
         if members and not is_top and not parent:
             parent = self.places.parent_of(level, question.label)
         name = shown if act in ("accept", "exclude") else to
-        target = self.places.target(level, name, act == "move", parent, new or bool(members))
+        target = (
+            Target("")
+            if act == "unsure"
+            else self.places.target(level, name, act == "move", parent, new or bool(members))
+        )
         untyped = bool(self.proposal.types) and (below, label_key(question.label)) in self.layout.row_of
         assigns = act == "move" and below == self.state.levels[0] and untyped and not members
         return Decision(

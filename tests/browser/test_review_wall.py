@@ -179,7 +179,7 @@ def test_a_photo_is_whole_and_is_enlarged_by_key_and_click(serving) -> None:
 def test_filters_are_links_and_back_goes_back(serving) -> None:
     page = serving()
     page.at("view=wall&order=name")
-    page.until(lambda: len(page.tiles) == 16)
+    page.until(lambda: len(page.tiles) == 17)
     page.find("[data-filter=text]").send_keys("li")
     page.until(lambda: page.tiles == ["lion"])
     assert "text=li" in page.address

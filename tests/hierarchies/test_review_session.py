@@ -211,7 +211,7 @@ def test_what_another_reviewer_writes_is_seen_and_not_contradicted(path: Path) -
     assert "bob" in act(ada, "move", "type", "keep", to="lake")["error"]
     state = call(ada, "state")
     assert state["question"]["label"] == "Naturama"
-    assert state["recent"][0]["author"] == "bob"
+    assert call(ada, "history")["items"][0]["author"] == "bob"
     assert [decision.author for decision in read_decisions(path)] == ["bob"]
 
 

@@ -131,6 +131,7 @@ class ReviewApi:
                 "row": row,
                 "label": layout.labels[row],
                 "n_images": int(layout.images[row]),
+                "n_photos": self.photos.count(layout.labels[row]) if self.photos else 0,
                 "group": first[state.of_label[row]],
             }
             for row in ordered[request.offset : request.offset + _N_LISTED].tolist()
@@ -211,7 +212,7 @@ class ReviewApi:
         """Write the decision of an act."""
         asked = ask(self.session.state, request.level, request.label)
         decision = self._draft(request)
-        settles = request.act in ("accept", "move", "exclude") and len(request.members) in (
+        settles = request.act in ("accept", "move", "exclude", "unsure") and len(request.members) in (
             0,
             len(asked.members),
         )
@@ -288,6 +289,7 @@ class ReviewApi:
                 {"name": name, "new": session.places.is_new(target, name)}
                 for name in question.suggestions[:_N_KEYS]
             ],
+            "notes": state.resolution.unsure.get((question.level, label_key(question.label))),
             "is_group": is_group,
             "target_level": target,
             "place": {

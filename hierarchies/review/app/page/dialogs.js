@@ -8,7 +8,10 @@ const TITLES = {
   rename: (question) => ["Rename ", label(question.place.group)],
   merge: (question) => ["Merge ", label(question.place.group), " into"],
   split: (question) => ["Split ", label(question.place.group)],
+  unsure: (question) => ["Unsure about ", question.members.length ? count(question.members.length, "label") : label(question.label)],
 };
+
+const STAYS = "Nothing moves; it is kept with your note until somebody decides.";
 
 /**
  * Let the reviewer fill in an act and see its effect; `save(body)` is called with the request, gives an error or "".
@@ -28,7 +31,7 @@ export async function openAct(act, question, choices, preset, save, taken = []) 
   async function preview() {
     const mine = ++turn;
     saveButton.disabled = true;
-    const ready = act === "take" || (form.to.trim() && (act !== "split" || form.members.length));
+    const ready = act === "take" || act === "unsure" || (form.to.trim() && (act !== "split" || form.members.length));
     if (!ready) return effect.replaceChildren(el("p", { class: "quiet" }, act === "split" ? "Choose what to take out and a name to see the effect." : "Choose a place to see the effect."));
     if (act === "move") await askParent();
     if (mine !== turn) return undefined;
@@ -38,7 +41,7 @@ export async function openAct(act, question, choices, preset, save, taken = []) 
     }
     const found = await call("preview", body());
     if (mine !== turn) return undefined;
-    effect.replaceChildren(...(found.error ? [el("p", { class: "error" }, found.error)] : describe(found.effect, found.line, found.finest)));
+    effect.replaceChildren(...(found.error ? [el("p", { class: "error" }, found.error)] : describe(found.effect, found.line, found.finest, act === "unsure" ? STAYS : undefined)));
     saveButton.disabled = Boolean(found.error || found.effect.refused);
     if (chosen && !saveButton.disabled) saveButton.focus();
     return undefined;
@@ -65,10 +68,10 @@ export async function openAct(act, question, choices, preset, save, taken = []) 
   const typed = (name) => { form.to = name; chosen = false; soon(); };
   const names = act === "move" || act === "merge" || act === "take"
     ? chooser(choices, form.to, take, typed, act !== "merge")
-    : nameField(act, question, typed);
+    : act === "unsure" ? null : nameField(act, question, typed);
   if (act === "rename") form.to = "";
   const members = act === "split" ? await memberPicker(question, (chosen) => { form.members = chosen; soon(); }) : null;
-  const reason = el("input", { type: "text", placeholder: "Reason (optional)", "aria-label": "Reason (optional)", autocomplete: "off", oninput: (event) => { form.reason = event.target.value; } });
+  const reason = el("input", { type: "text", placeholder: act === "unsure" ? "What is unsure about it" : "Reason (optional)", "aria-label": act === "unsure" ? "Note" : "Reason (optional)", autocomplete: "off", oninput: (event) => { form.reason = event.target.value; } });
 
   box.replaceChildren(el("form", {
     method: "dialog",
@@ -234,7 +237,7 @@ export function sentence(decision) {
 const KEYS = [
   ["A", "Accept: it is right as it stands"], ["1 – 9", "Move it to a suggestion"],
   ["M", "Move (or assign) it to a place you choose; a new name makes a group"], ["X", "It belongs elsewhere, or take the chosen out of a group"], ["E", "Name a group of undecided members"], ["B", "Choose the smaller of its two branches"],
-  ["R", "Rename its group"], ["G", "Merge its group into another"],
+  ["F", "Flag it as unsure, with a note: asked after all else"], ["R", "Rename its group"], ["G", "Merge its group into another"],
   ["P", "Split: take some out of its group"], ["S", "Skip: not in this session"], ["L", "Add a level, or take one away"],
   ["U", "Undo your last decision"], ["/", "Search labels and groups"],
   ["W", "The wall of photographs, of the group in question; again: back to the questions"],

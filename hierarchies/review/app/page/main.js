@@ -189,6 +189,7 @@ const acts = {
   rename: () => openAct("rename", shown, [], "", write),
   merge: async () => openAct("merge", shown, await choices("merge"), "", write),
   split: () => openAct("split", shown, [], "", write),
+  flag: () => openAct("unsure", shown, [], "", write, shown.members),
   async skip() {
     const answer = await call("skip", about());
     if (answer.error) return toast(answer.error);
@@ -210,7 +211,7 @@ const acts = {
 
 const keys = {
   a: () => (shown.members.length || shown.target_level) && acts.accept(), m: () => acts.move(), r: () => acts.rename(), g: () => acts.merge(), p: () => acts.split(),
-  s: () => acts.skip(), x: () => acts.exclude(), e: () => acts.name(), b: () => shown.members.length && acts.branches(),
+  s: () => acts.skip(), x: () => acts.exclude(), f: () => acts.flag(), e: () => acts.name(), b: () => shown.members.length && acts.branches(),
 };
 const everywhere = {
   u: () => acts.undo(), n: next, l: () => openLevels(state, changeLevels), h: () => openHistory(state, acts.undo), w: toggleWall, "?": () => openHelp(state),

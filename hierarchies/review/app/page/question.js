@@ -1,6 +1,7 @@
 // The card in the middle: what is asked, why, its labels, and the acts.
 import { sentence } from "./dialogs.js";
 import { call, count, el, key, label, number, percent } from "./elements.js";
+import { openViewer } from "./viewer.js";
 
 /** A level as a heading. */
 export const levelName = (level) => level.charAt(0).toUpperCase() + level.slice(1).replaceAll("_", " ");
@@ -57,6 +58,7 @@ function verdict(question) {
       el("meter", { min: 0, max: 1, value: question.confidence, "aria-label": "Confidence" }),
       el("span", {}, question.decisions.length ? "decided by a person" : `${percent(question.confidence)} sure`),
       el("span", { class: "quiet" }, "from ", label(question.why, "label why"))),
+    question.notes ? el("p", { class: "dispute" }, `Unsure: ${question.notes.filter(Boolean).join("; ") || "no note"}`) : null,
     question.disputes[question.label] ? el("p", { class: "dispute" }, `But ${question.disputes[question.label]}`) : null);
 }
 
@@ -87,6 +89,7 @@ function buttons(question, acts) {
       actButton("Rename…", "R", acts.rename, `Give ${own} another name`),
       actButton("Merge…", "G", acts.merge, `Let ${own} join another group`),
       actButton("Split…", "P", acts.split, `Take some out of ${own}`),
+      actButton("Unsure…", "F", () => acts.flag(), "Flag it with a note: asked after all else"),
       actButton("Skip", "S", acts.skip, "Ask again in another session"),
       actButton("Undo", "U", () => acts.undo(), "Take the last decision back")));
 }
@@ -174,11 +177,23 @@ function labelCard(item, hasPhotos, state, open) {
     hasPhotos ? photo(item.row, 0, item.label) : null, label(item.label), el("small", { class: "quiet" }, count(item.n_images, "image")));
 }
 
+const FIRST_PHOTOS = 24;
+
+/** All photos of the label in question, each enlarged by a click. */
 function showPhotos(grid, found, question) {
-  const { row, n_images } = found.items[0];
-  const shown = found.has_photos ? Math.min(n_images, 8) : 0;
-  for (let nth = 0; nth < shown; nth++) grid.append(el("li", { class: "photo" }, photo(row, nth, question.label)));
-  if (n_images > shown) grid.append(el("li", { class: "quiet" }, `${number(n_images - shown)} more in the dataset`));
+  const item = { ...found.items[0], confidence: question.confidence, decided: question.decisions.length > 0 };
+  const add = (last) => {
+    for (let nth = grid.children.length; nth < Math.min(last, item.n_photos); nth++) {
+      grid.append(el("li", { class: "photo" }, el("button", { type: "button", class: "plain", "aria-label": `Enlarge photo ${nth + 1}`, onclick: () => openViewer(item, nth, {}) }, photo(item.row, nth, question.label))));
+    }
+    more.textContent = `${number(item.n_photos - grid.children.length)} more`;
+    more.hidden = grid.children.length >= item.n_photos;
+  };
+  const more = el("button", { type: "button", onclick: () => add(item.n_photos) });
+  add(FIRST_PHOTOS);
+  grid.after(more);
+  const missing = item.n_images - item.n_photos;
+  if (found.has_photos && missing > 0) more.after(el("p", { class: "quiet" }, `${number(missing)} more in the dataset, without a photo here`));
 }
 
 function upNext(state, open) {

@@ -126,7 +126,10 @@ export async function showWall(box, place, state, { go, remember, saved, groups,
       const error = await write({ act: "accept", rows: selected.rows, groups: selected.groups });
       return error && toast(error);
     }
-    return openSelectionAct(name, selected, names(), state.levels[1], name === "move" ? await groups() : [], preset, write);
+    return openSelectionAct(name, selected, {
+      names: names(), level: state.levels[1], choices: name === "move" ? await groups() : [], preset, save: write,
+      parent: place.level === state.levels[1] ? found.path[0] : "",
+    });
   }
 
   mine.keys = {
@@ -203,7 +206,7 @@ function head(place, found, state, go, open, onGroup) {
 
 /** Nothing to show: done, or filtered away. */
 function nothing(place, found, state, again) {
-  const filtered = Object.entries(filtersOf(place)).some(([name, value]) => value && !["show", "order"].includes(name));
+  const filtered = ["text", "below", "photos", "disputed", "reviewer", "second"].some((name) => place[name]);
   const done = !filtered && ["", "open", "doubt", undefined].includes(place.show);
   return el("article", { class: "card done" },
     done ? el("img", { src: "icon.svg", alt: "" }) : null,

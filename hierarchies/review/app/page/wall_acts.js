@@ -6,9 +6,9 @@ const TITLES = { accept: "Accept", move: "Move", split: "Split out", exclude: "T
 
 /**
  * Let the reviewer say where the selected go, or what is unsure about them. `choices` are groups, `preset` is chosen
- * already; `save(body)` gives an error or "".
+ * already, a new group most likely stands in `parent`; `save(body)` gives an error or "".
  */
-export function openSelectionAct(act, selected, names, level, choices, preset, save) {
+export function openSelectionAct(act, selected, { names, level, choices, preset, parent, save }) {
   const box = document.getElementById("act-dialog");
   const written = act === "split" ? "move" : act;
   const form = { to: preset, parent: "", new: false, reason: "" };
@@ -47,7 +47,7 @@ export function openSelectionAct(act, selected, names, level, choices, preset, s
     if (!known.new) Object.assign(form, { parent: "", new: false });
     else if (asked !== form.to) {
       asked = form.to;
-      Object.assign(form, { parent: known.parent, new: false });
+      Object.assign(form, { parent: known.parent || (known.parents.includes(parent) ? parent : ""), new: false });
       parents.replaceChildren(...parentFields(known, form, preview));
     }
   }
