@@ -31,6 +31,7 @@ from cairnhub.hierarchies.review.app.wall_api import WallApi
 from cairnhub.hierarchies.review.branches import two_branches
 from cairnhub.hierarchies.review.decisions import Decision
 from cairnhub.hierarchies.review.evidence import Reasoner
+from cairnhub.hierarchies.review.photo_evidence import PhotoEvidence
 from cairnhub.hierarchies.review.preview import holdings
 from cairnhub.hierarchies.review.queue import Question, ask, labels_of, settles
 from cairnhub.hierarchies.review.session import Session
@@ -46,17 +47,24 @@ class ReviewApi:
         session: what is asked and written.
         dataset: the name shown.
         reasoner: why items are where they are.
-        photos: sample photos, if there are any.
+        photos: photographs, if there are any.
+        evidence: vectors of photographs, if they are given.
     """
 
     def __init__(
-        self, session: Session, dataset: str, reasoner: Reasoner | None = None, photos: Photos | None = None
+        self,
+        session: Session,
+        dataset: str,
+        reasoner: Reasoner | None = None,
+        photos: Photos | None = None,
+        evidence: PhotoEvidence | None = None,
     ) -> None:
         self.session = session
         self.dataset = dataset
         self.photos = photos
         self.wall = WallApi(session, photos)
         self.past = PastApi(session)
+        self._evidence = evidence
         self._reasoner = reasoner or Reasoner()
         self._lock = threading.Lock()
 
@@ -304,7 +312,16 @@ class ReviewApi:
             and (state.levels[0], label_key(question.label)) in session.layout.row_of,
             "decisions": [self.past.told(decision) for decision in self._about(question)],
             "reasons": asdict(self._reasoner.of(question, state)),
+            "photo_vote": self._photo_vote(question),
         }
+
+    def _photo_vote(self, question: Question) -> Json | None:
+        """What photographs say of a label or a type."""
+        state = self.session.state
+        if self._evidence is None or question.level in state.levels[1:]:
+            return None
+        vote = self._evidence.vote(self.session.wall, labels_of(state, question.level, question.label))
+        return asdict(vote) if vote.near else None
 
     def _targets(self, level: str) -> list[Json]:
         """Groups that something can go to, most images first."""

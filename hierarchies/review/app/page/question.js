@@ -10,7 +10,7 @@ export const levelName = (level) => level.charAt(0).toUpperCase() + level.slice(
 export function showQuestion(box, question, state, acts, open) {
   box.replaceChildren(...[
     el("article", { class: "card" }, head(question), verdict(question), decided(question, acts), buttons(question, acts)),
-    why(question, acts, open),
+    why(question, acts, open, state.levels[0]),
     labels(question, state, open),
     upNext(state, open),
   ].filter(Boolean));
@@ -122,7 +122,7 @@ function pageActs(question, acts) {
       question.members.length > 1 ? actButton("Branches", "B", acts.branches, "Choose the smaller of the two branches it would split into") : null));
 }
 
-function why(question, acts, open) {
+function why(question, acts, open, finest) {
   const { alike, groups, facts } = question.reasons;
   const near = (name, similarity, extra) => [label(name), extra || null,
     similarity === null ? null : el("span", { class: "similarity" },
@@ -137,10 +137,20 @@ function why(question, acts, open) {
         el("button", { type: "button", class: "row", disabled: other.name === question.group, onclick: () => acts.move(other.name),
           title: other.name === question.group ? "It stands there" : `Move to ${other.name}` },
           near(other.name, other.similarity)))))),
+    question.photo_vote && photoVote(question, acts, open, finest),
     facts.length && el("section", {}, el("h2", {}, question.is_group ? "What it is" : "Facts"),
       el("ul", { class: "facts" }, facts.map((fact) => el("li", {}, label(fact))))),
   ].filter(Boolean);
   return parts.length ? el("div", { class: "why-panel" }, parts) : null;
+}
+
+/** The nearest photographs of labels that are decided or sure, and the groups that they vote for. */
+function photoVote(question, acts, open, finest) {
+  const { near, votes } = question.photo_vote;
+  return el("section", { class: "photo-vote" }, el("h2", {}, "Nearest labelled photos"),
+    el("p", {}, "They say ", votes.slice(0, 3).map(([group, share], i) => [i ? ", " : "", el("button", { type: "button", class: "link", disabled: group === question.group, onclick: () => acts.move(group) }, label(group)), ` ${percent(share)}`])),
+    el("ul", { class: "near-photos" }, near.map((other) => el("li", {}, el("button", { type: "button", class: "plain", title: `${other.label.slice(0, 200)}, in ${other.group.slice(0, 200)}, ${other.similarity.toFixed(2)}`, onclick: () => open(finest, other.label) },
+      photo(other.row, other.nth, other.label), el("small", {}, label(other.group)))))));
 }
 
 function labels(question, state, open) {
