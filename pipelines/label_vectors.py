@@ -23,6 +23,26 @@ def read_label_vectors(path: Path, labels: Sequence[str]) -> npt.NDArray[np.floa
         NotFound: no such file.
         BadInput: other columns, vectors of several lengths or with gaps, or none of these labels.
     """
+    named, vectors = read_vectors(path, labels)
+    row_of = {label: row for row, label in enumerate(labels)}
+    known = np.array([row_of.get(label, -1) for label in named])
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    means = np.zeros((len(labels), vectors.shape[1]))
+    np.add.at(means, known[known >= 0], (vectors / np.where(lengths > 0, lengths, 1))[known >= 0])
+    return means
+
+
+def read_vectors(path: Path, labels: Sequence[str]) -> tuple[list[str], npt.NDArray[np.float64]]:
+    """Vectors as the file has them, (n, d), and the label of each.
+
+    Args:
+        path: as for `read_label_vectors`.
+        labels: of which it must have one at least.
+
+    Raises:
+        NotFound: no such file.
+        BadInput: other columns, vectors of several lengths or with gaps, or none of these labels.
+    """
     if not path.is_file():
         raise NotFound(f"{path}: no such file; it should be Parquet with the columns `label` and `vector`")
     try:
@@ -35,11 +55,6 @@ def read_label_vectors(path: Path, labels: Sequence[str]) -> npt.NDArray[np.floa
     if vectors.ndim != 2 or not np.isfinite(vectors).all():
         raise BadInput(f"{path}: vectors need one length and finite numbers in each row")
     named = [str(label) for label in table["label"].to_pylist()]
-    row_of = {label: row for row, label in enumerate(labels)}
-    known = np.array([row_of.get(label, -1) for label in named])
-    if not (known >= 0).any():
+    if not set(labels).intersection(named):
         raise BadInput(f"{path}: has none of the labels; it names {quoted(dict.fromkeys(named))}")
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    means = np.zeros((len(labels), vectors.shape[1]))
-    np.add.at(means, known[known >= 0], (vectors / np.where(lengths > 0, lengths, 1))[known >= 0])
-    return means
+    return named, vectors

@@ -1,6 +1,7 @@
 """What `cairn review` does: a session over the proposal, in the terminal or in the browser."""
 
 import webbrowser
+from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
@@ -11,27 +12,38 @@ from cairnhub.hierarchies.proposal.text_vectors import Embeddings
 from cairnhub.hierarchies.proposal.tree_proposal import TreeProposal
 from cairnhub.hierarchies.review.decisions import read_decisions
 from cairnhub.hierarchies.review.evidence import Reasoner
+from cairnhub.hierarchies.review.photo_evidence import PhotoEvidence
 from cairnhub.hierarchies.review.session import Session
 from cairnhub.hierarchies.review.terminal import Review, terminal_key
 from cairnhub.pipelines.artifacts.index import IndexFolder
-from cairnhub.pipelines.label_photos import SamplePhotos
+from cairnhub.pipelines.label_photos import LabelPhotos
+from cairnhub.pipelines.label_vectors import read_vectors
 from cairnhub.pipelines.params import check_scale, load_params
 from cairnhub.pipelines.paths import Paths, project_root
 from cairnhub.pipelines.samples.demonstration import demonstration
 
 
-def review_in_terminal(dataset: str, scale: str, author: str, limit: int | None, console: Console) -> int:
+def review_in_terminal(
+    dataset: str, scale: str, author: str, limit: int | None, console: Console, vectors: Path | None = None
+) -> int:
     """Ask in the terminal; gives the number of decisions written."""
 
     def read_line(prompt: str) -> str:
         return console.input(Text(prompt))  # as text: a label may hold what rich takes for markup
 
-    session = review_session(review_paths(dataset, scale), author)
+    paths = review_paths(dataset, scale)
+    session = review_session(paths, author, photo_evidence(paths, vectors))
     return Review(session, console, terminal_key, read_line).run(limit)
 
 
 def review_in_browser(
-    dataset: str, scale: str, author: str, port: int, open_browser: bool, console: Console
+    dataset: str,
+    scale: str,
+    author: str,
+    port: int,
+    open_browser: bool,
+    console: Console,
+    vectors: Path | None = None,
 ) -> int:
     """Serve the app until interrupted; gives the number of decisions written.
 
@@ -42,11 +54,12 @@ def review_in_browser(
     from cairnhub.hierarchies.review.app.server import listen, serve
 
     paths = review_paths(dataset, scale)
-    session = review_session(paths, author)
-    photos = SamplePhotos(paths.index, session.proposal.levels[0], paths.store)
-    vectors = paths.text_vectors
+    evidence = photo_evidence(paths, vectors)
+    session = review_session(paths, author, evidence)
+    photos = LabelPhotos(paths.index, session.proposal.levels[0], paths.store)
+    texts = paths.text_vectors
     reasoner = Reasoner(
-        Embeddings.load(vectors) if vectors.is_file() else None, IndexFolder(paths.index).superclasses()
+        Embeddings.load(texts) if texts.is_file() else None, IndexFolder(paths.index).superclasses()
     )
     address = listen(port)
     console.print(
@@ -54,7 +67,7 @@ def review_in_browser(
     )
     if open_browser:
         webbrowser.open(address.url)
-    serve(ReviewApi(session, dataset, reasoner, photos), address)
+    serve(ReviewApi(session, dataset, reasoner, photos, evidence), address)
     console.print(Text(f"{len(session.made)} decision(s) written to {session.path}"))
     return len(session.made)
 
@@ -72,8 +85,27 @@ def review_paths(dataset: str, scale: str) -> Paths:
     return Paths(root, scale, dataset, params.files_of(dataset))
 
 
-def review_session(paths: Paths, author: str) -> Session:
+def photo_evidence(paths: Paths, vectors: Path | None) -> PhotoEvidence | None:
+    """Vectors of photographs: of the file that is given, or of the one that the dataset's tree names; None without.
+
+    Raises:
+        CairnError: the file is missing or cannot be understood.
+    """
+    tree = load_params(paths.root / "params.yaml").source(paths.dataset).tree
+    path = vectors or (paths.root / tree.vectors if tree and tree.vectors else None)
+    if path is None or not paths.proposal.is_file():
+        return None
+    labels = [entry.label for entry in TreeProposal.load(paths.proposal).labels]
+    return PhotoEvidence.of(*read_vectors(path, labels))
+
+
+def review_session(paths: Paths, author: str, evidence: PhotoEvidence | None = None) -> Session:
     """A session over what the cluster stage proposed.
+
+    Args:
+        paths: of the dataset.
+        author: who decides.
+        evidence: what photographs say; where they disagree with the texts is asked first.
 
     Raises:
         CairnError: nothing is proposed yet, or a decision cannot be understood.
@@ -85,4 +117,6 @@ def review_session(paths: Paths, author: str) -> Session:
     if not paths.decisions.exists():
         write_text_atomic(paths.decisions, "")
     shown = read_decisions(demonstration(paths.scale, paths.owner))
-    return Session(TreeProposal.load(paths.proposal), paths.decisions, author, given=shown)
+    proposal = TreeProposal.load(paths.proposal)
+    seen = evidence.with_disputes(proposal) if evidence else proposal
+    return Session(seen, paths.decisions, author, given=shown)

@@ -127,19 +127,22 @@ def _chain(resolution: Resolution, home: str) -> tuple[str, ...]:
 
 
 def _pending(resolution: Resolution) -> tuple[PendingItem, ...]:
-    """Undecided items below `PENDING_BELOW`, most weight in doubt first."""
+    """Undecided items below `PENDING_BELOW`, and those that a person is unsure of, most weight in doubt first."""
     pending: list[PendingItem] = []
-    items: list[tuple[str, str, float, float]] = [
-        (TYPE, entry.text, entry.confidence, entry.weight) for entry in resolution.proposal.types
+    finest = resolution.levels[0]
+    items: list[tuple[str, str, float, float, Slot]] = [
+        (TYPE, entry.text, entry.confidence, entry.weight, (TYPE, label_key(entry.text)))
+        for entry in resolution.proposal.types
     ]
     items += [
-        (resolution.levels[0], entry.label, entry.confidence, float(entry.n_images))
+        (finest, entry.label, entry.confidence, float(entry.n_images), resolution.slot_of(entry))
         for entry in resolution.proposal.labels
-        if entry.type is None
+        if entry.type is None or (finest, label_key(entry.label)) in resolution.unsure
     ]
-    for level, label, confidence, weight in items:
+    for level, label, confidence, weight, placed_by in items:
         slot = (level, label_key(label))
         confidence = resolution.confidence(slot, confidence)
-        if slot not in resolution.decided and confidence < PENDING_BELOW:
-            pending.append(PendingItem(level, label, resolution.group_of(slot), confidence, weight))
+        waits = confidence < PENDING_BELOW or slot in resolution.unsure
+        if slot not in resolution.decided and waits:
+            pending.append(PendingItem(level, label, resolution.group_of(placed_by), confidence, weight))
     return tuple(sorted(pending, key=lambda p: (-p.weight * (1 - p.confidence), p.level, p.label)))

@@ -12,6 +12,7 @@ place the labels. `to` is on the level above, but for the acts on a group itself
 | move         | they belong there; `members` may leave the group `label` | a group, which `kind` or `new` make |
 | assign       | as move, for a label without a type among typed    | as for move                         |
 | exclude      | they do not belong there, wherever else            | a group                             |
+| unsure       | a person looked and cannot tell; `reason` says why |                                     |
 | rename       | a group gets another name                          | its new name                        |
 | merge        | a group is one with another                        | the one that it joins               |
 | split        | `members`, of the level below, leave a group       | a group, as for move                |
@@ -37,12 +38,23 @@ from cairnhub.core.text import label_key
 from cairnhub.hierarchies.label_tree.label_rules import check_names
 
 Act = Literal[
-    "rename", "move", "merge", "split", "assign", "accept", "exclude", "add_level", "remove_level", "undo"
+    "rename",
+    "move",
+    "merge",
+    "split",
+    "assign",
+    "accept",
+    "exclude",
+    "unsure",
+    "add_level",
+    "remove_level",
+    "undo",
 ]
 _MOST_REMEMBERED = 8  # files
 _read_before: dict[Path, tuple[str, tuple["Decision", ...]]] = {}  # a file is read again after each act
 _MERGE_MARKS = ("<<<<<<<", "=======", ">>>>>>>")
 _PLACES = ("move", "assign", "accept", "exclude")  # acts on one thing or on several
+_ONE_OR_SEVERAL = ("accept", "exclude", "unsure")  # those that are about `label` or about `members`
 
 
 @dataclass(frozen=True)
@@ -87,7 +99,7 @@ class Decision:
         for field in self._needed():
             if not getattr(self, field):
                 raise BadInput(f"{self.act} needs {field!r}")
-        if self.act in ("accept", "exclude") and self.label and self.members:
+        if self.act in _ONE_OR_SEVERAL and self.label and self.members:
             raise BadInput(f"{self.act} is about 'label' or about 'members', not both")
 
     def _needed(self) -> tuple[str, ...]:
@@ -97,13 +109,16 @@ class Decision:
             return ("level",)
         if self.act == "add_level":
             return ("level", "to")
+        things = "members" if self.members else "label"
+        if self.act == "unsure":
+            return ("level", things)
         if self.act in _PLACES:
-            return ("level", "members" if self.members else "label", "to")
+            return ("level", things, "to")
         return ("level", "label", "to", *(("members",) if self.act == "split" else ()))
 
     @property
     def things(self) -> tuple[str, ...]:
-        """What a move, an assign, an accept or an exclude is about."""
+        """What a move, an assign, an accept, an exclude or an unsure is about."""
         return self.members or (self.label,)
 
     @cached_property

@@ -1,5 +1,6 @@
-"""What a decision would change, before it is saved: images and labels, group by group."""
+"""What an act would change, before it is saved: images and labels, group by group."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,7 +41,7 @@ class LevelChange:
 
 @dataclass(frozen=True)
 class Effect:
-    """What a decision would do.
+    """What an act would do.
 
     Attributes:
         levels: those of groups, fine to coarse, as they are after.
@@ -57,8 +58,8 @@ class Effect:
     stale: tuple[Decision, ...]
 
 
-def effect_of(decision: Decision, before: ReviewState, after: ReviewState) -> Effect:
-    """Compare where labels stand without and with a decision."""
+def effect_of(decisions: Sequence[Decision], before: ReviewState, after: ReviewState) -> Effect:
+    """Compare where labels stand without and with what an act decides."""
     levels, moved = [], np.zeros(len(before.of_label), dtype=bool)
     for new in after.groups:
         if new.level in before.levels:
@@ -79,8 +80,8 @@ def effect_of(decision: Decision, before: ReviewState, after: ReviewState) -> Ef
         tuple(levels),
         _group_changes(before, after),
         examples,
-        refusal(decision, before, after),
-        tuple(outcome.decision for outcome in _new(before, after, "stale") if outcome.decision != decision),
+        next(filter(None, (refusal(decision, before, after) for decision in decisions)), ""),
+        tuple(o.decision for o in _new(before, after, "stale") if o.decision not in decisions),
     )
 
 

@@ -16,6 +16,7 @@ from cairnhub.hierarchies.review.state import Layout, ReviewItem, ReviewState
 _N_EXAMPLES = 5
 _N_NEIGHBOURS = 3
 _FEW = 9  # groups above that are all suggested, one per key
+_FLAGGED = 1e-6  # what a member counts that a person is unsure of: its page comes last
 _SURE = 0.95  # of the parent of a group that a person made
 
 
@@ -67,7 +68,7 @@ def waiting(state: ReviewState) -> list[ReviewItem]:
     """Undecided items and groups in the order to ask about them: where an act is expected to put most right.
 
     Labels that likeness placed are asked about group by group, for one act may settle many of them. What words and
-    photographs disagree about comes before all else.
+    photographs disagree about comes before all else, what a person is unsure of after it.
     """
     settled = {
         (level, label_key(label))
@@ -91,7 +92,13 @@ def waiting(state: ReviewState) -> list[ReviewItem]:
                 continue
             undecided.append(ReviewItem(rank, groups.level, name, key, weight or 0.0, confidence, -1))
     disputed = _disputed(state, asked, in_pages)
-    return sorted(undecided, key=lambda item: (-disputed.get((item.level, item.key), 0.0), item))
+    unsure = state.resolution.unsure
+
+    def turn(item: ReviewItem) -> tuple[bool, float, ReviewItem]:
+        slot = item.level, item.key
+        return slot in unsure, -disputed.get(slot, 0.0), item
+
+    return sorted(undecided, key=turn)
 
 
 def _disputed(
@@ -129,7 +136,10 @@ def _doubts_of_pages(state: ReviewState, items: Sequence[ReviewItem]) -> list[fl
     for item in items:
         code = int(state.of_item[item.row])
         confidence = state.resolution.confidence((item.level, item.key), item.confidence)
-        doubts[code] += item.weight * (1 - confidence if decided[code] else 1.0)
+        doubt = 1 - confidence if decided[code] else 1.0
+        if (item.level, item.key) in state.resolution.unsure:
+            doubt *= _FLAGGED
+        doubts[code] += item.weight * doubt
     return doubts
 
 

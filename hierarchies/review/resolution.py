@@ -48,6 +48,7 @@ class Resolution:
         culled: keys of the groups that a person took members out of: whoever saw that left the others there.
         barred: keys of the groups where a label or type does not belong, and who says so.
         followed: labels that decisions about their like have moved.
+        unsure: what a person looked at and could not tell, and nobody decided since, with their notes.
         trust: how sure the place of a label is, where decisions about others tell.
         standing: distinct decisions that no standing undo takes back.
         outcomes: how each decision ended.
@@ -65,6 +66,7 @@ class Resolution:
     culled: set[str] = field(default_factory=set)
     barred: dict[Slot, dict[str, list[Decision]]] = field(default_factory=dict)
     followed: set[Slot] = field(default_factory=set)
+    unsure: dict[Slot, tuple[str, ...]] = field(default_factory=dict)
     trust: dict[Slot, Trust] = field(default_factory=dict)
     standing: Sequence[Decision] = ()
     outcomes: Outcomes = field(default_factory=Outcomes)

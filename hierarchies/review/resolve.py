@@ -32,6 +32,7 @@ def resolve(proposal: TreeProposal, decisions: Iterable[Decision]) -> Resolution
             _place(resolution, level, about)
     _exclude(resolution, [d for d in standing if d.act == "exclude"])
     _place(resolution, resolution.levels[0], about)
+    _flag(resolution, [d for d in standing if d.act == "unsure"])
     spread(resolution)
     _leave(resolution)
     return resolution
@@ -133,6 +134,27 @@ def _exclude(resolution: Resolution, decisions: Sequence[Decision]) -> None:
                 resolution.outcomes.note("stale", decision, f"there is no {decision.level} {', '.join(gone)}")
             else:
                 resolution.outcomes.note("applied", decision)
+
+
+def _flag(resolution: Resolution, decisions: Sequence[Decision]) -> None:
+    """What people cannot tell; nothing moves, and a decision of anybody settles it."""
+    for decision in decisions:
+        slots = {resolution.slot(decision.level, thing): thing for thing in decision.things}
+        gone = [
+            thing
+            for slot, thing in slots.items()
+            if slot not in resolution.name_of and not resolution.is_item(slot)
+        ]
+        open_ = [slot for slot in slots if slots[slot] not in gone and slot not in resolution.decided]
+        for slot in open_:
+            resolution.unsure[slot] = (*resolution.unsure.get(slot, ()), decision.reason)
+        if gone:
+            why = f"there is no {decision.level} {', '.join(gone)}"
+            resolution.outcomes.note("stale", decision, why)
+        elif open_:
+            resolution.outcomes.note("applied", decision)
+        else:
+            resolution.outcomes.note("no_op", decision, "it has been decided")
 
 
 def _leave(resolution: Resolution) -> None:

@@ -5,59 +5,31 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
 from typing import Literal
 
 from cairnhub.core.errors import BadInput, NotFound
 from cairnhub.core.text import fold, label_key
-from cairnhub.hierarchies.label_tree.label_rules import check_names
 from cairnhub.hierarchies.label_tree.node import Node
 from cairnhub.hierarchies.label_tree.search import search
 from cairnhub.hierarchies.label_tree.tree_rules import check_levels
-from cairnhub.hierarchies.proposal.concepts import load_concepts
 from cairnhub.hierarchies.proposal.tree_proposal import TYPE, TreeProposal
-from cairnhub.hierarchies.review.apply import PENDING_BELOW
-from cairnhub.hierarchies.review.decisions import Act, Decision, append_decision, read_decisions
+from cairnhub.hierarchies.review.decisions import Act, Decision, append_decisions, read_decisions
 from cairnhub.hierarchies.review.outcomes import Outcome
+from cairnhub.hierarchies.review.places import Places, Target
 from cairnhub.hierarchies.review.preview import Effect, effect_of, refusal
+from cairnhub.hierarchies.review.progress import Progress, measure
 from cairnhub.hierarchies.review.queue import Question, ask, waiting
+from cairnhub.hierarchies.review.selection import Selection, WallAct
 from cairnhub.hierarchies.review.state import Layout, ReviewItem, ReviewState
+from cairnhub.hierarchies.review.wall import Wall
 
-SessionAct = Literal["accept", "move", "exclude", "rename", "merge", "split"]
+SessionAct = Literal["accept", "move", "exclude", "unsure", "rename", "merge", "split"]
 LevelAct = Literal["add_level", "remove_level"]
-_FEW = 5  # names that a message lists
-_PAUSE_S = 300.0  # a longer gap between two answers is a break, no thinking
 
 
 def utc_now() -> str:
     """Time of a decision, ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a review is.
-
-    Attributes:
-        n_answered: questions answered in this session.
-        n_left: undecided questions.
-        n_doubtful: those among them that the machine doubts (confidence below `PENDING_BELOW`).
-        n_skipped: those put off in this session.
-        settled: share of all images x doubt that is decided, 0..1.
-        seconds_each: median time of an answer in this session; None before the second.
-    """
-
-    n_answered: int
-    n_left: int
-    n_doubtful: int
-    n_skipped: int
-    settled: float
-    seconds_each: float | None
-
-    @property
-    def seconds_left(self) -> float | None:
-        """For what the machine doubts, at the pace so far."""
-        return None if self.seconds_each is None else self.seconds_each * self.n_doubtful
 
 
 @dataclass
@@ -81,7 +53,7 @@ class Session:
     given: Sequence[Decision] = ()
     made: list[Decision] = field(default_factory=list, init=False)
     skipped: set[tuple[str, str]] = field(default_factory=set, init=False)
-    _steps: list[Decision | Question] = field(default_factory=list, init=False)
+    _steps: list[tuple[Decision, ...] | Question] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         self.layout = Layout.of(self.proposal)
@@ -89,6 +61,7 @@ class Session:
         self._decisions: list[Decision] = []
         self._state: ReviewState | None = None
         self._undecided: list[ReviewItem] | None = None
+        self._wall: Wall | None = None
         self._folded: list[tuple[Node, str]] = []
         self._answered_at: list[float] = []
         self.refresh()
@@ -128,6 +101,18 @@ class Session:
         return self._state
 
     @property
+    def places(self) -> Places:
+        """Where things can go now."""
+        return Places(self.state)
+
+    @property
+    def wall(self) -> Wall:
+        """All labels as they stand now."""
+        if self._wall is None or self._wall.state is not self.state:
+            self._wall = Wall(self.state)
+        return self._wall
+
+    @property
     def undecided(self) -> list[ReviewItem]:
         """What nobody has decided, in the order to ask about it."""
         if self._undecided is None:
@@ -158,35 +143,6 @@ class Session:
         """Decisions of the file that match nothing any more: kept, without effect."""
         return tuple(sorted(self.state.resolution.outcomes["stale"], key=lambda outcome: outcome.decision.id))
 
-    def groups(self, level: str = "") -> tuple[str, ...]:
-        """Names of all groups of a level, by default the first above the labels, sorted."""
-        return tuple(sorted(self.state.groups_of(level or self.state.levels[1]).names))
-
-    def children(self, level: str, group: str) -> tuple[str, ...]:
-        """What stands directly in a group, heaviest first: what a split can take out."""
-        code = self.state.groups_of(level).code_of.get(label_key(group))
-        return () if code is None else self.state.children(level, code)
-
-    def target_level(self, question: Question) -> str:
-        """Where the thing in question can go: into a group of this level; `""` for the coarsest groups."""
-        return "" if question.level == self.state.levels[-1] else self.state.resolution.above(question.level)
-
-    def parent_of(self, level: str, group: str) -> str:
-        """Parent of a group, or of the everyday concept of that name; empty where neither is known or there is none."""
-        code = self.state.groups_of(level).code_of.get(label_key(group))
-        if code is not None:
-            return next(iter(self.state.path(level, code)), "")
-        concept = load_concepts().by_name.get(label_key(group)) if self.proposal.types else None
-        return concept.kind if concept else ""
-
-    def is_new(self, level: str, group: str) -> bool:
-        """Whether a move to this group would have to make it."""
-        return bool(level) and label_key(group) not in self.state.groups_of(level).code_of
-
-    def parents(self, level: str) -> tuple[str, ...]:
-        """The groups under which a new group of a level can stand; none on the coarsest."""
-        return () if level in ("", self.state.levels[-1]) else self.groups(self.state.resolution.above(level))
-
     def find(self, text: str, limit: int = 12) -> list[Node]:
         """Groups, types and labels like a text, best first."""
         if not self._folded:
@@ -202,17 +158,7 @@ class Session:
 
     def progress(self) -> Progress:
         """How far the review is, and how fast it goes."""
-        left, everything = self.waiting, self.undecided
-        gaps = [b - a for a, b in zip(self._answered_at, self._answered_at[1:], strict=False)]
-        thinking = [gap for gap in gaps if gap < _PAUSE_S]
-        return Progress(
-            n_answered=len(gaps),
-            n_left=len(left),
-            n_doubtful=sum(item.confidence < PENDING_BELOW for item in left),
-            n_skipped=len(everything) - len(left),
-            settled=1 + sum(item.rank for item in everything) / self._doubt if self._doubt else 1.0,
-            seconds_each=median(thinking) if thinking else None,
-        )
+        return measure(self.waiting, self.undecided, self._answered_at, self._doubt)
 
     # ---- acts ---------------------------------------------------------------------------------------------
 
@@ -231,8 +177,8 @@ class Session:
 
         Args:
             act: `accept` and `move` are about what is asked, or about `members` of the group that is asked; `exclude`
-                takes them out of it, wherever else they belong; `rename`, `merge` and `split` are about the group, or
-                about that in which the thing in question stands.
+                takes them out of it, wherever else they belong; `unsure`: nobody can tell; `rename`, `merge` and
+                `split` are about the group, or about that in which the thing in question stands.
             question: what was shown.
             to: group or new name; not needed for `accept`.
             parent: of a group that is new, unless it is on the coarsest level; by default that of the group asked.
@@ -248,32 +194,42 @@ class Session:
         if act in ("rename", "merge", "split"):
             return self._on_group(act, question, to, tuple(members), said)
         below = self._level_of_members(question) if members else question.level
-        level = question.level if members else self.target_level(question)
+        level = question.level if members else self.places.target_level(question)
         shown = question.label if members else question.group
-        target = self._spelt(level, shown if act in ("accept", "exclude") else to, joins=True)
-        makes = act == "move" and self.is_new(level, target)
         is_top = level == self.state.levels[-1]
         if members and not is_top and not parent:
-            parent = self.parent_of(level, question.label)
-        new = new or bool(members)
-        if makes and not is_top and parent not in self.parents(level):
-            known = self.parents(level)
-            one = " or ".join(known) if len(known) <= _FEW else f"a {self.state.resolution.above(level)}"
-            raise BadInput(f"{target!r} would be a new {level}: say whether it is {one}")
-        if makes and is_top and not new:
-            raise BadInput(f"there is no {level} {target!r}; say that it is new to make it")
+            parent = self.places.parent_of(level, question.label)
+        name = shown if act in ("accept", "exclude") else to
+        target = (
+            Target("")
+            if act == "unsure"
+            else self.places.target(level, name, act == "move", parent, new or bool(members))
+        )
         untyped = bool(self.proposal.types) and (below, label_key(question.label)) in self.layout.row_of
         assigns = act == "move" and below == self.state.levels[0] and untyped and not members
         return Decision(
             act="assign" if assigns else act,
             level=below,
             label=question.label if leaves or not members else "",
-            to=target,
-            kind=parent if makes and not is_top else "",
+            to=target.name,
+            kind=target.parent,
             members=tuple(members),
-            new=makes and is_top,
+            new=target.new,
             **said,
         )
+
+    def draft_selection(
+        self,
+        act: WallAct,
+        rows: Sequence[int],
+        to: str = "",
+        parent: str = "",
+        new: bool = False,
+        reason: str = "",
+    ) -> tuple[Decision, ...]:
+        """The decisions that an act on labels of the wall is, by their rows, as `Selection.decisions` says."""
+        chosen = Selection(self.wall, rows)
+        return chosen.decisions(act, self.author, self.now(), to, parent, new, reason)
 
     def draft_level(self, act: LevelAct, level: str, name: str = "") -> Decision:
         """The decision to add a level above another, or to take one away; nothing is written yet.
@@ -297,14 +253,14 @@ class Session:
         is_group = question.level in self.state.levels[1:]
         level = question.level if is_group else self.state.levels[1]
         label = question.label if is_group else question.group
-        target = self._spelt(level, to, joins=act == "merge")
-        makes = act == "split" and self.is_new(level, target)
+        target = self.places.spelt(level, to, joins=act == "merge")
+        makes = act == "split" and self.places.is_new(level, target)
         return Decision(
             act=act,
             level=level,
             label=label,
             to=target,
-            kind=self.parent_of(level, label) if makes else "",
+            kind=self.places.parent_of(level, label) if makes else "",
             members=members if act == "split" else (),
             new=makes and level == self.state.levels[-1],
             **said,
@@ -320,43 +276,39 @@ class Session:
             raise BadInput(f"{question.label!r} is no group: it has no members to choose from")
         return self.state.resolution.below(question.level)[0]
 
-    def _spelt(self, level: str, to: str, joins: bool) -> str:
-        """A name as typed, or as the tree spells it where it is to be one that is there."""
-        name = " ".join(to.split())
-        check_names([name], level)
-        groups = self.state.groups_of(level)
-        code = groups.code_of.get(label_key(name))
-        return groups.names[code] if joins and code is not None and level != self.state.levels[-1] else name
+    def preview(self, *decisions: Decision) -> Effect:
+        """What decisions would do, were they saved now."""
+        return effect_of(decisions, self.state, self.layout.state([*self._decisions, *decisions]))
 
-    def preview(self, decision: Decision) -> Effect:
-        """What a decision would do, were it saved now."""
-        return effect_of(decision, self.state, self.layout.state([*self._decisions, decision]))
-
-    def save(self, decision: Decision, answers: bool = True) -> None:
-        """Write a decision, unless it does not fit what the file holds by now.
+    def save(self, *decisions: Decision, answers: bool = True) -> None:
+        """Write what one act decides, all or nothing, unless it does not fit what the file holds by now.
 
         Args:
-            decision: what to write.
+            decisions: what to write.
             answers: whether it deals with the question asked, for the pace.
 
         Raises:
             CairnError: it matches nothing, or contradicts a decision of somebody; nothing is written.
         """
         after: ReviewState | None = None
+        others: list[Decision] = []
 
-        def fits(written: Sequence[Decision]) -> None:
+        def fitting(written: Sequence[Decision]) -> Sequence[Decision]:
             nonlocal after
-            others = [*self.given, *written]
+            others.extend((*self.given, *written))
             before = self.state if others == self._decisions else self.layout.state(others)
-            after = self.layout.state([*others, decision])
-            if why := refusal(decision, before, after):
-                raise BadInput(f"not written: {why}")
+            after = self.layout.state([*others, *decisions])
+            for decision in decisions:
+                if why := refusal(decision, before, after):
+                    raise BadInput(f"not written: {why}")
+            return decisions
 
-        self._decisions = [*self.given, *append_decision(self.path, decision, fits)]
+        append_decisions(self.path, fitting)
+        self._decisions = [*others, *decisions]
         self._state, self._undecided = after, None
         self.refresh()  # it is our own line that changed the file, unless somebody was quick
-        self.made.append(decision)
-        self._steps.append(decision)
+        self.made += decisions
+        self._steps.append(decisions)
         if answers:
             self._answered_at.append(self.clock())
 
@@ -371,31 +323,32 @@ class Session:
         self.skipped.clear()
 
     def undo(self, of: str = "") -> Decision | Question | None:
-        """Take back a decision, by default the last step of this session: a decision that stands, or a skip.
+        """Take back a decision, by default the last step of this session: what an act wrote, or a skip.
 
         Returns:
-            What was taken back, or the question that is asked again; None where nothing is left.
+            What was taken back, the first of several, or the question that is asked again; None where nothing is left.
         """
         standing = {decision.id: decision for decision in self.state.resolution.standing}
-        chosen = of or self._last_step(standing)
+        chosen = (of,) if of else self._last_step(standing)
         if not chosen:
             return None
         if isinstance(chosen, Question):
             self.skipped.discard((chosen.level, label_key(chosen.label)))
             return chosen
-        if chosen not in standing:
-            raise NotFound(f"there is no decision {chosen} to take back (any more)")
-        self.save(Decision("undo", of=chosen, author=self.author, date=self.now()), answers=False)
-        return standing[chosen]
+        if not standing.keys() >= set(chosen):
+            raise NotFound(f"there is no decision {chosen[0]} to take back (any more)")
+        date = self.now()
+        self.save(*(Decision("undo", of=id_, author=self.author, date=date) for id_ in chosen), answers=False)
+        return standing[chosen[0]]
 
-    def _last_step(self, standing: Mapping[str, Decision]) -> str | Question | None:
-        """The last question that is still put off, or the id of the last decision that stands, whichever is later."""
+    def _last_step(self, standing: Mapping[str, Decision]) -> tuple[str, ...] | Question | None:
+        """The last question that is still put off, or the ids of what the last act wrote that stands: the later one."""
         for step in reversed(self._steps):
-            if isinstance(step, Decision):
-                if step.id in standing:
-                    return step.id
-            elif (step.level, label_key(step.label)) in self.skipped:
-                return step
+            if isinstance(step, Question):
+                if (step.level, label_key(step.label)) in self.skipped:
+                    return step
+            elif ids := tuple(decision.id for decision in step if decision.id in standing):
+                return ids
         return None
 
 

@@ -107,8 +107,9 @@ class Layout:
         """What speaks against the place of items, by row, where words and photographs disagree."""
         finest, found = self.proposal.levels[0], {}
         for entry in self.proposal.labels:
-            if entry.dispute:
-                found[self.row_of[finest, label_key(entry.label)]] = entry.dispute
+            row = self.row_of.get((finest, label_key(entry.label)))
+            if entry.dispute and row is not None:  # a label of a type is asked about with its type
+                found[row] = entry.dispute
         return found
 
     @cached_property

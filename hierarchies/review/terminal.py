@@ -1,20 +1,18 @@
 """Review in the terminal: one question at a time, one key per act, saved at once."""
 
-import re
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from cairnhub.core.errors import BadInput, CairnError
-from cairnhub.core.text import fold
+from cairnhub.core.errors import CairnError
 from cairnhub.hierarchies.review.branches import two_branches
+from cairnhub.hierarchies.review.prompts import Prompts, numbered
 from cairnhub.hierarchies.review.queue import Question
-from cairnhub.hierarchies.review.session import LevelAct, Session, SessionAct
+from cairnhub.hierarchies.review.sentences import told
+from cairnhub.hierarchies.review.session import LevelAct, SessionAct
+from cairnhub.hierarchies.review.terminal_wall import act_on_wall, show_history
 
 try:
     import termios
@@ -23,32 +21,17 @@ except ImportError:  # not on Windows
     termios = None  # type: ignore[assignment]
 
 KEYS = (
-    "a accept  1-9 suggestion  m move  x elsewhere  r rename  g merge  p split  s skip  l levels  u undo  ? groups  "
-    "q quit"
+    "a accept  1-9 suggestion  m move  x elsewhere  f unsure  r rename  g merge  p split  w wall of its group  s skip  "
+    "l levels  u undo  h history  ? groups  q quit"
 )
 PAGE_KEYS = (
-    "a accept all  n accept all under a name  x take some out  b its two branches  r rename  g merge  m move  p split  "
-    "s skip  l levels  u undo  ? groups  q quit"
+    "a accept all  n accept all under a name  x take some out  b its two branches  f unsure  r rename  g merge  "
+    "m move  p split  w wall  s skip  l levels  u undo  h history  ? groups  q quit"
 )
-_N_LISTED = 60  # members of a group that are shown
-_N_LETTERS = 5  # parents that one key may choose
 
 
-@dataclass
-class Review:
-    """A review session in the terminal.
-
-    Attributes:
-        session: what is asked and written.
-        console: where to print.
-        read_key: gives one key.
-        read_line: shows a prompt and gives a line of text.
-    """
-
-    session: Session
-    console: Console
-    read_key: Callable[[], str]
-    read_line: Callable[[str], str]
+class Review(Prompts):
+    """A review session in the terminal."""
 
     def run(self, limit: int | None = None) -> int:
         """Ask until the queue is empty, `limit` questions are answered or the reviewer quits.
@@ -58,10 +41,10 @@ class Review:
         """
         answered, total = 0, len(self.session.waiting)
         for conflict in self.session.conflicts():
-            line = f"conflict: {conflict.decision.id} {conflict.decision.to_line()}: {conflict.why}"
+            line = f"conflict: {conflict.decision.id} {told(conflict.decision)}: {conflict.why}"
             self.console.print(Text(line, style="red"))
         for stale in self.session.stale():
-            line = f"stale: {stale.decision.id} {stale.decision.to_line()}: {stale.why}"
+            line = f"stale: {stale.decision.id} {told(stale.decision)}: {stale.why}"
             self.console.print(Text(line, style="yellow"))
         while (question := self.session.first()) and (limit is None or answered < limit):
             self._show(question, answered, total)
@@ -85,7 +68,7 @@ class Review:
         rows = [
             (question.level, Text(question.label, style="bold")),
             (
-                self.session.target_level(question),
+                self.session.places.target_level(question),
                 Text(
                     f"{question.group}   ({round(100 * question.confidence)} % sure, by {question.why})"
                     if question.group
@@ -95,7 +78,7 @@ class Review:
             ("neighbours", Text(", ".join(question.neighbours))),
             ("examples", Text(", ".join(question.examples))),
             ("images", Text(f"{question.weight:,.0f}")),
-            ("undecided", Text(_numbered(question.members))),
+            ("undecided", Text(numbered(question.members))),
             (
                 "but",
                 Text("; ".join(f"{label}: {said}" for label, said in question.disputes.items()), "yellow"),
@@ -131,11 +114,17 @@ class Review:
         if key.isdigit() and 1 <= int(key) <= len(question.suggestions):
             return self._move(question, question.suggestions[int(key) - 1])
         if key == "m":
-            return self._move(question, self._choose("Move to", self._targets(question)))
+            return self._move(question, self.choose("Move to", self._targets(question)))
         if key in ("r", "g", "p"):
             self._change_group(question, key)
         elif key == "l":
             self._change_levels()
+        elif key == "w":
+            act_on_wall(self, question)
+        elif key == "f":
+            return self._flag(question)
+        elif key == "h":
+            show_history(self)
         elif key == "u":
             undone = self.session.undo()
             if isinstance(undone, Question):
@@ -149,11 +138,17 @@ class Review:
             self.console.print(Text(f"no act has the key {key!r}", style="red"))
         return False
 
+    def _flag(self, question: Question) -> bool:
+        """Say that one cannot tell; what is flagged is asked after all else."""
+        note = self.read_line("What is unsure about it: ")
+        self.session.save(self.session.draft("unsure", question, members=question.members, reason=note))
+        return True
+
     def _change_levels(self) -> None:
         """Add a level above another, or take one away."""
         levels = self.session.state.levels
         self.console.print(Text(f"levels, fine to coarse: {', '.join(levels)}"))
-        level = self._choose("Above which to add one, or which to take away", levels)
+        level = self.choose("Above which to add one, or which to take away", levels)
         if level not in levels:
             return
         name = self.read_line(
@@ -175,22 +170,17 @@ class Review:
             self.console.print(Text(f"stay: {', '.join(kept)}"))
             self.console.print(Text(f"leave: {', '.join(members)}"))
         else:
-            members = self._numbers(members, "Numbers of what to take out")
+            members = self.numbers(members, "Numbers of what to take out")
         if not members:
             return False
-        to = self._choose("To which group, or nothing for elsewhere", self.session.groups())
+        to = self.choose("To which group, or nothing for elsewhere", self.session.places.groups())
         act: SessionAct = "move" if to else "exclude"
         decision = self.session.draft(act, question, to, members=members, leaves=bool(to))
         self.session.save(decision, answers=False)
         return False
 
     def _move(self, question: Question, target: str) -> bool:
-        level, parent, new = self.session.target_level(question), "", False
-        if target and self.session.is_new(level, target):
-            parents = self.session.parents(level)
-            parent = self._choose_parent(level, target, parents) if parents else ""
-            new = not parents and self._confirms(level, target)
-            target = target if parent or new else ""
+        target, parent, new = self.place(self.session.places.target_level(question), target)
         if target:
             self.session.save(self.session.draft("move", question, target, parent, new=new))
         return bool(target)
@@ -205,7 +195,7 @@ class Review:
         if act == "split" and not members:
             return
         if act == "merge":
-            target = self._choose(f"Join {group!r} to", self.session.groups(level))
+            target = self.choose(f"Join {group!r} to", self.session.places.groups(level))
         else:
             target = self.read_line(
                 f"New name of {group!r}: " if act == "rename" else "Name of the new one: "
@@ -216,53 +206,14 @@ class Review:
 
     def _choose_members(self, level: str, group: str) -> tuple[str, ...]:
         """What stands in a group, by numbers in a list."""
-        things = self.session.children(level, group)
-        self.console.print(Text(_numbered(things) or f"nothing is in {group!r}"))
-        return self._numbers(things, "Numbers of what to take out") if things else ()
-
-    def _numbers(self, things: Sequence[str], prompt: str) -> tuple[str, ...]:
-        """Things by their numbers, such as `1 4-7`."""
-        chosen: dict[int, None] = {}
-        for first, last in re.findall(
-            r"(\d{1,9})(?:\s*-\s*(\d{1,9}))?", self.read_line(f"{prompt}, such as 1 4-7: ")
-        ):
-            end = min(int(last or first), len(things))
-            chosen |= dict.fromkeys(range(int(first), end + 1))
-        return tuple(things[number - 1] for number in chosen if 1 <= number <= len(things))
+        things = self.session.places.children(level, group)
+        self.console.print(Text(numbered(things) or f"nothing is in {group!r}"))
+        return self.numbers(things, "Numbers of what to take out") if things else ()
 
     def _targets(self, question: Question) -> tuple[str, ...]:
         """Where the thing in question can go."""
-        level = self.session.target_level(question)
-        return self.session.groups(level) if level else ()
-
-    def _choose(self, prompt: str, known: Sequence[str]) -> str:
-        """One of `known` by the beginning of its name; a name that is new is taken as it stands."""
-        typed = self.read_line(f"{prompt} (beginning of a name, or a new one): ").strip()
-        matches = [name for name in known if fold(name).startswith(fold(typed))] if typed else []
-        exact = [name for name in matches if fold(name) == fold(typed)]
-        if len(matches) > 1 and not exact:
-            raise BadInput(f"{typed!r} begins {', '.join(matches)}; type more")
-        return (exact or matches or [typed])[0]
-
-    def _choose_parent(self, level: str, group: str, parents: Sequence[str]) -> str:
-        """The parent of a new group: by its first letter where that tells, else by the beginning of its name."""
-        initials = {fold(name)[:1]: name for name in parents}
-        if len(initials) == len(parents) <= _N_LETTERS:
-            keys = ", ".join(f"[{name[0]}]{name[1:]}" for name in parents)
-            self.console.print(Text(f"{group!r} is new: {keys}, any other key to cancel"))
-            return initials.get(self.read_key().lower(), "")
-        above = self.session.state.resolution.above(level)
-        chosen = self._choose(f"{group!r} is new; its {above}", parents)
-        return chosen if chosen in parents else ""
-
-    def _confirms(self, level: str, group: str) -> bool:
-        self.console.print(Text(f"there is no {level} {group!r}: [y] makes it, any other key cancels"))
-        return self.read_key().lower() == "y"
-
-
-def _numbered(things: Sequence[str]) -> str:
-    listed = "  ".join(f"{number} {label}" for number, label in enumerate(things[:_N_LISTED], start=1))
-    return f"{listed}  and {len(things) - _N_LISTED:,} more" if len(things) > _N_LISTED else listed
+        level = self.session.places.target_level(question)
+        return self.session.places.groups(level) if level else ()
 
 
 def terminal_key() -> str:

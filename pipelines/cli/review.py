@@ -1,6 +1,7 @@
 """`cairn review`: people decide what the machine doubts."""
 
 import getpass
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,6 +23,12 @@ def review(
     in_browser: Annotated[bool, typer.Option("--app", help="Review in the browser, with photos.")] = False,
     port: Annotated[int, typer.Option(help="Of the app, on 127.0.0.1; 0 takes one that is free.")] = 0,
     open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the app's page.")] = True,
+    vectors: Annotated[
+        Path | None,
+        typer.Option(
+            help="Vectors of photos (Parquet: label, vector): the nearest labelled photos are shown."
+        ),
+    ] = None,
 ) -> None:
     """Decide what the machine doubts; each decision is saved at once, as one line.
 
@@ -35,9 +42,9 @@ def review(
 
     name = author or _login()
     if in_browser:
-        written = review_in_browser(dataset, scale, name, port, open_browser, console)
+        written = review_in_browser(dataset, scale, name, port, open_browser, console, vectors)
     else:
-        written = review_in_terminal(dataset, scale, name, limit, console)
+        written = review_in_terminal(dataset, scale, name, limit, console, vectors)
     if written:
         console.print("Run `dvc repro` to see the effect: review and what depends on it run again.")
 

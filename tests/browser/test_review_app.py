@@ -20,7 +20,7 @@ from cairnhub.hierarchies.review.decisions import Decision, append_decision, rea
 from cairnhub.hierarchies.review.evidence import Reasoner
 from cairnhub.hierarchies.review.session import Session
 from tests.browser.conftest import resize
-from tests.hierarchies.toy import MEMBERS, PROPOSAL, TREE, ToyEmbedder, type_entry
+from tests.hierarchies.toy import MEMBERS, PROPOSAL, TREE, ToyEmbedder, ToyPhotos, type_entry
 
 By = pytest.importorskip("selenium.webdriver.common.by").By
 Keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
@@ -105,10 +105,7 @@ def serving(browser, tmp_path: Path) -> Iterator[Callable[..., Page]]:
     def start(proposal: TreeProposal = PROPOSAL) -> Page:
         path = tmp_path / "toy.jsonl"
         session = Session(proposal, path, "ada")
-        photo = jpeg()
-        api = ReviewApi(
-            session, "toy", Reasoner(ToyEmbedder()), lambda landmark, nth: photo if nth < 2 else None
-        )
+        api = ReviewApi(session, "toy", Reasoner(ToyEmbedder()), ToyPhotos(jpeg()))
         address = listen()
         server = make_server(api, address)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [address.socket]}, daemon=True)

@@ -230,7 +230,7 @@ def test_the_state_and_its_holdings_are_those_of_the_tree(decisions: list[Decisi
 @law
 def test_a_preview_says_what_the_trees_say(decisions: list[Decision], made: Decision) -> None:
     before, after = LAYOUT.state(decisions), LAYOUT.state([*decisions, made])
-    effect = effect_of(made, before, after)
+    effect = effect_of([made], before, after)
     old, new = (apply_decisions(TREE, part)[0] for part in (decisions, [*decisions, made]))
     assert tuple(change.level for change in effect.levels) == new.levels[1:]
     for change in effect.levels:

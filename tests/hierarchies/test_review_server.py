@@ -9,7 +9,7 @@ from cairnhub.core.errors import CairnError
 from cairnhub.hierarchies.review.app.api import ReviewApi
 from cairnhub.hierarchies.review.app.server import create_app, listen
 from cairnhub.hierarchies.review.session import Session
-from tests.hierarchies.toy import PROPOSAL
+from tests.hierarchies.toy import PROPOSAL, ToyPhotos
 
 TOKEN, PORT = "the-token", 8000
 HERE = f"127.0.0.1:{PORT}"
@@ -18,8 +18,7 @@ HERE = f"127.0.0.1:{PORT}"
 @pytest.fixture
 def app(tmp_path: Path) -> TestClient:
     session = Session(PROPOSAL, tmp_path / "toy.jsonl", "ada")
-    photos = {("Great Keep", 0): b"a jpeg"}
-    api = ReviewApi(session, "toy", photos=lambda landmark, nth: photos.get((landmark, nth)))
+    api = ReviewApi(session, "toy", photos=ToyPhotos(b"a jpeg", {"Great Keep": 1}))
     return TestClient(create_app(api, TOKEN, PORT), base_url=f"http://{HERE}")
 
 

@@ -140,7 +140,7 @@ def test_a_preview_says_what_changes(decisions: list[Decision], data: st.DataObj
     state = layout.state(decisions)
     question = ask(state, "type", data.draw(st.sampled_from(["keep", "fort", "moat", "arch bridge"])))
     made = Decision("move", "type", question.label, data.draw(st.sampled_from(state.groups[0].names)))
-    effect = effect_of(made, state, layout.state([*decisions, made]))
+    effect = effect_of([made], state, layout.state([*decisions, made]))
     before, after = (apply_decisions(PROPOSAL, part)[0] for part in (decisions, [*decisions, made]))
     for rank, change in enumerate(effect.levels, start=1):
         moved = [leaf for leaf in before.leaves if before.path(leaf)[rank] != after.path(leaf)[rank]]
@@ -211,7 +211,7 @@ def test_what_another_reviewer_writes_is_seen_and_not_contradicted(path: Path) -
     assert "bob" in act(ada, "move", "type", "keep", to="lake")["error"]
     state = call(ada, "state")
     assert state["question"]["label"] == "Naturama"
-    assert state["recent"][0]["author"] == "bob"
+    assert call(ada, "history")["items"][0]["author"] == "bob"
     assert [decision.author for decision in read_decisions(path)] == ["bob"]
 
 

@@ -1,7 +1,7 @@
 """A small proposal, and an embedder that needs no model."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -29,6 +29,24 @@ class ToyEmbedder:
     def _direction(word: str) -> FloatArray:
         seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:4], "big")
         return np.random.default_rng(seed).standard_normal(64).astype(np.float32)
+
+
+class ToyPhotos:
+    """So many photos of every label.
+
+    Args:
+        content: of each.
+        n_each: photos of a label; a mapping for some labels only.
+    """
+
+    def __init__(self, content: bytes, n_each: int | Mapping[str, int] = 2) -> None:
+        self._content, self._n_each = content, n_each
+
+    def count(self, label: str) -> int:
+        return self._n_each if isinstance(self._n_each, int) else self._n_each.get(label, 0)
+
+    def photo(self, label: str, nth: int, large: bool = False) -> bytes | None:
+        return self._content if nth < self.count(label) else None
 
 
 def type_entry(

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from cairnhub import __main__ as program
 from cairnhub.core.errors import CairnError
 from cairnhub.pipelines import cli
-from cairnhub.pipelines.label_photos import N_PER_LABEL, THUMBNAIL_PX, SamplePhotos
+from cairnhub.pipelines.label_photos import LARGE_PX, THUMBNAIL_PX, LabelPhotos
 from tests.odd_images import photo, turned
 from tests.project import ROOT
 
@@ -27,7 +27,7 @@ def picture(width: int, height: int) -> bytes:
 
 
 @pytest.fixture
-def photos(tmp_path: Path) -> SamplePhotos:
+def photos(tmp_path: Path) -> LabelPhotos:
     """Ten photos of one landmark, a broken one and a missing file of others, in two row groups."""
     contents = [picture(900, 600)] * 10 + [b"no picture"]
     (tmp_path / "store").mkdir()
@@ -42,14 +42,17 @@ def photos(tmp_path: Path) -> SamplePhotos:
     frame = pd.DataFrame(rows, columns=["landmark", "archive", "member", "offset", "size_bytes"])
     (tmp_path / "index").mkdir()
     pq.write_table(pa.Table.from_pandas(frame), tmp_path / "index/images.parquet", row_group_size=5)
-    return SamplePhotos(tmp_path / "index", "landmark", tmp_path / "store")
+    return LabelPhotos(tmp_path / "index", "landmark", tmp_path / "store")
 
 
-def test_photos_are_small_and_few(photos: SamplePhotos) -> None:
-    found = [photos("many", nth) for nth in range(12)]
-    assert sum(photo is not None for photo in found) == N_PER_LABEL
+def test_photos_are_all_there_small_or_large(photos: LabelPhotos) -> None:
+    found = [photos.photo("many", nth) for nth in range(12)]
+    assert sum(photo is not None for photo in found) == photos.count("many") == 10
+    large = photos.photo("many", 9, large=True)
+    assert large is not None
+    assert THUMBNAIL_PX < max(Image.open(io.BytesIO(large)).size) <= LARGE_PX
     assert Image.open(io.BytesIO(found[0])).size == (THUMBNAIL_PX, THUMBNAIL_PX * 2 // 3)
-    assert found[0] is photos("many", 0)  # kept
+    assert found[0] is photos.photo("many", 0)  # kept
 
 
 @pytest.mark.parametrize("orientation", [3, 6, 8])
@@ -65,7 +68,7 @@ def test_a_photo_taken_upright_is_shown_upright(tmp_path: Path, orientation: int
         "size_bytes": len(content),
     }
     pd.DataFrame([row]).to_parquet(tmp_path / "images.parquet")
-    shown = SamplePhotos(tmp_path, "landmark", tmp_path)("x", 0)
+    shown = LabelPhotos(tmp_path, "landmark", tmp_path).photo("x", 0)
     assert shown is not None
     small = Image.open(io.BytesIO(shown))
     assert small.size == (THUMBNAIL_PX * 2 // 3, THUMBNAIL_PX)
@@ -74,12 +77,12 @@ def test_a_photo_taken_upright_is_shown_upright(tmp_path: Path, orientation: int
 
 
 @pytest.mark.parametrize("landmark", ["broken", "gone", "streamed", "unheard of"])
-def test_a_missing_photo_is_none(photos: SamplePhotos, landmark: str) -> None:
-    assert photos(landmark, 0) is None
+def test_a_missing_photo_is_none(photos: LabelPhotos, landmark: str) -> None:
+    assert photos.photo(landmark, 0) is None
 
 
 def test_no_index_no_photos(tmp_path: Path) -> None:
-    assert SamplePhotos(tmp_path, "landmark", tmp_path)("many", 0) is None
+    assert LabelPhotos(tmp_path, "landmark", tmp_path).photo("many", 0) is None
 
 
 @pytest.mark.parametrize("face", [(), ("--app", "--no-open")])

@@ -3,90 +3,41 @@
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Annotated, cast
+from typing import cast
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from cairnhub.core.errors import BadInput, CairnError
 from cairnhub.core.text import label_key, quoted
+from cairnhub.hierarchies.review.app.past_api import PastApi
+from cairnhub.hierarchies.review.app.photos import Photos
+from cairnhub.hierarchies.review.app.requests import (
+    About,
+    ActOn,
+    ActOnLevel,
+    ActOnSelection,
+    Empty,
+    Group,
+    OfLevel,
+    Past,
+    Request,
+    Seen,
+    Text,
+    Undo,
+    WallPage,
+)
+from cairnhub.hierarchies.review.app.wall_api import WallApi
 from cairnhub.hierarchies.review.branches import two_branches
 from cairnhub.hierarchies.review.decisions import Decision
 from cairnhub.hierarchies.review.evidence import Reasoner
+from cairnhub.hierarchies.review.photo_evidence import PhotoEvidence
 from cairnhub.hierarchies.review.preview import holdings
 from cairnhub.hierarchies.review.queue import Question, ask, labels_of, settles
-from cairnhub.hierarchies.review.session import LevelAct, Session, SessionAct
+from cairnhub.hierarchies.review.session import Session
 
 Json = dict[str, object]
-Photos = Callable[[str, int], bytes | None]
-"""The n-th sample photo of a label as JPEG; None where there is none."""
-
-_N_NEXT, _N_RECENT, _N_LISTED, _N_KEYS = 8, 30, 60, 9
-Label = Annotated[str, Field(max_length=100_000)]
-
-
-class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Empty(_Request):
-    """Nothing is said."""
-
-
-class About(_Request):
-    """Which item is meant, and from where on its list is wanted."""
-
-    level: Label
-    label: Label
-    offset: int = Field(default=0, ge=0)
-
-
-class Text(_Request):
-    """A text to look for."""
-
-    text: Label
-
-
-class OfLevel(_Request):
-    """A level of groups."""
-
-    level: Label
-
-
-class Group(_Request):
-    """A group by name, on a level."""
-
-    level: Label
-    label: Label
-
-
-class ActOn(_Request):
-    """An act on what was shown; `seen` says what that was."""
-
-    act: SessionAct
-    level: Label
-    label: Label
-    seen: str
-    to: Label = ""
-    parent: Label = ""
-    new: bool = False
-    leaves: bool = False
-    members: tuple[Label, ...] = ()
-    reason: Label = ""
-
-
-class ActOnLevel(_Request):
-    """A level to add above another, or to take away."""
-
-    act: LevelAct
-    level: Label
-    name: Label = ""
-
-
-class Undo(_Request):
-    """The decision to take back; the last of this session if empty."""
-
-    of: str = ""
+_N_NEXT, _N_LISTED, _N_KEYS = 8, 60, 9
 
 
 class ReviewApi:
@@ -96,15 +47,24 @@ class ReviewApi:
         session: what is asked and written.
         dataset: the name shown.
         reasoner: why items are where they are.
-        photos: sample photos, if there are any.
+        photos: photographs, if there are any.
+        evidence: vectors of photographs, if they are given.
     """
 
     def __init__(
-        self, session: Session, dataset: str, reasoner: Reasoner | None = None, photos: Photos | None = None
+        self,
+        session: Session,
+        dataset: str,
+        reasoner: Reasoner | None = None,
+        photos: Photos | None = None,
+        evidence: PhotoEvidence | None = None,
     ) -> None:
         self.session = session
         self.dataset = dataset
         self.photos = photos
+        self.wall = WallApi(session, photos)
+        self.past = PastApi(session)
+        self._evidence = evidence
         self._reasoner = reasoner or Reasoner()
         self._lock = threading.Lock()
 
@@ -125,10 +85,10 @@ class ReviewApi:
             except CairnError as error:
                 return {"error": str(error)}
 
-    def photo(self, row: int, nth: int) -> bytes | None:
-        """A sample photo of a label by its row in the layout."""
+    def photo(self, row: int, nth: int, large: bool = False) -> bytes | None:
+        """A photo of a label by its row in the layout."""
         names = self.session.layout.labels
-        return self.photos(names[row], nth) if self.photos and row < len(names) else None
+        return self.photos.photo(names[row], nth, large) if self.photos and row < len(names) else None
 
     # ---- questions ----------------------------------------------------------------------------------------
 
@@ -144,6 +104,9 @@ class ReviewApi:
         return {
             "version": session.version,
             "dataset": self.dataset,
+            "has_photos": self.photos is not None,
+            "in_doubt": int(session.wall.in_doubt.sum()),
+            "reviewers": sorted({decision.author for decision in session.decisions if decision.author}),
             "author": session.author,
             "file": session.path.name,
             "levels": session.state.levels,
@@ -152,11 +115,12 @@ class ReviewApi:
             "counts": {"types": len(session.proposal.types), "labels": len(session.proposal.labels)},
             "next": [{"level": item.level, "label": item.label} for item in session.waiting[1 : _N_NEXT + 1]],
             "tree": self._tree(),
-            "recent": [self._decided(decision) for decision in session.decisions[: -_N_RECENT - 1 : -1]],
             "conflicts": [
-                {**self._decided(outcome.decision), "why": outcome.why} for outcome in session.conflicts()
+                {**self.past.told(outcome.decision), "why": outcome.why} for outcome in session.conflicts()
             ],
-            "stale": [{**self._decided(outcome.decision), "why": outcome.why} for outcome in session.stale()],
+            "stale": [
+                {**self.past.told(outcome.decision), "why": outcome.why} for outcome in session.stale()
+            ],
         }
 
     def question(self, request: About) -> Json:
@@ -175,6 +139,7 @@ class ReviewApi:
                 "row": row,
                 "label": layout.labels[row],
                 "n_images": int(layout.images[row]),
+                "n_photos": self.photos.count(layout.labels[row]) if self.photos else 0,
                 "group": first[state.of_label[row]],
             }
             for row in ordered[request.offset : request.offset + _N_LISTED].tolist()
@@ -216,7 +181,7 @@ class ReviewApi:
 
     def children(self, request: Group) -> Json:
         """What stands in a group and can be taken out of it."""
-        return {"children": self.session.children(request.level, request.label)}
+        return {"children": self.session.places.children(request.level, request.label)}
 
     def branches(self, request: About) -> Json:
         """The undecided members of a group, where it would split in two."""
@@ -238,9 +203,9 @@ class ReviewApi:
         """Whether a group would be new, and the parent that it has or most likely has."""
         session = self.session
         return {
-            "new": session.is_new(request.level, request.label),
-            "parent": session.parent_of(request.level, request.label),
-            "parents": session.parents(request.level),
+            "new": session.places.is_new(request.level, request.label),
+            "parent": session.places.parent_of(request.level, request.label),
+            "parents": session.places.parents(request.level),
         }
 
     # ---- acts ---------------------------------------------------------------------------------------------
@@ -255,12 +220,12 @@ class ReviewApi:
         """Write the decision of an act."""
         asked = ask(self.session.state, request.level, request.label)
         decision = self._draft(request)
-        settles = request.act in ("accept", "move", "exclude") and len(request.members) in (
+        settles = request.act in ("accept", "move", "exclude", "unsure") and len(request.members) in (
             0,
             len(asked.members),
         )
         self.session.save(decision, answers=settles)
-        return {"done": self._decided(decision), "settles": settles, **self.state(Empty())}
+        return {"done": self.past.told(decision), "settles": settles, **self.state(Empty())}
 
     def preview_level(self, request: ActOnLevel) -> Json:
         """What another number of levels would do."""
@@ -271,7 +236,13 @@ class ReviewApi:
         """Write the decision on a level."""
         decision = self.session.draft_level(request.act, request.level, request.name)
         self.session.save(decision, answers=False)
-        return {"done": self._decided(decision), **self.state(Empty())}
+        return {"done": self.past.told(decision), **self.state(Empty())}
+
+    def act_on_selection(self, request: ActOnSelection) -> Json:
+        """Write the decisions of an act on labels of the wall."""
+        made = self.wall.draft(request)
+        self.session.save(*made)
+        return {"made": [self.past.told(decision) for decision in made], **self.state(Empty())}
 
     def skip(self, request: About) -> Json:
         """Put a question off."""
@@ -293,7 +264,7 @@ class ReviewApi:
                 "undone": {"act": "skip", "level": undone.level, "label": undone.label},
                 **self.state(Empty()),
             }
-        return {"undone": self._decided(undone), **self.state(Empty())}
+        return {"undone": self.past.told(undone), **self.state(Empty())}
 
     def _draft(self, request: ActOn) -> Decision:
         question = ask(self.session.state, request.level, request.label)
@@ -319,12 +290,14 @@ class ReviewApi:
         session, state = self.session, self.session.state
         is_group = question.level in state.levels[1:]
         level, group = (question.level, question.label) if is_group else (state.levels[1], question.group)
-        target = session.target_level(question)
+        target = session.places.target_level(question)
         return {
             **asdict(question),
             "suggestions": [
-                {"name": name, "new": session.is_new(target, name)} for name in question.suggestions[:_N_KEYS]
+                {"name": name, "new": session.places.is_new(target, name)}
+                for name in question.suggestions[:_N_KEYS]
             ],
+            "notes": state.resolution.unsure.get((question.level, label_key(question.label))),
             "is_group": is_group,
             "target_level": target,
             "place": {
@@ -337,9 +310,18 @@ class ReviewApi:
             else 0,
             "assigns": bool(session.proposal.types)
             and (state.levels[0], label_key(question.label)) in session.layout.row_of,
-            "decisions": [self._decided(decision) for decision in self._about(question)],
+            "decisions": [self.past.told(decision) for decision in self._about(question)],
             "reasons": asdict(self._reasoner.of(question, state)),
+            "photo_vote": self._photo_vote(question),
         }
+
+    def _photo_vote(self, question: Question) -> Json | None:
+        """What photographs say of a label or a type."""
+        state = self.session.state
+        if self._evidence is None or question.level in state.levels[1:]:
+            return None
+        vote = self._evidence.vote(self.session.wall, labels_of(state, question.level, question.label))
+        return asdict(vote) if vote.near else None
 
     def _targets(self, level: str) -> list[Json]:
         """Groups that something can go to, most images first."""
@@ -368,12 +350,8 @@ class ReviewApi:
         ranked = sorted(held.items(), key=lambda item: (item[1].path[::-1], -item[1].n_images, item[0]))
         return [{"name": name, **asdict(holding)} for name, holding in ranked]
 
-    def _decided(self, decision: Decision) -> Json:
-        standing = {decision.id for decision in self.session.state.resolution.standing}
-        return {"id": decision.id, **asdict(decision), "standing": decision.id in standing}
 
-
-_CALLS: dict[str, tuple[type[_Request], Callable[..., Json]]] = {
+_CALLS: dict[str, tuple[type[Request], Callable[..., Json]]] = {
     "version": (Empty, ReviewApi.version),
     "state": (Empty, ReviewApi.state),
     "question": (About, ReviewApi.question),
@@ -391,4 +369,10 @@ _CALLS: dict[str, tuple[type[_Request], Callable[..., Json]]] = {
     "skip": (About, ReviewApi.skip),
     "unskip": (Empty, ReviewApi.unskip),
     "undo": (Undo, ReviewApi.undo),
+    "history": (Past, lambda api, request: api.past.history(request)),
+    "to_settle": (Empty, lambda api, request: api.past.to_settle(request)),
+    "wall": (WallPage, lambda api, request: api.wall.page(request)),
+    "wall_rows": (Seen, lambda api, request: api.wall.rows(request)),
+    "preview_selection": (ActOnSelection, lambda api, request: api.wall.preview(request)),
+    "act_on_selection": (ActOnSelection, ReviewApi.act_on_selection),
 }

@@ -26,12 +26,27 @@ from cairnhub.hierarchies.review.app.api import ReviewApi
 
 HOST = "127.0.0.1"
 MAX_BODY_BYTES = 4_000_000
+_SCRIPTS = (
+    "main.js",
+    "question.js",
+    "dialogs.js",
+    "tree.js",
+    "elements.js",
+    "wall.js",
+    "wall_acts.js",
+    "wall_filters.js",
+    "selecting.js",
+    "place.js",
+    "viewer.js",
+    "history.js",
+)
 _PAGE_FILES = {
     "page.html": "text/html",
     "page.css": "text/css",
+    "wall.css": "text/css",
     "icon.svg": "image/svg+xml",
     "no_photo.svg": "image/svg+xml",
-    **dict.fromkeys(("main.js", "question.js", "dialogs.js", "tree.js", "elements.js"), "text/javascript"),
+    **dict.fromkeys(_SCRIPTS, "text/javascript"),
 }
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -59,7 +74,8 @@ def create_app(api: ReviewApi, token: str, port: int) -> ASGIApp:
     routes = [
         Route(f"/{token}/", _page_file("page.html")),
         *(Route(f"/{token}/{name}", _page_file(name)) for name in _PAGE_FILES),
-        Route(f"/{token}/photo/{{leaf:int}}/{{nth:int}}", _photo(api)),
+        Route(f"/{token}/photo/{{leaf:int}}/{{nth:int}}", _photo(api, large=False)),
+        Route(f"/{token}/photo/{{leaf:int}}/{{nth:int}}/large", _photo(api, large=True)),
         Route(f"/{token}/api/{{name}}", _call(api), methods=["POST"]),
     ]
     return _Guard(Starlette(routes=routes), token, (f"{HOST}:{port}", f"localhost:{port}"))
@@ -73,11 +89,11 @@ def _page_file(name: str) -> Callable[[Request], Response]:
     return serve_file
 
 
-def _photo(api: ReviewApi) -> Callable[[Request], Response]:
+def _photo(api: ReviewApi, large: bool) -> Callable[[Request], Response]:
     """Photos are drawn in threads of their own, and kept by the browser for the run."""
 
     def serve_photo(request: Request) -> Response:
-        photo = api.photo(request.path_params["leaf"], request.path_params["nth"])
+        photo = api.photo(request.path_params["leaf"], request.path_params["nth"], large)
         if photo is None:
             return _page_file("no_photo.svg")(request)
         return Response(photo, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})

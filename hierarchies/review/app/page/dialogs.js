@@ -8,7 +8,10 @@ const TITLES = {
   rename: (question) => ["Rename ", label(question.place.group)],
   merge: (question) => ["Merge ", label(question.place.group), " into"],
   split: (question) => ["Split ", label(question.place.group)],
+  unsure: (question) => ["Unsure about ", question.members.length ? count(question.members.length, "label") : label(question.label)],
 };
+
+const STAYS = "Nothing moves; it is kept with your note until somebody decides.";
 
 /**
  * Let the reviewer fill in an act and see its effect; `save(body)` is called with the request, gives an error or "".
@@ -28,7 +31,7 @@ export async function openAct(act, question, choices, preset, save, taken = []) 
   async function preview() {
     const mine = ++turn;
     saveButton.disabled = true;
-    const ready = act === "take" || (form.to.trim() && (act !== "split" || form.members.length));
+    const ready = act === "take" || act === "unsure" || (form.to.trim() && (act !== "split" || form.members.length));
     if (!ready) return effect.replaceChildren(el("p", { class: "quiet" }, act === "split" ? "Choose what to take out and a name to see the effect." : "Choose a place to see the effect."));
     if (act === "move") await askParent();
     if (mine !== turn) return undefined;
@@ -38,7 +41,7 @@ export async function openAct(act, question, choices, preset, save, taken = []) 
     }
     const found = await call("preview", body());
     if (mine !== turn) return undefined;
-    effect.replaceChildren(...(found.error ? [el("p", { class: "error" }, found.error)] : describe(found.effect, found.line, found.finest)));
+    effect.replaceChildren(...(found.error ? [el("p", { class: "error" }, found.error)] : describe(found.effect, found.line, found.finest, act === "unsure" ? STAYS : undefined)));
     saveButton.disabled = Boolean(found.error || found.effect.refused);
     if (chosen && !saveButton.disabled) saveButton.focus();
     return undefined;
@@ -65,10 +68,10 @@ export async function openAct(act, question, choices, preset, save, taken = []) 
   const typed = (name) => { form.to = name; chosen = false; soon(); };
   const names = act === "move" || act === "merge" || act === "take"
     ? chooser(choices, form.to, take, typed, act !== "merge")
-    : nameField(act, question, typed);
+    : act === "unsure" ? null : nameField(act, question, typed);
   if (act === "rename") form.to = "";
   const members = act === "split" ? await memberPicker(question, (chosen) => { form.members = chosen; soon(); }) : null;
-  const reason = el("input", { type: "text", placeholder: "Reason (optional)", "aria-label": "Reason (optional)", autocomplete: "off", oninput: (event) => { form.reason = event.target.value; } });
+  const reason = el("input", { type: "text", placeholder: act === "unsure" ? "What is unsure about it" : "Reason (optional)", "aria-label": act === "unsure" ? "Note" : "Reason (optional)", autocomplete: "off", oninput: (event) => { form.reason = event.target.value; } });
 
   box.replaceChildren(el("form", {
     method: "dialog",
@@ -95,7 +98,7 @@ export async function openAct(act, question, choices, preset, save, taken = []) 
 }
 
 /** Where a new group stands: a choice for few parents, a list for many, a yes on the coarsest level. */
-function parentFields(known, form, changed) {
+export function parentFields(known, form, changed) {
   if (!known.parents.length) {
     return [el("legend", {}, "New on the coarsest level"), el("label", {},
       el("input", { type: "checkbox", onchange: (event) => { form.new = event.target.checked; changed(); } }), "Make it")];
@@ -110,7 +113,7 @@ function parentFields(known, form, changed) {
     el("option", { value: "" }, "Choose"), known.parents.map((name) => el("option", { value: name, selected: name === form.parent }, name)))];
 }
 
-function listed(names) {
+export function listed(names) {
   return [names.slice(0, 20).map((name, i) => [i ? ", " : "", label(name)]), names.length > 20 ? ` and ${number(names.length - 20)} more` : ""];
 }
 
@@ -125,7 +128,7 @@ function nameField(act, question, typed) {
 }
 
 /** A field with a list of places below it: type to narrow, arrows and Enter (or a click) to choose. */
-function chooser(choices, preset, take, typed, mayBeNew) {
+export function chooser(choices, preset, take, typed, mayBeNew) {
   const list = el("ul", { class: "choices", role: "listbox", id: "choices", "aria-label": "Places" });
   let shown = [];
   let at = preset ? -1 : 0;
@@ -181,7 +184,7 @@ async function memberPicker(question, changed) {
 }
 
 /** Before and after, per level and per group. */
-function describe(effect, line, finest) {
+export function describe(effect, line, finest, ifNothing = "Nothing moves; it is marked as decided by a person.") {
   if (effect.refused) return [el("p", { class: "error" }, effect.refused)];
   const levels = effect.levels.filter((level) => level.n_labels)
     .map((level) => `${count(level.n_images, "image")} of ${count(level.n_labels, finest.replaceAll("_", " "))} change ${level.level.replaceAll("_", " ")}`);
@@ -194,14 +197,14 @@ function describe(effect, line, finest) {
   el("td", {}, pathChange(change))));
   const rest = effect.groups.length - rows.length;
   return [
-    el("p", { class: "summary" }, levels.length ? `${levels.join("; ")}.` : "Nothing moves; it is marked as decided by a person."),
+    el("p", { class: "summary" }, levels.length ? `${levels.join("; ")}.` : ifNothing),
     rows.length ? el("table", {},
       el("thead", {}, el("tr", {}, ["Group", "Before", "After", "In"].map((title) => el("th", { scope: "col" }, title)))),
       el("tbody", {}, rows)) : null,
     rest > 0 ? el("p", { class: "quiet" }, `and ${count(rest, "more group")}`) : null,
     effect.examples.length ? el("p", { class: "examples" }, "Such as ", effect.examples.map((name, i) => [i ? ", " : "", label(name)]), ".") : null,
     effect.stale.length ? el("p", { class: "error" }, `${count(effect.stale.length, "earlier decision")} would no longer match.`) : null,
-    el("details", {}, el("summary", {}, "The line that is written"), el("code", { dir: "auto" }, line)),
+    el("details", {}, el("summary", {}, line.includes("\n") ? "The lines that are written" : "The line that is written"), el("code", { dir: "auto" }, line)),
   ].filter(Boolean);
 }
 
@@ -211,28 +214,16 @@ function pathChange(change) {
   return shown(change.after || change.before);
 }
 
-export function openHistory(state, undo) {
-  const box = document.getElementById("history-dialog");
-  const rows = state.recent.map((decision) => el("li", { class: decision.standing ? "" : "undone" },
-    el("div", {}, sentence(decision), el("small", { class: "quiet" },
-      [decision.author, decision.date.replace("T", " ").slice(0, 16), decision.reason].filter(Boolean).join(" · "))),
-    decision.standing && decision.act !== "undo"
-      ? el("button", { type: "button", onclick: () => { box.close(); undo(decision.id); } }, "Undo") : null));
-  box.replaceChildren(el("h2", { id: "history-title" }, "History"),
-    el("p", { class: "quiet" }, "The last lines of ", el("code", {}, state.file), ", newest first, of every reviewer."),
-    rows.length ? el("ul", { class: "history" }, rows) : el("p", {}, "No decision yet."), closeButton(box));
-  box.showModal();
-}
-
 /** What a decision says, in words. */
 export function sentence(decision) {
   if (decision.act === "skip") return el("span", {}, "Skipped ", label(decision.label));
-  const thing = decision.act !== "split" && decision.members.length ? el("span", {}, decision.members.map((name, i) => [i ? ", " : "", label(name)])) : label(decision.label);
+  const thing = decision.act !== "split" && decision.members.length ? el("span", {}, listed(decision.members)) : label(decision.label);
   const to = label(decision.to);
   switch (decision.act) {
     case "accept": return el("span", {}, "Accepted ", thing, " in ", to);
     case "move": return el("span", {}, "Moved ", thing, " to ", to);
     case "assign": return el("span", {}, "Assigned ", thing, " to ", to);
+    case "unsure": return el("span", {}, "Unsure about ", thing, decision.to ? [" in ", to] : null);
     case "exclude": return el("span", {}, "Took ", thing, " out of ", to);
     case "add_level": return el("span", {}, "Added the level ", to, " above ", decision.level);
     case "remove_level": return el("span", {}, "Took away the level ", decision.level);
@@ -246,10 +237,17 @@ export function sentence(decision) {
 const KEYS = [
   ["A", "Accept: it is right as it stands"], ["1 – 9", "Move it to a suggestion"],
   ["M", "Move (or assign) it to a place you choose; a new name makes a group"], ["X", "It belongs elsewhere, or take the chosen out of a group"], ["E", "Name a group of undecided members"], ["B", "Choose the smaller of its two branches"],
-  ["R", "Rename its group"], ["G", "Merge its group into another"],
+  ["F", "Flag it as unsure, with a note: asked after all else"], ["R", "Rename its group"], ["G", "Merge its group into another"],
   ["P", "Split: take some out of its group"], ["S", "Skip: not in this session"], ["L", "Add a level, or take one away"],
   ["U", "Undo your last decision"], ["/", "Search labels and groups"],
+  ["W", "The wall of photographs, of the group in question; again: back to the questions"],
   ["H", "History, with an undo for each line"], ["N", "Back to the next question"], ["?", "This help"], ["Esc", "Close what is open"],
+];
+
+const WALL_KEYS = [
+  ["Arrows", "Go from photo to photo"], ["Space", "Select it; with Shift all from the last one"], ["Enter", "Enlarge it; Esc closes"], ["*", "Select all that are shown, loaded or not"],
+  ["A", "Accept the selected where they stand"], ["M", "Move them to a group (or drag them onto the tree)"], ["P", "Split them out into a new group"],
+  ["X", "They belong elsewhere"], ["F", "Flag them as unsure, with a note"], ["Esc", "Select nothing"],
 ];
 
 /** The levels, with a way to add one above each and to take one of groups away; `save(body)` gives an error or "". */
@@ -277,13 +275,17 @@ export function openLevels(state, save) {
 export function openHelp(state) {
   const box = document.getElementById("help-dialog");
   box.replaceChildren(el("h2", { id: "help-title" }, "Keys"),
-    el("dl", { class: "keys" }, KEYS.map(([name, does]) => [el("dt", {}, el("kbd", {}, name)), el("dd", {}, does)])),
+    keyList(KEYS), el("h3", {}, "On the wall"), keyList(WALL_KEYS),
     el("p", { class: "quiet" }, "Each act adds one line to ", el("code", {}, `decisions/${state.file}`),
       " at once. Close the page whenever you like; then commit the file and run ", el("code", {}, "dvc repro"), "."),
     closeButton(box));
   box.showModal();
 }
 
-function closeButton(box) {
+function keyList(keys) {
+  return el("dl", { class: "keys" }, keys.map(([name, does]) => [el("dt", {}, el("kbd", {}, name)), el("dd", {}, does)]));
+}
+
+export function closeButton(box) {
   return el("div", { class: "dialog-buttons" }, el("button", { type: "button", autofocus: true, onclick: () => box.close() }, "Close ", key("Esc")));
 }

@@ -1,8 +1,11 @@
 // The page's one loop: what is shown, what each key does, what the server answers.
 import { call, count, debounced, duration, el, label, number, toast } from "./elements.js";
-import { openAct, openHelp, openHistory, openLevels, sentence } from "./dialogs.js";
+import { openAct, openHelp, openLevels, sentence } from "./dialogs.js";
+import { openHistory, settleNotices } from "./history.js";
+import { onPlace, placeNow, setPlace } from "./place.js";
 import { levelName, showDone, showQuestion } from "./question.js";
 import { refreshOpened, showTree } from "./tree.js";
+import { showWall, wallKeys } from "./wall.js";
 
 const POLL_MS = 4000;
 const at = (id) => document.getElementById(id);
@@ -12,21 +15,62 @@ let shown = null; // the question on the page; null when nothing is left
 
 // ---- showing ---------------------------------------------------------------------------------------------
 
+const isOnWall = () => placeNow().view === "wall";
+const isFirst = (question) => !question || (state.question && question.level === state.question.level && question.label === state.question.label);
+
+/** Take what the server says, and show `question`, or the wall where that is on the page. */
 async function take(answer, question = answer.question) {
   state = answer;
   shown = question;
   await refreshOpened(state.levels[1]);
-  draw();
+  if (isOnWall()) return showPlace();
+  setPlace(isFirst(shown) ? {} : about());
+  return draw();
 }
 
+/** Show what the address says. */
+async function showPlace() {
+  const place = placeNow();
+  const named = place.level && place.label ? await call("question", { level: place.level, label: place.label }) : null;
+  if (named?.error) toast(named.error);
+  shown = named?.question || state.question;
+  draw();
+  if (isOnWall()) await drawWall(place);
+  if (place.past) await openHistory(state, acts.undo);
+}
+
+function go(place, replace = false) {
+  setPlace(place, replace);
+  return showPlace();
+}
+
+const drawWall = (place) => showWall(at("wall"), place, state, {
+  go, open: (level, name) => go({ level, label: name }), remember: (changed) => setPlace(changed, true),
+  saved: async (answer) => {
+    toast(sentence(answer.made[0]), answer.made.length > 1 ? ` and ${answer.made.length - 1} more` : "", el("button", { type: "button", onclick: () => acts.undo() }, "Undo"));
+    await take(answer);
+  },
+  groups: () => groupsOf(state.levels[1], place.level === state.levels[1] ? place.label : ""), onGroup: { rename: () => acts.rename(), merge: () => acts.merge() },
+});
+
 function draw() {
+  const onWall = isOnWall();
+  const place = placeNow();
+  document.body.classList.toggle("on-wall", onWall);
+  at("wall").hidden = !onWall;
+  at("question").hidden = onWall;
+  at("wall-button").setAttribute("aria-pressed", `${onWall}`);
   at("dataset").textContent = state.dataset;
-  document.title = `${shown ? shown.label.slice(0, 60) : "Done"} · review of ${state.dataset}`;
+  const title = onWall ? `${place.label || "Wall"}` : shown ? shown.label : "Done";
+  document.title = `${title.slice(0, 60)} · review of ${state.dataset}`;
   drawProgress(state.progress);
   drawNotices();
-  if (shown) showQuestion(at("question"), shown, state, acts, open);
-  else showDone(at("question"), state, acts);
-  showTree(at("tree"), state, shown, open);
+  if (!onWall) {
+    at("wall").replaceChildren();
+    if (shown) showQuestion(at("question"), shown, state, acts, open);
+    else showDone(at("question"), state, acts);
+  }
+  showTree(at("tree"), state, onWall && !place.level ? null : shown, open);
 }
 
 function drawProgress(progress) {
@@ -39,18 +83,11 @@ function drawProgress(progress) {
   at("bar").title = `${settled} % of images × doubt settled`;
 }
 
-function drawNotices() {
+async function drawNotices() {
   failed = false;
-  at("notices").replaceChildren(...(state.conflicts.length ? [el("div", { class: "notice" },
-    el("p", {}, el("strong", {}, `${count(state.conflicts.length, "decision")} contradict each other.`),
-      " The review stage stops until all but one of each are taken back:"),
-    el("ul", {}, state.conflicts.map((found) => el("li", {},
-      sentence(found), el("small", { class: "quiet" }, ` ${found.author || "somebody"}: ${found.why}`),
-      el("button", { type: "button", onclick: () => acts.undo(found.id) }, "Undo this")))))] : []),
-    ...(state.stale.length ? [el("details", { class: "notice stale" },
-      el("summary", {}, el("strong", {}, count(state.stale.length, "decision")), " no longer match anything: kept in the file, without effect."),
-      el("ul", {}, state.stale.map((found) => el("li", {},
-        sentence(found), el("small", { class: "quiet" }, ` ${found.author || "somebody"}: ${found.why}`)))))] : []));
+  const mine = state;
+  const notices = await settleNotices(state, acts.undo);
+  if (mine === state && !failed) at("notices").replaceChildren(...notices);
 }
 
 function fail(message) {
@@ -67,19 +104,22 @@ async function takeNews() {
 }
 
 async function open(level, name) {
-  const answer = await call("question", { level, label: name });
-  if (answer.error) return toast(answer.error);
-  shown = answer.question;
-  draw();
-  at("question").focus({ preventScroll: true });
+  await go(isOnWall() ? { view: "wall", level, label: name, show: level === state.levels[0] ? "all" : "" } : { level, label: name });
+  at(isOnWall() ? "wall" : "question").focus({ preventScroll: true });
   window.scrollTo({ top: 0 });
-  return undefined;
 }
 
 async function next() {
   const answer = await call("state");
-  if (answer.error) fail(answer.error);
-  else await take(answer);
+  if (answer.error) return fail(answer.error);
+  setPlace({});
+  return take(answer);
+}
+
+/** From the question to the wall of its group, and back. */
+function toggleWall() {
+  if (isOnWall()) return go(isFirst(shown) ? {} : about());
+  return go(shown ? { view: "wall", level: shown.place.level, label: shown.place.group } : { view: "wall" });
 }
 
 // ---- acts ------------------------------------------------------------------------------------------------
@@ -98,6 +138,7 @@ async function write(body) {
     return "";
   }
   const renamed = before.is_group && body.act === "rename";
+  if (isOnWall() && before.is_group && (renamed || body.act === "merge")) setPlace({ ...placeNow(), label: answer.done.to }, true);
   const again = await call("question", { level: before.level, label: renamed ? answer.done.to : before.label });
   await take(answer, again.error ? answer.question : again.question);
   return "";
@@ -148,6 +189,7 @@ const acts = {
   rename: () => openAct("rename", shown, [], "", write),
   merge: async () => openAct("merge", shown, await choices("merge"), "", write),
   split: () => openAct("split", shown, [], "", write),
+  flag: () => openAct("unsure", shown, [], "", write, shown.members),
   async skip() {
     const answer = await call("skip", about());
     if (answer.error) return toast(answer.error);
@@ -169,18 +211,20 @@ const acts = {
 
 const keys = {
   a: () => (shown.members.length || shown.target_level) && acts.accept(), m: () => acts.move(), r: () => acts.rename(), g: () => acts.merge(), p: () => acts.split(),
-  s: () => acts.skip(), x: () => acts.exclude(), e: () => acts.name(), b: () => shown.members.length && acts.branches(),
+  s: () => acts.skip(), x: () => acts.exclude(), f: () => acts.flag(), e: () => acts.name(), b: () => shown.members.length && acts.branches(),
 };
 const everywhere = {
-  u: () => acts.undo(), n: next, l: () => openLevels(state, changeLevels), h: () => openHistory(state, acts.undo), "?": () => openHelp(state),
+  u: () => acts.undo(), n: next, l: () => openLevels(state, changeLevels), h: () => openHistory(state, acts.undo), w: toggleWall, "?": () => openHelp(state),
   "/": () => { at("search").focus(); at("search").select(); },
 };
 
 /** What a key does to what is on the page now. */
-function run(name) {
+function run(name, event) {
   if (document.querySelector("dialog[open]")) return undefined;
-  const suggestion = shown?.suggestions[Number(name) - 1];
+  if (wallKeys(name)) return wallKeys(name)(event);
   if (everywhere[name]) return everywhere[name]();
+  if (isOnWall()) return shown?.is_group && "rg".includes(name) ? keys[name]() : undefined;
+  const suggestion = shown?.suggestions[Number(name) - 1];
   if (shown && keys[name]) return keys[name]();
   return shown && suggestion ? acts.move(suggestion.name) : undefined;
 }
@@ -189,12 +233,13 @@ let typed = Promise.resolve(); // keys typed ahead wait for those before them
 let n_typed = 0;
 document.addEventListener("keydown", (event) => {
   const elsewhere = event.target.closest("input, textarea, select, dialog");
-  if (event.ctrlKey || event.metaKey || event.altKey || elsewhere || !state || event.repeat) return;
   const name = event.key.toLowerCase();
-  if (!(name in everywhere || name in keys || /^[1-9]$/.test(name))) return;
+  const pressed = event.target.closest("button, a, summary") && (name === "enter" || name === " ");
+  if (event.ctrlKey || event.metaKey || event.altKey || elsewhere || pressed || !state || (event.repeat && !name.startsWith("arrow"))) return;
+  if (!(wallKeys(name) || name in everywhere || name in keys || /^[1-9]$/.test(name))) return;
   event.preventDefault();
   n_typed += 1;
-  typed = typed.then(() => run(name)).catch((error) => fail(`${error}`)).finally(() => { n_typed -= 1; });
+  typed = typed.then(() => run(name, event)).catch((error) => fail(`${error}`)).finally(() => { n_typed -= 1; });
 });
 
 // ---- search ----------------------------------------------------------------------------------------------
@@ -208,7 +253,7 @@ function drawHits() {
   at("found").hidden = !at("search").value.trim();
   at("found").replaceChildren(...(hits.length ? hits.map((hit, place) => el("li", {
     role: "option", id: `hit-${place}`, "aria-selected": `${place === chosen}`,
-    onpointerdown: (event) => { event.preventDefault(); go(hit); },
+    onpointerdown: (event) => { event.preventDefault(); follow(hit); },
   }, label(hit.label), el("small", { class: "quiet" }, levelName(hit.level).toLowerCase()))) : [el("li", { class: "quiet" }, "Nothing like it")]));
 }
 
@@ -219,7 +264,7 @@ function closeSearch() {
   at("search").setAttribute("aria-expanded", "false");
 }
 
-function go(hit) {
+function follow(hit) {
   closeSearch();
   at("search").value = "";
   at("search").blur();
@@ -239,13 +284,14 @@ at("search").addEventListener("input", look);
 at("search").addEventListener("blur", closeSearch);
 at("search").addEventListener("keydown", (event) => {
   if (event.key === "Escape") at("search").blur();
-  else if (event.key === "Enter" && hits[chosen]) go(hits[chosen]);
+  else if (event.key === "Enter" && hits[chosen]) follow(hits[chosen]);
   else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
     chosen = Math.max(0, Math.min(hits.length - 1, chosen + (event.key === "ArrowDown" ? 1 : -1)));
     drawHits();
     event.preventDefault();
   }
 });
+at("wall-button").addEventListener("click", toggleWall);
 at("history-button").addEventListener("click", everywhere.h);
 at("levels-button").addEventListener("click", everywhere.l);
 at("help-button").addEventListener("click", everywhere["?"]);
@@ -258,13 +304,22 @@ async function poll() {
   if (!document.hidden && !dialogOpen && !n_typed) {
     const answer = await call("version");
     if (answer.error) fail(answer.error);
-    else if (!state) await next();
+    else if (!state) await start();
     else if (answer.version !== state.version && !n_typed) await takeNews();
     else if (failed) drawNotices();
   }
   setTimeout(poll, POLL_MS);
 }
 
-await next();
+async function start() {
+  const answer = await call("state");
+  if (answer.error) return fail(answer.error);
+  state = answer;
+  return showPlace();
+}
+
+onPlace(() => { if (state) showPlace(); });
+history.scrollRestoration = "manual"; // the address has the place on the wall
+await start();
 document.body.classList.add("ready");
 setTimeout(poll, POLL_MS);

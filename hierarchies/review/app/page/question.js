@@ -1,6 +1,7 @@
 // The card in the middle: what is asked, why, its labels, and the acts.
 import { sentence } from "./dialogs.js";
 import { call, count, el, key, label, number, percent } from "./elements.js";
+import { openViewer } from "./viewer.js";
 
 /** A level as a heading. */
 export const levelName = (level) => level.charAt(0).toUpperCase() + level.slice(1).replaceAll("_", " ");
@@ -9,7 +10,7 @@ export const levelName = (level) => level.charAt(0).toUpperCase() + level.slice(
 export function showQuestion(box, question, state, acts, open) {
   box.replaceChildren(...[
     el("article", { class: "card" }, head(question), verdict(question), decided(question, acts), buttons(question, acts)),
-    why(question, acts, open),
+    why(question, acts, open, state.levels[0]),
     labels(question, state, open),
     upNext(state, open),
   ].filter(Boolean));
@@ -57,6 +58,7 @@ function verdict(question) {
       el("meter", { min: 0, max: 1, value: question.confidence, "aria-label": "Confidence" }),
       el("span", {}, question.decisions.length ? "decided by a person" : `${percent(question.confidence)} sure`),
       el("span", { class: "quiet" }, "from ", label(question.why, "label why"))),
+    question.notes ? el("p", { class: "dispute" }, `Unsure: ${question.notes.filter(Boolean).join("; ") || "no note"}`) : null,
     question.disputes[question.label] ? el("p", { class: "dispute" }, `But ${question.disputes[question.label]}`) : null);
 }
 
@@ -87,6 +89,7 @@ function buttons(question, acts) {
       actButton("Rename…", "R", acts.rename, `Give ${own} another name`),
       actButton("Merge…", "G", acts.merge, `Let ${own} join another group`),
       actButton("Split…", "P", acts.split, `Take some out of ${own}`),
+      actButton("Unsure…", "F", () => acts.flag(), "Flag it with a note: asked after all else"),
       actButton("Skip", "S", acts.skip, "Ask again in another session"),
       actButton("Undo", "U", () => acts.undo(), "Take the last decision back")));
 }
@@ -119,7 +122,7 @@ function pageActs(question, acts) {
       question.members.length > 1 ? actButton("Branches", "B", acts.branches, "Choose the smaller of the two branches it would split into") : null));
 }
 
-function why(question, acts, open) {
+function why(question, acts, open, finest) {
   const { alike, groups, facts } = question.reasons;
   const near = (name, similarity, extra) => [label(name), extra || null,
     similarity === null ? null : el("span", { class: "similarity" },
@@ -134,10 +137,20 @@ function why(question, acts, open) {
         el("button", { type: "button", class: "row", disabled: other.name === question.group, onclick: () => acts.move(other.name),
           title: other.name === question.group ? "It stands there" : `Move to ${other.name}` },
           near(other.name, other.similarity)))))),
+    question.photo_vote && photoVote(question, acts, open, finest),
     facts.length && el("section", {}, el("h2", {}, question.is_group ? "What it is" : "Facts"),
       el("ul", { class: "facts" }, facts.map((fact) => el("li", {}, label(fact))))),
   ].filter(Boolean);
   return parts.length ? el("div", { class: "why-panel" }, parts) : null;
+}
+
+/** The nearest photographs of labels that are decided or sure, and the groups that they vote for. */
+function photoVote(question, acts, open, finest) {
+  const { near, votes } = question.photo_vote;
+  return el("section", { class: "photo-vote" }, el("h2", {}, "Nearest labelled photos"),
+    el("p", {}, "They say ", votes.slice(0, 3).map(([group, share], i) => [i ? ", " : "", el("button", { type: "button", class: "link", disabled: group === question.group, onclick: () => acts.move(group) }, label(group)), ` ${percent(share)}`])),
+    el("ul", { class: "near-photos" }, near.map((other) => el("li", {}, el("button", { type: "button", class: "plain", title: `${other.label.slice(0, 200)}, in ${other.group.slice(0, 200)}, ${other.similarity.toFixed(2)}`, onclick: () => open(finest, other.label) },
+      photo(other.row, other.nth, other.label), el("small", {}, label(other.group)))))));
 }
 
 function labels(question, state, open) {
@@ -174,11 +187,23 @@ function labelCard(item, hasPhotos, state, open) {
     hasPhotos ? photo(item.row, 0, item.label) : null, label(item.label), el("small", { class: "quiet" }, count(item.n_images, "image")));
 }
 
+const FIRST_PHOTOS = 24;
+
+/** All photos of the label in question, each enlarged by a click. */
 function showPhotos(grid, found, question) {
-  const { row, n_images } = found.items[0];
-  const shown = found.has_photos ? Math.min(n_images, 8) : 0;
-  for (let nth = 0; nth < shown; nth++) grid.append(el("li", { class: "photo" }, photo(row, nth, question.label)));
-  if (n_images > shown) grid.append(el("li", { class: "quiet" }, `${number(n_images - shown)} more in the dataset`));
+  const item = { ...found.items[0], confidence: question.confidence, decided: question.decisions.length > 0 };
+  const add = (last) => {
+    for (let nth = grid.children.length; nth < Math.min(last, item.n_photos); nth++) {
+      grid.append(el("li", { class: "photo" }, el("button", { type: "button", class: "plain", "aria-label": `Enlarge photo ${nth + 1}`, onclick: () => openViewer(item, nth, {}) }, photo(item.row, nth, question.label))));
+    }
+    more.textContent = `${number(item.n_photos - grid.children.length)} more`;
+    more.hidden = grid.children.length >= item.n_photos;
+  };
+  const more = el("button", { type: "button", onclick: () => add(item.n_photos) });
+  add(FIRST_PHOTOS);
+  grid.after(more);
+  const missing = item.n_images - item.n_photos;
+  if (found.has_photos && missing > 0) more.after(el("p", { class: "quiet" }, `${number(missing)} more in the dataset, without a photo here`));
 }
 
 function upNext(state, open) {

@@ -75,7 +75,7 @@ function groupRow(held, largest, view) {
   };
   const share = el("meter", { class: "share", min: 0, max: largest, value: held.n_images, "aria-hidden": "true" });
   return el("li", { class: "group" },
-    el("div", { class: here ? "line here" : "line" },
+    el("div", { class: here ? "line here" : "line", "data-drop": held.name },
       el("button", { type: "button", class: "toggle", "aria-expanded": `${Boolean(members)}`, "aria-label": `What is in ${held.name.slice(0, 100)}`, onclick: toggle },
         el("i", { class: "caret", "aria-hidden": "true" })),
       el("button", { type: "button", class: "name", "aria-current": here ? "true" : null, onclick: () => open(level, held.name) },
