@@ -127,6 +127,8 @@ def push(
         stale = destination.altered({path: text.encode() for path, text in texts.items()}) if is_seen else []
         mended = [path for path in (*missing, *stale) if path in there]
         is_there = is_seen and not missing and not stale
+        if is_there and not dry_run:
+            destination.mark(version.name)
         if not dry_run and not is_there:
             with destination.held():
                 listed = destination.sizes_bytes()  # before the history: a version is entered there first

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from cairnhub.core.errors import Unreachable
 
+N_UPLOADS = 8  # files on their way at once
 PART_BYTES = 32 * 2**20  # S3 takes parts from 5 MiB on; each upload holds one in memory
 _MD5 = re.compile(r'"?([0-9a-f]{32})"?')
 

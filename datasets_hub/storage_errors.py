@@ -49,6 +49,14 @@ def explained(uri: str) -> Iterator[None]:
         raise
 
 
+def overtaken(uri: str) -> Unreachable:
+    """What the second of two pushes to one place is told."""
+    return Unreachable(
+        f"{uri}: another push is under way, or was made meanwhile: nothing that readers see was changed by this one; "
+        "wait for it and push again"
+    )
+
+
 def _other(uri: str, scheme: str, error: Exception) -> Unreachable:
     said = " ".join(str(error).split()) or type(error).__name__
     return Unreachable(f"{uri}: {said}; {_HINT.get(scheme, 'check the address')}")

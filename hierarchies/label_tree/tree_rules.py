@@ -68,10 +68,18 @@ def _one_parent(level: str, pairs: Links, twins: Twins) -> dict[str, str]:
     return parent
 
 
+MAX_LEVELS = 100
+"""More than any hierarchy of labels has; what draws a tree calls itself once per level."""
+
+
 def check_levels(levels: Sequence[str]) -> None:
     """Raise `CairnError` unless the level names are different, not blank and none is the root's."""
     if not levels or len(set(levels)) != len(levels) or ROOT in levels or not all(map(str.strip, levels)):
-        raise BadInput(f"levels need at least one name, each different and none {ROOT!r}; got {list(levels)}")
+        raise BadInput(
+            f"levels need at least one name, each different and none {ROOT!r}; got {list(levels)[:20]}"
+        )
+    if len(levels) > MAX_LEVELS:
+        raise BadInput(f"{len(levels):,} levels; a label tree has at most {MAX_LEVELS}: leave some out")
 
 
 def labels(column: "pd.Series[str]", level: str) -> "pd.Series[str]":

@@ -206,17 +206,8 @@ def test_what_s3_says_of_a_file_is_held_against_it(
         assert target.altered({"same": tmp_path / "other"}) == ["same"]
 
 
-@pytest.fixture
-def server() -> Iterator[FakeHub]:
-    hub = FakeHub()
-    yield hub
-    hub.shutdown()
-
-
-def test_damage_in_a_repository_of_the_hugging_face_hub(
-    server: FakeHub, two: list[Path], tmp_path: Path
-) -> None:
-    environment = {
+def environment(server: FakeHub, two: list[Path], tmp_path: Path) -> dict[str, str]:
+    return {
         **os.environ,
         "HF_ENDPOINT": server.url,
         "HF_TOKEN": "hf_test",
@@ -228,6 +219,18 @@ def test_damage_in_a_repository_of_the_hugging_face_hub(
         "FIRST": str(two[0]),
         "SECOND": str(two[1]),
     }
+
+
+@pytest.fixture
+def server() -> Iterator[FakeHub]:
+    hub = FakeHub()
+    yield hub
+    hub.shutdown()
+
+
+def test_damage_in_a_repository_of_the_hugging_face_hub(
+    server: FakeHub, two: list[Path], tmp_path: Path
+) -> None:
     code = """
 import os
 from huggingface_hub import HfApi
@@ -245,7 +248,11 @@ damage(shard, b"PAR1")
 print(push(os.environ["SECOND"], "hf://org/toy"), check("hf://org/toy").ok)
 """
     done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code],
+        env=environment(server, two, tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     repository = server.repositories["org/toy"]
@@ -256,3 +263,37 @@ print(push(os.environ["SECOND"], "hf://org/toy"), check("hf://org/toy").ok)
     assert "hf://org/toy v2: " in done.stdout
     assert done.stdout.rstrip().endswith("True")
     assert b"PAR1" not in repository.at("main")[1].values()
+
+
+@pytest.mark.long
+@pytest.mark.slow
+def test_a_hub_that_does_not_say_what_it_has_done(server: FakeHub, two: list[Path], tmp_path: Path) -> None:
+    """Its answers to commit and tag are lost, or it fails before them: pushed again, all of it is there."""
+    code = """
+import os
+from cairnhub import push
+from cairnhub.core.errors import CairnError
+for _ in range(9):
+    try:
+        print(push(os.environ["FIRST"], "hf://org/toy").version)
+        break
+    except CairnError as error:
+        print(f"{type(error).__name__}: {error}")
+"""
+    happens = ["refused", "cut before", "busy", "cut after", "failed after"]
+    server.mishaps = lambda: happens.pop(0) if happens else ""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment(server, two, tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    *failed, last = done.stdout.splitlines()
+    assert last == "v1"
+    assert failed
+    assert all(line.startswith("Unreachable: hf://org/toy: ") for line in failed), failed
+    repository = server.repositories["org/toy"]
+    assert repository.references["v1"] == repository.references["main"]
+    assert not happens

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from safetensors.torch import load, save
 
 from cairnhub.core.errors import CairnError
 from cairnhub.datasets_hub.location import Location, open_dataset
@@ -272,6 +273,28 @@ def damaged_zip() -> bytes:
     return bytes(content)
 
 
+def ladder(depth: int) -> str:
+    """A tree of one leaf below so many levels."""
+    levels = [f"l{rank}" for rank in range(depth)]
+    parents = [f"n{rank + 1}" for rank in range(depth - 1)] + ["root"]
+    nodes = [{"level": level, "name": f"n{i}", "parent": parents[i]} for i, level in enumerate(levels)]
+    return json.dumps({"format": "cairn-tree", "schema": 1, "levels": levels, "nodes": nodes[::-1]})
+
+
+def backbone(name: str, changes: Mapping[str, object], said: str) -> Kind:
+    """A stranger's model folder with a network of `transformers`."""
+    files = models.transformer_files()
+    config = json.dumps({**json.loads(files["config.json"]), **changes}).encode()
+    return Kind(f"backbone: {name}", load_model, {**files, "config.json": config}, said)
+
+
+def not_finite(files: Files) -> Files:
+    """The same folder with one NaN in its head."""
+    head = load(files["head.safetensors"])
+    head["head.1.bias"][0] = float("nan")
+    return {**files, "head.safetensors": save(head)}
+
+
 def model(name: str, path: str, change: Callable[[bytes], bytes], said: str) -> Kind:
     files = models.model_files()
     return Kind(name, load_model, {**files, path: change(files[path])}, said)
@@ -449,6 +472,7 @@ KINDS = (
     stats("stats: -1 images", json.dumps(targets.STATS).replace('"n_images": 1', '"n_images": -1'),
           r"stats\.json: splits\.train\.n_images: Input should be greater than or equal to 0; mend it"),
     stats("stats: of a newer Cairn", '{"schema": 5}', r"stats\.json: schema 5, this Cairn reads up to 4: upgrade Cairn"),
+    tree("tree: 10,000 levels", ladder(10_000), r"10,000 levels; a label tree has at most 100: leave some out"),
     stats("stats: no schema", '{"fingerprint": "0"}', r"stats\.json: no schema: these are not the numbers of a dataset"),
     stats("stats: an old schema with nothing in it", '{"schema": 1}', r"stats\.json: fingerprint: Field required"),
     # parameters and recipes
@@ -554,6 +578,18 @@ KINDS = (
           r"do not fit together.*get the whole folder again"),
     model("model: a width that fills the memory", "model.json", described(width=10**6), r"has shape .*, not \[1000000"),
     model("model: 10**12 dimensions", "model.json", described(embedding_dim=10**12), r"do not fit together.*get the who"),
+    Kind("model: NaN weights", load_model, not_finite(models.transformer_files()),
+         r"head\.1\.bias holds NaN or infinity; get the whole folder again, or train again"),
+    backbone("no heads", {"num_attention_heads": 0}, r"fit.* together|fits no network"),
+    backbone("half a head", {"num_attention_heads": 0.5}, r"fit.* together|fits no network"),
+    backbone("a text for a number", {"hidden_size": "float0"}, r"fit.* together|fits no network"),
+    backbone("10**30 layers", {"num_hidden_layers": 10**30}, r"config\.json"),
+    backbone("65,536 layers", {"num_hidden_layers": 65_536}, r"65,536 layers, but \d+ tensors"),
+    backbone("a width that fills the memory", {"hidden_size": 65_536}, r"has shape .*, not"),
+    backbone("an image of 10**9 pixels", {"image_size": 10**9}, r"image_size: no value that a network may have"),
+    backbone("a nested configuration", {"patch_size": {"auto_map": "x"}}, r"patch_size: no value that a network may have"),
+    backbone("of text", {"model_type": "bert"}, r"'bert' is no family of image networks"),
+    backbone("of another library", {"model_type": "timm_wrapper"}, r"'timm_wrapper' is no family of image networks"),
     model("model: unknown backbone", "model.json", described(backbone="os.system"), r"model\.json: network\.backbone: .*mend"),
     model("model: cut description", "model.json", lambda content: content[:50], r"model\.json:\d+: not JSON .*cut\?"),
     of(resume, "step_000000001.safetensors")("checkpoint: no state", no_state(), r"000001\.safetensors: not a whole che"),
