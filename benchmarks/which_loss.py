@@ -1,13 +1,13 @@
 """When a hierarchical loss pays: photographs of seen and of unseen classes, one thing changed at a time.
 
-    python benchmarks/which_loss.py --mirror <folder with images.tar and labels.csv> [--seeds 0 1 2] [--fine-tuned]
+    python benchmarks/which_loss.py --mirror <folder with images.tar and labels.csv> [--seeds 0 1 2]
 
 The Grocery Store Dataset twice. `seen` is its own split: every class of the test split is trained on. `unseen` is split
 by class, within each coarse group, another draw for each seed: half of the classes are trained on, three twentieths
 choose the learning rate, the rest is searched in itself. EfficientNet-Lite0 as `grocery.py` has it; its vectors are
 computed once, and a head is trained on them by recipe `photos`, for a third of its epochs, with one thing changed. A
 method's learning rate, of four, is the one with the best H-AP on what is kept for that, at seed 0; a variant has that
-of its method. With `--fine-tuned` the last blocks of the network learn as well, on smaller pictures. One thread.
+of its method. One thread.
 
 Vectors and runs are kept under data/benchmarks: a run that was killed goes on. Writes results/which_loss.json.
 """
@@ -33,7 +33,7 @@ from grocery import LEVELS, SPLITS, Photos, interval, kept
 
 from cairnhub.training.data import ImageSubset, LabelledImages
 from cairnhub.training.embedding import frozen_encoder
-from cairnhub.training.encoders import EmbeddedSplit, embed_split, model_encoder, projection_encoder
+from cairnhub.training.encoders import projection_encoder
 from cairnhub.training.loop import train
 from cairnhub.training.metrics.keys import H_AP, MetricKey
 from cairnhub.training.metrics.retrieval import retrieval_metrics
@@ -65,15 +65,11 @@ class Trial:
         loss: a preset, or weighted terms.
         levels: columns of the labels that training sees; evaluation sees all.
         batch: what differs from the recipe's batches.
-        network: what differs from the recipe's network.
-        n_epochs: a third of the recipe's, unless it says so.
     """
 
     loss: str | Mapping[str, Any]
     levels: tuple[int, ...] = (0, 1, 2)
     batch: Mapping[str, int] = field(default_factory=dict)
-    network: Mapping[str, Any] = field(default_factory=dict)
-    n_epochs: int = N_EPOCHS
 
     def recipe(self, rate: float) -> Recipe:
         """Recipe `photos` with what differs."""
@@ -81,11 +77,8 @@ class Trial:
         optimizer = load_recipe("photos").optimizer.model_dump(exclude_none=True)
         for part in ("backbone", "head"):
             optimizer[part]["learning_rate"] = rate
-        if self.network:  # the backbone learns a tenth as fast as the head
-            optimizer["backbone"]["learning_rate"] = rate / 10
         whole["batch"] |= self.batch
-        whole["network"] |= self.network
-        whole["n_epochs"] = self.n_epochs
+        whole["n_epochs"] = N_EPOCHS
         return Recipe.model_validate({**whole, "optimizer": optimizer, "loss": self.loss})
 
 
@@ -111,9 +104,6 @@ VARIANTS = {
     "SmoothAP, 8 classes of 8": Trial("SmoothAP", batch=SMALL_BATCHES),
     "SmoothAP, 8 classes of 8, of 2 super-classes": Trial("SmoothAP", batch=BY_SUPER_CLASS),
 }
-TUNED_NETWORK = {"frozen": 11, "image_side_px": 96}
-TUNED = ["HAPPIER", "NormalisedSoftmax", "SmoothAP"]
-TUNED_RATE, TUNED_EPOCHS = 0.0003, 4
 
 
 class Levels(LabelledImages):
@@ -139,17 +129,6 @@ class Joined(LabelledImages):
     def __getitem__(self, index: int) -> Tensor:
         part = int(np.searchsorted(self.starts, index, side="right")) - 1
         return self.parts[part][index - int(self.starts[part])]
-
-
-class Decoded(LabelledImages):
-    """Images that are decoded once."""
-
-    def __init__(self, images: LabelledImages) -> None:
-        self.labels = images.labels
-        self.pixels = torch.stack([images[index] for index in range(len(images))])
-
-    def __getitem__(self, index: int) -> Tensor:
-        return self.pixels[index]
 
 
 def split_by_class(labels: np.ndarray, seed: int) -> dict[str, np.ndarray]:
@@ -179,11 +158,10 @@ class Study:
         vectors = [
             kept(f"features_{split}", encoder, images) for split, images in zip(SPLITS, photos, strict=True)
         ]
-        self.mirror, self.seeds = mirror, seeds
+        self.seeds = seeds
         self.images, self.features = Joined(photos), torch.cat(vectors)  # type: ignore[arg-type]
         ends = np.cumsum([len(part) for part in photos])
         self.own = dict(zip(SPLITS, np.split(np.arange(ends[-1]), ends[:-1]), strict=True))
-        self.small: LabelledImages | None = None
 
     def rows(self, setting: str, seed: int) -> dict[str, np.ndarray]:
         """Of the images, those of each part."""
@@ -208,20 +186,10 @@ class Study:
     def _run(self, recipe: Recipe, trial: Trial, setting: str, seed: int, part: str) -> dict[str, float]:
         rows = self.rows(setting, seed)
         labels = self.images.labels[rows[part]]
-        if not trial.network:
-            learnt = Levels(ImageSubset(self.images, rows["train"]), trial.levels)
-            model = train(recipe, learnt, seed, 0, features=self.features[rows["train"]]).model
-            with torch.inference_mode():
-                return measured(projection_encoder(model)(self.features[rows[part]]), labels)
-        images = self._small(recipe.network.decoded_side_px)
-        model = train(recipe, ImageSubset(images, rows["train"]), seed, 0).model
-        found: EmbeddedSplit = embed_split(ImageSubset(images, rows[part]), model_encoder(model), 64, 0)
-        return measured(found.embeddings, labels)
-
-    def _small(self, side_px: int) -> LabelledImages:
-        if self.small is None:
-            self.small = Decoded(Joined([Photos(self.mirror, split, side_px) for split in SPLITS]))
-        return self.small
+        learnt = Levels(ImageSubset(self.images, rows["train"]), trial.levels)
+        model = train(recipe, learnt, seed, 0, features=self.features[rows["train"]]).model
+        with torch.inference_mode():
+            return measured(projection_encoder(model)(self.features[rows[part]]), labels)
 
     def over_seeds(self, measure: Callable[[int], dict[str, float]]) -> dict[str, Any]:
         """Means, Student's intervals and each seed's values."""
@@ -262,22 +230,10 @@ def heads(study: Study, setting: str) -> dict[str, Any]:
     return found
 
 
-def fine_tuned(study: Study, setting: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for method in TUNED:
-        trial = Trial(method, network=TUNED_NETWORK, n_epochs=TUNED_EPOCHS)
-        found[method] = study.method(trial, setting, TUNED_RATE)
-        print(setting, "fine-tuned", method, json.dumps(found[method]["values"]), flush=True)
-    for name in found.keys() - {"HAPPIER"}:
-        found[name]["h_ap_before_HAPPIER"] = lead(found[name], found["HAPPIER"])
-    return found
-
-
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--mirror", type=Path, required=True)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--fine-tuned", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(1)
     study = Study(options.mirror, options.seeds)
@@ -291,9 +247,6 @@ def main() -> None:
             "off_the_shelf": study.over_seeds(lambda seed, of=setting: study.off_the_shelf(of, seed)),
             "head": heads(study, setting),
         }
-    if options.fine_tuned:
-        for setting in ("unseen", "seen"):
-            result[setting]["fine_tuned"] = fine_tuned(study, setting)
     RESULTS.write_text(json.dumps(result, indent=1) + "\n")
 
 

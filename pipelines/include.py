@@ -19,7 +19,7 @@ from cairnhub.pipelines.paths import Paths
 from cairnhub.pipelines.sources.readers import reader
 from cairnhub.pipelines.split_names import hindrances
 
-_RECIPE, _RECIPE_OF_FEW = "small_photos", "few_classes"
+_RECIPE, _RECIPE_OF_FEW = "photos", "few_photos"
 _MANY_CLASSES = 64  # half of them fill a batch of the first
 
 

@@ -57,10 +57,6 @@ if not photos.is_dir():
 
 # %%
 cairn("init", "birds", "--images", "photos", "--tree-levels", "kind", "--sizes", "4")
-Path("birds/recipes/birds.yaml").write_text("""extends: photos
-batch: {size: 32, images_per_class: 4}
-n_epochs: 5
-""")
 print(Path("birds/params.yaml").read_text())
 
 # %% [markdown]

@@ -1,7 +1,7 @@
 """From the wheel alone: a hundred folders of photos become a published dataset, by `cairn build` or by DVC."""
 
 import json
-import time
+import resource
 from pathlib import Path
 
 import pytest
@@ -91,7 +91,7 @@ def test_a_build_that_stops_goes_on_where_it_was(installed: Installed) -> None:
 @pytest.mark.xdist_group("installed")
 def test_dvc_builds_the_same_and_sees_an_upgrade(installed: Installed) -> None:
     project = installed.folder / "birds"
-    edit(project / "recipes/birds.yaml", "n_epochs: 15", "n_epochs: 2")
+    edit(project / "recipes/birds.yaml", "n_epochs: 30", "n_epochs: 2")
     installed.run("cairn", "build", cwd=project)
     tables = {path: path.read_bytes() for path in sorted(project.glob("results/*/sample/birds/*"))}
     assert any(path.name == "metrics.json" for path in tables)
@@ -112,15 +112,14 @@ def test_dvc_builds_the_same_and_sees_an_upgrade(installed: Installed) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(2400)
 def test_a_hundred_folders_become_a_trained_head_in_ten_minutes(installed: Installed) -> None:
     """By the commands of `docs/own_data.md`, with a head on the network that the wheel brings weights of."""
-    started = time.monotonic()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     project = installed.folder / "heads"
     installed.run(
         "cairn", "init", "heads", "--images", "photos", "--tree-levels", "kind,group", "--sizes", "10,3"
     )
-    (project / "recipes/heads.yaml").write_text("extends: photos\n", encoding="utf-8")
     installed.run("cairn", "build", cwd=project)
     described = json.loads((project / "models/sample/heads/model.json").read_text(encoding="utf-8"))
     assert described["network"]["weights"] == "efficientnet-lite0"
@@ -131,4 +130,7 @@ def test_a_hundred_folders_become_a_trained_head_in_ten_minutes(installed: Insta
     load = LOAD.replace('"birds"', '"heads"')
     _, n_images, levels = json.loads(installed.run("python", "-c", load, cwd=project).stdout)
     assert (n_images, levels) == (400, ["class", "kind", "group"])
-    assert time.monotonic() - started < 600
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert (
+        used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime < 600
+    )  # on one core, whoever else works

@@ -75,3 +75,16 @@ def test_the_table_of_heads_is_that_of_the_benchmark():
             for metric, (low, high) in head["intervals"].items()
         ]
         assert f"by {loss} | {' | '.join(cells)} | {100 * head['values']['ap_fine']:.1f} |" in README
+
+
+def test_the_page_on_losses_shows_what_was_measured():
+    page = (ROOT / "docs/which_loss.md").read_text(encoding="utf-8")
+    measured = json.loads((ROOT / "benchmarks/results/which_loss.json").read_text(encoding="utf-8"))
+    for setting in ("seen", "unseen"):
+        section = page.partition(f"### {setting.capitalize()} classes")[2].partition("\n##")[0]
+        rows = measured[setting]["head"]
+        assert section.count("\n| ") == len(rows) + 3  # heading, rule, off the shelf
+        for name, found in rows.items():
+            low, high = found["interval"]["h_ap"]
+            assert f"{name} | {found.get('learning_rate', '')}" in section
+            assert f"| {100 * found['values']['h_ap']:.1f} ± {50 * (high - low):.1f} |" in section
