@@ -99,7 +99,17 @@ def load(rehearsal: Rehearsal) -> dict[str, Any]:
 
 def review_app(rehearsal: Rehearsal) -> dict[str, Any]:
     """From the command to the first question, and a question after it."""
-    command = ["cairn", "review", rehearsal.dataset, "--scale", "full", "--app", "--no-open", "--author", "rehearsal"]
+    command = [
+        "cairn",
+        "review",
+        rehearsal.dataset,
+        "--scale",
+        "full",
+        "--app",
+        "--no-open",
+        "--author",
+        "rehearsal",
+    ]
     start = time.perf_counter()
     with subprocess.Popen(
         command, cwd=rehearsal.project, env=rehearsal.environment() | {"PYTHONUNBUFFERED": "1", "COLUMNS": "200"},
