@@ -96,7 +96,7 @@ def _rows_of(images: pd.DataFrame, members: pd.DataFrame, keys: list[str]) -> np
     if not known.is_unique:
         numbered = members[keys].assign(at=np.arange(len(members)))
         found = images[keys].merge(numbered, on=keys, how="left")["at"]
-        return found.fillna(-1).to_numpy(np.int64)
+        return np.asarray(found.fillna(-1), np.int64)
     rows = known.get_indexer(pd.Index(images[first])).astype(np.int64)
     for key in others:  # the one member of that name is the image's if it agrees in the rest
         of_member = pd.Series(pd.api.extensions.take(members[key].array, rows, allow_fill=True))
