@@ -47,10 +47,10 @@ def read_csv(
             rows = _rows(file, path, is_multiline)
             _, cells = next(rows, (1, []))
             header = _told_apart(cells, columns)
-            require_columns(pd.DataFrame(columns=header), columns, path)
+            require_columns(pd.DataFrame(columns=pd.Index(header)), columns, path)
             kept = columns if is_only else header
             places = [header.index(name) for name in kept]
-            pieces = [pd.DataFrame({name: pd.Series(dtype="str") for name in kept})]
+            pieces: list[pd.DataFrame] = [pd.DataFrame(columns=pd.Index(kept), dtype="str")]
             while some := list(islice(rows, ROWS_AT_ONCE)):
                 lines, records = zip(*some, strict=True)
                 by_column = list(zip(*records, strict=True))

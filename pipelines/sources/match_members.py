@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from cairnhub.pipelines.archives.entry import refusal_of_name
@@ -81,9 +82,23 @@ def _joined(images: pd.DataFrame, members: pd.DataFrame, keys: list[str]) -> pd.
 
     Column by column: a merge would hold all of both tables twice.
     """
-    numbered = members[keys].assign(at=np.arange(len(members)))
-    rows = images[keys].merge(numbered, on=keys, how="left")["at"].fillna(-1).to_numpy(np.int64)
+    rows = _rows_of(images, members, keys)
     images = images.reset_index(drop=True)
     for column in members.columns.difference(keys, sort=False):
         images[column] = pd.api.extensions.take(members[column].array, rows, allow_fill=True)
     return images
+
+
+def _rows_of(images: pd.DataFrame, members: pd.DataFrame, keys: list[str]) -> npt.NDArray[np.int64]:
+    """The row of each image's member, -1 without one, (N,)."""
+    first, *others = keys
+    known = pd.Index(members[first])
+    if not known.is_unique:
+        numbered = members[keys].assign(at=np.arange(len(members)))
+        found = images[keys].merge(numbered, on=keys, how="left")["at"]
+        return np.asarray(found.fillna(-1), np.int64)
+    rows = known.get_indexer(pd.Index(images[first])).astype(np.int64)
+    for key in others:  # the one member of that name is the image's if it agrees in the rest
+        of_member = pd.Series(pd.api.extensions.take(members[key].array, rows, allow_fill=True))
+        rows[(of_member != images[key].reset_index(drop=True)).to_numpy(bool, na_value=True)] = -1
+    return rows
