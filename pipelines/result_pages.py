@@ -85,11 +85,11 @@ class DatasetPages:
         rows = (row for name in self.results.splits for row in splits.columns(name, columns).to_pylist())
         return [", ".join(filter(None, (row[name] for name in columns))) for row in rows]
 
-    def retrieval(self, pages: dict[str, str] | None = None) -> str:
+    def retrieval_page(self, pages: dict[str, str] | None = None) -> str:
         """The retrieval page; `pages` are addresses of the others."""
         return render_retrieval_page(self.results, self.tree, self.sheets, pages)
 
-    def map(self, pages: dict[str, str] | None = None) -> str:
+    def map_page(self, pages: dict[str, str] | None = None) -> str:
         """The map; `pages` are addresses of the others."""
         return render_map_page(self.results, self.tree, self.sheets, pages)
 
@@ -131,8 +131,8 @@ def write_dataset_pages(folder: Path, paths: Paths) -> dict[str, str]:
     made = DatasetPages(published, _measurable(published, paths))
     files = {"tree": TREE, "card": CARD} | ({"retrieval": RETRIEVAL, "map": MAP} if made.asked else {})
     if made.asked:
-        write_text_atomic(folder / RETRIEVAL, made.retrieval(_without(files, "retrieval")))
-        write_text_atomic(folder / MAP, made.map(_without(files, "map")))
+        write_text_atomic(folder / RETRIEVAL, made.retrieval_page(_without(files, "retrieval")))
+        write_text_atomic(folder / MAP, made.map_page(_without(files, "map")))
     touches = tuple(read_touches(paths.touches))
     pages = {what: file for what, file in files.items() if what in ("retrieval", "map")}
     made.write_tree(folder / TREE, f"{published.card.title} ({paths.scale})", touches, pages)

@@ -33,7 +33,7 @@ def retrieve(
     """
     from cairnhub.pipelines.result_pages import pages_of
 
-    write_text_atomic(output, pages_of(model, dataset, scale, protocol).retrieval())
+    write_text_atomic(output, pages_of(model, dataset, scale, protocol).retrieval_page())
     console.print(f"{output}: open it in a browser")
 
 
@@ -51,7 +51,7 @@ def map_images(
     """
     from cairnhub.pipelines.result_pages import pages_of
 
-    write_text_atomic(output, pages_of(model, dataset, scale, protocol).map())
+    write_text_atomic(output, pages_of(model, dataset, scale, protocol).map_page())
     console.print(f"{output}: open it in a browser")
 
 

@@ -191,9 +191,9 @@ def test_html_in_labels_is_text_in_every_page(tmp_path):
     assert "<img src=x" not in page
     assert "<b>c</b>" not in page
     assert "<" not in escape(LABEL)
-    CheckResult(LABEL, 0, (), (), pa.table({}), (LookAlike(LABEL, LABEL, 1, False, (b"", b"")),)).save_page(
-        tmp_path / "pairs.html"
-    )
+    CheckResult(
+        LABEL, 0, (), (), pa.table({}), (LookAlike(LABEL, LABEL, 1, False, 0.1, (b"", b"")),)
+    ).save_page(tmp_path / "pairs.html")
     assert "<img src=x" not in (tmp_path / "pairs.html").read_text(encoding="utf-8")
 
 
