@@ -179,7 +179,7 @@ class Reviewer:
         self.press("/")
         self.time("search", lambda: self.press(self.names[turn * 7 + 3][-12:]), self.FOUND)
         self.time("open what was found", lambda: self.press(Keys.ENTER))
-        category = self.driver.find_elements(By.CSS_SELECTOR, "#tree .category .line .name")[turn]
+        category = self.driver.find_elements(By.CSS_SELECTOR, "#tree .group .line .name")[turn]
         self.time("open a category", category.click)
         toggle = self.driver.find_elements(By.CSS_SELECTOR, "#tree .toggle[aria-expanded=false]")[turn]
         n_open = len(self.driver.find_elements(By.CSS_SELECTOR, "#tree .members"))
@@ -203,7 +203,7 @@ def measure(driver: webdriver.Chrome, folder: Path, names: list[str]) -> dict[st
     try:
         url = server.stdout.readline().strip()
         driver.get(url)
-        reviewer.until("document.querySelector('body.ready h1') && document.querySelector('#tree .category')")
+        reviewer.until("document.querySelector('body.ready h1') && document.querySelector('#tree .group')")
         first_page_s = time.perf_counter() - start
         reload = time.perf_counter()
         driver.refresh()
@@ -241,7 +241,7 @@ def main() -> None:
             folder = Path(temporary) / name.replace(" ", "_")
             proposal.save(folder / "proposal.json")
             draw_embeddings(proposal).save(folder / "embeddings.parquet")
-            results[name] = measure(driver, folder, [landmark.name for landmark in proposal.landmarks])
+            results[name] = measure(driver, folder, [entry.label for entry in proposal.labels])
             print(name, json.dumps(results[name], indent=1))
     content = {
         "browser": driver.capabilities["browserVersion"],

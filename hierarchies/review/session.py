@@ -152,9 +152,12 @@ class Session:
 
     def prepare_search(self) -> None:
         """Fold all labels: a second for 200,000, which the first search need not wait for."""
-        types = (Node(TYPE, entry.text) for entry in self.proposal.types)
-        labels = (Node(self.proposal.levels[0], entry.label) for entry in self.proposal.labels)
-        self._folded = [(node, fold(node.name)) for node in (*types, *labels)]
+        types = [(Node(TYPE, entry.text), fold(entry.text)) for entry in self.proposal.types]
+        finest = self.proposal.levels[0]
+        labels = zip(
+            (Node(finest, entry.label) for entry in self.proposal.labels), self.layout.folded, strict=False
+        )
+        self._folded = [*types, *labels]
 
     def progress(self) -> Progress:
         """How far the review is, and how fast it goes."""

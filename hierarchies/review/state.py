@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cairnhub.core.errors import NotFound
-from cairnhub.core.text import label_key
+from cairnhub.core.text import fold, label_key
 from cairnhub.hierarchies.label_tree.tree_rules import IntArray
 from cairnhub.hierarchies.proposal.tree_proposal import TYPE, TreeProposal
 from cairnhub.hierarchies.review.decisions import Decision
@@ -116,6 +116,21 @@ class Layout:
     def weights(self) -> npt.NDArray[np.float64]:
         """Weight per item."""
         return np.array([item.weight for item in self.items], np.float64)
+
+    @cached_property
+    def confidences(self) -> npt.NDArray[np.float64]:
+        """What the proposal thinks of each item's place, 0..1."""
+        return np.array([item.confidence for item in self.items], np.float64)
+
+    @cached_property
+    def folded(self) -> tuple[str, ...]:
+        """Each label without case and accents: a second for 200,000."""
+        return tuple(map(fold, self.labels))
+
+    @cached_property
+    def folded_types(self) -> tuple[str, ...]:
+        """Each type so, by its row; `""` for labels with places of their own."""
+        return tuple(fold(item.label) if item.level == TYPE else "" for item in self.items)
 
     @cached_property
     def _slots(self) -> list[Slot]:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ Order = Literal["doubt", "sure", "images", "name", "next"]
 Counter = Callable[[str], int]
 """How many photographs of a label there are."""
 BoolArray = npt.NDArray[np.bool_]
+_Kind = TypeVar("_Kind", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -104,15 +105,19 @@ class Wall:
     @cached_property
     def decided(self) -> BoolArray:
         """Labels that a person placed, or whose type one did."""
-        decided, items = self.state.resolution.decided, self.state.layout.items
-        of_item = np.fromiter(((i.level, i.key) in decided for i in items), bool, len(items))
+        layout = self.state.layout
+        of_item = np.zeros(len(layout.items), bool)
+        slots = self.state.resolution.decided
+        of_item[[layout.row_of[slot] for slot in slots if slot in layout.row_of]] = True
         return self._per_label(of_item) | self.own
 
     @cached_property
     def confidence(self) -> npt.NDArray[np.float64]:
         """How sure each place is, 0..1; 1 for what is decided."""
-        items, sure = self.state.layout.items, self.state.resolution.confidence
-        of_item = np.fromiter((sure((i.level, i.key), i.confidence) for i in items), np.float64, len(items))
+        layout = self.state.layout
+        of_item = layout.confidences.copy()
+        for slot, trust in self.state.resolution.trust.items():
+            of_item[layout.row_of[slot]] = trust.confidence
         return np.where(self.decided, 1.0, self._per_label(of_item))
 
     @cached_property
@@ -189,10 +194,10 @@ class Wall:
             (view.disputed, lambda row: row in self.disputes),
             (view.second, lambda row: self.second[row] == view.second),
             (view.reviewer, lambda row: view.reviewer in self.authors.get(row, ())),
-            (view.text, self._says(fold(view.text))),
+            (view.text, self._says(fold(view.text)) if view.text else None),
             (view.photos, lambda row: self._has_photos(row, n_photos) == (view.photos == "some")),
         ):
-            if wanted:
+            if wanted and test:
                 rows = rows[np.fromiter(map(test, rows.tolist()), bool, len(rows))]
         return self._ordered(rows, view.order)
 
@@ -227,11 +232,13 @@ class Wall:
         return {"open": ~self.decided, "doubt": self.in_doubt, "decided": self.decided}[show]
 
     def _says(self, text: str) -> Callable[[int], bool]:
-        layout = self.state.layout
+        layout, state = self.state.layout, self.state
+        groups = [text in fold(name) for name in state.groups[0].names]
+        types = [text in name for name in layout.folded_types]
 
         def says(row: int) -> bool:
-            item = layout.items[int(layout.item_of[row])].label
-            return any(text in fold(name) for name in (layout.labels[row], item, self.group_of(row)))
+            in_names = text in layout.folded[row] or types[int(layout.item_of[row])]
+            return in_names or groups[int(state.of_label[row])]
 
         return says
 
@@ -242,7 +249,7 @@ class Wall:
         layout = self.state.layout
         images, sure = layout.images[rows], self.confidence[rows]
         if order == "name":
-            return rows[np.argsort([fold(layout.labels[row]) for row in rows.tolist()], kind="stable")]
+            return rows[np.argsort([layout.folded[row] for row in rows.tolist()], kind="stable")]
         if order == "next":
             names = np.array([self.second[row] for row in rows.tolist()], dtype=str)
             return rows[np.lexsort((-images, names))]
@@ -250,7 +257,7 @@ class Wall:
         disputed = [order != "doubt" or row not in self.disputes for row in rows.tolist()]
         return rows[np.lexsort((rows, first, np.array(disputed, bool)))]
 
-    def _per_label(self, of_item: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    def _per_label(self, of_item: npt.NDArray[_Kind]) -> npt.NDArray[_Kind]:
         item_of = self.state.layout.item_of
         return of_item[item_of] if len(of_item) else np.zeros(len(item_of), of_item.dtype)
 

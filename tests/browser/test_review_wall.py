@@ -208,7 +208,7 @@ def test_history_is_searched_and_both_sides_are_seen(serving) -> None:
     assert page.browser.execute_script(shown) >= 3  # the keep, a bridge, a lake
     page.press("h")
     page.until(lambda: "3 decisions" in page.text("#history-dialog"))
-    page.find("#history-dialog input[type=search]").send_keys("bob arch")
+    page.find("#history-dialog input[type=text]").send_keys("bob arch")
     page.until(lambda: "1 decision of" in page.text("#history-dialog"))
     assert "Moved keep to bridge" in page.text("#history-dialog li")
     page.browser.refresh()

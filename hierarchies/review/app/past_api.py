@@ -119,4 +119,5 @@ class PastApi:
             ):
                 found += labels_of(state, level, key)
         rows = np.array(found, np.int64)
-        return rows[np.argsort(-state.layout.images[rows], kind="stable")][:_N_PHOTOS].tolist()
+        order = np.argsort(-state.layout.images[rows], kind="stable")
+        return [int(row) for row in rows[order][:_N_PHOTOS]]

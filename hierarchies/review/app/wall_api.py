@@ -24,11 +24,12 @@ class WallApi:
     def __init__(self, session: Session, photos: Photos | None = None) -> None:
         self._session = session
         self._photos = photos
+        self._counter = photos.count if photos else None
 
     def page(self, request: WallPage) -> Json:
         """Some tiles of a wall, how many there are, and how many of the same place wait."""
         wall, view = self._session.wall, request.view()
-        rows = wall.rows(view, self._photos and self._photos.count)
+        rows = wall.rows(view, self._counter)
         tiles = [wall.tile(row) for row in rows[request.offset : request.offset + _PAGE].tolist()]
         return {
             "total": len(rows),
@@ -42,7 +43,7 @@ class WallApi:
     def rows(self, request: Seen) -> Json:
         """All labels of a view and where they stand, to select what is not loaded yet."""
         wall = self._session.wall
-        rows = wall.rows(request.view(), self._photos and self._photos.count).tolist()
+        rows = wall.rows(request.view(), self._counter).tolist()
         return {"rows": rows, "groups": [wall.group_of(row) for row in rows]}
 
     def draft(self, request: ActOnSelection) -> tuple[Decision, ...]:

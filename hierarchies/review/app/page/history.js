@@ -27,7 +27,7 @@ export async function openHistory(state, undo) {
   const search = debounced(() => { said(); load(); }, 200);
   box.replaceChildren(el("h2", { id: "history-title" }, "History"),
     el("div", { class: "history-filters" },
-      el("input", { type: "search", "aria-label": "Search the history", placeholder: "Search: a name, an act, a reason, a date", value: asked.text, autocomplete: "off", oninput: (event) => { asked.text = event.target.value; search(); } }),
+      el("input", { type: "text", role: "searchbox", "aria-label": "Search the history", placeholder: "Search: a name, an act, a reason, a date", value: asked.text, autocomplete: "off", oninput: (event) => { asked.text = event.target.value; search(); } }),
       el("select", { "aria-label": "Reviewer", onchange: (event) => { asked.author = event.target.value; search(); } },
         el("option", { value: "" }, "any reviewer"), state.reviewers.map((name) => el("option", { value: name, selected: name === asked.author }, name === state.author ? `mine (${name})` : name))),
       el("label", { class: "check" }, el("input", { type: "checkbox", checked: asked.standing, onchange: (event) => { asked.standing = event.target.checked; search(); } }), "only what stands")),
@@ -35,6 +35,7 @@ export async function openHistory(state, undo) {
   box.onclose = () => setPlace({ ...placeNow(), past: "", said: "", by: "", standing: "" }, true);
   said();
   if (!box.open) box.showModal();
+  box.querySelector("input").focus();
   await load();
 }
 

@@ -5,6 +5,7 @@ import { openViewer } from "./viewer.js";
 import { openSelectionAct } from "./wall_acts.js";
 import { filterBar, filtersOf } from "./wall_filters.js";
 
+const MOST_LOADED = 3000; // tiles that a link may ask for at once
 let wall = null; // the wall on the page
 
 /** Keys of the wall; none where it is not shown. */
@@ -168,7 +169,7 @@ export async function showWall(box, place, state, { go, remember, saved, groups,
   box.replaceChildren(head(place, found, state, go, open, onGroup), filterBar(place, found, state, again), ...(found.total
     ? [body] : [nothing(place, found, state, again)]));
   draw(found.tiles);
-  while (mine.tiles.length <= mine.active && mine.tiles.length < mine.total) await load();
+  while (mine.tiles.length <= Math.min(mine.active, MOST_LOADED) && mine.tiles.length < mine.total) await load();
   if (wall !== mine) return undefined;
   activate(mine.active, false);
   const known = new Set(mine.tiles.map((tile) => tile.row));
@@ -177,8 +178,10 @@ export async function showWall(box, place, state, { go, remember, saved, groups,
   new IntersectionObserver((seen) => { if (wall === mine && seen.some((one) => one.isIntersecting)) load(); }, { rootMargin: "800px" }).observe(more);
   listenToScroll(mine, (at) => remember({ ...place, at: at || "" }));
   if (place.row) {
-    const at = mine.tiles.findIndex((tile) => `${tile.row}` === place.row);
-    if (at >= 0) enlarge(at, Number(place.nth) || 0);
+    const everything = await call("wall_rows", asked);
+    const at = (everything.rows || []).indexOf(Number(place.row));
+    while (at < MOST_LOADED && mine.tiles.length <= at) await load();
+    if (wall === mine) enlarge(at, Number(place.nth) || 0);
   }
   return undefined;
 }
@@ -218,14 +221,15 @@ function nothing(place, found, state, again) {
 function tileOf(tile, state, per) {
   const shown = Math.min(per, Math.max(1, tile.n_photos));
   const photos = state.has_photos ? el("span", { class: `tile-photos of-${shown > 1 ? 4 : 1}` }, Array.from({ length: shown }, (_, nth) =>
-    el("img", { src: `photo/${tile.row}/${nth}`, alt: "", loading: "lazy", decoding: "async", width: 200, height: 150, draggable: "false" }))) : null;
+    el("img", { src: `photo/${tile.row}/${nth}`, alt: "", loading: "lazy", decoding: "async", width: 200, height: 150, draggable: "false" })),
+    tile.n_photos > 1 ? el("span", { class: "n-photos" }, number(tile.n_photos)) : null) : null;
   const sure = tile.decided ? "✓" : percent(tile.confidence);
   const said = [tile.label, `in ${tile.group}`, tile.decided ? "decided" : `${percent(tile.confidence)} sure`, tile.notes ? "flagged as unsure" : "", tile.dispute].filter(Boolean).join(", ");
   return el("div", {
     class: `tile${tile.decided ? " decided-tile" : tile.confidence < 0.8 ? " doubtful-tile" : ""}`, role: "option", "aria-selected": "false", "aria-label": said.slice(0, 300), tabindex: "-1", "data-row": tile.row,
     title: [tile.label.slice(0, 300), tile.type && `type: ${tile.type.slice(0, 200)}`, tile.second && `next best: ${tile.second.slice(0, 200)}`, tile.dispute, tile.notes && `unsure: ${tile.notes.join("; ")}`].filter(Boolean).join("\n"),
   },
-  photos, el("span", { class: "enlarge", "aria-hidden": "true" }, "⤢"), tile.n_photos > 1 ? el("span", { class: "n-photos" }, number(tile.n_photos)) : null,
+  photos, el("span", { class: "enlarge", "aria-hidden": "true" }, "⤢"),
   el("span", { class: "tile-text" }, label(tile.label), el("span", { class: "tile-place" }, label(tile.group), el("span", { class: "tile-sure" }, sure)),
     tile.notes ? el("span", { class: "tile-note" }, `? ${tile.notes.filter(Boolean).join("; ") || "unsure"}`) : null,
     tile.dispute ? el("span", { class: "tile-note" }, tile.dispute) : null));

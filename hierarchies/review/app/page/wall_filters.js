@@ -24,11 +24,12 @@ export function filterBar(place, found, state, change) {
   const reviewers = { ...named("any reviewer", state.reviewers), ...mine };
   const typed = debounced((value) => change({ text: value }), 350);
   const search = el("input", { type: "search", "data-filter": "text", value: place.text || "", placeholder: "Filter by name, type, group", "aria-label": "Filter by name, type or group", autocomplete: "off", oninput: (event) => typed(event.target.value) });
-  return el("div", { class: "wall-filters", role: "search", "aria-label": "Filters" },
+  const narrow = matchMedia("(max-width: 40rem)").matches;
+  return el("details", { class: "wall-filters-box", open: !narrow }, el("summary", {}, "Filters and order"), el("div", { class: "wall-filters", role: "search", "aria-label": "Filters" },
     search,
     choice("show", "Which", SHOW, place.show || "open"), choice("order", "Order", ORDER, place.order || "doubt"), choice("below", "Confidence", BELOW, place.below),
     choice("second", "Next best group", named("any next best", found.seconds), place.second),
     state.has_photos ? choice("photos", "Photos", PHOTOS, place.photos) : null, state.has_photos ? choice("per", "Photos of each", PER, place.per || 1) : null,
     choice("reviewer", "Reviewer", reviewers, place.reviewer),
-    el("label", { class: "check" }, el("input", { type: "checkbox", "data-filter": "disputed", checked: place.disputed === "yes", onchange: (event) => change({ disputed: event.target.checked ? "yes" : "" }) }), "text and photos disagree"));
+    el("label", { class: "check" }, el("input", { type: "checkbox", "data-filter": "disputed", checked: place.disputed === "yes", onchange: (event) => change({ disputed: event.target.checked ? "yes" : "" }) }), "text and photos disagree")));
 }
