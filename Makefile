@@ -65,7 +65,7 @@ fuzz: $(READY) ## MINUTES=2 per parser, or only TARGETS="tree zip": coverage-gui
 		--editable '.[build,languages,train,review,s3,dev,fuzz]'
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz.run --minutes $(MINUTES) $(TARGETS)
 
-chaos: $(READY) ## the fault campaign, long form: results/chaos (some forty minutes; as root it fills small disks too)
+chaos: $(READY) ## the fault campaign, long form: results/chaos (about an hour; as root it fills small disks too)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.chaos.campaign
 
 site: $(READY) ## the documentation with tutorials and reference, into site/, read without a network

@@ -63,15 +63,14 @@ SHORT = {
     "read_only": ("publish",),
     "no_permission": ("review",),
     "clocks": ("index",),
-    "stopped": ("index",),
-    "interrupted": ("publish",),
+    "interrupted": ("decide",),
     "no_room_at_a_rename": ("review",),
-    "image_layer": ("publish",),
+    "image_layer": ("review",),
 }
 PRESSURE = {
     "stopped": ("fetch", "index", "review", "publish", "upload to a folder", "train"),
     "together": ("fetch", "index", "publish", "upload to a folder"),
-    "interrupted": ("fetch", "index", "review", "publish", "upload to a folder", "train"),
+    "interrupted": ("fetch", "index", "decide", "review", "publish", "upload to a folder", "train"),
     "no_room_at_a_rename": (
         "fetch",
         "index",
