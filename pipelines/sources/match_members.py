@@ -97,7 +97,7 @@ def _rows_of(images: pd.DataFrame, members: pd.DataFrame, keys: list[str]) -> np
         numbered = members[keys].assign(at=np.arange(len(members)))
         found = images[keys].merge(numbered, on=keys, how="left")["at"]
         return np.asarray(found.fillna(-1), np.int64)
-    rows = known.get_indexer(pd.Index(images[first])).astype(np.int64)
+    rows: npt.NDArray[np.int64] = known.get_indexer(pd.Index(images[first])).astype(np.int64)
     for key in others:  # the one member of that name is the image's if it agrees in the rest
         of_member = pd.Series(pd.api.extensions.take(members[key].array, rows, allow_fill=True))
         rows[(of_member != images[key].reset_index(drop=True)).to_numpy(bool, na_value=True)] = -1
