@@ -186,7 +186,10 @@ def _colours(said: Mapping[str, object], folder: Path) -> Colours | None:
     if "mean" not in said or "std" not in said:
         return None
     path, none = folder / "config.json", (0.0, 0.0, 0.0)
-    return Colours(triple(path, said, "mean", none), triple(path, said, "std", none))
+    colours = Colours(triple(path, said, "mean", none), triple(path, said, "std", none))
+    if min(colours.deviation) <= 0:
+        raise BrokenData(f"{path}: std must be positive; get the whole folder again")
+    return colours
 
 
 def _unknown(library: str, name: str, known: list[str]) -> NotFound:

@@ -165,3 +165,28 @@ def test_an_image_tower_of_open_clip_is_saved_and_comes_back(tmp_path):
     ]:
         with pytest.raises(CairnError, match=message):
             RetrievalModel(wrong)
+
+
+@needs("timm")
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"architecture": "no_such", "pretrained_cfg": {}}, "timm has no network 'no_such'"),
+        (
+            {"architecture": "test_vit", "pretrained_cfg": {"mean": [0] * 3, "std": [0] * 3}},
+            "std must be positive",
+        ),
+        (
+            {"architecture": "test_vit", "pretrained_cfg": {"mean": "a", "std": [1] * 3}},
+            "mean: must be three numbers",
+        ),
+        (
+            {"architecture": "test_vit", "pretrained_cfg": {"input_size": [3, 9**9, 9**9]}},
+            "input_size: no size",
+        ),
+    ],
+)
+def test_what_a_folder_says_is_checked(tmp_path, said, message):
+    (tmp_path / "config.json").write_text(json.dumps(said))
+    with pytest.raises(CairnError, match=message):
+        RetrievalModel(network(str(tmp_path), weights=str(tmp_path)))
