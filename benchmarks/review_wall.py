@@ -11,8 +11,11 @@ all is selected but what is wrong there, and accepted in one act; then, category
 as its next best is looked through, and what belongs there is moved in one act; then the rest, in one act per category
 where some of it belongs. What the wall leaves, mostly the kinds of categories, is asked one by one: `acts_in_all` has
 it. `clicks` are the labels touched on the way, `looks` the labels seen on all walls (or asked about).
-Accuracy is the share of images in the right category. Everything goes through the code that the page calls, and the
-decisions of both are applied at the end. Writes results/review_wall.json.
+*Photographs first*: the questions again, where drawn vectors of photographs (each of its right category's direction
+with as much noise, `photo_noise`) say what is asked first; `disputes` counts the labels on the wall of what texts and
+photographs disagree about, and how many of them, and of all, are in a wrong category. Accuracy is the share of images
+in the right category. Everything goes through the code that the page calls, and the decisions of both are applied at
+the end. Writes results/review_wall.json.
 """
 
 import json
@@ -26,6 +29,7 @@ from review_app import draw_proposal
 from cairnhub.core.text import label_key
 from cairnhub.hierarchies.proposal.tree_proposal import TYPE, TreeProposal
 from cairnhub.hierarchies.review.decisions import Decision
+from cairnhub.hierarchies.review.photo_evidence import PhotoEvidence
 from cairnhub.hierarchies.review.queue import ask, waiting
 from cairnhub.hierarchies.review.selection import Selection, WallAct
 from cairnhub.hierarchies.review.state import Layout, ReviewState
@@ -35,6 +39,7 @@ RESULTS = Path(__file__).parent / "results"
 N_TYPES, N_LANDMARKS = 400, 5_000
 SHARES = (0.7, 0.3)
 TARGETS = (0.95, 0.99, 1.0)
+N_DIMENSIONS, PHOTO_NOISE = 64, 1.0
 AUTHOR, DATE = "benchmark", "2026-01-01T00:00:00Z"
 
 
@@ -53,6 +58,15 @@ def draw_truth(layout: Layout, second_is_right: float, seed: int = 0) -> list[st
         other = second if rng.random() < second_is_right else str(rng.choice(others))
         right.append(group if rng.random() < item.confidence else other)
     return [right[item] for item in layout.item_of.tolist()]
+
+
+def draw_photos(layout: Layout, truth: list[str], seed: int = 0) -> PhotoEvidence:
+    """One photograph of each label, which looks like its right category."""
+    rng = np.random.default_rng(seed)
+    names = {name: code for code, name in enumerate(sorted(set(truth)))}
+    looks = rng.standard_normal((len(names), N_DIMENSIONS))
+    noise = rng.standard_normal((len(truth), N_DIMENSIONS)) * PHOTO_NOISE
+    return PhotoEvidence.of(layout.labels, looks[[names[name] for name in truth]] + noise)
 
 
 class Curator:
@@ -149,16 +163,36 @@ class AtTheWall(Curator):
             self.act("move", wall, chosen, name)
 
 
+def count_disputes(wall: Wall, truth: list[str]) -> dict[str, int]:
+    """How many of the wrong places the wall of disputes shows, and beside how many others."""
+    wrong = {row for row, right in enumerate(truth) if wall.group_of(row) != right}
+    shown = wall.rows(View(disputed=True)).tolist()
+    return {"shown": len(shown), "wrong": len(wrong.intersection(shown)), "wrong_in_all": len(wrong)}
+
+
 def main() -> None:
     proposal = draw_proposal(N_TYPES, N_LANDMARKS)
     found = []
     for share in SHARES:
         questions, wall = Answering(proposal, share).run(), AtTheWall(proposal, share).run()
+        layout = Layout.of(proposal)
+        photos = draw_photos(layout, draw_truth(layout, share))
+        disputed = photos.with_disputes(proposal)
+        first = Answering(disputed, share).run()
         ratio = {to: round(questions["acts_to"][to] / acts, 1) for to, acts in wall["acts_to"].items()}
         ratio["all settled"] = round(questions["acts_in_all"] / wall["acts_in_all"], 1)
-        found.append({"second_is_right": share, "questions": questions, "wall": wall, "times_fewer": ratio})
+        first["disputes"] = count_disputes(Wall(Layout.of(disputed).state(())), draw_truth(layout, share))
+        found.append(
+            {
+                "second_is_right": share,
+                "questions": questions,
+                "photographs_first": first,
+                "wall": wall,
+                "times_fewer": ratio,
+            }
+        )
         print(json.dumps(found[-1]), flush=True)
-    content = {"n_landmarks": N_LANDMARKS, "n_types": N_TYPES, "sets": found}
+    content = {"photo_noise": PHOTO_NOISE, "n_landmarks": N_LANDMARKS, "n_types": N_TYPES, "sets": found}
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "review_wall.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 

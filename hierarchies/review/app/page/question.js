@@ -148,7 +148,7 @@ function why(question, acts, open, finest) {
 function photoVote(question, acts, open, finest) {
   const { near, votes } = question.photo_vote;
   return el("section", { class: "photo-vote" }, el("h2", {}, "Nearest labelled photos"),
-    el("p", {}, "They say ", votes.slice(0, 3).map(([group, share], i) => [i ? ", " : "", el("button", { type: "button", class: "link", disabled: group === question.group, onclick: () => acts.move(group) }, label(group)), ` ${percent(share)}`])),
+    el("p", {}, "They say ", votes.slice(0, 3).map(([group, share], i) => [i ? ", " : "", group === question.group ? label(group) : el("button", { type: "button", class: "link", onclick: () => acts.move(group) }, label(group)), ` ${percent(share)}`])),
     el("ul", { class: "near-photos" }, near.map((other) => el("li", {}, el("button", { type: "button", class: "plain", title: `${other.label.slice(0, 200)}, in ${other.group.slice(0, 200)}, ${other.similarity.toFixed(2)}`, onclick: () => open(finest, other.label) },
       photo(other.row, other.nth, other.label), el("small", {}, label(other.group)))))));
 }
