@@ -53,7 +53,9 @@ class WallPage(Page):
 
     def tile(self, label: str):
         found = self.browser.find_elements(By.CSS_SELECTOR, ".tile")
-        return next(one for one in found if one.find_element(By.CSS_SELECTOR, ".tile-text > .label").text == label)
+        return next(
+            one for one in found if one.find_element(By.CSS_SELECTOR, ".tile-text > .label").text == label
+        )
 
     @property
     def address(self) -> str:
