@@ -10,7 +10,9 @@ from cairnhub.hierarchies.review.app.api import ReviewApi
 from cairnhub.hierarchies.review.app.server import create_app, listen
 from cairnhub.hierarchies.review.session import Session
 from tests.hierarchies.toy import PROPOSAL, ToyPhotos
+from tests.project import ROOT
 
+PAGE = ROOT / "hierarchies/review/app/page"
 TOKEN, PORT = "the-token", 8000
 HERE = f"127.0.0.1:{PORT}"
 
@@ -28,7 +30,7 @@ def test_the_page_is_whole_and_allows_nothing_foreign(app: TestClient) -> None:
     policy = page.headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
-    for name in ("page.css", "main.js", "question.js", "dialogs.js", "tree.js", "elements.js", "icon.svg"):
+    for name in sorted(file.name for file in PAGE.iterdir()):
         answer = app.get(f"/{TOKEN}/{name}")
         assert answer.status_code == 200
         assert "http://" not in answer.text.replace("http://www.w3.org/2000/svg", "")
