@@ -26,7 +26,7 @@ from cairnhub.hierarchies.review.app.server import listen, make_server
 from cairnhub.hierarchies.review.apply import apply_decisions
 from cairnhub.hierarchies.review.decisions import read_decisions
 from cairnhub.hierarchies.review.session import Session
-from cairnhub.pipelines.label_photos import SamplePhotos
+from cairnhub.pipelines.label_photos import LabelPhotos
 from cairnhub.pipelines.paths import Paths
 from cairnhub.pipelines.site import write_site
 from tests.project import ROOT
@@ -154,7 +154,7 @@ def _save(image: Image.Image, path: Path) -> None:
 def _film(browser: Any, paths: Paths, folder: Path) -> None:
     """The review app from the first question to the rebuilt tree, as an animation, and one picture of it."""
     proposal, file = TreeProposal.load(paths.proposal), folder / f"{DATASET}.jsonl"
-    photos = SamplePhotos(paths.index, proposal.levels[0], paths.store)
+    photos = LabelPhotos(paths.index, proposal.levels[0], paths.store)
     address = listen()
     server = make_server(ReviewApi(Session(proposal, file, "you"), DATASET, photos=photos), address)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [address.socket]}, daemon=True)
@@ -172,7 +172,7 @@ def _film(browser: Any, paths: Paths, folder: Path) -> None:
     tree, _ = apply_decisions(proposal, read_decisions(file))
     counts = {"images": {entry.label: entry.n_images for entry in proposal.labels}}
     page = folder / "rebuilt.html"
-    leaves = {label: [photo] for label in tree.leaves if (photo := photos(label, 0))}
+    leaves = {label: [photo] for label in tree.leaves if (photo := photos.photo(label, 0))}
     write_explorer(page, "The tree, rebuilt", View(DATASET, tree, counts), leaves)
     frames += [_shot(browser, page.as_uri() + "#node=category/windmill")] * 2
     small = [
