@@ -9,6 +9,7 @@ the path it shares with the query. Queries are the first of their classes. Write
 
 import argparse
 from pathlib import Path
+from textwrap import wrap
 
 import numpy as np
 import torch
@@ -25,7 +26,9 @@ PICTURE = Path(__file__).parents[1] / "docs/images/grocery.jpg"
 QUERIES = ("Royal-Gala", "Bravo-Apple-Juice", "Regular-Tomato", "Arla-Natural-Yoghurt")
 RANKS = (0, 3, 10, 25, 60, 150, 400)
 """Places in the list that are shown."""
-SIDE, GAP, TITLE, LEGEND, PATH = 132, 10, 42, 40, 172
+SIDE, GAP, TITLE, LEGEND, PATH = 132, 10, 56, 40, 172
+CAPTION = 18
+"""Letters in a line below a picture."""
 COLOURS = {3: "#1a7f37", 2: "#7aa116", 1: "#d29922", 0: "#b0b0b0"}
 SHARED = {3: "the same class", 2: "the same kind", 1: "the same department", 0: "nothing"}
 
@@ -72,7 +75,8 @@ def draw(images: Raw, vectors: np.ndarray) -> None:
             shared = int((images.labels[found] == images.labels[asked]).sum())
             x = GAP + PATH + place * cell
             _put(page, images.show(found), x, top, COLOURS[shared], 5)
-            pen.text((x, top + SIDE + 8), f"{rank + 1}. {images.name(found, 0)}"[:19], "black", small)
+            caption = "\n".join(wrap(f"{rank + 1}. {images.name(found, 0)}", CAPTION))
+            pen.text((x, top + SIDE + 8), caption, "black", small)
     page.save(PICTURE, quality=88)
 
 

@@ -31,7 +31,6 @@ from cairnhub.datasets_hub.open_split import open_split
 from cairnhub.datasets_hub.records import ImageRow, RowList
 from cairnhub.datasets_hub.writer import write_dataset
 from cairnhub.hierarchies.label_tree.tree import LabelTree
-from cairnhub.pipelines.stages.train import N_THREADS
 from cairnhub.training.data import ImageDataset
 from cairnhub.training.loop import Training
 from cairnhub.training.recipes.recipe import load_recipe
@@ -152,7 +151,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--n-images", type=int, default=4000)
     parser.add_argument("--n-workers", type=int, default=2)
-    parser.add_argument("--n-threads", type=int, default=N_THREADS, help="of the training process")
+    parser.add_argument("--n-threads", type=int, default=2, help="of the training process")
     parser.add_argument("--n-steps", type=int, default=40)
     parser.add_argument("--n-rounds", type=int, default=5)
     options = parser.parse_args()

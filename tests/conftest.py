@@ -1,5 +1,6 @@
 """Fixtures that every folder of tests shares."""
 
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,11 +27,11 @@ def shared_dir() -> Path:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The sample of `BUILT`, built by `dvc repro`."""
     project = copy_repository(tmp_path_factory.mktemp("project"))
-    project.edit_params(
-        lambda raw: raw.update(
-            datasets=[*BUILT], tree_from_data=[name for name in raw["tree_from_data"] if name in BUILT]
-        )
-    )
+    params = (project.root / "params.yaml").read_text(encoding="utf-8")
+    from_data = [name for name in BUILT if name in yaml.safe_load(params)["tree_from_data"]]
+    for key, names in (("datasets", BUILT), ("tree_from_data", from_data)):
+        params = re.sub(rf"(?m)^{key}: \[.*\]", f"{key}: [{', '.join(names)}]", params)
+    (project.root / "params.yaml").write_text(params, encoding="utf-8")
     for recipe in recipe_files(project.root / "training/recipes"):
         raw = yaml.safe_load(recipe.read_text(encoding="utf-8"))
         recipe.write_text(yaml.safe_dump({**raw, "n_epochs": N_EPOCHS}), encoding="utf-8")

@@ -70,7 +70,9 @@ SHOTS = {
     "retrieval-phone.jpg": Shot("retrieval.html", "#order=gained", (400, 860), "dark"),
     "retrieval-wide.jpg": Shot("retrieval.html", "#order=gained&k=24", (2200, 1000)),
 }
-FROM_REVIEW = ("review.jpg", "review.webp")
+FROM_REVIEW = ("review.jpg", "review.webp", "wall.jpg")
+FROM_BENCHMARK = ("grocery.jpg",)
+"""Of photographs that are not in the sample: `benchmarks/first_picture.py` makes it."""
 FILM_SIZE, FILM_PX, FRAME_MS = (1180, 740), 1000, 1000
 ENTER = "\ue007"
 ACTS = ("a", "/", "mill", ENTER, "r", "windmill", ENTER)
@@ -163,6 +165,10 @@ def _film(browser: Any, paths: Paths, folder: Path) -> None:
         _look(browser, FILM_SIZE, "light")
         frames = [_shot(browser, address.url)]
         _save(frames[0], IMAGES / "review.jpg")
+        browser.switch_to.active_element.send_keys("w")
+        _save(_seen(browser, 1.0), IMAGES / "wall.jpg")
+        browser.switch_to.active_element.send_keys("w")
+        _seen(browser)
         for keys in ACTS:
             browser.switch_to.active_element.send_keys(keys)
             frames.append(_seen(browser, 1.0))

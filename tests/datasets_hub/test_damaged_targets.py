@@ -179,7 +179,7 @@ def test_what_s3_says_of_a_file_is_held_against_it(
     """By the listing's ETag, by the checksum it was sent with, or read back: whole files and those sent in parts."""
     for module in ("s3_uploads", "same_bytes"):
         monkeypatch.setattr(f"cairnhub.datasets_hub.{module}.PART_BYTES", 5 * 2**20)
-    target = open_destination(f"s3://hub/told/{told}-{n_bytes}", s3)
+    target = open_destination(f"s3://hub/compared/{told}-{n_bytes}", s3)
     (tmp_path / "same").write_bytes(b"a" * n_bytes)
     target.upload(tmp_path, ["same"])
     (tmp_path / "other").write_bytes(b"b" + b"a" * (n_bytes - 1))

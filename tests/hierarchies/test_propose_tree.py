@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cairnhub import LabelTree
-from cairnhub.core.errors import BadInput, BrokenData, NotFound
+from cairnhub.core.errors import BadInput, BrokenData, NewerFormat, NotFound
 from cairnhub.hierarchies import NamedGroup, TreeProposal, propose_tree
 from cairnhub.hierarchies.label_tree.node import Node
 from cairnhub.hierarchies.proposal.agglomeration import group_labels
@@ -326,7 +326,7 @@ def test_a_proposal_is_saved_and_read_again(tmp_path: Path) -> None:
     assert loaded.info[Node("label", "otter")].source == "text"
     assert 0.05 <= loaded.info[Node("label", "otter")].confidence <= 0.5
     (tmp_path / "proposal.json").write_text('{"schema": 9}')
-    with pytest.raises(BrokenData, match="schema 2"):
+    with pytest.raises(NewerFormat, match="schema 9, this Cairn reads up to 2"):
         TreeProposal.load(tmp_path / "proposal.json")
     with pytest.raises(NotFound, match="no proposal"):
         TreeProposal.load(tmp_path / "none.json")
