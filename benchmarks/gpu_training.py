@@ -59,7 +59,7 @@ class Step:
         self.network: nn.Module = self.model
         if compiled:
             self.network = torch.compile(self.model, backend=plan.compiled_by)
-        self.loss = build_loss(self.recipe, labels[::4]).to(plan.device)
+        self.loss = build_loss(self.recipe, labels[::4], n_batches=1).to(plan.device)
         self.optimisation = Optimisation(self.recipe, self.model, self.loss, 1)
         self.loss_s: list[float] = []
         self.values: list[float] = []

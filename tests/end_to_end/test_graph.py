@@ -98,7 +98,7 @@ NO_CHANGE = [  # an edit that changes no output
     Edit("datasets_hub/push.py", "", "# edited"),
     Edit("datasets_hub/destinations.py", "_BLOCK_BYTES = 8", "_BLOCK_BYTES = 4"),
     Edit("datasets_hub/storage_errors.py", "", "# edited"),
-    Edit("hierarchies/review/session.py", "_PAUSE_S = 300.0", "_PAUSE_S = 200.0"),
+    Edit("hierarchies/review/progress.py", "_PAUSE_S = 300.0", "_PAUSE_S = 200.0"),
     Edit("hierarchies/review/app/page/main.js", "", "// edited"),
     Edit("pipelines/cli/trees.py", "", "# edited"),
     Edit("pipelines/chat.py", "_N_TRIES = 4", "_N_TRIES = 5"),
