@@ -83,7 +83,7 @@ CHANGES = [  # an edit that changes outputs, and the stages that must run for it
     (Edit("training/metrics/bootstrap.py", "N_RESAMPLES = 1000", "N_RESAMPLES = 999"), of(TRAINED, "evaluate")),
     (Edit("training/encoders.py", "BINS_PER_CHANNEL = 8", "BINS_PER_CHANNEL = 4"), of(TRAINED, "train", "evaluate")),
     (Edit("hierarchies/pages/map.js", "", "// edited"), of(ALL, "report")),
-    (Edit("cairnhub/core/pages/style.css", "", "/* edited */"), of(ALL, "report") | {"summary"}),
+    (Edit("cairnhub/core/pages/style.css", "", "/* edited */"), of(ALL, "check", "report") | {"summary"}),
     (Edit("cairnhub/core/pages/retrieved.css", "", "/* edited */"), {"summary"}),
     (Edit("pipelines/settings/publish.py", "default=400", "default=300"), of(ALL, "publish")),
     (Edit("params.yaml", r"(?<=publish:\n  sample: \{shard_size_mb: )400", "300"), of(ALL, "publish")),
