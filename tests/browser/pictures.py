@@ -9,7 +9,6 @@ import io
 import json
 import shutil
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,13 +21,13 @@ from PIL import Image
 from cairnhub.hierarchies.explorer import View, write_explorer
 from cairnhub.hierarchies.proposal.tree_proposal import TreeProposal
 from cairnhub.hierarchies.review.app.api import ReviewApi
-from cairnhub.hierarchies.review.app.server import listen, make_server
 from cairnhub.hierarchies.review.apply import apply_decisions
 from cairnhub.hierarchies.review.decisions import read_decisions
 from cairnhub.hierarchies.review.session import Session
 from cairnhub.pipelines.label_photos import LabelPhotos
 from cairnhub.pipelines.paths import Paths
 from cairnhub.pipelines.site import write_site
+from tests.browser.served import served
 from tests.project import ROOT
 
 IMAGES = ROOT / "docs/images"
@@ -157,13 +156,9 @@ def _film(browser: Any, paths: Paths, folder: Path) -> None:
     """The review app from the first question to the rebuilt tree, as an animation, and one picture of it."""
     proposal, file = TreeProposal.load(paths.proposal), folder / f"{DATASET}.jsonl"
     photos = LabelPhotos(paths.index, proposal.levels[0], paths.store)
-    address = listen()
-    server = make_server(ReviewApi(Session(proposal, file, "you"), DATASET, photos=photos), address)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [address.socket]}, daemon=True)
-    thread.start()
-    try:
+    with served(ReviewApi(Session(proposal, file, "you"), DATASET, photos=photos)) as url:
         _look(browser, FILM_SIZE, "light")
-        frames = [_shot(browser, address.url)]
+        frames = [_shot(browser, url)]
         _save(frames[0], IMAGES / "review.jpg")
         browser.switch_to.active_element.send_keys("w")
         _save(_seen(browser, 1.0), IMAGES / "wall.jpg")
@@ -172,9 +167,6 @@ def _film(browser: Any, paths: Paths, folder: Path) -> None:
         for keys in ACTS:
             browser.switch_to.active_element.send_keys(keys)
             frames.append(_seen(browser, 1.0))
-    finally:
-        server.should_exit = True
-        thread.join(10)
     tree, _ = apply_decisions(proposal, read_decisions(file))
     counts = {"images": {entry.label: entry.n_images for entry in proposal.labels}}
     page = folder / "rebuilt.html"

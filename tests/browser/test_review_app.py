@@ -1,9 +1,9 @@
 """The review app as a person uses it: in a real browser, by key and by mouse."""
 
 import io
-import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,12 +14,12 @@ from cairnhub.hierarchies.label_tree.label_rules import MAX_NAME_LENGTH
 from cairnhub.hierarchies.label_tree.node import Node
 from cairnhub.hierarchies.proposal.tree_proposal import GroupEntry, LabelEntry, TreeProposal
 from cairnhub.hierarchies.review.app.api import ReviewApi
-from cairnhub.hierarchies.review.app.server import listen, make_server
 from cairnhub.hierarchies.review.apply import apply_decisions
 from cairnhub.hierarchies.review.decisions import Decision, append_decision, read_decisions
 from cairnhub.hierarchies.review.evidence import Reasoner
 from cairnhub.hierarchies.review.session import Session
 from tests.browser.conftest import resize
+from tests.browser.served import served
 from tests.hierarchies.toy import MEMBERS, PROPOSAL, TREE, ToyEmbedder, ToyPhotos, type_entry
 
 By = pytest.importorskip("selenium.webdriver.common.by").By
@@ -100,26 +100,17 @@ class Page:
 
 @pytest.fixture
 def serving(browser, tmp_path: Path) -> Iterator[Callable[..., Page]]:
-    stops = []
-
     def start(proposal: TreeProposal = PROPOSAL) -> Page:
         path = tmp_path / "toy.jsonl"
         session = Session(proposal, path, "ada")
         api = ReviewApi(session, "toy", Reasoner(ToyEmbedder()), ToyPhotos(jpeg()))
-        address = listen()
-        server = make_server(api, address)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [address.socket]}, daemon=True)
-        thread.start()
-        stops.append((server, thread))
-        page = Page(browser, address.url, path, proposal)
+        page = Page(browser, running.enter_context(served(api)), path, proposal)
         page.open()
         return page
 
-    yield start
-    browser.get("about:blank")
-    for server, thread in stops:
-        server.should_exit = True
-        thread.join(10)
+    with ExitStack() as running:
+        yield start
+        browser.get("about:blank")
 
 
 def test_decide_by_key_undo_and_reload(serving) -> None:

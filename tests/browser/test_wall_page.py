@@ -1,8 +1,8 @@
 """The wall of photographs as a person uses it: select, act, filter, link, settle."""
 
 import io
-import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -10,11 +10,11 @@ from PIL import Image
 
 from cairnhub.hierarchies.proposal.tree_proposal import TreeProposal
 from cairnhub.hierarchies.review.app.api import ReviewApi
-from cairnhub.hierarchies.review.app.server import listen, make_server
 from cairnhub.hierarchies.review.apply import apply_decisions
 from cairnhub.hierarchies.review.decisions import Decision, append_decision, read_decisions
 from cairnhub.hierarchies.review.session import Session
 from tests.browser.conftest import resize
+from tests.browser.served import served
 from tests.browser.test_review_app import ActionChains, By, Keys, Page
 from tests.hierarchies.toy import PROPOSAL, TREE, ToyPhotos
 
@@ -64,25 +64,16 @@ class WallPage(Page):
 
 @pytest.fixture
 def serving(browser, tmp_path: Path) -> Iterator[Callable[..., WallPage]]:
-    stops = []
-
     def start(proposal: TreeProposal = TREE) -> WallPage:
         path = tmp_path / "toy.jsonl"
         api = ReviewApi(Session(proposal, path, "ada"), "toy", photos=ToyPhotos(tall(), 3))
-        address = listen()
-        server = make_server(api, address)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [address.socket]}, daemon=True)
-        thread.start()
-        stops.append((server, thread))
-        page = WallPage(browser, address.url, path, proposal)
+        page = WallPage(browser, running.enter_context(served(api)), path, proposal)
         page.open()
         return page
 
-    yield start
-    browser.get("about:blank")
-    for server, thread in stops:
-        server.should_exit = True
-        thread.join(10)
+    with ExitStack() as running:
+        yield start
+        browser.get("about:blank")
 
 
 def test_select_by_click_range_and_key_and_accept(serving) -> None:
