@@ -88,6 +88,29 @@ class MmapImages:
 
 
 @dataclass(frozen=True)
+class EncodedSubset:
+    """Some of a split's images; `EncodedImages` as well.
+
+    Attributes:
+        images: of the split.
+        rows: which of them, ascending.
+    """
+
+    images: EncodedImages
+    rows: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, row: int) -> bytes:
+        return self.images[int(self.rows[row])]
+
+    def files(self, start: int, stop: int) -> Sequence[Path]:
+        """Where images `start` to `stop` (exclusive) of the subset lie."""
+        return self.images.files(int(self.rows[start]), int(self.rows[stop - 1]) + 1)
+
+
+@dataclass(frozen=True)
 class _Page:
     path: str
     start: int

@@ -47,4 +47,5 @@ def make_context(dataset: str, scale: str, root: Path) -> Context:
     check_scale(scale)
     params = load_params(root / "params.yaml")
     params.source(dataset)
-    return Context(dataset, scale, params, Paths(root, scale, dataset, params.files_of(dataset)))
+    paths = Paths(root, scale, dataset, params.files_of(dataset), params.model_of(dataset, scale))
+    return Context(dataset, scale, params, paths)

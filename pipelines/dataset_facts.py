@@ -37,6 +37,7 @@ def facts(stage: Stage, params: Params, root: Path, scale: str, dataset: str) ->
         "vectors": lambda: _of_tree(params, root, dataset, "vectors"),
         "evidence": lambda: _evidence(root, dataset),
         "demonstration": lambda: demonstration(scale, params.files_of(dataset)),
+        "whitening": lambda: _whitening(params, root, scale, dataset),
         "mirror": lambda: _mirror(params, root, scale, dataset),
         "linked": lambda: _linked(params, root, scale, dataset),
         "recipe": lambda: _recipe_files(params, root, scale, dataset)[0],
@@ -107,6 +108,14 @@ def _linked(params: Params, root: Path, scale: str, dataset: str) -> Path:
     names = source.images if isinstance(source, TableSource) else ()
     links = [mirror / name for name in names if (mirror / name).is_symlink()]
     return links[0].resolve() if links and links[0].exists() else _registered("none", ".tsv")
+
+
+def _whitening(params: Params, root: Path, scale: str, dataset: str) -> Path:
+    """The images that whitening is learnt on; an empty file where there is none."""
+    transfer = params.transfer(dataset, scale)
+    if transfer is None or transfer.whitening is None:
+        return _registered("none", ".tsv")
+    return Paths(root, scale, transfer.model).shards
 
 
 def _recipe_files(params: Params, root: Path, scale: str, dataset: str) -> list[Path]:

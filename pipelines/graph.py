@@ -74,7 +74,8 @@ def _items(stage: Stage, params: Params) -> list[tuple[str, str]]:
         (scale, dataset)
         for scale in params.scales
         for dataset in getattr(params, stage.over)
-        if stage.over not in ("train_on", "evaluate_on") or params.trains(dataset, scale)
+        if stage.over not in ("train_on", "evaluate_on")
+        or params.trains(params.model_of(dataset, scale), scale)
     ]
 
 
@@ -88,7 +89,12 @@ def _entry(stage: Stage, params: Params, root: Path, asked: Collection[str]) -> 
         return {"desc": stage.does, "cmd": f"cairn stage {stage.name}", **definition}
     items = {
         f"{scale}-{dataset}": _Inline(
-            {"dataset": dataset, "scale": scale, **_facts(stage, params, root, scale, dataset)}
+            {
+                "dataset": dataset,
+                "scale": scale,
+                **_transfer(stage, params, scale, dataset),
+                **_facts(stage, params, root, scale, dataset),
+            }
         )
         for scale, dataset in _items(stage, params)
     }
@@ -104,6 +110,15 @@ def _entry(stage: Stage, params: Params, root: Path, asked: Collection[str]) -> 
     }
 
 
+def _transfer(stage: Stage, params: Params, scale: str, dataset: str) -> dict[str, str]:
+    """Of a stage that measures a model: whose it is, and the key of `params.yaml` that says so."""
+    if stage.over != "evaluate_on":
+        return {}
+    model_of = params.model_of(dataset, scale)
+    key = "batch_size" if model_of == dataset else f"transfer.{dataset}"
+    return {"model_of": model_of, "transfer": f"evaluate.{scale}.{key}"}
+
+
 def _is_there(name: str, root: Path, asked: Collection[str]) -> bool:
     """Whether a project has what a stage over all datasets reads: results of a stage that runs, or a file."""
     folder, _, stage = name.partition("/")
@@ -114,7 +129,8 @@ def _place(stage: Stage, name: str) -> str:
     """The path of an artifact, as `dvc.yaml` has it."""
     if not stage.over or "/" in name:
         return name
-    paths = Paths(Path(), "${item.scale}", "${item.dataset}")
+    model_of = "${item.model_of}" if stage.over == "evaluate_on" else ""
+    paths = Paths(Path(), "${item.scale}", "${item.dataset}", model_of=model_of)
     path: Path = getattr(paths, name) if hasattr(paths, name) else paths.results(stage.name) / name
     return path.as_posix()
 

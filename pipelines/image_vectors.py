@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
@@ -16,6 +18,7 @@ from safetensors.torch import load_file, save
 from cairnhub.core.errors import NotFound
 from cairnhub.core.files import atomic_write
 from cairnhub.core.portable import is_portable
+from cairnhub.datasets_hub.mmap_images import EncodedSubset, OpenSplit
 from cairnhub.pipelines.code import fingerprint
 from cairnhub.pipelines.executors.local import HERE
 from cairnhub.pipelines.paths import Paths, project_root
@@ -41,11 +44,13 @@ class View(NamedTuple):
     Attributes:
         crop: the column of text with the box of each image, all that is seen of it; None: the whole image.
         scales: sizes at which images are embedded; none: the network's own.
+        n_most: images at most, evenly spread over the split; None: all.
     """
 
     split: str
     crop: str | None = None
     scales: tuple[float, ...] = ()
+    n_most: int | None = None
 
 
 class ImageEmbedder:
@@ -81,6 +86,9 @@ class ImageEmbedder:
             BrokenData: what should be a box is none.
         """
         network, opened = self.network.network, self.splits.open(view.split)
+        if view.n_most is not None and len(opened.labels) > view.n_most:
+            rows = _evenly_spread(view.n_most, len(opened.labels))
+            opened = OpenSplit(EncodedSubset(opened.images, rows), opened.labels[rows])
         if view.crop is None:
             return ImageDataset(
                 opened, network.decoded_side_px, network.ground, network.fit, network.interpolation
@@ -96,8 +104,18 @@ class ImageEmbedder:
         encoder, files = partial(trained_encoder, self.folder, view.scales), model_files(self.folder)
         seen = "" if view == View(view.split) else hashlib.sha256(repr(view).encode()).hexdigest()[:8]
         name = "-".join(part for part in (self.key, view.split, seen) if part)
-        ids = partial(self.splits.columns, view.split, ["image_id"])
+        ids = partial(self._ids, view)
         return _kept(name, self.images(view), ids, encoder, self.batch_size, self.run_all, files)
+
+    def _ids(self, view: View) -> pa.Table:
+        ids = self.splits.columns(view.split, ["image_id"])
+        n_kept = len(ids) if view.n_most is None else min(view.n_most, len(ids))
+        return ids.take(_evenly_spread(n_kept, len(ids)))
+
+
+def _evenly_spread(n_kept: int, n_all: int) -> npt.NDArray[np.int64]:
+    """Rows, ascending; all of them where all are kept."""
+    return np.arange(n_kept) * n_all // n_kept
 
 
 def frozen_features(

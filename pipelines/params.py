@@ -10,7 +10,7 @@ from cairnhub.core.parse import parse_yaml, read_text
 from cairnhub.core.text import did_you_mean
 from cairnhub.datasets_hub.card import Slug
 from cairnhub.pipelines.settings.embed import Embed
-from cairnhub.pipelines.settings.evaluate import Evaluate
+from cairnhub.pipelines.settings.evaluate import Evaluate, Transfer
 from cairnhub.pipelines.settings.executor import Executor
 from cairnhub.pipelines.settings.fetch import Fetch
 from cairnhub.pipelines.settings.publish import Publish
@@ -97,11 +97,37 @@ class Params(Strict):
             if not any(self.trains(name, scale) for scale in self.scales):
                 places = " or ".join(f"train.{scale}.recipes" for scale in self.scales)
                 raise ValueError(f"train_on: {name!r} has no recipe under {places}")
+        self._check_transfer()
         return self
+
+    def _check_transfer(self) -> None:
+        for scale in SCALES:
+            evaluate: Evaluate = getattr(self.evaluate, scale)
+            for name, transfer in evaluate.transfer.items():
+                key = f"evaluate.{scale}.transfer"
+                if name not in self.datasets:
+                    raise ValueError(f"{key}: {name!r} is not listed under datasets")
+                if name in self.train_on and self.trains(name, scale):
+                    raise ValueError(f"{key}: {name!r} has a model of its own (train_on)")
+                if transfer.model not in self.train_on or not self.trains(transfer.model, scale):
+                    raise ValueError(
+                        f"{key}.{name}.model: {transfer.model!r} has no model at this scale; list it under train_on, "
+                        f"with a recipe under train.{scale}.recipes"
+                    )
 
     def trains(self, dataset: str, scale: str) -> bool:
         """Whether a recipe trains `dataset` at this scale."""
         return dataset in getattr(self.train, scale).recipes
+
+    def transfer(self, dataset: str, scale: str) -> Transfer | None:
+        """Whose model searches `dataset` at this scale, where it has none of its own."""
+        evaluate: Evaluate = getattr(self.evaluate, scale)
+        return evaluate.transfer.get(dataset)
+
+    def model_of(self, dataset: str, scale: str) -> str:
+        """The dataset whose model searches `dataset`: most often itself."""
+        transfer = self.transfer(dataset, scale)
+        return transfer.model if transfer else dataset
 
     def is_evaluated(self, dataset: str) -> bool:
         """Whether models of `dataset` are measured: not where `protocols: []` is declared."""
@@ -110,8 +136,10 @@ class Params(Strict):
 
     @property
     def evaluate_on(self) -> tuple[str, ...]:
-        """The datasets of `train_on` that are evaluated."""
-        return tuple(name for name in self.train_on if self.is_evaluated(name))
+        """The datasets that are evaluated, with a model of their own or of another at some scale."""
+        searched = (self.evaluate.sample.transfer | self.evaluate.full.transfer).keys()
+        candidates = dict.fromkeys((*self.train_on, *sorted(searched)))
+        return tuple(name for name in candidates if self.is_evaluated(name))
 
     def proposes(self, dataset: str) -> bool:
         """Whether the tree of a declared dataset is proposed from texts."""

@@ -16,12 +16,14 @@ class Paths:
         scale: `sample` or `full`.
         dataset: the dataset's name in `params.yaml`.
         files: the dataset whose files it is made of, if not its own.
+        model_of: the dataset whose model searches it, if not its own.
     """
 
     root: Path
     scale: str
     dataset: str
     files: str = ""
+    model_of: str = ""
 
     def _at(self, kind: str) -> Path:
         return self.root / kind / self.scale / self.dataset
@@ -150,7 +152,7 @@ class Paths:
     @property
     def model(self) -> Path:
         """The trained model's folder."""
-        return self._at("models")
+        return self.root / "models" / self.scale / (self.model_of or self.dataset)
 
     @property
     def checkpoints(self) -> Path:

@@ -1,7 +1,7 @@
 """Splits as points, as protocols want to see them: whole or cropped, at one size or several, with texts and bytes."""
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from typing import NamedTuple
 
 from cairnhub.datasets_hub.card import EvaluationProtocol
@@ -16,6 +16,7 @@ from cairnhub.training.embedding import (
 from cairnhub.training.encoders import EmbeddedSplit
 from cairnhub.training.protocol_kinds.points import Points
 from cairnhub.training.published_points import points_of
+from cairnhub.training.whitening import Whitening
 
 
 class Sides(NamedTuple):
@@ -38,23 +39,39 @@ class ProtocolPoints:
     Args:
         embedder: the trained model over these splits.
         protocols: that are to be measured.
+        whitening: learns a whitening of the model's vectors, for images at these sizes; None: the whitened model is
+            none of the systems.
 
     Attributes:
         systems: their names; `trained` first.
     """
 
-    def __init__(self, embedder: ImageEmbedder, protocols: Sequence[EvaluationProtocol]) -> None:
+    def __init__(
+        self,
+        embedder: ImageEmbedder,
+        protocols: Sequence[EvaluationProtocol],
+        whitening: Callable[[tuple[float, ...]], Whitening] | None = None,
+    ) -> None:
         self.embedder = embedder
+        self.whitening = None if whitening is None else cache(whitening)
         self.wanted = list(dict.fromkeys(view for protocol in protocols for view in views(protocol)))
         self.texts = tuple(dict.fromkeys(name for each in protocols for name in each.text_columns))
         has_begun = bool(embedder.description.network.weights)
         pretrained = ("off_the_shelf",) if has_begun else ()
-        self.systems = ("trained", "untrained", *pretrained, "colour_histogram")
+        whitened = ("whitened",) if whitening else ()
+        self.systems = ("trained", *whitened, "untrained", *pretrained, "colour_histogram")
 
     def of(self, system: str) -> dict[View, Points]:
         """Every view that some protocol needs."""
-        embed = self.embedder.embedded if system == "trained" else partial(self._baseline, system)
+        embed = {"trained": self.embedder.embedded, "whitened": self._whitened}.get(
+            system, partial(self._baseline, system)
+        )
         return {view: self._points(embed(view), view.split) for view in self.wanted}
+
+    def _whitened(self, view: View) -> EmbeddedSplit:
+        assert self.whitening
+        embedded = self.embedder.embedded(view)
+        return EmbeddedSplit(self.whitening(view.scales).apply(embedded.embeddings), embedded.labels)
 
     def _baseline(self, system: str, view: View) -> EmbeddedSplit:
         description = self.embedder.description

@@ -21,6 +21,7 @@ Links = Callable[[str, str], Mapping[str, str]]
 """By scale and name of a dataset: addresses by words."""
 SYSTEMS = {
     "trained": "trained",
+    "whitened": "trained, whitened",
     "off_the_shelf": "off the shelf",
     "untrained": "untrained",
     "colour_histogram": "colour histogram",

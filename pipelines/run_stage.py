@@ -43,7 +43,8 @@ def _check_fits(stage: Stage, context: Context) -> None:
             f"the tree of {context.dataset!r} is proposed from texts (tree_from_text in params.yaml): run embed, "
             "cluster and review"
         )
-    if stage.over in ("train_on", "evaluate_on") and context.dataset not in context.settings(Train).recipes:
+    trained = context.paths.model_of if stage.over == "evaluate_on" else context.dataset
+    if stage.over in ("train_on", "evaluate_on") and trained not in context.settings(Train).recipes:
         raise BadInput(f"params.yaml: {context.dataset!r} has no recipe under train.{context.scale}.recipes")
     if stage.over == "evaluate_on" and not context.params.is_evaluated(context.dataset):
         raise BadInput(
@@ -56,7 +57,8 @@ def _check_inputs(stage: Stage, context: Context) -> None:
     for path in (_path(name, context.paths) for name in stage.reads if "/" not in name):
         writer = _writer(path, context)
         if writer and not path.exists():
-            command = f"cairn stage {writer.name} {context.dataset} {context.scale}"
+            made_for = context.paths.model_of if path == context.paths.model else context.dataset
+            command = f"cairn stage {writer.name} {made_for} {context.scale}"
             raise NotFound(f"{path} is missing: stage {stage.name} reads it; run `{command}`, or `dvc repro`")
 
 

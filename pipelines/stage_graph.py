@@ -181,7 +181,8 @@ STAGES = (
                 "precision_recall.csv", "precision over recall", template="levels", x="recall", y="precision"
             ),
         ),
-        params=("evaluate.${item.scale}",),
+        params=("evaluate.${item.scale}.batch_size", "${item.transfer}"),
+        per_dataset=("whitening",),
     ),
     Stage(
         "report",

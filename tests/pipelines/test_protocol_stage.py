@@ -7,13 +7,20 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from PIL import Image
 
-from cairnhub.core.errors import BadInput, BrokenData
+from cairnhub.core.errors import BadInput, BrokenData, NotFound
+from cairnhub.datasets_hub.local_splits import LocalSplits
 from cairnhub.datasets_hub.mmap_images import OpenSplit
+from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.pipelines.artifacts.evaluation import Evaluation
 from cairnhub.pipelines.context import make_context
+from cairnhub.pipelines.graph import graph
+from cairnhub.pipelines.image_vectors import ImageEmbedder, View
+from cairnhub.pipelines.params import load_params
 from cairnhub.pipelines.report_data import SYSTEMS, summarise_protocol
+from cairnhub.pipelines.run_stage import run_stage
 from cairnhub.pipelines.stages import evaluate as stage
 from cairnhub.training.cropped import CroppedImages, parse_boxes
 from cairnhub.training.encoders import at_scales
@@ -22,7 +29,7 @@ from cairnhub.training.models import ModelDescription, save_model, untrained_mod
 from cairnhub.training.recipes.settings import Network
 from cairnhub.training.whitening import Whitening
 from tests.odd_images import encoded
-from tests.pipelines.table_project import TableProject
+from tests.pipelines.table_project import TableProject, inside
 
 HEADER = "path,fine,coarse,split,list,template,box"
 SHAPE = Network(backbone="small_cnn", width=4, embedding_dim=8, image_side_px=16, resized_side_px=20)
@@ -129,7 +136,111 @@ def test_the_report_shows_settings_where_others_have_levels():
     shown = summarise_protocol("roxford", dict.fromkeys(SYSTEMS, metrics), ("landmark",))
     assert shown.levels == ("easy", "hard")
     assert list(shown.values) == ["AP easy", "AP hard"]
-    assert shown.systems == ("trained", "off the shelf", "untrained", "colour histogram")
+    assert shown.systems == ("trained", "trained, whitened", "off the shelf", "untrained", "colour histogram")
+
+
+# ---- another dataset's model -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def transferred(evaluated: TableProject, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same dataset, searched by the model of another one, which is published and trained on."""
+    root = tmp_path_factory.mktemp("transfer") / "project"
+    shutil.copytree(evaluated.root, root)
+    shutil.copytree(root / "data/hub/sample/mine", root / "data/hub/sample/other")
+    (root / "models/sample/mine").rename(root / "models/sample/other")
+    params = yaml.safe_load((root / "params.yaml").read_text())
+    params["sources"]["other"] = params["sources"]["mine"]
+    params |= {"datasets": ["mine", "other"], "tree_from_data": ["mine", "other"], "train_on": ["other"]}
+    params["train"]["sample"]["recipes"] = {"other": "small"}
+    params["evaluate"]["sample"]["transfer"] = {"mine": {"model": "other", "whitening": 4}}
+    (root / "params.yaml").write_text(yaml.safe_dump(params))
+    with inside(root):
+        run_stage("evaluate", "mine", "sample")
+    return root
+
+
+def test_another_datasets_model_searches_and_its_whitened_vectors_too(
+    evaluated: TableProject, transferred: Path
+):
+    own = Evaluation.load(evaluated.at("results/evaluate") / "metrics.json")
+    found = Evaluation.load(transferred / "results/evaluate/sample/mine/metrics.json")
+    assert found.protocols("trained") == own.protocols("trained")
+    embedder = ImageEmbedder(
+        transferred / "models/sample/other",
+        LocalSplits(
+            transferred / "data/hub/sample/mine/data",
+            LabelTree.load(transferred / "data/hub/sample/mine/tree.json"),
+        ),
+    )
+    learnt = Whitening.learn(embedder.embedded(View("train")).embeddings, 4)
+    query, gallery = (embedder.embedded(View(name)) for name in ("query", "gallery"))
+    scores = learnt.apply(query.embeddings) @ learnt.apply(gallery.embeddings).T
+    nearest = gallery.labels[scores.argmax(1).numpy(), 1]
+    by_hand = float((nearest == query.labels[:, 1]).mean())
+    assert found.protocols("whitened")["coarse"][0]["r_at_1_coarse"] == by_hand
+    assert found.protocols("whitened")["held"] != found.protocols("trained")["held"]
+
+
+def test_the_graph_follows_the_model_that_searches(transferred: Path):
+    stages = graph(load_params(transferred / "params.yaml"), transferred)["evaluate"]
+    item = stages["foreach"]["sample-mine"]
+    assert [*stages["foreach"]] == ["sample-other", "sample-mine"]
+    assert item["model_of"] == "other"
+    assert item["whitening"] == "data/hub/sample/other/data"
+    assert item["transfer"] == "evaluate.sample.transfer.mine"
+    assert "models/${item.scale}/${item.model_of}" in stages["do"]["deps"]
+    assert stages["foreach"]["sample-other"]["transfer"] == "evaluate.sample.batch_size"
+
+
+def test_a_missing_model_is_asked_of_its_own_dataset(transferred: Path):
+    model = transferred / "models/sample/other"
+    model.rename(model.with_name("away"))
+    try:
+        with inside(transferred), pytest.raises(NotFound, match="run `cairn stage train other sample`"):
+            run_stage("evaluate", "mine", "sample")
+    finally:
+        model.with_name("away").rename(model)
+
+
+@pytest.mark.parametrize(
+    ("transfer", "message"),
+    [
+        ({"nobody": {"model": "mine"}}, "'nobody' is not listed under datasets"),
+        ({"mine": {"model": "mine"}}, "'mine' has a model of its own"),
+        ({"mine": {"model": "mine", "whitening": 0}}, "greater than or equal to 1"),
+    ],
+)
+def test_a_transfer_that_cannot_be_is_refused(
+    evaluated: TableProject, tmp_path: Path, transfer: dict[str, dict[str, object]], message: str
+):
+    params = yaml.safe_load((evaluated.root / "params.yaml").read_text())
+    params["evaluate"]["sample"]["transfer"] = transfer
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    with pytest.raises(BadInput, match=message):
+        load_params(tmp_path / "params.yaml")
+
+
+def test_a_model_that_nobody_trains_is_refused(evaluated: TableProject, tmp_path: Path):
+    params = yaml.safe_load((evaluated.root / "params.yaml").read_text())
+    params |= {"train_on": []}
+    params["evaluate"]["sample"]["transfer"] = {"mine": {"model": "other"}}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    with pytest.raises(
+        BadInput, match=r"transfer.mine.model: 'other' has no model at this scale; list it under"
+    ):
+        load_params(tmp_path / "params.yaml")
+
+
+def test_a_subset_is_evenly_spread(evaluated: TableProject):
+    splits = LocalSplits(
+        evaluated.at("data/hub") / "data", LabelTree.load(evaluated.at("data/hub") / "tree.json")
+    )
+    embedder = ImageEmbedder(evaluated.at("models"), splits)
+    whole, some = (embedder.embedded(View("gallery", n_most=n)) for n in (None, 5))
+    rows = [0, 3, 6, 9, 12]
+    assert torch.allclose(some.embeddings, whole.embeddings[rows], atol=1e-6)
+    assert (some.labels == whole.labels[rows]).all()
 
 
 # ---- crops, sizes, whitening -------------------------------------------------------------------------------------
