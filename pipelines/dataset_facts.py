@@ -8,7 +8,7 @@ from cairnhub.pipelines.params import Params
 from cairnhub.pipelines.paths import Paths
 from cairnhub.pipelines.samples.demonstration import DEMONSTRATIONS, demonstration
 from cairnhub.pipelines.samples.generate import SAMPLES
-from cairnhub.pipelines.settings.sources import TableSource
+from cairnhub.pipelines.settings.sources import GLDv2Source, TableSource
 from cairnhub.pipelines.sources.readers import reader
 from cairnhub.pipelines.stage_graph import Stage
 from cairnhub.training.recipes.files import files_of_recipe, folder_of_recipe
@@ -34,7 +34,7 @@ def facts(stage: Stage, params: Params, root: Path, scale: str, dataset: str) ->
         "counts": lambda: _registered(reader(params, dataset, scale).edition, ".counts.yaml"),
         "exclusions": lambda: _own(params.source(dataset).exclude_ids, root, ".exclusions.csv"),
         "groups": lambda: _of_tree(params, root, dataset, "names"),
-        "vectors": lambda: _of_tree(params, root, dataset, "vectors"),
+        "vectors": lambda: _vectors(params, root, dataset),
         "evidence": lambda: _evidence(root, dataset),
         "demonstration": lambda: demonstration(scale, params.files_of(dataset)),
         "whitening": lambda: _whitening(params, root, scale, dataset),
@@ -85,6 +85,14 @@ def _of_tree(params: Params, root: Path, dataset: str, key: str) -> Path:
     """A file that a declared tree names; an empty one where it names none."""
     tree = params.source(dataset).tree
     return _own(getattr(tree, key) if tree else None, root, ".groups.txt")
+
+
+def _vectors(params: Params, root: Path, dataset: str) -> Path:
+    """Of the photos of labels; an empty file where none are declared."""
+    source = params.source(dataset)
+    if isinstance(source, GLDv2Source):
+        return _own(source.vectors, root, ".groups.txt")
+    return _of_tree(params, root, dataset, "vectors")
 
 
 def _evidence(root: Path, dataset: str) -> Path:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from cairnhub.core.errors import BadInput
@@ -11,7 +13,8 @@ from cairnhub.hierarchies.label_tree.label_rules import check_names
 from cairnhub.hierarchies.proposal.concepts import load_concepts
 from cairnhub.hierarchies.proposal.kinds import HUMAN_MADE, NATURAL
 from cairnhub.hierarchies.proposal.name_likeness import NameLikeness
-from cairnhub.hierarchies.proposal.name_model import Assignment, Votes, fit
+from cairnhub.hierarchies.proposal.name_model import Assignment, fit
+from cairnhub.hierarchies.proposal.photo_votes import photo_votes
 from cairnhub.hierarchies.proposal.propose import (
     PLACES,
     Chains,
@@ -42,7 +45,7 @@ def propose_landmarks(
     landmarks: pd.DataFrame,
     embedder: Embedder | None = None,
     chains: Chains | None = None,
-    votes: Votes | None = None,
+    photo_vectors: npt.NDArray[np.float64] | None = None,
 ) -> TreeProposal:
     """Propose a category for every landmark: by its type, or where it has none by its name.
 
@@ -54,7 +57,8 @@ def propose_landmarks(
             `n_images`.
         embedder: for types and names; by default the pinned model of the installed wheel.
         chains: per type, labels of its superclasses, nearest first.
-        votes: per landmark, further votes for categories, such as from images.
+        photo_vectors: what a network sees in the photographs of each landmark, zeros where it has none, (n, d): those
+            that look like it vote, as far as that proves right among landmarks with a type.
 
     Raises:
         CairnError: a column is missing, a name is empty or repeats (see `disambiguate`).
@@ -72,7 +76,12 @@ def propose_landmarks(
         proposal = TreeProposal((TYPE, *PLACES), (), place_groups(()), models=(embedder.model,))
     untyped = table[table["type"].isna()]
     likeness = NameLikeness.by(embedder) if len(untyped) else None
-    model = fit(typed["landmark"].tolist(), [proposal.group_of[text] for text in typed["type"]], likeness)
+    votes = None
+    if photo_vectors is not None and len(untyped):
+        groups = [None if text is None else proposal.group_of[text] for text in table["type"]]
+        votes = photo_votes(table["landmark"].tolist(), photo_vectors[table["row"].to_numpy()], groups)
+    names = typed["landmark"].tolist()
+    model = fit(names, [proposal.group_of[text] for text in typed["type"]], likeness, votes)
     assigned = dict(zip(untyped["landmark"], model.assign(untyped["landmark"].tolist(), votes), strict=True))
     return _with_landmarks(proposal, table, assigned)
 
@@ -84,6 +93,7 @@ def _table(landmarks: pd.DataFrame) -> pd.DataFrame:
         raise BadInput(f"the table of landmarks lacks the column(s) {sorted(missing)}")
     table = pd.DataFrame({"landmark": landmarks["landmark"], "type": landmarks["type"].astype("object")})
     table["n_images"] = landmarks.get("n_images", 1)
+    table["row"] = range(len(landmarks))
     blank = table["type"].isna() | (table["type"].astype(str).str.strip() == "")
     table["type"] = table["type"].where(~blank, None)
     if table["landmark"].isna().any():
@@ -103,7 +113,8 @@ def _with_landmarks(
     categories = {entry.name: entry for entry in proposal.of_level(PLACES[0])}
     type_of = {text: entry for entry in proposal.types for text in entry.spellings}
     entries: list[LabelEntry] = []
-    rows: Sequence[tuple[str, str | None, int]] = list(table.itertuples(index=False, name=None))
+    columns = table[["landmark", "type", "n_images"]]
+    rows: Sequence[tuple[str, str | None, int]] = list(columns.itertuples(index=False, name=None))
     for name, text, n_images in rows:
         if text is not None:
             of_type = type_of[text]

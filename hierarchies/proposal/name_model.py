@@ -2,9 +2,9 @@
 
 Signs are added up as log-odds: the words of the name (`name_words`), how like the categories its sentence vector is,
 votes from elsewhere, such as from images, and what the landmarks with a type of this very dataset teach. They teach
-what unknown words mean, by how well the landmarks of a word agree, and what known words turn out to mean here: where
-most that are called a temple are Buddhist temples, the next is one too. Each lesson is used only where it brings
-more right answers on landmarks held out.
+what unknown words mean, by how well the landmarks of a word agree, what known words turn out to mean here: where
+most that are called a temple are Buddhist temples, the next is one too; and how far votes are to be trusted. Each
+lesson is used only where it brings more right answers on landmarks held out.
 """
 
 import math
@@ -27,6 +27,8 @@ _SHRINK = 1.5  # pseudo-count that draws rarely seen words towards the prior
 _SEEN_OFTEN = 2  # words of a single landmark teach nothing
 _AS_WORDS_SAY = 2.0  # landmarks that a word's known meaning is worth against what it turns out to mean
 _MOST_VOTES = 2.0
+_TRUSTS_OF_VOTES = (0.0, 0.25, 0.5, 1.0)  # weights of votes that are tried out
+_UNTRIED = 0.5  # where landmarks are too few to try
 _FOLDS = 5
 _FEWEST = 20  # typed landmarks below which nothing is tried out on held-out ones
 _LESSONS = (
@@ -65,6 +67,7 @@ class NameModel:
         turned_out: row c: shares of what typed landmarks are whose words say category c, (n_categories,) twice.
         likeness: sentence vectors of the names; None does without.
         trust: weight of `learned`, 0 where it would bring no more right answers.
+        trust_of_votes: weight of votes, likewise.
         calibration: (a, b, c): confidence = sigmoid(a log p - b log(1 - p) + c) of the top probability p.
     """
 
@@ -74,11 +77,13 @@ class NameModel:
     turned_out: FloatArray
     likeness: NameLikeness | None
     trust: float = _LESSONS[-1][0]
+    trust_of_votes: float = _UNTRIED
     calibration: tuple[float, float, float] = _UNCALIBRATED
 
     def probabilities(self, names: Sequence[str], votes: Votes | None = None) -> FloatArray:
         """Uncalibrated probabilities, shape (n_names, n_categories)."""
-        known = self.prior + _known(names, self.categories, self.likeness, votes)
+        known = self.prior + _known(names, self.categories, self.likeness)
+        known += self.trust_of_votes * _voted(names, self.categories, votes)
         return _softmax(known + self.trust * self.taught(names)) @ self.turned_out
 
     def taught(self, names: Sequence[str]) -> FloatArray:
@@ -112,20 +117,44 @@ class NameModel:
         return assignments
 
 
-def fit(names: Sequence[str], categories: Sequence[str], likeness: NameLikeness | None = None) -> NameModel:
+def fit(
+    names: Sequence[str],
+    categories: Sequence[str],
+    likeness: NameLikeness | None = None,
+    votes: Votes | None = None,
+) -> NameModel:
     """Learn from landmarks whose category is known by type; try lessons out and calibrate on folds held out.
 
     Args:
         names: names of landmarks with a type; may be empty.
         categories: their categories.
         likeness: sentence vectors of these names and of those that will be assigned.
+        votes: of other sources, such as photographs, on these landmarks; none of them by the landmark itself.
     """
     everything = tuple(sorted({*load_concepts().by_name, *categories}))
-    known = _known(names, everything, likeness)
+    known, voted = _known(names, everything, likeness), _voted(names, everything, votes)
     truth = np.array([everything.index(category) for category in categories], dtype=np.intp)
-    model = _learn(names, truth, known, everything, likeness)
     if len(names) < _FEWEST:
-        return model
+        return _learn(names, truth, known + _UNTRIED * voted, everything, likeness)
+    tried = [
+        _try_out(names, truth, known + trust * voted, everything, likeness, trust)
+        for trust in (_TRUSTS_OF_VOTES if votes else (_UNTRIED,))
+    ]
+    return max(tried, key=lambda of_trust: of_trust[1])[
+        0
+    ]  # the first, which trusts least, of equally good ones
+
+
+def _try_out(
+    names: Sequence[str],
+    truth: npt.NDArray[np.intp],
+    known: FloatArray,
+    everything: tuple[str, ...],
+    likeness: NameLikeness | None,
+    trust_of_votes: float,
+) -> tuple[NameModel, int]:
+    """The model with the lessons that help, and how many answers on landmarks held out are right with them."""
+    model = replace(_learn(names, truth, known, everything, likeness), trust_of_votes=trust_of_votes)
     fold_of = np.array([_fold(name) for name in names])
     top, right = np.zeros((2, len(_LESSONS), len(names)))
     for fold in range(_FOLDS):
@@ -140,25 +169,27 @@ def fit(names: Sequence[str], categories: Sequence[str], likeness: NameLikeness 
     best = int(right.sum(axis=1).argmax())  # the first, which teaches least, of equally good ones
     trust, mends = _LESSONS[best]
     turned_out = model.turned_out if mends else np.eye(len(everything))
-    return replace(model, trust=trust, turned_out=turned_out, calibration=_calibrate(top[best], right[best]))
+    model = replace(model, trust=trust, turned_out=turned_out, calibration=_calibrate(top[best], right[best]))
+    return model, int(right[best].sum())
 
 
-def _known(
-    names: Sequence[str],
-    categories: Sequence[str],
-    likeness: NameLikeness | None,
-    votes: Votes | None = None,
-) -> FloatArray:
+def _known(names: Sequence[str], categories: Sequence[str], likeness: NameLikeness | None) -> FloatArray:
     """Log-odds from what is known without learning, shape (n_names, n_categories)."""
-    concepts, place = load_concepts(), {name: i for i, name in enumerate(categories)}
-    scores = np.zeros((len(names), len(categories)))
-    for row, name in enumerate(names):
-        for source in (concepts.of_name(name), (votes or {}).get(name, {})):
-            for category, strength in source.items():
-                if category in place:
-                    scores[row, place[category]] += _PER_VOTE * min(strength, _MOST_VOTES)
+    concepts = load_concepts()
+    scores = _voted(names, categories, {name: concepts.of_name(name) for name in names})
     if likeness:
         scores += _PER_COSINE * likeness.cosines(names, categories)
+    return scores
+
+
+def _voted(names: Sequence[str], categories: Sequence[str], votes: Votes | None) -> FloatArray:
+    """Log-odds of votes, shape (n_names, n_categories)."""
+    place = {name: i for i, name in enumerate(categories)}
+    scores = np.zeros((len(names), len(categories)))
+    for row, name in enumerate(names):
+        for category, strength in (votes or {}).get(name, {}).items():
+            if category in place:
+                scores[row, place[category]] += _PER_VOTE * min(strength, _MOST_VOTES)
     return scores
 
 

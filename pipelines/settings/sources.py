@@ -169,6 +169,9 @@ class GLDv2Source(AnySource):
     """`proposed` from names and types, then reviewed; or `published`: H-GLDv2's own labels give the tree."""
     keep_unlabelled: bool = False
     """With `published`: keep landmarks without a label, under `unlabelled`; queries never show one."""
+    vectors: FileName | None = None
+    """With `proposed`: a Parquet file of the project, columns `label` (the landmark) and `vector`: what a network sees
+    in its photos. Those that look like a landmark without a type vote on its category."""
     qualify: Qualify = "parent"
     subset: GLDv2Subsets = GLDv2Subsets()
 

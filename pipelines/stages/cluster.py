@@ -1,7 +1,10 @@
 """cluster: the proposal, a group on every level for every label, each with a confidence."""
 
 import logging
+from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from cairnhub.core.portable import run_portable
@@ -16,6 +19,8 @@ from cairnhub.pipelines.artifacts.agreement import BY_IMAGES, write_agreement, w
 from cairnhub.pipelines.artifacts.index import IndexFolder
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.label_table import label_table
+from cairnhub.pipelines.label_vectors import read_label_vectors
+from cairnhub.pipelines.settings.sources import GLDv2Source
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +44,9 @@ def _cluster(context: Context) -> None:
         measured: dict[str, Agreement] = {}
     else:
         landmarks = index.landmarks()
-        proposal = with_evidence(propose_landmarks(landmarks, vectors, index.superclasses()), evidence)
+        seen = photo_vectors(context, landmarks["landmark"].tolist())
+        proposed = propose_landmarks(landmarks, vectors, index.superclasses(), seen)
+        proposal = with_evidence(proposed, evidence)
         measured = _agreement(proposal, landmarks, index.published_labels())
     proposal.save(context.paths.proposal)
     of_types = f" of {len(proposal.types):,} types" if proposal.types else ""
@@ -55,6 +62,14 @@ def _cluster(context: Context) -> None:
         log.info(
             f"{name}: V-measure {values.v_measure:.3f}, ARI {values.ari:.3f} against the published labels"
         )
+
+
+def photo_vectors(context: Context, landmarks: Sequence[str]) -> npt.NDArray[np.float64] | None:
+    """What a network sees in the photographs of landmarks, (n, d); None where no such file is declared."""
+    source = context.params.source(context.dataset)
+    if not isinstance(source, GLDv2Source) or source.vectors is None:
+        return None
+    return read_label_vectors(context.paths.root / source.vectors, landmarks)
 
 
 def _agreement(

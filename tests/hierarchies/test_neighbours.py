@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cairnhub.hierarchies.proposal import neighbours
-from cairnhub.hierarchies.proposal.neighbours import nearest_labels
+from cairnhub.hierarchies.proposal.neighbours import nearest_among, nearest_labels
 
 
 def by_sorting(vectors: np.ndarray, k: int) -> np.ndarray:
@@ -54,3 +54,22 @@ def test_many_equal_labels_need_no_more_memory(monkeypatch: pytest.MonkeyPatch) 
     assert (alike == 1).all()
     assert (np.sort(rows, axis=1)[:, 1:] > np.sort(rows, axis=1)[:, :-1]).all()
     assert max(kept) <= 1024 * 10
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(2, 90), st.integers(1, 12), st.integers(0, 10_000))
+def test_some_rows_alone_may_be_found(n: int, n_nearest: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    vectors = rng.normal(size=(n, 6))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    among = np.flatnonzero(rng.random(n) < 0.6)
+    k = max(0, min(n_nearest, len(among) - 1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(neighbours, "_FEW_ROWS", 7)
+        rows, alike = nearest_among(vectors, among, n_nearest)
+    all_alike = (vectors @ vectors.T).round(6)
+    np.fill_diagonal(all_alike, -9)
+    expected = among[np.argsort(-all_alike[:, among], axis=1, kind="stable")[:, :k]]
+    assert rows.shape == (n, k)
+    assert (rows == expected).all()
+    assert alike == pytest.approx(np.take_along_axis(vectors @ vectors.T, expected, axis=1), abs=1e-9)
