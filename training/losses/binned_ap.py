@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cairnhub.core.errors import BadInput
-from cairnhub.training.losses.inputs import Array, check_batch, check_level
+from cairnhub.training.losses.inputs import Batch
+from cairnhub.training.losses.level_loss import LevelLoss
 
 
-class SoftBinAP(nn.Module):
+class SoftBinAP(LevelLoss):
     r"""1 - AP with scores assigned softly to bins (Revaud et al., "Learning with average precision", ICCV 2019).
 
     .. math:: 1 - \sum_b \frac{\sum_{a \le b} h^+_a}{\sum_{a \le b} h_a} \cdot \frac{h^+_b}{\sum_a h^+_a}
@@ -30,27 +31,15 @@ class SoftBinAP(nn.Module):
     """
 
     def __init__(self, *, n_bins: int = 20, level: int = 0) -> None:
-        super().__init__()
+        super().__init__(level)
         if n_bins < 2:
             raise BadInput(f"n_bins must be 2 or more, got {n_bins}")
-        self.n_bins, self.level = n_bins, level
+        self.n_bins = n_bins
 
-    def forward(
-        self,
-        embeddings: Tensor,
-        labels: Array,
-        ref_embeddings: Tensor | None = None,
-        ref_labels: Array | None = None,
-    ) -> Tensor:
-        """The loss, a scalar; arguments as for the rank losses.
-
-        Scores beyond -1..1 count in the outer bins, with no gradient.
-        """
-        batch = check_batch(embeddings, labels, ref_embeddings, ref_labels)
-        check_level(self.level, batch.labels.shape[1])
-        with torch.autocast(batch.embeddings.device.type, enabled=False):
-            scores = (batch.embeddings @ batch.items.T).clamp(-1, 1)
-        positive = batch.labels[:, self.level, None] == batch.item_labels[None, :, self.level]
+    def loss_of(self, batch: Batch) -> Tensor:
+        """The loss of checked arguments; scores beyond -1..1 count in the outer bins, with no gradient."""
+        scores = (batch.embeddings @ batch.items.T).clamp(-1, 1)
+        positive = self.positives(batch)
         counted = positive.any(1)
         if not bool(counted.any()):
             return scores.sum() * 0

@@ -6,15 +6,16 @@ import math
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from cairnhub.core.errors import BadInput
-from cairnhub.training.losses.inputs import Array, check_batch, check_level
+from cairnhub.training.losses.inputs import Batch
+from cairnhub.training.losses.level_loss import LevelLoss
 from cairnhub.training.losses.surrogates import require_positive
 
 
-class BlackBoxAP(nn.Module):
+class BlackBoxAP(LevelLoss):
     r"""1 - AP of the true ranks (Rolínek et al., "Optimizing rank-based metrics with blackbox differentiation", 2020).
 
     .. math:: 1 - \frac{1}{|P|} \sum_{k \in P} \frac{rank^+(k)}{rank(k)}
@@ -39,26 +40,16 @@ class BlackBoxAP(nn.Module):
     """
 
     def __init__(self, *, interpolation: float = 4.0, margin: float = 0.02, level: int = 0) -> None:
-        super().__init__()
+        super().__init__(level)
         require_positive(interpolation=interpolation)
         if not (math.isfinite(margin) and margin >= 0):
             raise BadInput(f"margin must be a finite number, 0 or above, got {margin!r}")
-        self.interpolation, self.margin, self.level = interpolation, margin, level
+        self.interpolation, self.margin = interpolation, margin
 
-    def forward(
-        self,
-        embeddings: Tensor,
-        labels: Array,
-        ref_embeddings: Tensor | None = None,
-        ref_labels: Array | None = None,
-    ) -> Tensor:
-        """The loss, a scalar; arguments as for the rank losses."""
-        batch = check_batch(embeddings, labels, ref_embeddings, ref_labels)
-        check_level(self.level, batch.labels.shape[1])
-        with torch.autocast(batch.embeddings.device.type, enabled=False):
-            scores = batch.embeddings @ batch.items.T
-        positive = batch.labels[:, self.level, None] == batch.item_labels[None, :, self.level]
-        target = positive.to(scores.dtype)
+    def loss_of(self, batch: Batch) -> Tensor:
+        """The loss of checked arguments."""
+        scores = batch.embeddings @ batch.items.T
+        target = self.positives(batch).to(scores.dtype)
         if self.margin:
             scores = scores - self.margin * torch.randn_like(scores).abs() * (target - 0.5)
         share: Tensor = _RankShare.apply(scores, self.interpolation)  # type: ignore[no-untyped-call]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from cairnhub.core.errors import BadInput
-from cairnhub.training.losses.inputs import Array, check_batch, check_level
+from cairnhub.training.losses.inputs import Batch
+from cairnhub.training.losses.level_loss import LevelLoss
 
 
-class Calibration(nn.Module):
+class Calibration(LevelLoss):
     r"""Contrastive loss on cosines with a margin for each side (ROADMAP, Ramzi et al., 2021).
 
     .. math::
@@ -34,25 +34,16 @@ class Calibration(nn.Module):
     """
 
     def __init__(self, *, positive_margin: float = 0.9, negative_margin: float = 0.6, level: int = 0) -> None:
-        super().__init__()
+        super().__init__(level)
         for name, margin in (("positive_margin", positive_margin), ("negative_margin", negative_margin)):
             if not -1 <= margin <= 1:
                 raise BadInput(f"{name} is a cosine, -1..1, got {margin!r}")
-        self.positive_margin, self.negative_margin, self.level = positive_margin, negative_margin, level
+        self.positive_margin, self.negative_margin = positive_margin, negative_margin
 
-    def forward(
-        self,
-        embeddings: Tensor,
-        labels: Array,
-        ref_embeddings: Tensor | None = None,
-        ref_labels: Array | None = None,
-    ) -> Tensor:
-        """The loss, a scalar; arguments as for the rank losses."""
-        batch = check_batch(embeddings, labels, ref_embeddings, ref_labels)
-        check_level(self.level, batch.labels.shape[1])
-        with torch.autocast(batch.embeddings.device.type, enabled=False):
-            cosine = F.normalize(batch.embeddings, dim=1) @ F.normalize(batch.items, dim=1).T
-        positive = batch.labels[:, self.level, None] == batch.item_labels[None, :, self.level]
+    def loss_of(self, batch: Batch) -> Tensor:
+        """The loss of checked arguments."""
+        cosine = F.normalize(batch.embeddings, dim=1) @ F.normalize(batch.items, dim=1).T
+        positive = self.positives(batch)
         negative = ~positive
         if batch.refs is None:
             positive = positive.fill_diagonal_(False)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cairnhub.core.errors import BadInput
-from cairnhub.training.losses.inputs import Array, check_batch, check_level
+from cairnhub.training.losses.inputs import Batch
+from cairnhub.training.losses.level_loss import LevelLoss
 
 _SAME = 1 - 1e-5  # a score above it is that of an item with itself
 
 
-class Contrastive(nn.Module):
+class Contrastive(LevelLoss):
     r"""Contrastive loss on scores, as cross-batch memory uses it (XBM, Wang et al., CVPR 2020).
 
     .. math:: \frac{1}{B} \sum_i \Big( \sum_{positives: s_{ij} < 1} (1 - s_{ij})
@@ -35,24 +35,15 @@ class Contrastive(nn.Module):
     """
 
     def __init__(self, *, margin: float = 0.5, level: int = 0) -> None:
-        super().__init__()
+        super().__init__(level)
         if not (math.isfinite(margin) and -1 <= margin <= 1):
             raise BadInput(f"margin is a score of unit vectors, -1..1, got {margin!r}")
-        self.margin, self.level = margin, level
+        self.margin = margin
 
-    def forward(
-        self,
-        embeddings: Tensor,
-        labels: Array,
-        ref_embeddings: Tensor | None = None,
-        ref_labels: Array | None = None,
-    ) -> Tensor:
-        """The loss, a scalar; arguments as for the rank losses."""
-        batch = check_batch(embeddings, labels, ref_embeddings, ref_labels)
-        check_level(self.level, batch.labels.shape[1])
-        with torch.autocast(batch.embeddings.device.type, enabled=False):
-            scores = batch.embeddings @ batch.items.T
-        positive = batch.labels[:, self.level, None] == batch.item_labels[None, :, self.level]
+    def loss_of(self, batch: Batch) -> Tensor:
+        """The loss of checked arguments."""
+        scores = batch.embeddings @ batch.items.T
+        positive = self.positives(batch)
         apart = (1 - scores) * (positive & (scores < _SAME))
         near = scores * (~positive & (scores > self.margin))
         return (apart + near).sum() / len(scores)

@@ -15,12 +15,14 @@ from torch import Tensor, nn
 from cairnhub.core.errors import BadInput, packages_explained
 from cairnhub.training.losses.inputs import (
     Array,
+    Batch,
     check_batch,
     check_level,
     checked_embeddings,
     checked_labels,
     checked_targets,
 )
+from cairnhub.training.losses.level_loss import LevelLoss
 from cairnhub.training.losses.surrogates import require_positive
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ def metric_learning_package() -> ModuleType:
     return package
 
 
-class Triplet(nn.Module):
+class Triplet(LevelLoss):
     r"""Triplet loss on cosines, averaged over the triplets that break the margin (Weinberger and Saul, 2009).
 
     .. math:: \mathrm{mean}_{a, p, n: > 0} [s_{an} - s_{ap} + m]_+
@@ -66,30 +68,20 @@ class Triplet(nn.Module):
     """
 
     def __init__(self, *, margin: float = 0.05, semihard: bool = False, level: int = 0) -> None:
-        super().__init__()
+        super().__init__(level)
         require_positive(margin=margin)
         package = metric_learning_package()
         distance = package.distances.DotProductSimilarity()
         self.loss: nn.Module = package.losses.TripletMarginLoss(margin=margin, distance=distance)
         self.miner: nn.Module | None = package.miners.BatchEasyHardMiner() if semihard else None
-        self.level = level
 
-    def forward(
-        self,
-        embeddings: Tensor,
-        labels: Array,
-        ref_embeddings: Tensor | None = None,
-        ref_labels: Array | None = None,
-    ) -> Tensor:
-        """The loss, a scalar, 0 without triplets; arguments as for the rank losses."""
-        batch = check_batch(embeddings, labels, ref_embeddings, ref_labels)
-        check_level(self.level, batch.labels.shape[1])
+    def loss_of(self, batch: Batch) -> Tensor:
+        """The loss of checked arguments, 0 without triplets."""
         own = batch.labels[:, self.level]
         # Without references the package takes no image for its own positive.
         others = () if batch.refs is None else (batch.refs, batch.item_labels[:, self.level])
-        with torch.autocast(batch.embeddings.device.type, enabled=False):
-            mined = self.miner(batch.embeddings, own, *others) if self.miner else None
-            return self.loss(batch.embeddings, own, mined, *others)  # type: ignore[no-any-return]
+        mined = self.miner(batch.embeddings, own, *others) if self.miner else None
+        return self.loss(batch.embeddings, own, mined, *others)  # type: ignore[no-any-return]
 
 
 class FastAP(nn.Module):
