@@ -10,7 +10,9 @@ BERTopic (UMAP, HDBSCAN, topics merged until as many are left, outliers put wher
 installed: `pip install bertopic==0.17.4` into an environment beside Cairn's. TaxoAdapt, TnT-LLM and toponymy ask a
 large language model and are not among them. Labels that are not English are read by the multilingual model.
 Triplets: of two labels, the one that the yardstick has nearer to a third should be nearer in the tree too; a tie is
-half right. `--scale` times trees of so many random vectors that are given, in a process of its own each, on one thread.
+half right. With the true sizes, which leave many ties where one true group holds most labels, and for a whole tree:
+n^(i/5) groups on level i of four, the same for every method. `--scale` times trees of so many random vectors that are
+given, in a process of its own each, on one thread.
 Writes results/trees.json beside this file.
 """
 
@@ -23,6 +25,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -37,7 +40,7 @@ from cairnhub.hierarchies.proposal.language import mostly_foreign, multilingual_
 from cairnhub.hierarchies.proposal.model_record import ModelRecord
 from cairnhub.hierarchies.proposal.propose_tree import propose_tree
 from cairnhub.hierarchies.proposal.text_vectors import Embedder, SentenceEmbedder
-from cairnhub.hierarchies.proposal.wordnet import WordNet, find_wordnet
+from cairnhub.hierarchies.proposal.wordnet import WordNet, find_wordnet, open_wordnet
 
 Codes = npt.NDArray[np.int64]
 Vectors = npt.NDArray[np.float64]
@@ -45,6 +48,7 @@ RESULTS = Path(__file__).parent / "results"
 COMPARED = {"birds": "group", "cifar100": "coarse", "geonames": "cls", "google": "l1", "google_de": "l1"}
 """The level that is held against; the coarsest of other sets."""
 N_TRIPLETS = 200_000
+N_LEVELS = 4  # above the labels, of a whole tree
 
 
 def measure(path: Path, embedder: Embedder, wordnet: WordNet | None) -> list[dict[str, Any]]:
@@ -62,27 +66,29 @@ def measure(path: Path, embedder: Embedder, wordnet: WordNet | None) -> list[dic
         embedder, wordnet = reader, None
     vectors = np.asarray(embedder.encode(texts), np.float64)
 
-    def cairn(nouns: WordNet | None) -> Codes:
-        proposal = propose_tree(labels, descriptions=told, sizes=sizes, embedder=embedder, wordnet=nouns)
+    def cairn(nouns: WordNet | None, asked: list[int]) -> Codes:
+        proposal = propose_tree(labels, descriptions=told, sizes=asked, embedder=embedder, wordnet=nouns)
         table = proposal.tree().table().set_index("label").loc[labels]
         return np.stack([pd.factorize(table[level])[0] for level in table.columns], axis=1)
 
-    methods: dict[str, Callable[[], Codes]] = {
-        **({"cairn": lambda: cairn(wordnet)} if wordnet else {}),
-        "cairn, texts alone": lambda: cairn(None),
-        **{name: lambda cut=cut: per_level(cut, vectors, sizes) for name, cut in PLAIN.items()},
-        **({"BERTopic": lambda: bertopic(texts, vectors, sizes)} if find_spec("bertopic") else {}),
+    methods: dict[str, Callable[[list[int]], Codes]] = {
+        **({"cairn": partial(cairn, wordnet)} if wordnet else {}),
+        "cairn, texts alone": partial(cairn, None),
+        **{name: partial(per_level, cut, vectors) for name, cut in PLAIN.items()},
+        **({"BERTopic": partial(bertopic, texts, vectors)} if find_spec("bertopic") else {}),
     }
+    whole = [round(len(labels) ** (rank / (N_LEVELS + 1))) for rank in range(N_LEVELS, 0, -1)]
     rows = []
     for name, method in methods.items():
         start = time.process_time()
-        codes = method()
+        codes = method(sizes)
         row = {
             "set": path.stem, "labels": len(labels), "groups": sizes[at], "model": embedder.model.name, "method": name,
             "v_measure": round(float(v_measure_score(truth[:, at], codes[:, at])), 3),
             "ari": round(float(adjusted_rand_score(truth[:, at], codes[:, at])), 3),
             "triplets": round(triplets(truth, codes), 3), "cpu_s": round(time.process_time() - start, 1),
         }  # fmt: skip
+        row["triplets_whole"] = round(triplets(truth, method(whole)), 3)
         print(row, flush=True)
         rows.append(row)
     return rows
@@ -212,7 +218,7 @@ def main() -> None:
         at_scale(given.only_scale)
         return
     place = find_wordnet()
-    wordnet = WordNet(place) if place else None
+    wordnet = open_wordnet(place) if place else None
     embedder = SentenceEmbedder()
     rows = [
         row for path in sorted(given.yardsticks.glob("*.tsv")) for row in measure(path, embedder, wordnet)
