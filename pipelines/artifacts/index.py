@@ -15,6 +15,7 @@ from cairnhub.core.errors import BadInput, NotFound
 from cairnhub.core.parse import FORBID, read_json
 from cairnhub.core.text import quoted
 from cairnhub.hierarchies.label_tree.label_rules import Twins
+from cairnhub.pipelines.lookup import hashes
 
 ROWS_PER_GROUP = 10_000
 """Row groups of the index: a part of it reads those that it needs."""
@@ -197,7 +198,7 @@ def shuffle_keys(image_ids: "pd.Series[str]") -> npt.NDArray[np.uint64]:
 
     An image keeps its key whatever else there is, so that others that come or go leave the order of the rest.
     """
-    return pd.util.hash_array(image_ids.to_numpy(object), hash_key=_SHUFFLE_SEED, categorize=False)
+    return hashes(image_ids, _SHUFFLE_SEED)
 
 
 def _write_json(path: Path, content: object) -> None:

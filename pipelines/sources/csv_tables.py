@@ -18,11 +18,6 @@ SHOWN = 60
 """Characters of a faulty cell that a message quotes."""
 
 
-def is_in(names: "pd.Series[str]", known: "pd.Index[str]") -> "pd.Series[bool]":
-    """Which names are among `known` (unique); `Series.isin` takes those up one by one, minutes for millions."""
-    return pd.Series(known.get_indexer(pd.Index(names)) >= 0, names.index)
-
-
 def read_csv(
     path: Path, columns: Sequence[str], is_multiline: bool = False, is_only: bool = False
 ) -> pd.DataFrame:

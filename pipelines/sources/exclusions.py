@@ -8,7 +8,8 @@ import pandas as pd
 
 from cairnhub.core.errors import BadInput, CairnError
 from cairnhub.core.text import quoted
-from cairnhub.pipelines.sources.csv_tables import is_in, read_csv
+from cairnhub.pipelines.lookup import is_in
+from cairnhub.pipelines.sources.csv_tables import read_csv
 from cairnhub.pipelines.sources.listing import Listing, exclude
 
 log = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ def take_out(listing: Listing, reasons: "pd.Series[str]", path: Path) -> Listing
         by_rule = is_in(rows["image_id"], reasons.index)
         left.append(exclude(rows, by_rule, rows["image_id"].map(reasons), excluded).reset_index(drop=True))
     listed = pd.concat([listing.images["image_id"], listing.quarantine["image_id"]])
-    is_there = is_in(pd.Series(reasons.index), pd.Index(listed.unique())).to_numpy()
+    is_there = is_in(pd.Series(reasons.index), listed).to_numpy()
     if left[0].empty:
         raise BadInput(f"{path}: takes out every image of the dataset; leave some")
     log.info(f"{int(is_there.sum()):,} images are taken out by {path.name}")

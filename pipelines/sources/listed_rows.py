@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pandas as pd
 
-from cairnhub.pipelines.sources.csv_tables import is_in
+from cairnhub.pipelines.lookup import is_in
 from cairnhub.pipelines.sources.label_names import SHOWN, and_more
 
 LISTED_TWICE = "its path is listed twice"
@@ -65,8 +65,8 @@ def lacks_a_label(rows: pd.DataFrame, levels: Sequence[str], *, needs_all: bool)
     bad = lacks[levels[0]].copy()
     for fine, coarse in pairwise(levels):
         if lacks[coarse].any():
-            placed = pd.Index(rows.loc[~lacks[fine] & ~lacks[coarse], fine].unique())
-            bad |= lacks[coarse] & is_in(rows[fine], placed)
+            is_placed = ~lacks[fine] & ~lacks[coarse]
+            bad |= lacks[coarse] & is_in(rows[fine], rows.loc[is_placed, fine])
     return bad
 
 

@@ -11,7 +11,7 @@ from cairnhub.pipelines.archives.entry import refusal_of_name
 from cairnhub.pipelines.archives.folder import Folder
 from cairnhub.pipelines.archives.kinds import Archive, entries_of
 from cairnhub.pipelines.executors.local import HERE, Executor
-from cairnhub.pipelines.sources.csv_tables import is_in
+from cairnhub.pipelines.lookup import is_in, is_repeated, rows_among
 from cairnhub.pipelines.sources.listing import as_frame, quarantine
 
 REPEATED = "refused: an earlier archive has a member of its name"
@@ -57,15 +57,17 @@ def match_members(
         named: the first key of every member that some list names, images that are not in `images` and the lists
             themselves too; None: that of `images`.
     """
-    is_good = members["refusal"].isna()
-    named_good = members[keys] if is_good.all() else members.loc[is_good, keys]
-    is_repeated = is_good & named_good.duplicated().reindex(members.index, fill_value=False)
-    refusals = members["refusal"].mask(is_repeated, REPEATED)
-    refused = members[keys].assign(member=members["member"], reason=refusals)[refusals.notna()]
+    refusals = members["refusal"]
+    if (is_again := _is_again(members, keys)).any():
+        refusals = refusals.mask(is_again, REPEATED)
+    is_refused = refusals.notna()
+    refused = members.loc[is_refused, keys].assign(
+        member=members["member"][is_refused], reason=refusals[is_refused]
+    )
     good = members.drop(columns="refusal")
-    if refusals.notna().any():  # else a copy of millions for nothing
-        good = good[refusals.isna()]
-    known = pd.Index((images[keys[0]] if named is None else named).unique())
+    if is_refused.any():  # else a copy of millions for nothing
+        good = good[~is_refused]
+    known = images[keys[0]] if named is None else named
     unnamed = good.loc[~is_in(good[keys[0]], known), "member"].reset_index(drop=True)
     images = _joined(images, good, keys)
     is_matched = images["size_bytes"].notna()  # every member that is listed has a size
@@ -75,6 +77,17 @@ def match_members(
     matched, unmatched = quarantine(images, ~is_matched, why.fillna(absent))
     unasked = refused[~refused["member"].isin(reasons["member"])]
     return MemberMatches(matched, unmatched, unasked[["member", "reason"]].reset_index(drop=True), unnamed)
+
+
+def _is_again(members: pd.DataFrame, keys: list[str]) -> "pd.Series[bool]":
+    """Which good members have the keys of an earlier good one."""
+    is_good = members["refusal"].isna()
+    names = members[keys[0]] if is_good.all() else members.loc[is_good, keys[0]]
+    if not is_repeated(
+        names
+    ).any():  # nor are all keys together; to compare those takes the memory of Python's texts
+        return pd.Series(False, members.index)
+    return members.loc[is_good, keys].duplicated().reindex(members.index, fill_value=False)
 
 
 def _joined(images: pd.DataFrame, members: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
@@ -92,12 +105,11 @@ def _joined(images: pd.DataFrame, members: pd.DataFrame, keys: list[str]) -> pd.
 def _rows_of(images: pd.DataFrame, members: pd.DataFrame, keys: list[str]) -> npt.NDArray[np.int64]:
     """The row of each image's member, -1 without one, (N,)."""
     first, *others = keys
-    known = pd.Index(members[first])
-    if not known.is_unique:
+    if is_repeated(members[first]).any():
         numbered = members[keys].assign(at=np.arange(len(members)))
         found = images[keys].merge(numbered, on=keys, how="left")["at"]
         return np.asarray(found.fillna(-1), np.int64)
-    rows: npt.NDArray[np.int64] = known.get_indexer(pd.Index(images[first])).astype(np.int64)
+    rows = rows_among(images[first], members[first])
     for key in others:  # the one member of that name is the image's if it agrees in the rest
         of_member = pd.Series(pd.api.extensions.take(members[key].array, rows, allow_fill=True))
         rows[(of_member != images[key].reset_index(drop=True)).to_numpy(bool, na_value=True)] = -1

@@ -4,6 +4,7 @@ import hashlib
 import logging
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from cairnhub.core.errors import BrokenData
@@ -14,7 +15,7 @@ from cairnhub.hierarchies.label_tree.qualification import Qualified
 from cairnhub.pipelines.artifacts.index import IndexCounts, IndexFolder
 from cairnhub.pipelines.artifacts.protocols import ProtocolsFolder
 from cairnhub.pipelines.context import Context
-from cairnhub.pipelines.sources.csv_tables import is_in
+from cairnhub.pipelines.lookup import is_repeated, rows_among
 from cairnhub.pipelines.sources.exclusions import read_exclusions, take_out
 from cairnhub.pipelines.sources.fetching import read_manifest, require_fetched
 from cairnhub.pipelines.sources.label_names import SHOWN, and_more, by_name
@@ -100,7 +101,7 @@ def run(context: Context) -> None:
     with replace_folder(context.paths.protocols) as folder:
         truth = listing.ground_truth
         if truth is not None:
-            truth = _ground_truth(truth, listing.images.set_index("image_id")[source.levels[0]])
+            truth = _ground_truth(truth, listing.images[["image_id", source.levels[0]]])
         ProtocolsFolder(folder).save(tuple(protocols), truth, may_show_images=card.redistributable)
     for split, count in listing.counts().items():
         log.info(
@@ -222,14 +223,22 @@ def _qualified(
     return became
 
 
-def _ground_truth(truth: pd.DataFrame, shown: "pd.Series[str]") -> pd.DataFrame:
-    """The answers of the benchmark of which query and image are both in this index (`shown`: id -> label).
+def _ground_truth(truth: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
+    """The answers of the benchmark of which query and image are both in this index (`images`: id and label).
 
     Says how many answers a label would miss: evaluation goes by labels.
     """
-    present = truth[is_in(truth["query_id"], shown.index) & is_in(truth["image_id"], shown.index)]
-    answers = present[present["relevance"] != "junk"] if "relevance" in present else present
-    n_other = int((answers["query_id"].map(shown) != answers["image_id"].map(shown)).sum())
+    sides = [rows_among(truth[side], images["image_id"]) for side in ("query_id", "image_id")]
+    is_present = (sides[0] >= 0) & (sides[1] >= 0)
+    present = truth[is_present]
+    shown = images.iloc[:, 1].array
+    is_other = np.asarray(shown[sides[0][is_present]] != shown[sides[1][is_present]], bool)
+    if "relevance" in present:
+        is_answer = (present["relevance"] != "junk").to_numpy()
+        answers, is_other = present[is_answer], is_other[is_answer]
+    else:
+        answers = present
+    n_other = int(is_other.sum())
     log.info(
         f"{answers['query_id'].nunique():,} queries have {len(answers):,} answers (ground_truth.parquet), "
         f"{n_other:,} of them with another label than the query"
@@ -243,7 +252,7 @@ def _check_ids(listing: Listing) -> None:
         raise BrokenData(
             "none of the listed images is in the archives; run the fetch stage again, or mend the lists"
         )
-    repeated = listing.images["image_id"].duplicated()
+    repeated = is_repeated(listing.images["image_id"])
     if repeated.any():
         example = listing.images.loc[repeated, "image_id"].iloc[0]
         rows = listing.images[listing.images["image_id"] == example]

@@ -146,6 +146,7 @@ def test_the_snippet_of_the_card_loads_the_repository(server: FakeHub, run: Run,
     assert loaded.stdout.split() == ["240", "60", "667"], loaded.stderr
 
 
+@pytest.mark.long
 def test_a_process_that_has_read_one_version_reads_the_next(
     server: FakeHub, run: Run, hub: Path, tmp_path: Path
 ) -> None:

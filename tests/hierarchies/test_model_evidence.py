@@ -201,7 +201,7 @@ LINES = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(LINES, max_size=8).flatmap(lambda lines: st.tuples(st.just(lines), st.permutations(lines))))
 def test_the_order_of_the_lines_does_not_matter(both: tuple[list[Evidence], list[Evidence]]) -> None:
     lines, shuffled = both

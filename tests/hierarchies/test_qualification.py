@@ -86,7 +86,7 @@ names = st.sampled_from(["a", "b", "c", "NA", "", "not assigned", "é"])
 
 
 @given(st.lists(st.tuples(names, names, names, names), min_size=1, max_size=12))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_any_table_becomes_a_strict_tree_and_nothing_is_mixed_up(rows):
     levels = ["fine", "middle", "coarse", "top"]
     rows = [(row[0] or "leaf", *row[1:]) for row in rows]

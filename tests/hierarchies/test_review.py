@@ -51,7 +51,7 @@ some = st.lists(acts, max_size=7)
 
 
 @given(some, st.randoms(use_true_random=False))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_order_and_repetition_do_not_matter(decisions: list[Decision], random: object) -> None:
     tree, report = apply_decisions(PROPOSAL, decisions)
     shuffled = [*decisions, *decisions]
@@ -62,7 +62,7 @@ def test_order_and_repetition_do_not_matter(decisions: list[Decision], random: o
 
 
 @given(some)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_no_leaf_and_no_decision_is_lost(decisions: list[Decision]) -> None:
     tree, report = apply_decisions(PROPOSAL, decisions)
     assert tree.leaves == UNTOUCHED.leaves

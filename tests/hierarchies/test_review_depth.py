@@ -89,7 +89,7 @@ def several(draw: st.DrawFn) -> list[Decision]:
 
 
 decisions_ = several()
-law = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+law = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def endings(report: DecisionReport) -> dict[str, list[Outcome]]:

@@ -157,6 +157,7 @@ def linear() -> nn.Linear:
 
 
 @needs_package
+@pytest.mark.long
 @pytest.mark.slow
 def test_on_two_ranks_their_wrapper_and_gather_give_the_gradients_of_one(tmp_path: Path):
     torch.multiprocessing.spawn(as_a_rank, args=(str(tmp_path),), nprocs=2)

@@ -40,6 +40,7 @@ ALL_LOSSES = {
     "Calibration": Calibration(),
     "Cluster": Cluster(4, 8),
 }
+COMPILED_ALWAYS = ("SmoothAP", "ROADMAP")  # the others take seconds each
 WITH_RANKS = [name for name in ALL_LOSSES if name not in ("Calibration", "Cluster")]
 
 
@@ -89,7 +90,10 @@ def test_terms_that_have_a_second_derivative_keep_it() -> None:
     assert (leaf.grad * direction).sum().item() == pytest.approx(slope.item(), rel=1e-5)
 
 
-@pytest.mark.parametrize("name", ALL_LOSSES)
+@pytest.mark.parametrize(
+    "name",
+    [name if name in COMPILED_ALWAYS else pytest.param(name, marks=pytest.mark.long) for name in ALL_LOSSES],
+)
 def test_compiled_losses_give_what_they_give(name: str) -> None:
     torch.compiler.reset()
     loss = ALL_LOSSES[name].float()

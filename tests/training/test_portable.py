@@ -52,7 +52,7 @@ def settings(_: None) -> tuple[str, bool, int, dict[str, str | None]]:
     )
 
 
-@pytest.mark.parametrize("asked", ["avx2", "avx512"])
+@pytest.mark.parametrize("asked", ["avx2", pytest.param("avx512", marks=pytest.mark.long)])
 def test_the_environment_of_the_caller_is_overruled(asked, monkeypatch):
     monkeypatch.setenv("ATEN_CPU_CAPABILITY", asked)
     monkeypatch.setenv("OMP_NUM_THREADS", "2")

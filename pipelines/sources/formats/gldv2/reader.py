@@ -6,16 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from cairnhub.core.errors import BadInput, BrokenData, NotFound
 from cairnhub.datasets_hub.card import Card, EvaluationProtocol
 from cairnhub.hierarchies.label_tree.qualification import Qualified
 from cairnhub.pipelines.archives.tar import Tar
 from cairnhub.pipelines.executors.local import HERE, Executor
+from cairnhub.pipelines.lookup import is_in, rows_among, take
 from cairnhub.pipelines.settings.fetch import Fetch
 from cairnhub.pipelines.settings.sources import GLDv2Source, GLDv2Subset
-from cairnhub.pipelines.sources.csv_tables import is_in, read_csv
+from cairnhub.pipelines.sources.csv_tables import read_csv
 from cairnhub.pipelines.sources.formats.gldv2.landmark_table import keyed, landmark_table, published_labels
 from cairnhub.pipelines.sources.formats.gldv2.mined_types import (
     FILE,
@@ -108,7 +108,7 @@ class GLDv2(SourceReader):
         has_types = not self.is_published and self.is_fetched(FILE)  # published labels need none
         mined = mined_types(store) if has_types else MinedTypes({}, {})
         landmarks = landmark_table(store / "metadata", mined.types)
-        urls: list[pa.Array] = []
+        urls: list[pd.Series] = []
         images, unnamed, matches = self._placed(store, landmarks, excluded, urls)
         absent = matches.quarantine
         cut = {self.folders[folder] for folder in self.subset.n_archives if folder in self.folders}
@@ -143,7 +143,7 @@ class GLDv2(SourceReader):
         store: Path,
         landmarks: pd.DataFrame,
         excluded: dict[str, dict[str, int]],
-        urls: list[pa.Array],
+        urls: list[pd.Series],
     ) -> tuple[pd.DataFrame, pd.DataFrame, MemberMatches]:
         """The listed images with landmark and place, and what has none; of millions only these tables stay.
 
@@ -158,7 +158,7 @@ class GLDv2(SourceReader):
             of the others (`MemberMatches`, without the images).
         """
         listed = self._annotations(store)
-        urls.append(pa.array(listed.pop("source_url")))
+        urls.append(listed.pop("source_url"))
         listed["row"] = np.arange(len(listed), dtype=np.int32)
         images = exclude(listed, listed["exclusion"].notna(), listed["exclusion"], excluded)
         known = listed.pop("image_id")
@@ -208,22 +208,21 @@ class GLDv2(SourceReader):
         train = train.rename(columns={"id": "image_id", "url": "source_url"}).assign(space="train")
         if self.source.clean:
             clean = read_csv(metadata / "train_clean.csv", ["landmark_id", "images"])
-            is_clean = is_in(train["image_id"], pd.Index(clean["images"].str.split().explode().unique()))
+            is_clean = is_in(train["image_id"], clean["images"].str.split().explode())
             train = _with_exclusion(train, ~is_clean, "not in train_clean")
         return train
 
-    def _credited(self, images: pd.DataFrame, urls: list[pa.Array], store: Path) -> pd.DataFrame:
+    def _credited(self, images: pd.DataFrame, urls: list[pd.Series], store: Path) -> pd.DataFrame:
         """Attribution of training images; joined last and column by column, since it is most of a row's bytes."""
-        images["source_url"] = _taken(urls.pop(), pa.array(images.pop("row")))
+        images["source_url"] = take(urls.pop(), images.pop("row").to_numpy())
         columns = ["author", "license", "title"]
         credit = pd.DataFrame(columns=["id", *columns], dtype="str")
         if "train" in self.folders:  # free text: authors and titles as people wrote them
             credit = keyed(store / "metadata/train_attribution.csv", "id", columns, is_multiline=True)
-        rows = pd.Index(credit.pop("id")).get_indexer(pd.Index(images["image_id"]))
-        has_none = (rows < 0) | (images["split"] != self.folders.get("train", "")).to_numpy()
-        where = pa.array(rows, mask=has_none)
+        rows = rows_among(images["image_id"], credit.pop("id"))
+        rows[(images["split"] != self.folders.get("train", "")).to_numpy()] = -1
         for column in columns:
-            images[column] = _taken(pa.array(credit.pop(column)), where)
+            images[column] = take(credit.pop(column), rows)
             if column != "title":  # few authors, few licences: `save_images` writes them as text
                 images[column] = images[column].astype("category")
         return images
@@ -256,6 +255,7 @@ class GLDv2(SourceReader):
         if members.empty:
             raise BrokenData(f"{store}: its {len(tars)} tars hold no image; run the fetch stage again")
         members["split"] = members["archive"].str.replace(r"/.*", "", regex=True).map(self.folders)
+        members["archive"] = members["archive"].astype("category")  # a few hundred names
         members["image_id"] = members["member"].str.replace(r"^.*/|\.jpg$", "", regex=True)
         return members
 
@@ -281,12 +281,6 @@ class GLDv2(SourceReader):
             attribution_required=tuple({"train"} & set(self.folders.values())),
             protocols=(EvaluationProtocol(name="retrieval", query=query, gallery=gallery),),
         )
-
-
-def _taken(values: pa.Array, rows: pa.Array) -> "pd.Series[str]":
-    """Values by their row, null where that is."""
-    taken = pa.chunked_array([values]) if isinstance(values, pa.Array) else values
-    return pd.Series(pd.array(taken.take(rows), dtype="str"))
 
 
 def _with_exclusion(images: pd.DataFrame, by_rule: "pd.Series[bool]", reason: str) -> pd.DataFrame:
