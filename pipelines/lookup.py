@@ -101,5 +101,8 @@ def take(names: "pd.Series[str]", rows: npt.NDArray[np.int64]) -> "pd.Series[str
 
 
 def _texts(names: Names) -> pa.Array:
+    """As one piece; what pandas joined may be of pieces with short and with long offsets."""
     texts = pa.array(names, pa.large_string())
-    return texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+    pieces = texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]
+    pieces = [piece.cast(pa.large_string()) for piece in pieces]
+    return pieces[0] if len(pieces) == 1 else pa.concat_arrays(pieces or [pa.array([], pa.large_string())])

@@ -4,6 +4,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -55,3 +56,10 @@ def test_a_gap_is_nowhere_and_repeats_itself():
     assert is_in(names, names).tolist() == [True, False, False]
     assert is_repeated(names).tolist() == [False, False, True]
     assert rows_among(names[:0], names[:0]).dtype == np.int64
+
+
+def test_joined_pieces_of_either_kind_are_texts():
+    pieces = pa.chunked_array([pa.array(["a"], pa.large_string()), pa.array(["b"], pa.large_string())])
+    joined = pd.concat([pd.Series(pd.array(pieces, dtype="str")), pd.Series([None, "c"], dtype="str")])
+    assert rows_among(joined, pd.Series(["c", "b"])).tolist() == [-1, 1, -1, 0]
+    assert take(joined, np.array([3, 0])).tolist() == ["c", "a"]
