@@ -214,7 +214,6 @@ class GLDv2(SourceReader):
 
     def _credited(self, images: pd.DataFrame, urls: list[pd.Series], store: Path) -> pd.DataFrame:
         """Attribution of training images; joined last and column by column, since it is most of a row's bytes."""
-        images["source_url"] = take(urls.pop(), images.pop("row").to_numpy())
         columns = ["author", "license", "title"]
         credit = pd.DataFrame(columns=["id", *columns], dtype="str")
         if "train" in self.folders:  # free text: authors and titles as people wrote them
@@ -225,6 +224,8 @@ class GLDv2(SourceReader):
             images[column] = take(credit.pop(column), rows)
             if column != "title":  # few authors, few licences: `save_images` writes them as text
                 images[column] = images[column].astype("category")
+        del credit
+        images["source_url"] = take(urls.pop(), images.pop("row").to_numpy())
         return images
 
     def _labelled(
