@@ -16,7 +16,7 @@ from cairnhub.pipelines.sources.ledger import LEDGER
 from cairnhub.pipelines.sources.registry import REGISTRIES, read_registry
 
 QUARANTINE = ".quarantine"
-_UNFINISHED = (".part", ".part.validator")
+_UNFINISHED = (".part", ".part.validator", ".link")
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,10 @@ def _blobs(manifest: StoreManifest, faults: dict[Path, str]) -> Iterator[Diagnos
     bad = [blob for blob in manifest.blobs if faults[blob.path]]
     if not bad:
         size_mb = sum(blob.size_bytes for blob in manifest.blobs) / 1e6
-        found = f"{len(manifest.blobs):,} files, {size_mb:,.1f} MB, as their manifest says"
+        linked = [blob for blob in manifest.blobs if blob.path.stat().st_nlink > 1]
+        shared_mb = sum(blob.size_bytes for blob in linked) / 1e6
+        more = f"; {len(linked):,} of them ({shared_mb:,.1f} MB) are hard links" if linked else ""
+        found = f"{len(manifest.blobs):,} files, {size_mb:,.1f} MB, as their manifest says{more}"
         yield Diagnosis(f"store {scale}/{dataset}", found, "ok")
     n_missing = sum(faults[blob.path] == "missing" for blob in bad)
     if bad and n_missing == len(manifest.blobs):

@@ -98,7 +98,7 @@ def register(context: Context) -> int:
     """
     path = REGISTRIES / f"{context.paths.owner}.tsv"
     rows = read_registry(path)
-    hashed = _hashed_rows(context, _source(context), Origin(rows, _mirror(context) or ""))
+    hashed = _hashed_rows(context, _source(context), Origin(rows, mirror_of(context) or ""))
     write_registry(path, hashed)
     return sum(before.hash != after.hash for before, after in zip(rows, hashed, strict=True))
 
@@ -169,6 +169,7 @@ def _fetch_rows(context: Context, origin: Origin, rows: list[RegistryRow]) -> li
         n_retries=settings.n_retries,
         title=f"fetch {context.dataset}",
         executor=HERE if is_local else context.executor,  # threads do: no process is started for nothing
+        may_link=settings.mirror_files == "link" and origin.base != str(context.paths.generated),
     )
 
 
@@ -256,7 +257,7 @@ def _holds_all(context: Context, files: Mapping[str, FetchedFile]) -> bool:
     return files.keys() >= names - {pack.name for pack in source.packs}
 
 
-def _mirror(context: Context) -> str | None:
+def mirror_of(context: Context) -> str | None:
     """The mirror that the environment or `params.yaml` names; a relative folder counts from the project."""
     mirrors: dict[str, str] = getattr(context.params.fetch, context.scale).mirrors
     named = (
@@ -285,7 +286,7 @@ def _origin(context: Context, source: SourceReader) -> Origin:
 
     Of a source without a registry the rows are left out: naming its files takes hashing them.
     """
-    mirror = _mirror(context)
+    mirror = mirror_of(context)
     owner = context.paths.owner
     if context.scale == "sample" and owner in SAMPLES:
         generate(owner, context.paths.generated)
