@@ -14,8 +14,10 @@ from cairnhub.core.files import write_text_atomic
 from cairnhub.core.parse import parse_yaml, read_text
 from cairnhub.datasets_hub.card import NAME
 from cairnhub.pipelines.declare import Ask, Declaration, declared_source, n_classes
+from cairnhub.pipelines.own_images.folder_labels import require_classes
 from cairnhub.pipelines.params import Params, check_scale, load_params, validate
 from cairnhub.pipelines.paths import Paths
+from cairnhub.pipelines.settings.sources import FOLDERS
 from cairnhub.pipelines.sources.readers import reader
 from cairnhub.pipelines.split_names import hindrances
 
@@ -81,6 +83,8 @@ def include_dataset(
                 f"{dataset!r} is no name for a dataset: small letters, digits, - and _, such as my_photos"
             )
         declared = declared_source(said, Path(mirror or ""), ask)
+        if declared["labels"] == FOLDERS and declared["images"] == ["."]:
+            require_classes(Path(mirror or ""))
         document["sources"].insert(
             0, dataset, compact(declared)
         )  # behind the last stand comments on what follows

@@ -25,6 +25,10 @@ def is_published_network(name: str) -> bool:
     return name in ARCHITECTURES or library_of(name) is not None or is_hub_id(name)
 
 
+POOLINGS = ("average", "max", "gem_fixed", "cls")
+"""Of maps or tokens, as a recipe names them; the one that is learnt needs training."""
+
+
 def write_off_the_shelf(name: str, folder: Path, pooling: str = "average") -> None:
     """Write a published network as a model folder: what it gives, pooled, of unit length.
 

@@ -11,8 +11,8 @@ from cairnhub.pipelines.executors.local import Executor
 from cairnhub.pipelines.params import Params
 from cairnhub.pipelines.paths import Paths
 from cairnhub.pipelines.settings.sources import TableSource
-from cairnhub.pipelines.sources.fetching import read_manifest
 from cairnhub.pipelines.sources.ledger import LEDGER
+from cairnhub.pipelines.sources.manifest import NoTable, read_manifest
 from cairnhub.pipelines.sources.registry import REGISTRIES, read_registry
 
 QUARANTINE = ".quarantine"
@@ -46,14 +46,20 @@ def read_manifests(root: Path, params: Params) -> tuple[list[StoreManifest], lis
     for path in sorted(root.glob("results/fetch/*/*/manifest.json")):
         scale, dataset = path.parts[-3:-1]
         owner = params.files_of(dataset) if dataset in params.sources else ""
-        store = Paths(root, scale, dataset, owner).store
+        paths = Paths(root, scale, dataset, owner)
         try:
-            files = read_manifest(path).values()
+            files = read_manifest(path, paths.loose_images).values()
+        except NoTable as error:
+            found = Diagnosis(
+                f"manifest {scale}/{dataset}", str(error), "problem: `dvc checkout` or `dvc repro`"
+            )
+            broken.append(found)
         except CairnError as error:
             broken.append(
                 Diagnosis(f"manifest {scale}/{dataset}", str(error), "problem: remove it, `dvc repro`")
             )
         else:
+            store = paths.store
             blobs = tuple(Blob(store / file.name, file.size_bytes, file.sha256) for file in files)
             manifests.append(StoreManifest(path, store, blobs))
     return manifests, broken
@@ -104,7 +110,8 @@ def _blobs(manifest: StoreManifest, faults: dict[Path, str]) -> Iterator[Diagnos
     for blob in bad:
         if faults[blob.path] == "damaged":
             quarantine = _quarantine(manifest.store) / blob.path.relative_to(manifest.store)
-            repair = Repair(blob.path, quarantine, manifest.path)
+            name = blob.path.relative_to(manifest.store).as_posix()
+            repair = Repair(blob.path, quarantine, manifest.path, name)
             verdict = "problem: other bytes than its manifest says; quarantine it and fetch it again"
             yield Diagnosis(str(blob.path), "damaged", verdict, repair)
 
