@@ -238,7 +238,7 @@ def save_model(folder: Path, model: RetrievalModel, description: ModelDescriptio
     Raises:
         CairnError: it cannot be written.
     """
-    record = {**asdict(description), "network": description.network.model_dump()}
+    record = {**asdict(description), "network": description.network.model_dump(exclude_none=True)}
     text = json.dumps(record, indent=1, sort_keys=True) + "\n"
     weights, network = model.state_dict(), description.network
     try:

@@ -15,6 +15,17 @@ def _colour(name: str) -> str:
     return name
 
 
+class LowRank(Strict):
+    """Low-rank adaptation (LoRA): what learns of a backbone; `training/low_rank.py`."""
+
+    rank: int = Field(default=8, ge=1)
+    alpha: float = Field(default=16, gt=0)
+    """The factors count `alpha / rank`."""
+    layers: tuple[str, ...] = ()
+    """Ends of the names of adapted layers, such as `query`; by default every linear layer, of a network without any
+    every convolution that mixes channels."""
+
+
 class Network(Strict):
     """The network and what it sees."""
 
@@ -26,6 +37,8 @@ class Network(Strict):
     frozen: Literal["none", "all"] | Annotated[int, Field(ge=1)] = "none"
     """What keeps its weights: `all` of the backbone, or its stem and so many of its first blocks. `all` computes the
     backbone's vectors once, of plain views."""
+    lora: LowRank | None = None
+    """What learns of the backbone are small factors beside its layers; the model that is saved has them merged in."""
     width: int = Field(default=32, ge=4)
     """Channels of the first stage of `small_cnn`; each later stage doubles them."""
     pooling: Literal["average", "max", "gem", "gem_fixed", "cls"] = "gem"
@@ -63,6 +76,10 @@ class Network(Strict):
     def _frozen_is_trained(self) -> "Network":
         if self.frozen != "none" and not self.weights and self.backbone != OWN:
             raise ValueError("frozen keeps weights that are trained; name some in weights, or freeze none")
+        if self.lora and (self.frozen != "none" or (not self.weights and self.backbone != OWN)):
+            raise ValueError(
+                "lora adapts weights that are trained and not frozen: name weights, and freeze none"
+            )
         if self.frozen == "all" and not self.has_head:
             raise ValueError("frozen: all trains the head alone, and has_head: false leaves it out")
         return self
