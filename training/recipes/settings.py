@@ -7,12 +7,21 @@ from PIL import ImageColor
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from cairnhub.training.architectures import OWN, known_backbone
+from cairnhub.training.image_processor import MIN_SIDE_PX
 from cairnhub.training.strict import Strict
 
 
 def _colour(name: str) -> str:
     ImageColor.getrgb(name)
     return name
+
+
+def _side(side_px: int) -> int:
+    if side_px < MIN_SIDE_PX and side_px != 0:
+        raise ValueError(
+            f"a network sees {MIN_SIDE_PX} pixels at least; 0: as many as its image processor says"
+        )
+    return side_px
 
 
 class LowRank(Strict):
@@ -52,7 +61,8 @@ class Network(Strict):
     frozen_batch_norm: bool | Literal["statistics"] = False
     """Statistics and scales of batch norm stay as they were loaded; or the statistics alone."""
     embedding_dim: int = Field(default=128, ge=2)
-    image_side_px: int = Field(default=64, ge=16)
+    image_side_px: Annotated[int, AfterValidator(_side)] = 64
+    """0: of the square that the image processor of the weights cuts, resized as it says (`training/sight.py`)."""
     fit: Literal["crop", "stretch"] = "crop"
     """How a picture becomes a square: its middle, or all of it out of proportion."""
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
@@ -73,9 +83,11 @@ class Network(Strict):
         return raw
 
     @model_validator(mode="after")
-    def _frozen_is_trained(self) -> "Network":
+    def _weights_are_there_for_what_asks_for_them(self) -> "Network":
         if self.frozen != "none" and not self.weights and self.backbone != OWN:
             raise ValueError("frozen keeps weights that are trained; name some in weights, or freeze none")
+        if not self.image_side_px and (not self.weights or self.backbone == OWN):
+            raise ValueError("image_side_px: 0 leaves it to the image processor of weights: name some")
         if self.lora and (self.frozen != "none" or (not self.weights and self.backbone != OWN)):
             raise ValueError(
                 "lora adapts weights that are trained and not frozen: name weights, and freeze none"
