@@ -24,6 +24,7 @@ from cairnhub.training.recipes.recipe import load_recipe
 from tests.datasets_hub.hub_toy import toy_row, toy_tree, write_toy
 from tests.project import ROOT
 
+pytestmark = pytest.mark.xdist_group("bad_input")  # one project for all
 STATES = ("missing", "empty", "rubbish", "folder")
 ENDINGS = ("csv", "json", "jpg", "npy", "parquet", "safetensors", "tsv", "txt", "")
 ROWS: dict[str, tuple[tuple[str, str], ...]] = {
