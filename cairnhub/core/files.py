@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -65,8 +66,13 @@ def check_new_folder(path: Path) -> None:
     there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
     if not there.is_dir():
         raise BadInput(f"{there} is a file: name a folder, or a place outside it")
-    if not os.access(there, os.W_OK):
-        raise Unreachable(f"{there} may not be written: change its owner or mode, or name another place")
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise Unreachable(
+            f"{there} takes no new files ({error.strerror}): change its owner or mode, or name another place"
+        ) from None
 
 
 def write_text_atomic(path: Path, text: str) -> None:
