@@ -27,7 +27,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -169,6 +169,7 @@ def context_of(store: Path, out: Path, executor: "Executor", *, decode_images: b
     from cairnhub.pipelines.settings.publish import Publish
     from cairnhub.pipelines.settings.sources import GLDv2Source, GLDv2Subset, GLDv2Subsets
     from cairnhub.pipelines.sources.ledger import FetchedFile
+    from cairnhub.pipelines.sources.manifest import write_manifest
     from cairnhub.pipelines.stages import index, publish
 
     splits = GLDv2Subset(splits=("train", "index", "test"))  # a subset is not held against registered counts
@@ -188,12 +189,11 @@ def context_of(store: Path, out: Path, executor: "Executor", *, decode_images: b
     paths.store.parent.mkdir(parents=True)
     paths.store.symlink_to(store.resolve())
     files = [
-        asdict(FetchedFile(path.relative_to(store).as_posix(), path.stat().st_size, sha256_of(path), None))
+        FetchedFile(path.relative_to(store).as_posix(), path.stat().st_size, sha256_of(path), None)
         for path in sorted(store.rglob("*"))
         if path.is_file()
     ]
-    paths.manifest.parent.mkdir(parents=True)
-    paths.manifest.write_text(json.dumps({"dataset": "gldv2", "scale": "full", "files": files}))
+    write_manifest(paths.manifest, paths.loose_images, "gldv2", "full", files)
     return Context("gldv2", "full", params, paths)
 
 

@@ -231,7 +231,7 @@ def open_destination(
         BadInput: the scheme is unknown or the name is not valid.
     """
     uri = str(to).removeprefix("file://").rstrip("/")
-    if not uri:
+    if not uri or (uri.endswith(":") and "://" in str(to)):
         raise BadInput(f"{str(to)!r}: give a folder, s3://bucket/prefix, gs://bucket/prefix or hf://org/name")
     if ".." in uri.split("/"):
         raise BadInput(f"{uri}: write the destination without `..`")

@@ -66,7 +66,7 @@ def render_text(
     """
     totals = images_per_node(tree, counts)
     wanted = _matching(tree, search) if search else None
-    unit = "images" if counts is not None else tree.levels[0] + "s"
+    unit = "images" if counts is not None else f"of {tree.levels[0]}"
     shown = Tree(Text(f"{int(totals[-1].sum()):,} {unit}", style="bold"))
     depth_limit = len(tree.levels) if max_depth is None else max_depth
 

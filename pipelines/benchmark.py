@@ -14,10 +14,11 @@ from typing import Any
 
 import torch
 
-from cairnhub.core.errors import NotFound
+from cairnhub.core.errors import BadInput, NotFound
 from cairnhub.core.files import write_text_atomic
 from cairnhub.core.html import fill
 from cairnhub.core.parse import FORBID, parse_json, read_json
+from cairnhub.core.text import did_you_mean, quoted
 from cairnhub.core.version import __version__
 from cairnhub.datasets_hub.card import EvaluationProtocol
 from cairnhub.datasets_hub.loader import describe
@@ -31,7 +32,12 @@ from cairnhub.training.backbones import PublishedBackbone
 from cairnhub.training.embedding_evaluation import evaluate_embeddings
 from cairnhub.training.library_backbones import LibraryBackbone
 from cairnhub.training.metrics.keys import H_AP, MetricKey, from_json
-from cairnhub.training.off_the_shelf import OFF_THE_SHELF, is_published_network, write_off_the_shelf
+from cairnhub.training.off_the_shelf import (
+    OFF_THE_SHELF,
+    POOLINGS,
+    is_published_network,
+    write_off_the_shelf,
+)
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +103,12 @@ def run_benchmark(
 
     Raises:
         NotFound: no such model or dataset, or one without a protocol; before anything is measured.
+        BadInput: no such pooling.
     """
+    if pooling not in POOLINGS:
+        raise BadInput(
+            f"no pooling {pooling!r}{did_you_mean(pooling, POOLINGS)}; there are {quoted(POOLINGS)}"
+        )
     published = {name: describe(name, scale=scale) for name in dict.fromkeys(datasets)}
     plans = {name: _measurable(name, each) for name, each in published.items()}
     with ExitStack() as scratch:

@@ -67,9 +67,9 @@ def build(root: Path, targets: Sequence[str] = ()) -> tuple[int, int]:
     Raises:
         CairnError: another build runs here, no such target, or what a stage raises; the stages before it are kept.
     """
+    steps = chosen_steps(steps_of(graph(load_params(root / "params.yaml"), root)), targets)
     if not is_current(root):
         write_graph(root)
-    steps = chosen_steps(steps_of(graph(load_params(root / "params.yaml"), root)), targets)
     folder = root / ".cairn"
     folder.mkdir(exist_ok=True)
     with lock_folder(folder) as is_ours:

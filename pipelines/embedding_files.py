@@ -142,7 +142,7 @@ def _read_safetensors(path: Path) -> Read:
         tensors = load_file(path)
     except (SafetensorError, OSError, KeyError, TypeError) as error:
         raise BadInput(
-            f"{path}: not readable as safetensors of float32, float64 or float16 ({error})"
+            f"{path}: not readable as safetensors of float32, float64 or float16 ({error}); write it again"
         ) from None
     if TENSOR not in tensors and len(tensors) != 1:
         raise BadInput(
@@ -162,7 +162,7 @@ def _read_parquet(path: Path) -> Read:
             )
         table = pq.read_table(path, columns=[*vectors, *({ID} & set(schema.names))])
     except (pa.ArrowException, OSError) as error:
-        raise BadInput(f"{path}: not readable as Parquet ({error})") from None
+        raise BadInput(f"{path}: not readable as Parquet ({error}); write it again") from None
     column = table[vectors[0]].combine_chunks()
     ids = tuple(map(str, table[ID].to_pylist())) if ID in table.column_names else None
     return _matrix(column, path), ids

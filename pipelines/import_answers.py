@@ -47,7 +47,7 @@ def import_label_studio(answers: Path, scale: str, dataset: str = "", author: st
     try:
         agreed = unanimous(read_answers(answers, dataset))
     except FileNotFoundError:
-        raise NotFound(f"{answers}: there is no such file") from None
+        raise NotFound(f"{answers}: there is no such file; give the JSON that Label Studio exports") from None
     paths = review_paths(agreed[0].dataset, scale)
     session = review_session(paths, author)
 

@@ -14,13 +14,15 @@ from cairnhub.core.files import write_text_atomic
 from cairnhub.core.parse import parse_yaml, read_text
 from cairnhub.datasets_hub.card import NAME
 from cairnhub.pipelines.declare import Ask, Declaration, declared_source, n_classes
+from cairnhub.pipelines.own_images.folder_labels import require_classes
 from cairnhub.pipelines.params import Params, check_scale, load_params, validate
 from cairnhub.pipelines.paths import Paths
+from cairnhub.pipelines.settings.sources import FOLDERS
 from cairnhub.pipelines.sources.readers import reader
 from cairnhub.pipelines.split_names import hindrances
 
-_RECIPE, _RECIPE_OF_FEW = "photos", "few_photos"
-_MANY_CLASSES = 64  # half of them fill a batch of the first
+_RECIPES = {64: "photos", 16: "few_photos"}  # by the fewest classes, half of which fill a batch
+_RECIPE_OF_FEWEST = "fewest_photos"
 
 
 @dataclass(frozen=True)
@@ -81,10 +83,12 @@ def include_dataset(
                 f"{dataset!r} is no name for a dataset: small letters, digits, - and _, such as my_photos"
             )
         declared = declared_source(said, Path(mirror or ""), ask)
+        if declared["labels"] == FOLDERS and declared["images"] == ["."]:
+            require_classes(Path(mirror or ""))
+        declared, recipe = usual_plan(declared, said, n_classes(declared, Path(mirror or "")))
         document["sources"].insert(
             0, dataset, compact(declared)
         )  # behind the last stand comments on what follows
-        recipe = usual_recipe(n_classes(declared, Path(mirror or "")))
         document["train"][scale]["recipes"].setdefault(dataset, recipe)
         params = _valid(document, yaml, path.name)
     lists = ["datasets", "tree_from_text" if params.proposes(dataset) else "tree_from_data"]
@@ -114,9 +118,25 @@ def yaml_with_comments() -> YAML:
     return yaml
 
 
-def usual_recipe(n_classes: int) -> str:
-    """The recipe for own photos."""
-    return _RECIPE if n_classes >= _MANY_CLASSES else _RECIPE_OF_FEW
+def usual_plan(declared: dict[str, Any], said: Declaration, n_classes: int) -> tuple[dict[str, Any], str]:
+    """How own photos of so many classes are divided and trained on, where nobody says.
+
+    Of classes that are too few for half of them to be held out, all are trained on, and some photos of each held out.
+
+    Returns:
+        The declared source, and the name of a recipe.
+
+    Raises:
+        BadInput: more groups are wanted than there are labels.
+    """
+    if said.sizes and said.sizes[0] > n_classes:
+        raise BadInput(
+            f"--sizes asks for {said.sizes[0]:,} groups of {n_classes:,} labels: give smaller numbers, or leave it out"
+        )
+    recipe = next((name for least, name in _RECIPES.items() if n_classes >= least), "")
+    if not recipe and "split" not in declared:
+        declared = {**declared, "split": {"by": "image"}}
+    return declared, recipe or _RECIPE_OF_FEWEST
 
 
 def compact(value: Any) -> Any:

@@ -59,8 +59,10 @@ def read_labels(
                 f"{path} is read line by line and has no column {quoted(asked)}; a .csv or .tsv has columns"
             )
         lines = dict.fromkeys(line.strip() for line in read_text(path).splitlines())
-        return LabelList([line for line in lines if line], None, None, {})
+        return LabelList(_some([line for line in lines if line], path), None, None, {})
     table = read_csv(path, ())
+    if table.columns.empty:
+        raise BadInput(f"{path}: empty; its first line must name the columns")
     for name in asked:
         if name not in table.columns:
             raise NotFound(f"{path} has no column {name!r}{did_you_mean(name, table.columns)}")
@@ -75,11 +77,17 @@ def read_labels(
         return used[name].tolist() if name else None
 
     return LabelList(
-        used[column].tolist(),
+        _some(used[column].tolist(), path),
         values(text),
         values(description),
         {name: used[name].tolist() for name in known},
     )
+
+
+def _some(labels: list[str], path: Path) -> list[str]:
+    if not labels:
+        raise BadInput(f"{path}: no label in it; give one in each line")
+    return labels
 
 
 def _check_agreement(table: pd.DataFrame, column: str, path: Path) -> None:
@@ -116,6 +124,11 @@ def read_names(path: Path) -> tuple[NamedGroup, ...]:
     if not groups or len(set(names)) < len(names):
         twice = next((name for name in names if names.count(name) > 1), "")
         raise BadInput(
-            f"{path}: " + (f"the group {twice!r} stands there twice" if twice else "no group in it")
+            f"{path}: "
+            + (
+                f"the group {twice!r} stands there twice"
+                if twice
+                else "no group in it; give one in each line"
+            )
         )
     return tuple(groups)

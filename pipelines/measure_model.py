@@ -9,6 +9,7 @@ import torch
 
 from cairnhub.core.errors import BadInput, NotFound
 from cairnhub.core.portable import run_portable
+from cairnhub.core.text import did_you_mean, quoted
 from cairnhub.datasets_hub.card import EvaluationProtocol
 from cairnhub.datasets_hub.loader import describe
 from cairnhub.datasets_hub.open_split import PublishedSplits
@@ -70,8 +71,8 @@ def chosen_protocol(
     """
     usual = next((each for each, protocol in protocols.items() if protocol.kind == "labels"), "")
     if (name or usual) not in protocols:
-        known = ", ".join(protocols) or "none"
-        raise NotFound(f"{dataset} has no protocol {name!r}; it has {known}")
+        known = quoted(protocols) or "none"
+        raise NotFound(f"{dataset} has no protocol {name!r}{did_you_mean(name, protocols)}; it has {known}")
     chosen = protocols[name or usual]
     if chosen.kind != "labels":
         raise BadInput(

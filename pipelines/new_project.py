@@ -16,7 +16,7 @@ from cairnhub.core.parse import parse_yaml, read_text
 from cairnhub.datasets_hub.card import NAME
 from cairnhub.pipelines.declare import Declaration, declared_source, n_classes
 from cairnhub.pipelines.graph import write_graph
-from cairnhub.pipelines.include import compact, dumped, usual_recipe, warning_of, yaml_with_comments
+from cairnhub.pipelines.include import compact, dumped, usual_plan, warning_of, yaml_with_comments
 from cairnhub.pipelines.own_images.label_rows import LabelRows
 from cairnhub.pipelines.own_images.recognise import InPlace, recognise
 from cairnhub.pipelines.params import Params, load_params, validate
@@ -71,8 +71,9 @@ def make_project(folder: Path, images: Path, labels: Path | None, said: Declarat
     with replace_folder(folder) as new:
         mirror, said, notes = _bring(found, new, folder, said)
         declared = declared_source(said, mirror)
+        declared, recipe = usual_plan(declared, said, n_classes(declared, mirror))
         where = SOURCE if isinstance(found, LabelRows) else os.path.relpath(mirror, folder)
-        params = _write_params(new, name, declared, where, usual_recipe(n_classes(declared, mirror)))
+        params = _write_params(new, name, declared, where, recipe)
         _write_files(new, name, params)
         write_graph(new)
         notes += tuple(filter(None, [warning_of(params, name, SCALE, new)]))

@@ -50,6 +50,11 @@ class Paths:
         return self.results("fetch") / "manifest.json"
 
     @property
+    def loose_images(self) -> Path:
+        """The manifest's table of images that lie in no archive."""
+        return self._at("data/loose_images") / "images.tsv"
+
+    @property
     def index(self) -> Path:
         """Folder of the index: see `artifacts.index`."""
         return self._at("data/index")

@@ -57,7 +57,7 @@ def search(model: str, picture: Path, dataset: str, scale: str | None, k: int) -
         CairnError: no such model, dataset or picture, or the file holds no image.
     """
     if not picture.is_file():
-        raise NotFound(f"{picture}: there is no such picture")
+        raise NotFound(f"{picture}: there is no such picture; give the path of one")
     folder, scale = find_model(model, scale)
     splits = PublishedSplits(describe(dataset, scale=scale))
     embedder, tree = ImageEmbedder(folder, splits), splits.tree

@@ -45,7 +45,9 @@ def _check_fits(stage: Stage, context: Context) -> None:
         )
     trained = context.paths.model_of if stage.over == "evaluate_on" else context.dataset
     if stage.over in ("train_on", "evaluate_on") and trained not in context.settings(Train).recipes:
-        raise BadInput(f"params.yaml: {context.dataset!r} has no recipe under train.{context.scale}.recipes")
+        raise BadInput(
+            f"params.yaml: {context.dataset!r} has no recipe under train.{context.scale}.recipes; name one there"
+        )
     if stage.over == "evaluate_on" and not context.params.is_evaluated(context.dataset):
         raise BadInput(
             f"params.yaml: sources.{context.dataset}.protocols is []: it is trained on and never evaluated"

@@ -27,7 +27,8 @@ from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.hierarchies.proposal.tree_proposal import TreeProposal
 from cairnhub.hierarchies.review.apply import apply_decisions
 from cairnhub.hierarchies.review.decisions import read_decisions
-from cairnhub.pipelines.sources.fetching import read_manifest
+from cairnhub.pipelines.sources.manifest import SCHEMA as MANIFEST_SCHEMA
+from cairnhub.pipelines.sources.manifest import read_manifest
 from cairnhub.training.models import load_model, read_description
 from tests.datasets_hub.hub_toy import toy_card, toy_row, toy_tree, write_toy
 from tests.hierarchies.toy import PROPOSAL
@@ -57,6 +58,7 @@ def new(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_schema_that_was_written_has_a_file() -> None:
     assert SCHEMAS[-1] == SCHEMA, "a new schema: add a file that the code before it wrote, and what reads it"
+    assert (AGES / f"manifest-{MANIFEST_SCHEMA}.json").is_file()
 
 
 def test_a_dataset_of_any_age_is_described_and_its_files_are_what_they_were(published: Path) -> None:
@@ -163,9 +165,21 @@ def test_decisions_of_the_first_days_apply() -> None:
 
 
 def test_a_manifest_of_the_first_days_is_read() -> None:
-    files = read_manifest(AGES / "manifest.json")
+    files = read_manifest(AGES / "manifest.json", AGES / "no table")
     assert files
     assert all(len(file.sha256) == 64 for file in files.values())
+
+
+def test_a_manifest_of_schema_2_is_read_with_its_table() -> None:
+    files = read_manifest(AGES / "manifest-2.json", AGES / "manifest-2.tsv")
+    assert [*files] == [
+        "labels.csv",
+        "photos.tar",
+        "photos/ash/a.jpg",
+        "photos/ash/b.jpg",
+        "photos/oak/a.jpg",
+    ]
+    assert files["photos.tar"].hash == "md5:" + "1" * 32
 
 
 def test_versions_of_a_newer_cairn_keep_what_this_one_does_not_know(new: Path, tmp_path: Path) -> None:
@@ -199,6 +213,10 @@ def test_what_is_newer_is_named_with_what_to_do(new: Path, tmp_path: Path) -> No
         CairnError, match=r"x\.jsonl:1: signed_by: no key of this Cairn: misspelt, or of a newer one"
     ):
         read_decisions(tmp_path / "x.jsonl")
+    manifest = (AGES / "manifest-2.json").read_text()
+    (tmp_path / "manifest.json").write_text(manifest.replace('"schema": 2', '"schema": 3'))
+    with pytest.raises(NewerFormat, match=r"manifest\.json: schema 3, this Cairn reads up to 2: upgrade"):
+        read_manifest(tmp_path / "manifest.json", AGES / "manifest-2.tsv")
     stats = json.loads((new / "stats.json").read_text()) | {"n_videos": 3}
     with pytest.raises(CairnError, match=r"stats\.json: n_videos: no key of this Cairn"):
         Stats.from_json(json.dumps(stats), "stats.json")

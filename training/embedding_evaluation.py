@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from cairnhub.core.errors import BadInput, NotFound
-from cairnhub.core.text import quoted
+from cairnhub.core.text import did_you_mean, quoted
 from cairnhub.core.version import __version__
 from cairnhub.datasets_hub.card import EvaluationProtocol
 from cairnhub.datasets_hub.loader import describe
@@ -197,7 +197,9 @@ def chosen_protocol(
     known = published.stats.splits
     for used in (chosen.query, chosen.gallery):
         if used not in known:
-            raise NotFound(f"{published.card.name} has no split {used!r}; there are {quoted(known)}")
+            raise NotFound(
+                f"{published.card.name} has no split {used!r}{did_you_mean(used, known)}; there are {quoted(known)}"
+            )
     return chosen
 
 
@@ -213,7 +215,9 @@ def _named_protocol(
     if protocol is None and not known:
         raise NotFound(f"{name} has no protocol: name a split whose images search one another")
     if protocol is not None and protocol not in known:
-        raise NotFound(f"{name} has no protocol {protocol!r}; it has {quoted(known) or 'none'}")
+        raise NotFound(
+            f"{name} has no protocol {protocol!r}{did_you_mean(protocol, known)}; it has {quoted(known) or 'none'}"
+        )
     chosen = known[protocol or next(iter(known))]
     if split is not None and split != chosen.query:
         raise BadInput(

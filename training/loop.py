@@ -28,6 +28,7 @@ from cairnhub.training.distributed import device, ranks
 from cairnhub.training.early_stopping import held_out_h_ap, hold_out
 from cairnhub.training.frozen_features import as_features
 from cairnhub.training.grad_cache import NonFinite, accumulate_gradients
+from cairnhub.training.low_rank import adapt, merge
 from cairnhub.training.models import RetrievalModel, refuse_live_batch_norm, untrained_model
 from cairnhub.training.optimisation import Optimisation
 from cairnhub.training.picture_crops import PictureCrops
@@ -100,6 +101,8 @@ def train(
             f"going on after step {training.state.progress.step} of {recipe.n_epochs * training.steps_per_epoch}"
         )
     training.run(store, save_every_s, callbacks)
+    if recipe.network.lora:
+        merge(training.optimisation.final_model.backbone)
     curve = curve_table(training.state.progress.curve)
     return TrainingResult(training.optimisation.final_model.eval(), curve)
 
@@ -138,7 +141,10 @@ class Training:
     ) -> None:
         self.recipe, self.ranks, self.device, self.n_workers = recipe, ranks(), device(), n_workers
         torch.use_deterministic_algorithms(True, warn_only=self.device.type == "cuda")
-        self.model = untrained_model(recipe.network, seed, backbone).to(self.device)
+        self.model = untrained_model(recipe.network, seed, backbone)
+        if recipe.network.lora:
+            adapt(self.model.backbone, recipe.network.lora)
+        self.model.to(self.device)
         refuse_live_batch_norm(recipe.batch.chunk, self.model)
         self.is_frozen = recipe.network.frozen == "all"
         if self.is_frozen:

@@ -51,6 +51,10 @@ class RetrievalModel(nn.Module):
         self, network: Network, kept: Described | LibraryNetwork | None = None, own: nn.Module | None = None
     ) -> None:
         super().__init__()
+        if not network.image_side_px:
+            raise BadInput(
+                "network.image_side_px is 0: `training.sight.settled` says how much the weights see"
+            )
         self.network = network
         self.backbone = make_backbone(network, kept, own)
         self.colours: Colours = COLOURS.get(network.colours) or self.backbone.colours or UNIT
@@ -238,7 +242,7 @@ def save_model(folder: Path, model: RetrievalModel, description: ModelDescriptio
     Raises:
         CairnError: it cannot be written.
     """
-    record = {**asdict(description), "network": description.network.model_dump()}
+    record = {**asdict(description), "network": description.network.model_dump(exclude_none=True)}
     text = json.dumps(record, indent=1, sort_keys=True) + "\n"
     weights, network = model.state_dict(), description.network
     try:

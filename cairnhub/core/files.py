@@ -7,10 +7,13 @@ import os
 import secrets
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
+
+from cairnhub.core.errors import BadInput, Unreachable
 
 try:
     import fcntl
@@ -39,6 +42,37 @@ def atomic_write(path: Path) -> Iterator[Path]:
         if path.is_file():
             shutil.copymode(path, temporary)
         temporary.replace(path)
+
+
+def check_new_file(path: Path) -> None:
+    """Refuse what no file can be written to, before there is something to write.
+
+    Raises:
+        CairnError: it is a folder, or lies below a file, or may not be written.
+    """
+    if path.is_dir():
+        raise BadInput(f"{path} is a folder: name a file in it")
+    check_new_folder(path.parent)
+    if path.exists() and not os.access(path, os.W_OK):
+        raise Unreachable(f"{path} may not be written: change its owner or mode, or name another file")
+
+
+def check_new_folder(path: Path) -> None:
+    """Refuse what can be no folder to write to.
+
+    Raises:
+        CairnError: it is a file or lies below one, or may not be written.
+    """
+    there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    if not there.is_dir():
+        raise BadInput(f"{there} is a file: name a folder, or a place outside it")
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise Unreachable(
+            f"{there} takes no new files ({error.strerror}): change its owner or mode, or name another place"
+        ) from None
 
 
 def write_text_atomic(path: Path, text: str) -> None:

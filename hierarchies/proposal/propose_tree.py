@@ -211,7 +211,8 @@ def _sizes(
     for fine, coarse in pairwise([n_labels, *sizes]):
         if not 1 <= coarse <= fine:
             raise BadInput(
-                f"sizes must fall from {n_labels:,} labels to 1 or more, fine to coarse: {list(sizes)}"
+                f"sizes must fall from {n_labels:,} labels to 1 or more, fine to coarse: {list(sizes)}; give smaller "
+                "ones, or none"
             )
     return [max(size, known) for size, known in zip(sizes, n_known, strict=True)]
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cairnhub.pipelines.cli.options import Dataset, Scale, console, table_of
+from cairnhub.pipelines.cli.options import Dataset, Scale, console, new_file, table_of
 
 app = typer.Typer(
     help="Published datasets: without a command a list of them; check or compare them.",
@@ -49,9 +49,14 @@ def datasets(context: typer.Context) -> None:
 def check(
     dataset: Dataset,
     scale: Scale = None,
-    page: Annotated[Path | None, typer.Option(help="Write the first look-alikes, as HTML.")] = None,
+    page: Annotated[
+        Path | None, typer.Option(help="Write the first look-alikes, as HTML.", callback=new_file)
+    ] = None,
     duplicates: Annotated[
-        Path | None, typer.Option(help="Write all pairs of images that are the same or look so, as Parquet.")
+        Path | None,
+        typer.Option(
+            help="Write all pairs of images that are the same or look so, as Parquet.", callback=new_file
+        ),
     ] = None,
 ) -> None:
     """Hold a published dataset, anybody's, against the contract; exit with 1 if it is broken.

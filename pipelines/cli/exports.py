@@ -5,11 +5,13 @@ from typing import Annotated
 
 import typer
 
-from cairnhub.pipelines.cli.options import Dataset, Scale, console
+from cairnhub.pipelines.cli.options import Dataset, Scale, console, new_folder
 
 app = typer.Typer()
 
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="The folder to write.")]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", help="The folder to write.", callback=new_folder)
+]
 Splits = Annotated[list[str] | None, typer.Option("--split", help="Only this split; again for more.")]
 Levels = Annotated[list[str] | None, typer.Option("--level", help="Only this level; again for more.")]
 

@@ -15,6 +15,7 @@ from cairnhub.pipelines.cli.options import (
     Texts,
     TreeLevels,
     console,
+    new_folder,
     read_sizes,
 )
 
@@ -23,7 +24,9 @@ app = typer.Typer()
 
 @app.command("init")
 def init_project(
-    folder: Annotated[Path, typer.Argument(help="The project's folder, new or empty, such as birds.")],
+    folder: Annotated[
+        Path, typer.Argument(help="The project's folder, new or empty, such as birds.", callback=new_folder)
+    ],
     images: Annotated[
         Path,
         typer.Option(

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from cairnhub.core.errors import BadInput, printable
 from cairnhub.core.files import write_text_atomic
-from cairnhub.pipelines.cli.options import Dataset, Page, Scale, console, table_of
+from cairnhub.pipelines.cli.options import Dataset, Page, Scale, console, new_file, new_folder, table_of
 
 app = typer.Typer()
 
@@ -91,7 +91,7 @@ def evaluate(
     protocol: Annotated[str | None, typer.Option(help="Of the dataset's card; the first by default.")] = None,
     split: Annotated[str | None, typer.Option(help="Of the dataset: its images search one another.")] = None,
     scale: Scale = None,
-    json: Annotated[Path | None, typer.Option(help="Write all of it there.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write all of it there.", callback=new_file)] = None,
 ) -> None:
     """Score embeddings of any network: H-AP, AP and R@1 with intervals, weak nodes, confused siblings.
 
@@ -118,7 +118,8 @@ def benchmark(
     ],
     datasets: Annotated[str, typer.Option(help="Published datasets, with commas.")],
     output: Annotated[
-        Path, typer.Option(help="Folder for results; what it holds is not measured again.")
+        Path,
+        typer.Option(help="Folder for results; what it holds is not measured again.", callback=new_folder),
     ] = Path("benchmark"),
     scale: Scale = None,
     pooling: Annotated[

@@ -8,8 +8,26 @@ from rich.table import Table
 
 from cairnhub.core.console import text_console
 from cairnhub.core.errors import BadInput
+from cairnhub.core.files import check_new_file, check_new_folder
 
 console = text_console()
+MAX_PROPOSED_LEVELS = 20
+"""More than any taxonomy of things that are photographed has; every further one would repeat the last."""
+
+
+def new_file(path: Path | None) -> Path | None:
+    """A file to write, before hours of work are lost for a name that cannot be one."""
+    if path is not None:
+        check_new_file(path)
+    return path
+
+
+def new_folder(path: Path | None) -> Path | None:
+    """Likewise a folder."""
+    if path is not None:
+        check_new_folder(path)
+    return path
+
 
 Dataset = Annotated[str, typer.Argument(help="A name in the hub, a folder, or a URI.")]
 Declared = Annotated[str, typer.Argument(help="A dataset of params.yaml, such as gldv2.")]
@@ -19,7 +37,7 @@ Scale = Annotated[
 ]
 BuiltScale = Annotated[str, typer.Option(help="sample or full.")]
 Limit = Annotated[int, typer.Option(min=1, help="How many at most.")]
-Page = Annotated[Path, typer.Option(help="The page to write.")]
+Page = Annotated[Path, typer.Option(help="The page to write.", callback=new_file)]
 Levels = Annotated[str, typer.Option(help="Columns of the labels, fine to coarse, such as species,genus.")]
 Texts = Annotated[
     str, typer.Option(help="Columns that say what a label is: its name in words, then descriptions.")
@@ -29,7 +47,9 @@ TreeLevels = Annotated[
     str, typer.Option(help="Levels to propose above the labels, such as group,department.")
 ]
 Sizes = Annotated[str, typer.Option(help="How many groups each of them gets, such as 20,4.")]
-Depth = Annotated[int | None, typer.Option(min=1, help="How many levels to propose.")]
+Depth = Annotated[
+    int | None, typer.Option(min=1, max=MAX_PROPOSED_LEVELS, help="How many levels to propose.")
+]
 Pack = Annotated[str, typer.Option(help="What is known of words: auto, places or none.")]
 
 

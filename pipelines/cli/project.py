@@ -18,6 +18,7 @@ from cairnhub.pipelines.cli.options import (
     Texts,
     TreeLevels,
     console,
+    new_folder,
     read_sizes,
     table_of,
 )
@@ -158,7 +159,9 @@ def include(
 
 @app.command()
 def site(
-    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write.")] = Path("site"),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The folder to write.", callback=new_folder)
+    ] = Path("site"),
 ) -> None:
     """Write report, trees, maps, retrieval pages and cards into one folder, to open or to put on any web server.
 

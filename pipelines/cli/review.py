@@ -19,9 +19,13 @@ def review(
     ],
     scale: BuiltScale = "sample",
     author: Annotated[str, typer.Option(help="Written into each decision; your login by default.")] = "",
-    limit: Annotated[int | None, typer.Option(help="In the terminal: stop after so many answers.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="In the terminal: stop after so many answers.")
+    ] = None,
     in_browser: Annotated[bool, typer.Option("--app", help="Review in the browser, with photos.")] = False,
-    port: Annotated[int, typer.Option(help="Of the app, on 127.0.0.1; 0 takes one that is free.")] = 0,
+    port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="Of the app, on 127.0.0.1; 0 takes one that is free.")
+    ] = 0,
     open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the app's page.")] = True,
     vectors: Annotated[
         Path | None,

@@ -12,6 +12,7 @@ from cairnhub.core.console import text_console
 from cairnhub.core.errors import BadInput, NotFound
 from cairnhub.core.text import quoted
 from cairnhub.pipelines.cli.options import (
+    MAX_PROPOSED_LEVELS,
     BuiltScale,
     Declared,
     Limit,
@@ -19,6 +20,7 @@ from cairnhub.pipelines.cli.options import (
     Scale,
     Tree,
     console,
+    new_file,
     read_sizes,
     table_of,
 )
@@ -38,7 +40,7 @@ def show(
     tree: Tree,
     scale: Scale = None,
     depth: Annotated[int | None, typer.Option(min=1, help="How many levels below the root to show.")] = None,
-    min_count: Annotated[int, typer.Option(help="Hide nodes with fewer images.")] = 0,
+    min_count: Annotated[int, typer.Option(min=0, help="Hide nodes with fewer images.")] = 0,
     search: Annotated[str, typer.Option(help="Only labels that contain this text, and their kin.")] = "",
 ) -> None:
     """Print a label tree with counts, confidence and provenance.
@@ -172,7 +174,8 @@ def propose(
     ] = "",
     sizes: Annotated[str, typer.Option(help="How many groups they have, fine to coarse: 20,4.")] = "",
     depth: Annotated[
-        int | None, typer.Option(min=1, help="How many levels, where neither says it; else 2.")
+        int | None,
+        typer.Option(min=1, max=MAX_PROPOSED_LEVELS, help="How many levels, where neither says it; else 2."),
     ] = None,
     names: Annotated[
         Path | None,
@@ -187,9 +190,12 @@ def propose(
     language: Annotated[
         str, typer.Option(help="Of the labels: en, many (any other, or several), or auto, which looks.")
     ] = "auto",
-    output: Annotated[Path, typer.Option("--output", "-o", help="The tree to write.")] = Path("tree.json"),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The tree to write.", callback=new_file)
+    ] = Path("tree.json"),
     reasons: Annotated[
-        Path | None, typer.Option(help="Also write why and how sure each label stands where it does.")
+        Path | None,
+        typer.Option(help="Also write why and how sure each label stands where it does.", callback=new_file),
     ] = None,
 ) -> None:
     """Propose a tree for a list of labels: groups, groups of groups, and names for them.

@@ -21,6 +21,7 @@ def examine_deep(root: Path) -> Iterator[Diagnosis]:
     """
     # The bare install, which has a doctor too, has not all that these use.
     from cairnhub.pipelines.doctor import outputs
+    from cairnhub.pipelines.doctor.mirrors import examine_mirrors
     from cairnhub.pipelines.doctor.requirements import examine_project
     from cairnhub.pipelines.doctor.store import examine_store, read_manifests
     from cairnhub.pipelines.executors.local import LocalExecutor
@@ -31,6 +32,7 @@ def examine_deep(root: Path) -> Iterator[Diagnosis]:
     manifests, broken = read_manifests(root, params)
     store = Path(os.environ.get("CAIRN_STORE", root / "data/store"))
     yield from examine_project(root, params)
+    yield from examine_mirrors(root, params)
     yield from broken
     yield from examine_store(manifests, params, executor)
     yield from outputs.examine_hub(root, executor)

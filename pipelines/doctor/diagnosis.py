@@ -1,12 +1,11 @@
 """What the doctor finds, and what it may do about it."""
 
-import json
 import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from cairnhub.core.files import write_text_atomic
+from cairnhub.pipelines.sources.manifest import mark_damaged
 
 DAY_S = 86_400
 
@@ -19,11 +18,13 @@ class Repair:
         path: a leftover to remove or a damaged file to quarantine.
         quarantine: where a damaged file goes; None for a leftover.
         manifest: names the damaged file; it is marked there, so that `dvc repro` fetches it again.
+        name: the damaged file's there.
     """
 
     path: Path
     quarantine: Path | None = None
     manifest: Path | None = None
+    name: str = ""
 
     def apply(self) -> str:
         """Do it, and say what was done."""
@@ -34,7 +35,7 @@ class Repair:
         place.parent.mkdir(parents=True, exist_ok=True)
         self.path.rename(place)
         if self.manifest is not None:
-            _mark(self.manifest, self.path)
+            mark_damaged(self.manifest, self.name)
         return f"moved {self.path} to {place}: now run `dvc repro`"
 
 
@@ -65,12 +66,3 @@ def _free(path: Path) -> Path:
     while free.exists():
         number, free = number + 1, path.with_name(f"{path.name}.{number}")
     return free
-
-
-def _mark(manifest: Path, path: Path) -> None:
-    """Change the manifest, which DVC watches: `fetch` runs again and writes it anew, with the hashes kept in it."""
-    record = json.loads(manifest.read_text(encoding="utf-8"))
-    for file in record["files"]:
-        if path.as_posix().endswith(f"/{file['name']}"):
-            file["quarantined"] = True
-    write_text_atomic(manifest, json.dumps(record, indent=1, sort_keys=True) + "\n")

@@ -11,12 +11,12 @@ from cairnhub.pipelines.executors.local import Executor
 from cairnhub.pipelines.params import Params
 from cairnhub.pipelines.paths import Paths
 from cairnhub.pipelines.settings.sources import TableSource
-from cairnhub.pipelines.sources.fetching import read_manifest
 from cairnhub.pipelines.sources.ledger import LEDGER
+from cairnhub.pipelines.sources.manifest import NoTable, read_manifest
 from cairnhub.pipelines.sources.registry import REGISTRIES, read_registry
 
 QUARANTINE = ".quarantine"
-_UNFINISHED = (".part", ".part.validator")
+_UNFINISHED = (".part", ".part.validator", ".link")
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,20 @@ def read_manifests(root: Path, params: Params) -> tuple[list[StoreManifest], lis
     for path in sorted(root.glob("results/fetch/*/*/manifest.json")):
         scale, dataset = path.parts[-3:-1]
         owner = params.files_of(dataset) if dataset in params.sources else ""
-        store = Paths(root, scale, dataset, owner).store
+        paths = Paths(root, scale, dataset, owner)
         try:
-            files = read_manifest(path).values()
+            files = read_manifest(path, paths.loose_images).values()
+        except NoTable as error:
+            found = Diagnosis(
+                f"manifest {scale}/{dataset}", str(error), "problem: `dvc checkout` or `dvc repro`"
+            )
+            broken.append(found)
         except CairnError as error:
             broken.append(
                 Diagnosis(f"manifest {scale}/{dataset}", str(error), "problem: remove it, `dvc repro`")
             )
         else:
+            store = paths.store
             blobs = tuple(Blob(store / file.name, file.size_bytes, file.sha256) for file in files)
             manifests.append(StoreManifest(path, store, blobs))
     return manifests, broken
@@ -87,7 +93,10 @@ def _blobs(manifest: StoreManifest, faults: dict[Path, str]) -> Iterator[Diagnos
     bad = [blob for blob in manifest.blobs if faults[blob.path]]
     if not bad:
         size_mb = sum(blob.size_bytes for blob in manifest.blobs) / 1e6
-        found = f"{len(manifest.blobs):,} files, {size_mb:,.1f} MB, as their manifest says"
+        linked = [blob for blob in manifest.blobs if blob.path.stat().st_nlink > 1]
+        shared_mb = sum(blob.size_bytes for blob in linked) / 1e6
+        more = f"; {len(linked):,} of them ({shared_mb:,.1f} MB) are hard links" if linked else ""
+        found = f"{len(manifest.blobs):,} files, {size_mb:,.1f} MB, as their manifest says{more}"
         yield Diagnosis(f"store {scale}/{dataset}", found, "ok")
     n_missing = sum(faults[blob.path] == "missing" for blob in bad)
     if bad and n_missing == len(manifest.blobs):
@@ -101,7 +110,8 @@ def _blobs(manifest: StoreManifest, faults: dict[Path, str]) -> Iterator[Diagnos
     for blob in bad:
         if faults[blob.path] == "damaged":
             quarantine = _quarantine(manifest.store) / blob.path.relative_to(manifest.store)
-            repair = Repair(blob.path, quarantine, manifest.path)
+            name = blob.path.relative_to(manifest.store).as_posix()
+            repair = Repair(blob.path, quarantine, manifest.path, name)
             verdict = "problem: other bytes than its manifest says; quarantine it and fetch it again"
             yield Diagnosis(str(blob.path), "damaged", verdict, repair)
 

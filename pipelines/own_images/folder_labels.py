@@ -43,7 +43,7 @@ def require_classes(folder: Path) -> None:
     images = (path for path in folder.rglob("*") if path.is_file() and is_image_name(path.name))
     places = {path.parent == folder for path in images}
     if not places:
-        raise BadInput(f"{folder}: no image in it")
+        raise BadInput(f"{folder}: no image in it; name the folder that holds the folders of classes")
     if places == {True}:
         raise BadInput(
             f"{folder}: its images lie in no folders of classes; put each class into a folder, or give a CSV with "

@@ -1,6 +1,6 @@
 """`fetch`: where files come from."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
@@ -35,6 +35,10 @@ class Fetch(Strict):
     mirrors: dict[str, Annotated[str, AfterValidator(_without_secrets)]] = {}
     """Dataset -> folder or URL that holds its files, in place of the authors' own server. `CAIRN_MIRROR_<DATASET>` in
     the environment comes before it and is recorded nowhere; it may hold a password or a signature."""
+    mirror_files: Literal["link", "copy"] = "link"
+    """Whether images and archives of a mirror that is a folder on the store's disk are shared with it, and take no room
+    twice. A hard link is the mirror's own file: what changes there is noticed, but is gone from the store too; `copy`
+    keeps a second copy."""
     n_connections: int = Field(default=4, ge=1, le=64)
     timeout_s: float = Field(default=30, gt=0, le=86_400)
     n_retries: int = Field(default=5, ge=0, le=1000)

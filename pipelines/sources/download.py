@@ -19,9 +19,17 @@ from cairnhub.pipelines.sources.download_errors import (
     wrong_size,
 )
 from cairnhub.pipelines.sources.ledger import FetchedFile
-from cairnhub.pipelines.sources.partial_file import Content, Hasher, PartialFile
+from cairnhub.pipelines.sources.mirror_links import share
+from cairnhub.pipelines.sources.partial_file import Content, Hasher, PartialFile, beside
 from cairnhub.pipelines.sources.registry import MANUAL, RegistryRow
-from cairnhub.pipelines.sources.transport import CHUNK_BYTES, Interrupted, NoAnswer, is_file, open_body
+from cairnhub.pipelines.sources.transport import (
+    CHUNK_BYTES,
+    Interrupted,
+    NoAnswer,
+    is_file,
+    local_path,
+    open_body,
+)
 
 FIRST_WAIT_S = 0.5  # doubled after each failure without progress
 LONGEST_WAIT_S = 30.0
@@ -75,8 +83,17 @@ def fetch_file(
     return fetch_row(RegistryRow(target.name, url, size_bytes, hash), url, target, policy)
 
 
-def fetch_row(row: RegistryRow, url: str, target: Path, policy: Policy) -> FetchedFile:
-    """Leave alone, accept or download one file: `row` says what it should be, `url` where it is.
+def fetch_row(
+    row: RegistryRow, url: str, target: Path, policy: Policy, *, may_link: bool = False
+) -> FetchedFile:
+    """Leave alone, accept, link or download one file: `row` says what it should be, `url` where it is.
+
+    Args:
+        row: what it should be.
+        url: where it is.
+        target: the file to make.
+        policy: how patiently.
+        may_link: whether a file of this machine need not be copied where the disk can share it.
 
     Raises:
         CairnError: as for `fetch_file`.
@@ -95,9 +112,40 @@ def fetch_row(row: RegistryRow, url: str, target: Path, policy: Policy) -> Fetch
             if brought.matches(row):
                 policy.progress(brought.size_bytes)
                 return brought.file(target.name, row.hash)
-        content = _gather(row, url, part, policy)
-        part.finish(target)
+        content = _link(row, url, target, policy) if may_link and is_file(url) else None
+        if content is None:
+            content = _gather(row, url, part, policy)
+            part.finish(target)
     return content.file(target.name, row.hash)
+
+
+def _link(row: RegistryRow, url: str, target: Path, policy: Policy) -> Content | None:
+    """Put a local file in place without a copy of its bytes, read once to verify it; None where it must be copied.
+
+    The file is never written to, for it may be the mirror's own.
+
+    Raises:
+        CairnError: its bytes are not what the registry promises.
+    """
+    link, hasher = beside(target, ".link"), Hasher(row.hash)
+    link.unlink(missing_ok=True)  # of a killed process: who holds the part holds this too
+    try:
+        if share(local_path(url), link) == "copy":
+            return None
+        before = link.stat()
+        _hash_file(link, hasher, policy)
+        after, content = link.stat(), hasher.content()
+        if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns):
+            if not content.matches(row):
+                raise mismatch(row, url, content, None)
+            link.replace(target)
+            return content
+    except OSError:
+        pass  # copying says why it cannot be read
+    finally:
+        link.unlink(missing_ok=True)
+    policy.progress(-hasher.size_bytes)
+    return None
 
 
 @dataclass

@@ -15,9 +15,10 @@ from cairnhub.pipelines.executors.local import HERE, Executor
 from cairnhub.pipelines.sources.download import Policy, check_space, fetch_row
 from cairnhub.pipelines.sources.download_errors import NoNetwork, by_hand, together
 from cairnhub.pipelines.sources.ledger import FetchedFile, Ledger
+from cairnhub.pipelines.sources.mirror_links import may_share
 from cairnhub.pipelines.sources.partial_file import ENDINGS, beside
 from cairnhub.pipelines.sources.registry import MANUAL, RegistryRow
-from cairnhub.pipelines.sources.transport import announced_bytes
+from cairnhub.pipelines.sources.transport import announced_bytes, is_file, local_path
 
 
 def fetch_all(
@@ -30,6 +31,7 @@ def fetch_all(
     n_retries: int = 5,
     title: str = "fetch",
     executor: Executor = HERE,
+    may_link: bool = False,
 ) -> list[FetchedFile]:
     """Bring all files of a registry into `folder`, several at once, under one progress bar.
 
@@ -46,6 +48,7 @@ def fetch_all(
         n_retries: failures in a row of one file without a new byte before giving up.
         title: label of the progress bar.
         executor: where it spans machines, each file is a task of its own and the bar counts files.
+        may_link: whether files of this machine need not be copied where the disk can share them (`mirror_links`).
 
     Returns:
         What is there now, in the order of `rows`.
@@ -59,11 +62,14 @@ def fetch_all(
     wanted = [row for row in rows if fetched[row.name] is None]
     _announce_manual(wanted, folder, base)
     sizes = _sizes(wanted, folder, base, n_connections)
-    targets = [folder / row.name for row in wanted]
+    jobs = [FetchJob(row, _address(row, base), folder, timeout_s, n_retries, may_link) for row in wanted]
+    copied = {
+        job.row.name: size or 0 for job, size in zip(jobs, sizes, strict=True) if not job.needs_no_room()
+    }
+    targets = [folder / name for name in copied]
     present = [*targets, *(beside(target, ".part") for target in targets)]
     have = sum(path.stat().st_size for path in present if path.is_file())
-    check_space(folder, sum(size or 0 for size in sizes) - have)
-    jobs = [FetchJob(row, _address(row, base), folder, timeout_s, n_retries) for row in wanted]
+    check_space(folder, sum(copied.values()) - have)
     if executor.spans_machines:
         arrived = _run_elsewhere(jobs, ledger, executor, title)
     else:
@@ -106,14 +112,19 @@ class FetchJob:
     folder: Path
     timeout_s: float
     n_retries: int
+    may_link: bool
 
     def __str__(self) -> str:
         return self.row.name
 
+    def needs_no_room(self) -> bool:
+        """Whether it is a file of this disk that is to be linked."""
+        return self.may_link and is_file(self.url) and may_share(local_path(self.url), self.folder)
+
     def reads(self) -> Iterator[Path]:
         """What is there of it, and a source on the driver's disk."""
         yield from self.writes()
-        source = Path(self.url.removeprefix("file://"))  # an address is no file
+        source = local_path(self.url)  # an address is no file
         if source.is_file():
             yield source
 
@@ -126,7 +137,10 @@ class FetchJob:
     def bring(self, progress: Callable[[int], None], stop: threading.Event) -> FetchedFile:
         """Leave alone, accept or download the file."""
         policy = Policy(self.timeout_s, self.n_retries, progress, stop)
-        return replace(fetch_row(self.row, self.url, self.folder / self.row.name, policy), name=self.row.name)
+        target = self.folder / self.row.name
+        return replace(
+            fetch_row(self.row, self.url, target, policy, may_link=self.may_link), name=self.row.name
+        )
 
 
 def try_to_bring(job: FetchJob) -> FetchedFile | CairnError:

@@ -1,22 +1,28 @@
 """From `params.yaml` to verified files in the store: which files, from where, and the manifest of what came."""
 
-import json
 import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cairnhub.core.errors import BadInput, BrokenData, CairnError, NotFound
-from cairnhub.core.files import write_text_atomic
 from cairnhub.core.hashing import sha256_of
-from cairnhub.core.parse import read_json
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.executors.local import HERE
 from cairnhub.pipelines.samples.generate import SAMPLES, generate
 from cairnhub.pipelines.sources.download_registry import fetch_all
+from cairnhub.pipelines.sources.image_endings import is_image_name
 from cairnhub.pipelines.sources.ledger import FetchedFile, Ledger
+from cairnhub.pipelines.sources.manifest import (
+    NoTable,
+    differing,
+    load_manifest,
+    read_manifest,
+    write_manifest,
+    write_table,
+)
 from cairnhub.pipelines.sources.packs import with_copies
 from cairnhub.pipelines.sources.readers import reader, subset_of
 from cairnhub.pipelines.sources.registered_counts import check_counts, expected_counts
@@ -25,35 +31,12 @@ from cairnhub.pipelines.sources.registry import (
     REGISTRIES,
     RegistryRow,
     read_registry,
+    split_hash,
     write_registry,
 )
 from cairnhub.pipelines.sources.source_reader import SourceReader
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What was fetched and verified, as `manifest.json` holds it."""
-
-    dataset: str
-    scale: str
-    files: tuple[FetchedFile, ...]
-
-
-def read_manifest(path: Path) -> dict[str, FetchedFile]:
-    """The verified files of a manifest, by name; none where there is no manifest yet.
-
-    Raises:
-        CairnError: it is damaged.
-    """
-    if not path.is_file():
-        return {}
-    try:
-        manifest = read_json(path, Manifest)
-    except CairnError as error:
-        raise error.with_advice("remove the manifest and run the fetch stage again") from error
-    return {file.name: file for file in manifest.files}
 
 
 @dataclass(frozen=True)
@@ -78,9 +61,9 @@ def fetch(context: Context) -> list[FetchedFile]:
     if by_hand:
         _accept(context, source, by_hand)
     fetched += source.fetch_more(context.paths.store, getattr(context.params.fetch, context.scale))
-    files = sorted((asdict(file) for file in fetched), key=lambda file: str(file["name"]))
-    manifest = {"dataset": context.dataset, "files": files, "scale": context.scale}
-    write_text_atomic(context.paths.manifest, json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+    write_manifest(
+        context.paths.manifest, context.paths.loose_images, context.dataset, context.scale, fetched
+    )
     return fetched
 
 
@@ -98,7 +81,7 @@ def register(context: Context) -> int:
     """
     path = REGISTRIES / f"{context.paths.owner}.tsv"
     rows = read_registry(path)
-    hashed = _hashed_rows(context, _source(context), Origin(rows, _mirror(context) or ""))
+    hashed = _hashed_rows(context, _source(context), Origin(rows, mirror_of(context) or ""))
     write_registry(path, hashed)
     return sum(before.hash != after.hash for before, after in zip(rows, hashed, strict=True))
 
@@ -117,7 +100,8 @@ def _hashed_rows(context: Context, source: SourceReader, origin: Origin) -> list
 
 def _with_accepted(rows: list[RegistryRow], manifest: Path) -> list[RegistryRow]:
     """Hold a file that came by hand to what the manifest recorded when it was accepted."""
-    recorded = {name: file.content_hash for name, file in read_manifest(manifest).items()}
+    files = load_manifest(manifest).files if manifest.is_file() else ()
+    recorded = {file.name: file.fetched().content_hash for file in files}
     return [
         replace(row, hash=row.hash or recorded.get(row.name)) if row.url.startswith(MANUAL) else row
         for row in rows
@@ -169,6 +153,7 @@ def _fetch_rows(context: Context, origin: Origin, rows: list[RegistryRow]) -> li
         n_retries=settings.n_retries,
         title=f"fetch {context.dataset}",
         executor=HERE if is_local else context.executor,  # threads do: no process is started for nothing
+        may_link=settings.mirror_files == "link" and origin.base != str(context.paths.generated),
     )
 
 
@@ -181,7 +166,7 @@ def require_fetched(context: Context) -> None:
     Raises:
         CairnError: other bytes than those of the manifest are all that can be had; names file and hashes.
     """
-    files = read_manifest(context.paths.manifest)
+    files = _read_manifest(context)
     if not files or not _holds_all(context, files):
         fetch(context)
         return
@@ -196,6 +181,33 @@ def require_fetched(context: Context) -> None:
             raise error.within(where).with_advice(
                 f"or take the files as they are now: `{stage}`, then `dvc repro`"
             ) from error
+
+
+def _read_manifest(context: Context) -> dict[str, FetchedFile]:
+    """The manifest's files; a table of loose images that is lost is made again where the source still has them.
+
+    Raises:
+        CairnError: the source has others.
+    """
+    manifest, table = context.paths.manifest, context.paths.loose_images
+    try:
+        return read_manifest(manifest, table)
+    except NoTable as error:
+        try:
+            rows = _needed(context, _source(context)).rows
+        except CairnError as lost:
+            raise lost.within(f"{error}. It cannot be made again") from lost
+        hashed = [row for row in rows if row.hash and row.size_bytes is not None and is_image_name(row.name)]
+        loose = [
+            FetchedFile(row.name, row.size_bytes or 0, digits, None)
+            for row in hashed
+            for algorithm, digits in [split_hash(row.hash or "")]
+            if algorithm == "sha256"
+        ]
+        if others := differing(load_manifest(manifest).folders, loose):
+            raise error.within(f"the source has other images by now, as in {others[0]}") from error
+        write_table(table, loose)
+        return read_manifest(manifest, table)
 
 
 def _unverified(context: Context, files: Iterable[FetchedFile]) -> list[FetchedFile]:
@@ -256,7 +268,7 @@ def _holds_all(context: Context, files: Mapping[str, FetchedFile]) -> bool:
     return files.keys() >= names - {pack.name for pack in source.packs}
 
 
-def _mirror(context: Context) -> str | None:
+def mirror_of(context: Context) -> str | None:
     """The mirror that the environment or `params.yaml` names; a relative folder counts from the project."""
     mirrors: dict[str, str] = getattr(context.params.fetch, context.scale).mirrors
     named = (
@@ -285,7 +297,7 @@ def _origin(context: Context, source: SourceReader) -> Origin:
 
     Of a source without a registry the rows are left out: naming its files takes hashing them.
     """
-    mirror = _mirror(context)
+    mirror = mirror_of(context)
     owner = context.paths.owner
     if context.scale == "sample" and owner in SAMPLES:
         generate(owner, context.paths.generated)

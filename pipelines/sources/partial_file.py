@@ -11,8 +11,9 @@ from cairnhub.core.files import locked_file
 from cairnhub.pipelines.sources.ledger import FetchedFile
 from cairnhub.pipelines.sources.registry import RegistryRow, split_hash
 
-ENDINGS = (".part", ".part.validator", ".damaged")
-"""Of the files beside a download: its bytes so far, the source's word for their version, bytes that were not right."""
+ENDINGS = (".part", ".part.validator", ".damaged", ".link")
+"""Of the files beside a download: its bytes so far, the source's word for their version, bytes that were not right, a
+local file that is to be verified and never written to."""
 LONGEST_NAME_BYTES = 255 - max(map(len, ENDINGS))
 """Of a download's name that takes an ending: file systems take 255."""
 
@@ -71,7 +72,7 @@ class PartialFile:
     """The bytes of a file so far, and what tells whether the source still has the same file; one process has it."""
 
     def __init__(self, target: Path) -> None:
-        self.path, self.validator_path, self.damaged_path = (beside(target, ending) for ending in ENDINGS)
+        self.path, self.validator_path, self.damaged_path = (beside(target, ending) for ending in ENDINGS[:3])
         self._is_elsewhere = False  # what lies at the path by now is another process's
 
     @contextmanager

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 import fsspec
@@ -98,6 +98,11 @@ def _file_bytes(url: str) -> int | None:
 def is_file(url: str) -> bool:
     """Whether it leads to a disk of this machine, where what is damaged can be looked at where it lies."""
     return "://" not in url or url.startswith("file://")
+
+
+def local_path(url: str) -> Path:
+    """The file that an address of this machine leads to."""
+    return Path(url.removeprefix("file://"))
 
 
 @contextmanager

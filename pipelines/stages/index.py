@@ -17,9 +17,10 @@ from cairnhub.pipelines.artifacts.protocols import ProtocolsFolder
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.lookup import is_repeated, rows_among
 from cairnhub.pipelines.sources.exclusions import read_exclusions, take_out
-from cairnhub.pipelines.sources.fetching import read_manifest, require_fetched
+from cairnhub.pipelines.sources.fetching import require_fetched
 from cairnhub.pipelines.sources.label_names import SHOWN, and_more, by_name
 from cairnhub.pipelines.sources.listing import PLACE, Listing
+from cairnhub.pipelines.sources.manifest import read_manifest
 from cairnhub.pipelines.sources.packed_lists import NOT_IN_COPY
 from cairnhub.pipelines.sources.readers import reader, subset_of
 from cairnhub.pipelines.sources.registered_counts import check_counts, expected_counts
@@ -37,7 +38,7 @@ def run(context: Context) -> None:
     """Write `images.parquet`, `quarantine.parquet`, `counts.json`, `card.json`, and what else a source tells."""
     require_fetched(context)
     source = reader(context.params, context.dataset, context.scale, context.executor)
-    source.fetched = frozenset(read_manifest(context.paths.manifest))
+    source.fetched = frozenset(read_manifest(context.paths.manifest, context.paths.loose_images))
     card = source.card()
     whole = source.list_images(context.paths.store)
     _check_ids(whole)

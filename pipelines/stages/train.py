@@ -26,6 +26,7 @@ from cairnhub.training.loop import train
 from cairnhub.training.models import ModelDescription, save_model
 from cairnhub.training.recipes.files import folder_of_recipe
 from cairnhub.training.recipes.recipe import Recipe, load_recipe
+from cairnhub.training.sight import settled
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,8 @@ def _recipe_name(context: Context) -> str:
 
 def _recipe(context: Context) -> Recipe:
     name = _recipe_name(context)
-    return load_recipe(name, folder_of_recipe(name, context.paths.recipes))
+    recipe = load_recipe(name, folder_of_recipe(name, context.paths.recipes))
+    return recipe.model_copy(update={"network": settled(recipe.network)})
 
 
 def _train(context: Context) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from cairnhub.datasets_hub.loader import describe
 from tests.installed import Installed, draw_classes, install
 
 NAMES = [
@@ -134,3 +135,17 @@ def test_a_hundred_folders_become_a_trained_head_in_ten_minutes(installed: Insta
     assert (
         used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime < 600
     )  # on one core, whoever else works
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+def test_three_folders_are_enough(installed: Installed) -> None:
+    """A newcomer tries it with a few photos first."""
+    draw_classes(installed.folder / "few", ["kiwi", "banana", "orange"], n_each=12)
+    installed.run("cairn", "init", "fruit", "--images", "few")
+    project = installed.folder / "fruit"
+    installed.run("cairn", "build", cwd=project)
+    table = (project / "results/evaluate/sample/fruit/table.md").read_text(encoding="utf-8")
+    assert "| retrieval | trained |" in table
+    splits = describe(project / "data/hub/sample/fruit").stats.splits
+    assert {name: split.n_images > 0 for name, split in splits.items()} == {"train": True, "test": True}

@@ -67,6 +67,7 @@ from cairnhub.pipelines.sources.formats.sop import SOP
 from cairnhub.pipelines.sources.formats.table import Table
 from cairnhub.pipelines.sources.formats.vehicleid import VehicleID
 from cairnhub.pipelines.sources.ledger import LEDGER, Ledger
+from cairnhub.pipelines.sources.manifest import read_manifest
 from cairnhub.pipelines.sources.mat_files import read_mat
 from cairnhub.pipelines.sources.registered_counts import expected_counts
 from cairnhub.pipelines.sources.registry import REGISTRIES, RegistryRow, read_registry
@@ -110,6 +111,12 @@ def _registry(content: bytes, folder: Path) -> None:
 def _ledger(content: bytes, folder: Path) -> None:
     (folder / LEDGER).write_bytes(content)
     Ledger(folder).find("metadata/train.csv", None, None)
+
+
+def _loose_images(content: bytes, folder: Path) -> None:
+    manifest = (ROOT / "tests/data/ages/manifest-2.json").read_bytes()
+    write(folder, {"manifest.json": manifest, "images.tsv": content})
+    read_manifest(folder / "manifest.json", folder / "images.tsv")
 
 
 def _md5(content: bytes, folder: Path) -> None:
@@ -609,6 +616,7 @@ TARGETS: Mapping[str, Target] = {
         _registry, lambda: [_head((ROOT / "pipelines/sources/registries/gldv2.tsv").read_bytes())]
     ),
     "ledger": Target(_ledger, lambda: [b"metadata/train.csv\t1\t2\tabc\tmd5:0\n"]),
+    "loose_images": Target(_loose_images, lambda: [(ROOT / "tests/data/ages/manifest-2.tsv").read_bytes()]),
     "md5": Target(_md5, lambda: [b"0" * 32 + b"  images_000.tar\n"]),
     "mined": Target(_mined, lambda: [b'{"types": {"A": "b"}, "chains": {"b": ["c"]}}']),
     "wikimedia": Target(_wikimedia, lambda: [b"\n".join(json.dumps(a).encode() for a in WIKIMEDIA)]),

@@ -30,7 +30,6 @@ from cairnhub.pipelines.archives.targz import TarGz
 from cairnhub.pipelines.archives.zip import Zip
 from cairnhub.pipelines.params import load_params
 from cairnhub.pipelines.settings.sources import GLDv2Source, INat2018Source, TableSource
-from cairnhub.pipelines.sources.fetching import read_manifest
 from cairnhub.pipelines.sources.formats.cub.cub_reader import CUB
 from cairnhub.pipelines.sources.formats.dyml import DyML
 from cairnhub.pipelines.sources.formats.gldv2.landmark_table import landmark_table
@@ -41,6 +40,7 @@ from cairnhub.pipelines.sources.formats.inat2018 import INat2018
 from cairnhub.pipelines.sources.formats.sop import SOP
 from cairnhub.pipelines.sources.formats.table import Table
 from cairnhub.pipelines.sources.formats.vehicleid import VehicleID
+from cairnhub.pipelines.sources.manifest import read_manifest
 from cairnhub.pipelines.sources.registered_counts import expected_counts
 from cairnhub.pipelines.sources.registry import RegistryRow, read_registry
 from cairnhub.training.checkpoint import Checkpoints
@@ -99,7 +99,13 @@ md5 = of(
     ),
     MD5,
 )
-manifest = of(lambda folder: read_manifest(folder / "manifest.json"), "manifest.json")
+manifest = of(lambda folder: read_manifest(folder / "manifest.json", folder / "images.tsv"), "manifest.json")
+LOOSE = (ROOT / "tests/data/ages/manifest-2.json").read_bytes()
+loose = of(
+    lambda folder: read_manifest(folder / "manifest.json", folder / "images.tsv"),
+    "images.tsv",
+    {"manifest.json": LOOSE},
+)
 mined = of(mined_types, "wikimedia/mined.json")
 tree = of(lambda folder: LabelTree.load(folder / "tree.json"), "tree.json")
 decisions = of(lambda folder: read_decisions(folder / "x.jsonl"), "x.jsonl")
@@ -397,6 +403,9 @@ KINDS = (
     md5("hash file: an HTML page", "<html>Not found</html>", r"expected the MD5 of train/images_000\.tar, .*fetch again"),
     manifest("manifest: cut", '{"dataset": "x", "files": [', r"manifest\.json: not JSON .*run the fetch stage again"),
     manifest("manifest: another shape", '{"files": 3}', r"manifest\.json: files: .*run the fetch stage again"),
+    loose("loose images: a cut table", "name\tbytes\tsha256\nphotos/oak/a.jpg\t90", r"images\.tsv: not a table of name, .*or run the fetch stage"),
+    loose("loose images: no number", "name\tbytes\tsha256\na.jpg\tmany\t0\n", r"images\.tsv: not a table of name, .*or run the fetch stage"),
+    loose("loose images: of others", "name\tbytes\tsha256\na.jpg\t1\t0\n", r"images\.tsv: not of .*manifest\.json, as its \. tells; bring it back"),
     mined("mined types: another shape", '{"types": [], "chains": {}}', r"mined\.json: types: .*delete it and run the fetch stage again"),
     # JSON, by the tree
     tree("JSON: empty file", "", r"tree\.json: not JSON .*is it cut\? Mend or remove it"),

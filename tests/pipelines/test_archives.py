@@ -14,7 +14,7 @@ import datasets
 import numpy as np
 import pandas as pd
 import pytest
-from tiny import inat_names, member, photograph, tiny_context, write_archive, write_manifest, write_tree
+from tiny import inat_names, member, photograph, record_store, tiny_context, write_archive, write_tree
 
 from cairnhub.core.errors import CairnError
 from cairnhub.datasets_hub.check import check_dataset
@@ -136,7 +136,7 @@ def test_a_cut_archive_is_named_and_nothing_is_published(tmp_path):
     archive = context.paths.store / "train_val2018.tar.gz"
     whole = archive.read_bytes()
     archive.write_bytes(whole[: len(whole) * 2 // 3])
-    write_manifest(context)
+    record_store(context)
     with pytest.raises(
         CairnError, match=r"train_val2018\.tar\.gz: damaged gzipped tar .*last whole member: train_val"
     ):

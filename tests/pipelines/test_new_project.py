@@ -13,6 +13,8 @@ import yaml
 
 from cairnhub.core.errors import CairnError
 from cairnhub.pipelines.cli.initialise import init_project
+from cairnhub.pipelines.declare import Declaration
+from cairnhub.pipelines.include import usual_plan
 from cairnhub.pipelines.run_stage import run_stage
 from tests.pipelines.table_project import drawn
 
@@ -335,3 +337,15 @@ def test_a_project_below_a_repository_is_no_repository_of_its_own(tmp_path: Path
     init_project(tmp_path / "birds", **of_class_folders(tmp_path))
     assert not (tmp_path / "birds/.git").exists()
     assert (tmp_path / "birds/.dvc").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("n_classes", "recipe", "split"),
+    [(3, "fewest_photos", {"by": "image"}), (16, "few_photos", None), (64, "photos", None)],
+)
+def test_of_few_classes_none_is_held_out(n_classes: int, recipe: str, split: dict[str, str] | None) -> None:
+    declared, chosen = usual_plan({"labels": "folders"}, Declaration(), n_classes)
+    assert (chosen, declared.get("split")) == (recipe, split)
+    assert usual_plan({"split": "part"}, Declaration(), n_classes)[0] == {"split": "part"}
+    with pytest.raises(CairnError, match=r"--sizes asks for 100 groups of \d+ labels: give smaller numbers"):
+        usual_plan(declared, Declaration(sizes=(100, 4)), n_classes)

@@ -5,7 +5,6 @@ import io
 import json
 import tarfile
 from collections.abc import Iterable
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from cairnhub.pipelines.settings.executor import Executor
 from cairnhub.pipelines.settings.publish import Publish
 from cairnhub.pipelines.settings.sources import Subset, Subsets
 from cairnhub.pipelines.sources.ledger import LEDGER, FetchedFile, Ledger
+from cairnhub.pipelines.sources.manifest import write_manifest
 from tests.project import ROOT
 
 N_IMAGES = 60
@@ -123,11 +123,11 @@ def tiny_context(
         names = inat_names() if dataset == "inat2018" else [f"{i:03d}.jpg" for i in range(N_IMAGES)]
         write = write_inat if dataset == "inat2018" else partial(write_grocery, rows=rows)
         write(context.paths.store, members or [member(name, photograph(i)) for i, name in enumerate(names)])
-        write_manifest(context)
+        record_store(context)
     return context
 
 
-def write_manifest(context: Context) -> None:
+def record_store(context: Context) -> None:
     """The manifest of what lies in the store, as the stage `fetch` would write it, and the ledger."""
     store, ledger = context.paths.store, Ledger(context.paths.store)
     files = [
@@ -137,9 +137,7 @@ def write_manifest(context: Context) -> None:
     ]
     for file in files:
         ledger.add(file)
-    manifest = {"dataset": context.dataset, "scale": "full", "files": [asdict(file) for file in files]}
-    context.paths.manifest.parent.mkdir(parents=True, exist_ok=True)
-    context.paths.manifest.write_text(json.dumps(manifest))
+    write_manifest(context.paths.manifest, context.paths.loose_images, context.dataset, "full", files)
 
 
 def write_tree(context: Context) -> None:

@@ -40,6 +40,7 @@ def test_a_missing_library_is_named_with_its_extra(name, monkeypatch):
     with pytest.raises(CairnError, match=r"network\.backbone: .*is missing") as raised:
         RetrievalModel(network(name))
     assert "\n" not in str(raised.value)
+    assert "it comes with the extra" in str(raised.value)
 
 
 @needs("timm")

@@ -80,7 +80,7 @@ ONE_OF_EACH_FILE = [
     name for name in recipe_names() if name.rpartition("/")[2] in ("HAPPIER", "ROADMAP", "SmoothAP")
 ]
 ONE_OF_EACH_FILE += ["roadmap/sop/ROADMAP_DeiT", "suprank/cub/NormalisedSoftmax", "table/HAPPIER"]
-ONE_OF_EACH_FILE += ["small", "small_photos", "photos", "few_classes", "few_photos"]
+ONE_OF_EACH_FILE += ["small", "small_photos", "photos", "few_classes", "few_photos", "fewest_photos"]
 
 
 def test_every_file_is_tried():

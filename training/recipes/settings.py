@@ -7,12 +7,32 @@ from PIL import ImageColor
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from cairnhub.training.architectures import OWN, known_backbone
+from cairnhub.training.image_processor import MIN_SIDE_PX
 from cairnhub.training.strict import Strict
 
 
 def _colour(name: str) -> str:
     ImageColor.getrgb(name)
     return name
+
+
+def _side(side_px: int) -> int:
+    if side_px < MIN_SIDE_PX and side_px != 0:
+        raise ValueError(
+            f"a network sees {MIN_SIDE_PX} pixels at least; 0: as many as its image processor says"
+        )
+    return side_px
+
+
+class LowRank(Strict):
+    """Low-rank adaptation (LoRA): what learns of a backbone; `training/low_rank.py`."""
+
+    rank: int = Field(default=8, ge=1)
+    alpha: float = Field(default=16, gt=0)
+    """The factors count `alpha / rank`."""
+    layers: tuple[str, ...] = ()
+    """Ends of the names of adapted layers, such as `query`; by default every linear layer, of a network without any
+    every convolution that mixes channels."""
 
 
 class Network(Strict):
@@ -26,6 +46,8 @@ class Network(Strict):
     frozen: Literal["none", "all"] | Annotated[int, Field(ge=1)] = "none"
     """What keeps its weights: `all` of the backbone, or its stem and so many of its first blocks. `all` computes the
     backbone's vectors once, of plain views."""
+    lora: LowRank | None = None
+    """What learns of the backbone are small factors beside its layers; the model that is saved has them merged in."""
     width: int = Field(default=32, ge=4)
     """Channels of the first stage of `small_cnn`; each later stage doubles them."""
     pooling: Literal["average", "max", "gem", "gem_fixed", "cls"] = "gem"
@@ -39,7 +61,8 @@ class Network(Strict):
     frozen_batch_norm: bool | Literal["statistics"] = False
     """Statistics and scales of batch norm stay as they were loaded; or the statistics alone."""
     embedding_dim: int = Field(default=128, ge=2)
-    image_side_px: int = Field(default=64, ge=16)
+    image_side_px: Annotated[int, AfterValidator(_side)] = 64
+    """0: of the square that the image processor of the weights cuts, resized as it says (`training/sight.py`)."""
     fit: Literal["crop", "stretch"] = "crop"
     """How a picture becomes a square: its middle, or all of it out of proportion."""
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
@@ -60,9 +83,15 @@ class Network(Strict):
         return raw
 
     @model_validator(mode="after")
-    def _frozen_is_trained(self) -> "Network":
+    def _weights_are_there_for_what_asks_for_them(self) -> "Network":
         if self.frozen != "none" and not self.weights and self.backbone != OWN:
             raise ValueError("frozen keeps weights that are trained; name some in weights, or freeze none")
+        if not self.image_side_px and (not self.weights or self.backbone == OWN):
+            raise ValueError("image_side_px: 0 leaves it to the image processor of weights: name some")
+        if self.lora and (self.frozen != "none" or (not self.weights and self.backbone != OWN)):
+            raise ValueError(
+                "lora adapts weights that are trained and not frozen: name weights, and freeze none"
+            )
         if self.frozen == "all" and not self.has_head:
             raise ValueError("frozen: all trains the head alone, and has_head: false leaves it out")
         return self
