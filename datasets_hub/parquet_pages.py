@@ -17,7 +17,7 @@ from cairnhub.datasets_hub.thrift import CutHeader, Value, number, read_struct
 
 Source = str | Path | BinaryIO
 """A path, or a file that is open for reading and can seek."""
-_BATCH_BYTES = 2**28
+_BATCH_BYTES = 2**26
 _OVERHEAD = 16  # bytes per value: offsets, levels of nesting, validity
 _WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 12, "FLOAT": 4, "DOUBLE": 8, "BYTE_ARRAY": 0}
 _HEADER_BYTES, _MOST_HEADER_BYTES = 512, 2**24
@@ -184,11 +184,13 @@ class PageWalk:
             return chunk.most_bytes
         if chunk.is_nested:  # one row may hold all of it
             return chunk.most_bytes - chunk.repeating * (chunk.longest - self._longest_entry(chunk))
-        n_rows, counted = max(1, _BATCH_BYTES // chunk.longest), 0
+        n_rows, counted = max(1, min(_BATCH_BYTES, enough) // chunk.longest), 0
         for batch in self._opened.iter_batches(
             n_rows, row_groups=[chunk.group], columns=[chunk.column], use_threads=False
         ):
-            counted += batch.nbytes
+            column = batch.column(0)  # which some readers decode, and some do not
+            is_pointing = pa.types.is_dictionary(column.type)
+            counted += (column.dictionary_decode() if is_pointing else column).nbytes
             if counted > enough:
                 break
         return counted
