@@ -1,4 +1,4 @@
-"""A saved dataset of a stranger: no offset leads out of its Arrow files, and nothing in them is larger than they are."""
+"""A saved dataset of a stranger: no offset leads out of its Arrow files, nothing in them is larger than they are."""
 
 import re
 from contextlib import suppress
