@@ -10,8 +10,8 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 
 from cairnhub.core.errors import NotFound
 from cairnhub.core.files import atomic_write
@@ -32,6 +32,7 @@ from cairnhub.training.tensor_files import save_tensors
 log = logging.getLogger(__name__)
 
 BATCH_SIZE = 256
+_VECTORS = "embeddings"
 HERE_WITH_BAR: RunAll = partial(HERE.map, title="embed")
 
 
@@ -97,7 +98,10 @@ class ImageEmbedder:
         seen = "" if view == View(view.split) else hashlib.sha256(repr(view).encode()).hexdigest()[:8]
         name = "-".join(part for part in (self.key, view.split, seen) if part)
         ids = partial(self.splits.columns, view.split, ["image_id"])
-        return _kept(name, self.images(view), ids, encoder, self.batch_size, self.run_all, files)
+        n_dimensions = self.network.network.embedding_dim
+        return _kept(
+            name, self.images(view), ids, encoder, n_dimensions, self.batch_size, self.run_all, files
+        )
 
 
 def frozen_features(
@@ -126,7 +130,8 @@ def frozen_features(
     seen = f"{network.backbone} {network.pooling} {shown}"
     key = _key([save(begun.backbone.state_dict()), seen.encode()], splits, BATCH_SIZE)
     ids, encoder = partial(splits.columns, split, ["image_id"]), partial(frozen_encoder, network)
-    return _kept(f"{key}-{split}", images, ids, encoder, BATCH_SIZE, run_all)
+    n_channels = begun.backbone.n_channels
+    return _kept(f"{key}-{split}", images, ids, encoder, n_channels, BATCH_SIZE, run_all)
 
 
 def _key(contents: Sequence[bytes], splits: Splits, batch_size: int) -> str:
@@ -142,6 +147,7 @@ def _kept(
     images: ImageDataset,
     ids: Callable[[], pa.Table],
     encoder: LoadEncoder,
+    n_dimensions: int,
     batch_size: int,
     run_all: RunAll,
     files: Sequence[Path] = (),
@@ -149,20 +155,33 @@ def _kept(
     """Vectors of images from their file, or made and kept there."""
     cached = _place(name)
     if cached and cached.is_file():
-        try:
-            return EmbeddedSplit(load_file(cached)["embeddings"], images.labels)
-        except SafetensorError:
-            log.warning(f"{cached}: damaged, made again")
+        vectors = _read_kept(cached, (len(images), n_dimensions))
+        if vectors is not None:
+            return EmbeddedSplit(vectors, images.labels)
+        log.warning(f"{cached}: damaged, or not the vectors of these images: made again")
     embedded = embed_blocks(images, encoder, batch_size, run_all, files)
     if cached:
         try:
             with atomic_write(cached) as temporary:
-                save_tensors(temporary, {"embeddings": embedded.embeddings})
+                save_tensors(temporary, {_VECTORS: embedded.embeddings})
             with atomic_write(cached.with_suffix(".ids.parquet")) as temporary:
                 pq.write_table(ids(), temporary)
         except (OSError, SafetensorError) as error:
             log.warning(f"{cached}: not kept, the next call embeds again: {error}")
     return embedded
+
+
+def _read_kept(path: Path, shape: tuple[int, int]) -> torch.Tensor | None:
+    """Vectors of a file, read only if it promises this shape; None if they are not what was written there."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            if list(file.keys()) != [_VECTORS] or tuple(file.get_slice(_VECTORS).get_shape()) != shape:
+                return None
+            vectors: torch.Tensor = file.get_tensor(_VECTORS)
+    except (SafetensorError, OSError):
+        return None
+    is_sound = vectors.dtype == torch.float32 and bool(torch.isfinite(vectors).all())
+    return vectors if is_sound else None
 
 
 def _place(name: str) -> Path | None:

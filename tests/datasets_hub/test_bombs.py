@@ -18,6 +18,7 @@ from cairnhub.datasets_hub.loader import load_dataset
 from cairnhub.datasets_hub.open_split import read_columns
 from cairnhub.datasets_hub.parquet_files import VARIABLE, open_parquet, read_parquet, require_bounded
 from cairnhub.pipelines.embedding_files import read_embeddings
+from cairnhub.pipelines.label_vectors import read_label_vectors
 from cairnhub.pipelines.own_images.hugging_face_labels import read_hugging_face
 
 MB = 2**20
@@ -239,6 +240,9 @@ def test_own_data_and_vectors_of_strangers_are_bounded(tmp_path: Path, allowed: 
     long_list(tmp_path / "vectors.parquet")
     with pytest.raises(BrokenData, match=r"vectors\.parquet: .*'vector\.list\.element'"):
         read_embeddings(tmp_path / "vectors.parquet")
+    pq.write_table(pa.table({"label": ["a"], "vector": lists(N)}), tmp_path / "labels.parquet")
+    with pytest.raises(BrokenData, match=r"labels\.parquet: .* take more than"):
+        read_label_vectors(tmp_path / "labels.parquet", ["a"])
     bomb_in_an_image(tmp_path / "images.parquet")
     with pytest.raises(BrokenData, match=r"images\.parquet: .*'image\.bytes'"):
         read_hugging_face(tmp_path / "images.parquet")
