@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from PIL import Image
 
 from cairnhub.core.errors import BrokenData
+from cairnhub.core.text import twins_on_a_disk
 from cairnhub.datasets_hub.card import front_matter
 from cairnhub.datasets_hub.check_report import CheckResult, LookAlike
 from cairnhub.datasets_hub.decoding import DECODING_FAULTS, decode_image
@@ -160,6 +161,8 @@ class _Whole:
 def _check_card(dataset: PublishedDataset, tree: LabelTree, findings: FindingCounter) -> None:
     readme = dataset.location.readme
     head = front_matter(dataset.location.read_text(readme), f"{dataset.location.uri}/{readme}")
+    if twins := twins_on_a_disk(dataset.stats.splits):
+        findings.add("splits whose names differ by case only", [" and ".join(twins)])
     if head.get("configs") != configs(dataset.stats):
         findings.add("the README lists other files than stats.json", ["configs"])
     if head.get("dataset_info") != dataset_info(dataset.card, tree, dataset.stats):

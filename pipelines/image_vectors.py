@@ -16,6 +16,7 @@ from safetensors.torch import save
 from cairnhub.core.errors import NotFound
 from cairnhub.core.files import atomic_write
 from cairnhub.core.portable import is_portable
+from cairnhub.core.text import on_any_disk
 from cairnhub.pipelines.code import fingerprint
 from cairnhub.pipelines.executors.local import HERE
 from cairnhub.pipelines.paths import Paths, project_root
@@ -96,7 +97,7 @@ class ImageEmbedder:
         """Embeddings of a split."""
         encoder, files = partial(trained_encoder, self.folder, view.scales), model_files(self.folder)
         seen = "" if view == View(view.split) else hashlib.sha256(repr(view).encode()).hexdigest()[:8]
-        name = "-".join(part for part in (self.key, view.split, seen) if part)
+        name = "-".join(part for part in (self.key, _on_disk(view.split), seen) if part)
         ids = partial(self.splits.columns, view.split, ["image_id"])
         n_dimensions = self.network.network.embedding_dim
         return _kept(
@@ -131,7 +132,14 @@ def frozen_features(
     key = _key([save(begun.backbone.state_dict()), seen.encode()], splits, BATCH_SIZE)
     ids, encoder = partial(splits.columns, split, ["image_id"]), partial(frozen_encoder, network)
     n_channels = begun.backbone.n_channels
-    return _kept(f"{key}-{split}", images, ids, encoder, n_channels, BATCH_SIZE, run_all)
+    return _kept(f"{key}-{_on_disk(split)}", images, ids, encoder, n_channels, BATCH_SIZE, run_all)
+
+
+def _on_disk(split: str) -> str:
+    """A split in the name of a file, kept apart from others also where case does not count."""
+    if split == on_any_disk(split):
+        return split
+    return f"{split}-{hashlib.sha256(split.encode()).hexdigest()[:8]}"
 
 
 def _key(contents: Sequence[bytes], splits: Splits, batch_size: int) -> str:
