@@ -22,5 +22,5 @@ def check_level_names(levels: Iterable[str]) -> None:
             )
     if twins := twins_on_a_disk(names):
         raise BadInput(
-            f"levels {quoted(twins)} differ by case only: what ignores case (SQL, some disks) takes them for one; rename one"
+            f"levels {quoted(twins)} differ by case only: SQL takes them for one, and some disks do; rename one"
         )
