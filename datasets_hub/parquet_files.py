@@ -5,8 +5,8 @@ billion equal numbers takes four bytes, a page of zeros compresses a thousandfol
 """
 
 import os
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -52,8 +52,8 @@ def read_parquet(sources: Sequence[Source], columns: Sequence[str] | None = None
         columns: those to read, a dotted name for a field; all by default.
 
     Raises:
-        BrokenData: they would take more memory than is allowed; see `require_bounded`.
-        pyarrow.ArrowException, OSError: a file is no Parquet file, or has no such column.
+        BrokenData: as `require_bounded` says.
+        pyarrow.ArrowException: a file has no such column, or is damaged inside.
     """
     require_bounded(sources, columns)
     names = None if columns is None else list(columns)
@@ -71,14 +71,14 @@ def require_bounded(sources: Sequence[Source], columns: Sequence[str] | None = N
         columns: those that will be read; all by default.
 
     Raises:
-        BrokenData: they take more; says which file and column, and what to do.
-        pyarrow.ArrowException, OSError: a file is no Parquet file.
+        BrokenData: they take more, or one is no Parquet file; says which file and column, and what to do.
     """
     with ExitStack() as stack:
-        walks = [
-            stack.enter_context(walk_pages(source, stack.enter_context(open_parquet(source))))
-            for source in sources
-        ]
+        walks = []
+        for source in sources:
+            with _damage_named(source):
+                opened = stack.enter_context(open_parquet(source))
+            walks.append(stack.enter_context(walk_pages(source, opened)))
         allowed = _allowed(sum(walk.size_bytes for walk in walks))
         chunks = [(walk, chunk) for walk in walks for chunk in walk.chunks(columns)]
         total = sum(chunk.most_bytes for _, chunk in chunks)
@@ -86,7 +86,8 @@ def require_bounded(sources: Sequence[Source], columns: Sequence[str] | None = N
         for walk, chunk in sorted(chunks, key=lambda each: -each[1].most_bytes):
             if total <= allowed:
                 return
-            counted = walk.count(chunk, allowed)
+            with _damage_named(walk.source):
+                counted = walk.count(chunk, allowed)
             total += counted - chunk.most_bytes
             if counted > largest:
                 largest, worst = counted, (walk, chunk)
@@ -96,6 +97,19 @@ def require_bounded(sources: Sequence[Source], columns: Sequence[str] | None = N
                 walk.source,
                 f"{walk.size_bytes:,} bytes that take more than {allowed:,} in memory, most by {chunk.column!r}",
             )
+
+
+@contextmanager
+def _damage_named(source: Source) -> Iterator[None]:
+    """What Arrow cannot read is `BrokenData`; what a disk refuses passes."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise BrokenData(
+            f"{name_of(source)}: not readable as Parquet ({str(error)[:200]}); get it again"
+        ) from None
 
 
 def _footer_bytes(source: Source) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from cairnhub.core.errors import BadInput, CairnError, NotFound
+from cairnhub.core.errors import BadInput, BrokenData, NotFound
 from cairnhub.core.text import quoted
 from cairnhub.datasets_hub.parquet_files import read_parquet
 
@@ -42,14 +42,14 @@ def read_vectors(path: Path, labels: Sequence[str]) -> tuple[list[str], npt.NDAr
     Raises:
         NotFound: no such file.
         BadInput: other columns, vectors of several lengths or with gaps, or none of these labels.
-        BrokenData: it would take more memory than is allowed.
+        BrokenData: it is no Parquet file, or would take more memory than is allowed.
     """
     if not path.is_file():
         raise NotFound(f"{path}: no such file; it should be Parquet with the columns `label` and `vector`")
     try:
         table = read_parquet([path], ["label", "vector"])
         vectors = np.array(table["vector"].to_pylist(), np.float64)
-    except CairnError:
+    except BrokenData:
         raise
     except (KeyError, ValueError, pa.ArrowException) as error:
         raise BadInput(

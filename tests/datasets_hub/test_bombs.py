@@ -176,6 +176,8 @@ def test_deep_nesting_is_one_message(tmp_path: Path) -> None:
     path.write_bytes(deep_schema(100_000))
     with pytest.raises(BadInput, match="not readable as Parquet"):
         read_embeddings(path)
+    with pytest.raises(BrokenData, match=r"x\.parquet: not readable as Parquet .*get it again"):
+        read_parquet([path])
 
 
 def test_what_is_large_and_honest_is_read(tmp_path: Path, allowed: None) -> None:
