@@ -1,6 +1,7 @@
 """Two clones that share DVC's cache and the store, built at the same time, one of them killed on the way."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -33,6 +34,7 @@ def contents(project: Project) -> dict[str, bytes]:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1_800)
 def test_two_clones_share_a_cache_and_a_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CAIRN_STORE", str(tmp_path / "store"))
     clones = []
@@ -58,18 +60,18 @@ def test_two_clones_share_a_cache_and_a_store(tmp_path: Path, monkeypatch: pytes
 
     # All again, in an empty cache and store; the first is killed while the second goes on.
     for folder in ("cache", "store"):
-        subprocess.run(["rm", "-rf", str(tmp_path / folder)], check=True)
+        shutil.rmtree(tmp_path / folder)
     for clone in clones:
-        for path in (path for pattern in BUILT for path in clone.root.glob(pattern)):
-            subprocess.run(["rm", "-rf", str(path)], check=True)
+        for path in [path for pattern in BUILT for path in clone.root.glob(pattern)]:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
     killed, other = (start(clone) for clone in clones)
     time.sleep(seconds / 2)
     os.killpg(killed.pid, signal.SIGKILL)
     killed.communicate()
-    assert other.communicate()[1] is not None
-    assert other.returncode == 0
+    errors = other.communicate()[1]
+    assert other.returncode == 0, errors
     clones[0].run("dvc", "repro")
     for clone in clones:
         assert contents(clone) == built
         assert "up to date" in clone.run("dvc", "status").stdout
-        assert clone.run("cairn", "doctor", "--deep", check=False).returncode == 0
+        clone.run("cairn", "doctor", "--deep")
