@@ -12,9 +12,10 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from PIL import Image
 
+from cairnhub.core.errors import BrokenData
+from cairnhub.core.text import twins_on_a_disk
 from cairnhub.datasets_hub.card import front_matter
 from cairnhub.datasets_hub.check_report import CheckResult, LookAlike
 from cairnhub.datasets_hub.decoding import DECODING_FAULTS, decode_image
@@ -22,6 +23,7 @@ from cairnhub.datasets_hub.duplicate_table import ALIKE, IDENTICAL, SCHEMA, name
 from cairnhub.datasets_hub.duplicates import LAYOUT_SIZE, find_duplicates
 from cairnhub.datasets_hub.loader import describe
 from cairnhub.datasets_hub.location import PublishedDataset
+from cairnhub.datasets_hub.parquet_files import open_parquet, read_parquet
 from cairnhub.datasets_hub.readme import configs, dataset_info
 from cairnhub.datasets_hub.schema import table_features, tree_tables
 from cairnhub.datasets_hub.shard_scan import (
@@ -159,6 +161,8 @@ class _Whole:
 def _check_card(dataset: PublishedDataset, tree: LabelTree, findings: FindingCounter) -> None:
     readme = dataset.location.readme
     head = front_matter(dataset.location.read_text(readme), f"{dataset.location.uri}/{readme}")
+    if twins := twins_on_a_disk(dataset.stats.splits):
+        findings.add("splits whose names differ by case only", [" and ".join(twins)])
     if head.get("configs") != configs(dataset.stats):
         findings.add("the README lists other files than stats.json", ["configs"])
     if head.get("dataset_info") != dataset_info(dataset.card, tree, dataset.stats):
@@ -240,10 +244,10 @@ def _read_table(dataset: PublishedDataset, config: str, findings: FindingCounter
     try:
         with local_copy(dataset.location, file.path) as path:
             findings.add("file altered since publication", altered(path, file))
-            table = pq.read_table(path)
+            table = read_parquet([path])
     except FileNotFoundError:
         findings.add("file missing", [file.path])
-    except (pa.ArrowException, OSError) as error:
+    except (BrokenData, pa.ArrowException, OSError) as error:
         findings.add("file cannot be read", [f"{file.path} ({error})"])
     else:
         if table.column_names == list(table_features(config)):
@@ -328,7 +332,7 @@ def _thumbnail(dataset: PublishedDataset, groups: Sequence[ScannedGroup], row: i
     ends = np.cumsum([group.n_rows for group in groups])
     at = int(np.searchsorted(ends, row, side="right"))
     group, inside = groups[at], row - int(ends[at]) + groups[at].n_rows
-    with local_copy(dataset.location, group.path) as path, pq.ParquetFile(path) as file:
+    with local_copy(dataset.location, group.path) as path, open_parquet(path) as file:
         image = file.read_row_group(group.group, columns=["image"])["image"][inside]["bytes"].as_py()
     try:
         small = decode_image(image or b"")

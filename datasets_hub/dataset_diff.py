@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from cairnhub.core.errors import BrokenData, printable
 from cairnhub.datasets_hub.filesystems import filesystem_of
 from cairnhub.datasets_hub.loader import describe
 from cairnhub.datasets_hub.location import PublishedDataset
+from cairnhub.datasets_hub.parquet_files import read_parquet
 from cairnhub.datasets_hub.schema import class_indices
 from cairnhub.datasets_hub.storage_errors import explained
 from cairnhub.hierarchies.label_tree.tree import LabelTree
@@ -200,7 +200,7 @@ def _read_columns(dataset: PublishedDataset, path: str, columns: list[str]) -> p
         filesystem, where = filesystem_of(uri, **dataset.location.options)
         with filesystem.open(where, "rb") as file:
             try:
-                return pq.read_table(file, columns=columns)
+                return read_parquet([file], columns)
             except (pa.ArrowException, OSError) as error:
                 if (
                     isinstance(error, pa.ArrowException) or error.errno is None

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from cairnhub.core.files import write_text_atomic
 from cairnhub.datasets_hub.croissant import croissant_json
 from cairnhub.datasets_hub.location import PublishedDataset
+from cairnhub.datasets_hub.parquet_files import open_parquet, require_bounded
 from cairnhub.datasets_hub.readme import render_readme
 from cairnhub.datasets_hub.schema import shard_features, tree_tables
 from cairnhub.datasets_hub.shards import HashedFile, finish, parquet_options
@@ -58,7 +59,9 @@ def _without_images(
     dataset: PublishedDataset, shard: ShardFile, schema: pa.Schema, folder: Path
 ) -> ShardFile:
     columns = ["image.path", *schema.names[1:]]
-    with pq.ParquetFile(dataset.location.file(shard.path)) as source:
+    origin = dataset.location.file(shard.path)
+    require_bounded([origin], columns)
+    with open_parquet(origin) as source:
         table = source.read(columns=columns)
     paths = pa.chunked_array([chunk.field("path") for chunk in table["image"].chunks], pa.string())
     flat = pa.Table.from_arrays([paths, *(table[name] for name in schema.names[1:])], schema=schema)

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pyarrow.parquet as pq
-
 from cairnhub.core.errors import NotFound
 from cairnhub.datasets_hub.mmap_images import MmapImages, OpenSplit
+from cairnhub.datasets_hub.parquet_files import open_parquet, read_parquet
 from cairnhub.datasets_hub.schema import class_indices
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 
@@ -55,11 +54,12 @@ class LocalSplits:
 
     def columns(self, split: str, names: Sequence[str]) -> "Table":
         """Some columns of a split, in its order."""
-        return pq.read_table([str(path) for path in self.files(split)], columns=list(names))
+        return read_parquet(self.files(split), names)
 
     def column_names(self, split: str) -> list[str]:
         """What columns a split has."""
-        names: list[str] = pq.read_schema(self.files(split)[0]).names
+        with open_parquet(self.files(split)[0]) as file:
+            names: list[str] = file.schema_arrow.names
         return names
 
     @property

@@ -7,7 +7,7 @@ its length. Nothing is copied on disk, and no row group is read to get one image
 
 import mmap
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
@@ -16,9 +16,10 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
 
 from cairnhub.core.errors import BrokenData
+from cairnhub.datasets_hub.parquet_files import open_parquet
+from cairnhub.datasets_hub.thrift import CutHeader, Value, number, read_struct
 
 COLUMN = "image.bytes"
 N_MAPS = 256  # files mapped at once by a process: each holds a file descriptor
@@ -126,7 +127,8 @@ def _mapped(path: str) -> mmap.mmap:
 
 def _pages(path: str) -> Iterator[_Page]:
     """The pages of a shard's images, from the headers before them."""
-    metadata, data = pq.read_metadata(path), _mapped(path)
+    with open_parquet(path) as file:
+        metadata, data = file.metadata, _mapped(path)
     columns = [metadata.schema.column(i).path for i in range(metadata.num_columns)]
     if COLUMN not in columns:
         raise BrokenData(f"{path}: no column {COLUMN}; an edition without images cannot be trained on")
@@ -135,14 +137,21 @@ def _pages(path: str) -> Iterator[_Page]:
         position = chunk.data_page_offset
         end = position + chunk.total_compressed_size
         while position < end:
-            header, start = _thrift_struct(data, position)
-            position = start + _number(header, _COMPRESSED)
+            header, start = _header(path, data, position)
+            position = start + max(0, number(header, _COMPRESSED))
             page = header.get(_DATA_PAGE_HEADER)
-            is_plain = isinstance(page, dict) and _number(page, _ENCODING) == _PLAIN
+            is_plain = isinstance(page, dict) and number(page, _ENCODING) == _PLAIN
             if not is_plain or header[_TYPE] != _DATA_PAGE or header[_COMPRESSED] != header[_UNCOMPRESSED]:
                 raise BrokenData(f"{path}: its images are encoded or compressed; publish the dataset again")
             assert isinstance(page, dict)
-            yield _Page(path, start, position, _number(page, _N_VALUES))
+            yield _Page(path, start, position, number(page, _N_VALUES))
+
+
+def _header(path: str, data: mmap.mmap, position: int) -> tuple[dict[int, Value], int]:
+    try:
+        return read_struct(data, position)
+    except CutHeader:
+        raise BrokenData(f"{path}: cut inside a page of images; get it again") from None
 
 
 def _image_offsets(data: mmap.mmap, page: _Page) -> Iterator[int]:
@@ -158,56 +167,3 @@ def _image_offsets(data: mmap.mmap, page: _Page) -> Iterator[int]:
 
 def _length(data: mmap.mmap, position: int) -> int:
     return int.from_bytes(data[position : position + 4], "little")
-
-
-# ---- Thrift's compact protocol, as far as page headers use it ---------------------------------------------------
-
-
-def _number(struct: Mapping[int, object], field: int) -> int:
-    value = struct.get(field)
-    if not isinstance(value, int):
-        raise BrokenData(f"a page header without field {field}: the shard is damaged; check the dataset")
-    return value
-
-
-def _thrift_struct(data: mmap.mmap, position: int) -> tuple[dict[int, object], int]:
-    """Fields by number, and the position behind the struct."""
-    fields: dict[int, object] = {}
-    number = 0
-    while kind := data[position]:
-        position += 1
-        if kind >> 4:
-            number += kind >> 4
-        else:
-            number, position = _zigzag(data, position)
-        fields[number], position = _thrift_value(data, position, kind & 15)
-    return fields, position + 1
-
-
-def _thrift_value(data: mmap.mmap, position: int, kind: int) -> tuple[object, int]:
-    match kind:
-        case 1 | 2:  # a boolean is its own type
-            return kind == 1, position
-        case 4 | 5 | 6:
-            return _zigzag(data, position)
-        case 8:
-            length, position = _varint(data, position)
-            return data[position : position + length], position + length
-        case 12:
-            return _thrift_struct(data, position)
-    raise BrokenData(f"a page header holds a value of type {kind}: the shard is damaged; check the dataset")
-
-
-def _varint(data: mmap.mmap, position: int) -> tuple[int, int]:
-    value, shift = 0, 0
-    while True:
-        byte = data[position]
-        value |= (byte & 127) << shift
-        position, shift = position + 1, shift + 7
-        if byte < 128:
-            return value, position
-
-
-def _zigzag(data: mmap.mmap, position: int) -> tuple[int, int]:
-    value, position = _varint(data, position)
-    return (value >> 1) ^ -(value & 1), position

@@ -6,12 +6,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pyarrow.parquet as pq
-
 from cairnhub.datasets_hub.loader import describe, load_dataset
 from cairnhub.datasets_hub.local_splits import LocalSplits
 from cairnhub.datasets_hub.location import PublishedDataset
 from cairnhub.datasets_hub.mmap_images import MmapImages, OpenSplit
+from cairnhub.datasets_hub.parquet_files import open_parquet, read_parquet
 from cairnhub.datasets_hub.schema import class_indices
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 
@@ -51,16 +50,16 @@ class PublishedSplits:
         """Some columns of a split, in its order."""
         files = _local_files(self.published, split)
         if files:
-            return pq.read_table(list(files), columns=list(names))
+            return read_parquet(files, names)
         return _prepared(self.published, split).select_columns(list(names)).with_format("arrow")[:]
 
     def column_names(self, split: str) -> list[str]:
         """What columns a split has."""
         files = _local_files(self.published, split)
-        names: list[str] = (
-            pq.read_schema(files[0]).names if files else _prepared(self.published, split).column_names
-        )
-        return names
+        if not files:
+            return list(_prepared(self.published, split).column_names)
+        with open_parquet(files[0]) as file:
+            return list(file.schema_arrow.names)
 
 
 def open_split(

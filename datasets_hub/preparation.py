@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cairnhub.datasets_hub.location import PublishedDataset
+from cairnhub.datasets_hub.parquet_files import require_bounded
 from cairnhub.datasets_hub.schema import image_features
 
 if TYPE_CHECKING:
-    from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict
+    from datasets import Dataset, DatasetBuilder, DatasetDict, IterableDataset, IterableDatasetDict
 
     Loaded: TypeAlias = Dataset | DatasetDict | IterableDataset | IterableDatasetDict
 IMAGES = "default"
+_PREPARED = "dataset_info.json"  # of a copy that `datasets` has finished
 _CONFIG_PER_SPLIT_SINCE = 4  # schema of `stats.json`
 
 
@@ -32,17 +34,20 @@ def prepare(
         split: as for `load_dataset`; None for all.
         streaming: read while iterating, prepare nothing.
         cache: where copies are prepared; by default where `datasets` keeps its own.
-    """
-    import datasets
 
+    Raises:
+        BrokenData: a file takes more memory than is allowed; of what is streamed, none is looked into.
+    """
     options: dict[str, Any] = {"streaming": streaming, "cache_dir": cache and str(cache)}
     repository = _repository(published)
     if repository is None:
         return _by_name(published, config, split, options)
     if config != IMAGES or split is None or (not streaming and _is_prepared(repository, cache)):
-        return datasets.load_dataset(**repository, name=config, split=split, **options)
+        return _load_bounded(split, {**options, **repository, "name": config})
+    import datasets
+
     parts = [
-        datasets.load_dataset(**repository, name=name, split=part, **options)
+        _load_bounded(part, {**options, **repository, "name": name})
         for name, part in zip(splits_in(split), split.split("+"), strict=True)
     ]
     return (
@@ -73,28 +78,54 @@ def _is_prepared(repository: Mapping[str, str | None], cache: Path | None) -> bo
     import datasets
 
     builder = datasets.load_dataset_builder(**repository, name=IMAGES, cache_dir=cache and str(cache))
-    return (Path(builder.cache_dir) / "dataset_info.json").is_file()
+    return (Path(builder.cache_dir) / _PREPARED).is_file()
+
+
+def _load_bounded(split: str | None, options: Mapping[str, Any]) -> "Loaded":
+    """`datasets.load_dataset`, which decodes no file before it is known what that takes."""
+    import datasets
+
+    if not options["streaming"]:
+        builder = datasets.load_dataset_builder(
+            **{name: value for name, value in options.items() if name != "streaming"}
+        )
+        if not (Path(builder.cache_dir) / _PREPARED).is_file():
+            require_bounded(_fetched(builder, options["cache_dir"]))
+    return datasets.load_dataset(split=split, **options)
+
+
+def _fetched(builder: "DatasetBuilder", cache: str | None) -> list[str]:
+    """The files of a dataset on this machine; those from elsewhere lie where `datasets` will look for them."""
+    import datasets
+
+    files = [str(file) for of_split in (builder.config.data_files or {}).values() for file in of_split]
+    if not any("://" in file for file in files):
+        return files
+    found = datasets.DownloadConfig(
+        cache_dir=cache and str(Path(cache) / "downloads"),
+        use_etag=False,
+        token=builder.token,
+        storage_options=builder.storage_options,
+    )
+    return list(datasets.DownloadManager(builder.dataset_name, download_config=found).download(files))
 
 
 def _by_name(
     published: PublishedDataset, config: str, split: str | None, options: Mapping[str, Any]
 ) -> "Loaded":
     """By the names of its files: an object store, an earlier version, a folder that lacks other splits."""
-    import datasets
-
     files = published.data_files[config]
     as_files = _listed if published.location.is_local else list
     needed = files if split is None else dict.fromkeys(splits_in(split))
     card, stats = published.card, published.stats
     features = image_features(published.tree(), card.texts, stats.with_images) if config == IMAGES else None
-    return datasets.load_dataset(
-        "parquet",
-        data_files={name: as_files(files[name]) for name in needed},
-        split=split,
-        features=features,
-        storage_options=published.location.options or None,
-        **options,
-    )
+    described = {
+        "path": "parquet",
+        "data_files": {name: as_files(files[name]) for name in needed},
+        "features": features,
+        "storage_options": published.location.options or None,
+    }
+    return _load_bounded(split, {**options, **described})
 
 
 def _listed(paths: Sequence[str]) -> list[str]:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from cairnhub.core.errors import BrokenData
 from cairnhub.core.hashing import has_hash, sha256_of
 from cairnhub.datasets_hub.card import Card
 from cairnhub.datasets_hub.check_report import Finding
@@ -21,6 +22,7 @@ from cairnhub.datasets_hub.decoding import DECODING_FAULTS, decode_as_datasets, 
 from cairnhub.datasets_hub.duplicates import NO_LOOK, columns_of, look
 from cairnhub.datasets_hub.filesystems import filesystem_of
 from cairnhub.datasets_hub.location import Location
+from cairnhub.datasets_hub.parquet_files import open_parquet, require_bounded
 from cairnhub.datasets_hub.schema import class_indices, shard_features
 from cairnhub.datasets_hub.stats import ShardFile
 from cairnhub.hierarchies.label_tree.tree import LabelTree
@@ -132,11 +134,12 @@ class _Scanner:
         try:
             with local_copy(self._location, shard.path) as path:
                 scan.findings.add("file altered since publication", altered(path, shard))
-                with pq.ParquetFile(path) as file:
+                require_bounded([path])
+                with open_parquet(path) as file:
                     self._scan_file(file, split, shard, scan)
         except FileNotFoundError:
             scan.findings.add("file missing", [shard.path])
-        except (pa.ArrowException, OSError) as error:
+        except (BrokenData, pa.ArrowException, OSError) as error:
             scan.findings.add("file cannot be read", [f"{shard.path} ({str(error)[:200]})"])
         return scan
 

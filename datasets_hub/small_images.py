@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from cairnhub.datasets_hub.decoding import DECODING_FAULTS, decode_image, open_image
+from cairnhub.datasets_hub.parquet_files import require_bounded
 
 MOST_PIXELS = 30_000_000
 """Of an image that is decoded whole to be shown small; a few kilobytes of PNG may be gigabytes of pixels."""
@@ -35,6 +36,7 @@ def square(image: Image.Image, side_px: int) -> Image.Image:
 
 def read_images(path: Path, rows: Sequence[int]) -> Iterator[bytes]:
     """Some images of a shard, rows ascending, few of their neighbours being read with them."""
+    require_bounded([path], ["image.bytes"])
     with pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False) as file:
         first = 0
         for group in range(file.metadata.num_row_groups):

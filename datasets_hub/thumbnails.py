@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
 from PIL import Image
 
 from cairnhub.datasets_hub.filesystems import filesystem_of
 from cairnhub.datasets_hub.location import PublishedDataset
+from cairnhub.datasets_hub.parquet_files import read_parquet
 from cairnhub.datasets_hub.schema import class_indices
 from cairnhub.datasets_hub.small_images import open_small, read_images, square
 from cairnhub.hierarchies.label_tree.tree import LabelTree
@@ -27,7 +27,8 @@ def leaf_codes(published: PublishedDataset, tree: LabelTree) -> dict[str, list[I
 
     def read(uri: str) -> IntArray:
         filesystem, path = filesystem_of(uri, **published.location.options)
-        return class_indices(pq.read_table(path, columns=list(finest), filesystem=filesystem), finest)[:, 0]
+        with filesystem.open(path, "rb") as file:
+            return class_indices(read_parquet([file], finest), finest)[:, 0]
 
     return {split: [read(uri) for uri in uris] for split, uris in published.data_files["default"].items()}
 

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from cairnhub.core.errors import BadInput, BrokenData, NoSpace
 from cairnhub.core.files import write_text_atomic
+from cairnhub.core.text import quoted, twins_on_a_disk
 from cairnhub.datasets_hub.card import Card
 from cairnhub.datasets_hub.card_images import write_pictures
 from cairnhub.datasets_hub.croissant import croissant_json
@@ -148,6 +149,10 @@ def _check_plan(
     for split in splits:
         if fault := split_name_fault(split):
             raise BadInput(fault)
+    if twins := twins_on_a_disk(splits):
+        raise BadInput(
+            f"splits {quoted(twins)} differ by case only: disks that ignore case take them for one; spell them alike"
+        )
     return splits
 
 

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from cairnhub.core.errors import BadInput, NotFound
 from cairnhub.core.text import quoted
+from cairnhub.datasets_hub.parquet_files import open_parquet, read_parquet
 from cairnhub.pipelines.sources.csv_tables import read_csv
 
 ID = "image_id"
@@ -153,14 +153,15 @@ def _read_safetensors(path: Path) -> Read:
 
 def _read_parquet(path: Path) -> Read:
     try:
-        schema = pq.read_schema(path)
+        with open_parquet(path) as file:
+            schema = file.schema_arrow
         vectors = [field.name for field in schema if _is_vector(field.type)]
         if len(vectors) != 1:
             raise BadInput(
                 f"{path}: wanted is one column of lists of numbers, there are {quoted(vectors) or 'none'} among "
                 f"{quoted(schema.names, 20)}"
             )
-        table = pq.read_table(path, columns=[*vectors, *({ID} & set(schema.names))])
+        table = read_parquet([path], [*vectors, *({ID} & set(schema.names))])
     except (pa.ArrowException, OSError) as error:
         raise BadInput(f"{path}: not readable as Parquet ({error}); write it again") from None
     column = table[vectors[0]].combine_chunks()

@@ -12,12 +12,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 
 from cairnhub.core.errors import NotFound
 from cairnhub.core.files import atomic_write
 from cairnhub.core.portable import is_portable
+from cairnhub.core.text import on_any_disk
 from cairnhub.datasets_hub.mmap_images import EncodedSubset, OpenSplit
 from cairnhub.pipelines.code import fingerprint
 from cairnhub.pipelines.executors.local import HERE
@@ -35,6 +36,7 @@ from cairnhub.training.tensor_files import save_tensors
 log = logging.getLogger(__name__)
 
 BATCH_SIZE = 256
+_VECTORS = "embeddings"
 HERE_WITH_BAR: RunAll = partial(HERE.map, title="embed")
 
 
@@ -86,14 +88,14 @@ class ImageEmbedder:
             BrokenData: what should be a box is none.
         """
         network, opened = self.network.network, self.splits.open(view.split)
-        if view.n_most is not None and len(opened.labels) > view.n_most:
-            rows = _evenly_spread(view.n_most, len(opened.labels))
+        rows = _shown(view, len(opened.labels))
+        if len(rows) < len(opened.labels):
             opened = OpenSplit(EncodedSubset(opened.images, rows), opened.labels[rows])
         if view.crop is None:
             return ImageDataset(
                 opened, network.decoded_side_px, network.ground, network.fit, network.interpolation
             )
-        texts = self.splits.columns(view.split, [view.crop])[view.crop].to_pylist()
+        texts = self.splits.columns(view.split, [view.crop]).take(rows)[view.crop].to_pylist()
         boxes = parse_boxes(texts, view.crop)
         return CroppedImages(
             opened, network.decoded_side_px, boxes, network.ground, network.fit, network.interpolation
@@ -103,19 +105,22 @@ class ImageEmbedder:
         """Embeddings of a split."""
         encoder, files = partial(trained_encoder, self.folder, view.scales), model_files(self.folder)
         seen = "" if view == View(view.split) else hashlib.sha256(repr(view).encode()).hexdigest()[:8]
-        name = "-".join(part for part in (self.key, view.split, seen) if part)
+        name = "-".join(part for part in (self.key, _on_disk(view.split), seen) if part)
         ids = partial(self._ids, view)
-        return _kept(name, self.images(view), ids, encoder, self.batch_size, self.run_all, files)
+        n_dimensions = self.network.network.embedding_dim
+        return _kept(
+            name, self.images(view), ids, encoder, n_dimensions, self.batch_size, self.run_all, files
+        )
 
     def _ids(self, view: View) -> pa.Table:
         ids = self.splits.columns(view.split, ["image_id"])
-        n_kept = len(ids) if view.n_most is None else min(view.n_most, len(ids))
-        return ids.take(_evenly_spread(n_kept, len(ids)))
+        return ids.take(_shown(view, len(ids)))
 
 
-def _evenly_spread(n_kept: int, n_all: int) -> npt.NDArray[np.int64]:
-    """Rows, ascending; all of them where all are kept."""
-    return np.arange(n_kept) * n_all // n_kept
+def _shown(view: View, n_images: int) -> npt.NDArray[np.int64]:
+    """The rows of a split that a view shows, ascending."""
+    n_shown = n_images if view.n_most is None else min(view.n_most, n_images)
+    return np.arange(n_shown) * n_images // max(n_shown, 1)
 
 
 def frozen_features(
@@ -144,7 +149,15 @@ def frozen_features(
     seen = f"{network.backbone} {network.pooling} {shown}"
     key = _key([save(begun.backbone.state_dict()), seen.encode()], splits, BATCH_SIZE)
     ids, encoder = partial(splits.columns, split, ["image_id"]), partial(frozen_encoder, network)
-    return _kept(f"{key}-{split}", images, ids, encoder, BATCH_SIZE, run_all)
+    n_channels = begun.backbone.n_channels
+    return _kept(f"{key}-{_on_disk(split)}", images, ids, encoder, n_channels, BATCH_SIZE, run_all)
+
+
+def _on_disk(split: str) -> str:
+    """A split in the name of a file, kept apart from others also where case does not count."""
+    if split == on_any_disk(split):
+        return split
+    return f"{split}-{hashlib.sha256(split.encode()).hexdigest()[:8]}"
 
 
 def _key(contents: Sequence[bytes], splits: Splits, batch_size: int) -> str:
@@ -160,6 +173,7 @@ def _kept(
     images: ImageDataset,
     ids: Callable[[], pa.Table],
     encoder: LoadEncoder,
+    n_dimensions: int,
     batch_size: int,
     run_all: RunAll,
     files: Sequence[Path] = (),
@@ -167,20 +181,33 @@ def _kept(
     """Vectors of images from their file, or made and kept there."""
     cached = _place(name)
     if cached and cached.is_file():
-        try:
-            return EmbeddedSplit(load_file(cached)["embeddings"], images.labels)
-        except SafetensorError:
-            log.warning(f"{cached}: damaged, made again")
+        vectors = _read_kept(cached, (len(images), n_dimensions))
+        if vectors is not None:
+            return EmbeddedSplit(vectors, images.labels)
+        log.warning(f"{cached}: damaged, or not the vectors of these images: made again")
     embedded = embed_blocks(images, encoder, batch_size, run_all, files)
     if cached:
         try:
             with atomic_write(cached) as temporary:
-                save_tensors(temporary, {"embeddings": embedded.embeddings})
+                save_tensors(temporary, {_VECTORS: embedded.embeddings})
             with atomic_write(cached.with_suffix(".ids.parquet")) as temporary:
                 pq.write_table(ids(), temporary)
         except (OSError, SafetensorError) as error:
             log.warning(f"{cached}: not kept, the next call embeds again: {error}")
     return embedded
+
+
+def _read_kept(path: Path, shape: tuple[int, int]) -> torch.Tensor | None:
+    """Vectors of a file, read only if it promises this shape; None if they are not what was written there."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            if list(file.keys()) != [_VECTORS] or tuple(file.get_slice(_VECTORS).get_shape()) != shape:
+                return None
+            vectors: torch.Tensor = file.get_tensor(_VECTORS)
+    except (SafetensorError, OSError):
+        return None
+    is_sound = vectors.dtype == torch.float32 and bool(torch.isfinite(vectors).all())
+    return vectors if is_sound else None
 
 
 def _place(name: str) -> Path | None:

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from cairnhub.core.errors import BadInput, NotFound
+from cairnhub.core.errors import BadInput, BrokenData, NotFound
 from cairnhub.core.text import quoted
+from cairnhub.datasets_hub.parquet_files import read_parquet
 
 
 def read_label_vectors(path: Path, labels: Sequence[str]) -> npt.NDArray[np.float64]:
@@ -42,12 +42,15 @@ def read_vectors(path: Path, labels: Sequence[str]) -> tuple[list[str], npt.NDAr
     Raises:
         NotFound: no such file.
         BadInput: other columns, vectors of several lengths or with gaps, or none of these labels.
+        BrokenData: it is no Parquet file, or would take more memory than is allowed.
     """
     if not path.is_file():
         raise NotFound(f"{path}: no such file; it should be Parquet with the columns `label` and `vector`")
     try:
-        table = pq.read_table(path, columns=["label", "vector"])
+        table = read_parquet([path], ["label", "vector"])
         vectors = np.array(table["vector"].to_pylist(), np.float64)
+    except BrokenData:
+        raise
     except (KeyError, ValueError, pa.ArrowException) as error:
         raise BadInput(
             f"{path}: not Parquet with a `label` and a `vector` of one length in each row ({error})"

@@ -27,6 +27,20 @@ def label_key(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", folded).split())
 
 
+def on_any_disk(name: str) -> str:
+    """The name as a disk sees it that ignores case and Unicode form."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def twins_on_a_disk(names: Iterable[str]) -> tuple[str, str] | None:
+    """Two names that a disk which ignores case and Unicode form takes for one; None where there are none."""
+    first: dict[str, str] = {}
+    for name in names:
+        if (other := first.setdefault(on_any_disk(name), name)) != name:
+            return other, name
+    return None
+
+
 def fold(text: str) -> str:
     """Text for searching: like `label_key`, and accents dropped."""
     if text.isascii():  # most labels are; ten times as fast

@@ -14,7 +14,7 @@ from cairnhub.core.parse import FORBID, parse_json, typed
 from cairnhub.core.text import quoted
 from cairnhub.hierarchies.label_tree.label_rules import Twins
 from cairnhub.hierarchies.label_tree.node import Node, NodeInfo
-from cairnhub.hierarchies.label_tree.tree_rules import ROOT, IntArray, Links
+from cairnhub.hierarchies.label_tree.tree_rules import MAX_NODES, ROOT, IntArray, Links
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -191,7 +191,12 @@ def parse_tree(text: str, origin: str) -> TreeFile:
 
     Raises:
         BrokenData: the text is no tree file; names the label or level.
+        BadInput: it has more nodes than a tree may have.
     """
+    if (n_objects := text.count("{")) > MAX_NODES:  # before a hundred bytes each are made of them
+        raise BadInput(
+            f"{origin}: {n_objects:,} nodes; a label tree has at most {MAX_NODES:,}: leave some out"
+        )
     content = parse_json(text, origin)
     if not isinstance(content, dict) or content.get("format") != "cairn-tree":
         raise BrokenData(f"{origin}: not a label tree (no format 'cairn-tree'); give a tree.json")

@@ -72,6 +72,10 @@ MAX_LEVELS = 100
 """More than any hierarchy of labels has; what draws a tree calls itself once per level."""
 
 
+MAX_NODES = 2_000_000
+"""Ten times the landmarks of GLDv2; a million take 0.8 GB."""
+
+
 def check_levels(levels: Sequence[str]) -> None:
     """Raise `CairnError` unless the level names are different, not blank and none is the root's."""
     if not levels or len(set(levels)) != len(levels) or ROOT in levels or not all(map(str.strip, levels)):

@@ -7,13 +7,13 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from cairnhub.core.errors import CairnError, how_to_install
 from cairnhub.core.files import is_held
 from cairnhub.core.hashing import has_hash
 from cairnhub.datasets_hub.loader import describe
 from cairnhub.datasets_hub.location import PublishedDataset
+from cairnhub.datasets_hub.parquet_files import open_parquet
 from cairnhub.datasets_hub.schema import shard_features
 from cairnhub.datasets_hub.stats import ShardFile
 from cairnhub.hierarchies.review.decisions import read_decisions
@@ -92,7 +92,7 @@ def shard_fault(shard: Shard) -> str:
         return "missing"
     if not has_hash(shard.path, shard.file.sha256):
         return "other bytes than were published"
-    with pq.ParquetFile(shard.path) as file:
+    with open_parquet(shard.path) as file:
         if file.metadata.num_rows != shard.file.n_rows:
             return f"{file.metadata.num_rows:,} rows, not {shard.file.n_rows:,}"
         if shard.schema is not None and not file.schema_arrow.equals(shard.schema, check_metadata=True):

@@ -7,8 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from cairnhub.core.errors import BadInput, BrokenData
+from cairnhub.core.errors import BadInput, BrokenData, CairnError
 from cairnhub.core.text import quoted
+from cairnhub.datasets_hub.parquet_files import require_bounded
+from cairnhub.pipelines.own_images.arrow_streams import require_sound
 from cairnhub.pipelines.own_images.label_rows import LabelRows, text_rows
 
 _ENDINGS = {b"\xff\xd8": ".jpg", b"\x89PNG": ".png", b"GIF8": ".gif", b"BM": ".bmp", b"RIFF": ".webp"}
@@ -63,13 +65,19 @@ def _open(path: Path) -> dict[str, Any]:
 
     try:
         if path.is_dir() and not _tables(path):
+            for stream in sorted(path.glob("**/*.arrow")):
+                require_sound(stream)
             loaded = datasets.load_from_disk(str(path))
             splits = dict(loaded) if isinstance(loaded, datasets.DatasetDict) else {"train": loaded}
         else:
             files: dict[str, list[str]] = {}
             for file in [path] if path.is_file() else _tables(path):
                 files.setdefault(re.split(r"[-.]", file.name)[0], []).append(str(file))
+            for those in files.values():
+                require_bounded(those)
             splits = {name: datasets.Dataset.from_parquet(those) for name, those in files.items()}
+    except CairnError:
+        raise
     except Exception as error:  # of many kinds, from several packages
         raise BrokenData(
             f"{path}: not a dataset that `datasets` reads: {str(error).splitlines()[0]}"

@@ -1,7 +1,6 @@
 """Registries: TSV files that say which files a dataset consists of, where they lie and what they hash to."""
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -10,7 +9,7 @@ from cairnhub.core.errors import BadInput, CairnError, NotFound
 from cairnhub.core.files import write_text_atomic
 from cairnhub.core.parse import read_text
 from cairnhub.core.safe_names import stays_below
-from cairnhub.core.text import quoted
+from cairnhub.core.text import on_any_disk, quoted
 
 REGISTRIES = Path(__file__).parent / "registries"
 """Of the datasets known here: `<dataset>.tsv` lists files, `<edition>.counts.yaml` says how much they hold."""
@@ -75,7 +74,7 @@ def read_registry(path: Path) -> list[RegistryRow]:
                 f"{where}: {len(cells)} cells where the header has {len(header)}; add or remove tabs"
             )
         row = _row(dict(zip(header, cells, strict=True)), where)
-        if (twin := rows.setdefault(_on_any_disk(row.name), row)) is not row:
+        if (twin := rows.setdefault(on_any_disk(row.name), row)) is not row:
             raise BadInput(
                 f"{where}: {row.name!r} is listed twice, or a disk that ignores case takes it for {twin.name!r}; "
                 "keep one"
@@ -86,11 +85,6 @@ def read_registry(path: Path) -> list[RegistryRow]:
             f"{path}: {blocked[0]!r} lies in a folder that is listed as a file; rename one of them"
         )
     return list(rows.values())
-
-
-def _on_any_disk(name: str) -> str:
-    """The name as a disk sees it that ignores case and Unicode form."""
-    return unicodedata.normalize("NFC", name).casefold()
 
 
 def write_registry(path: Path, rows: Sequence[RegistryRow]) -> None:

@@ -27,6 +27,7 @@ import cairnhub.pipelines.stages.review  # noqa: F401
 from cairnhub.core.files import write_text_atomic
 from cairnhub.hierarchies.review.decisions import append_decision, read_decisions
 from cairnhub.pipelines.settings.executor import Executor
+from tests.chaos.apps import one_is_stopped
 from tests.chaos.children import Child, Death, Ended, in_child
 from tests.chaos.pressure import MEMORY_CGROUP, Pressure
 from tests.chaos.remote import Remote
@@ -101,7 +102,16 @@ LOCAL = (
 )
 KINDS = {
     True: (*LOCAL, *(kind for kind in PRESSURE if kind in SHORT)),
-    False: (*LOCAL, *PRESSURE, "store_elsewhere", "remote_kills", "failing_s3", "failing_hub", "repro"),
+    False: (
+        *LOCAL,
+        *PRESSURE,
+        "stopped_app",
+        "store_elsewhere",
+        "remote_kills",
+        "failing_s3",
+        "failing_hub",
+        "repro",
+    ),
 }  # by whether it is the short form
 DAY_S = 86_400
 
@@ -350,9 +360,20 @@ class Campaign:
             made = [decision for decision in read_decisions(paths.decisions) if decision.author == author]
             complete = made == planned or (died and author == "bob" and made == planned[: len(made)])
             row.losses += [] if complete else [f"{author}: {len(made)} of {len(planned)} decisions"]
-        # An undisturbed run leaves ada's alone.
-        lines = [decision.to_line() + "\n" for decision in plan["ada"]]
-        write_text_atomic(paths.decisions, "".join(lines))
+        _leave_what_ada_planned(root)
+        return ended
+
+    def stopped_app(self) -> Iterator[Row]:
+        """The review app of one stops at a random moment, another decides in theirs, and the first goes on."""
+        row = Row("a review app stopped, another beside it, continued", "decide")
+        trials = Trials(self.known["decide"], self.work, self.log)
+        for _ in range(self._times(5)):
+            trials.disturb(row, partial(self._stop_app, row))
+        yield row
+
+    def _stop_app(self, row: Row, root: Path) -> Ended:
+        ended = one_is_stopped(row, self.log, self.chance, root)
+        _leave_what_ada_planned(root)
         return ended
 
     def dead_worker(self) -> Iterator[Row]:
@@ -411,6 +432,13 @@ def _at_another_time(run: Callable[[Path], None], days: int, root: Path) -> None
             os.utime(path, ns=(moved, moved))
     time.time = lambda: real() + days * DAY_S
     run(root)
+
+
+def _leave_what_ada_planned(root: Path) -> None:
+    """What an undisturbed run leaves."""
+    paths = context(root).paths
+    lines = [decision.to_line() + "\n" for decision in planned_decisions(paths.proposal, "ada")]
+    write_text_atomic(paths.decisions, "".join(lines))
 
 
 def _decide_as(author: str, root: Path) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from cairnhub.core.console import text_console
 from cairnhub.core.errors import CairnError
 from cairnhub.core.files import write_text_atomic
 from cairnhub.hierarchies.review.decisions import Decision, append_decision, read_decisions
+from tests.project import ROOT
 
 
 def decision(number: int) -> Decision:
@@ -117,3 +119,30 @@ def test_what_data_say_is_shown_and_not_obeyed(evil: str) -> None:
         console.print(shown)
     assert not any(sign in out.getvalue() for sign in "\x1b\x9b\x07\r\u202e")
     assert "[bold]" in out.getvalue()
+
+
+def git(folder: Path, *arguments: str) -> None:
+    who = ["-c", "user.name=ada", "-c", "user.email=ada@example.org"]
+    subprocess.run(["git", *who, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("last", [b"\n", b""], ids=["a last line", "a last line without an end"])
+def test_git_merges_the_decisions_of_two_branches(tmp_path: Path, last: bytes) -> None:
+    """Both went on from the same lines, and made one decision alike."""
+    (tmp_path / ".gitattributes").write_bytes((ROOT / ".gitattributes").read_bytes())
+    path = tmp_path / "decisions" / "toy.jsonl"
+    path.parent.mkdir()
+    write(path, *range(20))
+    path.write_bytes(path.read_bytes().rstrip(b"\n") + last)
+    git(tmp_path, "init", "-q", "-b", "base")
+    git(tmp_path, "add", "-A")
+    git(tmp_path, "commit", "-qm", "base")
+    for branch, numbers in (("hers", (100, 101, 102)), ("his", (200, 101, 201, 202))):
+        git(tmp_path, "checkout", "-q", "-b", branch, "base")
+        for number in numbers:
+            append_decision(path, decision(number))
+        git(tmp_path, "commit", "-qam", branch)
+    git(tmp_path, "merge", "-q", "hers")
+    merged = read_decisions(path)
+    assert set(merged) == {decision(number) for number in (*range(20), *range(100, 103), *range(200, 203))}
+    assert append_decision(path, decision(300)) == [*merged, decision(300)]

@@ -481,6 +481,7 @@ KINDS = (
     stats("stats: -1 images", json.dumps(targets.STATS).replace('"n_images": 1', '"n_images": -1'),
           r"stats\.json: splits\.train\.n_images: Input should be greater than or equal to 0; mend it"),
     stats("stats: of a newer Cairn", '{"schema": 5}', r"stats\.json: schema 5, this Cairn reads up to 4: upgrade Cairn"),
+    tree("tree: millions of nodes", "[" + "{}," * 2_000_000 + "{}]", r"2,000,001 nodes; a label tree has at most 2,000,000: l"),
     tree("tree: 10,000 levels", ladder(10_000), r"10,000 levels; a label tree has at most 100: leave some out"),
     stats("stats: no schema", '{"fingerprint": "0"}', r"stats\.json: no schema: these are not the numbers of a dataset"),
     stats("stats: an old schema with nothing in it", '{"schema": 1}', r"stats\.json: fingerprint: Field required"),

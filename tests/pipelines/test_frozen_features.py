@@ -1,11 +1,13 @@
 """Vectors of a frozen backbone: made once for all recipes that look at images alike, and again where they must be."""
 
+import pickle
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from safetensors.torch import load, save
 from transformers import AutoConfig, AutoModel
 
 from cairnhub.datasets_hub.mmap_images import OpenSplit
@@ -87,3 +89,49 @@ def test_vectors_are_kept_and_made_again_where_they_must_be(folder, monkeypatch)
     other = frozen_features(network(folder), Toy(), "train")
     assert len(made) == 5
     assert not torch.equal(other.embeddings, first.embeddings)
+
+
+def not_finite(kept: dict[str, torch.Tensor]) -> bytes:
+    kept["embeddings"][2, 3] = float("nan")
+    return save(kept)
+
+
+def huge(kept: dict[str, torch.Tensor]) -> bytes:
+    """A header that promises a terabyte."""
+    header = b'{"embeddings":{"dtype":"F32","shape":[5,50000000000],"data_offsets":[0,1000000000000]}}'
+    return len(header).to_bytes(8, "little") + header
+
+
+STRANGE = {
+    "not finite": not_finite,
+    "a header without end": lambda kept: b"\xff" * 7 + b"\x7f" + save(kept)[8:],
+    "a terabyte": huge,
+    "cut": lambda kept: save(kept)[:-9],
+    "other rows": lambda kept: save({"embeddings": kept["embeddings"][:4].clone()}),
+    "other dimensions": lambda kept: save({"embeddings": kept["embeddings"][:, :7].clone()}),
+    "three axes": lambda kept: save({"embeddings": kept["embeddings"][None].clone()}),
+    "whole numbers": lambda kept: save({"embeddings": kept["embeddings"].long()}),
+    "another tensor": lambda kept: save({"vectors": kept["embeddings"]}),
+    "one tensor more": lambda kept: save({**kept, "more": torch.zeros(3)}),
+    "a pickle": lambda kept: pickle.dumps(kept),
+    "nothing": lambda kept: b"",
+}
+
+
+def test_kept_vectors_that_are_not_what_was_written_are_made_again(folder, caplog):
+    first = frozen_features(network(folder), Toy(), "train")
+    (path,) = image_vectors.Paths(Path.cwd(), "", "").image_vectors.glob("*.safetensors")
+    written = path.read_bytes()
+    for name, strange in STRANGE.items():
+        path.write_bytes(strange(load(written)))
+        assert torch.equal(frozen_features(network(folder), Toy(), "train").embeddings, first.embeddings), (
+            name
+        )
+        assert "made again" in caplog.text, name
+        assert path.read_bytes() == written, name
+        caplog.clear()
+    path.unlink()
+    path.symlink_to(folder / "elsewhere")
+    (folder / "elsewhere").write_bytes(b"somebody else's")
+    assert torch.equal(frozen_features(network(folder), Toy(), "train").embeddings, first.embeddings)
+    assert (folder / "elsewhere").read_bytes() == b"somebody else's"

@@ -1,0 +1,139 @@
+"""Parquet that anybody may have written: what it takes in memory is known before a value is decoded.
+
+A few hundred bytes of Parquet can stand for gigabytes: an index of one bit repeats a text of a megabyte, a run of a
+billion equal numbers takes four bytes, a page of zeros compresses a thousandfold. The footer may lie about all of it.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cairnhub.core.errors import BadInput, BrokenData
+from cairnhub.datasets_hub.parquet_pages import Source, name_of, walk_pages
+
+VARIABLE = "CAIRN_MAX_TABLE_BYTES"
+MOST_BYTES = 2**30
+"""What tables may take in memory whatever their size on the disk."""
+MOST_TIMES = 64
+"""How many times its size on the disk a larger table may take."""
+MOST_FOOTER_BYTES = 2**25
+MOST_COLUMNS = 10_000
+MOST_CHUNKS = 500_000
+"""Columns times row groups."""
+
+
+def open_parquet(source: Source) -> pq.ParquetFile:
+    """A Parquet file whose footer is of a size that can be read.
+
+    Raises:
+        BrokenData: the footer is larger than any table needs, or promises columns or row groups without end.
+        pyarrow.ArrowException, OSError: it is no Parquet file.
+    """
+    size = _footer_bytes(source)
+    if size > MOST_FOOTER_BYTES:
+        raise _refused(source, f"its footer has {size:,} bytes, more than {MOST_FOOTER_BYTES:,}")
+    file = pq.ParquetFile(source)
+    n_columns, n_groups = file.metadata.num_columns, file.metadata.num_row_groups
+    if n_columns > MOST_COLUMNS or n_columns * n_groups > MOST_CHUNKS:
+        file.close()
+        raise _refused(source, f"{n_columns:,} columns in {n_groups:,} row groups: more than a table needs")
+    return file
+
+
+def read_parquet(sources: Sequence[Source], columns: Sequence[str] | None = None) -> pa.Table:
+    """Parquet files, one after another, as one table.
+
+    Args:
+        sources: the files.
+        columns: those to read, a dotted name for a field; all by default.
+
+    Raises:
+        BrokenData: as `require_bounded` says.
+        pyarrow.ArrowException: a file has no such column, or is damaged inside.
+    """
+    require_bounded(sources, columns)
+    names = None if columns is None else list(columns)
+    return pa.concat_tables([pq.read_table(file, columns=names) for file in sources])
+
+
+def require_bounded(sources: Sequence[Source], columns: Sequence[str] | None = None) -> None:
+    """Check what files take in memory, all together, once they are decoded.
+
+    Allowed are `MOST_BYTES`, or `MOST_TIMES` their size on the disk if that is more; or the number of bytes in the
+    environment variable `CAIRN_MAX_TABLE_BYTES`.
+
+    Args:
+        sources: the files.
+        columns: those that will be read; all by default.
+
+    Raises:
+        BrokenData: they take more, or one is no Parquet file; says which file and column, and what to do.
+    """
+    with ExitStack() as stack:
+        walks = []
+        for source in sources:
+            with _damage_named(source):
+                opened = stack.enter_context(open_parquet(source))
+            walks.append(stack.enter_context(walk_pages(source, opened)))
+        allowed = _allowed(sum(walk.size_bytes for walk in walks))
+        chunks = [(walk, chunk) for walk in walks for chunk in walk.chunks(columns)]
+        total = sum(chunk.most_bytes for _, chunk in chunks)
+        largest = 0
+        for walk, chunk in sorted(chunks, key=lambda each: -each[1].most_bytes):
+            if total <= allowed:
+                return
+            with _damage_named(walk.source):
+                counted = walk.count(chunk, allowed)
+            total += counted - chunk.most_bytes
+            if counted > largest:
+                largest, worst = counted, (walk, chunk)
+        if total > allowed:
+            walk, chunk = worst
+            raise _refused(
+                walk.source,
+                f"{walk.size_bytes:,} bytes that take more than {allowed:,} in memory, most by {chunk.column!r}",
+            )
+
+
+@contextmanager
+def _damage_named(source: Source) -> Iterator[None]:
+    """What Arrow cannot read is `BrokenData`; what a disk refuses passes."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise BrokenData(
+            f"{name_of(source)}: not readable as Parquet ({str(error)[:200]}); get it again"
+        ) from None
+
+
+def _footer_bytes(source: Source) -> int:
+    """As the last bytes of the file say; 0 for a file that is none."""
+    if isinstance(source, str | Path):
+        with Path(source).open("rb") as file:
+            return _footer_bytes(file)
+    size = source.seek(0, 2)
+    source.seek(max(0, size - 8))
+    length, magic = source.read(4), source.read(4)
+    source.seek(0)
+    return int.from_bytes(length, "little") if magic == b"PAR1" else 0
+
+
+def _allowed(size_bytes: int) -> int:
+    told = os.environ.get(VARIABLE)
+    if told is None:
+        return max(MOST_BYTES, MOST_TIMES * size_bytes)
+    if not told.isdecimal():
+        raise BadInput(f"{VARIABLE} is {told!r}: set it to a number of bytes, or unset it")
+    return int(told)
+
+
+def _refused(source: Source, why: str) -> BrokenData:
+    return BrokenData(
+        f"{name_of(source)}: {why}; do not trust it, or set {VARIABLE} to the bytes that a table may take"
+    )
