@@ -1,4 +1,4 @@
-"""Levels of detail of a map: what is drawn at which zoom, in tiles, so that a screen never takes more than it can show."""
+"""Levels of detail of a map: which points a zoom adds, tile by tile, so that no more is drawn than a screen shows."""
 
 from dataclasses import dataclass
 
@@ -29,7 +29,7 @@ class DetailLevel:
 
 
 def detail_levels(places: npt.NDArray[np.uint16]) -> list[DetailLevel]:
-    """Share points out to levels: on each, a cell shows its first point, and cells halve their side from one to the next.
+    """Share points out to levels: on each, a cell shows its first point; from one to the next, cells halve.
 
     The first level has 256 cells along a side, two to three pixels each on a usual screen; the last takes what is left.
 

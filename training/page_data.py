@@ -12,7 +12,6 @@ from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.hierarchies.label_tree.tree_rules import IntArray
 from cairnhub.training.model_results import ModelResults
 
-
 MOST_PICTURES = 50_000
 """In one page: some thirty megabytes."""
 
@@ -46,7 +45,9 @@ class Sheets:
 
 def pictured(n_images: int) -> IntArray:
     """Which images of a page have a picture: all of up to `MOST_PICTURES`, of more so many, spread evenly."""
-    return np.unique(np.linspace(0, max(0, n_images - 1), min(n_images, MOST_PICTURES)).round().astype(np.int64))
+    return np.unique(
+        np.linspace(0, max(0, n_images - 1), min(n_images, MOST_PICTURES)).round().astype(np.int64)
+    )
 
 
 def told_of_pictures(results: ModelResults, sheets: Sheets) -> str:

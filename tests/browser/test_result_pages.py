@@ -171,7 +171,9 @@ def test_a_zoom_brings_what_lies_under_the_first_glance(browser, tmp_path: Path)
     inside, n_read, _ = browser.execute_script(drawn)
     assert n_read > 1
     sight = "const [l, t] = toMap(0, 0), [r, b] = toMap(box.width, box.height); let n = 0;"
-    sight += "for (let i = 0; i < images.n; i++) n += x(i) >= l && x(i) <= r && y(i) >= t && y(i) <= b; return n"
+    sight += (
+        "for (let i = 0; i < images.n; i++) n += x(i) >= l && x(i) <= r && y(i) >= t && y(i) <= b; return n"
+    )
     assert inside >= 0.99 * browser.execute_script(sight)
     page.check()
 
@@ -187,7 +189,9 @@ def test_where_few_have_a_picture_the_others_show_their_name(
         path.write_text(render(results, tree, sheets), encoding="utf-8")
         page = Page(browser, path)
         assert "; 5 have a picture here" in page.texts("header p")[0]
-        places = browser.execute_script("return Array.from({ length: images.n }, (_, i) => images.pictureOf(i))")
+        places = browser.execute_script(
+            "return Array.from({ length: images.n }, (_, i) => images.pictureOf(i))"
+        )
         assert [i for i, place in enumerate(places) if place >= 0] == pictured(24).tolist()
         assert len(page.all(".tile:not(.named)")) >= 1
         page.check()

@@ -23,4 +23,6 @@ def test_each_point_stands_once_in_its_tile_and_cells_show_their_first():
     assert len(levels[0].items) == len(np.unique(cells, axis=0))
     assert 0 in levels[0].items
     copies = (level.items >= len(places) - 2_000 for level in levels)
-    assert [int(each.sum()) for each in copies] == [0, 1, 1, 1, 1, 1_996], "one more a level, the rest at the last"
+    assert [int(each.sum()) for each in copies] == [0, 1, 1, 1, 1, 1_996], (
+        "one more a level, the rest at the last"
+    )

@@ -209,13 +209,13 @@ function head(place, found, state, go, open, onGroup) {
 
 /** Nothing to show: done, or filtered away. */
 function nothing(place, found, state, again) {
-  const filtered = ["text", "below", "photos", "disputed", "reviewer", "second"].some((name) => place[name]);
+  const filtered = ["text", "kind", "below", "photos", "disputed", "reviewer", "second"].some((name) => place[name]);
   const done = !filtered && ["", "open", "doubt", undefined].includes(place.show);
   return el("article", { class: "card done" },
     done ? el("img", { src: "icon.svg", alt: "" }) : null,
     el("h2", {}, done ? (place.show === "doubt" ? "Done: nothing is in doubt here" : "Done: all of it is decided") : "Nothing like that here"),
     el("p", {}, done ? `${number(state.in_doubt)} left in doubt in the whole dataset.` : "Take a filter away to see more."),
-    el("button", { type: "button", onclick: () => again(done ? { show: "all" } : { text: "", below: "", photos: "", disputed: "", reviewer: "", second: "", show: "all" }) }, "Show all that stands here"));
+    el("button", { type: "button", onclick: () => again(done ? { show: "all" } : { text: "", kind: "", below: "", photos: "", disputed: "", reviewer: "", second: "", show: "all" }) }, "Show all that stands here"));
 }
 
 function tileOf(tile, state, per) {
