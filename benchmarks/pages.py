@@ -7,7 +7,8 @@ navigation to the frame after the page's own script has drawn it, the slowest of
 each up to the next frame. The large tree has made-up names, three levels, three splits, a confidence and a source for
 each leaf, and photos up to the budget of a page; beside itself with some leaves moved for the comparison. The map and
 the retrieval page have made-up results of as many images as points, 1,000 labels and noise for pictures; `--many` are
-maps of so many points, clustered by label; `frame_ms` from frame to frame while one is dragged. Needs chromium and chromedriver. Writes results/pages.json.
+maps of so many points, clustered by label; `frame_ms` from frame to frame while one is dragged. Needs chromium and
+chromedriver. Writes results/pages.json.
 """
 
 import argparse

@@ -55,7 +55,7 @@ def detail_levels(places: npt.NDArray[np.uint16]) -> list[DetailLevel]:
 
 def _cells(places: npt.NDArray[np.uint16], n_bits: int) -> IntArray:
     x, y = (places >> (N_BITS - n_bits)).astype(np.int64).T
-    return (y << n_bits) + x
+    return np.asarray((y << n_bits) + x)
 
 
 def _first_of_cells(places: npt.NDArray[np.uint16], n_bits: int) -> IntArray:
