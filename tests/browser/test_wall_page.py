@@ -96,6 +96,9 @@ def test_select_by_click_range_and_key_and_accept(serving) -> None:
     page.until(lambda: "Done: all of it is decided" in page.text("#wall"))
     page.press("u")
     page.until(lambda: page.tiles == order[4:])
+    page.press("*", "a")
+    page.click("#wall button.primary", "Next")
+    page.until(lambda: page.text("h1") != "cats" or page.find("#question h1"))
 
 
 def test_lasso_and_drag_onto_the_tree(serving) -> None:
