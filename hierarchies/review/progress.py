@@ -59,9 +59,7 @@ def measure(
     return Progress(
         n_answered=len(gaps),
         n_left=len(left),
-        n_doubtful=sum(
-            item.confidence < PENDING_BELOW or (item.level, item.key) in unsure for item in left
-        ),
+        n_doubtful=sum(item.confidence < PENDING_BELOW or (item.level, item.key) in unsure for item in left),
         n_skipped=len(undecided) - len(left),
         settled=1 + sum(item.rank for item in undecided) / doubt_at_first if doubt_at_first else 1.0,
         seconds_each=median(thinking) if thinking else None,

@@ -95,7 +95,9 @@ class Page:
 
     def at_label(self, level: str, label: str) -> None:
         """The question about something, by its address."""
-        self.browser.execute_script("location.hash = `#level=${arguments[0]}&label=${arguments[1]}`", level, label)
+        self.browser.execute_script(
+            "location.hash = `#level=${arguments[0]}&label=${arguments[1]}`", level, label
+        )
         self.until(lambda: self.title == label)
 
     @property
@@ -353,7 +355,9 @@ def test_a_place_that_is_marked_is_no_new_group_and_a_clash_is_told_in_words(ser
     page.press(Keys.ARROW_UP, Keys.ENTER)
     page.save()
     page.until(lambda: page.made == [("move", "keep", "bridge")])
-    append_decision(page.path, Decision("move", "type", "moat", "castle", author="bob", date="2026-03-01T10:00"))
+    append_decision(
+        page.path, Decision("move", "type", "moat", "castle", author="bob", date="2026-03-01T10:00")
+    )
     page.at_label("type", "moat")
     page.press("m")
     page.until(lambda: page.find("#act-dialog[open]"))

@@ -97,6 +97,7 @@ def test_select_by_click_range_and_key_and_accept(serving) -> None:
     page.press("u")
     page.until(lambda: page.tiles == order[4:])
     page.press("*", "a")
+    page.until(lambda: "Done: all of it is decided" in page.text("#wall"))
     page.click("#wall button.primary", "Next")
     page.until(lambda: page.text("h1") != "cats" or page.find("#question h1"))
 
