@@ -1,23 +1,30 @@
-"""How long a browser takes to show the pages: of the sample, the explorer at 200,000 leaves, the map at 50,000 points.
+"""How long a browser takes to show the pages: of the sample, of 200,000 leaves, of 50,000 images, maps of a million.
 
-    python benchmarks/pages.py [--leaves 200000] [--points 50000] [--runs 3]
+    python benchmarks/pages.py [--leaves 200000] [--points 50000] [--many 200000 1000000] [--runs 3]
 
 Each page is opened by a fresh headless chromium, with nothing in its cache; `first_page_s` runs from the start of the
 navigation to the frame after the page's own script has drawn it, the slowest of the runs. Then acts on the large page,
 each up to the next frame. The large tree has made-up names, three levels, three splits, a confidence and a source for
 each leaf, and photos up to the budget of a page; beside itself with some leaves moved for the comparison. The map and
-the retrieval page have made-up results of as many images as points, 1,000 labels and grey pictures. Needs chromium and
+the retrieval page have made-up results of as many images as points, 1,000 labels and noise for pictures; `--many` are
+maps of so many points, clustered by label; `frame_ms` from frame to frame while one is dragged. Needs chromium and
 chromedriver. Writes results/pages.json.
 """
 
 import argparse
+import io
 import json
 import random
 import tempfile
 import time
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import cycle, islice
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
@@ -26,7 +33,7 @@ from cairnhub.hierarchies.explorer import View, write_explorer
 from cairnhub.hierarchies.label_tree.node import Node, NodeInfo
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.training.map_page import render_map_page
-from cairnhub.training.page_data import Sheets
+from cairnhub.training.page_data import Sheets, pictured
 from cairnhub.training.retrieval_page import render_retrieval_page
 from tests.training.toy_results import toy_results
 
@@ -62,6 +69,19 @@ MAP_ACTS = {
     "search": "go({ search: 'label 99' })",
     "hover": "hover(pointAt(300, 300), 300, 300)",
 }
+PAN = """
+const done = arguments[0], times = [];
+go({ search: '' });
+view = { x: .5, y: .5, zoom: 2 };
+function step(now) {
+  times.push(now);
+  if (times.length > 31) return done(times.slice(1).map((time, i) => time - times[i]).sort((a, b) => a - b));
+  view.x += .002;
+  draw();
+  requestAnimationFrame(step);
+}
+requestAnimationFrame(step);
+"""
 LIST_ACTS = {
     "order by gain": "go({ order: 'gained' })",
     "only siblings": "go({ kind: 'sibling' })",
@@ -126,11 +146,48 @@ def acts_s(page: Path, acts: dict[str, str]) -> dict[str, float]:
     return times
 
 
+def noise_pictures(n: int, seed: int = 0) -> Iterator[bytes]:
+    """JPEG files of smooth noise, forty of them again and again."""
+    rng, files = np.random.default_rng(seed), []
+    for _ in range(40):
+        out = io.BytesIO()
+        noise = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8))
+        noise.resize((64, 64), Image.Resampling.BICUBIC).save(out, "JPEG")
+        files.append(out.getvalue())
+    return islice(cycle(files), n)
+
+
+def pan_ms(page: Path) -> dict[str, float]:
+    """Time from frame to frame while the map is dragged, milliseconds."""
+    driver = browser()
+    try:
+        driver.get(page.as_uri())
+        driver.execute_async_script(DRAWN)
+        times = driver.execute_async_script(PAN)
+    finally:
+        driver.quit()
+    return {"median": round(times[len(times) // 2], 1), "slowest": round(times[-1], 1)}
+
+
+def large_map(folder: Path, n_points: int, n_runs: int) -> dict[str, object]:
+    """A map of clustered points."""
+    results, tree = toy_results([f"label {i}" for i in range(1_000)], n_points // 1_000, n_points // 5)
+    rng, n = np.random.default_rng(0), len(results.image_ids)
+    near = rng.random((1_000, 2))[results.labels[:, 0]] + rng.normal(0, 0.02, (n, 2))
+    results = replace(results, places=near.clip(0, 1).astype(np.float32))
+    page = folder / "large.html"
+    start = time.perf_counter()
+    sheets = Sheets.of(noise_pictures(len(pictured(n))), n)
+    page.write_text(render_map_page(results, tree, sheets), encoding="utf-8")
+    written = {"written_s": round(time.perf_counter() - start, 2)}
+    return written | measure(page, n_runs) | {"acts_s": acts_s(page, MAP_ACTS), "frame_ms": pan_ms(page)}
+
+
 def result_pages(folder: Path, n_points: int, n_runs: int) -> dict[str, object]:
     """The map and the retrieval page of made-up results."""
     results, tree = toy_results([f"label {i}" for i in range(1_000)], n_points // 1_000, n_points // 5)
-    grey, n = b"", len(results.image_ids)
-    sheets = Sheets.of((grey for _ in range(n)), n)
+    n = len(results.image_ids)
+    sheets = Sheets.of(noise_pictures(n), n)
     measured: dict[str, object] = {}
     for name, render, acts in (
         ("map", render_map_page, MAP_ACTS),
@@ -150,6 +207,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--leaves", type=int, default=200_000)
     parser.add_argument("--points", type=int, default=50_000)
+    parser.add_argument("--many", type=int, nargs="*", default=[200_000, 1_000_000])
     parser.add_argument("--runs", type=int, default=3)
     arguments = parser.parse_args()
     pages = [*sorted(ROOT.glob("data/report/sample/*/tree.html")), ROOT / "results/report/index.html"]
@@ -169,6 +227,8 @@ def main() -> None:
                 written | measure(page, arguments.runs) | {"acts_s": acts_s(page, ACTS)}
             )
         result |= result_pages(Path(folder), arguments.points, arguments.runs)
+        for n_points in arguments.many:
+            result[f"{n_points} images, map"] = large_map(Path(folder), n_points, arguments.runs)
     text = json.dumps(result, indent=1)
     (ROOT / "benchmarks/results/pages.json").write_text(text + "\n", encoding="utf-8")
     print(text)

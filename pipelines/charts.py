@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 400, 220, 46, 12, 10, 38
 ROW_PX, HEAD_PX, VALUE_PX = 17, 18, 40  # of a dot, of the name above its dots, for values beside them
+TEXT_PX = 12  # as the style sheet has it
 Point = tuple[float, float]
 Range = tuple[float, float]
 
@@ -51,7 +52,8 @@ def line_chart(
         if len(lines) == 1:  # what it begins and ends with stands beside its ends
             for (x, value), anchor, right, up in ((line[0], "start", 8, -4), (line[-1], "end", 0, 8)):
                 left = _scale(x, x_range, LEFT, WIDTH - RIGHT) + right
-                top = _scale(value, y_range, HEIGHT - BOTTOM, TOP) - up
+                height = _scale(value, y_range, HEIGHT - BOTTOM, TOP)
+                top = height - up if height - up > TEXT_PX else height + TEXT_PX + 4
                 _text(svg, f"{value:.2f}", left, top, anchor).set("class", "value")
     _text(svg, x_label, (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, "middle")
     middle = (TOP + HEIGHT - BOTTOM) / 2

@@ -27,7 +27,7 @@ from cairnhub.training.protocol_evaluation import evaluate_protocol
 from cairnhub.training.protocol_kinds.labels import own_images
 from cairnhub.training.protocol_kinds.points import Points
 
-N_FOUND, MOST_IMAGES = 24, 50_000
+N_FOUND, MOST_IMAGES, MOST_SEARCHED = 24, 1_000_000, 50_000
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,8 @@ def _measure(asked: ModelOnDataset) -> ModelResults:
         if system == "trained":
             labels = np.concatenate([each.labels for each in (*sides, *rest)])
             places = project(np.concatenate([each.embeddings.numpy() for each in (*sides, *rest)]))
-        systems[system] = _results(protocol, measured[system], sides, rest, len(labels))
+        searched = rest if len(labels) <= MOST_SEARCHED else []
+        systems[system] = _results(protocol, measured[system], sides, searched, len(labels))
     n_queries = sizes[protocol.query]
     first = systems["trained"].items[:n_queries, 0]
     found = np.where(first[:, None] < 0, -1, labels[first])

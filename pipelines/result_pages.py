@@ -23,7 +23,7 @@ from cairnhub.pipelines.retrieval_commands import find_model
 from cairnhub.training.map_page import render_map_page
 from cairnhub.training.model_results import ModelResults
 from cairnhub.training.models import read_description
-from cairnhub.training.page_data import Sheets
+from cairnhub.training.page_data import Sheets, pictured
 from cairnhub.training.retrieval_page import render_retrieval_page
 
 log = logging.getLogger(__name__)
@@ -70,10 +70,12 @@ class DatasetPages:
         return Sheets.of(self._images(), len(self.results.image_ids), self._credits())
 
     def _images(self) -> Iterator[bytes]:
-        splits = PublishedSplits(self.published)
-        for name in self.results.splits:
+        """The images that have a picture."""
+        splits, results = PublishedSplits(self.published), self.results
+        shown = pictured(len(results.image_ids))
+        for code, name in enumerate(results.splits):
             opened = splits.open(name)
-            for row in range(len(opened.images)):
+            for row in results.rows[shown[results.split[shown] == code]].tolist():
                 yield opened.images[row]
 
     def _credits(self) -> list[str]:

@@ -10,8 +10,9 @@ from cairnhub.core.html import PAGES as SHARED
 from cairnhub.core.html import fill
 from cairnhub.core.packed import packed
 from cairnhub.hierarchies.label_tree.tree import LabelTree
+from cairnhub.training.map_detail import detail_levels
 from cairnhub.training.model_results import ModelResults
-from cairnhub.training.page_data import Sheets, image_data
+from cairnhub.training.page_data import Sheets, image_data, told_of_pictures
 
 PAGES = Path(__file__).parent / "pages"
 _LARGEST = 65_535
@@ -29,11 +30,17 @@ def render_map_page(
         pages: addresses of the dataset's other pages, by what they show: `tree`, `retrieval`.
     """
     data = image_data(results, tree, sheets, pages or {})
-    data["places"] = packed((_centred(results) * _LARGEST).round(), "u2")
+    places = (_centred(results) * _LARGEST).round().astype(np.uint16)
+    data["places"] = packed(places, "u2")
+    levels = detail_levels(places)
+    data["detail"] = [level.side for level in levels]
+    for number, level in enumerate(levels):
+        data[f"detail-{number}"] = {"items": packed(level.items, "i4"), "starts": packed(level.starts, "i4")}
     data["nearest"] = packed(next(iter(results.systems.values())).items[:, 0], "i4")
     values = {
         "title": f"{results.dataset}: map of the images as {results.model} sees them",
-        "means": f"{len(results.image_ids):,} images; like lies near like: the trained vectors, laid out by t-SNE",
+        "means": f"{len(results.image_ids):,} images; like lies near like: the trained vectors, laid out by t-SNE"
+        + told_of_pictures(results, sheets),
         "levels": tree.levels,
         "measured": results.levels,
         "pages": pages or {},

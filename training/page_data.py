@@ -3,16 +3,22 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from cairnhub.core.data_uri import data_uri
 from cairnhub.core.packed import packed
 from cairnhub.datasets_hub.picture_sheets import COLUMNS, PER_SHEET, picture_sheets, side_of
 from cairnhub.hierarchies.label_tree.tree import LabelTree
+from cairnhub.hierarchies.label_tree.tree_rules import IntArray
 from cairnhub.training.model_results import ModelResults
+
+MOST_PICTURES = 50_000
+"""In one page: some thirty megabytes."""
 
 
 @dataclass(frozen=True)
 class Sheets:
-    """Small pictures of images, in their order.
+    """Small pictures of the images that `pictured` names, in their order.
 
     Attributes:
         files: JPEG files as addresses, `PER_SHEET` squares each; none where nothing may be shown.
@@ -26,14 +32,34 @@ class Sheets:
 
     @classmethod
     def of(cls, images: Iterable[bytes], n_images: int, credits: Sequence[str] = ()) -> "Sheets":
-        """From published files."""
-        return cls([data_uri(sheet) for sheet in picture_sheets(images, side_of(n_images))], "", credits)
+        """From published files.
+
+        Args:
+            images: those that `pictured` names.
+            n_images: of the page.
+            credits: of each image of the page.
+        """
+        n_pictures = min(n_images, MOST_PICTURES)
+        return cls([data_uri(sheet) for sheet in picture_sheets(images, side_of(n_pictures))], "", credits)
+
+
+def pictured(n_images: int) -> IntArray:
+    """Which images of a page have a picture: all of up to `MOST_PICTURES`, of more so many, spread evenly."""
+    return np.unique(
+        np.linspace(0, max(0, n_images - 1), min(n_images, MOST_PICTURES)).round().astype(np.int64)
+    )
+
+
+def told_of_pictures(results: ModelResults, sheets: Sheets) -> str:
+    """Where not every image has a picture, how many do, as the end of a sentence."""
+    n_images = len(results.image_ids)
+    return f"; {MOST_PICTURES:,} have a picture here" if sheets.files and n_images > MOST_PICTURES else ""
 
 
 def image_data(
     results: ModelResults, tree: LabelTree, sheets: Sheets, pages: Mapping[str, str]
 ) -> dict[str, object]:
-    """JSON by the id of its element: `tree`, `images`, `picture`, `pages`, and `sheet-<n>` for each sheet.
+    """JSON by the id of its element: `tree`, `images`, `ids`, `picture`, `pages`, and `sheet-<n>` for each sheet.
 
     Args:
         results: whose images are shown.
@@ -43,14 +69,16 @@ def image_data(
     """
     known = sorted(set(sheets.credits))
     code = {text: i for i, text in enumerate(known)}
+    n_images = len(results.image_ids)
     data: dict[str, object] = {
         "tree": {
             "levels": tree.levels,
             "names": tree.names,
             "parents": [parents.tolist() for parents in tree.parents],
         },
+        "ids": results.image_ids,
         "images": {
-            "ids": results.image_ids,
+            "n": n_images,
             "splits": results.splits,
             "split": packed(results.split, "u2"),
             "labels": [packed(column, "i4") for column in results.labels.T],
@@ -62,6 +90,7 @@ def image_data(
             "none": sheets.why_none,
             "credits": known,
             "credit": packed([code[text] for text in sheets.credits], "i4"),
+            "of": packed(pictured(n_images), "i4") if sheets.files and n_images > MOST_PICTURES else "",
         },
         "pages": dict(pages),
     }

@@ -11,7 +11,7 @@ from cairnhub.core.html import fill
 from cairnhub.core.packed import packed
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.training.model_results import ModelResults, SystemResults
-from cairnhub.training.page_data import Sheets, image_data
+from cairnhub.training.page_data import Sheets, image_data, told_of_pictures
 
 PAGES = Path(__file__).parent / "pages"
 _PIECE = 500  # images whose results the script reads at once
@@ -35,7 +35,7 @@ def render_retrieval_page(
         data |= _pieces(name, system)
     values = {
         "title": f"{results.dataset}, {results.protocol}: what {results.model} finds",
-        "means": _means(results),
+        "means": _means(results) + told_of_pictures(results, sheets),
         "levels": results.levels,
         "pages": pages or {},
         "k": next(iter(results.systems.values())).items.shape[1],
@@ -72,7 +72,7 @@ def _system(name: str, system: SystemResults) -> dict[str, object]:
 
 
 def _pieces(name: str, system: SystemResults) -> dict[str, object]:
-    """Results of some images each, so that the page opens before all are read."""
+    """Results of some images each, so that the page opens before all are read; none where nothing was looked for."""
     scores = (system.scores.clip(-1, 1) * 32_767).round()
     return {
         f"found-{name}-{piece}": {
@@ -80,4 +80,5 @@ def _pieces(name: str, system: SystemResults) -> dict[str, object]:
             "scores": packed(scores[first : first + _PIECE], "i2"),
         }
         for piece, first in enumerate(range(0, len(scores), _PIECE))
+        if (system.items[first : first + _PIECE] >= 0).any()
     }

@@ -110,7 +110,7 @@ class Panel {
     if (!found.length) return why ? [make("h3", {}, "Photos"), make("p", { class: "soft" }, why)] : [];
     return [make("h3", {}, "Photos"), make("div", { class: "photos" }, ...found.map(({ leaf, photo }) =>
       make("button", { type: "button", onclick: () => this.enter(tree, leaf) },
-        make("img", { src: photo, alt: tree.shortName(leaf), loading: "lazy" }),
+        make("img", { src: photo, alt: leaf === id ? tree.shortName(leaf) : "", loading: "lazy" }),  // a caption names the others
         leaf === id ? undefined : make("bdi", {}, tree.shortName(leaf)))))];
   }
 }

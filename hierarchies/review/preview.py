@@ -7,6 +7,7 @@ import numpy as np
 
 from cairnhub.hierarchies.review.decisions import Decision
 from cairnhub.hierarchies.review.outcomes import How, Outcome
+from cairnhub.hierarchies.review.sentences import told
 from cairnhub.hierarchies.review.state import ReviewState
 
 _N_EXAMPLES = 5
@@ -94,8 +95,8 @@ def refusal(decision: Decision, before: ReviewState, after: ReviewState) -> str:
     if not clashes:
         return ""
     others = [other.decision for other in clashes if other.decision.id != decision.id]
-    beside = [f"{other.author or 'somebody'}: {other.to_line()}" for other in others]
-    return "\n".join([clashes[0].why, *beside, *(["take that back first"] if beside else [])])
+    beside = [told(other) for other in others]
+    return "\n".join([clashes[0].why, *beside, *(["take that back first: H lists it"] if beside else [])])
 
 
 def _new(before: ReviewState, after: ReviewState, how: How) -> list[Outcome]:

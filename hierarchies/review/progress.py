@@ -1,11 +1,12 @@
 """How far a review is, and how fast it goes."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
 from cairnhub.hierarchies.review.apply import PENDING_BELOW
+from cairnhub.hierarchies.review.resolution import Slot
 from cairnhub.hierarchies.review.state import ReviewItem
 
 _PAUSE_S = 300.0  # a longer gap between two answers is a break, no thinking
@@ -18,7 +19,7 @@ class Progress:
     Attributes:
         n_answered: questions answered in this session.
         n_left: undecided questions.
-        n_doubtful: those among them that the machine doubts (confidence below `PENDING_BELOW`).
+        n_doubtful: those among them that the machine doubts (confidence below `PENDING_BELOW`) or a person flagged.
         n_skipped: those put off in this session.
         settled: share of all images x doubt that is decided, 0..1.
         seconds_each: median time of an answer in this session; None before the second.
@@ -42,6 +43,7 @@ def measure(
     undecided: Sequence[ReviewItem],
     answered_at: Sequence[float],
     doubt_at_first: float,
+    unsure: Container[Slot] = (),
 ) -> Progress:
     """How far a review is.
 
@@ -50,13 +52,14 @@ def measure(
         undecided: all that is.
         answered_at: times of the start and of each answer, s.
         doubt_at_first: images x doubt before any decision.
+        unsure: what people flagged, by level and key.
     """
     gaps = [b - a for a, b in pairwise(answered_at)]
     thinking = [gap for gap in gaps if gap < _PAUSE_S]
     return Progress(
         n_answered=len(gaps),
         n_left=len(left),
-        n_doubtful=sum(item.confidence < PENDING_BELOW for item in left),
+        n_doubtful=sum(item.confidence < PENDING_BELOW or (item.level, item.key) in unsure for item in left),
         n_skipped=len(undecided) - len(left),
         settled=1 + sum(item.rank for item in undecided) / doubt_at_first if doubt_at_first else 1.0,
         seconds_each=median(thinking) if thinking else None,

@@ -187,6 +187,7 @@ def _of_type(state: ReviewState, entry: TypeEntry) -> Question:
         examples=tuple(state.layout.labels[label] for label in labels),
         weight=entry.weight,
         seen=seen_fingerprint(entry.text, group, *entry.neighbours),
+        disputes={entry.text: said} if (said := _dispute_of(state, TYPE, entry.text)) else {},
     )
 
 
@@ -252,9 +253,12 @@ def _undecided_members(state: ReviewState, level: str, code: int) -> tuple[str, 
 
 
 def _disputes_of(state: ReviewState, members: Sequence[str]) -> dict[str, str]:
-    rows = {label: state.layout.row_of[state.levels[0], label_key(label)] for label in members}
-    disputed = state.layout.disputed
-    return {label: disputed[row] for label, row in rows.items() if row in disputed}
+    found = ((label, _dispute_of(state, state.levels[0], label)) for label in members)
+    return {label: said for label, said in found if said}
+
+
+def _dispute_of(state: ReviewState, level: str, label: str) -> str:
+    return state.layout.disputed.get(state.layout.row_of[level, label_key(label)], "")
 
 
 def labels_of(state: ReviewState, level: str, label: str) -> list[int]:

@@ -161,7 +161,8 @@ class Session:
 
     def progress(self) -> Progress:
         """How far the review is, and how fast it goes."""
-        return measure(self.waiting, self.undecided, self._answered_at, self._doubt)
+        unsure = self.state.resolution.unsure
+        return measure(self.waiting, self.undecided, self._answered_at, self._doubt, unsure)
 
     # ---- acts ---------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """A proposal laid out in arrays, so that what a decision does to 200,000 labels is known in a moment."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -16,6 +17,8 @@ from cairnhub.hierarchies.proposal.tree_proposal import TYPE, TreeProposal
 from cairnhub.hierarchies.review.decisions import Decision
 from cairnhub.hierarchies.review.resolution import Resolution, Slot
 from cairnhub.hierarchies.review.resolve import resolve
+
+_DISPUTED = 0.25  # share of a type's images from which their labels' disputes are the type's
 
 
 class ReviewItem(NamedTuple):
@@ -104,12 +107,27 @@ class Layout:
 
     @cached_property
     def disputed(self) -> Mapping[int, str]:
-        """What speaks against the place of items, by row, where words and photographs disagree."""
-        finest, found = self.proposal.levels[0], {}
-        for entry in self.proposal.labels:
-            row = self.row_of.get((finest, label_key(entry.label)))
-            if entry.dispute and row is not None:  # a label of a type is asked about with its type
-                found[row] = entry.dispute
+        """What speaks against the place of items, by row, where words and photographs disagree.
+
+        A type is disputed where its labels are that hold `_DISPUTED` of its images or more: all of them, so that
+        photographs speak against the type, or some, so that they disagree among themselves.
+        """
+        found: dict[int, str] = {}
+        of_type = defaultdict[int, list[int]](list)
+        for label, entry in enumerate(self.proposal.labels):
+            if entry.dispute:
+                row = int(self.item_of[label])
+                if self.items[row].level == TYPE:
+                    of_type[row].append(label)
+                else:
+                    found[row] = entry.dispute
+        n_labels = np.bincount(self.item_of, minlength=len(self.items))
+        n_images = np.bincount(self.item_of, self.images, len(self.items))
+        for row, labels in of_type.items():
+            if self.images[labels].sum() >= _DISPUTED * n_images[row]:
+                found[row] = _summed_up(
+                    [self.proposal.labels[label].dispute for label in labels], int(n_labels[row])
+                )
         return found
 
     @cached_property
@@ -148,6 +166,12 @@ class Layout:
             if level == finest and key in self.label_of:
                 of_label[self.label_of[key]] = first.code_of_key[resolution.place_of[level, key]]
         return ReviewState(self, resolution, groups, of_item, of_label)
+
+
+def _summed_up(disputes: Sequence[str], n_labels: int) -> str:
+    """What the labels of a type say against its place."""
+    said = sorted(Counter(disputes).items(), key=lambda each: (-each[1], each[0]))
+    return "; ".join(f"for {n} of its {n_labels} labels {dispute}" for dispute, n in said)
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ class View:
         level: of what the wall is about; `""` for everything.
         label: the group, the type or the one label.
         show: undecided (`open`), in doubt (below `PENDING_BELOW`, or a person is unsure), flagged, decided, or all.
+        kind: only labels under this group of the coarsest level.
         text: in the label, its type or its group.
         below: only what is less sure than that, 0..1.
         photos: only labels with (`some`) or without (`none`) photographs.
@@ -45,6 +46,7 @@ class View:
     level: str = ""
     label: str = ""
     show: Show = "open"
+    kind: str = ""
     text: str = ""
     below: float = 1.01
     photos: Literal["", "some", "none"] = ""
@@ -143,6 +145,13 @@ class Wall:
         return {row: entry.dispute for row, entry in enumerate(self._entries) if entry.dispute}
 
     @cached_property
+    def _disputed(self) -> IntArray:
+        """How disputed each label is: 2 itself, 1 only others of its type, of which it may be what the texts mean."""
+        found = np.isin(self.state.layout.item_of, list(self.state.layout.disputed)).astype(np.int64)
+        found[list(self.disputes)] = 2
+        return found
+
+    @cached_property
     def authors(self) -> Mapping[int, frozenset[str]]:
         """Who decided or flagged each label, by label."""
         found = defaultdict[Slot, set[str]](set)
@@ -190,6 +199,9 @@ class Wall:
         else:
             rows = np.arange(len(layout.labels))
         rows = rows[self._shown(view.show)[rows] & (self.confidence[rows] < view.below)]
+        if view.kind:
+            code = self.state.groups[-1].code_of.get(label_key(view.kind), -1)
+            rows = rows[self.state.of_label_by_level[self.state.levels[-1]][rows] == code]
         for wanted, test in (
             (view.disputed, lambda row: row in self.disputes),
             (view.second, lambda row: self.second[row] == view.second),
@@ -254,8 +266,9 @@ class Wall:
             names = np.array([self.second[row] for row in rows.tolist()], dtype=str)
             return rows[np.lexsort((-images, names))]
         first = {"doubt": -images * (1 - sure), "sure": -sure, "images": -images}[order]
-        disputed = [order != "doubt" or row not in self.disputes for row in rows.tolist()]
-        return rows[np.lexsort((rows, first, np.array(disputed, bool)))]
+        return rows[
+            np.lexsort((rows, first, -self._disputed[rows] if order == "doubt" else np.zeros(len(rows))))
+        ]
 
     def _per_label(self, of_item: npt.NDArray[_Kind]) -> npt.NDArray[_Kind]:
         item_of = self.state.layout.item_of

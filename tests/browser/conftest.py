@@ -39,9 +39,9 @@ def browser(chromium) -> Iterator:
     assert {urlsplit(url).hostname for url in asked if url.startswith("http")} <= {"127.0.0.1"}
 
 
-def resize(browser, width: int, height: int) -> None:
-    """Give the page a size."""
-    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+def resize(browser, width: int, height: int, zoom: float = 1) -> None:
+    """Give the page a size in CSS pixels, each of them `zoom` pixels of the screen wide."""
+    size = {"width": width, "height": height, "deviceScaleFactor": zoom, "mobile": width < 500 and zoom == 1}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
 

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from cairnhub.training.map_page import render_map_page
-from cairnhub.training.page_data import Sheets
+from cairnhub.training.page_data import Sheets, pictured
 from cairnhub.training.retrieval_page import render_retrieval_page
 from tests.browser.conftest import resize
 from tests.browser.test_pages import HOSTILE, Page, contrast
@@ -156,6 +156,46 @@ def test_points_have_pictures_under_the_pointer(browser, pages: Path):
     page.wait(lambda: bool(page.texts("#hover b")))
     assert page.all("#hover [role=img]")
     page.check()
+
+
+def test_a_zoom_brings_what_lies_under_the_first_glance(browser, tmp_path: Path):
+    results, tree = toy_results(LEAVES, 10_000, 4)
+    path = tmp_path / "map.html"
+    path.write_text(render_map_page(results, tree, Sheets(why_none="none")), encoding="utf-8")
+    page = Page(browser, path)
+    drawn = "return [inSight().reduce((sum, tile) => sum + tile.length, 0), levels.length, byId('count').textContent]"
+    n_first, n_read, counted = browser.execute_script(drawn)
+    assert 30_000 < n_first < 50_000, "one for each of 65,536 cells that is not empty"
+    assert (n_read, counted) == (1, "60,000 of 60,000 images")
+    browser.execute_script("zoom(8)")
+    inside, n_read, _ = browser.execute_script(drawn)
+    assert n_read > 1
+    sight = "const [l, t] = toMap(0, 0), [r, b] = toMap(box.width, box.height); let n = 0;"
+    sight += (
+        "for (let i = 0; i < images.n; i++) n += x(i) >= l && x(i) <= r && y(i) >= t && y(i) <= b; return n"
+    )
+    assert inside >= 0.99 * browser.execute_script(sight)
+    page.check()
+
+
+def test_where_few_have_a_picture_the_others_show_their_name(
+    browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("cairnhub.training.page_data.MOST_PICTURES", 5)
+    results, tree = toy_results(LEAVES, 4, 4)
+    sheets = Sheets.of([encoded(Image.new("RGB", (20, 20), (i, 80, 90)), "PNG") for i in range(5)], 24)
+    for name, render in (("map", render_map_page), ("retrieval", render_retrieval_page)):
+        path = tmp_path / f"{name}.html"
+        path.write_text(render(results, tree, sheets), encoding="utf-8")
+        page = Page(browser, path)
+        assert "; 5 have a picture here" in page.texts("header p")[0]
+        places = browser.execute_script(
+            "return Array.from({ length: images.n }, (_, i) => images.pictureOf(i))"
+        )
+        assert [i for i, place in enumerate(places) if place >= 0] == pictured(24).tolist()
+        assert len(page.all(".tile:not(.named)")) >= 1
+        page.check()
+    assert len(page.all(".tile.named")) >= 1
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

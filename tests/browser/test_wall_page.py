@@ -16,7 +16,7 @@ from cairnhub.hierarchies.review.session import Session
 from tests.browser.conftest import resize
 from tests.browser.served import served
 from tests.browser.test_review_app import ActionChains, By, Keys, Page
-from tests.hierarchies.toy import PROPOSAL, TREE, ToyPhotos
+from tests.hierarchies.toy import MEMBERS, PROPOSAL, TREE, ToyPhotos
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -96,6 +96,10 @@ def test_select_by_click_range_and_key_and_accept(serving) -> None:
     page.until(lambda: "Done: all of it is decided" in page.text("#wall"))
     page.press("u")
     page.until(lambda: page.tiles == order[4:])
+    page.press("*", "a")
+    page.until(lambda: "Done: all of it is decided" in page.text("#wall"))
+    page.click("#wall button.primary", "Next")
+    page.until(lambda: page.text("h1") != "cats" or page.find("#question h1"))
 
 
 def test_lasso_and_drag_onto_the_tree(serving) -> None:
@@ -178,10 +182,16 @@ def test_filters_are_links_and_back_goes_back(serving) -> None:
     assert "text=li" in page.address
     page.click("#tree .name", "dogs")
     page.until(lambda: page.text("#wall h1") == "dogs")
+    page.until(lambda: not page.find("[data-filter=kind]"))  # a group has one kind
     page.browser.back()
     page.until(lambda: page.tiles == ["lion"])
     page.browser.refresh()
     page.until(lambda: page.tiles == ["lion"])
+    page.at("view=wall&order=name")
+    page.until(lambda: len(page.tiles) == 17)
+    page.find("[data-filter=kind]").send_keys("artefacts")
+    page.until(lambda: page.tiles == sorted(MEMBERS["boats"] + MEMBERS["cars"]))
+    assert "kind=artefacts" in page.address
     page.at("view=wall&reviewer=ada&show=all")
     page.until(lambda: "Nothing like that here" in page.text("#wall"))
     page.at("level=thing&label=lion")

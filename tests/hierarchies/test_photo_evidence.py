@@ -1,17 +1,22 @@
 """What photographs say: the nearest labelled ones, their vote, and what is asked first."""
 
+import io
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
 
+from cairnhub.hierarchies.proposal.tree_proposal import LabelEntry
 from cairnhub.hierarchies.review.app.api import ReviewApi
 from cairnhub.hierarchies.review.decisions import Decision
 from cairnhub.hierarchies.review.photo_evidence import PhotoEvidence
+from cairnhub.hierarchies.review.queue import queue
 from cairnhub.hierarchies.review.session import Session
 from cairnhub.hierarchies.review.state import Layout
+from cairnhub.hierarchies.review.terminal import Review
 from cairnhub.hierarchies.review.wall import View, Wall
-from tests.hierarchies.toy import MEMBERS, PROPOSAL, TREE
+from tests.hierarchies.toy import MEMBERS, PROPOSAL, TREE, type_entry
 
 GROUPS = sorted(MEMBERS)
 LOOKS = {label: group for group, members in MEMBERS.items() for label in members} | {"fox": "cats"}
@@ -67,3 +72,35 @@ def test_a_label_of_a_type_is_disputed_on_the_wall() -> None:
     entries[keep] = replace(entries[keep], dispute="photographs speak for bridge")
     found = Wall(Layout.of(replace(PROPOSAL, labels=tuple(entries))).state(()))
     assert found.rows(View(disputed=True)).tolist() == [keep]
+
+
+def test_a_type_whose_photographs_disagree_is_asked_first_in_queue_wall_and_terminal(tmp_path: Path) -> None:
+    def weir(name: str, dispute: str = "", n_images: int = 1) -> LabelEntry:
+        return LabelEntry(name, "weir", None, 0.9, "mined", n_images=n_images, dispute=dispute)
+
+    bridge, lake = "photographs speak for bridge", "photographs speak for lake"
+    labels = (
+        *PROPOSAL.labels,
+        weir("A"),
+        weir("B", bridge),
+        weir("C", lake),
+        weir("D", bridge),
+        weir("E", "", 9),
+    )
+    types = (*PROPOSAL.types, type_entry("weir", "castle", 0.95, 5))
+    few = replace(PROPOSAL, labels=labels, types=types)
+    assert queue(few, [])[0].label != "weir", "3 of 13 images are too few"
+    disputed = replace(few, labels=labels[:-1])
+    first, *rest = queue(disputed, [])
+    said = f"for 2 of its 4 labels {bridge}; for 1 of its 4 labels {lake}"
+    assert (first.level, first.label, first.disputes) == ("type", "weir", {"weir": said})
+    assert not any(question.disputes for question in rest)
+    session = Session(disputed, tmp_path / "d.jsonl", "ada")
+    shown = [session.wall.tile(row).label for row in session.wall.rows(View())]
+    assert (set(shown[:3]), shown[3]) == (set("BCD"), "A"), (
+        "those that speak against it, then the rest of its type"
+    )
+    console = Console(file=io.StringIO(), width=200)
+    Review(session, console, lambda: "q", lambda _: "").run()
+    assert said in console.file.getvalue()
+    assert queue(disputed, [Decision("accept", "type", "weir", "castle")])[0].label != "weir"

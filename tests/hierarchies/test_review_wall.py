@@ -53,6 +53,9 @@ FLAG = Decision("unsure", "type", "keep", author="ada", reason="or a tower")
         (View(text="KEEP"), ["Great Keep"]),
         (View(text="castle", order="name"), ["Burg Eltz", "Fort Knox", "Great Keep"]),
         (View(second="museum"), ["Naturama"]),
+        (View(kind="natural"), ["Moat of Bodiam"]),
+        (View(kind="human-made", text="castle", order="name"), ["Burg Eltz", "Fort Knox", "Great Keep"]),
+        (View(kind="moon"), []),
         (View(photos="some"), ["Naturama"]),
         (View("category", "castle", photos="none", order="name"), ["Burg Eltz", "Fort Knox", "Great Keep"]),
         (View(order="next")

@@ -1,11 +1,20 @@
 /* The map: every image a point, like near like; a lasso makes a wall of pictures, a label's node lights its points. */
 
-const BATCH = 150, NEAR_PX = 12, LISTED = 24, MOST_ZOOM = 200;
+const BATCH = 150, NEAR_PX = 12, LISTED = 24, MOST_ZOOM = 200, MOST_DRAWN = 150000, CELL_PX = 3, CELLS = 256;
 const images = new Images();
 const places = unpack(byId("places").textContent.slice(1, -1), Uint16Array);   // x, y of each image
 const nearest = unpack(byId("nearest").textContent.slice(1, -1), Int32Array);  // the image that the model finds first
 const usual = { colours: `level:${images.levels[Math.min(1, images.levels.length - 1)]}`, search: "", node: "", lasso: "", image: "", view: "" };
-let state = {}, chosen = null, wall = [], shownTiles = 0, view = { x: .5, y: .5, zoom: 1 }, groups = [];
+const everything = Int32Array.from({ length: images.n }, (_, i) => i);
+function withPicturesFirst() {
+  const order = new Int32Array(images.n);
+  order.set(images.pictured);
+  order.set(everything.filter(i => images.pictureOf(i) < 0), images.pictured.length);
+  return order;
+}
+const picturesFirst = images.pictured ? withPicturesFirst() : everything;
+let state = {}, chosen = null, wall = picturesFirst, shownTiles = 0, view = { x: .5, y: .5, zoom: 1 };
+let groups = [], shades = [], groupOf = new Int32Array(images.n);   // groups of points of one colour, its pixel, the group of each image
 
 const x = i => places[2 * i] / 65535, y = i => places[2 * i + 1] / 65535;
 
@@ -22,58 +31,66 @@ function inside(points, px, py) {
   return within;
 }
 
+/* Whether an image lies in a lasso; null for none. */
+function within(lasso) {
+  if (lasso.length < 6) return null;
+  const xs = lasso.filter((_, i) => i % 2 === 0), ys = lasso.filter((_, i) => i % 2), points = Float64Array.from(lasso);
+  const [left, right, top, bottom] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
+  return i => x(i) >= left && x(i) <= right && y(i) >= top && y(i) <= bottom && inside(points, x(i), y(i));
+}
+
 /* The images that search, node and lasso leave; null for all. */
 function choose() {
-  const text = images.matching(state.search), place = images.find(state.node), lasso = outline(), one = images.place.get(state.image);
-  if (!text && !place && lasso.length < 6) chosen = one === undefined ? null : Uint8Array.from({ length: images.n }, (_, i) => Number(i === one));
-  else {
+  const text = images.matching(state.search), place = images.find(state.node), lasso = within(outline()), one = images.at(state.image);
+  chosen = null;
+  wall = picturesFirst;
+  if (text || place || lasso || one !== undefined) {
+    const only = text || place || lasso ? undefined : one;
     chosen = new Uint8Array(images.n);
     for (let i = 0; i < images.n; i++)
-      chosen[i] = (!text || text(i)) && (!place || images.code(i, place.rank) === place.code) && (lasso.length < 6 || inside(lasso, x(i), y(i))) ? 1 : 0;
+      chosen[i] = only === undefined ? Number((!place || images.code(i, place.rank) === place.code) && (!text || text(i)) && (!lasso || lasso(i))) : Number(i === only);
+    wall = picturesFirst.filter(i => chosen[i]);
   }
-  wall = [];
-  for (let i = 0; i < images.n; i++) if (!chosen || chosen[i]) wall.push(i);
   byId("count").textContent = `${number(wall.length)} of ${number(images.n)} images`;
 }
 
 // ---- colours ----------------------------------------------------------------------------------------------
 
-/* Groups of points of one colour: [name, colour, images, node]. */
+/* Groups of points of one colour: name, tint, number of images, node. */
 function colour() {
   const [kind, level] = state.colours.split(/:(.*)/s), rank = images.levels.indexOf(level), style = getComputedStyle(document.documentElement);
-  const shade = name => style.getPropertyValue(name).trim(), bright = shade("--lum");
-  let name, tint, node = () => "";
+  const shade = name => style.getPropertyValue(name).trim();
   if (kind === "level") {
-    name = i => images.name(i, rank);
-    tint = i => images.code(i, rank) < 0 ? shade("--soft") : `oklch(${bright} .15 ${images.hues[rank][images.code(i, rank)].toFixed(1)})`;
-    node = i => images.node(i, rank);
+    const without = images.names[rank].length;
+    groups = images.names[rank].map((name, code) => ({ name, tint: `oklch(${shade("--lum")} .15 ${images.hues[rank][code].toFixed(1)})`, node: `${level}/${name}` }));
+    groups.push({ name: "no label", tint: shade("--soft"), node: "" });
+    groupOf = images.labels[rank].map(code => code < 0 ? without : code);
   } else if (kind === "right") {
-    const right = i => nearest[i] < 0 ? "not searched" : images.code(i, rank) === images.code(nearest[i], rank) ? "right" : "wrong";
-    const shades = { right: shade("--good"), wrong: shade("--poor"), "not searched": shade("--soft") };
-    name = right;
-    tint = i => shades[right(i)];
+    const codes = images.labels[rank];
+    groups = [["right", "--good"], ["wrong", "--poor"], ["not searched", "--soft"]].map(([name, tint]) => ({ name, tint: shade(tint), node: "" }));
+    groupOf = everything.map(i => nearest[i] < 0 ? 2 : Number(codes[i] !== codes[nearest[i]]));
   } else {
-    name = i => images.splits[images.split[i]];
-    tint = i => shade(`--c${images.split[i] % 10}`);
+    groups = images.splits.map((name, split) => ({ name, tint: shade(`--c${split % 10}`), node: "" }));
+    groupOf = Int32Array.from(images.split);
   }
-  const found = new Map();
-  for (let i = 0; i < images.n; i++) {
-    const key = name(i);
-    if (!found.has(key)) found.set(key, { name: key, tint: tint(i), images: [], node: node(i) });
-    found.get(key).images.push(i);
-  }
-  groups = [...found.values()];
+  shades = pixels(groups.map(({ tint }) => tint));
+}
+
+/* How many of some images are in each group. */
+function counted(items) {
+  const counts = new Uint32Array(groups.length);
+  for (let at = 0; at < items.length; at++) counts[groupOf[items[at]]]++;
+  return counts;
 }
 
 function legend() {
-  const counted = groups.map(group => ({ ...group, n: chosen ? group.images.reduce((sum, i) => sum + chosen[i], 0) : group.images.length }))
-    .filter(({ n }) => n).sort((a, b) => b.n - a.n);
-  const entries = counted.slice(0, LISTED).map(({ name, tint, node, n }) => {
+  const counts = counted(wall), present = groups.map((group, code) => ({ ...group, n: counts[code] })).filter(({ n }) => n).sort((a, b) => b.n - a.n);
+  const entries = present.slice(0, LISTED).map(({ name, tint, node, n }) => {
     const entry = make("button", { type: "button", disabled: node ? undefined : "", onclick: () => go({ node }, true) }, make("bdi", {}, shortened(name)), make("small", {}, ` ${number(n)}`));
     entry.style.setProperty("--tint", tint);
     return entry;
   });
-  if (counted.length > LISTED) entries.push(make("small", {}, `and ${number(counted.length - LISTED)} more`));
+  if (present.length > LISTED) entries.push(make("small", {}, `and ${number(present.length - LISTED)} more`));
   byId("legend").replaceChildren(...entries);
 }
 
@@ -97,22 +114,58 @@ function measure() {
 let waitingFrame = 0;
 function draw() { waitingFrame ||= requestAnimationFrame(() => { waitingFrame = 0; paint(); }); }
 
-function paint() {
-  const size = Math.max(2, Math.min(9, (images.n > 10000 ? 2.2 : images.n > 2000 ? 3.5 : 5.5) * Math.sqrt(view.zoom))), half = size / 2;
-  const middle = box.width / 2, centre = box.height / 2, scale = box.side * view.zoom;
-  pen.clearRect(0, 0, box.width, box.height);
-  for (const faint of chosen ? [true, false] : [false]) {
-    pen.globalAlpha = faint ? .13 : .85;
-    for (const group of groups) {
-      pen.fillStyle = group.tint;
-      for (const i of group.images) {
-        if (chosen && Boolean(chosen[i]) === faint) continue;
-        const sx = middle + (x(i) - view.x) * scale, sy = centre + (y(i) - view.y) * scale;
-        if (sx > -size && sy > -size && sx < box.width + size && sy < box.height + size) pen.fillRect(sx - half, sy - half, size, size);
-      }
-    }
+/* The tiles of a level of detail; read when the zoom first asks for them. */
+const sides = read("detail"), levels = [];
+function detail(level) {
+  if (!levels[level]) {
+    const { items, starts } = read(`detail-${level}`);
+    levels[level] = { side: sides[level], items: unpack(items, Int32Array), starts: unpack(starts, Int32Array) };
   }
-  pen.globalAlpha = 1;
+  return levels[level];
+}
+
+/* The images to draw: of the levels that the zoom needs, as long as they are not too many, the tiles in sight. */
+function inSight() {
+  const [left, top] = toMap(0, 0), [right, bottom] = toMap(box.width, box.height), found = [];
+  if (right < 0 || bottom < 0 || left > 1 || top > 1) return found;
+  const needed = Math.min(sides.length - 1, Math.max(0, Math.ceil(Math.log2(box.side * view.zoom / CELLS / CELL_PX))));
+  for (let level = 0, n = 0; level <= needed; level++) {
+    const { side, items, starts } = detail(level), at = share => Math.max(0, Math.min(side - 1, Math.floor(share * side))), tiles = [];
+    for (let row = at(top); row <= at(bottom); row++) tiles.push(items.subarray(starts[row * side + at(left)], starts[row * side + at(right) + 1]));
+    n += tiles.reduce((sum, tile) => sum + tile.length, 0);
+    if (level && n > MOST_DRAWN) break;
+    found.push(...tiles);
+  }
+  return found;
+}
+
+/* Colours as pixels, red in the lowest byte. */
+function pixels(tints) {
+  const side = Math.max(1, Math.ceil(Math.sqrt(tints.length))), palette = make("canvas", { width: side, height: side });
+  const brush = palette.getContext("2d", { willReadFrequently: true });
+  tints.forEach((tint, i) => { brush.fillStyle = tint; brush.fillRect(i % side, Math.floor(i / side), 1, 1); });
+  return new Uint32Array(brush.getImageData(0, 0, side, side).data.buffer);
+}
+
+/* Sets the pixels of points, squares of `size` pixels: many times faster than a rectangle each. */
+function paintPoints(pixel, pieces, keep, size, opacity) {
+  const { width, height } = canvas, density = window.devicePixelRatio || 1, scale = box.side * view.zoom * density, alpha = Math.round(255 * opacity) << 24;
+  const across = Math.max(1, Math.round(size * density)), half = across / 2, middle = width / 2 - half, centre = height / 2 - half;
+  for (const items of pieces) for (let at = 0; at < items.length; at++) {
+    const i = items[at];
+    if (!keep(i)) continue;
+    const left = Math.round(middle + (x(i) - view.x) * scale), top = Math.round(centre + (y(i) - view.y) * scale);
+    const right = Math.min(width, left + across), bottom = Math.min(height, top + across), tint = (shades[groupOf[i]] & 0xffffff) | alpha;
+    for (let line = Math.max(0, top); line < bottom; line++) for (let column = Math.max(0, left); column < right; column++) pixel[line * width + column] = tint;
+  }
+}
+
+function paint() {
+  const size = Math.max(2, Math.min(9, (images.n > 10000 ? 2.2 : images.n > 2000 ? 3.5 : 5.5) * Math.sqrt(view.zoom))), pieces = inSight();
+  const field = pen.createImageData(canvas.width, canvas.height), pixel = new Uint32Array(field.data.buffer);
+  if (chosen) paintPoints(pixel, pieces, i => !chosen[i], size, .13);
+  paintPoints(pixel, chosen && wall.length <= MOST_DRAWN ? [wall] : pieces, chosen ? i => chosen[i] : () => true, size, .9);
+  pen.putImageData(field, 0, 0);
   const line = drawn ?? outline();
   if (line.length > 3) {
     pen.strokeStyle = getComputedStyle(canvas).color;
@@ -123,7 +176,7 @@ function paint() {
     pen.stroke();
     pen.setLineDash([]);
   }
-  const ringed = hovered ?? images.place.get(state.image);
+  const ringed = hovered ?? images.at(state.image);
   if (ringed !== undefined) {
     pen.strokeStyle = getComputedStyle(canvas).color;
     pen.lineWidth = 2;
@@ -245,7 +298,7 @@ document.addEventListener("keydown", event => {
 // ---- the wall ---------------------------------------------------------------------------------------------
 
 function more() {
-  const next = wall.slice(shownTiles, shownTiles + BATCH);
+  const next = Array.from(wall.slice(shownTiles, shownTiles + BATCH));
   byId("wall").append(...next.map(i => make("li", {}, make("button", { type: "button", title: images.path(i).map(shortened).join(" < "),
     onclick: () => enlarge(i), onmouseenter: () => { hovered = i; draw(); }, onmouseleave: () => { hovered = undefined; draw(); } },
   images.tile(i), images.picture.none ? undefined : make("bdi", {}, shortened(images.name(i, 0)))))));

@@ -2,9 +2,8 @@
 
 class Images {
   constructor() {
-    const { ids, splits, split, labels, n_queries: nQueries } = read("images"), tree = read("tree");
-    Object.assign(this, { ids, splits, nQueries, levels: tree.levels, names: tree.names, parents: tree.parents });
-    this.n = ids.length;
+    const { n, splits, split, labels, n_queries: nQueries } = read("images"), tree = read("tree");
+    Object.assign(this, { n, splits, nQueries, levels: tree.levels, names: tree.names, parents: tree.parents });
     this.split = unpack(split, Uint16Array);
     this.labels = labels.map(column => unpack(column, Int32Array));   // by level, fine to coarse
     this.picture = read("picture");
@@ -14,7 +13,28 @@ class Images {
     this.rules = new CSSStyleSheet();
     document.adoptedStyleSheets = [...document.adoptedStyleSheets, this.rules];
     this.sheets = new Set();
-    this.place = new Map(ids.map((id, i) => [id, i]));
+    this.pictured = this.picture.of && unpack(this.picture.of, Int32Array);   // images with a picture, where not all have one
+  }
+
+  get ids() { return this.idsRead ??= read("ids"); }
+
+  /* The image of that id; undefined where there is none. */
+  at(id) {
+    if (!id) return undefined;
+    this.places ??= new Map(this.ids.map((each, i) => [each, i]));
+    return this.places.get(id);
+  }
+
+  /* Which of the small pictures is an image's; -1 where it has none. */
+  pictureOf(i) {
+    if (this.picture.none) return -1;
+    if (!this.pictured) return i;
+    let low = 0, high = this.pictured.length - 1;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.pictured[middle] < i) low = middle + 1; else high = middle;
+    }
+    return this.pictured[low] === i ? low : -1;
   }
 
   code(i, rank) { return this.labels[rank][i]; }
@@ -41,20 +61,21 @@ class Images {
     const wanted = fold(text.trim());
     if (!wanted) return null;
     this.folded ??= this.names.map(names => names.map(fold));
-    const hits = this.folded.map(names => new Set(names.flatMap((name, code) => name.includes(wanted) ? [code] : [])));
-    return i => hits.some((codes, rank) => codes.has(this.code(i, rank)));
+    const hits = this.folded.map(names => Uint8Array.from(names, name => Number(name.includes(wanted))));
+    return i => hits.some((codes, rank) => codes[this.code(i, rank)] === 1);
   }
 
   /* A small picture, as large as the style sheet says; names where the licence lets nobody show it. */
   tile(i) {
-    if (this.picture.none) return make("span", { class: "tile named" }, make("bdi", {}, shortened(this.name(i, 0))));
-    const { per_sheet: each, columns } = this.picture, sheet = Math.floor(i / each), at = i % each;
+    const place = this.pictureOf(i);
+    if (place < 0) return make("span", { class: "tile named" }, make("bdi", {}, shortened(this.name(i, 0))));
+    const { per_sheet: each, columns } = this.picture, sheet = Math.floor(place / each), at = place % each;
     if (!this.sheets.has(sheet)) {
       this.rules.insertRule(`.sheet${sheet} { background-image: url("${read(`sheet-${sheet}`)}"); }`);
       this.sheets.add(sheet);
     }
     const tile = make("span", { class: `tile sheet${sheet}`, role: "img", "aria-label": shortened(this.name(i, 0)) });
-    const rows = Math.ceil(Math.min(each, this.n - sheet * each) / columns), row = Math.floor(at / columns);
+    const rows = Math.ceil(Math.min(each, (this.pictured?.length || this.n) - sheet * each) / columns), row = Math.floor(at / columns);
     tile.style.backgroundSize = `${100 * columns}% ${100 * rows}%`;
     tile.style.backgroundPosition = `${100 * (at % columns) / (columns - 1)}% ${rows > 1 ? 100 * row / (rows - 1) : 0}%`;
     return tile;

@@ -14,7 +14,7 @@ let state = {}, listed = [], shownTiles = 0;
 function found(system, i) {
   const each = system.piece, piece = Math.floor(i / each);
   if (!system.pieces.has(piece)) {
-    const { items, scores } = read(`found-${system.name}-${piece}`);
+    const id = `found-${system.name}-${piece}`, { items, scores } = byId(id) ? read(id) : { items: "", scores: "" };
     system.pieces.set(piece, { items: unpack(items, Int32Array), scores: unpack(scores, Int16Array) });
   }
   const { items, scores } = system.pieces.get(piece), first = (i % each) * system.k, results = [];
@@ -80,7 +80,7 @@ function more() {
   mark();
 }
 
-const asked = () => images.place.get(state.query) ?? listed[0];
+const asked = () => images.at(state.query) ?? listed[0];
 
 function mark() {
   for (const tile of byId("queries").querySelectorAll("[aria-current]")) tile.removeAttribute("aria-current");

@@ -59,6 +59,7 @@ const address = {
 
 /* Numbers that were packed by `core.packed`. */
 function unpack(text, type) {
-  const bytes = Uint8Array.from(atob(text), character => character.charCodeAt(0));
+  const binary = atob(text), bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);
   return new type(bytes.buffer);
 }

@@ -84,6 +84,7 @@ class Seen(Request):
     level: Label = ""
     label: Label = ""
     show: Show = "open"
+    kind: Label = ""
     text: Label = ""
     below: float = Field(default=1.01, ge=0, le=1.01)
     photos: Literal["", "some", "none"] = ""

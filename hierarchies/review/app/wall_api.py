@@ -10,7 +10,7 @@ from cairnhub.hierarchies.review.decisions import Decision
 from cairnhub.hierarchies.review.session import Session
 
 Json = dict[str, object]
-_PAGE = 60
+_PAGE, _FEWEST_LEVELS = 60, 3
 
 
 class WallApi:
@@ -38,6 +38,7 @@ class WallApi:
             "tiles": [{**asdict(tile), "n_photos": self._n_photos(tile.label)} for tile in tiles],
             "path": self._path(request),
             "seconds": sorted({name for name in wall.second if name}),
+            "kinds": self._kinds(request),
         }
 
     def rows(self, request: Seen) -> Json:
@@ -76,6 +77,12 @@ class WallApi:
             "effect": asdict(self._session.preview(*made)),
             "finest": self._session.state.levels[0],
         }
+
+    def _kinds(self, request: Seen) -> list[str]:
+        """Groups of the coarsest level to choose from; none where the wall is of one group, or shows no other level."""
+        levels, top = self._session.state.levels, self._session.state.groups[-1]
+        chosen = request.level in levels[1:] or len(levels) < _FEWEST_LEVELS
+        return [] if chosen or len(top.names) == 1 else sorted(top.names)
 
     def _path(self, request: Seen) -> tuple[str, ...]:
         """Groups above the one that is shown."""

@@ -32,7 +32,10 @@ export async function openAct(act, question, choices, preset, save, taken = []) 
     const mine = ++turn;
     saveButton.disabled = true;
     const ready = act === "take" || act === "unsure" || (form.to.trim() && (act !== "split" || form.members.length));
-    if (!ready) return effect.replaceChildren(el("p", { class: "quiet" }, act === "split" ? "Choose what to take out and a name to see the effect." : "Choose a place to see the effect."));
+    if (!ready) {
+      parents.hidden = true;
+      return effect.replaceChildren(el("p", { class: "quiet" }, act === "split" ? "Choose what to take out and a name to see the effect." : "Enter, or a click, chooses a place and shows the effect."));
+    }
     if (act === "move") await askParent();
     if (mine !== turn) return undefined;
     if (!parents.hidden && !form.parent && !form.new) {
@@ -135,11 +138,12 @@ export function chooser(choices, preset, take, typed, mayBeNew) {
   const field = el("input", {
     type: "text", value: preset, dir: "auto", autocomplete: "off", spellcheck: "false", role: "combobox",
     "aria-expanded": "true", "aria-controls": "choices", "aria-label": "Place", placeholder: "Type to find a place",
-    oninput: () => { at = 0; list.hidden = false; draw(); typed(exact() || (mayBeNew ? field.value : "")); },
+    oninput: () => { at = 0; list.hidden = false; draw(); typed(meant()); },
     onkeydown: (event) => {
       if (event.key === "ArrowDown" || event.key === "ArrowUp") {
         at = Math.max(0, Math.min(shown.length - 1, at + (event.key === "ArrowDown" ? 1 : -1)));
         draw();
+        typed(meant());
         event.preventDefault();
       } else if (event.key === "Enter" && shown[at] && !list.hidden) {
         event.preventDefault();
@@ -148,6 +152,7 @@ export function chooser(choices, preset, take, typed, mayBeNew) {
     },
   });
   const folded = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().trim();
+  const meant = () => exact() || (shown[at]?.fresh ? field.value.trim() : ""); // another place that is marked is meant once it is chosen
   const exact = () => choices.find((choice) => folded(choice.name) === folded(field.value))?.name;
   function choose(name) {
     field.value = name;

@@ -5,7 +5,7 @@ import { openHistory, settleNotices } from "./history.js";
 import { onPlace, placeNow, setPlace } from "./place.js";
 import { levelName, showDone, showQuestion } from "./question.js";
 import { refreshOpened, showTree } from "./tree.js";
-import { showWall, wallKeys } from "./wall.js";
+import { showWall, wallKeys, wallOf } from "./wall.js";
 
 const POLL_MS = 4000;
 const at = (id) => document.getElementById(id);
@@ -119,7 +119,7 @@ async function next() {
 /** From the question to the wall of its group, and back. */
 function toggleWall() {
   if (isOnWall()) return go(isFirst(shown) ? {} : about());
-  return go(shown ? { view: "wall", level: shown.place.level, label: shown.place.group } : { view: "wall" });
+  return go(shown ? wallOf(shown) : { view: "wall" });
 }
 
 // ---- acts ------------------------------------------------------------------------------------------------
@@ -203,7 +203,8 @@ const acts = {
     const answer = await call("undo", { of });
     if (answer.error) return toast(answer.error);
     toast("Taken back: ", sentence(answer.undone));
-    const { level, label: name } = answer.undone;
+    const ofItsGroup = ["rename", "merge", "split"].includes(answer.undone.act) && shown && !shown.is_group && !of;
+    const { level, label: name } = ofItsGroup ? about() : answer.undone; // an act on the group of what is asked leaves that on the page
     const again = level && name ? await call("question", { level, label: name }) : { error: "none" };
     return take(answer, again.error ? answer.question : again.question);
   },

@@ -168,8 +168,8 @@ function labels(question, state, open) {
       showPhotos(grid, found, question);
       return;
     }
-    title.textContent = `${number(found.total)} of the level ${state.levels[0].replaceAll("_", " ")}`;
-    for (const item of found.items) grid.append(el("li", {}, labelCard(item, found.has_photos, state, open)));
+    title.textContent = count(found.total, state.levels[0].replaceAll("_", " "));
+    for (const item of found.items) grid.append(el("li", {}, labelCard(item, found.has_photos, state, open)), ...found.total <= FEW_LABELS ? morePhotos(item) : []);
     offset += found.items.length;
     more.hidden = offset >= found.total;
   }
@@ -188,13 +188,23 @@ function labelCard(item, hasPhotos, state, open) {
 }
 
 const FIRST_PHOTOS = 24;
+const FEW_LABELS = 3;
+const PHOTOS_OF_FEW = 5;
+
+/** Further photos of a label beside its card, where there are few labels to see. */
+function morePhotos(item) {
+  const last = Math.min(item.n_photos, PHOTOS_OF_FEW);
+  return Array.from({ length: Math.max(0, last - 1) }, (_, i) => el("li", { class: "photo" }, enlargeable(item, i + 1)));
+}
+
+const enlargeable = (item, nth) => el("button", { type: "button", class: "plain", "aria-label": `Enlarge photo ${nth + 1} of ${item.label.slice(0, 100)}`, onclick: () => openViewer(item, nth, {}) }, photo(item.row, nth, item.label));
 
 /** All photos of the label in question, each enlarged by a click. */
 function showPhotos(grid, found, question) {
   const item = { ...found.items[0], confidence: question.confidence, decided: question.decisions.length > 0 };
   const add = (last) => {
     for (let nth = grid.children.length; nth < Math.min(last, item.n_photos); nth++) {
-      grid.append(el("li", { class: "photo" }, el("button", { type: "button", class: "plain", "aria-label": `Enlarge photo ${nth + 1}`, onclick: () => openViewer(item, nth, {}) }, photo(item.row, nth, question.label))));
+      grid.append(el("li", { class: "photo" }, enlargeable(item, nth)));
     }
     more.textContent = `${number(item.n_photos - grid.children.length)} more`;
     more.hidden = grid.children.length >= item.n_photos;

@@ -167,7 +167,7 @@ export async function showWall(box, place, state, { go, remember, saved, groups,
     el("button", { type: "button", "data-on-selected": true, onclick: () => selected.clear() }, "None ", key("Esc")));
 
   box.replaceChildren(head(place, found, state, go, open, onGroup), filterBar(place, found, state, again), ...(found.total
-    ? [body] : [nothing(place, found, state, again)]));
+    ? [body] : [nothing(place, found, state, again, go)]));
   draw(found.tiles);
   while (mine.tiles.length <= Math.min(mine.active, MOST_LOADED) && mine.tiles.length < mine.total) await load();
   if (wall !== mine) return undefined;
@@ -207,15 +207,28 @@ function head(place, found, state, go, open, onGroup) {
       place.level ? [" · ", el("button", { type: "button", class: "link", onclick: () => open(place.level, place.label) }, "as a question"), state.levels.includes(place.level, 1) ? [" · ", el("button", { type: "button", class: "link", onclick: onGroup.rename }, "rename…"), " · ", el("button", { type: "button", class: "link", onclick: onGroup.merge }, "merge…")] : null, " · ", el("button", { type: "button", class: "link", onclick: () => go({ view: "wall" }) }, "the whole queue")] : null));
 }
 
+/** The wall of the group that a question is about. */
+export const wallOf = (question) => ({ view: "wall", level: question.place.level, label: question.place.group });
+
+/** From a wall where nothing is left to the next group; to the next question where that is about this one. */
+function onward(place, question, go) {
+  if (!question) return null;
+  const next = wallOf(question);
+  const isHere = next.level === place.level && next.label === place.label;
+  return el("button", { type: "button", class: "primary", onclick: () => go(isHere ? { level: question.level, label: question.label } : next) },
+    isHere ? "Next question: " : "Next: ", label(isHere ? question.label : next.label));
+}
+
 /** Nothing to show: done, or filtered away. */
-function nothing(place, found, state, again) {
-  const filtered = ["text", "below", "photos", "disputed", "reviewer", "second"].some((name) => place[name]);
+function nothing(place, found, state, again, go) {
+  const filtered = ["text", "kind", "below", "photos", "disputed", "reviewer", "second"].some((name) => place[name]);
   const done = !filtered && ["", "open", "doubt", undefined].includes(place.show);
   return el("article", { class: "card done" },
     done ? el("img", { src: "icon.svg", alt: "" }) : null,
     el("h2", {}, done ? (place.show === "doubt" ? "Done: nothing is in doubt here" : "Done: all of it is decided") : "Nothing like that here"),
     el("p", {}, done ? `${number(state.in_doubt)} left in doubt in the whole dataset.` : "Take a filter away to see more."),
-    el("button", { type: "button", onclick: () => again(done ? { show: "all" } : { text: "", below: "", photos: "", disputed: "", reviewer: "", second: "", show: "all" }) }, "Show all that stands here"));
+    done && place.level ? onward(place, state.question, go) : null,
+    el("button", { type: "button", onclick: () => again(done ? { show: "all" } : { text: "", kind: "", below: "", photos: "", disputed: "", reviewer: "", second: "", show: "all" }) }, "Show all that stands here"));
 }
 
 function tileOf(tile, state, per) {

@@ -1,5 +1,6 @@
 // What of a wall is shown, and in which order: each choice stands in the address.
 import { debounced, el } from "./elements.js";
+import { levelName } from "./question.js";
 
 const SHOW = { open: "undecided", doubt: "in doubt", unsure: "flagged unsure", decided: "decided", all: "everything" };
 const ORDER = { doubt: "most in doubt", sure: "surest", images: "most images", name: "name", next: "next best group" };
@@ -10,7 +11,7 @@ const PER = { 1: "one photo each", 4: "four photos each" };
 /** The filters of a place as the server asks for them. */
 export function filtersOf(place) {
   return {
-    show: place.show in SHOW ? place.show : "open", order: place.order in ORDER ? place.order : "doubt", text: place.text || "",
+    show: place.show in SHOW ? place.show : "open", order: place.order in ORDER ? place.order : "doubt", text: place.text || "", kind: place.kind || "",
     below: Number(place.below) || 1.01, photos: place.photos in PHOTOS ? place.photos : "", disputed: place.disputed === "yes", reviewer: place.reviewer || "", second: place.second || "",
   };
 }
@@ -28,6 +29,7 @@ export function filterBar(place, found, state, change) {
   return el("details", { class: "wall-filters-box", open: !narrow }, el("summary", {}, "Filters and order"), el("div", { class: "wall-filters", role: "search", "aria-label": "Filters" },
     search,
     choice("show", "Which", SHOW, place.show || "open"), choice("order", "Order", ORDER, place.order || "doubt"), choice("below", "Confidence", BELOW, place.below),
+    found.kinds.length ? choice("kind", levelName(state.levels.at(-1)), named(`any ${state.levels.at(-1).replaceAll("_", " ")}`, found.kinds), place.kind) : null,
     choice("second", "Next best group", named("any next best", found.seconds), place.second),
     state.has_photos ? choice("photos", "Photos", PHOTOS, place.photos) : null, state.has_photos ? choice("per", "Photos of each", PER, place.per || 1) : null,
     choice("reviewer", "Reviewer", reviewers, place.reviewer),
