@@ -77,6 +77,13 @@ def test_the_table_of_heads_is_that_of_the_benchmark():
         assert f"by {loss} | {' | '.join(cells)} | {100 * head['values']['ap_fine']:.1f} |" in README
 
 
+def test_the_fine_tuned_row_is_that_of_the_benchmark():
+    tuned = json.loads((ROOT / "benchmarks/results/grocery.json").read_text(encoding="utf-8"))["fine_tuned"]
+    cells = (f"{100 * tuned['values'][metric]:.1f}" for metric in ("h_ap", "r_at_1_fine", "ap_fine"))
+    assert len(tuned["seeds"]) == 1
+    assert f"one seed | {' | '.join(cells)} |" in README
+
+
 def test_the_page_on_losses_shows_what_was_measured():
     page = (ROOT / "docs/which_loss.md").read_text(encoding="utf-8")
     measured = json.loads((ROOT / "benchmarks/results/which_loss.json").read_text(encoding="utf-8"))
