@@ -87,6 +87,7 @@ def remote_contents(uri: str, options: dict[str, object]) -> dict[str, str]:
     from fsspec.core import url_to_fs
 
     filesystem, root = url_to_fs(uri, **options)
+    filesystem.invalidate_cache()
     raw = {path: filesystem.cat_file(path) for path in filesystem.find(root)}  # folders are none on S3
     return {path[len(root) :]: _placeless(content, uri) for path, content in raw.items()}
 
