@@ -31,7 +31,7 @@ def explained(uri: str) -> Iterator[None]:
     try:
         yield
     except PermissionError as error:
-        raise Unreachable(f"{uri}: no permission ({error}); check your credentials and rights") from None
+        raise Unreachable(f"{uri}: no permission ({error}); {_cure(error)}") from None
     except ImportError:
         package = _EXTRA_PACKAGE.get(scheme, scheme)
         raise NotFound(f"{uri}: {scheme}:// needs a package: {how_to_install(package)}") from None
@@ -60,6 +60,15 @@ def overtaken(uri: str) -> Unreachable:
 def _other(uri: str, scheme: str, error: Exception) -> Unreachable:
     said = " ".join(str(error).split()) or type(error).__name__
     return Unreachable(f"{uri}: {said}; {_HINT.get(scheme, 'check the address')}")
+
+
+def _cure(error: PermissionError) -> str:
+    """S3 refuses whoever lives in another quarter of an hour."""
+    answer = getattr(error.__cause__, "response", None)
+    code = answer.get("Error", {}).get("Code") if isinstance(answer, dict) else None
+    if code == "RequestTimeTooSkewed":
+        return f"{code}: set this machine's clock right"
+    return "check your credentials and rights"
 
 
 def _status(error: OSError) -> int | None:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from configparser import ConfigParser
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -129,7 +130,7 @@ def examine_models(root: Path) -> Iterator[Diagnosis]:
 
 def examine_cache(root: Path, executor: Executor) -> Iterator[Diagnosis]:
     """DVC trusts its cache; a damaged object would be built upon."""
-    folder = root / ".dvc/cache/files/md5"
+    folder = cache_folder(root) / "files/md5"
     objects = [
         CacheFile(path, path.parent.name + path.name.removesuffix(".dir"))
         for path in sorted(folder.glob("[0-9a-f][0-9a-f]/*"))
@@ -142,6 +143,14 @@ def examine_cache(root: Path, executor: Executor) -> Iterator[Diagnosis]:
         if fault:
             repair = Repair(cached.path, root / "data/.quarantine/cache" / cached.path.relative_to(folder))
             yield Diagnosis(str(cached.path), fault, "problem: quarantine it and run `dvc repro`", repair)
+
+
+def cache_folder(root: Path) -> Path:
+    """DVC's cache of a project: in its `.dvc`, or shared with others, as `cache.dir` of its configuration says."""
+    settings = ConfigParser(interpolation=None, strict=False)
+    settings.read([root / ".dvc" / name for name in ("config", "config.local")], encoding="utf-8")
+    told = settings.get("cache", "dir", fallback="cache")
+    return root / ".dvc" / told.strip("'\"")
 
 
 def cache_fault(cached: CacheFile) -> str:

@@ -20,7 +20,7 @@ from cairnhub.core.hashing import sha256_of
 from cairnhub.datasets_hub.loader import describe
 from cairnhub.pipelines import cli
 from cairnhub.pipelines.doctor import Diagnosis, diagnosis, examine_deep, machine
-from cairnhub.pipelines.doctor.outputs import Shard, shard_fault, shards_of
+from cairnhub.pipelines.doctor.outputs import Shard, cache_folder, shard_fault, shards_of
 from cairnhub.pipelines.executors.local import HERE
 from tests.pipelines.tiny import tiny_context, write_tree
 from tests.project import ROOT
@@ -294,3 +294,13 @@ def test_repair_goes_with_deep(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     monkeypatch.setattr(sys, "argv", ["cairn", "doctor", "--repair"])
     with pytest.raises(SystemExit, match="--repair goes with --deep"):
         program.main()
+
+
+def test_a_cache_that_is_shared_is_the_one_that_is_looked_at(tmp_path: Path) -> None:
+    folder = tmp_path / ".dvc"
+    folder.mkdir()
+    assert cache_folder(tmp_path) == folder / "cache"
+    (folder / "config").write_text('[cache]\n    type = "hardlink,copy"\n    dir = ../beside\n')
+    assert cache_folder(tmp_path) == folder / "../beside"
+    (folder / "config.local").write_text("[cache]\n    dir = /big/disk\n['remote \"beside\"']\n    url = x\n")
+    assert cache_folder(tmp_path) == Path("/big/disk")
