@@ -366,6 +366,15 @@ def test_a_place_that_is_marked_is_no_new_group_and_a_clash_is_told_in_words(ser
     page.press(Keys.ESCAPE)
 
 
+def test_what_was_not_seen_is_not_accepted(serving) -> None:
+    page = serving()
+    key = "document.body.dispatchEvent(new KeyboardEvent('keydown', { key: 'a', bubbles: true }));"
+    page.browser.execute_script(key * 2)  # faster than the next question
+    page.until(lambda: "before this question" in page.text("#toast"))
+    assert page.made == [("accept", "keep", "castle")]
+    assert page.title == "Naturama"
+
+
 def test_undo_of_an_act_on_a_group_leaves_what_is_asked_on_the_page(serving) -> None:
     page = serving()
     page.press("r")
