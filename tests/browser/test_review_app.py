@@ -341,43 +341,6 @@ def test_enter_right_after_typing_a_name_is_heard(serving) -> None:
     page.until(lambda: not page.find("#act-dialog[open]"))
 
 
-def test_a_place_that_is_marked_is_no_new_group_and_a_clash_is_told_in_words(serving) -> None:
-    page = serving()
-    page.press("m")
-    page.until(lambda: page.find("#act-dialog[open]"))
-    page.press("bri")
-    page.until(lambda: page.text("#choices [aria-selected=true]").startswith("bridge"))
-    time.sleep(0.3)  # a preview would have come
-    assert not page.find(".parents-choice")
-    assert "Enter, or a click, chooses a place" in page.text(".effect")
-    page.press(Keys.ARROW_DOWN)
-    page.until(lambda: page.find(".parents-choice"))  # "bri" would be new
-    page.press(Keys.ARROW_UP, Keys.ENTER)
-    page.save()
-    page.until(lambda: page.made == [("move", "keep", "bridge")])
-    append_decision(
-        page.path, Decision("move", "type", "moat", "castle", author="bob", date="2026-03-01T10:00")
-    )
-    page.at_label("type", "moat")
-    page.press("m")
-    page.until(lambda: page.find("#act-dialog[open]"))
-    page.press("bridge")
-    page.until(lambda: "Moved moat to castle (bob, 2026-03-01 10:00)" in page.text(".effect"))
-    page.press(Keys.ESCAPE)
-
-
-def test_undo_of_an_act_on_a_group_leaves_what_is_asked_on_the_page(serving) -> None:
-    page = serving()
-    page.press("r")
-    page.until(lambda: page.find("#act-dialog[open]"))
-    page.press("fortress" + Keys.ENTER)
-    page.until(lambda: page.made == [("rename", "castle", "fortress")])
-    page.until(lambda: not page.find("#act-dialog[open]"))
-    page.press("u")
-    page.until(lambda: "Taken back" in page.text("#toast"))
-    assert page.title == "keep"
-
-
 def test_undo_after_a_skip_takes_the_skip_back(serving) -> None:
     page = serving()
     page.press("a")

@@ -49,7 +49,18 @@ export async function openAct(act, question, choices, preset, save, taken = []) 
     if (chosen && !saveButton.disabled) saveButton.focus();
     return undefined;
   }
-  const soon = debounced(() => chosen || preview()); // a choice has its preview already
+  let looking = null; // the last preview, which makes those before it void
+  const look = () => { looking = preview(); return looking; };
+  const soon = debounced(() => chosen || look()); // a choice has its preview already
+
+  /** Enter may come before the preview of what was typed, and that of the last key may come in between. */
+  async function lookNow() {
+    look();
+    for (let waited = null; waited !== looking;) {
+      waited = looking;
+      await waited;
+    }
+  }
 
   let asked = ""; // the name whose parent is on the form
 
@@ -63,11 +74,11 @@ export async function openAct(act, question, choices, preset, save, taken = []) 
       asked = form.to;
       form.parent = known.parent;
       form.new = false;
-      parents.replaceChildren(...parentFields(known, form, preview));
+      parents.replaceChildren(...parentFields(known, form, look));
     }
   }
 
-  const take = (name) => { form.to = name; chosen = true; preview(); };
+  const take = (name) => { form.to = name; chosen = true; look(); };
   const typed = (name) => { form.to = name; chosen = false; soon(); };
   const names = act === "move" || act === "merge" || act === "take"
     ? chooser(choices, form.to, take, typed, act !== "merge")
@@ -80,7 +91,7 @@ export async function openAct(act, question, choices, preset, save, taken = []) 
     method: "dialog",
     onsubmit: async (event) => {
       event.preventDefault();
-      if (saveButton.disabled) await preview(); // Enter may come before the preview of what was typed
+      if (saveButton.disabled) await lookNow();
       if (saveButton.disabled || !box.open) return undefined;
       saveButton.disabled = true;
       const error = await save(body());
@@ -96,7 +107,7 @@ export async function openAct(act, question, choices, preset, save, taken = []) 
   el("div", { class: "dialog-buttons" },
     el("button", { type: "button", onclick: () => box.close() }, "Cancel ", key("Esc")), saveButton)));
   box.showModal();
-  preview();
+  look();
   if (!preset) { box.querySelector("input").focus(); box.querySelector("input").select?.(); }
 }
 

@@ -12,6 +12,7 @@ const at = (id) => document.getElementById(id);
 let state = null; // what the server said last
 let failed = false; // the server does not answer, or cannot read the file
 let shown = null; // the question on the page; null when nothing is left
+let drawn = { about: "", at: 0 }; // that question, and since when it is to be seen
 
 // ---- showing ---------------------------------------------------------------------------------------------
 
@@ -67,6 +68,8 @@ function draw() {
   drawNotices();
   if (!onWall) {
     at("wall").replaceChildren();
+    const asked = shown ? `${shown.level} ${shown.label}` : "";
+    if (asked !== drawn.about) drawn = { about: asked, at: performance.now() };
     if (shown) showQuestion(at("question"), shown, state, acts, open);
     else showDone(at("question"), state, acts);
   }
@@ -226,6 +229,7 @@ function run(name, event) {
   if (everywhere[name]) return everywhere[name]();
   if (isOnWall()) return shown?.is_group && "rg".includes(name) ? keys[name]() : undefined;
   const suggestion = shown?.suggestions[Number(name) - 1];
+  if (shown && "ax".includes(name) && event.timeStamp < drawn.at) return toast("That key came before this question: look, then press it again.");
   if (shown && keys[name]) return keys[name]();
   return shown && suggestion ? acts.move(suggestion.name) : undefined;
 }
