@@ -92,6 +92,7 @@ def test_select_by_click_range_and_key_and_accept(serving) -> None:
     page.until(lambda: page.made == [("accept", "", "cats")])
     assert set(read_decisions(page.path)[0].members) == set(order[:4])
     page.until(lambda: page.tiles == order[4:])
+    assert page.text(".wall-counts").startswith("1 of 5 things shown")
     page.press("*", "a")
     page.until(lambda: "Done: all of it is decided" in page.text("#wall"))
     page.press("u")

@@ -172,7 +172,7 @@ def test_a_model_is_looked_at_and_searched_with(project: Project):
     assert vectors_in(project.root) == kept, "what was embedded is used again"
     missing = project.run("cairn", "retrieve", "gldv2", "gldv2", "--protocol", "none", check=False)
     assert missing.returncode == 1
-    assert "has no protocol 'none'; it has retrieval" in missing.stderr
+    assert "has no protocol 'none'; it has 'retrieval'" in missing.stderr
 
 
 @pytest.mark.long

@@ -42,7 +42,7 @@ from tests.datasets_hub.hub_toy import toy_partitions, toy_row, write_toy
 from tests.fuzz.targets import NODES, tar_of, write, zip_of
 from tests.hierarchies.toy import PROPOSAL
 from tests.hostile.test_kinds import bomb
-from tests.pipelines.tiny import N_IMAGES, member, photograph, tiny_context, write_archive, write_manifest
+from tests.pipelines.tiny import N_IMAGES, member, photograph, record_store, tiny_context, write_archive
 from tests.project import ROOT
 
 LABEL = "</script><img src=x onerror=alert(1)>"
@@ -273,7 +273,7 @@ def test_a_bad_archive_leaves_the_earlier_index(tmp_path):
     content[100:108] = b"\xff" * 8
     archive.write_bytes(content)
     assert archive.stat().st_size == size
-    write_manifest(context)  # it came like that
+    record_store(context)  # it came like that
     with pytest.raises(CairnError, match=r"images\.tar: damaged tar"):
         index.run(context)
     assert {path.name: path.read_bytes() for path in context.paths.index.iterdir()} == before

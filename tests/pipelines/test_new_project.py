@@ -286,7 +286,7 @@ REFUSED = {
     other_json: "instances.json: images: .*",
     spreadsheet: "labels.xlsx: neither a .csv or .tsv nor a COCO .json",
     no_label_column: "no column of labels among 'image'",
-    damaged_parquet: "not a dataset that `datasets` reads",
+    damaged_parquet: r"train\.parquet: not readable as Parquet",
     fiftyone_without_labels: "samples: must be a list of samples",
 }
 

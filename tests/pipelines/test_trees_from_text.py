@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from cairnhub.core.errors import BadInput, CairnError
+from cairnhub.core.errors import BadInput, BrokenData, CairnError
 from cairnhub.datasets_hub.card import Card
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.hierarchies.proposal.tree_proposal import TreeProposal
@@ -169,7 +169,7 @@ def test_vectors_of_photos_are_a_view_of_the_labels(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="has none of the labels"):
         made.stage("cluster")
     (made.root / "photos.parquet").write_bytes(b"no parquet")
-    with pytest.raises(BadInput, match="not Parquet"):
+    with pytest.raises(BrokenData, match=r"photos\.parquet: not readable as Parquet"):
         made.stage("cluster")
 
 

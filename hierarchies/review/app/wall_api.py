@@ -8,6 +8,7 @@ from cairnhub.hierarchies.review.app.photos import Photos
 from cairnhub.hierarchies.review.app.requests import ActOnSelection, Seen, WallPage
 from cairnhub.hierarchies.review.decisions import Decision
 from cairnhub.hierarchies.review.session import Session
+from cairnhub.hierarchies.review.wall import View
 
 Json = dict[str, object]
 _PAGE, _FEWEST_LEVELS = 60, 3
@@ -27,12 +28,13 @@ class WallApi:
         self._counter = photos.count if photos else None
 
     def page(self, request: WallPage) -> Json:
-        """Some tiles of a wall, how many there are, and how many of the same place wait."""
+        """Some tiles of a wall, how many there are, of how many of the same place, and how many of them wait."""
         wall, view = self._session.wall, request.view()
         rows = wall.rows(view, self._counter)
         tiles = [wall.tile(row) for row in rows[request.offset : request.offset + _PAGE].tolist()]
         return {
             "total": len(rows),
+            "of": len(wall.rows(View(view.level, view.label, "all"))),
             "n_images": int(wall.state.layout.images[rows].sum()),
             "n_doubtful": int(wall.in_doubt[rows].sum()),
             "tiles": [{**asdict(tile), "n_photos": self._n_photos(tile.label)} for tile in tiles],

@@ -203,7 +203,7 @@ function head(place, found, state, go, open, onGroup) {
   return el("div", { class: "wall-head" },
     el("p", { class: "eyebrow" }, place.level ? [place.level.replaceAll("_", " "), path.length ? " in " : null, path.map((one, i) => [i ? " › " : "", one])] : "All that is asked"),
     el("h1", { dir: "auto", class: "clamped" }, place.label || "The queue"),
-    el("p", { class: "quiet wall-counts" }, `${count(found.total, state.levels[0].replaceAll("_", " "))}, ${count(found.n_images, "image")}`, found.n_doubtful ? `, ${number(found.n_doubtful)} in doubt` : null,
+    el("p", { class: "quiet wall-counts" }, `${found.total < found.of ? `${number(found.total)} of ` : ""}${count(found.of, state.levels[0].replaceAll("_", " "))}${found.total < found.of ? " shown" : ""}, ${count(found.n_images, "image")}`, found.n_doubtful ? `, ${number(found.n_doubtful)} in doubt` : null,
       place.level ? [" · ", el("button", { type: "button", class: "link", onclick: () => open(place.level, place.label) }, "as a question"), state.levels.includes(place.level, 1) ? [" · ", el("button", { type: "button", class: "link", onclick: onGroup.rename }, "rename…"), " · ", el("button", { type: "button", class: "link", onclick: onGroup.merge }, "merge…")] : null, " · ", el("button", { type: "button", class: "link", onclick: () => go({ view: "wall" }) }, "the whole queue")] : null));
 }
 
