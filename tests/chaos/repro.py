@@ -39,7 +39,7 @@ def two_at_once_and_killed(
 def _two(project: Project, expected: dict[str, bytes], row: Row) -> None:
     for _ in range(1):
         _clear(project)
-        runs = [_start(project), _start(project)]
+        runs = [start(project), start(project)]
         ends = [(run.communicate()[1], run.returncode) for run in runs]
         for errors, code in ends:
             refused = "lock" in errors.lower()
@@ -54,7 +54,7 @@ def _killed(
 ) -> None:
     for _ in range(2):
         _clear(project)
-        run = _start(project)
+        run = start(project)
         time.sleep(chance.uniform(0.2, 0.9) * seconds)
         os.killpg(run.pid, signal.SIGKILL)
         run.communicate()
@@ -82,7 +82,8 @@ def _clear(project: Project) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def _start(project: Project) -> "subprocess.Popen[str]":
+def start(project: Project) -> "subprocess.Popen[str]":
+    """`dvc repro` in the copy, in a session of its own that can be killed whole."""
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",

@@ -3,30 +3,16 @@
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from tests.chaos.repro import start
 from tests.project import Project, copy_repository
 
 COMPARED = ("data/hub", "data/tree", "data/index", "results")
 BUILT = ("data", "dvc.lock", "results/*/*/", "results/report/index.html")
-
-
-def start(project: Project) -> "subprocess.Popen[str]":
-    environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(project.root),
-        "DVC_NO_ANALYTICS": "1",
-    }
-    return subprocess.Popen(
-        ["dvc", "repro"], cwd=project.root, env=environment, text=True, start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-    )  # fmt: skip
 
 
 def contents(project: Project) -> dict[str, bytes]:
