@@ -281,8 +281,8 @@ def test_elsewhere_branches_and_accept_on_a_page(serving) -> None:
 
 def test_photos_are_drawn(serving) -> None:
     page = serving()
-    loaded = "return [...document.querySelectorAll('.photos img')].filter((one) => one.naturalWidth === 160).length"
-    page.until(lambda: page.browser.execute_script(loaded) == 1)
+    widths = "return [...document.querySelectorAll('.photos img')].map((one) => one.naturalWidth)"
+    page.until(lambda: page.browser.execute_script(widths) == [160, 160])  # its one landmark has two
 
 
 def hostile_proposal() -> TreeProposal:
