@@ -196,6 +196,7 @@ def test_search_help_history_and_the_tree(serving) -> None:
     page.press("?")
     page.until(lambda: "Undo your last decision" in page.text("#help-dialog"))
     page.press(Keys.ESCAPE)
+    page.until(lambda: not page.find("#help-dialog[open]"))  # the browser closes it in its own time
     page.press("n")
     page.until(lambda: page.title != "bridge")
     page.press("a")

@@ -216,6 +216,7 @@ def test_history_is_searched_and_both_sides_are_seen(serving) -> None:
     page.browser.refresh()
     page.until(lambda: "1 decision of" in page.text("#history-dialog"))
     page.press(Keys.ESCAPE)
+    page.until(lambda: not page.find("dialog[open]"))
     page.click("#notices button", "Undo this")
     page.until(lambda: not page.text("#notices"))
 

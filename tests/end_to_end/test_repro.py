@@ -304,49 +304,69 @@ def refuse_homonyms(raw) -> None:
     raw["sources"]["mine"]["qualify"] = "refuse"
 
 
-def wrong_hash(project: Project) -> None:
-    project.edit_params(
-        lambda raw: raw["sources"]["mine"].update(hashes={"labels.csv": "sha256:" + "0" * 64})
-    )
+def refused(project: Project, stage: str, dataset: str, words: list[str], fetches: bool = True) -> None:
+    """Run what was broken: it says so, and leaves what was built."""
+    built = ("data/hub", "data/tree")
+    before = {name: content for folder in built for name, content in project.contents(folder).items()}
+    assert before
+    done = project.run("cairn", "stage", "fetch", dataset, check=False)
+    if stage != "fetch":
+        assert (done.returncode == 0) == fetches, done.stderr
+        done = project.repro(f"{stage}@sample-{dataset}", check=False)
+        assert f"failed to reproduce '{stage}@sample-{dataset}'" in done.stderr
+    printed = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "Traceback" not in printed
+    for word in words:
+        assert word in printed
+    assert {name: content for folder in built for name, content in project.contents(folder).items()} == before
+
+
+def wrong_hash(raw) -> None:
+    raw["sources"]["crockery"]["hashes"] = {"labels.csv": "sha256:" + "0" * 64}
+
+
+def unknown_key(raw) -> None:
+    raw["publish"]["sample"]["shard_mb"] = 1
 
 
 @pytest.mark.parametrize(
-    ("break_it", "stage", "words"),
+    ("mistake", "stage", "words"),
     [
         (wrong_hash, "fetch", ["labels.csv", "0000"]),
-        pytest.param(lambda p: (p.root / "mirror/labels.csv").unlink(), "fetch", ["labels.csv"],
-                     marks=pytest.mark.long),
-        pytest.param(lambda p: rewrite_labels(p, lambda f: f.drop(columns="middle")), "index",
-                     ["labels.csv", "'middle'"], marks=pytest.mark.long),
-        pytest.param(lambda p: (rewrite_labels(p, two_parents), p.edit_params(refuse_homonyms)), "index",
-                     ["two parents", "somewhere else", "labels.csv", "qualify: parent"], marks=pytest.mark.long),
-        (lambda p: p.edit_params(lambda raw: raw["publish"]["sample"].update(shard_mb=1)), "publish",
-         ["params.yaml", "publish.sample.shard_mb", "unknown key"]),
+        (unknown_key, "publish", ["params.yaml", "publish.sample.shard_mb", "unknown key"]),
     ],
-    ids=["wrong hash", "missing file", "no level column", "two parents", "unknown key"],
+)
+def test_a_mistake_in_params_ends_its_stage_and_leaves_earlier_results(
+    project: Project, mistake, stage, words
+):
+    params = (project.root / "params.yaml").read_bytes()
+    try:
+        project.edit_params(mistake)
+        refused(project, stage, "crockery", words, fetches=False)
+    finally:
+        (project.root / "params.yaml").write_bytes(params)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("break_it", "stage", "words"),
+    [
+        (lambda p: (p.root / "mirror/labels.csv").unlink(), "fetch", ["labels.csv"]),
+        (lambda p: rewrite_labels(p, lambda f: f.drop(columns="middle")), "index", ["labels.csv", "'middle'"]),
+        (lambda p: (rewrite_labels(p, two_parents), p.edit_params(refuse_homonyms)), "index",
+         ["two parents", "somewhere else", "labels.csv", "qualify: parent"]),
+    ],
+    ids=["missing file", "no level column", "two parents"],
 )  # fmt: skip
-def test_bad_input_ends_its_stage_and_leaves_earlier_results(table: Project, break_it, stage, words):
+def test_a_broken_mirror_ends_its_stage_and_leaves_earlier_results(table: Project, break_it, stage, words):
     keep = table.root.parent / "keep"
     shutil.rmtree(keep, ignore_errors=True)
     shutil.copytree(table.root / "mirror", keep)
     params = (table.root / "params.yaml").read_bytes()
-    before = {**table.contents("data/hub"), **table.contents("data/tree"), **table.contents("results")}
-    assert before
     try:
         break_it(table)
-        done = table.run("cairn", "stage", "fetch", "mine", check=False)
-        if stage != "fetch":
-            assert done.returncode == (1 if stage == "publish" else 0), done.stderr
-            done = table.repro(check=False)
-            assert f"failed to reproduce '{stage}@sample-mine'" in done.stderr
-        printed = done.stdout + done.stderr
-        assert done.returncode != 0
-        assert "Traceback" not in printed
-        for word in words:
-            assert word in printed
-        after = {**table.contents("data/hub"), **table.contents("data/tree")}
-        assert after == {name: before[name] for name in after}
-        assert set(after) == {name for name in before if name.startswith("data/")}
+        refused(table, stage, "mine", words)
     finally:
         shutil.rmtree(table.root / "mirror")
         shutil.copytree(keep, table.root / "mirror")
