@@ -72,7 +72,7 @@ def test_what_changed_is_built_anew_and_nothing_else(installed: Installed) -> No
     edit(upgraded, "MAX_DISTANCE = 2", "MAX_DISTANCE = 3")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.xdist_group("installed")
 def test_a_build_that_stops_goes_on_where_it_was(installed: Installed) -> None:
     project = installed.folder / "birds"

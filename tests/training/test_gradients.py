@@ -163,18 +163,15 @@ def test_two_ranks_agree_on_what_is_held_out(two_ranks):
     assert [results["held out"] for results in two_ranks] == pytest.approx([alone, alone], abs=1e-3)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     "launcher",
     [
         ["torch.distributed.run", "--standalone", f"--nproc-per-node={N_RANKS}"],
-        pytest.param(
-            [
-                *("accelerate.commands.launch", "--multi_gpu", f"--num_processes={N_RANKS}"),
-                *("--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0"),
-            ],
-            marks=pytest.mark.long,
-        ),
+        [
+            *("accelerate.commands.launch", "--multi_gpu", f"--num_processes={N_RANKS}"),
+            *("--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0"),
+        ],
     ],
     ids=["torchrun", "accelerate launch"],
 )
