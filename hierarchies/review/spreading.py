@@ -149,10 +149,12 @@ def spread(resolution: Resolution) -> None:
     Only labels that likeness placed may move: what the data say, what types or names of landmarks say, stays.
     """
     proposal, finest, first = resolution.proposal, resolution.levels[0], resolution.levels[1]
+    if proposal.types or not (resolution.decided or resolution.barred):
+        return
     movable = np.array(
         [entry.source in ("text", "named") and bool(entry.likeness) for entry in proposal.labels], bool
     )
-    if proposal.types or not movable.any():
+    if not movable.any():
         return
     slots = [(finest, label_key(entry.label)) for entry in proposal.labels]
     decided = np.array([slot in resolution.decided for slot in slots], bool)
