@@ -1,4 +1,4 @@
-"""What is asked about a label, a type or a group, and what an answer settles."""
+"""What is asked about a label, a type or a group."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,13 +8,13 @@ import numpy as np
 from cairnhub.core.errors import NotFound
 from cairnhub.core.text import label_key, quoted
 from cairnhub.hierarchies.proposal.tree_proposal import TYPE, LabelEntry, TypeEntry
-from cairnhub.hierarchies.review.decisions import Decision, seen_fingerprint
+from cairnhub.hierarchies.review.decisions import seen_fingerprint
+from cairnhub.hierarchies.review.pages import members_of, parent_confidences, weights
 from cairnhub.hierarchies.review.state import ReviewState
 
 _N_EXAMPLES = 5
 _N_NEIGHBOURS = 3
 _FEW = 9  # groups above that are all suggested, one per key
-_SURE = 0.95  # of the parent of a group that a person made
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class Question:
         examples: labels of the type or group.
         weight: images (or labels) that hang on it.
         seen: fingerprint of what this question shows.
-        members: labels of a group that likeness placed there and nobody decided, the surest first.
+        members: what is asked about as members of a group, the surest first: labels that likeness placed there and
+            nobody decided, or groups.
         disputes: what speaks against the group, by label, where words and photographs disagree.
     """
 
@@ -66,17 +67,6 @@ def ask(state: ReviewState, level: str, label: str) -> Question:
     elif level == state.levels[0] and key in proposal.row_of_label:
         return _of_label(state, proposal.labels[state.layout.label_of[key]])
     raise NotFound(f"there is no {level} {quoted([label])} (any more)")
-
-
-def settles(state: ReviewState, decision: Decision) -> list[tuple[str, str]]:
-    """Things, by level and label, that need not be asked about after a decision."""
-    if decision.act == "split" and decision.level in state.levels[1:]:
-        return [
-            (below, member) for below in state.resolution.below(decision.level) for member in decision.members
-        ]
-    if decision.act in ("accept", "move", "assign"):
-        return [(decision.level, thing) for thing in decision.things]
-    return []
 
 
 def _of_type(state: ReviewState, entry: TypeEntry) -> Question:
@@ -129,7 +119,7 @@ def _of_label(state: ReviewState, entry: LabelEntry) -> Question:
 
 def _of_group(state: ReviewState, level: str, code: int) -> Question:
     """Whether a group has the right parent; on the coarsest level there is nothing to ask."""
-    name, members = state.groups_of(level).names[code], _undecided_members(state, level, code)
+    name, members = state.groups_of(level).names[code], members_of(state, level, code)
     above = state.resolution.above(level) if level != state.levels[-1] else ""
     parent = state.path(level, code)[0] if above else ""
     others = sorted(state.groups_of(above).names) if above else []
@@ -138,29 +128,19 @@ def _of_group(state: ReviewState, level: str, code: int) -> Question:
         label=name,
         group=parent,
         suggestions=_others(parent, others) if len(others) <= _FEW else (),
-        confidence=parent_confidences(state, level)[code],
+        confidence=float(parent_confidences(state, level)[code]),
         why="its members",
         neighbours=(),
         examples=state.children(level, code)[:_N_EXAMPLES],
-        weight=weights_of(state, level)[code] or 0.0,
+        weight=float(np.nan_to_num(weights(state, level)[code])),
         seen=seen_fingerprint(name, parent, *members),
         members=members,
-        disputes=_disputes_of(state, members),
+        disputes=_disputes_of(state, members) if level == state.levels[1] else {},
     )
 
 
-def _undecided_members(state: ReviewState, level: str, code: int) -> tuple[str, ...]:
-    if level != state.levels[1]:
-        return ()
-    resolution, rows = state.resolution, state.items_in(code)
-    items = [state.layout.items[row] for row in rows[state.layout.in_pages[rows]].tolist()]
-    left = [item for item in items if (item.level, item.key) not in resolution.decided]
-    left.sort(key=lambda i: (-resolution.confidence((i.level, i.key), i.confidence), -i.weight, i.label))
-    return tuple(item.label for item in left)
-
-
-def _disputes_of(state: ReviewState, members: Sequence[str]) -> dict[str, str]:
-    found = ((label, _dispute_of(state, state.levels[0], label)) for label in members)
+def _disputes_of(state: ReviewState, labels: Sequence[str]) -> dict[str, str]:
+    found = ((label, _dispute_of(state, state.levels[0], label)) for label in labels)
     return {label: said for label, said in found if said}
 
 
@@ -177,23 +157,6 @@ def labels_of(state: ReviewState, level: str, label: str) -> list[int]:
     if (level, key) in layout.row_of and level == TYPE and layout.proposal.types:
         return np.flatnonzero(layout.item_of == layout.row_of[TYPE, key]).tolist()
     return [layout.label_of[key]]
-
-
-def parent_confidences(state: ReviewState, level: str) -> list[float]:
-    """How sure the machine is of the parent of each group of a level; of those that people made it is."""
-    proposed = {label_key(group.name): group.confidence for group in state.layout.proposal.of_level(level)}
-    return [proposed.get(label_key(name), _SURE) for name in state.groups_of(level).names]
-
-
-def weights_of(state: ReviewState, level: str) -> list[float | None]:
-    """Weight of the items in each group of a level; None where there are none."""
-    places = state.of_item
-    for groups in state.groups[: state.levels.index(level) - 1]:
-        places = groups.parents[places]
-    n_groups = len(state.groups_of(level).names)
-    n_items = np.bincount(places, minlength=n_groups).tolist()
-    sums = np.bincount(places, state.layout.weights, minlength=n_groups).tolist()
-    return [total if n else None for total, n in zip(sums, n_items, strict=True)]
 
 
 def _others(group: str, names: list[str]) -> tuple[str, ...]:

@@ -14,7 +14,15 @@ from cairnhub.core.text import label_key
 from cairnhub.hierarchies.label_tree.tree_rules import IntArray
 from cairnhub.hierarchies.proposal.tree_proposal import TreeProposal
 from cairnhub.hierarchies.review.decisions import Decision
-from cairnhub.hierarchies.review.questions import Question, ask, parent_confidences, settles, weights_of
+from cairnhub.hierarchies.review.pages import (
+    asked_together,
+    open_groups,
+    open_items,
+    parent_confidences,
+    settled,
+    weights,
+)
+from cairnhub.hierarchies.review.questions import Question, ask
 from cairnhub.hierarchies.review.resolution import Slot
 from cairnhub.hierarchies.review.state import BoolArray, Layout, ReviewItem, ReviewState
 
@@ -96,18 +104,14 @@ def queue(proposal: TreeProposal, decisions: Iterable[Decision]) -> list[Questio
 def waiting(state: ReviewState) -> Queue:
     """Undecided items and groups in the order to ask about them: where an act is expected to put most right.
 
-    Labels that likeness placed are asked about group by group, for one act may settle many of them. What words and
-    photographs disagree about comes before all else, what a person is unsure of after it.
+    Labels that likeness placed are asked about group by group, and so are groups of whose place the machine is sure,
+    for one act may settle many of them. What words and photographs disagree about comes before all else, what a person
+    is unsure of after it.
     """
     layout, unsure = state.layout, state.resolution.unsure
-    settled = {
-        (level, label_key(label))
-        for decision in state.resolution.standing
-        for level, label in settles(state, decision)
-    }
-    asked = np.ones(len(layout.items), bool)
-    asked[[layout.row_of[slot] for slot in settled if slot in layout.row_of]] = False
-    groups, disputed = _groups(state, asked, settled), _disputed(state, asked)
+    done = settled(state)
+    asked = open_items(state, done)
+    groups, disputed = _groups(state, asked, done), _disputed(state, asked)
     apart = [layout.row_of[slot] for slot in disputed.keys() | unsure.keys() if slot in layout.row_of]
     apart = [row for row in apart if asked[row] and not layout.in_pages[row]]
     asked[apart] = False
@@ -129,20 +133,29 @@ def waiting(state: ReviewState) -> Queue:
     return Queue(layout, groups, order, unsure)
 
 
-def _groups(state: ReviewState, asked: BoolArray, settled: Collection[Slot]) -> tuple[ReviewItem, ...]:
-    """Groups whose members or whose parents are to be decided."""
-    doubts, found = _doubts_of_pages(state, asked & state.layout.in_pages), []
-    for groups in state.groups:
-        is_first, is_top = groups is state.groups[0], groups is state.groups[-1]
-        confidences, weights = parent_confidences(state, groups.level), weights_of(state, groups.level)
-        for code, (name, weight) in enumerate(zip(groups.names, weights, strict=True)):
-            slot = groups.level, label_key(name)
-            rank = -doubts[code] if is_first else 0.0
-            if weight is not None and not is_top and slot not in settled:
-                rank -= weight * (1 - confidences[code])
-            elif not rank:
-                continue
-            found.append(ReviewItem(rank, slot[0], name, slot[1], weight or 0.0, confidences[code], -1))
+def _groups(state: ReviewState, asked: BoolArray, done: frozenset[Slot]) -> tuple[ReviewItem, ...]:
+    """Groups whose members or whose own places are to be decided."""
+    unsure, together = state.resolution.unsure, asked_together(state, done)
+    of_pages = _doubts_of_labels(state, asked & state.layout.in_pages)
+    has_page, found = of_pages > 0, []
+    for groups, above in zip(state.groups, (*state.groups[1:], None), strict=True):
+        level, keys = groups.level, list(map(label_key, groups.names))
+        confidences, weight = parent_confidences(state, level), np.nan_to_num(weights(state, level))
+        doubts = weight * (1 - confidences)
+        alone = open_groups(state, level, done) & ~together[level]
+        ranks = -of_pages - np.where(alone, doubts, 0)
+        found += [
+            ReviewItem(
+                float(ranks[i]), level, groups.names[i], keys[i], float(weight[i]), float(confidences[i]), -1
+            )
+            for i in np.flatnonzero(alone | has_page).tolist()
+        ]
+        if above:
+            doubts[[(level, key) in unsure for key in keys]] *= _FLAGGED
+            members = np.flatnonzero(together[level])
+            inside, n_above = groups.parents[members], len(above.names)
+            of_pages = np.bincount(inside, doubts[members], n_above)
+            has_page = np.bincount(inside, minlength=n_above) > 0
     return tuple(found)
 
 
@@ -156,7 +169,7 @@ def _disputed(state: ReviewState, asked: BoolArray) -> Mapping[Slot, float]:
     return found
 
 
-def _doubts_of_pages(state: ReviewState, members: BoolArray) -> list[float]:
+def _doubts_of_labels(state: ReviewState, members: BoolArray) -> npt.NDArray[np.float64]:
     """How many images an act on each group of the first level is expected to put right.
 
     A group that nobody has named yet wants a name for all of its members; one that has been named, as far as its
@@ -173,7 +186,4 @@ def _doubts_of_pages(state: ReviewState, members: BoolArray) -> list[float]:
     doubts = np.where(decided[state.of_item], 1 - confidences, 1.0)
     doubts[[layout.row_of[slot] for slot in resolution.unsure if slot in layout.row_of]] *= _FLAGGED
     rows = layout.ranked_rows[members[layout.ranked_rows]]
-    summed: list[float] = np.bincount(
-        state.of_item[rows], layout.weights[rows] * doubts[rows], n_groups
-    ).tolist()
-    return summed
+    return np.bincount(state.of_item[rows], layout.weights[rows] * doubts[rows], n_groups)

@@ -248,7 +248,7 @@ def _settle(resolution: Resolution, slot: Slot, level: str, target: str, group: 
     if not already and all(d.act == "split" or d.label for d in group):
         resolution.left.add(slot)
     for decision in group:
-        if decision.label and decision.members:
+        if decision.label and decision.members and level == resolution.levels[1]:
             resolution.culled.add(resolution.slot(level, decision.label)[1])
     for decision in group:
         if decision.act == "accept":

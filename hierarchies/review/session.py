@@ -13,6 +13,7 @@ from cairnhub.hierarchies.label_tree.node import Node
 from cairnhub.hierarchies.label_tree.search import search
 from cairnhub.hierarchies.label_tree.tree_rules import check_levels
 from cairnhub.hierarchies.proposal.tree_proposal import TYPE, TreeProposal
+from cairnhub.hierarchies.review.branches import two_branches
 from cairnhub.hierarchies.review.decisions import Act, Decision, append_decisions, read_decisions
 from cairnhub.hierarchies.review.outcomes import Outcome
 from cairnhub.hierarchies.review.places import Places, Target
@@ -277,6 +278,16 @@ class Session:
             new=makes and level == self.state.levels[-1],
             **said,
         )
+
+    def branches(self, question: Question) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The undecided labels of the group in question where it would split in two, the larger branch first.
+
+        Raises:
+            BadInput: groups are asked about together, of which nothing tells how like they are.
+        """
+        if question.level not in self.state.levels[:2]:
+            raise BadInput(f"groups in {question.label!r} have no branches: choose some of them")
+        return two_branches(self.proposal, question.members)
 
     def _level_of_members(self, question: Question) -> str:
         """Where the members of the group in question stand.

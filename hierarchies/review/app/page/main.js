@@ -215,7 +215,7 @@ const acts = {
 
 const keys = {
   a: () => (shown.members.length || shown.target_level) && acts.accept(), m: () => acts.move(), r: () => acts.rename(), g: () => acts.merge(), p: () => acts.split(),
-  s: () => acts.skip(), x: () => acts.exclude(), f: () => acts.flag(), e: () => acts.name(), b: () => shown.members.length && acts.branches(),
+  s: () => acts.skip(), x: () => acts.exclude(), f: () => acts.flag(), e: () => acts.name(), b: () => shown.members.length && !shown.of_groups && acts.branches(),
 };
 const everywhere = {
   u: () => acts.undo(), n: next, l: () => openLevels(state, changeLevels), h: () => openHistory(state, acts.undo), w: toggleWall, "?": () => openHelp(state),

@@ -113,13 +113,16 @@ function pageActs(question, acts) {
   });
   take.disabled = true;
   acts.onPage = { some, choose: (names) => chips.forEach((chip, i) => { if (names.includes(question.members[i]) !== chosen.has(question.members[i])) chip.click(); }) };
+  const things = count(question.members.length, question.members_level.replaceAll("_", " "));
   return el("div", { class: "page-acts" },
+    el("p", { class: "proposal" }, `${things} ${question.members.length > 1 ? "belong" : "belongs"} in `, label(question.label, "label place"),
+      question.of_groups ? el("span", { class: "quiet" }, ", the machine is sure of each") : null),
     el("div", { class: "page-members", role: "group", "aria-label": "Undecided members" }, chips),
     el("div", { class: "first-acts" },
       actButton(`Accept all ${number(question.members.length)}`, "A", acts.accept, "They are right as they stand", "primary"),
       actButton("Name…", "E", act(acts.name), "The chosen ones, or all, belong together under a name that you give"),
       take,
-      question.members.length > 1 ? actButton("Branches", "B", acts.branches, "Choose the smaller of the two branches it would split into") : null));
+      question.members.length > 1 && !question.of_groups ? actButton("Branches", "B", acts.branches, "Choose the smaller of the two branches it would split into") : null));
 }
 
 function why(question, acts, open, finest) {
