@@ -115,8 +115,7 @@ function pageActs(question, acts) {
   acts.onPage = { some, choose: (names) => chips.forEach((chip, i) => { if (names.includes(question.members[i]) !== chosen.has(question.members[i])) chip.click(); }) };
   const things = count(question.members.length, question.members_level.replaceAll("_", " "));
   return el("div", { class: "page-acts" },
-    el("p", { class: "proposal" }, `${things} ${question.members.length > 1 ? "belong" : "belongs"} in `, label(question.label, "label place"),
-      question.of_groups ? el("span", { class: "quiet" }, ", the machine is sure of each") : null),
+    el("p", { class: "proposal" }, `${things} ${question.members.length > 1 ? "belong" : "belongs"} in `, label(question.label, "label place"), question.of_groups ? ": the machine is sure of each" : null),
     el("div", { class: "page-members", role: "group", "aria-label": "Undecided members" }, chips),
     el("div", { class: "first-acts" },
       actButton(`Accept all ${number(question.members.length)}`, "A", acts.accept, "They are right as they stand", "primary"),
