@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from cairnhub.core.collector import collector_paused
 from cairnhub.core.errors import BrokenData, NewerFormat, NotFound
 from cairnhub.core.files import write_text_atomic
 from cairnhub.core.parse import FORBID, parse_json, read_text, typed
@@ -223,6 +224,7 @@ class TreeProposal:
         write_text_atomic(Path(path), self.to_json())
 
     @classmethod
+    @collector_paused()
     def load(cls, path: Path) -> "TreeProposal":
         """Read what `save` wrote.
 

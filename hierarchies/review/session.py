@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from cairnhub.core.collector import collector_paused
 from cairnhub.core.errors import BadInput, NotFound
 from cairnhub.core.text import fold, label_key
 from cairnhub.hierarchies.label_tree.node import Node
@@ -57,6 +58,7 @@ class Session:
     skipped: set[tuple[str, str]] = field(default_factory=set, init=False)
     _steps: list[tuple[Decision, ...] | Question] = field(default_factory=list, init=False)
 
+    @collector_paused()
     def __post_init__(self) -> None:
         self.layout = Layout.of(self.proposal)
         self._stamp: tuple[int, ...] | None = None

@@ -113,3 +113,12 @@ def test_who_takes_groups_out_says_nothing_of_a_group_of_that_name_below() -> No
     groups = (*TREE.groups, GroupEntry("realm", "cats"))
     out = Decision("move", "branch", "cats", "animals", members=("machines",))
     assert not resolve(replace(TREE, groups=groups), [out]).culled
+
+
+def test_a_decision_is_told_of_a_group_under_its_new_name(tmp_path: Path) -> None:
+    app = client(start(tmp_path / "d.jsonl", proposal=TREE))
+    page = call(app, "question", level="realm", label="animals")["question"]
+    act(app, "accept", "realm", "animals", members=page["members"])
+    act(app, "rename", "branch", "beasts", to="mammals")
+    for name, n_decisions in (("mammals", 1), ("swimmers", 1), ("machines", 0)):
+        assert len(call(app, "question", level="branch", label=name)["question"]["decisions"]) == n_decisions

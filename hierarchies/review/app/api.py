@@ -337,13 +337,21 @@ class ReviewApi:
         return sorted(listed, key=lambda group: (-cast(int, group["n_images"]), cast(str, group["name"])))
 
     def _about(self, question: Question) -> list[Decision]:
-        """Standing decisions about what is asked."""
+        """Standing decisions about what is asked, also where it had another name."""
         state = self.session.state
-        slot = question.level, label_key(question.label)
+
+        def now(level: str, name: str) -> tuple[str, str | int | None]:
+            if level not in state.levels[1:]:
+                return level, label_key(name)
+            return level, state.groups_of(level).code_of_key.get(state.resolution.slot(level, name)[1])
+
+        asked: tuple[str, str | int | None] = question.level, label_key(question.label)
+        if question.level in state.levels[1:]:
+            asked = question.level, state.groups_of(question.level).code_of[label_key(question.label)]
         return [
             decision
             for decision in state.resolution.standing
-            if slot in {(level, label_key(label)) for level, label in settles(state, decision)}
+            if any(now(level, name) == asked for level, name in settles(state, decision))
         ]
 
     def _tree(self) -> list[Json]:
