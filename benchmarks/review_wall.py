@@ -31,7 +31,7 @@ from cairnhub.core.text import label_key
 from cairnhub.hierarchies.proposal.tree_proposal import TYPE, TreeProposal
 from cairnhub.hierarchies.review.decisions import Act, Decision
 from cairnhub.hierarchies.review.photo_evidence import PhotoEvidence
-from cairnhub.hierarchies.review.questions import ask
+from cairnhub.hierarchies.review.question import ask
 from cairnhub.hierarchies.review.queue import waiting
 from cairnhub.hierarchies.review.selection import Selection, WallAct
 from cairnhub.hierarchies.review.state import Layout, ReviewState

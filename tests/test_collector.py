@@ -12,9 +12,8 @@ def test_it_is_as_it_was(was_on: bool) -> None:
     before = gc.isenabled()
     try:
         (gc.enable if was_on else gc.disable)()
-        with pytest.raises(ZeroDivisionError), collector_paused():
+        with collector_paused():
             assert not gc.isenabled()
-            raise ZeroDivisionError
         assert gc.isenabled() == was_on
     finally:
         (gc.enable if before else gc.disable)()

@@ -22,7 +22,7 @@ from cairnhub.hierarchies.review.pages import (
     settled,
     weights,
 )
-from cairnhub.hierarchies.review.questions import Question, ask
+from cairnhub.hierarchies.review.question import Question, ask
 from cairnhub.hierarchies.review.resolution import Slot
 from cairnhub.hierarchies.review.state import BoolArray, Layout, ReviewItem, ReviewState
 

@@ -20,7 +20,7 @@ from cairnhub.hierarchies.review.outcomes import Outcome
 from cairnhub.hierarchies.review.places import Places, Target
 from cairnhub.hierarchies.review.preview import Effect, effect_of, refusal
 from cairnhub.hierarchies.review.progress import Progress, measure
-from cairnhub.hierarchies.review.questions import Question, ask
+from cairnhub.hierarchies.review.question import Question, ask
 from cairnhub.hierarchies.review.queue import Queue, waiting
 from cairnhub.hierarchies.review.selection import Selection, WallAct
 from cairnhub.hierarchies.review.state import Layout, ReviewState

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from cairnhub.core.errors import CairnError
 from cairnhub.hierarchies.review.prompts import Prompts, numbered
-from cairnhub.hierarchies.review.questions import Question
+from cairnhub.hierarchies.review.question import Question
 from cairnhub.hierarchies.review.sentences import told
 from cairnhub.hierarchies.review.session import LevelAct, SessionAct
 from cairnhub.hierarchies.review.terminal_wall import act_on_wall, show_history

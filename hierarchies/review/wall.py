@@ -14,7 +14,7 @@ from cairnhub.hierarchies.label_tree.tree_rules import IntArray
 from cairnhub.hierarchies.proposal.tree_proposal import TYPE
 from cairnhub.hierarchies.review.apply import PENDING_BELOW
 from cairnhub.hierarchies.review.pages import settles
-from cairnhub.hierarchies.review.questions import ask, labels_of
+from cairnhub.hierarchies.review.question import ask, labels_of
 from cairnhub.hierarchies.review.resolution import Slot
 from cairnhub.hierarchies.review.state import BoolArray, ReviewState
 

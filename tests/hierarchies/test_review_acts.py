@@ -10,7 +10,7 @@ from cairnhub.hierarchies.proposal.tree_proposal import GroupEntry, LabelEntry, 
 from cairnhub.hierarchies.review.apply import apply_decisions
 from cairnhub.hierarchies.review.branches import two_branches
 from cairnhub.hierarchies.review.decisions import Decision, append_decision, read_decisions
-from cairnhub.hierarchies.review.questions import ask
+from cairnhub.hierarchies.review.question import ask
 from cairnhub.hierarchies.review.queue import queue
 from cairnhub.hierarchies.review.resolve import resolve
 from cairnhub.hierarchies.review.state import Layout

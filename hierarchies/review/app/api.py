@@ -33,7 +33,7 @@ from cairnhub.hierarchies.review.evidence import Reasoner
 from cairnhub.hierarchies.review.pages import settles
 from cairnhub.hierarchies.review.photo_evidence import PhotoEvidence
 from cairnhub.hierarchies.review.preview import holdings
-from cairnhub.hierarchies.review.questions import Question, ask, labels_of
+from cairnhub.hierarchies.review.question import Question, ask, labels_of
 from cairnhub.hierarchies.review.session import Session
 
 Json = dict[str, object]
