@@ -154,7 +154,7 @@ def _groups(state: ReviewState, asked: BoolArray, done: frozenset[Slot]) -> tupl
             doubts[[(level, key) in unsure for key in keys]] *= _FLAGGED
             members = np.flatnonzero(together[level])
             inside, n_above = groups.parents[members], len(above.names)
-            of_pages = np.bincount(inside, doubts[members], n_above)
+            of_pages = np.bincount(inside, doubts[members], n_above).astype(np.float64)
             has_page = np.bincount(inside, minlength=n_above) > 0
     return tuple(found)
 
@@ -186,4 +186,5 @@ def _doubts_of_labels(state: ReviewState, members: BoolArray) -> npt.NDArray[np.
     doubts = np.where(decided[state.of_item], 1 - confidences, 1.0)
     doubts[[layout.row_of[slot] for slot in resolution.unsure if slot in layout.row_of]] *= _FLAGGED
     rows = layout.ranked_rows[members[layout.ranked_rows]]
-    return np.bincount(state.of_item[rows], layout.weights[rows] * doubts[rows], n_groups)
+    found = np.bincount(state.of_item[rows], layout.weights[rows] * doubts[rows], n_groups)
+    return found.astype(np.float64)
