@@ -78,3 +78,11 @@ def test_sure_kinds_are_answered_in_one_act_after_some_were_taken_out(serving) -
     page.press("a")
     page.until(lambda: page.title == "keep")
     assert read_decisions(page.path)[-1].members == ("castle", "bridge")
+
+
+def test_what_comes_next_is_never_what_is_asked(serving) -> None:
+    page = serving()
+    following = page.text(".next .row .label").split("\n")
+    assert following[0] == "Naturama"
+    page.at_label("landmark", "Naturama")
+    page.until(lambda: page.text(".next .row .label").split("\n") == ["keep", *following[1:]])

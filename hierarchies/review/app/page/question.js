@@ -12,7 +12,7 @@ export function showQuestion(box, question, state, acts, open) {
     el("article", { class: "card" }, head(question), verdict(question), decided(question, acts), buttons(question, acts)),
     why(question, acts, open, state.levels[0]),
     labels(question, state, open),
-    upNext(state, open),
+    upNext(question, state, open),
   ].filter(Boolean));
 }
 
@@ -218,9 +218,10 @@ function showPhotos(grid, found, question) {
   if (found.has_photos && missing > 0) more.after(el("p", { class: "quiet" }, `${number(missing)} more in the dataset, without a photo here`));
 }
 
-function upNext(state, open) {
-  if (!state.next.length) return null;
+function upNext(question, state, open) {
+  const next = [state.question, ...state.next].filter((item) => item && (item.level !== question.level || item.label !== question.label));
+  if (!next.length) return null;
   return el("nav", { class: "next", "aria-label": "Up next" }, el("h2", {}, "Up next"),
-    state.next.map((item) => el("button", { type: "button", class: "row", onclick: () => open(item.level, item.label) },
+    next.map((item) => el("button", { type: "button", class: "row", onclick: () => open(item.level, item.label) },
       label(item.label), el("small", { class: "quiet" }, item.level))));
 }
