@@ -4,8 +4,10 @@
 
 Each page is opened by a fresh headless chromium, with nothing in its cache; `first_page_s` runs from the start of the
 navigation to the frame after the page's own script has drawn it, the slowest of the runs. Then acts on the large page,
-each up to the next frame. The large tree has made-up names, three levels, three splits, a confidence and a source for
-each leaf, and photos up to the budget of a page; beside itself with some leaves moved for the comparison. The map and
+each up to the next frame. `first_page_cpu_s` is the processor time of the page's main thread until then, and
+`load_before` the load of the machine: other work makes pages late. The large tree has made-up names, three levels,
+three splits, a confidence and a source for each leaf, and photos up to the budget of a page; beside itself with some
+leaves moved for the comparison. The map and
 the retrieval page have made-up results of as many images as points, 1,000 labels and noise for pictures; `--many` are
 maps of so many points, clustered by label; `frame_ms` from frame to frame while one is dragged. Needs chromium and
 chromedriver. Writes results/pages.json.
@@ -14,6 +16,7 @@ chromedriver. Writes results/pages.json.
 import argparse
 import io
 import json
+import os
 import random
 import tempfile
 import time
@@ -117,17 +120,22 @@ def browser() -> webdriver.Chrome:
     return webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
 
 
-def first_page_s(page: Path, n_runs: int) -> float:
-    """Seconds until the page is drawn, the slowest of some runs."""
+def first_page(page: Path, n_runs: int) -> dict[str, float]:
+    """Seconds until the page is drawn, and processor time of its main thread, of the slowest of some runs."""
     times = []
     for _ in range(n_runs):
         driver = browser()
         try:
+            driver.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
             driver.get(page.as_uri())
-            times.append(driver.execute_async_script(DRAWN) / 1000)
+            drawn = driver.execute_async_script(DRAWN) / 1000
+            metrics = driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
+            busy = next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration")
+            times.append((drawn, busy))
         finally:
             driver.quit()
-    return round(max(times), 3)
+    drawn, busy = max(times)
+    return {"first_page_s": round(drawn, 3), "first_page_cpu_s": round(busy, 3)}
 
 
 def acts_s(page: Path, acts: dict[str, str]) -> dict[str, float]:
@@ -200,7 +208,7 @@ def result_pages(folder: Path, n_points: int, n_runs: int) -> dict[str, object]:
 
 
 def measure(page: Path, n_runs: int) -> dict[str, float]:
-    return {"size_mb": round(page.stat().st_size / 1e6, 2), "first_page_s": first_page_s(page, n_runs)}
+    return {"size_mb": round(page.stat().st_size / 1e6, 2)} | first_page(page, n_runs)
 
 
 def main() -> None:
@@ -211,9 +219,8 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     arguments = parser.parse_args()
     pages = [*sorted(ROOT.glob("data/report/sample/*/tree.html")), ROOT / "results/report/index.html"]
-    result: dict[str, object] = {
-        str(page.relative_to(ROOT)): measure(page, arguments.runs) for page in pages if page.is_file()
-    }
+    result: dict[str, object] = {"load_before": round(os.getloadavg()[0], 1)}
+    result |= {str(page.relative_to(ROOT)): measure(page, arguments.runs) for page in pages if page.is_file()}
     with tempfile.TemporaryDirectory() as folder:
         page, rng = Path(folder) / "page.html", random.Random(1)
         view, other = (large_view(arguments.leaves, n_moved) for n_moved in (0, 500))

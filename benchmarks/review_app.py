@@ -4,8 +4,9 @@
 
 Measures the sample's proposal, a drawn one of 80,000 landmarks and one of 5,000 types and 200,000 landmarks, half of
 which have no type. `first_page_s` is from the start of the server's process until the first question and the tree are
-on the page; `act_s` from key or click until the page shows the result, the median and the slowest of five. The load
-of other work is noted beside it. Needs chromium and chromedriver. Writes results/review_app.json.
+on the page; `act_s` from key or click until the page shows the result, the median and the slowest of five;
+`server_cpu_s` is the processor time of the server meanwhile. The load of other work is noted beside it. Needs
+chromium and chromedriver. Writes results/review_app.json.
 """
 
 import argparse
@@ -124,6 +125,7 @@ class Reviewer:
     Args:
         driver: the browser.
         names: landmarks to search for.
+        pid: of the server.
     """
 
     SAVEABLE = "document.querySelector('#act-dialog button.primary:enabled')"
@@ -131,9 +133,10 @@ class Reviewer:
     CLOSED = "!document.querySelector('dialog[open]')"
     FOUND = "document.querySelectorAll('#found li[role]').length"
 
-    def __init__(self, driver: webdriver.Chrome, names: list[str]) -> None:
-        self.driver, self.names = driver, names
+    def __init__(self, driver: webdriver.Chrome, names: list[str], pid: int) -> None:
+        self.driver, self.names, self.pid = driver, names, pid
         self.seconds: dict[str, list[float]] = {}
+        self.cpu_seconds: dict[str, list[float]] = {}
 
     def press(self, *keys: str) -> None:
         """Press keys, one after the other."""
@@ -152,10 +155,11 @@ class Reviewer:
     def time(self, name: str, act: Callable[[], object], done: str = "") -> None:
         """Time an act until the page has changed: every act draws a new heading, unless another sign is given."""
         self.driver.execute_script("document.querySelector('h1').dataset.old = 1")
-        start = time.perf_counter()
+        start, cpu_start = time.perf_counter(), cpu_s(self.pid)
         act()
         self.until(done or f"{self.CLOSED} && document.querySelector('h1:not([data-old])')")
         self.seconds.setdefault(name, []).append(time.perf_counter() - start)
+        self.cpu_seconds.setdefault(name, []).append(cpu_s(self.pid) - cpu_start)
 
     def decide(self, turn: int) -> None:
         """Acts on the questions that come first."""
@@ -187,24 +191,34 @@ class Reviewer:
         self.time("unfold a category", toggle.click, unfolded)
         self.time("next question", lambda: self.press("n"))
 
-    def results(self) -> dict[str, list[float]]:
-        """Median and slowest, per act."""
+    def results(self) -> dict[str, dict[str, list[float]]]:
+        """Median and slowest, per act: until the page shows it, and processor time of the server."""
+        found = {"act_s": self.seconds, "server_cpu_s": self.cpu_seconds}
         return {
-            name: [round(statistics.median(times), 3), round(max(times), 3)]
-            for name, times in self.seconds.items()
+            which: {
+                name: [round(statistics.median(times), 3), round(max(times), 3)]
+                for name, times in seconds.items()
+            }
+            for which, seconds in found.items()
         }
+
+
+def cpu_s(pid: int) -> float:
+    """Processor time that a process took so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def measure(driver: webdriver.Chrome, folder: Path, names: list[str]) -> dict[str, object]:
     """Start the app in a process of its own, and review."""
     start = time.perf_counter()
     server = subprocess.Popen([sys.executable, "-c", SERVE, folder], stdout=subprocess.PIPE, text=True)
-    reviewer = Reviewer(driver, names)
+    reviewer = Reviewer(driver, names, server.pid)
     try:
         url = server.stdout.readline().strip()
         driver.get(url)
         reviewer.until("document.querySelector('body.ready h1') && document.querySelector('#tree .group')")
-        first_page_s = time.perf_counter() - start
+        first_page_s, first_page_cpu_s = time.perf_counter() - start, cpu_s(server.pid)
         reload = time.perf_counter()
         driver.refresh()
         reviewer.until("document.querySelector('body.ready h1')")
@@ -215,10 +229,10 @@ def measure(driver: webdriver.Chrome, folder: Path, names: list[str]) -> dict[st
         status = Path(f"/proc/{server.pid}/status").read_text(encoding="utf-8")
         return {
             "first_page_s": round(first_page_s, 2),
+            "first_page_server_cpu_s": round(first_page_cpu_s, 2),
             "reload_s": round(reload_s, 2),
             "server_peak_mb": int(re.search(r"VmHWM:\s+(\d+)", status)[1]) // 1024,
-            "act_s": reviewer.results(),
-        }
+        } | reviewer.results()
     finally:
         server.send_signal(signal.SIGINT)
         server.wait(30)

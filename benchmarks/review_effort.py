@@ -22,7 +22,8 @@ from cairnhub.hierarchies.proposal.propose import anchor_texts, load_concepts, p
 from cairnhub.hierarchies.proposal.text_vectors import Embeddings, SentenceEmbedder
 from cairnhub.hierarchies.proposal.tree_proposal import TreeProposal
 from cairnhub.hierarchies.review.decisions import Decision
-from cairnhub.hierarchies.review.queue import Question, queue
+from cairnhub.hierarchies.review.question import Question
+from cairnhub.hierarchies.review.queue import queue
 from cairnhub.hierarchies.review.resolve import resolve
 
 RESULTS = Path(__file__).parent / "results"

@@ -30,7 +30,8 @@ from cairnhub.hierarchies.proposal.tree_proposal import TreeProposal
 from cairnhub.hierarchies.proposal.wordnet import find_wordnet
 from cairnhub.hierarchies.review import resolve
 from cairnhub.hierarchies.review.decisions import Decision
-from cairnhub.hierarchies.review.queue import ask, waiting
+from cairnhub.hierarchies.review.question import ask
+from cairnhub.hierarchies.review.queue import waiting
 from cairnhub.hierarchies.review.state import Layout, ReviewState
 
 RESULTS = Path(__file__).parent / "results"

@@ -2,14 +2,15 @@
 
     python benchmarks/review_wall.py
 
-The landmarks are drawn as in review_app.py: 400 types, half of 5,000 landmarks without a type, 79 categories, 2,979
-questions. The truth is drawn too: a place is right as often as its confidence says; else the next best category is the
-right one, in a share of the cases (`second_is_right`), or any other. The curator knows the truth.
+The landmarks are drawn as in review_app.py: 400 types, half of 5,000 landmarks without a type, 79 categories, 2,902
+questions, a few of which are about several categories together. The truth is drawn too: a place is right as often as
+its confidence says; else the next best category is the right one, in a share of the cases (`second_is_right`), or any
+other. The curator knows the truth.
 
 *Questions*: what the queue asks, in its order; each answer is an act, an accept or a move. *Wall*: category by category
 all is selected but what is wrong there, and accepted in one act; then, category by category, what is left and has it
 as its next best is looked through, and what belongs there is moved in one act; then the rest, in one act per category
-where some of it belongs. What the wall leaves, mostly the kinds of categories, is asked one by one: `acts_in_all` has
+where some of it belongs. What the wall leaves, the kinds of categories, is asked as ever: `acts_in_all` has
 it. `clicks` are the labels touched on the way, `looks` the labels seen on all walls (or asked about).
 *Photographs first*: the questions again, where drawn vectors of photographs (each of its right category's direction
 with as much noise, `photo_noise`) say what is asked first; `disputes` counts the labels on the wall of what texts and
@@ -28,9 +29,10 @@ from review_app import draw_proposal
 
 from cairnhub.core.text import label_key
 from cairnhub.hierarchies.proposal.tree_proposal import TYPE, TreeProposal
-from cairnhub.hierarchies.review.decisions import Decision
+from cairnhub.hierarchies.review.decisions import Act, Decision
 from cairnhub.hierarchies.review.photo_evidence import PhotoEvidence
-from cairnhub.hierarchies.review.queue import ask, waiting
+from cairnhub.hierarchies.review.question import ask
+from cairnhub.hierarchies.review.queue import waiting
 from cairnhub.hierarchies.review.selection import Selection, WallAct
 from cairnhub.hierarchies.review.state import Layout, ReviewState
 from cairnhub.hierarchies.review.wall import View, Wall
@@ -117,9 +119,14 @@ class Answering(Curator):
         for item in waiting(self.state):
             question = ask(self.state, item.level, item.label)
             right = truth.get(item.row, question.group)
-            act = "accept" if right == question.group else "move"
+            act: Act = "accept" if right == question.group else "move"
+            level, label, members = item.level, item.label, question.members
+            if members:
+                (level,), label, right = self.state.resolution.below(level), "", label
             self.decisions.append(
-                Decision(act, item.level, item.label, right, author=AUTHOR, date=DATE, seen=question.seen)
+                Decision(
+                    act, level, label, right, members=members, author=AUTHOR, date=DATE, seen=question.seen
+                )
             )
             gained = share[item.row] if act == "move" else 0.0
             self.right.append(self.right[-1] + float(gained))

@@ -9,7 +9,7 @@ from cairnhub.core.text import label_key
 from cairnhub.hierarchies.review.decisions import Decision, append_decisions
 from cairnhub.hierarchies.review.label_studio_answers import Answer, read_answers, unanimous
 from cairnhub.hierarchies.review.preview import refusal
-from cairnhub.hierarchies.review.queue import ask
+from cairnhub.hierarchies.review.question import ask
 from cairnhub.hierarchies.review.session import Session
 from cairnhub.pipelines.review_command import review_paths, review_session
 

@@ -15,7 +15,7 @@ from cairnhub.hierarchies import propose_tree
 from cairnhub.hierarchies.render import render_text
 from cairnhub.hierarchies.review.apply import apply_decisions
 from cairnhub.hierarchies.review.decisions import Decision, append_decision, read_decisions
-from cairnhub.hierarchies.review.queue import ask
+from cairnhub.hierarchies.review.question import ask
 from cairnhub.hierarchies.review.session import Session
 
 names = [

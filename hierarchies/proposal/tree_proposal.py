@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from cairnhub.core.collector import collector_paused
 from cairnhub.core.errors import BrokenData, NewerFormat, NotFound
 from cairnhub.core.files import write_text_atomic
 from cairnhub.core.parse import FORBID, parse_json, read_text, typed
@@ -144,18 +145,28 @@ class TreeProposal:
         return {text: entry.group for entry in self.types for text in entry.spellings}
 
     @cached_property
-    def places(self) -> Mapping[tuple[str, str], str]:
-        """Key of the group per (level, key): of every type, and of every label that has a place of its own."""
-        places = {(TYPE, label_key(entry.text)): label_key(entry.group) for entry in self.types}
-        for entry in self.labels:
+    def places(self) -> dict[tuple[str, str], str]:
+        """Key of the group above per (level, key): of groups, types, and labels that have places of their own."""
+        places = {(g.level, label_key(g.name)): label_key(g.parent) for g in self.groups if g.parent}
+        places |= {(TYPE, label_key(entry.text)): label_key(entry.group) for entry in self.types}
+        finest, key_of = (
+            self.levels[0],
+            {name: label_key(name) for name in {e.group or "" for e in self.labels}},
+        )
+        for key, entry in zip(self.label_keys, self.labels, strict=True):
             if entry.group is not None:
-                places[self.levels[0], label_key(entry.label)] = label_key(entry.group)
+                places[finest, key] = key_of[entry.group]
         return places
 
     @cached_property
-    def label_keys(self) -> frozenset[str]:
-        """Keys of all labels."""
-        return frozenset(label_key(entry.label) for entry in self.labels)
+    def label_keys(self) -> tuple[str, ...]:
+        """Key of every label, in their order."""
+        return tuple(label_key(entry.label) for entry in self.labels)
+
+    @cached_property
+    def row_of_label(self) -> Mapping[str, int]:
+        """Row of every label by its key."""
+        return {key: row for row, key in enumerate(self.label_keys)}
 
     @cached_property
     def neighbour_graph(self) -> "csr_matrix":
@@ -213,6 +224,7 @@ class TreeProposal:
         write_text_atomic(Path(path), self.to_json())
 
     @classmethod
+    @collector_paused()
     def load(cls, path: Path) -> "TreeProposal":
         """Read what `save` wrote.
 

@@ -11,7 +11,7 @@ from cairnhub.hierarchies.proposal.concepts import load_concepts
 from cairnhub.hierarchies.proposal.propose import Anchors, anchors, text_to_embed
 from cairnhub.hierarchies.proposal.text_vectors import Embedder, FloatArray
 from cairnhub.hierarchies.proposal.tree_proposal import TYPE
-from cairnhub.hierarchies.review.queue import Question
+from cairnhub.hierarchies.review.question import Question
 from cairnhub.hierarchies.review.state import ReviewState
 
 _N_NEAREST = 5

@@ -17,7 +17,7 @@ class Levels:
         names: fine to coarse.
         name_of: display name per group.
         place_of: key of the group above, per group below the coarsest level, per type, and per label that has a place
-            of its own.
+            of its own; the proposal's own dictionary where no level changes.
     """
 
     names: tuple[str, ...]
@@ -30,13 +30,10 @@ def change_levels(proposal: TreeProposal, decisions: Sequence[Decision], outcome
 
     A new level has a group for each of the level below, of the same name: merging and naming them is what it is for.
     """
-    groups = {(group.level, label_key(group.name)): group for group in proposal.groups}
-    levels = Levels(
-        proposal.levels,
-        {slot: group.name for slot, group in groups.items()},
-        {slot: label_key(group.parent) for slot, group in groups.items() if group.parent}
-        | dict(proposal.places),
-    )
+    names = {(group.level, label_key(group.name)): group.name for group in proposal.groups}
+    if not decisions:
+        return Levels(proposal.levels, names, proposal.places)
+    levels = Levels(proposal.levels, names, dict(proposal.places))
     _add(levels, proposal, [d for d in decisions if d.act == "add_level"], outcomes)
     removed: set[str] = set()
     for decision in decisions:

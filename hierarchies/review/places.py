@@ -6,7 +6,7 @@ from cairnhub.core.errors import BadInput
 from cairnhub.core.text import label_key
 from cairnhub.hierarchies.label_tree.label_rules import check_names
 from cairnhub.hierarchies.proposal.concepts import load_concepts
-from cairnhub.hierarchies.review.queue import Question
+from cairnhub.hierarchies.review.question import Question
 from cairnhub.hierarchies.review.state import ReviewState
 
 _FEW = 5  # names that a message lists

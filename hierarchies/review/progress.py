@@ -1,13 +1,14 @@
 """How far a review is, and how fast it goes."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
+import numpy as np
+
 from cairnhub.hierarchies.review.apply import PENDING_BELOW
-from cairnhub.hierarchies.review.resolution import Slot
-from cairnhub.hierarchies.review.state import ReviewItem
+from cairnhub.hierarchies.review.queue import Queue
 
 _PAUSE_S = 300.0  # a longer gap between two answers is a break, no thinking
 
@@ -38,13 +39,7 @@ class Progress:
         return None if self.seconds_each is None else self.seconds_each * self.n_doubtful
 
 
-def measure(
-    left: Sequence[ReviewItem],
-    undecided: Sequence[ReviewItem],
-    answered_at: Sequence[float],
-    doubt_at_first: float,
-    unsure: Container[Slot] = (),
-) -> Progress:
+def measure(left: Queue, undecided: Queue, answered_at: Sequence[float], doubt_at_first: float) -> Progress:
     """How far a review is.
 
     Args:
@@ -52,15 +47,14 @@ def measure(
         undecided: all that is.
         answered_at: times of the start and of each answer, s.
         doubt_at_first: images x doubt before any decision.
-        unsure: what people flagged, by level and key.
     """
     gaps = [b - a for a, b in pairwise(answered_at)]
     thinking = [gap for gap in gaps if gap < _PAUSE_S]
     return Progress(
         n_answered=len(gaps),
         n_left=len(left),
-        n_doubtful=sum(item.confidence < PENDING_BELOW or (item.level, item.key) in unsure for item in left),
+        n_doubtful=int(np.count_nonzero((left.confidences < PENDING_BELOW) | left.flagged)),
         n_skipped=len(undecided) - len(left),
-        settled=1 + sum(item.rank for item in undecided) / doubt_at_first if doubt_at_first else 1.0,
+        settled=1 - undecided.doubt / doubt_at_first if doubt_at_first else 1.0,
         seconds_each=median(thinking) if thinking else None,
     )

@@ -1,56 +1,93 @@
 """What to look at first: items ranked by how many images hang on them and how much the machine doubts."""
 
+from bisect import bisect
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import overload
 
 import numpy as np
+import numpy.typing as npt
 
-from cairnhub.core.errors import NotFound
-from cairnhub.core.text import label_key, quoted
-from cairnhub.hierarchies.proposal.tree_proposal import TYPE, LabelEntry, TreeProposal, TypeEntry
-from cairnhub.hierarchies.review.decisions import Decision, seen_fingerprint
+from cairnhub.core.text import label_key
+from cairnhub.hierarchies.label_tree.tree_rules import IntArray
+from cairnhub.hierarchies.proposal.tree_proposal import TreeProposal
+from cairnhub.hierarchies.review.decisions import Decision
+from cairnhub.hierarchies.review.pages import (
+    asked_together,
+    open_groups,
+    open_items,
+    parent_confidences,
+    settled,
+    weights,
+)
+from cairnhub.hierarchies.review.question import Question, ask
 from cairnhub.hierarchies.review.resolution import Slot
-from cairnhub.hierarchies.review.state import Layout, ReviewItem, ReviewState
+from cairnhub.hierarchies.review.state import BoolArray, Layout, ReviewItem, ReviewState
 
-_N_EXAMPLES = 5
-_N_NEIGHBOURS = 3
-_FEW = 9  # groups above that are all suggested, one per key
 _FLAGGED = 1e-6  # what a member counts that a person is unsure of: its page comes last
-_SURE = 0.95  # of the parent of a group that a person made
 
 
 @dataclass(frozen=True)
-class Question:
-    """One thing to decide: does this label, type or group rightly stand in this group of the level above?
+class Queue(Sequence[ReviewItem]):
+    """Undecided items and groups in the order to ask about them; no longer than what is looked at takes.
 
     Attributes:
-        level: where it stands, or `type`.
-        label: the label, type or group.
-        group: the group in which it stands now.
-        suggestions: other groups to put it into, likeliest first.
-        confidence: 0..1 that it stands rightly.
-        why: what decided.
-        neighbours: similar types or labels.
-        examples: labels of the type or group.
-        weight: images (or labels) that hang on it.
-        seen: fingerprint of what this question shows.
-        members: labels of a group that likeness placed there and nobody decided, the surest first.
-        disputes: what speaks against the group, by label, where words and photographs disagree.
+        layout: whose items.
+        groups: those that are asked about.
+        order: rows of `layout.items`, and beyond these of `groups`.
+        unsure: what people flagged.
     """
 
-    level: str
-    label: str
-    group: str
-    suggestions: tuple[str, ...]
-    confidence: float
-    why: str
-    neighbours: tuple[str, ...]
-    examples: tuple[str, ...]
-    weight: float
-    seen: str
-    members: tuple[str, ...] = ()
-    disputes: Mapping[str, str] = field(default_factory=dict)
+    layout: Layout
+    groups: tuple[ReviewItem, ...]
+    order: IntArray
+    unsure: Collection[Slot]
+
+    @overload
+    def __getitem__(self, place: int) -> ReviewItem: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[ReviewItem]: ...
+
+    def __getitem__(self, place: int | slice) -> ReviewItem | list[ReviewItem]:
+        if isinstance(place, slice):
+            return [self._item(row) for row in self.order[place].tolist()]
+        return self._item(int(self.order[place]))
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    @cached_property
+    def confidences(self) -> npt.NDArray[np.float64]:
+        """Of the machine, 0..1."""
+        of_groups = [group.confidence for group in self.groups]
+        return np.concatenate((self.layout.confidences, of_groups))[self.order]
+
+    @property
+    def doubt(self) -> float:
+        """Images x doubt of all of it."""
+        of_groups = [group.rank for group in self.groups]
+        return -float(np.concatenate((self.layout.ranks, of_groups))[self.order].sum())
+
+    @property
+    def flagged(self) -> BoolArray:
+        """What of it a person is unsure of."""
+        return np.isin(self.order, self._rows(self.unsure))
+
+    def without(self, slots: Collection[Slot]) -> "Queue":
+        """What is left of it without some."""
+        return replace(self, order=self.order[~np.isin(self.order, self._rows(slots))])
+
+    def _item(self, row: int) -> ReviewItem:
+        n_items = len(self.layout.items)
+        return self.layout.items[row] if row < n_items else self.groups[row - n_items]
+
+    def _rows(self, slots: Collection[Slot]) -> list[int]:
+        n_items, row_of = len(self.layout.items), self.layout.row_of
+        rows = [row_of[slot] for slot in slots if slot in row_of]
+        return rows + [n_items + i for i, each in enumerate(self.groups) if (each.level, each.key) in slots]
 
 
 def queue(proposal: TreeProposal, decisions: Iterable[Decision]) -> list[Question]:
@@ -64,229 +101,90 @@ def queue(proposal: TreeProposal, decisions: Iterable[Decision]) -> list[Questio
     return [ask(state, item.level, item.label) for item in waiting(state)]
 
 
-def waiting(state: ReviewState) -> list[ReviewItem]:
+def waiting(state: ReviewState) -> Queue:
     """Undecided items and groups in the order to ask about them: where an act is expected to put most right.
 
-    Labels that likeness placed are asked about group by group, for one act may settle many of them. What words and
-    photographs disagree about comes before all else, what a person is unsure of after it.
+    Labels that likeness placed are asked about group by group, and so are groups of whose place the machine is sure,
+    for one act may settle many of them. What words and photographs disagree about comes before all else, what a person
+    is unsure of after it.
     """
-    settled = {
-        (level, label_key(label))
-        for decision in state.resolution.standing
-        for level, label in settles(state, decision)
-    }
-    in_pages = _in_pages(state)
-    asked = [item for item in state.layout.ranked if (item.level, item.key) not in settled]
-    undecided = [item for item in asked if item.row not in in_pages]
-    doubts = _doubts_of_pages(state, [item for item in asked if item.row in in_pages])
-    for groups in state.groups:
-        sure = _confidence(state, groups.level)
-        is_first, is_top = groups is state.groups[0], groups is state.groups[-1]
-        for code, (name, weight) in enumerate(zip(groups.names, _weights(state, groups.level), strict=True)):
-            key = label_key(name)
-            confidence = sure.get(key, _SURE)
-            rank = -doubts[code] if is_first else 0.0
-            if weight is not None and not is_top and (groups.level, key) not in settled:
-                rank -= weight * (1 - confidence)
-            elif not rank:
-                continue
-            undecided.append(ReviewItem(rank, groups.level, name, key, weight or 0.0, confidence, -1))
-    disputed = _disputed(state, asked, in_pages)
-    unsure = state.resolution.unsure
+    layout, unsure = state.layout, state.resolution.unsure
+    done = settled(state)
+    asked = open_items(state, done)
+    groups, disputed = _groups(state, asked, done), _disputed(state, asked)
+    apart = [layout.row_of[slot] for slot in disputed.keys() | unsure.keys() if slot in layout.row_of]
+    apart = [row for row in apart if asked[row] and not layout.in_pages[row]]
+    asked[apart] = False
+    ranked = layout.ranked_rows[(asked & ~layout.in_pages)[layout.ranked_rows]]
 
     def turn(item: ReviewItem) -> tuple[bool, float, ReviewItem]:
         slot = item.level, item.key
         return slot in unsure, -disputed.get(slot, 0.0), item
 
-    return sorted(undecided, key=turn)
+    def place(turn: tuple[bool, float, ReviewItem]) -> int:
+        if turn[0] or turn[1]:
+            return len(ranked) if turn[0] else 0
+        return bisect(ranked, turn[2], key=layout.items.__getitem__)
+
+    found = [(turn(layout.items[row]), row) for row in apart]
+    found += [(turn(group), row) for row, group in enumerate(groups, start=len(layout.items))]
+    found.sort()
+    order = np.insert(ranked, [place(turn) for turn, _ in found], [row for _, row in found])
+    return Queue(layout, groups, order, unsure)
 
 
-def _disputed(
-    state: ReviewState, asked: Sequence[ReviewItem], in_pages: Collection[int]
-) -> dict[Slot, float]:
+def _groups(state: ReviewState, asked: BoolArray, done: frozenset[Slot]) -> tuple[ReviewItem, ...]:
+    """Groups whose members or whose own places are to be decided."""
+    unsure, together = state.resolution.unsure, asked_together(state, done)
+    of_pages = _doubts_of_labels(state, asked & state.layout.in_pages)
+    has_page, found = of_pages > 0, []
+    for groups, above in zip(state.groups, (*state.groups[1:], None), strict=True):
+        level, keys = groups.level, list(map(label_key, groups.names))
+        confidences, weight = parent_confidences(state, level), np.nan_to_num(weights(state, level))
+        doubts = weight * (1 - confidences)
+        alone = open_groups(state, level, done) & ~together[level]
+        ranks = -of_pages - np.where(alone, doubts, 0)
+        found += [
+            ReviewItem(
+                float(ranks[i]), level, groups.names[i], keys[i], float(weight[i]), float(confidences[i]), -1
+            )
+            for i in np.flatnonzero(alone | has_page).tolist()
+        ]
+        if above:
+            doubts[[(level, key) in unsure for key in keys]] *= _FLAGGED
+            members = np.flatnonzero(together[level])
+            inside, n_above = groups.parents[members], len(above.names)
+            of_pages = np.bincount(inside, doubts[members], n_above).astype(np.float64)
+            has_page = np.bincount(inside, minlength=n_above) > 0
+    return tuple(found)
+
+
+def _disputed(state: ReviewState, asked: BoolArray) -> Mapping[Slot, float]:
     """Images of what words and photographs disagree about, under what is asked: a group, or the item itself."""
-    first, found = state.groups[0], defaultdict[Slot, float](float)
-    for item in asked:
-        if item.row in state.layout.disputed:
-            group = first.names[int(state.of_item[item.row])]
-            slot = (first.level, label_key(group)) if item.row in in_pages else (item.level, item.key)
-            found[slot] += item.weight
+    layout, first, found = state.layout, state.groups[0], defaultdict[Slot, float](float)
+    for item in sorted(layout.items[row] for row in layout.disputed if asked[row]):
+        group = first.names[int(state.of_item[item.row])]
+        slot = (first.level, label_key(group)) if layout.in_pages[item.row] else (item.level, item.key)
+        found[slot] += item.weight
     return found
 
 
-def _in_pages(state: ReviewState) -> frozenset[int]:
-    """Rows of the items that are asked about as members of their groups."""
-    if state.layout.proposal.types:
-        return frozenset()
-    return frozenset(row for row, entry in enumerate(state.layout.proposal.labels) if entry.likeness)
-
-
-def _doubts_of_pages(state: ReviewState, items: Sequence[ReviewItem]) -> list[float]:
+def _doubts_of_labels(state: ReviewState, members: BoolArray) -> npt.NDArray[np.float64]:
     """How many images an act on each group of the first level is expected to put right.
 
     A group that nobody has named yet wants a name for all of its members; one that has been named, as far as its
     members are in doubt.
     """
-    first, finest = state.groups[0], state.levels[0]
-    decided = np.zeros(len(first.names), bool)
-    for level, key in state.resolution.decided:
-        if level == finest:
-            decided[state.of_label[state.layout.label_of[key]]] = True
-    doubts = [0.0] * len(first.names)
-    for item in items:
-        code = int(state.of_item[item.row])
-        confidence = state.resolution.confidence((item.level, item.key), item.confidence)
-        doubt = 1 - confidence if decided[code] else 1.0
-        if (item.level, item.key) in state.resolution.unsure:
-            doubt *= _FLAGGED
-        doubts[code] += item.weight * doubt
-    return doubts
-
-
-def ask(state: ReviewState, level: str, label: str) -> Question:
-    """The question about a label, a type or a group below the coarsest level, decided already or not.
-
-    Raises:
-        NotFound: there is none of that name.
-    """
-    key, proposal = label_key(label), state.layout.proposal
-    if level in state.levels[1:]:
-        groups = state.groups_of(level)
-        if key in groups.code_of:
-            return _of_group(state, level, groups.code_of[key])
-    elif (level, key) in state.layout.row_of and level == TYPE and proposal.types:
-        return _of_type(state, proposal.types[state.layout.row_of[TYPE, key]])
-    elif level == state.levels[0] and key in proposal.label_keys:
-        return _of_label(state, proposal.labels[state.layout.label_of[key]])
-    raise NotFound(f"there is no {level} {quoted([label])} (any more)")
-
-
-def settles(state: ReviewState, decision: Decision) -> list[tuple[str, str]]:
-    """Things, by level and label, that need not be asked about after a decision."""
-    if decision.act == "split" and decision.level in state.levels[1:]:
-        return [
-            (below, member) for below in state.resolution.below(decision.level) for member in decision.members
-        ]
-    if decision.act in ("accept", "move", "assign"):
-        return [(decision.level, thing) for thing in decision.things]
-    return []
-
-
-def _of_type(state: ReviewState, entry: TypeEntry) -> Question:
-    group = state.resolution.group_of((TYPE, label_key(entry.text)))
-    near = [state.resolution.group_of((TYPE, label_key(text))) for text in entry.neighbours]
-    labels = labels_of(state, TYPE, entry.text)[:_N_EXAMPLES] if state.layout.proposal.labels else []
-    return Question(
-        level=TYPE,
-        label=entry.text,
-        group=group,
-        suggestions=_others(group, [entry.second, *near]),
-        confidence=entry.confidence,
-        why=entry.why,
-        neighbours=entry.neighbours,
-        examples=tuple(state.layout.labels[label] for label in labels),
-        weight=entry.weight,
-        seen=seen_fingerprint(entry.text, group, *entry.neighbours),
-        disputes={entry.text: said} if (said := _dispute_of(state, TYPE, entry.text)) else {},
-    )
-
-
-def _of_label(state: ReviewState, entry: LabelEntry) -> Question:
-    """About a label; one with a type is asked about only on demand."""
-    first, finest = state.groups[0], state.levels[0]
-    group = first.names[state.of_label[state.layout.label_of[label_key(entry.label)]]]
-    of_type = ask(state, TYPE, entry.type) if entry.type is not None else None
-    if of_type:
-        near = [of_type.group, *of_type.suggestions]
-    else:
-        near = [entry.second, *(state.resolution.group_of((finest, label_key(n))) for n in entry.neighbours)]
-    shown = entry.neighbours[:_N_NEIGHBOURS]
-    slot = finest, label_key(entry.label)
-    told = str(state.resolution.trust.get(slot, ""))
-    if slot in state.resolution.followed:
-        told = ", ".join(filter(None, ("decisions about its like", told)))
-    return Question(
-        level=finest,
-        label=entry.label,
-        group=group,
-        suggestions=_others(group, near),
-        confidence=state.resolution.confidence(slot, entry.confidence),
-        why=f"its type, {of_type.label}" if of_type else told or entry.why or "its name",
-        disputes={entry.label: entry.dispute} if entry.dispute else {},
-        neighbours=shown,
-        examples=(),
-        weight=float(entry.n_images),
-        seen=seen_fingerprint(entry.label, group, *shown),
-    )
-
-
-def _of_group(state: ReviewState, level: str, code: int) -> Question:
-    """Whether a group has the right parent; on the coarsest level there is nothing to ask."""
-    name, members = state.groups_of(level).names[code], _undecided_members(state, level, code)
-    above = state.resolution.above(level) if level != state.levels[-1] else ""
-    parent = state.path(level, code)[0] if above else ""
-    others = sorted(state.groups_of(above).names) if above else []
-    return Question(
-        level=level,
-        label=name,
-        group=parent,
-        suggestions=_others(parent, others) if len(others) <= _FEW else (),
-        confidence=_confidence(state, level).get(label_key(name), _SURE),
-        why="its members",
-        neighbours=(),
-        examples=state.children(level, code)[:_N_EXAMPLES],
-        weight=_weights(state, level)[code] or 0.0,
-        seen=seen_fingerprint(name, parent, *members),
-        members=members,
-        disputes=_disputes_of(state, members),
-    )
-
-
-def _undecided_members(state: ReviewState, level: str, code: int) -> tuple[str, ...]:
-    if level != state.levels[1]:
-        return ()
-    in_pages, resolution = _in_pages(state), state.resolution
-    items = [state.layout.items[row] for row in state.items_in(code).tolist() if row in in_pages]
-    left = [item for item in items if (item.level, item.key) not in resolution.decided]
-    left.sort(key=lambda i: (-resolution.confidence((i.level, i.key), i.confidence), -i.weight, i.label))
-    return tuple(item.label for item in left)
-
-
-def _disputes_of(state: ReviewState, members: Sequence[str]) -> dict[str, str]:
-    found = ((label, _dispute_of(state, state.levels[0], label)) for label in members)
-    return {label: said for label, said in found if said}
-
-
-def _dispute_of(state: ReviewState, level: str, label: str) -> str:
-    return state.layout.disputed.get(state.layout.row_of[level, label_key(label)], "")
-
-
-def labels_of(state: ReviewState, level: str, label: str) -> list[int]:
-    """Rows of the labels of a type, wherever they stand, of a group, or the one label itself; in the tree's order."""
-    key, layout = label_key(label), state.layout
-    if level in state.levels[1:]:
-        code = state.groups_of(level).code_of[key]
-        return np.flatnonzero(state.of_label_by_level[level] == code).tolist()
-    if (level, key) in layout.row_of and level == TYPE and layout.proposal.types:
-        return np.flatnonzero(layout.item_of == layout.row_of[TYPE, key]).tolist()
-    return [layout.label_of[key]]
-
-
-def _confidence(state: ReviewState, level: str) -> dict[str, float]:
-    """How sure the machine is of the parent of each group that it proposed."""
-    return {label_key(group.name): group.confidence for group in state.layout.proposal.of_level(level)}
-
-
-def _weights(state: ReviewState, level: str) -> list[float | None]:
-    """Weight of the items in each group of a level; None where there are none."""
-    places = state.of_item
-    for groups in state.groups[: state.levels.index(level) - 1]:
-        places = groups.parents[places]
-    n_groups = len(state.groups_of(level).names)
-    n_items = np.bincount(places, minlength=n_groups).tolist()
-    sums = np.bincount(places, state.layout.weights, minlength=n_groups).tolist()
-    return [total if n else None for total, n in zip(sums, n_items, strict=True)]
-
-
-def _others(group: str, names: list[str]) -> tuple[str, ...]:
-    return tuple(name for name in dict.fromkeys(names) if name and name != group)
+    layout, resolution, n_groups = state.layout, state.resolution, len(state.groups[0].names)
+    decided = np.zeros(n_groups, bool)
+    for level, key in resolution.decided:
+        if level == state.levels[0]:
+            decided[state.of_label[layout.label_of[key]]] = True
+    confidences = layout.confidences.copy()
+    for slot, trust in resolution.trust.items():
+        confidences[layout.row_of[slot]] = trust.confidence
+    doubts = np.where(decided[state.of_item], 1 - confidences, 1.0)
+    doubts[[layout.row_of[slot] for slot in resolution.unsure if slot in layout.row_of]] *= _FLAGGED
+    rows = layout.ranked_rows[members[layout.ranked_rows]]
+    found = np.bincount(state.of_item[rows], layout.weights[rows] * doubts[rows], n_groups)
+    return found.astype(np.float64)

@@ -83,7 +83,7 @@ class Resolution:
 
     def is_item(self, slot: Slot) -> bool:
         """Whether a person may place it: a type, or any label."""
-        of_label = slot[0] == self.levels[0] and slot[1] in self.proposal.label_keys
+        of_label = slot[0] == self.levels[0] and slot[1] in self.proposal.row_of_label
         return of_label or (slot[0] in self.item_levels and slot in self.place_of)
 
     def final(self, level: str, key: str) -> str:

@@ -43,8 +43,8 @@ def _start(proposal: TreeProposal, levels: Levels, outcomes: Outcomes) -> Resolu
         proposal,
         levels.names,
         levels.name_of,
-        levels.place_of,
         dict(levels.place_of),
+        levels.place_of,
         outcomes=outcomes,
     )
 
@@ -163,9 +163,9 @@ def _leave(resolution: Resolution) -> None:
     if not resolution.barred:
         return
     entries = {(TYPE, label_key(entry.text)): entry.second for entry in proposal.types}
-    untold = {(resolution.levels[0], label_key(entry.label)): entry for entry in proposal.labels}
     for slot, barred in resolution.barred.items():
-        entry = untold.get(slot)
+        row = proposal.row_of_label.get(slot[1]) if slot[0] == resolution.levels[0] else None
+        entry = None if row is None else proposal.labels[row]
         home = resolution.home(resolution.slot_of(entry) if entry else slot)
         if slot in resolution.decided or home not in barred:
             continue
@@ -248,7 +248,7 @@ def _settle(resolution: Resolution, slot: Slot, level: str, target: str, group: 
     if not already and all(d.act == "split" or d.label for d in group):
         resolution.left.add(slot)
     for decision in group:
-        if decision.label and decision.members:
+        if decision.label and decision.members and level == resolution.levels[1]:
             resolution.culled.add(resolution.slot(level, decision.label)[1])
     for decision in group:
         if decision.act == "accept":

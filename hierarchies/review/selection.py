@@ -12,7 +12,8 @@ from cairnhub.hierarchies.proposal.tree_proposal import TYPE
 from cairnhub.hierarchies.review.decisions import Act, Decision, seen_fingerprint
 from cairnhub.hierarchies.review.places import Places, Target
 from cairnhub.hierarchies.review.resolution import Slot
-from cairnhub.hierarchies.review.wall import BoolArray, Wall
+from cairnhub.hierarchies.review.state import BoolArray
+from cairnhub.hierarchies.review.wall import Wall
 
 WallAct = Literal["accept", "move", "exclude", "unsure"]
 

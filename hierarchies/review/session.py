@@ -7,20 +7,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from cairnhub.core.collector import collector_paused
 from cairnhub.core.errors import BadInput, NotFound
 from cairnhub.core.text import fold, label_key
 from cairnhub.hierarchies.label_tree.node import Node
 from cairnhub.hierarchies.label_tree.search import search
 from cairnhub.hierarchies.label_tree.tree_rules import check_levels
 from cairnhub.hierarchies.proposal.tree_proposal import TYPE, TreeProposal
+from cairnhub.hierarchies.review.branches import two_branches
 from cairnhub.hierarchies.review.decisions import Act, Decision, append_decisions, read_decisions
 from cairnhub.hierarchies.review.outcomes import Outcome
 from cairnhub.hierarchies.review.places import Places, Target
 from cairnhub.hierarchies.review.preview import Effect, effect_of, refusal
 from cairnhub.hierarchies.review.progress import Progress, measure
-from cairnhub.hierarchies.review.queue import Question, ask, waiting
+from cairnhub.hierarchies.review.question import Question, ask
+from cairnhub.hierarchies.review.queue import Queue, waiting
 from cairnhub.hierarchies.review.selection import Selection, WallAct
-from cairnhub.hierarchies.review.state import Layout, ReviewItem, ReviewState
+from cairnhub.hierarchies.review.state import Layout, ReviewState
 from cairnhub.hierarchies.review.wall import Wall
 
 SessionAct = Literal["accept", "move", "exclude", "unsure", "rename", "merge", "split"]
@@ -55,17 +58,19 @@ class Session:
     skipped: set[tuple[str, str]] = field(default_factory=set, init=False)
     _steps: list[tuple[Decision, ...] | Question] = field(default_factory=list, init=False)
 
+    @collector_paused()
     def __post_init__(self) -> None:
         self.layout = Layout.of(self.proposal)
         self._stamp: tuple[int, ...] | None = None
         self._decisions: list[Decision] = []
         self._state: ReviewState | None = None
-        self._undecided: list[ReviewItem] | None = None
+        self._undecided: Queue | None = None
+        self._left: Queue | None = None  # of these, without what was skipped
         self._wall: Wall | None = None
         self._folded: list[tuple[Node, str]] = []
         self._answered_at: list[float] = []
         self.refresh()
-        self._doubt = -sum(item.rank for item in waiting(self.layout.state(())))
+        self._doubt = waiting(self.layout.state(())).doubt
 
     # ---- what is so ---------------------------------------------------------------------------------------
 
@@ -90,8 +95,12 @@ class Session:
             return
         decisions = [*self.given, *read_decisions(self.path)]
         if decisions != self._decisions:
-            self._decisions, self._state, self._undecided = decisions, None, None
+            self._decisions = decisions
+            self._now_at(None)
         self._stamp = stamp
+
+    def _now_at(self, state: ReviewState | None) -> None:
+        self._state, self._undecided, self._left = state, None, None
 
     @property
     def state(self) -> ReviewState:
@@ -113,18 +122,21 @@ class Session:
         return self._wall
 
     @property
-    def undecided(self) -> list[ReviewItem]:
+    def undecided(self) -> Queue:
         """What nobody has decided, in the order to ask about it."""
         if self._undecided is None:
             self._undecided = waiting(self.state)
         return self._undecided
 
     @property
-    def waiting(self) -> list[ReviewItem]:
+    def waiting(self) -> Queue:
         """What is undecided and was not skipped in this session."""
+        undecided = self.undecided
         if not self.skipped:
-            return self.undecided
-        return [item for item in self.undecided if (item.level, item.key) not in self.skipped]
+            return undecided
+        if self._left is None:
+            self._left = undecided.without(self.skipped)
+        return self._left
 
     def first(self) -> Question | None:
         """What to ask next."""
@@ -161,8 +173,7 @@ class Session:
 
     def progress(self) -> Progress:
         """How far the review is, and how fast it goes."""
-        unsure = self.state.resolution.unsure
-        return measure(self.waiting, self.undecided, self._answered_at, self._doubt, unsure)
+        return measure(self.waiting, self.undecided, self._answered_at, self._doubt)
 
     # ---- acts ---------------------------------------------------------------------------------------------
 
@@ -270,6 +281,16 @@ class Session:
             **said,
         )
 
+    def branches(self, question: Question) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The undecided labels of the group in question where it would split in two, the larger branch first.
+
+        Raises:
+            BadInput: groups are asked about together, of which nothing tells how like they are.
+        """
+        if question.level not in self.state.levels[:2]:
+            raise BadInput(f"groups in {question.label!r} have no branches: choose some of them")
+        return two_branches(self.proposal, question.members)
+
     def _level_of_members(self, question: Question) -> str:
         """Where the members of the group in question stand.
 
@@ -309,7 +330,7 @@ class Session:
 
         append_decisions(self.path, fitting)
         self._decisions = [*others, *decisions]
-        self._state, self._undecided = after, None
+        self._now_at(after)
         self.refresh()  # it is our own line that changed the file, unless somebody was quick
         self.made += decisions
         self._steps.append(decisions)
@@ -319,12 +340,14 @@ class Session:
     def skip(self, question: Question) -> None:
         """Put a question off until the next session."""
         self.skipped.add((question.level, label_key(question.label)))
+        self._left = None
         self._steps.append(question)
         self._answered_at.append(self.clock())
 
     def unskip(self) -> None:
         """Ask again what was put off."""
         self.skipped.clear()
+        self._left = None
 
     def undo(self, of: str = "") -> Decision | Question | None:
         """Take back a decision, by default the last step of this session: what an act wrote, or a skip.
@@ -338,6 +361,7 @@ class Session:
             return None
         if isinstance(chosen, Question):
             self.skipped.discard((chosen.level, label_key(chosen.label)))
+            self._left = None
             return chosen
         if not standing.keys() >= set(chosen):
             raise NotFound(f"there is no decision {chosen[0]} to take back (any more)")

@@ -129,17 +129,18 @@ class Spread:
         best, leads = self.choices
         entries = self.resolution.proposal.labels
         judged = np.flatnonzero(self.decided & self.movable)
-        right = best[judged] == self.homes[judged]
+        rows = np.flatnonzero(~self.decided & self.movable).tolist()
+        if len(judged) < _FEWEST:
+            return {self.slots[row]: Trust(entries[row].confidence) for row in rows}
+        right, judged_leads = (best[judged] == self.homes[judged]), leads[judged]
+        n_like, n_right = min(N_LIKE, len(judged)), dict[float, int]()
+        for lead in np.unique(leads[rows]):
+            nearest = np.argsort(np.abs(judged_leads - lead), kind="stable")[:N_LIKE]
+            n_right[float(lead)] = int(np.count_nonzero(right[nearest]))
         trusts = {}
-        for row in np.flatnonzero(~self.decided & self.movable).tolist():
-            confidence = entries[row].confidence
-            if len(judged) < _FEWEST:
-                trusts[self.slots[row]] = Trust(confidence)
-                continue
-            nearest = np.argsort(np.abs(leads[judged] - leads[row]), kind="stable")[:N_LIKE]
-            n_right, n_like = int(right[nearest].sum()), len(nearest)
-            fitted = (n_right + _PRIOR * confidence) / (n_like + _PRIOR)
-            trusts[self.slots[row]] = Trust(round(fitted, 3), n_right, n_like)
+        for row, lead in zip(rows, leads[rows].tolist(), strict=True):
+            fitted = (n_right[lead] + _PRIOR * entries[row].confidence) / (n_like + _PRIOR)
+            trusts[self.slots[row]] = Trust(round(fitted, 3), n_right[lead], n_like)
         return trusts
 
 
@@ -149,12 +150,14 @@ def spread(resolution: Resolution) -> None:
     Only labels that likeness placed may move: what the data say, what types or names of landmarks say, stays.
     """
     proposal, finest, first = resolution.proposal, resolution.levels[0], resolution.levels[1]
+    if proposal.types or not (resolution.decided or resolution.barred):
+        return
     movable = np.array(
         [entry.source in ("text", "named") and bool(entry.likeness) for entry in proposal.labels], bool
     )
-    if proposal.types or not movable.any():
+    if not movable.any():
         return
-    slots = [(finest, label_key(entry.label)) for entry in proposal.labels]
+    slots = [(finest, key) for key in proposal.label_keys]
     decided = np.array([slot in resolution.decided for slot in slots], bool)
     if not (decided.any() or resolution.barred):
         return

@@ -18,6 +18,7 @@ from cairnhub.hierarchies.review.decisions import Decision
 from cairnhub.hierarchies.review.resolution import Resolution, Slot
 from cairnhub.hierarchies.review.resolve import resolve
 
+BoolArray = npt.NDArray[np.bool_]
 _DISPUTED = 0.25  # share of a type's images from which their labels' disputes are the type's
 
 
@@ -67,14 +68,14 @@ class Layout:
         items: list[ReviewItem] = []
         finest = proposal.levels[0]
 
-        def add(level: str, label: str, weight: float, confidence: float) -> int:
+        def add(level: str, label: str, key: str, weight: float, confidence: float) -> int:
             rank = -weight * (1 - confidence)
-            items.append(ReviewItem(rank, level, label, label_key(label), weight, confidence, len(items)))
+            items.append(ReviewItem(rank, level, label, key, weight, confidence, len(items)))
             return len(items) - 1
 
         row_of = {}
         for entry in proposal.types:
-            row = add(TYPE, entry.text, entry.weight, entry.confidence)
+            row = add(TYPE, entry.text, label_key(entry.text), entry.weight, entry.confidence)
             row_of.update(dict.fromkeys(entry.spellings, row))
         if not proposal.labels:
             images = [round(entry.weight) for entry in proposal.types]
@@ -83,10 +84,10 @@ class Layout:
             images = [entry.n_images for entry in proposal.labels]
             labels = tuple(entry.label for entry in proposal.labels)
             rows = [
-                add(finest, entry.label, float(entry.n_images), entry.confidence)
+                add(finest, entry.label, key, float(entry.n_images), entry.confidence)
                 if entry.type is None
                 else row_of[entry.type]
-                for entry in proposal.labels
+                for key, entry in zip(proposal.label_keys, proposal.labels, strict=True)
             ]
         return cls(proposal, tuple(items), labels, np.array(rows, np.int64), np.array(images, np.int64))
 
@@ -96,14 +97,29 @@ class Layout:
         return sorted(self.items)
 
     @cached_property
+    def ranked_rows(self) -> IntArray:
+        """Their rows."""
+        return np.array([item.row for item in self.ranked], np.int64)
+
+    @cached_property
+    def in_pages(self) -> BoolArray:
+        """Which items are asked about as members of their groups: labels that likeness placed."""
+        found = np.zeros(len(self.items), bool)
+        if not self.proposal.types:
+            found[:] = [bool(entry.likeness) for entry in self.proposal.labels]
+        return found
+
+    @cached_property
     def row_of(self) -> dict[Slot, int]:
         """Row of each item by level and key."""
         return {(item.level, item.key): item.row for item in self.items}
 
     @cached_property
-    def label_of(self) -> dict[str, int]:
+    def label_of(self) -> Mapping[str, int]:
         """Row of each label by its key."""
-        return {label_key(name): row for row, name in enumerate(self.labels)}
+        if self.proposal.labels:
+            return self.proposal.row_of_label
+        return {item.key: item.row for item in self.items}
 
     @cached_property
     def disputed(self) -> Mapping[int, str]:
@@ -114,13 +130,12 @@ class Layout:
         """
         found: dict[int, str] = {}
         of_type = defaultdict[int, list[int]](list)
-        for label, entry in enumerate(self.proposal.labels):
-            if entry.dispute:
-                row = int(self.item_of[label])
-                if self.items[row].level == TYPE:
-                    of_type[row].append(label)
-                else:
-                    found[row] = entry.dispute
+        for label, dispute in self.label_disputes.items():
+            row = int(self.item_of[label])
+            if self.items[row].level == TYPE:
+                of_type[row].append(label)
+            else:
+                found[row] = dispute
         n_labels = np.bincount(self.item_of, minlength=len(self.items))
         n_images = np.bincount(self.item_of, self.images, len(self.items))
         for row, labels in of_type.items():
@@ -129,6 +144,34 @@ class Layout:
                     [self.proposal.labels[label].dispute for label in labels], int(n_labels[row])
                 )
         return found
+
+    @cached_property
+    def label_disputes(self) -> Mapping[int, str]:
+        """What speaks against the place of labels, by their rows."""
+        return {row: entry.dispute for row, entry in enumerate(self.proposal.labels) if entry.dispute}
+
+    @cached_property
+    def how_disputed(self) -> IntArray:
+        """Per label: 2 if it is disputed itself, 1 if only others of its type, of which it may be what texts mean."""
+        found = np.isin(self.item_of, list(self.disputed)).astype(np.int64)
+        found[list(self.label_disputes)] = 2
+        return found
+
+    @cached_property
+    def second(self) -> tuple[tuple[str, ...], IntArray]:
+        """The next best groups as the proposal calls them, `""` for none, and which of them is each label's."""
+        types, labels = self.proposal.types, self.proposal.labels
+        of_type = {text: entry.second for entry in types for text in entry.spellings}
+        listed = [e.second if e.type is None else of_type[e.type] for e in labels] or [
+            e.second for e in types
+        ]
+        code_of = {name: code for code, name in enumerate(dict.fromkeys(listed))}
+        return tuple(code_of), np.array([code_of[name] for name in listed], np.int64)
+
+    @cached_property
+    def ranks(self) -> npt.NDArray[np.float64]:
+        """Minus weight times doubt, per item."""
+        return np.array([item.rank for item in self.items], np.float64)
 
     @cached_property
     def weights(self) -> npt.NDArray[np.float64]:
@@ -150,17 +193,33 @@ class Layout:
         """Each type so, by its row; `""` for labels with places of their own."""
         return tuple(fold(item.label) if item.level == TYPE else "" for item in self.items)
 
+    def homes(self, place_of: Mapping[Slot, str]) -> tuple[tuple[str, ...], IntArray]:
+        """Keys of the groups where items stand, and which of them is each item's.
+
+        What was asked last is kept: decisions begin with the same places as long as no level is added or taken away.
+        """
+        if not self._homes or self._homes[-1][0] is not place_of:
+            placed = [place_of[item.level, item.key] for item in self.items]
+            code_of = {key: code for code, key in enumerate(dict.fromkeys(placed))}
+            self._homes[:] = [
+                (place_of, tuple(code_of), np.array([code_of[key] for key in placed], np.int64))
+            ]
+        return self._homes[-1][1:]
+
     @cached_property
-    def _slots(self) -> list[Slot]:
-        return [(item.level, item.key) for item in self.items]
+    def _homes(self) -> list[tuple[Mapping[Slot, str], tuple[str, ...], IntArray]]:
+        return []
 
     def state(self, decisions: Iterable[Decision]) -> "ReviewState":
         """Where everything stands after some decisions."""
         resolution = resolve(self.proposal, decisions)
         groups = _groups(resolution)
         first, finest = groups[0], resolution.levels[0]
-        homes = (first.code_of_key[resolution.place_of[slot]] for slot in self._slots)
-        of_item = np.fromiter(homes, np.int64, len(self.items))
+        keys, home_of = self.homes(resolution.proposed_place_of)
+        of_item = np.array([first.code_of_key[key] for key in keys], np.int64)[home_of]
+        for slot in resolution.decided | resolution.followed:
+            if slot in self.row_of:
+                of_item[self.row_of[slot]] = first.code_of_key[resolution.place_of[slot]]
         of_label = of_item[self.item_of] if len(self.items) else np.zeros(0, np.int64)
         for level, key in resolution.decided:
             if level == finest and key in self.label_of:

@@ -7,9 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from cairnhub.core.errors import CairnError
-from cairnhub.hierarchies.review.branches import two_branches
 from cairnhub.hierarchies.review.prompts import Prompts, numbered
-from cairnhub.hierarchies.review.queue import Question
+from cairnhub.hierarchies.review.question import Question
 from cairnhub.hierarchies.review.sentences import told
 from cairnhub.hierarchies.review.session import LevelAct, SessionAct
 from cairnhub.hierarchies.review.terminal_wall import act_on_wall, show_history
@@ -24,8 +23,9 @@ KEYS = (
     "a accept  1-9 suggestion  m move  x elsewhere  f unsure  r rename  g merge  p split  w wall of its group  s skip  "
     "l levels  u undo  h history  ? groups  q quit"
 )
+BRANCHES_KEY = "b its two branches  "
 PAGE_KEYS = (
-    "a accept all  n accept all under a name  x take some out  b its two branches  f unsure  r rename  g merge  "
+    f"a accept all  n accept all under a name  x take some out  {BRANCHES_KEY}f unsure  r rename  g merge  "
     "m move  p split  w wall  s skip  l levels  u undo  h history  ? groups  q quit"
 )
 
@@ -91,7 +91,10 @@ class Review(Prompts):
         self.console.print(
             Panel(table, title=f"{n_asked + 1} of {total}{self._time_left()}", title_align="left")
         )
-        self.console.print(Text(PAGE_KEYS if question.members else KEYS, style="dim"))
+        keys = PAGE_KEYS if question.members else KEYS
+        if question.level in self.session.state.levels[2:]:
+            keys = keys.replace(BRANCHES_KEY, "")
+        self.console.print(Text(keys, style="dim"))
 
     def _time_left(self) -> str:
         """An estimate once there is a pace to tell it from."""
@@ -166,16 +169,24 @@ class Review(Prompts):
                 self.session.save(self.session.draft("move", question, name, members=members))
             return bool(name)
         if key == "b":
-            kept, members = two_branches(self.session.proposal, members)
+            kept, members = self.session.branches(question)
             self.console.print(Text(f"stay: {', '.join(kept)}"))
             self.console.print(Text(f"leave: {', '.join(members)}"))
         else:
             members = self.numbers(members, "Numbers of what to take out")
         if not members:
             return False
-        to = self.choose("To which group, or nothing for elsewhere", self.session.places.groups())
-        act: SessionAct = "move" if to else "exclude"
-        decision = self.session.draft(act, question, to, members=members, leaves=bool(to))
+        act: SessionAct = "move"
+        parent, new = "", False
+        known = self.session.places.groups(question.level)
+        if question.level == self.session.state.levels[1]:
+            to = self.choose("To which group, or nothing for elsewhere", known)
+            act = "move" if to else "exclude"
+        else:
+            to, parent, new = self.place(question.level, self.choose(f"To which {question.level}", known))
+            if not to:
+                return False
+        decision = self.session.draft(act, question, to, parent, members, new=new, leaves=bool(to))
         self.session.save(decision, answers=False)
         return False
 

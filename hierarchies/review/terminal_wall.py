@@ -3,7 +3,7 @@
 from rich.text import Text
 
 from cairnhub.hierarchies.review.prompts import N_LISTED, Prompts
-from cairnhub.hierarchies.review.queue import Question
+from cairnhub.hierarchies.review.question import Question
 from cairnhub.hierarchies.review.selection import WallAct
 from cairnhub.hierarchies.review.sentences import matching, told
 from cairnhub.hierarchies.review.wall import View

@@ -11,17 +11,17 @@ import numpy.typing as npt
 
 from cairnhub.core.text import fold, label_key
 from cairnhub.hierarchies.label_tree.tree_rules import IntArray
-from cairnhub.hierarchies.proposal.tree_proposal import TYPE, LabelEntry
+from cairnhub.hierarchies.proposal.tree_proposal import TYPE
 from cairnhub.hierarchies.review.apply import PENDING_BELOW
-from cairnhub.hierarchies.review.queue import ask, labels_of, settles
+from cairnhub.hierarchies.review.pages import settles
+from cairnhub.hierarchies.review.question import ask, labels_of
 from cairnhub.hierarchies.review.resolution import Slot
-from cairnhub.hierarchies.review.state import ReviewState
+from cairnhub.hierarchies.review.state import BoolArray, ReviewState
 
 Show = Literal["open", "doubt", "unsure", "decided", "all"]
 Order = Literal["doubt", "sure", "images", "name", "next"]
 Counter = Callable[[str], int]
 """How many photographs of a label there are."""
-BoolArray = npt.NDArray[np.bool_]
 _Kind = TypeVar("_Kind", bound=np.generic)
 
 
@@ -140,18 +140,6 @@ class Wall:
         return doubt
 
     @cached_property
-    def disputes(self) -> Mapping[int, str]:
-        """What speaks for another group, by label."""
-        return {row: entry.dispute for row, entry in enumerate(self._entries) if entry.dispute}
-
-    @cached_property
-    def _disputed(self) -> IntArray:
-        """How disputed each label is: 2 itself, 1 only others of its type, of which it may be what the texts mean."""
-        found = np.isin(self.state.layout.item_of, list(self.state.layout.disputed)).astype(np.int64)
-        found[list(self.disputes)] = 2
-        return found
-
-    @cached_property
     def authors(self) -> Mapping[int, frozenset[str]]:
         """Who decided or flagged each label, by label."""
         found = defaultdict[Slot, set[str]](set)
@@ -168,19 +156,16 @@ class Wall:
         return {row: frozenset(authors) for row, authors in by_row.items()}
 
     @cached_property
-    def second(self) -> tuple[str, ...]:
-        """The next best group of each label, as it is called now; `""` where there is none."""
-        proposal = self.state.layout.proposal
-        of_type = {label_key(entry.text): entry.second for entry in proposal.types}
-        called = {
-            name: self._called(name) for name in {*of_type.values(), *(e.second for e in self._entries)}
-        }
-        if not self._entries:
-            return tuple(called[entry.second] for entry in proposal.types)
-        return tuple(
-            called[entry.second if entry.type is None else of_type[label_key(entry.type)]]
-            for entry in self._entries
-        )
+    def seconds(self) -> tuple[str, ...]:
+        """The groups that are next best for some label, as they are called now, sorted; `""` for none."""
+        return tuple(sorted({self._called(name) for name in self.state.layout.second[0]}))
+
+    @cached_property
+    def second(self) -> IntArray:
+        """Which of `seconds` is the next best group of each label."""
+        code_of = {name: code for code, name in enumerate(self.seconds)}
+        names, of_label = self.state.layout.second
+        return np.array([code_of[self._called(name)] for name in names], np.int64)[of_label]
 
     def rows(self, view: View, n_photos: Counter | None = None) -> IntArray:
         """Rows of the labels that a view shows, in its order.
@@ -202,9 +187,11 @@ class Wall:
         if view.kind:
             code = self.state.groups[-1].code_of.get(label_key(view.kind), -1)
             rows = rows[self.state.of_label_by_level[self.state.levels[-1]][rows] == code]
+        if view.second:
+            code = self.seconds.index(view.second) if view.second in self.seconds else -1
+            rows = rows[self.second[rows] == code]
         for wanted, test in (
-            (view.disputed, lambda row: row in self.disputes),
-            (view.second, lambda row: self.second[row] == view.second),
+            (view.disputed, lambda row: row in layout.label_disputes),
             (view.reviewer, lambda row: view.reviewer in self.authors.get(row, ())),
             (view.text, self._says(fold(view.text)) if view.text else None),
             (view.photos, lambda row: self._has_photos(row, n_photos) == (view.photos == "some")),
@@ -222,12 +209,12 @@ class Wall:
             layout.labels[row],
             self.group_of(row),
             item.label if item.level == TYPE and layout.proposal.labels and not self.own[row] else "",
-            self.second[row],
+            self.seconds[self.second[row]],
             round(float(self.confidence[row]), 3),
             int(layout.images[row]),
             bool(self.decided[row]),
             self.notes.get(row),
-            self.disputes.get(row, ""),
+            layout.label_disputes.get(row, ""),
         )
 
     def group_of(self, row: int) -> str:
@@ -263,12 +250,10 @@ class Wall:
         if order == "name":
             return rows[np.argsort([layout.folded[row] for row in rows.tolist()], kind="stable")]
         if order == "next":
-            names = np.array([self.second[row] for row in rows.tolist()], dtype=str)
-            return rows[np.lexsort((-images, names))]
+            return rows[np.lexsort((-images, self.second[rows]))]
         first = {"doubt": -images * (1 - sure), "sure": -sure, "images": -images}[order]
-        return rows[
-            np.lexsort((rows, first, -self._disputed[rows] if order == "doubt" else np.zeros(len(rows))))
-        ]
+        disputed = layout.how_disputed[rows] if order == "doubt" else np.zeros(len(rows))
+        return rows[np.lexsort((rows, first, -disputed))]
 
     def _per_label(self, of_item: npt.NDArray[_Kind]) -> npt.NDArray[_Kind]:
         item_of = self.state.layout.item_of
@@ -288,7 +273,3 @@ class Wall:
         resolution, first = self.state.resolution, self.state.levels[1]
         slot = first, resolution.final(first, resolution.meant(first, name))
         return resolution.name_of.get(slot, name)
-
-    @property
-    def _entries(self) -> tuple[LabelEntry, ...]:
-        return self.state.layout.proposal.labels

@@ -46,7 +46,7 @@ class Shot:
     """A picture of a page of the site.
 
     Attributes:
-        page: below `sample/<dataset>`, or from the top with `/`.
+        page: below `sample/<dataset>`, or from the top with `/`; `""` for the review app.
         place: what its address says.
         size: of the window, pixels.
         scheme: light or dark.
@@ -69,11 +69,20 @@ SHOTS = {
     "retrieval-phone.jpg": Shot("retrieval.html", "#order=gained", (400, 860), "dark"),
     "retrieval-wide.jpg": Shot("retrieval.html", "#order=gained&k=24", (2200, 1000)),
 }
-FROM_REVIEW = ("review.jpg", "review.webp", "wall.jpg")
+FILM_SIZE, FILM_PX, FRAME_MS = (1180, 740), 1000, 1000
+REVIEW_SHOTS = {
+    "review.jpg": Shot("", size=FILM_SIZE),
+    "review-wide.jpg": Shot("", "#level=type&label=lighthouse", (2200, 900)),
+    "review-phone.jpg": Shot("", size=(400, 860), scheme="dark"),
+    "wall.jpg": Shot("", "#view=wall&level=category&label=bridge", FILM_SIZE),
+    "wall-wide.jpg": Shot("", "#view=wall", (2200, 1000), "dark"),
+}
+FROM_REVIEW = (*REVIEW_SHOTS, "review.webp")
 FROM_BENCHMARK = ("grocery.jpg",)
 """Of photographs that are not in the sample: `benchmarks/first_picture.py` makes it."""
-FILM_SIZE, FILM_PX, FRAME_MS = (1180, 740), 1000, 1000
-ENTER = "\ue007"
+ENTER, RIGHT = "\ue007", "\ue014"
+SELECT = (" ", RIGHT, " ", RIGHT, " ")
+"""Keys that select three photographs of the wall."""
 ACTS = ("a", "/", "mill", ENTER, "r", "windmill", ENTER)
 """Keys of the film, a frame each: accept, then look for a group and give it another name."""
 
@@ -153,17 +162,19 @@ def _save(image: Image.Image, path: Path) -> None:
 
 
 def _film(browser: Any, paths: Paths, folder: Path) -> None:
-    """The review app from the first question to the rebuilt tree, as an animation, and one picture of it."""
+    """Pictures of the review app, and, as an animation, the way from the first question to the rebuilt tree."""
     proposal, file = TreeProposal.load(paths.proposal), folder / f"{DATASET}.jsonl"
     photos = LabelPhotos(paths.index, proposal.levels[0], paths.store)
     with served(ReviewApi(Session(proposal, file, "you"), DATASET, photos=photos)) as url:
+        for name, shot in REVIEW_SHOTS.items():
+            _look(browser, shot.size, shot.scheme)
+            seen = _shot(browser, url + shot.place)
+            if name == "wall.jpg":
+                browser.switch_to.active_element.send_keys(*SELECT)
+                seen = _seen(browser)
+            _save(seen, IMAGES / name)
         _look(browser, FILM_SIZE, "light")
         frames = [_shot(browser, url)]
-        _save(frames[0], IMAGES / "review.jpg")
-        browser.switch_to.active_element.send_keys("w")
-        _save(_seen(browser, 1.0), IMAGES / "wall.jpg")
-        browser.switch_to.active_element.send_keys("w")
-        _seen(browser)
         for keys in ACTS:
             browser.switch_to.active_element.send_keys(keys)
             frames.append(_seen(browser, 1.0))

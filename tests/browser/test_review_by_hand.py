@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from cairnhub.hierarchies.review.decisions import Decision, append_decision
+from cairnhub.hierarchies.review.decisions import Decision, append_decision, read_decisions
 from tests.browser.test_review_app import Keys, serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
@@ -55,3 +55,34 @@ def test_undo_of_an_act_on_a_group_leaves_what_is_asked_on_the_page(serving) -> 
     page.press("u")
     page.until(lambda: "Taken back" in page.text("#toast"))
     assert page.title == "keep"
+
+
+def test_sure_kinds_are_answered_in_one_act_after_some_were_taken_out(serving) -> None:
+    page = serving()
+    page.at_label("kind", "human-made")
+    assert "2 categories belong in human-made" in page.text(".page-acts")
+    assert page.text(".member") == "castle\nbridge"
+    page.press("b")
+    assert not page.find(".page-acts button[aria-keyshortcuts=b]"), "nothing tells how like categories are"
+    page.click(".member", "bridge")
+    page.press("x")
+    page.until(lambda: "Out go bridge. Where to?" in page.text("#act-dialog"))
+    assert not page.find("#act-dialog button.primary:enabled"), "elsewhere is no place for a category"
+    page.press("nat", Keys.ENTER)
+    page.until(lambda: "change kind" in page.text(".effect"))
+    page.save()
+    page.until(lambda: page.made == [("move", "human-made", "natural")])
+    page.until(lambda: page.title == "keep")  # one is left, and asked by itself
+    page.press("u")
+    page.until(lambda: page.text(".member") == "castle\nbridge")
+    page.press("a")
+    page.until(lambda: page.title == "keep")
+    assert read_decisions(page.path)[-1].members == ("castle", "bridge")
+
+
+def test_what_comes_next_is_never_what_is_asked(serving) -> None:
+    page = serving()
+    following = page.text(".next .row .label").split("\n")
+    assert following[0] == "Naturama"
+    page.at_label("landmark", "Naturama")
+    page.until(lambda: page.text(".next .row .label").split("\n") == ["keep", *following[1:]])

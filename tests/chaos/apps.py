@@ -59,7 +59,13 @@ def decide_in(url: str) -> list[str]:
     deadline = time.monotonic() + PATIENCE_S
     asked = _call(url, "state", {})["question"]
     while len(done) < N_ACTS and asked and time.monotonic() < deadline:
-        act = {"act": "accept", "level": asked["level"], "label": asked["label"], "seen": asked["seen"]}
+        act = {
+            "act": "accept",
+            "level": asked["level"],
+            "label": asked["label"],
+            "seen": asked["seen"],
+            "members": asked["members"],
+        }
         answer = _call(url, "act", act)
         if "error" in answer:  # the other one holds the file
             answer = _call(url, "state", {})

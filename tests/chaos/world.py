@@ -111,8 +111,8 @@ def decide(root: Path, n: int = N_DECISIONS) -> None:
 
 
 def planned_decisions(proposal: Path, author: str = "ada") -> list[Decision]:
-    """Accept what is asked, in the order of the queue."""
-    questions = queue(TreeProposal.load(proposal), [])[:N_DECISIONS]
+    """Accept what is asked of one thing, in the order of the queue."""
+    questions = [q for q in queue(TreeProposal.load(proposal), []) if not q.members][:N_DECISIONS]
     return [
         Decision("accept", q.level, q.label, q.group, author=author, date=f"2026-01-01T00:00:{i:02d}Z")
         for i, q in enumerate(questions)

@@ -81,7 +81,12 @@ def test_undoing_all_gives_the_proposal_back(decisions: list[Decision]) -> None:
 
 
 def test_accepting_everything_changes_nothing_but_the_status() -> None:
-    accepts = [Decision("accept", q.level, q.label, q.group) for q in queue(PROPOSAL, [])]
+    accepts = [
+        Decision("accept", "category", to=q.label, members=q.members)
+        if q.members
+        else Decision("accept", q.level, q.label, q.group)
+        for q in queue(PROPOSAL, [])
+    ]
     tree, report = apply_decisions(PROPOSAL, accepts)
     assert tree == UNTOUCHED
     assert report.pending == ()

@@ -251,9 +251,12 @@ def test_what_is_asked_is_open_and_what_is_traced_is_there(decisions: list[Decis
     tree, report = apply_decisions(TREE, decisions)
     state = LAYOUT.state(decisions)
     for question in queue(TREE, decisions):
-        open_ = {("thing", label_key(member)) for member in question.members}
-        assert not open_ & state.resolution.decided
-        assert {tree.path(member)[1] for member in question.members} <= {question.label}
+        if question.members:
+            (below,) = state.resolution.below(question.level)
+            open_ = {state.resolution.slot(below, member) for member in question.members}
+            assert not open_ & state.resolution.decided
+            inside = {tree.ancestors(member, below)[0].name for member in question.members}
+            assert inside == {question.label}
     traced = {touch.decision for touch in trace(TREE, decisions, tree)}
     assert traced == {o.decision for o in (*report.applied, *report.no_op)}
 

@@ -25,7 +25,8 @@ from cairnhub.hierarchies.review.apply import apply_decisions
 from cairnhub.hierarchies.review.decisions import Decision, append_decision, read_decisions
 from cairnhub.hierarchies.review.evidence import Reasoner
 from cairnhub.hierarchies.review.preview import effect_of, holdings
-from cairnhub.hierarchies.review.queue import ask, queue
+from cairnhub.hierarchies.review.question import ask
+from cairnhub.hierarchies.review.queue import queue
 from cairnhub.hierarchies.review.session import Session
 from cairnhub.hierarchies.review.state import Layout
 from cairnhub.hierarchies.review.terminal import Review

@@ -28,12 +28,12 @@ from cairnhub.hierarchies.review.app.requests import (
     WallPage,
 )
 from cairnhub.hierarchies.review.app.wall_api import WallApi
-from cairnhub.hierarchies.review.branches import two_branches
 from cairnhub.hierarchies.review.decisions import Decision
 from cairnhub.hierarchies.review.evidence import Reasoner
+from cairnhub.hierarchies.review.pages import settles
 from cairnhub.hierarchies.review.photo_evidence import PhotoEvidence
 from cairnhub.hierarchies.review.preview import holdings
-from cairnhub.hierarchies.review.queue import Question, ask, labels_of, settles
+from cairnhub.hierarchies.review.question import Question, ask, labels_of
 from cairnhub.hierarchies.review.session import Session
 
 Json = dict[str, object]
@@ -186,7 +186,7 @@ class ReviewApi:
     def branches(self, request: About) -> Json:
         """The undecided members of a group, where it would split in two."""
         question = ask(self.session.state, request.level, request.label)
-        stay, leave = two_branches(self.session.proposal, question.members)
+        stay, leave = self.session.branches(question)
         return {"stay": stay, "leave": leave}
 
     def groups(self, request: OfLevel) -> Json:
@@ -299,6 +299,8 @@ class ReviewApi:
             ],
             "notes": state.resolution.unsure.get((question.level, label_key(question.label))),
             "is_group": is_group,
+            "members_level": state.resolution.below(question.level)[0] if question.members else "",
+            "of_groups": question.level in state.levels[2:],
             "target_level": target,
             "place": {
                 "level": level,
@@ -335,13 +337,21 @@ class ReviewApi:
         return sorted(listed, key=lambda group: (-cast(int, group["n_images"]), cast(str, group["name"])))
 
     def _about(self, question: Question) -> list[Decision]:
-        """Standing decisions about what is asked."""
+        """Standing decisions about what is asked, also where it had another name."""
         state = self.session.state
-        slot = question.level, label_key(question.label)
+
+        def now(level: str, name: str) -> tuple[str, str | int | None]:
+            if level not in state.levels[1:]:
+                return level, label_key(name)
+            return level, state.groups_of(level).code_of_key.get(state.resolution.slot(level, name)[1])
+
+        asked: tuple[str, str | int | None] = question.level, label_key(question.label)
+        if question.level in state.levels[1:]:
+            asked = question.level, state.groups_of(question.level).code_of[label_key(question.label)]
         return [
             decision
             for decision in state.resolution.standing
-            if slot in {(level, label_key(label)) for level, label in settles(state, decision)}
+            if any(now(level, name) == asked for level, name in settles(state, decision))
         ]
 
     def _tree(self) -> list[Json]:

@@ -10,7 +10,7 @@ from cairnhub.core.text import label_key
 from cairnhub.hierarchies.review.app.requests import Empty, Past
 from cairnhub.hierarchies.review.decisions import Decision
 from cairnhub.hierarchies.review.outcomes import Outcome
-from cairnhub.hierarchies.review.queue import labels_of
+from cairnhub.hierarchies.review.question import labels_of
 from cairnhub.hierarchies.review.resolution import Slot
 from cairnhub.hierarchies.review.sentences import matching
 from cairnhub.hierarchies.review.session import Session

@@ -5,6 +5,7 @@ machine can guess it. The Host header must be that of this server (a page of ano
 127.0.0.1 sends another), and a request that names another page as its origin is refused.
 """
 
+import gc
 import json
 import secrets
 import socket
@@ -207,6 +208,7 @@ def make_server(api: ReviewApi, address: Address) -> uvicorn.Server:
 
 def serve(api: ReviewApi, address: Address) -> None:
     """Answer until interrupted (Ctrl-C)."""
+    gc.freeze()  # what was loaded stays: acts need not wait until the collector has looked through it
     warm_up = threading.Timer(2.0, api.session.prepare_search)  # once the first page is out
     warm_up.daemon = True
     warm_up.start()

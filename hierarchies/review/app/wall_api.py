@@ -39,7 +39,7 @@ class WallApi:
             "n_doubtful": int(wall.in_doubt[rows].sum()),
             "tiles": [{**asdict(tile), "n_photos": self._n_photos(tile.label)} for tile in tiles],
             "path": self._path(request),
-            "seconds": sorted({name for name in wall.second if name}),
+            "seconds": [name for name in wall.seconds if name],
             "kinds": self._kinds(request),
         }
 

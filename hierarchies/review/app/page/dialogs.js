@@ -8,7 +8,7 @@ const TITLES = {
   rename: (question) => ["Rename ", label(question.place.group)],
   merge: (question) => ["Merge ", label(question.place.group), " into"],
   split: (question) => ["Split ", label(question.place.group)],
-  unsure: (question) => ["Unsure about ", question.members.length ? count(question.members.length, "label") : label(question.label)],
+  unsure: (question) => ["Unsure about ", question.members.length ? count(question.members.length, question.members_level.replaceAll("_", " ")) : label(question.label)],
 };
 
 const STAYS = "Nothing moves; it is kept with your note until somebody decides.";
@@ -31,7 +31,7 @@ export async function openAct(act, question, choices, preset, save, taken = []) 
   async function preview() {
     const mine = ++turn;
     saveButton.disabled = true;
-    const ready = act === "take" || act === "unsure" || (form.to.trim() && (act !== "split" || form.members.length));
+    const ready = (act === "take" && !question.of_groups) || act === "unsure" || (form.to.trim() && (act !== "split" || form.members.length));
     if (!ready) {
       parents.hidden = true;
       return effect.replaceChildren(el("p", { class: "quiet" }, act === "split" ? "Choose what to take out and a name to see the effect." : "Enter, or a click, chooses a place and shows the effect."));
@@ -101,7 +101,7 @@ export async function openAct(act, question, choices, preset, save, taken = []) 
     },
   },
   el("h2", { id: "act-title" }, TITLES[act](question)),
-  members, act === "take" ? el("p", {}, "Out go ", listed(taken), ". Where to? Nothing means elsewhere.") : null,
+  members, act === "take" ? el("p", {}, "Out go ", listed(taken), question.of_groups ? ". Where to?" : ". Where to? Nothing means elsewhere.") : null,
   act === "name" ? el("p", {}, "These belong together: ", listed(taken), ".") : null,
   names, parents, effect, reason,
   el("div", { class: "dialog-buttons" },

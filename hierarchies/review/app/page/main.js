@@ -143,7 +143,8 @@ async function write(body) {
   const renamed = before.is_group && body.act === "rename";
   if (isOnWall() && before.is_group && (renamed || body.act === "merge")) setPlace({ ...placeNow(), label: answer.done.to }, true);
   const again = await call("question", { level: before.level, label: renamed ? answer.done.to : before.label });
-  await take(answer, again.error ? answer.question : again.question);
+  const left = again.question && (again.question.members.length || again.question.target_level || !before.members.length);
+  await take(answer, left ? again.question : answer.question);
   return "";
 }
 
@@ -167,6 +168,12 @@ async function changeLevels(body) {
   toast(sentence(answer.done), el("button", { type: "button", onclick: () => acts.undo() }, "Undo"));
   await take(answer);
   return "";
+}
+
+/** What a decision was made at: the page of its members, or what it is about. */
+function pageOf(decision) {
+  if (decision.act === "split" || !decision.members?.length) return decision;
+  return { level: state.levels[state.levels.indexOf(decision.level) + 1], label: decision.label || decision.to };
 }
 
 const acts = {
@@ -207,7 +214,7 @@ const acts = {
     if (answer.error) return toast(answer.error);
     toast("Taken back: ", sentence(answer.undone));
     const ofItsGroup = ["rename", "merge", "split"].includes(answer.undone.act) && shown && !shown.is_group && !of;
-    const { level, label: name } = ofItsGroup ? about() : answer.undone; // an act on the group of what is asked leaves that on the page
+    const { level, label: name } = ofItsGroup ? about() : pageOf(answer.undone); // an act on the group of what is asked leaves that on the page
     const again = level && name ? await call("question", { level, label: name }) : { error: "none" };
     return take(answer, again.error ? answer.question : again.question);
   },
@@ -215,7 +222,7 @@ const acts = {
 
 const keys = {
   a: () => (shown.members.length || shown.target_level) && acts.accept(), m: () => acts.move(), r: () => acts.rename(), g: () => acts.merge(), p: () => acts.split(),
-  s: () => acts.skip(), x: () => acts.exclude(), f: () => acts.flag(), e: () => acts.name(), b: () => shown.members.length && acts.branches(),
+  s: () => acts.skip(), x: () => acts.exclude(), f: () => acts.flag(), e: () => acts.name(), b: () => shown.members.length && !shown.of_groups && acts.branches(),
 };
 const everywhere = {
   u: () => acts.undo(), n: next, l: () => openLevels(state, changeLevels), h: () => openHistory(state, acts.undo), w: toggleWall, "?": () => openHelp(state),

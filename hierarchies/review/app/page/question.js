@@ -12,7 +12,7 @@ export function showQuestion(box, question, state, acts, open) {
     el("article", { class: "card" }, head(question), verdict(question), decided(question, acts), buttons(question, acts)),
     why(question, acts, open, state.levels[0]),
     labels(question, state, open),
-    upNext(state, open),
+    upNext(question, state, open),
   ].filter(Boolean));
 }
 
@@ -113,13 +113,15 @@ function pageActs(question, acts) {
   });
   take.disabled = true;
   acts.onPage = { some, choose: (names) => chips.forEach((chip, i) => { if (names.includes(question.members[i]) !== chosen.has(question.members[i])) chip.click(); }) };
+  const things = count(question.members.length, question.members_level.replaceAll("_", " "));
   return el("div", { class: "page-acts" },
+    el("p", { class: "proposal" }, `${things} ${question.members.length > 1 ? "belong" : "belongs"} in `, label(question.label, "label place"), question.of_groups ? ": the machine is sure of each" : null),
     el("div", { class: "page-members", role: "group", "aria-label": "Undecided members" }, chips),
     el("div", { class: "first-acts" },
       actButton(`Accept all ${number(question.members.length)}`, "A", acts.accept, "They are right as they stand", "primary"),
       actButton("Name…", "E", act(acts.name), "The chosen ones, or all, belong together under a name that you give"),
       take,
-      question.members.length > 1 ? actButton("Branches", "B", acts.branches, "Choose the smaller of the two branches it would split into") : null));
+      question.members.length > 1 && !question.of_groups ? actButton("Branches", "B", acts.branches, "Choose the smaller of the two branches it would split into") : null));
 }
 
 function why(question, acts, open, finest) {
@@ -216,9 +218,10 @@ function showPhotos(grid, found, question) {
   if (found.has_photos && missing > 0) more.after(el("p", { class: "quiet" }, `${number(missing)} more in the dataset, without a photo here`));
 }
 
-function upNext(state, open) {
-  if (!state.next.length) return null;
+function upNext(question, state, open) {
+  const next = [state.question, ...state.next].filter((item) => item && (item.level !== question.level || item.label !== question.label));
+  if (!next.length) return null;
   return el("nav", { class: "next", "aria-label": "Up next" }, el("h2", {}, "Up next"),
-    state.next.map((item) => el("button", { type: "button", class: "row", onclick: () => open(item.level, item.label) },
+    next.map((item) => el("button", { type: "button", class: "row", onclick: () => open(item.level, item.label) },
       label(item.label), el("small", { class: "quiet" }, item.level))));
 }
