@@ -5,6 +5,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -41,6 +42,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=[], help="kinds, as the methods of Campaign are called")
     parser.add_argument("--stages", nargs="*", default=[], help="undertakings, as the table calls them")
     options = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     folder = Path(tempfile.mkdtemp(prefix="cairn-chaos-"))
     folder.chmod(0o755)
     os.environ.update(
