@@ -4,7 +4,6 @@ Witten, Moffat, Bell: Managing Gigabytes, 1999, section 4.1.
 """
 
 from collections.abc import Sequence
-from os.path import commonprefix
 
 MOST_SHARED = 255
 """Characters, so that a byte tells how many."""
@@ -18,7 +17,9 @@ def shared_lengths(names: Sequence[str]) -> list[int]:
 
 
 def _shared(one: str, other: str) -> int:
-    prefix = commonprefix((one[:MOST_SHARED], other))
-    if prefix and max(prefix) > _LAST_SINGLE:
-        return next(at for at, character in enumerate(prefix) if character > _LAST_SINGLE)
-    return len(prefix)
+    length = 0
+    for ours, theirs in zip(one[:MOST_SHARED], other, strict=False):
+        if ours != theirs or ours > _LAST_SINGLE:
+            break
+        length += 1
+    return length

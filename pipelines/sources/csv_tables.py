@@ -2,11 +2,13 @@
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from cairnhub.core.errors import BadInput, BrokenData, NotFound
@@ -19,7 +21,11 @@ SHOWN = 60
 
 
 def read_csv(
-    path: Path, columns: Sequence[str], is_multiline: bool = False, is_only: bool = False
+    path: Path,
+    columns: Sequence[str],
+    is_multiline: bool = False,
+    is_only: bool = False,
+    repetitive: Collection[str] = (),
 ) -> pd.DataFrame:
     """Read text columns of a CSV, or of a `.tsv`; absent values are empty strings.
 
@@ -29,6 +35,7 @@ def read_csv(
         is_multiline: whether cells may have line breaks. Else a quote that is left open is an error: it would swallow
             the rows that follow.
         is_only: whether the other columns are left out, as is best of tables with millions of rows.
+        repetitive: columns that say the same again and again: they are read as categories.
 
     Returns:
         The rows. Their index is the line of the file that each begins at, from 1.
@@ -46,21 +53,32 @@ def read_csv(
             kept = columns if is_only else header
             places = [header.index(name) for name in kept]
             pieces: list[pd.DataFrame] = [pd.DataFrame(columns=pd.Index(kept), dtype="str")]
+            code_of: dict[str, dict[str, int]] = {name: {} for name in repetitive}
             while some := list(islice(rows, ROWS_AT_ONCE)):
                 lines, records = zip(*some, strict=True)
                 by_column = list(zip(*records, strict=True))
                 texts = {
-                    name: pd.Series(by_column[at], pd.Index(lines), "str")
+                    name: _coded(by_column[at], code_of[name])
+                    if name in code_of
+                    else pd.array(by_column[at], "str")
                     for name, at in zip(kept, places, strict=True)
                 }
-                pieces.append(pd.DataFrame(texts))
+                pieces.append(pd.DataFrame(texts, pd.Index(lines)))
     except FileNotFoundError as error:
         raise NotFound(f"{path} is missing: run the fetch stage again") from error
     except (UnicodeDecodeError, OSError) as error:
         raise BrokenData(
             f"{path}: not a readable CSV: {error}; fetch it again, or save it as a CSV in UTF-8"
         ) from error
-    return pd.concat(pieces[1:] or pieces)
+    table = pd.concat(pieces[1:] or pieces)
+    for name, codes in code_of.items():
+        table[name] = pd.Categorical.from_codes(table[name].astype(np.int32), pd.Index([*codes], dtype="str"))
+    return table
+
+
+def _coded(texts: Sequence[str], code_of: dict[str, int]) -> npt.NDArray[np.int32]:
+    """A number for each text; new texts get the next ones."""
+    return np.array([code_of.setdefault(text, len(code_of)) for text in texts], np.int32)
 
 
 def _rows(file: TextIO, path: Path, is_multiline: bool) -> Iterator[tuple[int, list[str]]]:
