@@ -1,7 +1,7 @@
 """The tree explorer: one self-contained page of a tree, or of two trees side by side.
 
-Trees travel as columns, a number per node and fact, names cut to what they do not share with the one before, so that
-80,000 leaves stay a few MB; the page draws only what is in sight.
+Trees travel compressed, as columns, a number per node and fact, so that 300,000 leaves stay a few MB; the page draws only
+what is in sight.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,10 +10,9 @@ from pathlib import Path
 
 from cairnhub.core.data_uri import data_uri
 from cairnhub.core.files import write_text_atomic
-from cairnhub.core.front_coding import shared_lengths
 from cairnhub.core.html import PAGES as SHARED
 from cairnhub.core.html import fill
-from cairnhub.core.packed import packed
+from cairnhub.core.packed import packed_json
 from cairnhub.hierarchies.agreement import Agreement, compare
 from cairnhub.hierarchies.label_tree.node import Node, NodeInfo
 from cairnhub.hierarchies.label_tree.tree import LabelTree
@@ -26,8 +25,6 @@ from cairnhub.hierarchies.tree_diff import Change, diff
 Photos = Mapping[str, Sequence[bytes]]
 Place = tuple[int, int]  # rank of the level and class index: a node, for the scripts
 PAGES = Path(__file__).parent / "pages"
-_MOST_WORDS = 128
-"""So many a byte tells apart, and -1."""
 _SCRIPTS = ("tree.js", "outline.js", "alignment.js", "map.js", "panel.js", "explorer.js")
 
 
@@ -75,7 +72,7 @@ def write_explorer(
     views = [view] if beside is None else [_counted(view, beside), _counted(beside, view)]
     data: dict[str, object] = {
         "photos": {leaf: [data_uri(jpeg) for jpeg in jpegs] for leaf, jpegs in (photos or {}).items()},
-        "trees": [_columns(each) for each in views],
+        "trees": packed_json([_columns(each) for each in views]),
     }
     values: dict[str, object] = {"title": title, "views": [_headline(each) for each in views]}
     if beside is not None:
@@ -115,18 +112,17 @@ def _columns(view: View) -> dict[str, object]:
     ]
     words = sorted({word for level in infos for info in level for word in (info.source, info.status) if word})
     code = {word: i for i, word in enumerate(words)} | {None: -1}
-    kind = "i1" if len(words) <= _MOST_WORDS else "i4"
     return {
         "name": view.name,
         "levels": tree.levels,
-        "names": [_cut(names) for names in tree.names],
+        "names": tree.names,
         "parents": [parents.tolist() for parents in tree.parents],
         "unit": "images" if view.counts else tree.levels[0],
         "splits": list(view.counts),
         "counts": [[split.get(leaf, 0) for leaf in tree.names[0]] for split in view.counts.values()],
-        "confidence": [_known([_percent(info.confidence) for info in level], "i1") for level in infos],
-        "source": [_known([code[info.source] for info in level], kind) for level in infos],
-        "status": [_known([code[info.status] for info in level], kind) for level in infos],
+        "confidence": [_known([_percent(info.confidence) for info in level]) for level in infos],
+        "source": [_known([code[info.source] for info in level]) for level in infos],
+        "status": [_known([code[info.status] for info in level]) for level in infos],
         "words": words,
         "decisions": [_decision(touch, tree) for touch in view.touches],
         "results": None if view.results is None else _results(view.results, tree),
@@ -162,18 +158,9 @@ def _percent(confidence: float | None) -> int:
     return -1 if confidence is None else round(100 * confidence)
 
 
-def _cut(names: Sequence[str]) -> dict[str, object]:
-    """Names as `tree.js` puts them together again."""
-    shared = shared_lengths(names)
-    return {
-        "shared": packed(shared, "u1"),
-        "rest": [name[length:] for name, length in zip(names, shared, strict=True)],
-    }
-
-
-def _known(column: list[int], kind: str) -> str:
-    """Packed; nothing where nothing is known."""
-    return packed(column, kind) if any(value >= 0 for value in column) else ""
+def _known(column: list[int]) -> list[int]:
+    """Nothing where nothing is known."""
+    return column if any(value >= 0 for value in column) else []
 
 
 def _decision(touch: TouchedNodes, tree: LabelTree) -> dict[str, object]:

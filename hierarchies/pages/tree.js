@@ -1,25 +1,9 @@
 /* A tree as columns. Nodes are numbers: 0 is the root, then level by level from coarse to fine, by name. */
 
-const SHOWN = 1, MATCH = 2, MOST_WORDS = 128;
-
-/* Names, each cut to what it does not share with the one before. */
-function whole({ shared, rest }) {
-  let name = "";
-  const lengths = unpack(shared, Uint8Array);
-  return rest.map((text, code) => name = name.slice(0, lengths[code]) + text);
-}
-
-/* Columns of numbers as `explorer.py` packs them. */
-function columns(data) {
-  const words = data.words.length <= MOST_WORDS ? Int8Array : Int32Array;
-  const unpacked = (column, type) => column.map(level => unpack(level, type));
-  return { ...data, names: data.names.map(whole), confidence: unpacked(data.confidence, Int8Array),
-    source: unpacked(data.source, words), status: unpacked(data.status, words) };
-}
+const SHOWN = 1, MATCH = 2;
 
 class Tree {
-  constructor(packed) {
-    const data = columns(packed);
+  constructor(data) {
     Object.assign(this, data);
     const depth = data.levels.length;
     this.start = Array(depth);

@@ -1,12 +1,12 @@
 """The explorer's page holds what the tree holds, and labels cannot run in it."""
 
 import base64
+import gzip
 import hashlib
 import json
 import re
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -59,19 +59,7 @@ def page_of(folder: Path, *arguments: object, **named: object) -> str:
 def data_of(page: str) -> dict[str, object]:
     found = re.findall(r'<script type="application/json" id="([a-z]+)">(.*?)</script>', page)
     data = {name: json.loads(text) for name, text in found}
-    for each in data["trees"]:
-        each["names"] = [whole(level) for level in each["names"]]
-        for fact in ("confidence", "source", "status"):
-            each[fact] = [np.frombuffer(base64.b64decode(level), np.int8).tolist() for level in each[fact]]
-    return data
-
-
-def whole(names: dict[str, object]) -> list[str]:
-    """What `whole` in `tree.js` does."""
-    found, name = [], ""
-    for shared, rest in zip(base64.b64decode(names["shared"]), names["rest"], strict=True):
-        found.append(name := name[:shared] + rest)
-    return found
+    return data | {"trees": json.loads(gzip.decompress(base64.b64decode(data["trees"])))}
 
 
 def test_columns_are_those_of_the_tree(tmp_path: Path) -> None:
