@@ -56,7 +56,8 @@ WORDS = (
 )
 DRAWN = """
 const done = arguments[0], twice = act => requestAnimationFrame(() => requestAnimationFrame(act));
-const wait = () => document.querySelector("[aria-busy]") ? requestAnimationFrame(wait) : twice(() => done(performance.now()));
+const isBusy = () => document.querySelector("[aria-busy]");
+const wait = () => isBusy() ? requestAnimationFrame(wait) : twice(() => done(performance.now()));
 wait();
 """
 ACTS = {

@@ -1,7 +1,7 @@
 """The tree explorer: one self-contained page of a tree, or of two trees side by side.
 
-Trees travel compressed, as columns, a number per node and fact, so that 300,000 leaves stay a few MB; the page draws only
-what is in sight.
+Trees travel compressed, as columns, a number per node and fact, so that 300,000 leaves stay a few MB; the page draws
+only what is in sight.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
