@@ -10,11 +10,12 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
+from operator import eq
 from pathlib import Path
 
 from cairnhub.core.errors import BrokenData
 from cairnhub.core.files import write_text_atomic
-from cairnhub.core.front_coding import shared_lengths
 from cairnhub.core.parse import read_text
 from cairnhub.core.text import quoted
 from cairnhub.hierarchies.label_tree.tree import LabelTree
@@ -22,7 +23,7 @@ from cairnhub.hierarchies.label_tree.tree import LabelTree
 HEADER = "level\tlabel"
 VERY_MANY = 50_000
 """Labels of a level, more of which are cut to what they do not share with the label above."""
-_WORTH_A_CUT = 4  # characters shared; the cut itself takes up to four
+_WORTH_A_CUT, _MOST_SHARED = 4, 999  # characters; the cut itself takes up to four
 Origins = Mapping[str, Mapping[str, str]]
 log = logging.getLogger(__name__)
 
@@ -130,11 +131,12 @@ def keep_indices(published: Sequence[str], present: Sequence[str]) -> list[str]:
 
 
 def _cut(labels: Sequence[str]) -> list[str]:
-    """Labels as lines: what one shares with the label above as a number, where that is shorter."""
-    return [
-        label if shared < _WORTH_A_CUT else f"{shared}\t{label[shared:]}"
-        for label, shared in zip(labels, shared_lengths(labels), strict=True)
-    ]
+    """Labels as lines: what one shares with the label above as a number, where that is shorter (front coding)."""
+    lines = []
+    for above, label in zip(("", *labels), labels, strict=False):
+        shared = sum(1 for _ in takewhile(bool, map(eq, above[:_MOST_SHARED], label)))
+        lines.append(label if shared < _WORTH_A_CUT else f"{shared}\t{label[shared:]}")
+    return lines
 
 
 def _whole(above: str, text: str) -> str | None:

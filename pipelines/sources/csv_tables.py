@@ -2,14 +2,15 @@
 
 import csv
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
 from cairnhub.core.errors import BadInput, BrokenData, NotFound
 from cairnhub.core.text import quoted
@@ -52,28 +53,39 @@ def read_csv(
             require_columns(pd.DataFrame(columns=pd.Index(header)), columns, path)
             kept = columns if is_only else header
             places = [header.index(name) for name in kept]
-            pieces: list[pd.DataFrame] = [pd.DataFrame(columns=pd.Index(kept), dtype="str")]
             code_of: dict[str, dict[str, int]] = {name: {} for name in repetitive}
+            pieces: dict[str, list[Any]] = {name: [] for name in kept}
+            lines: list[npt.NDArray[np.int64]] = [np.empty(0, np.int64)]
             while some := list(islice(rows, ROWS_AT_ONCE)):
-                lines, records = zip(*some, strict=True)
+                numbers, records = zip(*some, strict=True)
+                lines.append(np.array(numbers))
                 by_column = list(zip(*records, strict=True))
-                texts = {
-                    name: _coded(by_column[at], code_of[name])
-                    if name in code_of
-                    else pd.array(by_column[at], "str")
-                    for name, at in zip(kept, places, strict=True)
-                }
-                pieces.append(pd.DataFrame(texts, pd.Index(lines)))
+                for name, at in zip(kept, places, strict=True):
+                    pieces[name].append(
+                        _coded(by_column[at], code_of[name])
+                        if name in code_of
+                        else pa.array(by_column[at], pa.large_string())
+                    )
     except FileNotFoundError as error:
         raise NotFound(f"{path} is missing: run the fetch stage again") from error
     except (UnicodeDecodeError, OSError) as error:
         raise BrokenData(
             f"{path}: not a readable CSV: {error}; fetch it again, or save it as a CSV in UTF-8"
         ) from error
-    table = pd.concat(pieces[1:] or pieces)
-    for name, codes in code_of.items():
-        table[name] = pd.Categorical.from_codes(table[name].astype(np.int32), pd.Index([*codes], dtype="str"))
-    return table
+    whole: dict[str, Any] = {}
+    for name in kept:  # one by one, as one piece of memory each
+        parts = pieces.pop(name)
+        whole[name] = _categories(parts, code_of[name]) if name in code_of else _texts(parts)
+    return pd.DataFrame(whole, pd.Index(np.concatenate(lines)), columns=pd.Index(kept))
+
+
+def _texts(parts: Sequence[pa.Array]) -> Any:
+    return pd.array(pa.concat_arrays([pa.array([], pa.large_string()), *parts]), dtype="str")
+
+
+def _categories(parts: Sequence[npt.NDArray[np.int32]], code_of: Mapping[str, int]) -> pd.Categorical:
+    codes = np.concatenate([np.empty(0, np.int32), *parts])
+    return pd.Categorical.from_codes(codes, pd.Index([*code_of], dtype="str"))
 
 
 def _coded(texts: Sequence[str], code_of: dict[str, int]) -> npt.NDArray[np.int32]:
