@@ -94,7 +94,7 @@ def push(rehearsal: Rehearsal) -> dict[str, Any]:
 def load(rehearsal: Rehearsal) -> dict[str, Any]:
     """`load_dataset`, labels, images at random, and a stream."""
     cost, said = watched([sys.executable, "-c", LOAD, f"data/hub/full/{rehearsal.dataset}"], rehearsal)
-    return json.loads(said.splitlines()[-1]) | {"peak_mb": cost["peak_mb"]}
+    return json.loads(said.splitlines()[-1]) | {key: cost[key] for key in ("peak_mb", "own_mb")}
 
 
 def review_app(rehearsal: Rehearsal) -> dict[str, Any]:

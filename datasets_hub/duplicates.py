@@ -34,7 +34,7 @@ MAX_ALIKE = 1_000_000
 """More pairs of look-alikes than a table is for: those of a placeholder picture, say."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Look:
     """What a picture looks like, roughly.
 

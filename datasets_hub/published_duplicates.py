@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +19,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cairnhub.datasets_hub.duplicate_table import find_identical, named
-from cairnhub.datasets_hub.duplicates import LAYOUT_SIZE, Bits, Layouts, Look, columns_of, find_duplicates
+from cairnhub.datasets_hub.duplicates import LAYOUT_SIZE, Bits, Look, columns_of, find_duplicates
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 
+Number = TypeVar("Number", bound=np.generic)
 _SAMPLED_BYTES = 1024
 
 
@@ -54,17 +56,6 @@ class Traces:
         arrays = (np.array(signatures, np.uint64), *columns_of(looks))
         return cls(*(base64.b64encode(array.tobytes()).decode() for array in arrays))
 
-    def unpacked(self) -> tuple[Bits, Bits, Layouts]:
-        """Signatures (N,), gradients (N,) and layouts (N, 48); the latter (0,) and (0, 48) without looks."""
-        signatures, gradients, layouts = (
-            base64.b64decode(text) for text in (self.signatures, self.gradients, self.layouts)
-        )
-        return (
-            np.frombuffer(signatures, np.uint64),
-            np.frombuffer(gradients, np.uint64),
-            np.frombuffer(layouts, np.uint8).reshape(-1, LAYOUT_SIZE),
-        )
-
 
 @dataclass(frozen=True)
 class TracedShard:
@@ -77,22 +68,35 @@ class TracedShard:
 
 def duplicate_images(shards: Sequence[TracedShard], tree: LabelTree) -> pd.DataFrame:
     """All pairs of images that are the same or look so, by `duplicate_table.SCHEMA`; those with two labels first."""
-    signatures, gradients, layouts = (
-        np.concatenate(parts) for parts in zip(*(shard.traces.unpacked() for shard in shards), strict=True)
-    )
-    contents = _contents(shards, signatures)
-    labels = [pq.read_table(shard.path, columns=["image_id", tree.levels[0]]) for shard in shards]
-    leaves = np.concatenate([table[tree.levels[0]].fill_null(-1).to_numpy() for table in labels])
-    found = (
-        find_duplicates(contents, gradients, layouts, leaves)
-        if len(gradients)
-        else find_identical(contents, leaves)
-    )
-    ids = pa.chunked_array([chunk for table in labels for chunk in table["image_id"].chunks]).combine_chunks()
-    splits = np.repeat([shard.split for shard in shards], [len(table) for table in labels]).astype(object)
-    names = np.array([*tree.at_level(tree.levels[0]), None], object)[leaves]  # -1 is the last
+    finest = tree.levels[0]
+    contents = _contents(shards, unpacked([shard.traces.signatures for shard in shards], np.uint64))
+    leaves = np.concatenate([_column(shard, finest).fill_null(-1).to_numpy() for shard in shards])
+    gradients = unpacked([shard.traces.gradients for shard in shards], np.uint64)
+    if len(gradients):
+        layouts = unpacked([shard.traces.layouts for shard in shards], np.uint8).reshape(-1, LAYOUT_SIZE)
+        found = find_duplicates(contents, gradients, layouts, leaves)
+        del layouts
+    else:
+        found = find_identical(contents, leaves)
+    of_shards = [_column(shard, "image_id") for shard in shards]
+    ids = pa.chunked_array([chunk for column in of_shards for chunk in column.chunks]).combine_chunks()
+    shard_of = np.repeat(np.arange(len(shards)), [len(column) for column in of_shards])
+    splits = np.array([shard.split for shard in shards], object)[shard_of]
+    names = np.array([*tree.at_level(finest), None], object)[leaves]  # -1 is the last
     table: pd.DataFrame = named(found, ids, splits, names).to_pandas()
     return table
+
+
+def unpacked(texts: Sequence[str], kind: type[Number]) -> npt.NDArray[Number]:
+    """The numbers of `Traces` of several shards, one after another."""
+    content = bytearray()  # grows in place: arrays to be joined would stand beside the whole
+    for text in texts:
+        content += base64.b64decode(text)
+    return np.frombuffer(content, kind)
+
+
+def _column(shard: TracedShard, name: str) -> pa.ChunkedArray:
+    return pq.read_table(shard.path, columns=[name])[name]
 
 
 def _contents(shards: Sequence[TracedShard], signatures: Bits) -> npt.NDArray[np.int64]:

@@ -1,6 +1,7 @@
 """Parquet shards: filled row group by row group, named by the hash of their content."""
 
 import hashlib
+from array import array
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -192,8 +193,8 @@ class ShardWriter:
         self._file = HashedFile(self._raw)
         self._writer = pq.ParquetWriter(self._file, table.schema, **parquet_options(table.schema))
         self._group = _RowGroup()
-        self.leaves: list[int] = []
-        self.signatures: list[int] = []
+        self.leaves = array("q")  # of hundreds of thousands of tiny pictures, as those that follow
+        self.signatures = array("Q")
         self.looks: list[Look] = []
         self.image_bytes = 0
 

@@ -49,13 +49,9 @@ class Pane {
 
 const permalink = (tree, id) => id ? `${tree.level(id)}/${tree.nameOf(id)}` : "";
 const photos = new Photos(byId("photos"));
-const trees = read("trees").map(data => new Tree(data));
+const trees = [], panes = [];
 const differences = byId("differences") ? read("differences") : [];
 const panel = new Panel(byId("panel"), { photos, enter: (tree, id) => panes[trees.indexOf(tree)].enter(id) });
-const panes = [];
-document.querySelectorAll(".pane").forEach((section, side) => panes.push(new Pane(section, trees[side], side, differences)));
-if (panes.length > 1)
-  new Alignment(panes.map(({ outline }) => outline), (side, id) => panes[1 - side].twin(panes[side], id));
 
 function filter() {
   const text = byId("query").value.trim(), query = fold(text), onlyChanged = byId("changed")?.checked;
@@ -119,6 +115,21 @@ function arrive() {
   const id = rank < 0 ? 0 : pane.tree.find(rank, node.slice(cut + 1)) ?? 0;
   if (id) { pane.map.show(id); pane.outline.reveal(id); } else { pane.map.show(0); panel.show(pane.tree, 0); }
 }
-window.addEventListener("popstate", arrive);
-window.addEventListener("hashchange", arrive);
-arrive();
+
+function start(found) {
+  trees.push(...found.map(data => new Tree(data)));
+  document.querySelectorAll(".pane").forEach((section, side) => panes.push(new Pane(section, trees[side], side, differences)));
+  if (panes.length > 1)
+    new Alignment(panes.map(({ outline }) => outline), (side, id) => panes[1 - side].twin(panes[side], id));
+  window.addEventListener("popstate", arrive);
+  window.addEventListener("hashchange", arrive);
+  arrive();
+  document.querySelector("main").removeAttribute("aria-busy");
+}
+/* JSON that `core.packed` packed: a promise. */
+function unpackJson(text) {
+  const file = new Blob([unpack(text, Uint8Array)]);
+  return new Response(file.stream().pipeThrough(new DecompressionStream("gzip"))).json();
+}
+
+unpackJson(read("trees")).then(start);

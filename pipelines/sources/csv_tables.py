@@ -2,12 +2,15 @@
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
 from cairnhub.core.errors import BadInput, BrokenData, NotFound
 from cairnhub.core.text import quoted
@@ -19,7 +22,11 @@ SHOWN = 60
 
 
 def read_csv(
-    path: Path, columns: Sequence[str], is_multiline: bool = False, is_only: bool = False
+    path: Path,
+    columns: Sequence[str],
+    is_multiline: bool = False,
+    is_only: bool = False,
+    repetitive: Collection[str] = (),
 ) -> pd.DataFrame:
     """Read text columns of a CSV, or of a `.tsv`; absent values are empty strings.
 
@@ -29,6 +36,7 @@ def read_csv(
         is_multiline: whether cells may have line breaks. Else a quote that is left open is an error: it would swallow
             the rows that follow.
         is_only: whether the other columns are left out, as is best of tables with millions of rows.
+        repetitive: columns that say the same again and again: they are read as categories.
 
     Returns:
         The rows. Their index is the line of the file that each begins at, from 1.
@@ -45,22 +53,44 @@ def read_csv(
             require_columns(pd.DataFrame(columns=pd.Index(header)), columns, path)
             kept = columns if is_only else header
             places = [header.index(name) for name in kept]
-            pieces: list[pd.DataFrame] = [pd.DataFrame(columns=pd.Index(kept), dtype="str")]
+            code_of: dict[str, dict[str, int]] = {name: {} for name in repetitive}
+            pieces: dict[str, list[Any]] = {name: [] for name in kept}
+            lines: list[npt.NDArray[np.int64]] = [np.empty(0, np.int64)]
             while some := list(islice(rows, ROWS_AT_ONCE)):
-                lines, records = zip(*some, strict=True)
+                numbers, records = zip(*some, strict=True)
+                lines.append(np.array(numbers))
                 by_column = list(zip(*records, strict=True))
-                texts = {
-                    name: pd.Series(by_column[at], pd.Index(lines), "str")
-                    for name, at in zip(kept, places, strict=True)
-                }
-                pieces.append(pd.DataFrame(texts))
+                for name, at in zip(kept, places, strict=True):
+                    pieces[name].append(
+                        _coded(by_column[at], code_of[name])
+                        if name in code_of
+                        else pa.array(by_column[at], pa.large_string())
+                    )
     except FileNotFoundError as error:
         raise NotFound(f"{path} is missing: run the fetch stage again") from error
     except (UnicodeDecodeError, OSError) as error:
         raise BrokenData(
             f"{path}: not a readable CSV: {error}; fetch it again, or save it as a CSV in UTF-8"
         ) from error
-    return pd.concat(pieces[1:] or pieces)
+    whole: dict[str, Any] = {}
+    for name in kept:  # one by one, as one piece of memory each
+        parts = pieces.pop(name)
+        whole[name] = _categories(parts, code_of[name]) if name in code_of else _texts(parts)
+    return pd.DataFrame(whole, pd.Index(np.concatenate(lines)), columns=pd.Index(kept))
+
+
+def _texts(parts: Sequence[pa.Array]) -> Any:
+    return pd.array(pa.concat_arrays([pa.array([], pa.large_string()), *parts]), dtype="str")
+
+
+def _categories(parts: Sequence[npt.NDArray[np.int32]], code_of: Mapping[str, int]) -> pd.Categorical:
+    codes = np.concatenate([np.empty(0, np.int32), *parts])
+    return pd.Categorical.from_codes(codes, pd.Index([*code_of], dtype="str"))
+
+
+def _coded(texts: Sequence[str], code_of: dict[str, int]) -> npt.NDArray[np.int32]:
+    """A number for each text; new texts get the next ones."""
+    return np.array([code_of.setdefault(text, len(code_of)) for text in texts], np.int32)
 
 
 def _rows(file: TextIO, path: Path, is_multiline: bool) -> Iterator[tuple[int, list[str]]]:

@@ -45,6 +45,14 @@ def resize(browser, width: int, height: int, zoom: float = 1) -> None:
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
 
+def visit(browser, address: str) -> None:
+    """Open a page and wait until its script has drawn it."""
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    browser.get(address)
+    WebDriverWait(browser, 20, 0.02).until_not(lambda _: browser.find_elements("css selector", "[aria-busy]"))
+
+
 def requested(browser) -> list[str]:
     """Addresses that the page asked for."""
     events = (json.loads(entry["message"])["message"] for entry in browser.get_log("performance"))

@@ -27,6 +27,7 @@ from cairnhub.hierarchies.review.session import Session
 from cairnhub.pipelines.label_photos import LabelPhotos
 from cairnhub.pipelines.paths import Paths
 from cairnhub.pipelines.site import write_site
+from tests.browser.conftest import visit
 from tests.browser.served import served
 from tests.project import ROOT
 
@@ -148,7 +149,7 @@ def _look(browser: Any, size: tuple[int, int], scheme: str) -> None:
 
 def _shot(browser: Any, address: str) -> Image.Image:
     browser.get("about:blank")
-    browser.get(address)
+    visit(browser, address)
     return _seen(browser)
 
 

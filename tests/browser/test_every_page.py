@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.axe import violations
-from tests.browser.conftest import requested, resize
+from tests.browser.conftest import requested, resize, visit
 from tests.browser.hostile_pages import HOSTILE, PAGES, write_pages
 from tests.browser.legible import troubles
 
@@ -34,7 +34,7 @@ def prefer(browser, scheme: str) -> None:
 def open_page(browser, path: Path, place: str = "") -> None:
     browser.get("about:blank")
     requested(browser)
-    browser.get(path.as_uri() + place)
+    visit(browser, path.as_uri() + place)
     browser.execute_async_script(READY)
 
 

@@ -13,7 +13,7 @@ from cairnhub.hierarchies.node_results import Confusion, Measured, NodeMeasures,
 from cairnhub.hierarchies.review.decisions import Decision
 from cairnhub.hierarchies.review.touches import TouchedNodes
 from cairnhub.pipelines.stages.summary import report_page
-from tests.browser.conftest import requested, resize
+from tests.browser.conftest import requested, resize, visit
 from tests.pipelines.toy_summary import summary_of
 
 By = pytest.importorskip("selenium.webdriver.common.by").By
@@ -62,7 +62,7 @@ class Page:
     def __init__(self, browser, path: Path) -> None:
         self.browser, self.path = browser, path
         requested(browser)
-        browser.get(path.as_uri())
+        visit(browser, path.as_uri())
 
     def all(self, selector: str) -> list:
         return self.browser.find_elements(By.CSS_SELECTOR, selector)
@@ -282,7 +282,7 @@ def test_a_search_lights_up_the_drawing(page: Page):
 
 def test_an_address_keeps_the_place(page: Page):
     page.browser.execute_script("panes[0].outline.reveal(panes[0].tree.find(0, 'Loch Ness'))")
-    page.browser.get(page.browser.current_url.replace("Loch+Ness", "Pont+Neuf"))
+    visit(page.browser, page.browser.current_url.replace("Loch+Ness", "Pont+Neuf"))
     page.wait(lambda: page.chosen() == "Pont Neuf")
     page.browser.refresh()
     assert page.chosen() == "Pont Neuf"

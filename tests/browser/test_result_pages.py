@@ -8,7 +8,7 @@ from PIL import Image
 from cairnhub.training.map_page import render_map_page
 from cairnhub.training.page_data import Sheets, pictured
 from cairnhub.training.retrieval_page import render_retrieval_page
-from tests.browser.conftest import resize
+from tests.browser.conftest import resize, visit
 from tests.browser.test_pages import HOSTILE, Page, contrast
 from tests.odd_images import encoded
 from tests.training.toy_results import toy_results
@@ -41,7 +41,7 @@ def at(browser, path: Path, place: str = "") -> Page:
     page = Page(browser, path)
     if place:
         browser.get("about:blank")
-        browser.get(path.as_uri() + place)
+        visit(browser, path.as_uri() + place)
     return page
 
 

@@ -22,7 +22,7 @@ from cairnhub.datasets_hub.image_check import ImageCheck
 from cairnhub.datasets_hub.labels_only import write_labels_only
 from cairnhub.datasets_hub.loader import describe
 from cairnhub.datasets_hub.location import PublishedDataset
-from cairnhub.datasets_hub.published_duplicates import Traces, signature
+from cairnhub.datasets_hub.published_duplicates import Traces, signature, unpacked
 from cairnhub.datasets_hub.records import ImageRow, RowList
 from cairnhub.datasets_hub.stats import Stats
 from tests.datasets_hub.hub_toy import content, toy_partitions, toy_row, write_toy
@@ -188,12 +188,15 @@ def test_where_images_are_decoded_look_alikes_are_published_too(tmp_path: Path) 
 @given(st.lists(st.integers(0, 2**64 - 1)))
 def test_signatures_come_back(values: list[int]) -> None:
     looks = [look(decode_image(toy_row("train", i).image)) for i in range(3)]
-    signatures, gradients, layouts = Traces.of(values, looks).unpacked()
+    traces = Traces.of(values, looks)
+    signatures, gradients = (unpacked([text], np.uint64) for text in (traces.signatures, traces.gradients))
+    layouts = unpacked([traces.layouts], np.uint8).reshape(len(looks), -1)
     assert signatures.tolist() == values
+    assert unpacked([traces.signatures, "", traces.gradients], np.uint64).tolist() == [*values, *gradients]
     assert [(g, row.tobytes()) for g, row in zip(gradients.tolist(), layouts, strict=True)] == [
         (each.gradients, each.layout) for each in looks
     ]
-    assert len(Traces.of(values, []).unpacked()[1]) == 0
+    assert Traces.of(values, []).gradients == ""
 
 
 @given(st.binary(max_size=5_000))

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from cairnhub.datasets_hub.loader import load_dataset
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.hierarchies.proposal.tree_proposal import GroupEntry, LabelEntry, TreeProposal
 from cairnhub.hierarchies.review.decisions import Decision, append_decision
+from cairnhub.pipelines.artifacts import class_list
 from cairnhub.pipelines.artifacts.class_list import HEADER, ClassList, keep_indices
 from cairnhub.pipelines.context import Context
 from cairnhub.pipelines.params import load_params
@@ -209,6 +211,9 @@ def test_indices_are_dense_and_few_move(published: list[int], present: list[int]
         (f"{HEADER}\nfine\ta\n<<<<<<< HEAD\n", r"classes\.tsv:3: not a level, a tab and a label: '<<<<<<< HEAD'"),
         (f"{HEADER}\n\ta\n", r"classes\.tsv:2: not a level, a tab and a label: '\\ta'"),
         (f"{HEADER}\nfine\ta\ncoarse\ta\nfine\ta\n", r"classes\.tsv:4: 'a' stands on line 2 already"),
+        (f"{HEADER}\nfine\tab\n\t3\tc\n", r"classes\.tsv:3: not a level, a tab and a label: '\\t3\\tc'"),
+        (f"{HEADER}\nfine\tab\n\t-1\tc\n", r"classes\.tsv:3: not a level"),
+        (f"{HEADER}\nfine\tab\n\t2\t\n", r"classes\.tsv:3: 'ab' stands on line 2 already"),
     ],
 )  # fmt: skip
 def test_a_damaged_list_is_an_error_with_its_line(tmp_path: Path, text: str, said: str) -> None:
@@ -231,3 +236,27 @@ def test_line_ends_of_windows_are_no_fault(tmp_path: Path) -> None:
     path = tmp_path / "classes.tsv"
     path.write_bytes(f"{HEADER}\r\nfine\tb\r\nfine\ta x\r\n".encode())
     assert ClassList.load(path).labels == {"fine": ("b", "a x")}
+
+
+NAMES = st.lists(st.text("ab😀é 1", max_size=9), unique=True)
+
+
+@given(fine=NAMES, coarse=NAMES, very_many=st.integers(0, 5))
+def test_very_many_labels_are_cut_and_come_back(fine: list[str], coarse: list[str], very_many: int) -> None:
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(class_list, "VERY_MANY", very_many)
+        path = Path(folder) / "classes.tsv"
+        labels = {"fine": tuple(fine), "coarse": tuple(coarse)}
+        ClassList(labels, path).save()
+        assert ClassList.load(path).labels == {level: names for level, names in labels.items() if names}
+
+
+def test_a_cut_label_is_a_line_and_short_lists_are_not_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = ClassList({"landmark": ("Araberg museum", "Araberg stadium", "Ost")}, tmp_path / "classes.tsv")
+    listed.save()
+    assert listed.path.read_text() == f"{HEADER}\nlandmark\tAraberg museum\n\tAraberg stadium\n\tOst\n"
+    monkeypatch.setattr(class_list, "VERY_MANY", 2)
+    listed.save()
+    assert listed.path.read_text() == f"{HEADER}\nlandmark\tAraberg museum\n\t8\tstadium\n\tOst\n"

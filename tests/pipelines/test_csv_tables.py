@@ -88,3 +88,15 @@ def test_a_message_of_a_table_names_the_line_that_an_editor_shows(tmp_path, blan
     n_blank = blank.count("\n")
     with pytest.raises(CairnError, match=rf"x\.csv:{3 + 2 * n_blank}: column 'split' is empty"):
         Table("mine", TableSource.model_validate(declared)).list_images(tmp_path)
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 2, 10_000])
+def test_what_repeats_is_read_as_categories(tmp_path, monkeypatch, rows_at_once):
+    monkeypatch.setattr(csv_tables, "ROWS_AT_ONCE", rows_at_once)
+    text = HEAD + ROWS + "5.jpg,,f1\n\n6.jpg,,\n"
+    plain = read(tmp_path, text)
+    coded = read(tmp_path, text, repetitive=["fine"])
+    assert coded["fine"].dtype == "category"
+    assert list(coded["fine"].cat.categories) == ["f0", "f1", "f2", "f3", "f4", ""]
+    pd.testing.assert_frame_equal(coded.astype({"fine": "str"}), plain)
+    assert read(tmp_path, HEAD, repetitive=["fine"])["fine"].dtype == "category"

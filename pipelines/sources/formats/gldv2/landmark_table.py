@@ -1,7 +1,7 @@
 """The landmarks of GLDv2: readable names, types, and the labels that it publishes itself."""
 
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -104,9 +104,11 @@ def _one_row_each(types: pd.DataFrame, path: Path) -> None:
         )
 
 
-def keyed(path: Path, key: str, columns: list[str], is_multiline: bool = False) -> pd.DataFrame:
+def keyed(
+    path: Path, key: str, columns: list[str], is_multiline: bool = False, repetitive: Collection[str] = ()
+) -> pd.DataFrame:
     """Text columns of a CSV that speaks of each key once: a second row would make images of nothing."""
-    frame = read_csv(path, [key, *columns], is_multiline, is_only=True)
+    frame = read_csv(path, [key, *columns], is_multiline, is_only=True, repetitive=repetitive)
     if (repeated := frame[key].duplicated()).any():
         line, name = frame.index[repeated][0], frame.loc[repeated, key].iloc[0]
         raise BrokenData(f"{path}:{line}: {key} {name[:100]!r} is listed twice; fetch it again")

@@ -108,8 +108,7 @@ class GLDv2(SourceReader):
         has_types = not self.is_published and self.is_fetched(FILE)  # published labels need none
         mined = mined_types(store) if has_types else MinedTypes({}, {})
         landmarks = landmark_table(store / "metadata", mined.types)
-        urls: list[pd.Series] = []
-        images, unnamed, matches = self._placed(store, landmarks, excluded, urls)
+        images, unnamed, matches = self._placed(store, landmarks, excluded)
         absent = matches.quarantine
         cut = {self.folders[folder] for folder in self.subset.n_archives if folder in self.folders}
         outside = (absent["reason"] == ABSENT) & absent["split"].isin(cut)
@@ -122,7 +121,7 @@ class GLDv2(SourceReader):
             images = self._labelled(images, labels, excluded)
             images, qualified = tell_apart(images, self.levels, self.source.qualify, store / "metadata")
         images = images.sort_values(["split", "archive", "offset"], ignore_index=True)
-        images = self._credited(images, urls, store)
+        images = self._credited(images, store)
         named = self.levels if self.is_published else ("landmark", "type")
         names = landmarks[["landmark", "original", "changes"]].rename(columns={"landmark": "label"})
         return Listing(
@@ -139,11 +138,7 @@ class GLDv2(SourceReader):
         )
 
     def _placed(
-        self,
-        store: Path,
-        landmarks: pd.DataFrame,
-        excluded: dict[str, dict[str, int]],
-        urls: list[pd.Series],
+        self, store: Path, landmarks: pd.DataFrame, excluded: dict[str, dict[str, int]]
     ) -> tuple[pd.DataFrame, pd.DataFrame, MemberMatches]:
         """The listed images with landmark and place, and what has none; of millions only these tables stay.
 
@@ -151,15 +146,12 @@ class GLDv2(SourceReader):
             store: of the files.
             landmarks: as `landmark_table` gives them.
             excluded: is added to.
-            urls: gets the addresses of all that are listed, for `_credited` to take off.
 
         Returns:
-            The images, with `row`, their place among the listed ones; those whose landmark has no name; and what became
-            of the others (`MemberMatches`, without the images).
+            The images, with `row`, their place among the listed ones of their split; those whose landmark has no name;
+            and what became of the others (`MemberMatches`, without the images).
         """
         listed = self._annotations(store)
-        urls.append(listed.pop("source_url"))
-        listed["row"] = np.arange(len(listed), dtype=np.int32)
         images = exclude(listed, listed["exclusion"].notna(), listed["exclusion"], excluded)
         known = listed.pop("image_id")
         del listed
@@ -198,34 +190,40 @@ class GLDv2(SourceReader):
         `exclusion` is the rule by which an image is excluded, null for one that is not.
         """
         readers = {"train": self._train, "index": _index, "test": _test}
-        frames = [readers[folder](store).assign(split=split) for folder, split in self.folders.items()]
-        columns = ["image_id", "split", "space", "landmark_id", "source_url", "exclusion"]
+        frames = [
+            table.assign(split=split, row=np.arange(len(table), dtype=np.int32))
+            for table, split in ((readers[folder](store), split) for folder, split in self.folders.items())
+        ]
+        columns = ["image_id", "split", "space", "landmark_id", "row", "exclusion"]
         return pd.concat(frames, ignore_index=True).reindex(columns=columns)
 
     def _train(self, store: Path) -> pd.DataFrame:
         metadata = store / "metadata"
-        train = read_csv(metadata / "train.csv", ["id", "url", "landmark_id"], is_only=True)
-        train = train.rename(columns={"id": "image_id", "url": "source_url"}).assign(space="train")
+        train = read_csv(metadata / "train.csv", ["id", "landmark_id"], is_only=True)
+        train = train.rename(columns={"id": "image_id"}).assign(space="train")
         if self.source.clean:
             clean = read_csv(metadata / "train_clean.csv", ["landmark_id", "images"])
             is_clean = is_in(train["image_id"], clean["images"].str.split().explode())
             train = _with_exclusion(train, ~is_clean, "not in train_clean")
         return train
 
-    def _credited(self, images: pd.DataFrame, urls: list[pd.Series], store: Path) -> pd.DataFrame:
-        """Attribution of training images; joined last and column by column, since it is most of a row's bytes."""
-        columns = ["author", "license", "title"]
-        credit = pd.DataFrame(columns=["id", *columns], dtype="str")
-        if "train" in self.folders:  # free text: authors and titles as people wrote them
-            credit = keyed(store / "metadata/train_attribution.csv", "id", columns, is_multiline=True)
-        rows = rows_among(images["image_id"], credit.pop("id"))
-        rows[(images["split"] != self.folders.get("train", "")).to_numpy()] = -1
-        for column in columns:
-            images[column] = take(credit.pop(column), rows)
-            if column != "title":  # few authors, few licences: `save_images` writes them as text
-                images[column] = images[column].astype("category")
+    def _credited(self, images: pd.DataFrame, store: Path) -> pd.DataFrame:
+        """Attribution of training images; read last, and one after the other: it is most of a row's bytes."""
+        metadata, columns = store / "metadata", ["author", "license", "title"]
+        if "train" not in self.folders:
+            return images.drop(columns="row").assign(**dict.fromkeys(ATTRIBUTION, pd.Series(dtype="str")))
+        is_train = (images["split"] == self.folders["train"]).to_numpy()
+        # Free text, as people wrote it, over several lines too; few authors, few licences.
+        credit = keyed(
+            metadata / "train_attribution.csv", "id", columns, is_multiline=True, repetitive=columns[:2]
+        )
+        rows = np.where(is_train, rows_among(images["image_id"], credit.pop("id")), -1)
+        for column in columns[:2]:  # `save_images` writes them as text
+            images[column] = credit.pop(column).array.take(rows, allow_fill=True)
+        images["title"] = take(credit.pop("title"), rows)
         del credit
-        images["source_url"] = take(urls.pop(), images.pop("row").to_numpy())
+        urls = read_csv(metadata / "train.csv", ["url"], is_only=True)["url"]
+        images["source_url"] = take(urls, np.where(is_train, images.pop("row"), -1))
         return images
 
     def _labelled(
