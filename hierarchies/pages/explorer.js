@@ -132,4 +132,5 @@ function unpackJson(text) {
   return new Response(file.stream().pipeThrough(new DecompressionStream("gzip"))).json();
 }
 
-unpackJson(read("trees")).then(start);
+if ("DecompressionStream" in self) unpackJson(read("trees")).then(start);
+else document.querySelector("main").replaceChildren("This page is drawn by browsers of 2023 and later: please open it in a newer one.");
