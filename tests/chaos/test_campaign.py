@@ -16,6 +16,7 @@ EXPLAINED = {error.__name__ for error in (CairnError, *CairnError.__subclasses__
 
 @pytest.mark.chaos
 @pytest.mark.slow
+@pytest.mark.xdist_group("ray")  # one cluster on the machine at a time
 def test_nothing_is_lost(tmp_path: Path) -> None:
     output = tmp_path / "campaign.json"
     command = [sys.executable, "-m", "tests.chaos.campaign", "--short", "--output", str(output)]

@@ -323,27 +323,19 @@ def refused(project: Project, stage: str, dataset: str, words: list[str], fetche
 
 
 def wrong_hash(raw) -> None:
-    raw["sources"]["crockery"]["hashes"] = {"labels.csv": "sha256:" + "0" * 64}
+    raw["sources"]["mine"]["hashes"] = {"labels.csv": "sha256:" + "0" * 64}
 
 
 def unknown_key(raw) -> None:
     raw["publish"]["sample"]["shard_mb"] = 1
 
 
-@pytest.mark.parametrize(
-    ("mistake", "stage", "words"),
-    [
-        (wrong_hash, "fetch", ["labels.csv", "0000"]),
-        (unknown_key, "publish", ["params.yaml", "publish.sample.shard_mb", "unknown key"]),
-    ],
-)
-def test_a_mistake_in_params_ends_its_stage_and_leaves_earlier_results(
-    project: Project, mistake, stage, words
-):
+def test_a_mistake_in_params_ends_its_stage_and_leaves_earlier_results(project: Project):
     params = (project.root / "params.yaml").read_bytes()
     try:
-        project.edit_params(mistake)
-        refused(project, stage, "crockery", words, fetches=False)
+        project.edit_params(unknown_key)
+        words = ["params.yaml", "publish.sample.shard_mb", "unknown key"]
+        refused(project, "publish", "crockery", words, fetches=False)
     finally:
         (project.root / "params.yaml").write_bytes(params)
 
@@ -352,14 +344,15 @@ def test_a_mistake_in_params_ends_its_stage_and_leaves_earlier_results(
 @pytest.mark.parametrize(
     ("break_it", "stage", "words"),
     [
+        (lambda p: p.edit_params(wrong_hash), "fetch", ["labels.csv", "0000"]),
         (lambda p: (p.root / "mirror/labels.csv").unlink(), "fetch", ["labels.csv"]),
         (lambda p: rewrite_labels(p, lambda f: f.drop(columns="middle")), "index", ["labels.csv", "'middle'"]),
         (lambda p: (rewrite_labels(p, two_parents), p.edit_params(refuse_homonyms)), "index",
          ["two parents", "somewhere else", "labels.csv", "qualify: parent"]),
     ],
-    ids=["missing file", "no level column", "two parents"],
+    ids=["wrong hash", "missing file", "no level column", "two parents"],
 )  # fmt: skip
-def test_a_broken_mirror_ends_its_stage_and_leaves_earlier_results(table: Project, break_it, stage, words):
+def test_a_broken_source_ends_its_stage_and_leaves_earlier_results(table: Project, break_it, stage, words):
     keep = table.root.parent / "keep"
     shutil.rmtree(keep, ignore_errors=True)
     shutil.copytree(table.root / "mirror", keep)

@@ -1,9 +1,7 @@
 """The explorer's page holds what the tree holds, and labels cannot run in it."""
 
 import base64
-import gzip
 import hashlib
-import json
 import re
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from cairnhub.hierarchies.label_tree.node import Node, NodeInfo
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.hierarchies.review.decisions import Decision
 from cairnhub.hierarchies.review.touches import TouchedNodes
+from tests.explorer_data import data_of
 
 LEVELS = ["landmark", "category", "kind"]
 EVIL = "</script><script>alert(1)</script>{{ title }}"
@@ -54,12 +53,6 @@ COUNTS = {"train": {"Pont Neuf": 30, EVIL: 1}, "test": {"Pont Neuf": 2, "Lac d'A
 def page_of(folder: Path, *arguments: object, **named: object) -> str:
     write_explorer(folder / "page.html", *arguments, **named)  # type: ignore[arg-type]
     return (folder / "page.html").read_text(encoding="utf-8")
-
-
-def data_of(page: str) -> dict[str, object]:
-    found = re.findall(r'<script type="application/json" id="([a-z]+)">(.*?)</script>', page)
-    data = {name: json.loads(text) for name, text in found}
-    return data | {"trees": json.loads(gzip.decompress(base64.b64decode(data["trees"])))}
 
 
 def test_columns_are_those_of_the_tree(tmp_path: Path) -> None:
