@@ -74,9 +74,9 @@ fuzz: $(READY) ## MINUTES=2 per parser, or only TARGETS="tree zip": coverage-gui
 chaos: $(READY) ## the fault campaign, long form: results/chaos (about an hour; as root it fills small disks too)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.chaos.campaign
 
-site: $(READY) ## the documentation with tutorials and reference, into site/, read without a network
+site: $(READY) ## the documentation with tutorials and reference, into site-docs/, read without a network
 	@$(PIP) --editable '.[docs]'
-	@NO_MKDOCS_2_WARNING=1 PYTHONPATH=. $(BIN)/mkdocs build --quiet --strict && echo "site/index.html: open it in a browser"
+	@NO_MKDOCS_2_WARNING=1 PYTHONPATH=. $(BIN)/mkdocs build --quiet --strict && echo "site-docs/index.html: open it in a browser"
 
 constraints: $(READY) ## write the installed versions to constraints.txt
 	@{ echo "# Exact versions of everything that the two commands install; made by 'make constraints'."; \

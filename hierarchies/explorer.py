@@ -18,7 +18,7 @@ from cairnhub.hierarchies.label_tree.node import Node, NodeInfo
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 from cairnhub.hierarchies.node_results import NodeResults
 from cairnhub.hierarchies.render import total_counts
-from cairnhub.hierarchies.review.decisions import Decision
+from cairnhub.hierarchies.review.sentences import sentence
 from cairnhub.hierarchies.review.touches import TouchedNodes
 from cairnhub.hierarchies.tree_diff import Change, diff
 
@@ -172,24 +172,6 @@ def _decision(touch: TouchedNodes, tree: LabelTree) -> dict[str, object]:
         "reason": decision.reason,
         "places": [p for node in touch.nodes for p in _places(tree, node.level, [node.name])],
     }
-
-
-def sentence(decision: Decision) -> str:
-    """A decision in words."""
-    label, to = f"{decision.level} “{decision.label}”", f"“{decision.to}”"
-    match decision.act:
-        case "accept":
-            return f"accepted {label} in {to}"
-        case "move" | "assign":
-            return f"put {label} into {to}"
-        case "rename":
-            return f"renamed {label} to {to}"
-        case "merge":
-            return f"merged {label} into {to}"
-        case "split":
-            return f"split {label}: {', '.join(decision.members)} became {to}"
-        case _:
-            return f"took back {decision.of}"
 
 
 def _change(change: Change, before: LabelTree, after: LabelTree) -> dict[str, object]:

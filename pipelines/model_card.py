@@ -161,7 +161,8 @@ def _usage(uri: str) -> str:
         'vectors = encode(["photo.jpg"], folder)   # one unit vector an image; dot products are cosines'
     )
     shown = "\n".join(code)
-    return f"## Use\n\n`pip install 'cairnhub[train]'`, then\n\n```python\n{shown}\n```"
+    install = "`pip install '.[train]'` in a checkout of Cairn, or its wheel's name with `[train]` behind it"
+    return f"## Use\n\n{install}, then\n\n```python\n{shown}\n```"
 
 
 def _data(background: Background) -> str:

@@ -14,6 +14,8 @@ from cairnhub.pipelines.stages.summary import report_page
 
 log = logging.getLogger(__name__)
 
+MARK = ".cairn-site"
+"""A file of a folder that this wrote and may replace."""
 WORDS = {
     "tree": "explore the tree",
     "retrieval": "what the model finds",
@@ -29,7 +31,7 @@ def write_site(root: Path, output: Path) -> list[Path]:
 
     Args:
         root: of the project.
-        output: the folder; what lies there is replaced, if it is a site.
+        output: the folder; what lies there is replaced, if this wrote it.
 
     Returns:
         The pages, in order.
@@ -45,10 +47,13 @@ def write_site(root: Path, output: Path) -> list[Path]:
     ]
     if not built:
         raise NotFound(f"{root / 'data/hub'}: nothing is published yet; run `dvc repro` first")
-    if output.exists() and any(output.iterdir()) and not (output / "index.html").is_file():
-        raise NotFound(f"{output}: is no site, and not empty: name another folder, or empty it")
+    if output.exists() and any(output.iterdir()) and not (output / MARK).is_file():
+        raise NotFound(
+            f"{output}: is not empty, and nothing that `cairn site` wrote: name another folder, or empty it"
+        )
     links: dict[tuple[str, str], Mapping[str, str]] = {}
     with replace_folder(output) as folder:
+        (folder / MARK).touch()
         for paths in built:
             place = folder / paths.scale / paths.dataset
             place.mkdir(parents=True)

@@ -115,7 +115,7 @@ def test_hostile_names_are_shown_as_text(page: Page):
     page.browser.execute_script("panes[0].outline.reveal(panes[0].tree.find(0, arguments[0]))", HOSTILE[-1])
     assert page.chosen() == HOSTILE[-1]
     page.browser.execute_script("panes[0].outline.reveal(panes[0].tree.find(1, 'odd'))")
-    assert page.texts(".decisions li") == [f"renamed category “mill” to “odd” — <b>ada</b>“{HOSTILE[0]}”"]
+    assert page.texts(".decisions li") == [f"Renamed mill to odd — <b>ada</b>“{HOSTILE[0]}”"]
     page.check()
 
 

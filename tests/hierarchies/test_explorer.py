@@ -71,7 +71,7 @@ def test_columns_are_those_of_the_tree(tmp_path: Path) -> None:
     assert [shown["words"][shown[fact][0][at]] for fact in ("source", "status")] == ["mined", "pending"]
     assert shown["confidence"] == [[46 if i == at else -1 for i in range(7)], [], []]
     (decision,) = shown["decisions"]
-    assert decision["act"] == "renamed category “mill” to “windmill”"
+    assert decision["act"] == "Renamed mill to windmill"
     assert decision["places"] == [[1, OLD.at_level("category").index("mill")]]
     assert data["photos"] == {"Pont Neuf": ["data:image/jpeg;base64,anBlZw=="]}
 

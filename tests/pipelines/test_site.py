@@ -45,10 +45,12 @@ def test_images_that_may_not_be_passed_on_are_not_in_it(project: Path):
     assert "No photos here: the licence" in (closed / "tree.html").read_text(encoding="utf-8")
 
 
-def test_nothing_that_is_no_site_is_replaced(project: Path):
+@pytest.mark.parametrize("page", ["letter.txt", "index.html"])
+def test_nothing_that_it_did_not_write_is_replaced(project: Path, page: str):
     (project / "mine").mkdir()
     (project / "mine/letter.txt").write_text("dear", encoding="utf-8")
-    with pytest.raises(NotFound, match="is no site, and not empty"):
+    (project / "mine" / page).write_text("dear", encoding="utf-8")
+    with pytest.raises(NotFound, match="is not empty, and nothing that"):
         write_site(project, project / "mine")
     assert (project / "mine/letter.txt").read_text(encoding="utf-8") == "dear"
     with pytest.raises(NotFound, match="nothing is published yet"):
