@@ -40,6 +40,7 @@ RESULTS = (
     f"results/evaluate/sample/{DATASET}/metrics.json",
     f"results/check/sample/{DATASET}/report.json",
 )
+REPORT = "results/report/index.html"
 
 
 @dataclass(frozen=True)
@@ -90,14 +91,20 @@ ACTS = ("a", "/", "mill", ENTER, "r", "windmill", ENTER)
 
 def fingerprints() -> dict[str, str]:
     """By picture, SHA-256 (hex) of what it shows: files of the pages and results."""
-    made = dict.fromkeys(SHOTS, SITE_PAGES) | dict.fromkeys(FROM_REVIEW, REVIEW_PAGES) | {"sample.jpg": ()}
-    return {name: _fingerprint(folders) for name, folders in sorted(made.items())}
+    made: dict[str, tuple[str, ...]] = dict.fromkeys(SHOTS, SITE_PAGES)
+    made |= dict.fromkeys(FROM_REVIEW, REVIEW_PAGES)
+    made |= {
+        "review.webp": (*REVIEW_PAGES, "hierarchies/pages"),
+        "sample.jpg": (),
+    }  # the film ends at the tree
+    of_all = {"report.jpg": (REPORT,)}
+    return {name: _fingerprint(folders, of_all.get(name, RESULTS)) for name, folders in sorted(made.items())}
 
 
-def _fingerprint(folders: tuple[str, ...]) -> str:
+def _fingerprint(folders: tuple[str, ...], results: tuple[str, ...]) -> str:
     files = [path for folder in folders for path in sorted((ROOT / folder).iterdir()) if path.is_file()]
     digest = hashlib.sha256()
-    for path in (*files, *(ROOT / result for result in RESULTS)):
+    for path in (*files, *(ROOT / result for result in results)):
         digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
