@@ -166,12 +166,29 @@ def test_a_signature_stands_behind_the_name_and_in_no_message(server: Misbehavio
 
 
 @pytest.mark.parametrize(
-    "address", [SECRETS.format(host="h"), "https://h/m?sig=1", "s3://key:secret@bucket/m"]
+    "address",
+    [SECRETS.format(host="h"), "https://h/m?sig=1", "https://h/m#token=x", "s3://key:secret@bucket/m"],
 )
 def test_secrets_do_not_belong_into_params(address: str) -> None:
     with pytest.raises(ValueError, match="CAIRN_MIRROR_<DATASET>"):
         Fetch(mirrors={"gldv2": address})
     assert Fetch(mirrors={"gldv2": "https://h/m", "sop": "/disks/a@b?c", "cub": "~/x"}).mirrors
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("http://ada:p@ss@h/m", "http://***@h/m"),
+        ("two: http://a:b@h and http://c:d@h", "two: http://***@h and http://***@h"),
+        ("https://h/m?a=1&pwd=s3cret&b=2", "https://h/m?a=1&pwd=***&b=2"),
+        ("https://h/m?passwd=s3cret", "https://h/m?passwd=***"),
+        ("https://h/m#token=s3cret", "https://h/m#token=***"),
+        ("https://h/m;sig=s3cret", "https://h/m;sig=***"),
+        ("https://h/a@b?page=2", "https://h/a@b?page=2"),
+    ],
+)
+def test_messages_show_no_secret(address: str, shown: str) -> None:
+    assert str(CairnError(address)) == shown
 
 
 def test_cuts_cost_no_byte_twice(server: Misbehaviour, tmp_path: Path) -> None:
