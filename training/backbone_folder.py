@@ -36,6 +36,11 @@ PRETRAINED = "pretrained"
 MAX_NUMBER, MAX_LIST, MAX_TEXT = 2**16, 128, 64
 MAX_LAYERS = 1024
 _COUNTS_LAYERS = re.compile("layer|depth|repeat|block")
+_DEPTHS = frozenset(
+    ("num_hidden_layers", "num_layers", "n_layer", "encoder_layers", "depths", "num_stages", "num_encoder_blocks",
+     "num_block_repeats", "n_attn_blocks", "num_spatial_layers", "num_temporal_layers")
+)  # fmt: skip
+"""Keys that are a depth, or depths, of at least one layer."""
 _NOT_TAKEN = ("timm_", "vit_mae", "yolos", "dinat")
 """Families that another library builds, see patches at random, add tokens of no patch, or need a compiled kernel."""
 _NEEDS_ANOTHER = {"backbone", "backbone_config", "text_config", "vision_config"}
@@ -238,6 +243,9 @@ def _checked(raw: Mapping[str, Any], path: Path) -> dict[str, Any]:
     for key, value in config.items():
         if not _is_bounded(value):
             raise BrokenData(f"{path}: {key}: no value that a network may have; get the whole folder again")
+        depths = value if isinstance(value, list) else [value]
+        if key in _DEPTHS and any(_is_number(depth) and depth < 1 for depth in depths):
+            raise BrokenData(f"{path}: {key}: a network has at least 1 layer; get the whole folder again")
     return config
 
 

@@ -25,7 +25,7 @@ from cairnhub.training.library_networks import LibraryNetwork
 from cairnhub.training.own_backbone import OwnBackbone
 from cairnhub.training.pretrained import PACKAGED, open_gates
 from cairnhub.training.recipes.settings import Network
-from cairnhub.training.tensor_files import refuse_not_finite
+from cairnhub.training.tensor_files import refuse_not_finite, refuse_other_types
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -186,6 +186,8 @@ def _check_weights(folder: Path, described: Described) -> None:
     check_size(described, n_tensors)
     with torch.device("meta"):
         model = _without_weights(described)
+    for path in files:
+        refuse_other_types(path, model.state_dict())
     n_numbers = sum(parameter.numel() for parameter in model.parameters())
     if n_numbers > n_bytes:  # a number has a byte at least
         raise BrokenData(

@@ -18,6 +18,7 @@ from cairnhub.training.architectures import TIMM
 from cairnhub.training.library_networks import LibraryNetwork, named_network, open_library
 from cairnhub.training.own_backbone import OwnBackbone
 from cairnhub.training.recipes.settings import Network
+from cairnhub.training.tensor_files import refuse_other_types
 
 _TEXT = {"text_cfg": {"context_length": 8, "vocab_size": 8, "width": 64, "heads": 1, "layers": 1}}
 """The smallest text tower: it is built with the other one, and thrown away."""
@@ -86,13 +87,15 @@ def load_library(
     """
     described = replace(found, architecture=wanted.architecture, colours=found.colours or wanted.colours)
     with torch.device("meta"):
-        shapes = {name: list(value.shape) for name, value in _make(described).state_dict().items()}
+        tensors = _make(described).state_dict()
+    shapes = {name: list(value.shape) for name, value in tensors.items()}
     path = next((folder / name for name in _FILES if (folder / name).is_file()), None)
     if path is None:
         raise NotFound(
             f"network.weights: {folder}: holds no model.safetensors; weights in other forms are not read"
         )
     try:
+        refuse_other_types(path, tensors)
         with safe_open(path, framework="pt") as file:
             stored = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
         weights = load_file(path) if _fits(shapes, _visual(stored), described, folder) else {}

@@ -25,7 +25,7 @@ from cairnhub.training.library_backbones import LibraryBackbone
 from cairnhub.training.library_networks import LibraryNetwork
 from cairnhub.training.model_folder import DESCRIPTION, HEAD_WEIGHTS, WEIGHTS, Layout, layout_of, migrated
 from cairnhub.training.recipes.settings import Network
-from cairnhub.training.tensor_files import refuse_not_finite, save_tensors
+from cairnhub.training.tensor_files import refuse_not_finite, refuse_other_types, save_tensors
 
 
 class RetrievalModel(nn.Module):
@@ -296,6 +296,8 @@ def _load_model(folder: Path, own: nn.Module | None) -> tuple[RetrievalModel, Mo
         if own is None:
             _check_shapes(folder, layout, network, kept)
         model = RetrievalModel(network, kept, own)
+        for file, prefix in layout.weights:
+            refuse_other_types(folder / file, model.state_dict(), prefix)
         weights = {
             f"{prefix}{name}": value
             for file, prefix in layout.weights

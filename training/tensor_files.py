@@ -4,10 +4,13 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from cairnhub.core.errors import BrokenData
+
+_FLOATS = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64"}
 
 
 def refuse_not_finite(tensors: Mapping[str, Tensor], origin: str) -> None:
@@ -25,6 +28,41 @@ def refuse_not_finite(tensors: Mapping[str, Tensor], origin: str) -> None:
             raise BrokenData(
                 f"{origin}: {name[:200]} holds NaN or infinity; get the whole folder again, or train again"
             )
+
+
+def refuse_other_types(path: Path, wanted: Mapping[str, Tensor], prefix: str = "") -> None:
+    """Refuse weights that are no plain floating-point numbers, by the header of their file.
+
+    Numbers of 8 bits are of use only with scales that lie elsewhere; of integers, truths and complex numbers a part
+    would be lost, or mean something else, once they are made floating-point numbers. What the network itself counts in
+    whole numbers may be so.
+
+    Args:
+        path: the safetensors.
+        wanted: tensors of the network by name. A file may say fewer parts of a name, or more, at its beginning.
+        prefix: what the file leaves out before each name.
+
+    Raises:
+        BrokenData: one is of another type; it is named.
+        safetensors.SafetensorError: the file holds no tensors.
+    """
+    floats = {name for name, tensor in wanted.items() if tensor.is_floating_point()}
+    endings = {ending for name in floats for ending in _endings(name)}
+    with safe_open(path, framework="pt") as file:
+        for name in file.keys():  # noqa: SIM118
+            kind = file.get_slice(name).get_dtype()
+            is_wanted = f"{prefix}{name}" in endings or not floats.isdisjoint(_endings(name))
+            if kind not in _FLOATS and is_wanted:
+                raise BrokenData(
+                    f"{path}: {name[:200]} is of type {kind}; weights may be of {', '.join(_FLOATS.values())}: get the "
+                    "network in one of these, or convert it"
+                )
+
+
+def _endings(name: str) -> list[str]:
+    """A name, and what stands behind each of its dots, down to two parts."""
+    parts = name.split(".")
+    return [".".join(parts[first:]) for first in range(max(1, len(parts) - 1))]
 
 
 def save_tensors(

@@ -10,9 +10,9 @@ from typing import Self
 
 # What a terminal would obey or could not show: escapes, other control characters, direction overrides, half surrogates.
 UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-_PASSWORD = re.compile(r"(?<=://)[^\s/?#@]+@")
+_PASSWORD = re.compile(r"(?<=://)[^\s/?#]+@")
 _SIGNATURE = re.compile(
-    r"([?&][\w.-]*(?:sig|token|key|secret|passw|credential|auth)[\w.-]*=)[^\s&'\"]+", re.IGNORECASE
+    r"([?&#;][\w.-]*(?:sig|token|key|secret|pass|pwd|credential|auth)[\w.-]*=)[^\s&'\"]+", re.IGNORECASE
 )
 DISTRIBUTION = "cairnhub"
 # Packages whose import name is not that of their distribution.

@@ -1,18 +1,22 @@
 """Where per-archive work runs: one small interface, so that stages do not know."""
 
 import multiprocessing
+import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from multiprocessing import forkserver
+from multiprocessing.synchronize import Event
 from typing import ClassVar, Protocol, TypeVar
 
 from tqdm import tqdm
 
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import BadInput, CairnError
 from cairnhub.core.workers import end_with_parent
 
 Task = TypeVar("Task")
@@ -69,7 +73,8 @@ class LocalExecutor:
         """Let what workers need be imported, once for all, while this process does other things."""
         if self.n_workers > 1:
             forkserver.set_forkserver_preload(list(PRELOADED))
-            forkserver.ensure_running()
+            with _long_paths_explained():
+                forkserver.ensure_running()
 
     def map(
         self,
@@ -89,9 +94,11 @@ class LocalExecutor:
         # Not `fork`: this process has threads (Arrow, progress bars), and a forked lock stays locked.
         context = multiprocessing.get_context("forkserver")
         n_workers = min(self.n_workers, len(tasks))
-        pool = ProcessPoolExecutor(n_workers, context, initializer=end_with_parent)
+        began = context.Event()
+        pool = ProcessPoolExecutor(n_workers, context, initializer=_begin, initargs=(began,))
+        result_of = partial(_result_of, began)
         try:
-            yield from in_order(tasks, lambda task: pool.submit(function, task), _result_of, 2 * n_workers)
+            yield from in_order(tasks, lambda task: pool.submit(function, task), result_of, 2 * n_workers)
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -140,11 +147,39 @@ def with_bar(results: Iterator[Result], n_tasks: int, title: str | None) -> Iter
             yield result
 
 
-def _result_of(future: Future[Result]) -> Result:
+def _begin(began: Event) -> None:
+    """In a worker, once the script that asked for it was imported there."""
+    end_with_parent()
+    began.set()
+
+
+def _result_of(began: Event, future: Future[Result]) -> Result:
     try:
         return future.result()
     except BrokenProcessPool as error:
-        raise CairnError(
-            "a worker died: most likely for want of memory (lower executor.n_workers in params.yaml and run again), or "
-            "because the script that asked for workers has no `if __name__ == '__main__':` around what it does"
+        raise CairnError(_why_dead(began.is_set())) from error
+
+
+def _why_dead(has_begun: bool) -> str:
+    """No worker begins where the script cannot be imported a second time."""
+    memory = "for want of memory (lower executor.n_workers in params.yaml and run again)"
+    if has_begun:
+        return f"a worker died, most likely {memory}"
+    return (
+        "a worker died before it began: most likely because the script that asked for workers has no "
+        f"`if __name__ == '__main__':` around what it does (each worker imports it), or {memory}"
+    )
+
+
+@contextmanager
+def _long_paths_explained() -> Iterator[None]:
+    """The kernel takes about 100 bytes for the address of a socket, which lies in the folder for temporary files."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None or "too long" not in str(error):
+            raise
+        raise BadInput(
+            f"the folder for temporary files has too long a path for the socket of worker processes: "
+            f"{tempfile.gettempdir()}; set TMPDIR to a short path, such as /tmp"
         ) from error

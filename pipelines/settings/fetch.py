@@ -21,7 +21,7 @@ class Wikimedia(Strict):
 
 def _without_secrets(address: str) -> str:
     parts = urlsplit(address) if "://" in address else None
-    if parts and (parts.query or "@" in parts.netloc):
+    if parts and (parts.query or parts.fragment or "@" in parts.netloc):
         raise ValueError(
             "holds a user, a password or a signature, and params.yaml is in git: give the whole address in the "
             "environment, CAIRN_MIRROR_<DATASET>, or the password in ~/.netrc"

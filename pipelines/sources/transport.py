@@ -21,7 +21,11 @@ from cairnhub.core.errors import NotFound, Unreachable
 CHUNK_BYTES = 1 << 20
 CONNECT_TIMEOUT_S = 5.0  # for each address of a host: Amazon's have eight, and a minute must do for all
 ASK_TIMEOUT_S = 2.0
-_PACKED = (".gz", ".tgz", ".bz2", ".xz", ".zst", ".zip")
+_PACKED = {".gz": "gzip", ".tgz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstd", ".zip": "zip"}
+_UNPACKED = frozenset({"gzip", "x-gzip", "deflate"})
+_PLAIN = frozenset(
+    {"", "identity", "aws-chunked"}
+)  # the last is how a file went into a store, not how it comes
 PAGE_HEAD_BYTES = 64
 _MOST_DIGITS = 20
 RETRY_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -143,6 +147,7 @@ def _http_body(url: str, start: int, validator: str | None, timeout_s: float) ->
                 yield body
             return
         _check_status(url, response)
+        _check_encoding(url, response)
         first, total = _extent(response, start)
         current = _validator(response)
         if is_packed := _is_packed(url, response):  # sizes and places are those of the packed bytes
@@ -179,14 +184,28 @@ def _check_status(url: str, response: requests.Response) -> None:
     )
 
 
+def _check_encoding(url: str, response: requests.Response) -> None:
+    """Refuse what would be stored as it was packed, since nothing here unpacks it."""
+    own = _PACKED.get(_suffix(url), "")
+    unknown = [
+        name for name in _encodings(response) if name not in _UNPACKED and name.removeprefix("x-") != own
+    ]
+    if unknown:
+        raise Unreachable(
+            f"{url}: the server packs the file as {unknown[0][:64]!r} (Content-Encoding), though asked not to; only "
+            "gzip and deflate are unpacked here: use a mirror"
+        )
+
+
 def _retry_after_s(response: requests.Response) -> float | None:
-    """Seconds or an HTTP date, RFC 9110 section 10.2.3."""
+    """Seconds or an HTTP date, RFC 9110 section 10.2.3; None for what is neither."""
     text = response.headers.get("Retry-After", "").strip()
     if text.isdecimal():
-        return float(text[:_MOST_DIGITS])
+        seconds = _number(text)
+        return None if seconds is None else float(seconds)
     try:
         moment = email.utils.parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max(0.0, (moment - datetime.now(UTC)).total_seconds())
@@ -216,8 +235,17 @@ def _validator(response: requests.Response) -> str | None:
 
 def _is_packed(url: str, response: requests.Response) -> bool:
     """Whether a server packed the file for the way, though asked not to; an archive it may itself call packed."""
-    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
-    return encoding not in ("", "identity") and PurePosixPath(urlsplit(url).path).suffix not in _PACKED
+    return bool(_encodings(response)) and _suffix(url) not in _PACKED
+
+
+def _encodings(response: requests.Response) -> list[str]:
+    """What was done to the file for the way, RFC 9110 section 8.4."""
+    names = response.headers.get("Content-Encoding", "").lower().split(",")
+    return [name.strip() for name in names if name.strip() not in _PLAIN]
+
+
+def _suffix(url: str) -> str:
+    return PurePosixPath(urlsplit(url).path).suffix
 
 
 def _refuse_page(
@@ -225,7 +253,7 @@ def _refuse_page(
 ) -> Iterator[bytes]:
     """The body's chunks, unless it is a web page in place of the file (sign-in, quota, maintenance)."""
     chunks = _http_chunks(response, timeout_s, is_packed)
-    if PurePosixPath(urlsplit(url).path).suffix in (".html", ".htm"):
+    if _suffix(url) in (".html", ".htm"):
         return chunks
     head = b""
     while first == 0 and len(head) < PAGE_HEAD_BYTES and (chunk := next(chunks, b"")):

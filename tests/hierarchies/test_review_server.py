@@ -82,7 +82,14 @@ def test_mistakes_are_answers(app: TestClient, name: str, body: dict[str, object
 
 
 @pytest.mark.parametrize(
-    ("content", "status"), [(b"{", 400), (b"[]", 400), (b"\xff", 400), (b" " * 5_000_000, 413)]
+    ("content", "status"),
+    [
+        (b"{", 400),
+        (b"[]", 400),
+        (b"\xff", 400),
+        (b'{"offset": ' + b"9" * 5000 + b"}", 400),
+        (b" " * 5_000_000, 413),
+    ],
 )
 def test_bad_bodies(app: TestClient, content: bytes, status: int) -> None:
     assert app.post(f"/{TOKEN}/api/state", content=content).status_code == status
@@ -93,6 +100,8 @@ def test_photos(app: TestClient) -> None:
     assert app.get(f"/{TOKEN}/photo/{keep}/0").content == b"a jpeg"
     for missing in (f"{keep}/1", "0/0", "999999/0"):
         assert app.get(f"/{TOKEN}/photo/{missing}").headers["content-type"] == "image/svg+xml"
+    for nowhere in (f"{'9' * 5000}/0", f"0/{'9' * 5000}", f"{'9' * 5000}/0/large", "-1/0", "x/0"):
+        assert app.get(f"/{TOKEN}/photo/{nowhere}").status_code == 404
 
 
 def test_it_listens_on_this_machine_only() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 from safetensors.torch import load, save
 
@@ -299,6 +300,15 @@ def not_finite(files: Files) -> Files:
     head = load(files["head.safetensors"])
     head["head.1.bias"][0] = float("nan")
     return {**files, "head.safetensors": save(head)}
+
+
+def of_type(name: str) -> Kind:
+    """The same network with one weight of another type of numbers."""
+    files = models.transformer_files()
+    head = load(files["head.safetensors"])
+    head["head.1.bias"] = head["head.1.bias"].to(getattr(torch, name))
+    said = r"head\.1\.bias is of type \w+; weights may be of float16, bfloat16, float32, float64: get the network"
+    return Kind(f"model: weights of {name}", load_model, {**files, "head.safetensors": save(head)}, said)
 
 
 def model(name: str, path: str, change: Callable[[bytes], bytes], said: str) -> Kind:
@@ -590,6 +600,9 @@ KINDS = (
     model("model: 10**12 dimensions", "model.json", described(embedding_dim=10**12), r"do not fit together.*get the who"),
     Kind("model: NaN weights", load_model, not_finite(models.transformer_files()),
          r"head\.1\.bias holds NaN or infinity; get the whole folder again, or train again"),
+    *(of_type(name) for name in ("float8_e4m3fn", "float8_e5m2", "int8", "int64", "bool", "complex64")),
+    backbone("no layers", {"num_hidden_layers": 0}, r"config\.json: num_hidden_layers: a network has at least 1 layer"),
+    backbone("-1 layers", {"num_hidden_layers": -1}, r"config\.json: num_hidden_layers: a network has at least 1 layer"),
     backbone("no heads", {"num_attention_heads": 0}, r"fit.* together|fits no network"),
     backbone("half a head", {"num_attention_heads": 0.5}, r"fit.* together|fits no network"),
     backbone("a text for a number", {"hidden_size": "float0"}, r"fit.* together|fits no network"),

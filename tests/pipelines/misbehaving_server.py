@@ -21,7 +21,7 @@ class Misbehaviour:
     (never answers, hangs up at once); short_length, long_length (lies); page, hidden_page (a web page with
     status 200, with or without its type); busy, refuse (503 with and without Retry-After); not_found; shifted
     (206 from another byte); no_416 (416 to any Range); flipped (one wrong byte); endless; huge_length (a number that no
-    disk could hold); packed (gzip, unasked for); astray (a redirect to what is no host).
+    disk could hold); packed (gzip, unasked for, that it calls `encoding`); astray (a redirect to what is no host).
     """
 
     content: bytes | dict[str, bytes]  # of every path, or by path
@@ -31,6 +31,7 @@ class Misbehaviour:
     cut_at: int = 1000  # bytes of an answer's body before a cut, a stall
     bytes_per_second: float | None = None
     retry_after: str = "1"
+    encoding: str = "gzip"
     announced: int | None = None  # size that it tells without sending anything; None: it does not
     requests: list[tuple[str, str | None]] = field(default_factory=list)  # path, Range
     n_bytes_sent: int = 0
@@ -126,7 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
             headers["Content-Length"] = headers["Content-Range"] = "9" * 5000
         if way == "packed":
             body = gzip.compress(body)
-            headers |= {"Content-Encoding": "gzip", "Content-Length": str(len(body))}
+            headers |= {"Content-Encoding": plan.encoding, "Content-Length": str(len(body))}
         if way == "endless":
             del headers["Content-Length"]
             body = body + content * 20

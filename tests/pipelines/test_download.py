@@ -130,6 +130,27 @@ def test_an_archive_that_its_server_calls_packed_is_taken_as_it_is(
     assert abs(fetched.size_bytes - len(archive)) < 100
 
 
+@pytest.mark.parametrize("encoding", ["br", "zstd", "compress", "gzip, br", "pack200"])
+def test_a_packing_that_is_not_unpacked_is_refused(
+    server: Misbehaviour, tmp_path: Path, encoding: str
+) -> None:
+    server.always, server.encoding = "packed", encoding
+    with pytest.raises(
+        CairnError, match=rf"a\.tar: the server packs the file as '{encoding.split(', ')[-1]}' .*use a mirror"
+    ):
+        get(server, tmp_path)
+    assert only(tmp_path) == set()
+    assert len(server.requests) == 1
+    with pytest.raises(CairnError, match=f"packs the file as .{encoding.split(', ')[-1]}"):
+        fetch_file(f"{server.url}/a.tar.gz", tmp_path / "a.tar.gz", size_bytes=None, hash=None)
+
+
+def test_a_name_for_the_way_into_a_store_is_no_packing(server: Misbehaviour, tmp_path: Path) -> None:
+    server.always, server.encoding = "packed", "aws-chunked"
+    fetch_file(f"{server.url}/a", tmp_path / "a", size_bytes=None, hash=None)
+    assert gzip.decompress((tmp_path / "a").read_bytes()) == CONTENT
+
+
 SECRETS = "http://ada:s3cret@{host}/mirror?X-Amz-Signature=s3cret&version=2&access_token=s3cret"
 
 
@@ -145,12 +166,29 @@ def test_a_signature_stands_behind_the_name_and_in_no_message(server: Misbehavio
 
 
 @pytest.mark.parametrize(
-    "address", [SECRETS.format(host="h"), "https://h/m?sig=1", "s3://key:secret@bucket/m"]
+    "address",
+    [SECRETS.format(host="h"), "https://h/m?sig=1", "https://h/m#token=x", "s3://key:secret@bucket/m"],
 )
 def test_secrets_do_not_belong_into_params(address: str) -> None:
     with pytest.raises(ValueError, match="CAIRN_MIRROR_<DATASET>"):
         Fetch(mirrors={"gldv2": address})
     assert Fetch(mirrors={"gldv2": "https://h/m", "sop": "/disks/a@b?c", "cub": "~/x"}).mirrors
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("http://ada:p@ss@h/m", "http://***@h/m"),
+        ("two: http://a:b@h and http://c:d@h", "two: http://***@h and http://***@h"),
+        ("https://h/m?a=1&pwd=s3cret&b=2", "https://h/m?a=1&pwd=***&b=2"),
+        ("https://h/m?passwd=s3cret", "https://h/m?passwd=***"),
+        ("https://h/m#token=s3cret", "https://h/m#token=***"),
+        ("https://h/m;sig=s3cret", "https://h/m;sig=***"),
+        ("https://h/a@b?page=2", "https://h/a@b?page=2"),
+    ],
+)
+def test_messages_show_no_secret(address: str, shown: str) -> None:
+    assert str(CairnError(address)) == shown
 
 
 def test_cuts_cost_no_byte_twice(server: Misbehaviour, tmp_path: Path) -> None:
@@ -182,6 +220,16 @@ def test_a_retry_after_beyond_patience_is_passed_on(server: Misbehaviour, tmp_pa
         get(server, tmp_path)
     get(server, tmp_path)
     assert server.requests[-1][1] == "bytes=1000-"
+
+
+@pytest.mark.parametrize("moment", ["9" * 400, f"Mon, 01 Jan {'9' * 18} 00:00:00 GMT", "soon", ""])
+def test_a_retry_after_that_is_no_moment_says_nothing(
+    server: Misbehaviour, tmp_path: Path, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "FIRST_WAIT_S", 0.01)
+    server.script, server.retry_after = ["busy"], moment
+    get(server, tmp_path)
+    assert (tmp_path / "a.tar").read_bytes() == CONTENT
 
 
 def test_waits_grow(server: Misbehaviour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,12 +1,17 @@
 """The executor: same results for any number of workers, and errors that name the task."""
 
 import os
+import re
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from cairnhub.core.errors import CairnError
 from cairnhub.pipelines.executors.local import LocalExecutor
+from tests.project import ROOT
 
 
 def square(number: int) -> int:
@@ -41,8 +46,33 @@ def test_errors_name_the_task(n_workers):
 
 
 def test_a_worker_that_dies_is_no_silence():
-    with pytest.raises(CairnError, match="a worker died"):
+    with pytest.raises(CairnError, match=r"^5: a worker died, most likely for want of memory"):
         list(LocalExecutor(2).map(fail, [5, 5, 5]))
+
+
+def run_script(path: Path, text: str, **environment: str) -> str:
+    """What a script of a user's says last."""
+    path.write_text(f"from cairnhub.pipelines.executors import local\nlocal.PRELOADED = ()\n{text}\n")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    ran = subprocess.run([sys.executable, path], env=environment, capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 1
+    return ran.stderr.splitlines()[-1]
+
+
+def test_a_script_without_its_guard_is_told_so_first(tmp_path):
+    said = run_script(tmp_path / "script.py", "print(list(local.LocalExecutor(2).map(abs, [1, -2, 3])))")
+    assert re.search(
+        r"1: a worker died before it began: most likely because .* no `if __name__ == '__main__':`", said
+    )
+
+
+def test_a_folder_for_temporary_files_that_is_too_deep_is_named(tmp_path):
+    deep = tmp_path / ("x" * 120)
+    deep.mkdir()
+    said = run_script(tmp_path / "script.py", "local.LocalExecutor(2)", TMPDIR=str(deep))
+    assert re.search(
+        rf"too long a path for the socket of worker processes: {deep}; set TMPDIR to a short path", said
+    )
 
 
 def test_tasks_are_taken_as_workers_come_free():

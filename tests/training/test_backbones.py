@@ -6,6 +6,7 @@ import pytest
 import torch
 from PIL import Image
 from pydantic import ValidationError
+from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoImageProcessor, AutoModel, pipeline
 
 from cairnhub.core.errors import CairnError
@@ -190,6 +191,7 @@ def test_a_folder_without_safetensors_is_refused(tmp_path):
         ({"model_type": "detr"}, "made of another one"),
         ({"model_type": ["resnet"]}, "is no family of image networks"),
         ({"depths": [1] * 10_000}, "depths: no value that a network may have"),
+        ({"depths": [1, 0]}, "depths: a network has at least 1 layer"),
         ({"depths": [60_000, 60_000]}, "120,000 layers, but"),
         ({"embedding_size": 10**9}, "embedding_size: no value that a network may have"),
         ({"hidden_sizes": [60_000, 60_000]}, r"describes [\d,]+ numbers, but the weights have"),
@@ -206,6 +208,18 @@ def test_an_untrusted_configuration_is_bounded_before_anything_is_built(tiny, tm
     (folder / "model.safetensors").write_bytes((tiny["resnet"] / "model.safetensors").read_bytes())
     with pytest.raises(CairnError, match=said):
         RetrievalModel(network(folder))
+
+
+@pytest.mark.parametrize("kind", [torch.float8_e4m3fn, torch.int8])
+def test_weights_of_other_numbers_are_refused(tiny, tmp_path, kind):
+    """The counts of batch norms are whole numbers, and stay."""
+    weights = load_file(tiny["resnet"] / "model.safetensors")
+    assert any(tensor.dtype == torch.int64 for tensor in weights.values())
+    name = next(name for name in weights if name.endswith("convolution.weight"))
+    (tmp_path / "config.json").write_bytes((tiny["resnet"] / "config.json").read_bytes())
+    save_file({**weights, name: weights[name].to(kind)}, tmp_path / "model.safetensors", {"format": "pt"})
+    with pytest.raises(CairnError, match=rf"{name} is of type \w+; weights may be of float16, bfloat16"):
+        RetrievalModel(network(tmp_path))
 
 
 def test_keys_that_shape_no_network_are_not_taken(tiny, tmp_path):

@@ -7,6 +7,7 @@ machine can guess it. The Host header must be that of this server (a page of ano
 
 import gc
 import json
+import re
 import secrets
 import socket
 import threading
@@ -27,6 +28,7 @@ from cairnhub.hierarchies.review.app.api import ReviewApi
 
 HOST = "127.0.0.1"
 MAX_BODY_BYTES = 4_000_000
+_PLACE = re.compile("[0-9]{1,18}")
 _SCRIPTS = (
     "main.js",
     "question.js",
@@ -75,8 +77,8 @@ def create_app(api: ReviewApi, token: str, port: int) -> ASGIApp:
     routes = [
         Route(f"/{token}/", _page_file("page.html")),
         *(Route(f"/{token}/{name}", _page_file(name)) for name in _PAGE_FILES),
-        Route(f"/{token}/photo/{{leaf:int}}/{{nth:int}}", _photo(api, large=False)),
-        Route(f"/{token}/photo/{{leaf:int}}/{{nth:int}}/large", _photo(api, large=True)),
+        Route(f"/{token}/photo/{{leaf}}/{{nth}}", _photo(api, large=False)),
+        Route(f"/{token}/photo/{{leaf}}/{{nth}}/large", _photo(api, large=True)),
         Route(f"/{token}/api/{{name}}", _call(api), methods=["POST"]),
     ]
     return _Guard(Starlette(routes=routes), token, (f"{HOST}:{port}", f"localhost:{port}"))
@@ -94,7 +96,10 @@ def _photo(api: ReviewApi, large: bool) -> Callable[[Request], Response]:
     """Photos are drawn in threads of their own, and kept by the browser for the run."""
 
     def serve_photo(request: Request) -> Response:
-        photo = api.photo(request.path_params["leaf"], request.path_params["nth"], large)
+        leaf, nth = request.path_params["leaf"], request.path_params["nth"]
+        if not (_PLACE.fullmatch(leaf) and _PLACE.fullmatch(nth)):
+            return Response("no photo has such an address", 404)
+        photo = api.photo(int(leaf), int(nth), large)
         if photo is None:
             return _page_file("no_photo.svg")(request)
         return Response(photo, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
@@ -111,7 +116,7 @@ def _call(api: ReviewApi) -> Callable[[Request], Awaitable[Response]]:
                 return Response("too much", 413)
         try:
             content = json.loads(body or b"{}")
-        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
+        except (ValueError, RecursionError):  # no JSON, no UTF-8, or a number of too many digits to read
             return Response("not JSON", 400)
         if not isinstance(content, dict):
             return Response("not a JSON object", 400)
