@@ -63,7 +63,7 @@ class Destination(Protocol):
         """
 
     def switch(self, texts: Mapping[str, str], version: str) -> None:
-        """Write small files in the given order, the README last: from then on readers see this version."""
+        """Write small files in the given order: from `README.md` on readers see this version."""
 
     def mark(self, version: str) -> None:
         """Give what readers see the name of its version, where the push that sent it was cut before it did so."""

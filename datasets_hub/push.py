@@ -1,4 +1,4 @@
-"""Push a published dataset to others: data first, then the version's own folder, the README last."""
+"""Push a published dataset to others: data first, then the version's own folder, then the README."""
 
 import hashlib
 import logging
@@ -303,7 +303,7 @@ def _changes(before: PublishedDataset, edition: PublishedDataset) -> tuple[str, 
 def _texts(
     destination: Destination, folder: Path, version: Version, history: list[Version]
 ) -> dict[str, str]:
-    """The small files of a version, in the order in which they are written: its own README and then the README last."""
+    """The small files of a version, in the order in which they are written: the README, then its own: with that it is finished."""
     texts = {
         path: (folder / path).read_text(encoding="utf-8")
         for path in sorted(_sizes(folder))
@@ -313,7 +313,7 @@ def _texts(
     readme = addressed(readme, destination.uri)
     own = f"versions/{version.name}"
     files_of_version = {f"{own}/{path}": text for path, text in texts.items()}
-    last = {f"{own}/README.md": readme, "README.md": readme}
+    last = {"README.md": readme, f"{own}/README.md": readme}
     return {**files_of_version, **texts, "CHANGELOG.md": render_changelog(history), **last}
 
 

@@ -129,3 +129,24 @@ def test_on_s3_a_rollback_is_refused_in_the_middle_of_a_push(
     push(three[1], to, storage_options=s3)
     assert refused
     assert seen(to, s3) == ("v2", "Toy 1")
+
+
+def test_a_version_whose_readme_is_not_there_yet_keeps_others_out(
+    three: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to = "memory://two/toy"
+    push(three[0], to)
+    write, seen_at = FolderDestination._write, []
+
+    def then_another(self: FolderDestination, path: str, text: str) -> None:
+        if path.endswith("README.md"):
+            with pytest.raises(CairnError, match="v2 is being pushed"):
+                push(three[2], to)
+            seen_at.append(path)
+        write(self, path, text)
+
+    with monkeypatch.context() as slow:
+        slow.setattr(FolderDestination, "_write", then_another)
+        push(three[1], to)
+    assert seen_at == ["README.md", "versions/v2/README.md"]
+    assert seen(to, {}) == ("v2", "Toy 1")
