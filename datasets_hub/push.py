@@ -303,7 +303,7 @@ def _changes(before: PublishedDataset, edition: PublishedDataset) -> tuple[str, 
 def _texts(
     destination: Destination, folder: Path, version: Version, history: list[Version]
 ) -> dict[str, str]:
-    """The small files of a version, in the order in which they are written: the README, then its own: with that it is finished."""
+    """The small files of a version in the order of writing: its own README comes last, with it a push is finished."""
     texts = {
         path: (folder / path).read_text(encoding="utf-8")
         for path in sorted(_sizes(folder))

@@ -233,7 +233,9 @@ def _send(destination: Destination, files: Path, readme: _Readme, version: str) 
                 shutil.copyfile(files / name, partial / name)
             (partial / README).write_text(readme.card, encoding="utf-8", newline="\n")
         return
-    if readme.begun != readme.before:  # names of files do not say what is in them: of two pushes one is refused
+    if (
+        readme.begun != readme.before
+    ):  # names of files do not say what is in them: of two pushes one is refused
         destination.claim(README, readme.begun, readme.before)
     destination.upload(files, _names(files))
     destination.claim(README, readme.card, readme.begun)

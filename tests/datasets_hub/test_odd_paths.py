@@ -47,9 +47,7 @@ def eight(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_odd_names_in_an_object_store_are_read(
-    eight: Path, s3: dict[str, object]
-) -> None:
+def test_odd_names_in_an_object_store_are_read(eight: Path, s3: dict[str, object]) -> None:
     for name in ("a[1]", "b*c", "bXc"):
         push(eight, f"s3://hub/{name}/sample/toy", storage_options=s3)
     for name in ("a[1]", "b*c"):
