@@ -15,8 +15,9 @@ from pydantic import (
     model_validator,
 )
 
-from cairnhub.core.errors import UNPRINTABLE, BrokenData
+from cairnhub.core.errors import UNPRINTABLE, BadInput, BrokenData
 from cairnhub.core.parse import parse_yaml, typed
+from cairnhub.datasets_hub.level_names import check_level_names
 
 NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 Slug = Annotated[str, StringConstraints(pattern=NAME)]
@@ -53,7 +54,7 @@ class Source(_Typed):
 class Decisions(_Typed):
     """The file of human decisions that shaped the tree, and the SHA-256 of what was applied."""
 
-    file: str
+    file: Text
     fingerprint: str
     n_applied: int = 0
 
@@ -85,15 +86,15 @@ class EvaluationProtocol(_Typed):
     name: Slug
     query: SplitName
     gallery: SplitName
-    levels: tuple[str, ...] = ()
+    levels: tuple[Text, ...] = ()
     kind: Literal["labels", "one_per_class", "templates", "graded"] = "labels"
     ks: tuple[CutOff, ...] = (1, 10, 100)
     n_draws: int = Field(default=10, ge=1, le=1000)
     seed: int = Field(default=0, ge=0)
-    template: str | None = None
-    only: dict[str, str] = {}
+    template: Text | None = None
+    only: dict[Text, Text] = {}
     drop_query: bool = False
-    crop: str | None = None
+    crop: Text | None = None
     scales: tuple[Annotated[float, Field(gt=0, le=8)], ...] = ()
     group: Slug | None = None
 
@@ -164,7 +165,7 @@ class Card(_Typed):
     description: Text
     licence: Text
     redistributable: bool
-    levels: tuple[str, ...]
+    levels: tuple[Text, ...]
     annotation_origin: Literal["given", "automatic", "automatic-and-reviewed"]
     citation: Text | None = None
     homepage: WebUrl | None = None
@@ -176,7 +177,7 @@ class Card(_Typed):
     sources: tuple[Source, ...] = ()
     decisions: Decisions | None = None
     excluded: dict[Text, int] | None = None
-    tags: tuple[str, ...] = Field(default=("image-retrieval", "metric-learning", "hierarchical-labels"))
+    tags: tuple[Text, ...] = Field(default=("image-retrieval", "metric-learning", "hierarchical-labels"))
 
     @property
     def is_own(self) -> bool:
@@ -204,7 +205,12 @@ def read_card(text: str, origin: str) -> Card:
     head = front_matter(text, origin)
     if "cairn" not in head:
         raise BrokenData(f"{origin}: its YAML head has no key `cairn`: give a dataset that Cairn published")
-    return typed(Card, _migrated(head), f"{origin}: the card is not valid")
+    card = typed(Card, _migrated(head), f"{origin}: the card is not valid")
+    try:
+        check_level_names(card.levels)
+    except BadInput as error:
+        raise BrokenData(f"{origin}: {error}") from None
+    return card
 
 
 def _migrated(head: Mapping[str, object]) -> object:

@@ -8,13 +8,13 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from fsspec.core import url_to_fs
 from tqdm import tqdm
 
 from cairnhub.core.errors import BadInput, NotFound, Unreachable
 from cairnhub.core.files import atomic_write, lock_folder, remove_leftovers, write_text_atomic
 from cairnhub.core.hashing import hash_in_name, sha256_of
 from cairnhub.core.parse import decode
+from cairnhub.datasets_hub.filesystems import check_uri, filesystem_of
 from cairnhub.datasets_hub.hugging_face import HuggingFaceDestination, Kind
 from cairnhub.datasets_hub.s3_uploads import N_UPLOADS, put_if_unchanged, upload_checked
 from cairnhub.datasets_hub.same_bytes import Content, checked_as_same, listed_as_same, sha256
@@ -63,7 +63,7 @@ class Destination(Protocol):
         """
 
     def switch(self, texts: Mapping[str, str], version: str) -> None:
-        """Write small files in the given order, the README last: from then on readers see this version."""
+        """Write small files in the given order: from `README.md` on readers see this version."""
 
     def mark(self, version: str) -> None:
         """Give what readers see the name of its version, where the push that sent it was cut before it did so."""
@@ -75,7 +75,7 @@ class FolderDestination:
     def __init__(self, uri: str, storage_options: Mapping[str, object]) -> None:
         self.uri = uri
         with explained(uri):
-            self._filesystem, self._root = url_to_fs(uri, **storage_options)
+            self._filesystem, self._root = filesystem_of(uri, **storage_options)
         self.is_local = "://" not in uri
 
     def require_private(self) -> None:
@@ -235,6 +235,7 @@ def open_destination(
         raise BadInput(f"{str(to)!r}: give a folder, s3://bucket/prefix, gs://bucket/prefix or hf://org/name")
     if ".." in uri.split("/"):
         raise BadInput(f"{uri}: write the destination without `..`")
+    check_uri(uri)
     if uri.startswith("hf://"):
         return HuggingFaceDestination(uri, kind, private)
     return FolderDestination(

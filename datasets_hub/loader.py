@@ -210,8 +210,8 @@ def list_datasets(
     options = dict(storage_options or {})
     with explained(where):
         filesystem, root = filesystem_of(where, **options)
-        folder = root if "://" in where else glob.escape(root)
-        readmes = sorted(filesystem.glob(f"{folder}/{scale or '*'}/*/README.md"))
+        below = glob.escape(scale) if scale else "*"
+        readmes = sorted(filesystem.glob(f"{glob.escape(root)}/{below}/*/README.md"))
     folders = [tuple(str(readme).split("/")[-3:-1]) for readme in readmes]
     return [
         open_dataset(Location(f"{where}/{of_scale}/{name}", None, options))

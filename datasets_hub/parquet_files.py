@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cairnhub.core.errors import BadInput, BrokenData
+from cairnhub.core.text import quoted
 from cairnhub.datasets_hub.parquet_pages import PageWalk, Source, name_of, walk_pages
 
 VARIABLE = "CAIRN_MAX_TABLE_BYTES"
@@ -52,12 +53,25 @@ def read_parquet(sources: Sequence[Source], columns: Sequence[str] | None = None
         columns: those to read, a dotted name for a field; all by default.
 
     Raises:
-        BrokenData: as `require_bounded` says.
-        pyarrow.ArrowException: a file has no such column, or is damaged inside.
+        BrokenData: as `require_bounded` says; or a file has no such column.
+        pyarrow.ArrowException: a file is damaged inside.
     """
     require_bounded(sources, columns)
     names = None if columns is None else list(columns)
-    return pa.concat_tables([pq.read_table(file, columns=names) for file in sources])
+    return pa.concat_tables([_read(file, names) for file in sources])
+
+
+def _read(source: Source, columns: list[str] | None) -> pa.Table:
+    try:
+        return pq.read_table(source, columns=columns)
+    except pa.ArrowInvalid:
+        with open_parquet(source) as file:
+            known = set(file.schema_arrow.names)
+        if missing := [name for name in columns or () if not {name, name.partition(".")[0]} & known]:
+            raise BrokenData(
+                f"{name_of(source)}: no column {quoted(missing)}; get it again, or do not trust it"
+            ) from None
+        raise
 
 
 def require_bounded(sources: Sequence[Source], columns: Sequence[str] | None = None) -> None:

@@ -115,7 +115,7 @@ def _by_name(
 ) -> "Loaded":
     """By the names of its files: an object store, an earlier version, a folder that lacks other splits."""
     files = published.data_files[config]
-    as_files = _listed if published.location.is_local else list
+    as_files = _listed if published.location.is_local else _escaped
     needed = files if split is None else dict.fromkeys(splits_in(split))
     card, stats = published.card, published.stats
     features = image_features(published.tree(), card.texts, stats.with_images) if config == IMAGES else None
@@ -126,6 +126,10 @@ def _by_name(
         "storage_options": published.location.options or None,
     }
     return _load_bounded(split, {**options, **described})
+
+
+def _escaped(uris: Sequence[str]) -> list[str]:
+    return [glob.escape(uri) for uri in uris]  # `datasets` takes each for a pattern
 
 
 def _listed(paths: Sequence[str]) -> list[str]:

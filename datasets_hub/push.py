@@ -1,4 +1,4 @@
-"""Push a published dataset to others: data first, then the version's own folder, the README last."""
+"""Push a published dataset to others: data first, then the version's own folder, then the README."""
 
 import hashlib
 import logging
@@ -158,14 +158,31 @@ def rollback(to: str | Path, version: str, *, storage_options: Mapping[str, obje
     Raises:
         NotFound: there is no such version.
         BrokenData: one of its files is gone.
+        Unreachable: a push is under way there.
     """
     destination = open_destination(to, storage_options)
-    history = read_history(destination)
+    _known(destination, read_history(destination), version)  # before `held` makes a folder
+    with destination.held():
+        there = destination.sizes_bytes()  # before the history: a version is entered there first
+        written = destination.read_text(HISTORY)
+        history = parse_history(written, destination)
+        check_finished(destination, history, _known(destination, history, version), there)
+        texts = _texts_of(destination, version, there)
+        destination.claim(HISTORY, written or "", written)
+        destination.switch(texts, version)
+
+
+def _known(destination: Destination, history: list[Version], version: str) -> Version:
+    for known in history:
+        if known.name == version:
+            return known
+    names = ", ".join(known.name for known in history) or "none"
+    raise NotFound(f"{destination.uri}: no version {version!r}; there are: {names}")
+
+
+def _texts_of(destination: Destination, version: str, there: Mapping[str, int]) -> dict[str, str]:
+    """The small files of a version that was pushed before, the README last; its large ones are looked for."""
     folder = f"versions/{safe_name(version)}"
-    if version not in {known.name for known in history}:
-        names = ", ".join(known.name for known in history) or "none"
-        raise NotFound(f"{destination.uri}: no version {version!r}; there are: {names}")
-    there = destination.sizes_bytes()
     texts = {}
     for path in sorted(there):
         if path.startswith(f"{folder}/"):
@@ -179,7 +196,7 @@ def rollback(to: str | Path, version: str, *, storage_options: Mapping[str, obje
     if "README.md" not in texts:
         raise BrokenData(f"{destination.uri}: {version} cannot come back, {folder}/README.md is gone")
     readme = texts.pop("README.md")
-    destination.switch({**texts, "README.md": readme}, version)
+    return {**texts, "README.md": readme}
 
 
 def verify_files(dataset: PublishedDataset) -> None:
@@ -286,7 +303,7 @@ def _changes(before: PublishedDataset, edition: PublishedDataset) -> tuple[str, 
 def _texts(
     destination: Destination, folder: Path, version: Version, history: list[Version]
 ) -> dict[str, str]:
-    """The small files of a version, in the order in which they are written: its own README and then the README last."""
+    """The small files of a version in the order of writing: its own README comes last, with it a push is finished."""
     texts = {
         path: (folder / path).read_text(encoding="utf-8")
         for path in sorted(_sizes(folder))
@@ -296,7 +313,7 @@ def _texts(
     readme = addressed(readme, destination.uri)
     own = f"versions/{version.name}"
     files_of_version = {f"{own}/{path}": text for path, text in texts.items()}
-    last = {f"{own}/README.md": readme, "README.md": readme}
+    last = {"README.md": readme, f"{own}/README.md": readme}
     return {**files_of_version, **texts, "CHANGELOG.md": render_changelog(history), **last}
 
 

@@ -12,6 +12,7 @@ from pydantic import Field
 from cairnhub.core.errors import BadInput, BrokenData, NewerFormat
 from cairnhub.core.files import write_text_atomic
 from cairnhub.core.parse import FORBID, parse_json, typed
+from cairnhub.datasets_hub.card import Text
 
 if TYPE_CHECKING:
     from cairnhub.hierarchies.label_tree.tree import LabelTree
@@ -36,7 +37,7 @@ class ShardFile:
 
     __pydantic_config__ = FORBID
 
-    path: str
+    path: Text
     n_rows: Count
     size_bytes: Count
     image_bytes: Count
@@ -64,7 +65,7 @@ class SplitStats:
     n_quarantined: Count
     n_excluded: Count
     n_unlabelled: Count
-    n_labels: Mapping[str, Count]
+    n_labels: Mapping[Text, Count]
     shards: tuple[ShardFile, ...]
 
 
@@ -88,10 +89,10 @@ class Stats:
 
     fingerprint: str
     tree_fingerprint: str
-    n_names: Mapping[str, Count]
-    splits: Mapping[str, SplitStats]
-    tables: Mapping[str, ShardFile]
-    quarantine: Mapping[str, Count] = field(default_factory=dict)
+    n_names: Mapping[Text, Count]
+    splits: Mapping[Text, SplitStats]
+    tables: Mapping[Text, ShardFile]
+    quarantine: Mapping[Text, Count] = field(default_factory=dict)
     with_images: bool = True
     schema: int = SCHEMA
 

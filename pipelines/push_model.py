@@ -11,12 +11,13 @@ from pathlib import Path
 
 import yaml
 
-from cairnhub.core.errors import BadInput, CairnError, NotFound
+from cairnhub.core.errors import BadInput, CairnError, NotFound, Unreachable
 from cairnhub.core.files import replace_folder
 from cairnhub.core.hashing import sha256_of
 from cairnhub.datasets_hub.destinations import Destination, open_destination
 from cairnhub.datasets_hub.loader import describe
 from cairnhub.datasets_hub.location import PublishedDataset
+from cairnhub.datasets_hub.storage_errors import overtaken
 from cairnhub.pipelines.model_card import Background, ModelRecord, read_record, render_model_card
 from cairnhub.pipelines.paths import Paths, project_root
 from cairnhub.training.models import read_description
@@ -24,6 +25,7 @@ from cairnhub.training.recipes.recipe import load_recipe
 
 log = logging.getLogger(__name__)
 README = "README.md"
+_DRAFT = "A model is being sent here, or a push of it was cut."
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def push_model(
         NotFound: no such model, dataset or evaluation.
         BrokenData: the folder is damaged.
         BadInput: something else lies at the destination.
-        Unreachable: the destination does not answer or does not let us in.
+        Unreachable: the destination does not answer or does not let us in, or another push is under way.
     """
     background = _background(folder, dataset, evaluation, licence)
     destination = open_destination(to, storage_options, kind="model", private=private)
@@ -87,16 +89,21 @@ def push_model(
     if private:
         destination.require_private()
     with _edition(folder, background) as files:
-        before = _before(destination)
         content = _content(files)
+        written = destination.read_text(README)
+        before = _before(destination, written, content)
         is_same = before is not None and before.content == content
         version = "v1" if before is None else before.version if is_same else f"v{int(before.version[1:]) + 1}"
         card = render_model_card(background, version, content, destination.uri)
-        is_there = is_same and destination.read_text(README) == card
+        is_there = is_same and written == card
         if not is_same:
             _check_place(destination, before, files)
         if not (dry_run or is_there):
-            _send(destination, files, card, version)
+            with destination.held():
+                if destination.read_text(README) != written:
+                    raise overtaken(destination.uri)
+                begun = written if is_same and written else _draft(content)
+                _send(destination, files, _Readme(written, begun, card), version)
         sizes = {name: (files / name).stat().st_size for name in _names(files)}
         switched = not (dry_run or is_there)
         return PushedModel(destination.uri, version, {**sizes, README: len(card.encode())}, switched)
@@ -165,15 +172,25 @@ def _content(folder: Path) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _before(destination: Destination) -> ModelRecord | None:
+def _draft(content: str) -> str:
+    """The README while files are on their way: nobody else may write there."""
+    return f"{_DRAFT} Push the same model again to finish it.\n\n{content}\n"
+
+
+def _before(destination: Destination, readme: str | None, content: str) -> ModelRecord | None:
     """The model that is there.
 
     Raises:
         BadInput: a README of something else is there.
+        Unreachable: another model is being sent there.
     """
-    readme = destination.read_text(README)
-    if readme is None:
+    if readme is None or readme == _draft(content):
         return None
+    if readme.startswith(_DRAFT):
+        raise Unreachable(
+            f"{destination.uri}: another model is being pushed there, or that push was cut: wait for it, or push that "
+            f"model again to finish it, or remove {README} there"
+        )
     record = read_record(readme, f"{destination.uri}/{README}")
     if record is None:
         raise BadInput(
@@ -192,23 +209,37 @@ def _check_place(destination: Destination, before: ModelRecord | None, files: Pa
             "once: give each version a prefix of its own"
         )
     there = destination.sizes_bytes()
-    foreign = [path for path in there if not (files / path).is_file()]
+    foreign = [path for path in there if path != README and not (files / path).is_file()]
     if not before and foreign:
         raise BadInput(
             f"{destination.uri} holds something else ({foreign[0]}): give a place of the model's own"
         )
 
 
-def _send(destination: Destination, files: Path, card: str, version: str) -> None:
+@dataclass(frozen=True)
+class _Readme:
+    """The README before, while and after files are sent."""
+
+    before: str | None
+    begun: str
+    card: str
+
+
+def _send(destination: Destination, files: Path, readme: _Readme, version: str) -> None:
     if destination.is_local:
         with replace_folder(Path(destination.uri)) as partial:
             for name in _names(files):
                 (partial / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(files / name, partial / name)
-            (partial / README).write_text(card, encoding="utf-8", newline="\n")
+            (partial / README).write_text(readme.card, encoding="utf-8", newline="\n")
         return
+    if (
+        readme.begun != readme.before
+    ):  # names of files do not say what is in them: of two pushes one is refused
+        destination.claim(README, readme.begun, readme.before)
     destination.upload(files, _names(files))
-    destination.switch({README: card}, version)
+    destination.claim(README, readme.card, readme.begun)
+    destination.switch({}, version)
 
 
 def _names(folder: Path) -> list[str]:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from cairnhub.core.errors import BadInput
-from cairnhub.core.text import quoted
+from cairnhub.core.text import CONTROL, quoted
 from cairnhub.hierarchies.label_tree.label_rules import Twins, check_names
 
 ROOT = "root"
@@ -82,6 +82,8 @@ def check_levels(levels: Sequence[str]) -> None:
         raise BadInput(
             f"levels need at least one name, each different and none {ROOT!r}; got {list(levels)[:20]}"
         )
+    if hidden := [level for level in levels if CONTROL.search(level)]:
+        raise BadInput(f"control characters in the name of level {quoted(hidden)}: rename it")
     if len(levels) > MAX_LEVELS:
         raise BadInput(f"{len(levels):,} levels; a label tree has at most {MAX_LEVELS}: leave some out")
 

@@ -12,7 +12,7 @@ from cairnhub.core.files import lock_folder
 from cairnhub.datasets_hub.check import check_dataset
 from cairnhub.datasets_hub.destinations import FolderDestination, open_destination
 from cairnhub.datasets_hub.loader import describe
-from cairnhub.datasets_hub.push import push
+from cairnhub.datasets_hub.push import push, rollback
 from cairnhub.datasets_hub.versions import read_history
 
 
@@ -98,3 +98,55 @@ def test_a_push_that_was_cut_is_finished_before_another(
     assert push(three[1], to).version == "v2"
     assert push(three[2], to).version == "v3"
     assert seen(str(to), {}) == ("v3", "Toy 2")
+
+
+def test_a_rollback_waits_for_another_time(three: list[Path], tmp_path: Path) -> None:
+    to = tmp_path / "toy"
+    push(three[0], to)
+    push(three[1], to)
+    with lock_folder(to), pytest.raises(CairnError, match="another push is under way"):
+        rollback(to, "v1")
+    assert seen(str(to), {}) == ("v2", "Toy 1")
+    rollback(to, "v1")
+    assert seen(str(to), {}) == ("v1", "Toy 0")
+
+
+def test_on_s3_a_rollback_is_refused_in_the_middle_of_a_push(
+    three: list[Path], s3: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to = "s3://hub/back/toy"
+    push(three[0], to, storage_options=s3)
+    claim, refused = FolderDestination.claim, []
+
+    def then_back(self: FolderDestination, path: str, text: str, before: str | None) -> None:
+        claim(self, path, text, before)
+        monkeypatch.setattr(FolderDestination, "claim", claim)
+        with pytest.raises(CairnError, match="v2 is being pushed") as error:
+            rollback(to, "v1", storage_options=s3)
+        refused.append(error)
+
+    monkeypatch.setattr(FolderDestination, "claim", then_back)
+    push(three[1], to, storage_options=s3)
+    assert refused
+    assert seen(to, s3) == ("v2", "Toy 1")
+
+
+def test_a_version_whose_readme_is_not_there_yet_keeps_others_out(
+    three: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to = "memory://two/toy"
+    push(three[0], to)
+    write, seen_at = FolderDestination._write, []
+
+    def then_another(self: FolderDestination, path: str, text: str) -> None:
+        if path.endswith("README.md"):
+            with pytest.raises(CairnError, match="v2 is being pushed"):
+                push(three[2], to)
+            seen_at.append(path)
+        write(self, path, text)
+
+    with monkeypatch.context() as slow:
+        slow.setattr(FolderDestination, "_write", then_another)
+        push(three[1], to)
+    assert seen_at == ["README.md", "versions/v2/README.md"]
+    assert seen(to, {}) == ("v2", "Toy 1")

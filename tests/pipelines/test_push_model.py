@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import fsspec
@@ -15,8 +15,9 @@ import yaml
 
 from cairnhub import __main__ as program
 from cairnhub.core.errors import CairnError
+from cairnhub.core.files import lock_folder
 from cairnhub.datasets_hub.card import Card
-from cairnhub.datasets_hub.destinations import open_destination
+from cairnhub.datasets_hub.destinations import FolderDestination, open_destination
 from cairnhub.datasets_hub.records import ImageRow, RowList
 from cairnhub.datasets_hub.writer import write_dataset
 from cairnhub.hierarchies.label_tree.tree import LabelTree
@@ -120,6 +121,33 @@ def test_a_model_goes_to_s3_once_per_prefix(model: Path, tmp_path: Path, s3: dic
         push_model(model, to, storage_options=s3)
     open_destination("s3://hub/models/unfinished", s3).switch({"model.json": "{}"}, "")
     assert push_model(model, "s3://hub/models/unfinished", storage_options=s3).switched
+
+
+def test_of_two_pushes_at_once_one_is_refused(
+    model: Path, tmp_path: Path, s3: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "folder").mkdir()
+    with lock_folder(tmp_path / "folder"), pytest.raises(CairnError, match="another push is under way"):
+        push_model(model, tmp_path / "folder")
+    other = tmp_path / "other" / "net"
+    shutil.copytree(model, other)
+    (other / "loss.csv").write_text("step,loss\n1,0.5\n")
+    to, upload, refused = "s3://hub/models/twice", FolderDestination.upload, []
+
+    def slowly(self: FolderDestination, folder: Path, paths: Sequence[str]) -> None:
+        monkeypatch.setattr(FolderDestination, "upload", upload)
+        with pytest.raises(CairnError, match="another model is being pushed there") as error:
+            push_model(other, to, storage_options=s3)
+        refused.append(error)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(FolderDestination, "upload", slowly)
+    with pytest.raises(KeyboardInterrupt):
+        push_model(model, to, storage_options=s3)
+    assert refused
+    assert push_model(model, to, storage_options=s3).switched
+    assert not push_model(model, to, storage_options=s3).switched
+    assert "loss.csv" not in open_destination(to, s3).sizes_bytes()
 
 
 @pytest.fixture
