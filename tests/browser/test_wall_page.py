@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -222,9 +223,14 @@ def test_history_is_searched_and_both_sides_are_seen(serving) -> None:
 
 
 @pytest.mark.parametrize("width", [390, 1280, 2560])
-def test_nothing_is_wider_than_the_screen(serving, width: int) -> None:
-    page = serving(PROPOSAL)
+def test_nothing_is_wider_than_the_screen_and_no_name_is_cut(serving, width: int) -> None:
+    first, *others = PROPOSAL.labels
+    long = replace(first, label="Leuchtturm Westerheversand am Wattenmeer")
+    page = serving(replace(PROPOSAL, labels=(long, *others)))
     resize(page.browser, width, 900)
     page.at("view=wall&show=all")
     page.until(lambda: len(page.tiles) == 6)
     assert page.browser.execute_script("return document.documentElement.scrollWidth") <= width
+    names = "[...document.querySelectorAll('.tile-text > .label')]"
+    cut = "(one) => one.scrollWidth > one.clientWidth || one.scrollHeight > one.clientHeight"
+    assert page.browser.execute_script(f"return {names}.filter({cut}).map((one) => one.textContent)") == []
