@@ -39,8 +39,7 @@ grocery: $(READY) ## MIRROR=folder with images.tar and labels.csv: the same grap
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc repro
 
 pictures: $(READY) debian ## the pictures of README and docs, from the built sample (and MIRROR=<grocery>); needs chromium
-	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.browser.pictures
-	@test -z "$(MIRROR)" || $(BIN)/python benchmarks/first_picture.py --mirror "$(MIRROR)"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.browser.pictures $(if $(MIRROR),--mirror "$(MIRROR)")
 
 lint: $(READY) ## style, types, layers
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

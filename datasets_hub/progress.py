@@ -29,7 +29,7 @@ def follow_folder(folder: Path, total_bytes: int, title: str, *, shown: bool) ->
         while not ended.wait(_EVERY_S):
             bar.update(min(_size_bytes(folder), total_bytes) - bar.n)
 
-    with tqdm(total=total_bytes, desc=title, unit="B", unit_scale=True) as bar:
+    with tqdm(total=total_bytes, desc=title, unit="B", unit_scale=True, disable=None) as bar:
         watcher = threading.Thread(target=watch, args=(bar,), daemon=True)
         watcher.start()
         try:

@@ -249,7 +249,7 @@ class Training:
             desc="train",
             unit=" images",
             unit_scale=True,
-            disable=self.ranks.rank > 0,
+            disable=self.ranks.rank > 0 or None,
         )
 
     def _add_batch(self, positions: Sequence[int], images: Tensor, checkpoints: Checkpoints | None) -> bool:

@@ -4,10 +4,13 @@ Each has a fingerprint in `docs/images/pictures.json`, over the pages' own files
 makes the fingerprints again, so that no picture goes stale.
 """
 
+import argparse
 import hashlib
 import io
 import json
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -65,6 +68,7 @@ SHOTS = {
     "tree.jpg": Shot("tree.html", "#node=category/waterfall&order=weak", (1280, 900)),
     "map.jpg": Shot("map.html"),
     "report.jpg": Shot("/index.html", size=(1440, 1000)),
+    "report-phone.jpg": Shot("/index.html", size=(400, 860), scheme="dark"),
     "tree-dark.jpg": Shot("tree.html", "#node=category/bridge", (1280, 900), "dark"),
     "map-dark.jpg": Shot("map.html", "#node=category/bridge", scheme="dark"),
     "tree-phone.jpg": Shot("tree.html", "#node=category/bridge", (400, 860)),
@@ -80,8 +84,9 @@ REVIEW_SHOTS = {
     "wall-wide.jpg": Shot("", "#view=wall", (2200, 1000), "dark"),
 }
 FROM_REVIEW = (*REVIEW_SHOTS, "review.webp")
-FROM_BENCHMARK = ("grocery.jpg",)
-"""Of photographs that are not in the sample: `benchmarks/first_picture.py` makes it."""
+FROM_MIRROR = "grocery.jpg"
+"""Of photographs that are not in the sample: made where their mirror is given, by `MAKES_GROCERY`."""
+MAKES_GROCERY = "benchmarks/first_picture.py"
 ENTER, RIGHT = "\ue007", "\ue014"
 SELECT = (" ", RIGHT, " ", RIGHT, " ")
 """Keys that select three photographs of the wall."""
@@ -97,8 +102,13 @@ def fingerprints() -> dict[str, str]:
         "review.webp": (*REVIEW_PAGES, "hierarchies/pages"),
         "sample.jpg": (),
     }  # the film ends at the tree
-    of_all = {"report.jpg": (REPORT,)}
-    return {name: _fingerprint(folders, of_all.get(name, RESULTS)) for name, folders in sorted(made.items())}
+    made[FROM_MIRROR] = ()
+    shown = {
+        "report.jpg": (REPORT,),
+        "report-phone.jpg": (REPORT,),
+        FROM_MIRROR: (MAKES_GROCERY, "benchmarks/grocery.py", "training/recipes/photos.yaml"),
+    }
+    return {name: _fingerprint(folders, shown.get(name, RESULTS)) for name, folders in sorted(made.items())}
 
 
 def _fingerprint(folders: tuple[str, ...], results: tuple[str, ...]) -> str:
@@ -109,8 +119,8 @@ def _fingerprint(folders: tuple[str, ...], results: tuple[str, ...]) -> str:
     return digest.hexdigest()
 
 
-def make_pictures() -> None:
-    """Write all pictures and their fingerprints."""
+def make_pictures(mirror: str | None) -> None:
+    """Write all pictures and their fingerprints; of the grocery photographs only where their mirror is given."""
     IMAGES.mkdir(exist_ok=True)
     paths = Paths(ROOT, "sample", DATASET)
     shutil.copyfile(next((paths.hub / "assets").glob("samples-*.jpg")), IMAGES / "sample.jpg")
@@ -122,7 +132,12 @@ def make_pictures() -> None:
             _look(browser, shot.size, shot.scheme)
             _save(_shot(browser, page.as_uri() + shot.place), IMAGES / name)
         _film(browser, paths, Path(folder))
-    PRINTS.write_text(json.dumps(fingerprints(), indent=1) + "\n", encoding="utf-8")
+    prints = fingerprints()
+    if mirror:
+        subprocess.run([sys.executable, ROOT / MAKES_GROCERY, "--mirror", mirror], check=True)
+    else:
+        prints[FROM_MIRROR] = json.loads(PRINTS.read_text(encoding="utf-8"))[FROM_MIRROR]
+    PRINTS.write_text(json.dumps(prints, indent=1) + "\n", encoding="utf-8")
 
 
 @contextmanager
@@ -208,4 +223,6 @@ def _film(browser: Any, paths: Paths, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    make_pictures()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--mirror", help="folder with images.tar and labels.csv of the Grocery Store Dataset")
+    make_pictures(parser.parse_args().mirror)

@@ -52,6 +52,19 @@ def tree_of(category_of: dict[str, str]) -> LabelTree:
     )
 
 
+HOLES = """
+const holes = [];
+for (const grid of document.querySelectorAll('.tiles, .cards')) {
+  const rows = new Map();
+  for (const { top, right } of [...grid.children].map((child) => child.getBoundingClientRect()))
+    rows.set(Math.round(top), Math.max(right, rows.get(Math.round(top)) ?? 0));
+  for (const end of rows.values())
+    if (grid.getBoundingClientRect().right - end > 1) holes.push([grid.className, end]);
+}
+return holes"""
+"""Ends of rows that stop short of their grid's, pixels."""
+
+
 OLD = dict.fromkeys(HOSTILE, "odd") | dict.fromkeys(OTHERS[:3], "bridge") | {"Loch Ness": "lake"}
 NEW = OLD | {"Tower Bridge": "odd"}
 
@@ -213,6 +226,24 @@ def test_nothing_is_cut_off_on_a_phone_and_text_stands_out(browser, page: Page, 
             page.check()
     finally:
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def test_a_phone_shows_the_outline_first(browser, page: Page, tmp_path: Path):
+    resize(browser, 400, 800)
+    page = Page(browser, tmp_path / "tree.html")
+    tops = [page.all(name)[0].rect["y"] for name in (".tree", "#panel", ".drawing")]
+    assert tops == sorted(tops)
+    assert page.all(".tree")[0].rect["height"] > 300
+
+
+@pytest.mark.parametrize("width", [400, 700, 1000, 1440, 2200])
+def test_rows_of_the_report_are_filled_to_their_end(browser, tmp_path: Path, width: int):
+    report = tmp_path / "index.html"
+    report.write_text(report_page(summary_of()), encoding="utf-8")
+    resize(browser, width, 900)
+    page = Page(browser, report)
+    assert browser.execute_script(HOLES) == []
+    page.check()
 
 
 def contrast(*colours: str) -> float:

@@ -45,6 +45,17 @@ def at(browser, path: Path, place: str = "") -> Page:
     return page
 
 
+def test_pages_have_the_same_bytes_again():
+    results, tree = toy_results(LEAVES, 4, 4)
+    pages = [
+        render(results, tree, Sheets(why_none="none"), LINKS)
+        for render in (render_map_page, render_retrieval_page)
+        for _ in range(2)
+    ]
+    assert pages[0] == pages[1]
+    assert pages[2] == pages[3]
+
+
 def test_every_query_is_there_and_each_system_stands_beside_the_other(browser, pages: Path):
     page = Page(browser, pages / "retrieval.html")
     assert page.texts("#queries b") == ["20.0", "43.3", "66.7", "90.0"], "worst first"

@@ -1,5 +1,6 @@
 """What commands show: heads that stay whole, bars only where somebody sees them, names to type as they stand."""
 
+import ast
 import json
 import os
 import re
@@ -54,6 +55,18 @@ def test_no_bar_is_drawn_into_a_pipe():
     assert found.stderr == "done\n"
 
 
+def test_every_bar_asks_whether_somebody_sees_it():
+    """In another project's script no command has said where the output goes: the call itself asks."""
+    drawn = []
+    for room in ("cairnhub/core", "pipelines", "hierarchies", "datasets_hub", "training"):
+        for path in (ROOT / room).rglob("*.py"):
+            for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "tqdm":
+                    drawn.append((path, call.lineno, {keyword.arg for keyword in call.keywords}))
+    assert len(drawn) > 5
+    assert [(path, line) for path, line, options in drawn if "disable" not in options] == []
+
+
 def test_a_suggested_model_can_be_typed_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "models/sample/gldv2").mkdir(parents=True)
     for name in ("dvc.yaml", "params.yaml"):
@@ -69,5 +82,6 @@ def test_a_suggested_model_can_be_typed_as_it_stands(tmp_path: Path, monkeypatch
 def test_plots_name_their_dataset_and_keep_the_order_of_levels():
     plots = {out.path: out.plot for stage in STAGES for out in stage.writes if out.plot}
     assert all(plot["title"].startswith("${item.dataset}: ") for plot in plots.values())
-    template = json.loads((ROOT / f".dvc/plots/{plots['levels.csv']['template']}.json").read_text())
-    assert template["encoding"]["y"]["sort"] is None, "as the table has them: fine to coarse"
+    for table, channel in (("levels.csv", "y"), ("precision_recall.csv", "color")):
+        template = json.loads((ROOT / f".dvc/plots/{plots[table]['template']}.json").read_text())
+        assert template["encoding"][channel]["sort"] is None, "as the table has them: fine to coarse"
