@@ -109,5 +109,7 @@ def embed_split(images: LabelledImages, encoder: Encoder, batch_size: int, n_wor
     """Embed a split in its own order."""
     order = torch.Generator()  # its own: what is embedded moves no random number of a training run
     loader = DataLoader(images, batch_size=batch_size, num_workers=n_workers, generator=order)
-    batches = [encoder(batch) for batch in tqdm(loader, desc="embed", unit="batch", leave=False, disable=None)]
+    batches = [
+        encoder(batch) for batch in tqdm(loader, desc="embed", unit="batch", leave=False, disable=None)
+    ]
     return EmbeddedSplit(torch.cat(batches), images.labels)

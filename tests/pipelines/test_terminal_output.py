@@ -57,12 +57,13 @@ def test_no_bar_is_drawn_into_a_pipe():
 
 def test_every_bar_asks_whether_somebody_sees_it():
     """In another project's script no command has said where the output goes: the call itself asks."""
-    drawn = []
-    for room in ("cairnhub/core", "pipelines", "hierarchies", "datasets_hub", "training"):
-        for path in (ROOT / room).rglob("*.py"):
-            for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "tqdm":
-                    drawn.append((path, call.lineno, {keyword.arg for keyword in call.keywords}))
+    drawn = [
+        (path, call.lineno, {keyword.arg for keyword in call.keywords})
+        for room in ("cairnhub/core", "pipelines", "hierarchies", "datasets_hub", "training")
+        for path in (ROOT / room).rglob("*.py")
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "tqdm"
+    ]
     assert len(drawn) > 5
     assert [(path, line) for path, line, options in drawn if "disable" not in options] == []
 
