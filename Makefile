@@ -46,14 +46,13 @@ lint: $(READY) ## style, types, layers
 	@$(BIN)/mypy --num-workers 2
 	@$(BIN)/lint-imports --no-cache
 
-DEBIAN = chromium chromium-driver wordnet-base
-debian: ## chromium and WordNet for the tests of pages and of trees from text, where apt can install them
-	@{ command -v chromium && command -v chromedriver && test -n "$$CAIRN_WORDNET" -o -f /usr/share/wordnet/data.noun; } \
-		>/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+DEBIAN ?= chromium chromium-driver wordnet-base
+debian: ## what the tests of pages and of trees from text run beside Python, where apt can install it
+	@dpkg -s $(DEBIAN) >/dev/null 2>&1 || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
 		echo "Installing $(DEBIAN) for the tests" && \
 		{ timeout 120 apt-get update -qq && DEBIAN_FRONTEND=noninteractive timeout 300 apt-get install -qq -y \
 			--no-install-recommends $(DEBIAN); } >/dev/null 2>&1; } || \
-		echo "Not installed here: $(DEBIAN): tests that need what is missing are skipped"
+		echo "apt cannot install $(DEBIAN) here: tests that need what is missing are skipped"
 
 PYTEST = OMP_NUM_THREADS=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadgroup
 
@@ -63,6 +62,7 @@ checked:
 test: checked ## lint and the tests that need no network
 	@$(PYTEST) -m "not long"
 
+test-long: export DEBIAN += qemu-user
 test-long: checked ## all tests, the long campaigns too: some twenty minutes more
 	@$(PYTEST)
 

@@ -21,15 +21,20 @@ BLOCKS = re.findall(
 )
 
 
-@pytest.mark.slow
-def test_the_page_leads_from_a_csv_to_a_pushed_dataset(tmp_path: Path) -> None:
-    draw_classes(tmp_path / "photos", NAMES)
+def draw_photos(folder: Path) -> None:
+    """The photos and the table with which the page begins."""
+    draw_classes(folder / "photos", NAMES)
     lines = [
         f"photos/{name}/{nth}.jpg,{name},{name.split()[1]},{'test' if 'grey' in name or 'red' in name else 'train'}"
         for name in NAMES
         for nth in range(4)
     ]
-    (tmp_path / "labels.csv").write_text("\n".join(["path,species,kind,split", *lines]), encoding="utf-8")
+    (folder / "labels.csv").write_text("\n".join(["path,species,kind,split", *lines]), encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_the_page_leads_from_a_csv_to_a_pushed_dataset(tmp_path: Path) -> None:
+    draw_photos(tmp_path)
     (tmp_path / "route.py").write_text("\n".join(BLOCKS), encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "route.py"], cwd=tmp_path, capture_output=True, text=True, check=False
