@@ -26,12 +26,13 @@ graph: $(READY) ## make dvc.yaml from the declared stages, params.yaml and the i
 	@$(BIN)/cairn graph
 
 JOBS ?= 1
-# Of each dataset the stages at the ends of the graph, on a line: one process builds all of a dataset.
-ENDS = awk -F@ '/^(check|train|evaluate|report)@/ {if (!($$2 in ends)) names[++n] = $$2; ends[$$2] = ends[$$2] " " $$0} \
-	END {for (i = 1; i <= n; i++) print ends[names[i]]}'
+# The stages of a dataset on a line, in order: one process builds all of it and looks at no stage that the others share,
+# for DVC lets no two processes look at one stage.
+CHAINS = awk -F@ 'NF == 2 {if (!($$2 in chain)) names[++n] = $$2; chain[$$2] = chain[$$2] " " $$0} \
+	END {for (i = 1; i <= n; i++) print chain[names[i]]}'
 repro: graph ## rebuild datasets, trees, models and results of params.yaml; JOBS=2: two datasets at a time
 	@PATH="$(CURDIR)/$(BIN):$$PATH"; test $(JOBS) = 1 || { dvc repro --quiet plan && dvc stage list --name-only \
-		| $(ENDS) | xargs -P $(JOBS) -L 1 dvc --wait-for-lock repro; }; dvc repro
+		| $(CHAINS) | xargs -P $(JOBS) -L 1 dvc --wait-for-lock repro --single-item; }; dvc repro
 
 grocery: $(READY) ## MIRROR=folder with images.tar and labels.csv: the same graph on real photographs
 	@test -n "$(MIRROR)" || { echo "error: say where the photographs are: make grocery MIRROR=<folder>"; exit 2; }
