@@ -211,3 +211,7 @@ def test_a_closure_follows_imports_and_not_what_is_neutral():
 def test_what_is_neutral_exists():
     for name in (*NEUTRAL, *(name for stage in STAGES for name in stage.neutral)):
         assert source_of(name).is_file(), name
+
+
+def test_the_lock_of_the_sample_can_be_read():
+    assert (ROOT / "dvc.lock").stat().st_size < 300_000
