@@ -31,7 +31,8 @@ def servers(seed: int) -> Iterator[dict[str, str]]:
         assert process.stdout is not None
         yield json.loads(process.stdout.readline())
     finally:
-        process.communicate()
+        process.terminate()  # not by the end of its input: children of this process have that open too
+        process.wait()
 
 
 def main() -> None:

@@ -400,13 +400,12 @@ class Campaign:
     def _kill_worker(
         self, run: Callable[[Path], None], workers_of: Callable[[int], list[int]], root: Path
     ) -> Ended:
-        child = Child(lambda: run(root), self.log)
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and not (workers := workers_of(child.pid)):
-            time.sleep(0.005)
-        time.sleep(self.chance.uniform(0, 0.5))
-        with suppress(ProcessLookupError):
-            os.kill(self.chance.choice(workers), signal.SIGKILL)
+        child, workers = Child(lambda: run(root), self.log), []
+        while not workers and not child.ends_within(0.005):
+            workers = workers_of(child.pid)
+        if workers and not child.ends_within(self.chance.uniform(0, 0.5)):
+            with suppress(ProcessLookupError):
+                os.kill(self.chance.choice(workers), signal.SIGKILL)
         answer = child.answer()
         return Ended(answer is None, None, answer and answer["error"], 0, 0)
 
