@@ -33,7 +33,7 @@ class Staging:
 
     @classmethod
     def of(cls, folder: Path) -> "Staging":
-        """That of a dataset's folder; one in the hub where that is a disk of its own, or nothing may be written beside it."""
+        """That of a dataset's folder; in the hub where that is a disk of its own, or nothing may be put beside it."""
         parent = folder.parent.resolve()
         hub = parent.parent if parent.name in SCALES else parent
         where = ".".join((hub.name, *parent.relative_to(hub).parts, folder.name))

@@ -32,7 +32,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; rename it over `path` when the block ends well.
 
     Args:
-        path: the file to replace, whose mode stays. Its folder is made if missing.
+        path: the file to replace, whose mode and group stay. Its folder is made if missing.
 
     Yields:
         The path to write to, an empty file. It is removed if the block raises, and `path` keeps what it held.
@@ -43,6 +43,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         if path.is_file():
+            _keep_group(path, temporary)
             shutil.copymode(path, temporary)
         temporary.replace(path)
 
@@ -150,7 +151,7 @@ def read_steadily(folder: Path, read: Callable[[], T]) -> T:
 
 @contextmanager
 def lock_folder(folder: Path) -> Iterator[bool]:
-    """Lock a folder; gives whether nobody else holds it, or has removed it. The lock ends with the block or the process."""
+    """Lock a folder; gives whether nobody else holds it, or has removed it. The lock ends with block or process."""
     try:
         handle = os.open(folder, os.O_RDONLY)
     except FileNotFoundError:
@@ -232,6 +233,13 @@ def _locked_path(path: Path, make: Callable[[Path], None]) -> tuple[Path, int]:
             if temporary.exists():
                 return temporary, handle
             os.close(handle)
+
+
+def _keep_group(path: Path, temporary: Path) -> None:
+    group = path.stat().st_gid
+    if temporary.stat().st_gid != group:
+        with suppress(PermissionError):  # a group that we are not of
+            os.chown(temporary, -1, group)
 
 
 def _new_file(path: Path) -> None:

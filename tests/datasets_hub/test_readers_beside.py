@@ -1,4 +1,4 @@
-"""Readers that count rows by wide globs, those that look into hidden folders too, and by our own loader, while a dataset is published again and again."""
+"""Readers that count rows by wide globs, hidden folders too, or by our loader, beside one publication after another."""
 
 import json
 import random
