@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from cairnhub.core.errors import BadInput, BrokenData
 from cairnhub.core.text import quoted
+from cairnhub.datasets_hub.parquet_footer import require_sound
 from cairnhub.datasets_hub.parquet_pages import PageWalk, Source, name_of, walk_pages
 
 VARIABLE = "CAIRN_MAX_TABLE_BYTES"
@@ -28,20 +29,28 @@ MOST_CHUNKS = 500_000
 
 
 def open_parquet(source: Source) -> pq.ParquetFile:
-    """A Parquet file whose footer is of a size that can be read.
+    """A Parquet file whose footer is of a size that can be read, and does not contradict itself.
 
     Raises:
         BrokenData: the footer is larger than any table needs, or promises columns or row groups without end.
         pyarrow.ArrowException, OSError: it is no Parquet file.
     """
-    size = _footer_bytes(source)
+    size, size_bytes = _footer_bytes(source)
     if size > MOST_FOOTER_BYTES:
         raise _refused(source, f"its footer has {size:,} bytes, more than {MOST_FOOTER_BYTES:,}")
-    file = pq.ParquetFile(source)
+    try:
+        file = pq.ParquetFile(source)
+    except UnicodeDecodeError:
+        raise BrokenData(f"{name_of(source)}: a column's name is no UTF-8; get it again") from None
     n_columns, n_groups = file.metadata.num_columns, file.metadata.num_row_groups
     if n_columns > MOST_COLUMNS or n_columns * n_groups > MOST_CHUNKS:
         file.close()
         raise _refused(source, f"{n_columns:,} columns in {n_groups:,} row groups: more than a table needs")
+    try:
+        require_sound(file.metadata, size_bytes)
+    except (pa.ArrowException, OSError):
+        file.close()
+        raise
     return file
 
 
@@ -142,8 +151,8 @@ def _damage_named(source: Source) -> Iterator[None]:
         ) from None
 
 
-def _footer_bytes(source: Source) -> int:
-    """As the last bytes of the file say; 0 for a file that is none."""
+def _footer_bytes(source: Source) -> tuple[int, int]:
+    """As the last bytes of the file say, 0 for a file that is none; and the size of the file."""
     if isinstance(source, str | Path):
         with Path(source).open("rb") as file:
             return _footer_bytes(file)
@@ -151,7 +160,7 @@ def _footer_bytes(source: Source) -> int:
     source.seek(max(0, size - 8))
     length, magic = source.read(4), source.read(4)
     source.seek(0)
-    return int.from_bytes(length, "little") if magic == b"PAR1" else 0
+    return int.from_bytes(length, "little") if magic == b"PAR1" else 0, size
 
 
 def _allowed(size_bytes: int) -> int:

@@ -1,5 +1,6 @@
 """Where a dataset is written until it is whole: out of the reach of whoever reads the hub, by one process at a time."""
 
+import glob
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -7,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cairnhub.core.errors import Unreachable
-from cairnhub.core.files import lock_folder, remove_leftovers, switch_folder, write_text_atomic
+from cairnhub.core.files import can_move, lock_folder, remove_leftovers, switch_folder, write_text_atomic
+from cairnhub.datasets_hub.location import SCALES
 from cairnhub.datasets_hub.stats import ShardFile
 
 STAGED = ".staged"
@@ -16,7 +18,10 @@ STAGED = ".staged"
 
 @dataclass(frozen=True)
 class Staging:
-    """The folder `.<name>.partial` beside a dataset; travels to workers.
+    """The folder `.<hub>.<scale>.<name>.partial` beside the hub's own; travels to workers.
+
+    `<hub>/**/data/*.parquet` goes into hidden folders too, and the old dataset changes places with the new one in one
+    step: only a place outside the hub keeps readers from counting both.
 
     Attributes:
         root: holds the plan, the markers of finished shards, and `whole`.
@@ -28,9 +33,16 @@ class Staging:
 
     @classmethod
     def of(cls, folder: Path) -> "Staging":
-        """That of a dataset's folder."""
-        root = folder.with_name(f".{folder.name}.partial")
-        return cls(root, root / folder.name)
+        """That of a dataset's folder; in the hub where that is a disk of its own, or nothing may be put beside it."""
+        parent = folder.parent.resolve()
+        hub = parent.parent if parent.name in SCALES else parent
+        where = ".".join((hub.name, *parent.relative_to(hub).parts, folder.name))
+        outside, inside = hub.parent / f".{where}.partial", parent / f".{folder.name}.partial"
+        parent.mkdir(parents=True, exist_ok=True)
+        if not can_move(outside.name, hub.parent, parent):
+            return cls(inside, inside / folder.name)
+        remove_leftovers(parent, glob.escape(inside.name))  # of a time when it could not be outside
+        return cls(outside, outside / folder.name)
 
     @property
     def data(self) -> Path:
@@ -55,7 +67,7 @@ class Staging:
         return [replace(file, path=f"{file.path}{STAGED}") for file in files]
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self) -> Iterator["Staging"]:
         """Keep other processes out until the block ends.
 
         Raises:
@@ -67,7 +79,7 @@ class Staging:
                 raise Unreachable(
                     f"{self.root}: another process is writing this dataset; wait for it, or stop it, and run again"
                 )
-            yield
+            yield self
 
     def open(self, plan: str) -> None:
         """Continue what a killed run of the same plan left, or begin anew."""

@@ -70,8 +70,8 @@ def write_dataset(
     """Write a published dataset; readers see the old folder or the new one, whole.
 
     Each partition is read once. Memory is bounded by a row group per worker and split. The bytes depend on the
-    arguments but not on `run_all`. What a killed run has finished waits in `.<name>.partial` beside the folder
-    and is used again.
+    arguments but not on `run_all`. What a killed run has finished waits in `.<hub>.<scale>.<name>.partial` beside
+    the hub's folder and is used again.
 
     Args:
         folder: `<hub>/<scale>/<name>`; replaced.
@@ -97,13 +97,12 @@ def write_dataset(
     """
     splits = _check_plan(card, tree, partitions, shard_size_bytes)
     table = image_table(tree, card)
-    staging = Staging.of(folder)
     size_bytes = sum(partition.size_bytes for partition in partitions)
-    tasks = [
-        WriteTask(number, partition, staging, table, check, shard_size_bytes, rows_per_group)
-        for number, partition in enumerate(partitions)
-    ]
-    with staging.held(), _full_disk_explained(staging, card, size_bytes):
+    with _full_disk_explained(folder, card, size_bytes), Staging.of(folder).held() as staging:
+        tasks = [
+            WriteTask(number, partition, staging, table, check, shard_size_bytes, rows_per_group)
+            for number, partition in enumerate(partitions)
+        ]
         staging.open(_plan_hash(card, tree, tasks))
         _check_space(staging, size_bytes)
         with follow_folder(staging.data, size_bytes, f"writing {card.name}", shown=progress):
@@ -118,14 +117,14 @@ def write_dataset(
 
 
 @contextmanager
-def _full_disk_explained(staging: Staging, card: Card, size_bytes: int) -> Iterator[None]:
+def _full_disk_explained(folder: Path, card: Card, size_bytes: int) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise NoSpace(
-            f"the disk of {staging.root} is full: free some of the {size_bytes / 1e9:.1f} GB that {card.name} "
+            f"the disk of {folder} is full: free some of the {size_bytes / 1e9:.1f} GB that {card.name} "
             "needs and run again; finished shards are kept"
         ) from None
 

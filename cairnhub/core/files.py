@@ -21,6 +21,9 @@ except ImportError:  # not on Windows
     fcntl = None  # type: ignore[assignment]
 
 T = TypeVar("T")
+# Of a container's image layer a folder cannot be renamed, nor can a mount point.
+_UNMOVABLE = (errno.EXDEV, errno.EBUSY)
+_NO_WAY = (*_UNMOVABLE, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG)
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # linux/fcntl.h, linux/fs.h
 
 
@@ -29,7 +32,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; rename it over `path` when the block ends well.
 
     Args:
-        path: the file to replace, whose mode stays. Its folder is made if missing.
+        path: the file to replace, whose mode and group stay. Its folder is made if missing.
 
     Yields:
         The path to write to, an empty file. It is removed if the block raises, and `path` keeps what it held.
@@ -40,6 +43,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         if path.is_file():
+            _keep_group(path, temporary)
             shutil.copymode(path, temporary)
         temporary.replace(path)
 
@@ -99,12 +103,31 @@ def replace_folder(path: Path) -> Iterator[Path]:
 
 
 def switch_folder(new: Path, path: Path) -> None:
-    """Put the folder `new`, which lies beside `path`, in its place in one step; what `path` held is removed."""
+    """Put the folder `new`, of the same disk, in the place of `path` in one step; what `path` held is removed."""
     if os.path.lexists(path):
         _exchange(new, path)
-        _remove(new)
     else:
-        new.rename(path)
+        _move(new, path)
+    _remove(new)
+
+
+def can_move(name: str, here: Path, there: Path) -> bool:
+    """Whether folders that are made in `here` can be renamed into `there`: one disk, and we may write to both.
+
+    Args:
+        name: begins the name of the folder that tries it.
+        here: a folder.
+        there: a folder that is there.
+    """
+    remove_leftovers(there, f".{glob.escape(name)}.*.tmp")
+    try:
+        with _temporary(here / name, Path.mkdir) as probe:
+            probe.rename(there / probe.name).rename(probe)
+    except OSError as error:
+        if error.errno not in _NO_WAY:
+            raise
+        return False
+    return True
 
 
 def read_steadily(folder: Path, read: Callable[[], T]) -> T:
@@ -128,10 +151,14 @@ def read_steadily(folder: Path, read: Callable[[], T]) -> T:
 
 @contextmanager
 def lock_folder(folder: Path) -> Iterator[bool]:
-    """Lock a folder that is there; gives whether nobody else holds it. The lock ends with the block or the process."""
-    handle = os.open(folder, os.O_RDONLY)
+    """Lock a folder; gives whether nobody else holds it, or has removed it. The lock ends with block or process."""
     try:
-        yield not _is_taken(handle)
+        handle = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        yield False
+        return
+    try:
+        yield not _is_taken(handle) and _is_at(handle, folder)
     finally:
         os.close(handle)
 
@@ -208,6 +235,13 @@ def _locked_path(path: Path, make: Callable[[Path], None]) -> tuple[Path, int]:
             os.close(handle)
 
 
+def _keep_group(path: Path, temporary: Path) -> None:
+    group = path.stat().st_gid
+    if temporary.stat().st_gid != group:
+        with suppress(PermissionError):  # a group that we are not of
+            os.chown(temporary, -1, group)
+
+
 def _new_file(path: Path) -> None:
     path.touch(exist_ok=False)
 
@@ -244,10 +278,21 @@ def _exchange(new: Path, path: Path) -> None:
     try:
         _swap(new, path)
     except OSError as error:
-        # Of a container's image layer a folder cannot be renamed, nor can a mount point.
-        if error.errno not in (errno.EXDEV, errno.EBUSY):
+        if error.errno not in _UNMOVABLE:
             raise
         _refill(new, path)
+
+
+def _move(new: Path, path: Path) -> None:
+    """Rename a folder, or a copy of it where it cannot be renamed itself."""
+    try:
+        new.rename(path)
+    except OSError as error:
+        if error.errno not in _UNMOVABLE:
+            raise
+        copy = _retired(new, path)
+        shutil.copytree(new, copy, symlinks=True)
+        copy.rename(path)
 
 
 def _refill(new: Path, path: Path) -> None:
@@ -266,10 +311,15 @@ def _swap(new: Path, path: Path) -> None:
         code = ctypes.get_errno()
         if rename and code not in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
             raise OSError(code, os.strerror(code), str(path))
-    retired = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    retired = _retired(new, path)
     path.rename(retired)
     new.rename(path)
     retired.rename(new)
+
+
+def _retired(new: Path, path: Path) -> Path:
+    """A name beside `new`, where nobody reads: what a killed process leaves there goes as a temporary one of `path`."""
+    return new.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
 
 
 def _state(folder: Path) -> tuple[int, int] | None:

@@ -6,6 +6,7 @@ another order. So a portable computation runs in a process of its own, whose env
 
 import multiprocessing
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -14,7 +15,7 @@ from typing import TypeVar
 
 from cairnhub.core.errors import CairnError
 from cairnhub.core.logs import configure_as_parent
-from cairnhub.core.workers import end_with_parent
+from cairnhub.core.workers import begin, is_importing_main, why_dead
 
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
@@ -64,16 +65,18 @@ def run_portable(function: Callable[[Argument], Result], argument: Argument) -> 
         CairnError: the process died. What `function` raises passes.
     """
     if is_portable():
+        if is_importing_main():  # a script without its guard would do all it does a second time
+            sys.exit(1)
         return _settled(function, argument)
     with _environment(environment()):
-        pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=end_with_parent)
-        with pool:
+        context = multiprocessing.get_context("spawn")
+        began = context.Event()
+        with ProcessPoolExecutor(1, context, initializer=begin, initargs=(began,)) as pool:
             try:
                 return pool.submit(_settled, function, argument).result()
             except BrokenProcessPool as error:
-                raise CairnError(
-                    "the process that computed died, most likely for want of memory: run this again"
-                ) from error
+                memory = "for want of memory: run this again"
+                raise CairnError(why_dead("the process that computed", began.is_set(), memory)) from error
 
 
 def settle_torch() -> None:

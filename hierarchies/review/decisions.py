@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from cairnhub.core.errors import BadInput
-from cairnhub.core.line_files import append_line, append_lines
+from cairnhub.core.line_files import append_line, append_lines, followed
 from cairnhub.core.parse import FORBID, parse_json, read_text, typed
 from cairnhub.core.text import label_key
 from cairnhub.hierarchies.label_tree.label_rules import check_names
@@ -159,9 +159,10 @@ def read_decisions(*paths: Path) -> list[Decision]:
     """
     decisions: list[Decision] = []
     for path in paths:
-        files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path] if path.exists() else []
+        files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
         for file in files:
-            decisions += _decisions_of(file)
+            if followed(file).exists():
+                decisions += _decisions_of(file)
     return decisions
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from cairnhub.core.errors import BadInput
-from cairnhub.core.line_files import append_line
+from cairnhub.core.line_files import append_line, followed
 from cairnhub.core.parse import FORBID, parse_json, read_text, typed
 from cairnhub.core.text import CONTROL, label_key
 from cairnhub.hierarchies.label_tree.label_rules import check_names
@@ -100,7 +100,7 @@ def read_evidence(path: Path) -> list[Evidence]:
     Raises:
         CairnError: a line cannot be understood; names file and line. None is skipped: another tree would come out.
     """
-    if not path.exists():
+    if not followed(path).exists():
         return []
     lines = enumerate(read_text(path).split("\n"), start=1)
     wheres = [(line, f"{path}:{number}") for number, line in lines if line.strip()]

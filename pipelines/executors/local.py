@@ -17,7 +17,7 @@ from typing import ClassVar, Protocol, TypeVar
 from tqdm import tqdm
 
 from cairnhub.core.errors import BadInput, CairnError
-from cairnhub.core.workers import end_with_parent
+from cairnhub.core.workers import begin, why_dead
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -95,7 +95,7 @@ class LocalExecutor:
         context = multiprocessing.get_context("forkserver")
         n_workers = min(self.n_workers, len(tasks))
         began = context.Event()
-        pool = ProcessPoolExecutor(n_workers, context, initializer=_begin, initargs=(began,))
+        pool = ProcessPoolExecutor(n_workers, context, initializer=begin, initargs=(began,))
         result_of = partial(_result_of, began)
         try:
             yield from in_order(tasks, lambda task: pool.submit(function, task), result_of, 2 * n_workers)
@@ -147,28 +147,12 @@ def with_bar(results: Iterator[Result], n_tasks: int, title: str | None) -> Iter
             yield result
 
 
-def _begin(began: Event) -> None:
-    """In a worker, once the script that asked for it was imported there."""
-    end_with_parent()
-    began.set()
-
-
 def _result_of(began: Event, future: Future[Result]) -> Result:
     try:
         return future.result()
     except BrokenProcessPool as error:
-        raise CairnError(_why_dead(began.is_set())) from error
-
-
-def _why_dead(has_begun: bool) -> str:
-    """No worker begins where the script cannot be imported a second time."""
-    memory = "for want of memory (lower executor.n_workers in params.yaml and run again)"
-    if has_begun:
-        return f"a worker died, most likely {memory}"
-    return (
-        "a worker died before it began: most likely because the script that asked for workers has no "
-        f"`if __name__ == '__main__':` around what it does (each worker imports it), or {memory}"
-    )
+        memory = "for want of memory (lower executor.n_workers in params.yaml and run again)"
+        raise CairnError(why_dead("a worker", began.is_set(), memory)) from error
 
 
 @contextmanager

@@ -248,3 +248,23 @@ def test_own_data_and_vectors_of_strangers_are_bounded(tmp_path: Path, allowed: 
     bomb_in_an_image(tmp_path / "images.parquet")
     with pytest.raises(BrokenData, match=r"images\.parquet: .*'image\.bytes'"):
         read_hugging_face(tmp_path / "images.parquet")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        (b"%\x02\x18\x07element", b"%\x00\x18\x07element", "not readable as Parquet .*histogram"),
+        (b"\x18\x07element", b"\x18\x07\xff\xfeement", "a column's name is no UTF-8"),
+    ],
+)
+def test_a_footer_that_would_end_the_process_is_named(
+    tmp_path: Path, before: bytes, after: bytes, message: str
+) -> None:
+    """Arrow ends the whole process where its footer's counts do not fit its schema: found by fuzzing."""
+    path = tmp_path / "vectors.parquet"
+    pq.write_table(pa.table({"id": ["a", "b"], "vector": [[1.0], [2.0]]}), path)
+    raw = path.read_bytes()
+    assert raw.count(before) == 1
+    path.write_bytes(raw.replace(before, after))
+    with pytest.raises(BrokenData, match=rf"vectors\.parquet: {message}.*get it again"):
+        require_bounded([path])

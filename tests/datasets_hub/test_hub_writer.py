@@ -131,6 +131,11 @@ def test_row_groups_close_before_arrow_overflows(tmp_path: Path, monkeypatch: py
         assert meta.row_group(i).column(0).total_uncompressed_size < 5_000 + largest + 1_000
 
 
+def shards_below(folder: Path) -> list[Path]:
+    """As `**/data/*.parquet` of duckdb and polars finds them: in hidden folders too."""
+    return list(folder.rglob("data/*.parquet"))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("stride", [4, pytest.param(1, marks=pytest.mark.long)])
 def test_killed_anywhere_then_again_gives_the_same_bytes(
@@ -146,14 +151,18 @@ def test_killed_anywhere_then_again_gives_the_same_bytes(
         if not run_killed(write_killed, folder, step):
             break
         assert content(folder) in (before, after), f"half-visible after step {step}"
+        assert set(shards_below(folder.parent)) == set(shards_below(folder)), f"seen by ** after step {step}"
         write_few(folder)
         assert content(folder) == after
         assert [path.name for path in folder.parent.iterdir()] == ["toy"], f"rubbish after step {step}"
+        assert {path.name for path in tmp_path.iterdir()} == {"hub", "old", "new"}, (
+            f"rubbish after step {step}"
+        )
     assert step > 30
 
 
 def test_finished_shards_are_used_again(tmp_path: Path, run_killed: Callable[..., bool]) -> None:
-    assert run_killed(write_killed, tmp_path / "toy", 24)
+    assert run_killed(write_killed, tmp_path / "toy", 28)
     staging = Staging.of(tmp_path / "toy")
     finished = [json.loads(path.read_text())["file"]["path"] for path in staging.markers.glob("*-*.json")]
     *kept, altered = sorted(finished)
@@ -183,10 +192,27 @@ def test_two_writers_do_not_mix(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["toy"]
 
 
+@pytest.mark.parametrize("folder", ["hub/sample/toy", "hub/toy", "hub/sample/of/mine/toy"])
+def test_what_is_not_whole_lies_outside_of_the_hub(tmp_path: Path, folder: str) -> None:
+    old = tmp_path / folder
+    old.with_name(".toy.partial").mkdir(parents=True)  # of an older Cairn that was killed
+    with Staging.of(old).held() as staging:
+        hub = tmp_path / "hub" if "mine" not in folder else old.parent
+        assert not staging.root.is_relative_to(hub)
+        assert staging.root.parent == hub.parent
+        assert list(old.parent.iterdir()) == []
+
+
+def test_a_hub_that_is_a_disk_of_its_own_has_its_staging(small_disk: Path) -> None:
+    staging = Staging.of(small_disk / "toy")
+    assert staging.root == small_disk / ".toy.partial"
+    assert staging.root.parent.is_dir()
+
+
 def test_another_input_does_not_continue_a_killed_run(
     tmp_path: Path, run_killed: Callable[..., bool]
 ) -> None:
-    assert run_killed(write_killed, tmp_path / "toy", 24)
+    assert run_killed(write_killed, tmp_path / "toy", 28)
     row = replace(toy_row("train", 0), image_id="changed")
     write_toy(tmp_path / "toy", partitions=toy_partitions(train_0=row))
     assert datasets.load_dataset(str(tmp_path / "toy"), split="train")[0]["image_id"] == "changed"

@@ -3,6 +3,9 @@
 import io
 import os
 import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,9 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from cairnhub.core.console import text_console
-from cairnhub.core.errors import CairnError
+from cairnhub.core.errors import CairnError, Unreachable
 from cairnhub.core.files import write_text_atomic
 from cairnhub.hierarchies.review.decisions import Decision, append_decision, read_decisions
+from cairnhub.hierarchies.voice.model_evidence import read_evidence
 from tests.project import ROOT
 
 
@@ -100,6 +104,61 @@ def test_who_may_write_beside_the_file_may_take_its_lock(tmp_path: Path, folder:
     finally:
         os.umask(before)
     assert (tmp_path / "team/.d.jsonl.lock").stat().st_mode & 0o777 == lock
+
+
+def test_a_lock_that_was_private_is_opened_by_its_owner(tmp_path: Path) -> None:
+    tmp_path.chmod(0o2775)
+    lock = tmp_path / ".d.jsonl.lock"
+    lock.touch(0o600)
+    append_decision(tmp_path / "d.jsonl", decision(0))
+    assert lock.stat().st_mode & 0o777 == 0o664
+
+
+@contextmanager
+def another_login(group: int) -> Iterator[None]:
+    """One of `nobody`, in this group."""
+    os.setegid(group)
+    os.seteuid(65_534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another user becomes root only")
+def test_two_logins_of_a_group_share_file_and_lock() -> None:
+    group = 4321
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:  # where another login gets in
+        team = Path(name)
+        os.chown(team, -1, group)
+        team.chmod(0o775)  # files get the group of who makes them
+        append_decision(team / "d.jsonl", decision(0))
+        os.chown(team / "d.jsonl", -1, group)
+        (team / "d.jsonl").chmod(0o660)
+        append_decision(team / "d.jsonl", decision(1))
+        with another_login(group):
+            append_decision(team / "d.jsonl", decision(2))
+            (team / "private.jsonl").touch()
+        assert len(read_decisions(team / "d.jsonl")) == 3
+        assert (team / "d.jsonl").stat().st_gid == (team / ".d.jsonl.lock").stat().st_gid == group
+        (team / ".private.jsonl.lock").touch(0o600)
+        with (
+            another_login(group),
+            pytest.raises(Unreachable, match=r"private\.jsonl\.lock: belongs to another"),
+        ):
+            append_decision(team / "private.jsonl", decision(0))
+
+
+@pytest.mark.parametrize(
+    "use", [lambda path: append_decision(path, decision(0)), read_decisions, read_evidence]
+)
+def test_a_link_that_leads_in_a_circle_is_named(tmp_path: Path, use: Callable[[Path], object]) -> None:
+    (tmp_path / "a.jsonl").symlink_to("b.jsonl")
+    (tmp_path / "b.jsonl").symlink_to("a.jsonl")
+    with pytest.raises(CairnError, match=r"[ab]\.jsonl: a link that leads back to itself"):
+        use(tmp_path / "a.jsonl")
+    assert (tmp_path / "a.jsonl").is_symlink()
 
 
 def test_a_file_that_is_replaced_keeps_its_mode(tmp_path: Path) -> None:

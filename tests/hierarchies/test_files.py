@@ -1,5 +1,6 @@
 """Files and folders: whole or not at all, through kills, readers and writers side by side."""
 
+import errno
 import multiprocessing
 import os
 import shutil
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cairnhub.core import files
-from cairnhub.core.files import atomic_write, read_steadily, replace_folder, write_text_atomic
+from cairnhub.core.files import atomic_write, can_move, read_steadily, replace_folder, write_text_atomic
 from cairnhub.hierarchies.review.decisions import Decision, append_decision, read_decisions
 
 FORK = multiprocessing.get_context("fork")
@@ -143,7 +144,7 @@ def test_two_reviewers_at_once_lose_nothing(tmp_path: Path) -> None:
 IN_AN_IMAGE_LAYER = """
 import errno, os
 from pathlib import Path
-from cairnhub.core.files import replace_folder
+from cairnhub.core.files import replace_folder, switch_folder
 
 path = Path("merged/out")
 try:
@@ -157,14 +158,18 @@ for text in ("new", "newer"):
         (folder / "deep/file").write_text(text)
     assert (path / "deep/file").read_text() == text
     assert sorted(os.listdir(path)) == ["deep"], os.listdir(path)
-    assert os.listdir("merged") == ["out"], os.listdir("merged")
+    assert sorted(os.listdir("merged")) == [".killed.partial", "out"], os.listdir("merged")
+switch_folder(Path("merged/.killed.partial/first"), Path("merged/first"))
+assert Path("merged/first/deep/file").read_text() == "of a killed run"
+assert os.listdir("merged/.killed.partial") == []
 """
 
 
 def test_a_folder_of_a_container_image_is_replaced(tmp_path: Path) -> None:
-    """As of a built project in an image: overlayfs renames no folder of a lower layer."""
-    for name in ("lower/out", "upper", "work", "merged"):
+    """As of a built project in an image, and of a run that was killed there: overlayfs renames no folder of a layer."""
+    for name in ("lower/out", "lower/.killed.partial/first/deep", "upper", "work", "merged"):
         (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "lower/.killed.partial/first/deep/file").write_text("of a killed run")
     (tmp_path / "lower/out/old").write_text("old")
     mount = "mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work merged"
     unshare = shutil.which("unshare")
@@ -178,3 +183,23 @@ def test_a_folder_of_a_container_image_is_replaced(tmp_path: Path) -> None:
     subprocess.run(
         [unshare, "-m", "sh", "-c", command], cwd=tmp_path, env=environment, check=True, timeout=60
     )
+
+
+def test_where_folders_cannot_be_renamed_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    (there / ".toy.1234.tmp").mkdir()  # of a look that was killed
+    assert can_move("toy", here, there)
+
+    refused = iter((errno.EXDEV, errno.EACCES, errno.EROFS, errno.ENOSPC))
+
+    def refuse(*_: object) -> None:
+        code = next(refused)
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    assert [can_move("toy", here, there) for _ in range(3)] == [False] * 3
+    with pytest.raises(OSError, match="space"):
+        can_move("toy", here, there)
+    assert names(here) == names(there) == []

@@ -84,3 +84,23 @@ def test_errors_come_back_and_a_portable_process_starts_no_other():
         run_portable(die, None)
     assert run_portable(again, None)
     assert MARK not in os.environ
+
+
+@pytest.mark.parametrize("guard", ["", "if __name__ == '__main__': "])
+def test_a_script_without_its_guard_is_told_so_and_runs_once(tmp_path, guard):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import operator\nfrom cairnhub.core.portable import run_portable\n"
+        f"{guard}print('result', run_portable(operator.neg, 3))\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment.pop(MARK, None)
+    ran = subprocess.run(
+        [sys.executable, script], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    if guard:
+        assert ran.stdout == "result -3\n"
+    else:
+        assert (ran.returncode, ran.stdout) == (1, "")
+        assert "died before it began: most likely because the script" in ran.stderr.splitlines()[-1]
+        assert "`if __name__ == '__main__':`" in ran.stderr.splitlines()[-1]
