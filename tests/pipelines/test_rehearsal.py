@@ -103,8 +103,9 @@ def test_pictures_differ_to_the_eye_but_for_those_that_are_planted(mirrors: dict
 def test_a_rehearsal_of_a_thousandth(tmp_path: Path) -> None:
     """The benchmark itself, from mirror to report: every stage, exact counts, the duplicates that were planted."""
     benchmarks = tmp_path / "benchmarks"
+    built = {"data", "models", ".venv"}
     shutil.copytree(
-        ROOT, tmp_path / "copy", symlinks=True, ignore=shutil.ignore_patterns("data", "models", ".venv")
+        ROOT, tmp_path / "copy", symlinks=True, ignore=lambda at, _: built if Path(at) == ROOT else set()
     )
     command = [sys.executable, "benchmarks/rehearsal.py", "--folder", str(benchmarks), "--fraction", "0.001"]
     done = subprocess.run(command, cwd=tmp_path / "copy", capture_output=True, text=True, check=False)
