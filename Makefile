@@ -13,7 +13,7 @@ setup: $(READY) ## a virtual environment with the pinned packages
 
 PINNED   := install --quiet --constraint constraints.txt
 PIP      := $(BIN)/python -m pip --disable-pip-version-check $(PINNED)
-PACKAGES := --editable '.[build,languages,train,metric-learning,ray,review,s3,dev]'
+PACKAGES := --editable '.[build,languages,train,metric-learning,ray,review,s3,docs,dev]'
 # pip fetches torch from wherever it is told to, uv the rest in a third of the time; what uv cannot reach, pip does.
 $(READY): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) (about a minute, once)"
@@ -76,7 +76,6 @@ chaos: $(READY) ## the fault campaign, long form: results/chaos (about an hour; 
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.chaos.campaign
 
 site: $(READY) ## the documentation with tutorials and reference, into site-docs/, read without a network
-	@$(PIP) --editable '.[docs]'
 	@NO_MKDOCS_2_WARNING=1 PYTHONPATH=. $(BIN)/mkdocs build --quiet --strict && echo "site-docs/index.html: open it in a browser"
 
 constraints: $(READY) ## write the installed versions to constraints.txt

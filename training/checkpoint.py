@@ -113,7 +113,7 @@ class Checkpoints:
         header = {"run": self.run, "state": json.dumps(rest)}
         try:
             with atomic_write(self.folder / f"step_{step:09d}.safetensors") as temporary:
-                save_tensors(temporary, {name: value.contiguous() for name, value in tensors.items()}, header)
+                save_tensors(temporary, tensors, header)
         except (OSError, SafetensorError) as error:
             saved = [path.name for path in self._files()]
             raise NoSpace(
@@ -151,7 +151,7 @@ class Checkpoints:
         path = self.folder / FAILED_BATCH
         try:
             with atomic_write(path) as temporary:
-                save_tensors(temporary, {name: value.contiguous() for name, value in tensors.items()})
+                save_tensors(temporary, tensors)
         except (OSError, SafetensorError) as error:
             return f"its batch cannot be kept: {error}"
         return f"its batch is in {path}"

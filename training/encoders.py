@@ -52,13 +52,13 @@ def feature_encoder(model: RetrievalModel, scales: Sequence[float] = ()) -> Enco
 def projection_encoder(model: RetrievalModel) -> Encoder:
     """Embed what `feature_encoder` gave: (B, C) to unit vectors."""
     where = device()
-    model.to(where)
+    model.settle(where)
     return lambda features: model.project(features.to(where)).float().cpu()
 
 
 def _encoder(model: RetrievalModel, embed: Encoder, scales: Sequence[float]) -> Encoder:
     network, where = model.network, device()
-    model.to(where)
+    model.settle(where)
 
     def encoder(images: Tensor) -> Tensor:
         middle = centre(images.to(where), network.image_side_px)

@@ -104,7 +104,7 @@ def train(
     if recipe.network.lora:
         merge(training.optimisation.final_model.backbone)
     curve = curve_table(training.state.progress.curve)
-    return TrainingResult(training.optimisation.final_model.eval(), curve)
+    return TrainingResult(training.optimisation.final_model.laid_out_plainly().eval(), curve)
 
 
 def fingerprint(
@@ -144,7 +144,7 @@ class Training:
         self.model = untrained_model(recipe.network, seed, backbone)
         if recipe.network.lora:
             adapt(self.model.backbone, recipe.network.lora)
-        self.model.to(self.device)
+        self.model.settle(self.device)
         refuse_live_batch_norm(recipe.batch.chunk, self.model)
         self.is_frozen = recipe.network.frozen == "all"
         if self.is_frozen:

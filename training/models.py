@@ -16,6 +16,7 @@ from torch.nn import functional
 from cairnhub.core.errors import BadInput, BrokenData, NoSpace, NotFound
 from cairnhub.core.files import read_steadily
 from cairnhub.core.parse import FORBID, read_json, typed
+from cairnhub.core.portable import is_portable
 from cairnhub.training.architectures import OWN, SMALL_CNN
 from cairnhub.training.backbone_folder import Described, check_size, read_described
 from cairnhub.training.backbones import PublishedBackbone, make_backbone
@@ -73,6 +74,21 @@ class RetrievalModel(nn.Module):
         front, norms = self._frozen(), [*batch_norms(self.backbone)] if network.frozen_batch_norm else []
         self._in_evaluation = [*front, *norms]
         freeze(front if network.frozen_batch_norm == "statistics" else self._in_evaluation)
+
+    def settle(self, where: torch.device) -> Self:
+        """Go where it is to compute, laid out as that computes fastest; `laid_out_plainly` takes the layout back.
+
+        A processor convolves with channels last 1.2 to 1.6 times as fast. A backbone of the caller's keeps its layout,
+        for it may look at its maps as they lie; so does one in a portable process, whose kernels gain nothing.
+        """
+        if where.type == "cpu" and self.network.backbone != OWN and not is_portable():
+            self.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return self.to(where)
+
+    def laid_out_plainly(self) -> Self:
+        """With weights in the order of their shape, as whoever saves them expects."""
+        self.backbone.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        return self
 
     def forward(self, images: Tensor) -> Tensor:
         """Embed normalised images (B, 3, side, side) as unit vectors (B, embedding_dim)."""

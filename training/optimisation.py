@@ -103,10 +103,19 @@ class Optimisation:
                 index, key = name.split(".", 1)
                 state.setdefault(int(index), {})[key] = value
             optimizer.load_state_dict({"state": state, "param_groups": rest["groups"][weights]})
+            _lay_out(optimizer)
         self.go_to(rest["place"]["step"], rest["place"]["epoch"])
         self.scaler.load_state_dict(rest["scaler"])
         if self.average is not None:
             self.average.load_state_dict(below("average.", tensors))
+
+
+def _lay_out(optimizer: torch.optim.Optimizer) -> None:
+    """Lay moments out as their weights are, whatever the file's order: kernels round by the layout."""
+    for weight, moments in optimizer.state.items():
+        for name, value in moments.items():
+            if isinstance(value, Tensor) and value.shape == weight.shape:
+                moments[name] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
 
 
 def below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

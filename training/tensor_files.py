@@ -76,5 +76,9 @@ def save_tensors(
     """
     path.touch()
     mode = stat.S_IMODE(path.stat().st_mode)
-    save_file(dict(tensors), path, dict(metadata) if metadata else None)
+    save_file(
+        {name: tensor.contiguous() for name, tensor in tensors.items()},
+        path,
+        dict(metadata) if metadata else None,
+    )
     path.chmod(mode)

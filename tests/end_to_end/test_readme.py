@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+import tomllib
 
 import pytest
 
@@ -62,6 +63,16 @@ def test_tables_are_those_of_the_results():
         for system in ("trained", "untrained")
     )
     assert trained >= 1.5 * untrained
+
+
+def test_the_badges_say_what_holds():
+    badges = (ROOT / "docs/images/badges.svg").read_text(encoding="utf-8")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    marked = [kind.rpartition(" ")[2] for kind in project["project"]["classifiers"] if "Python ::" in kind]
+    assert f">{' | '.join(marked)}<" in badges
+    assert f">{project['project']['license']}<" in badges
+    assert project["tool"]["mypy"]["strict"]
+    assert (ROOT / "CITATION.cff").is_file()
 
 
 def test_the_table_of_heads_is_that_of_the_benchmark():

@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -38,8 +37,6 @@ def test_a_tutorial_runs(script: Path, tmp_path: Path):
     assert run(sys.executable, str(script), cwd=tmp_path)
 
 
-@pytest.mark.long
-@pytest.mark.skipif(find_spec("mkdocs") is None, reason="mkdocs, of the extra docs, is not installed")
 def test_the_site_is_built_and_asks_nobody_for_anything(tmp_path: Path):
     run(
         sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", str(tmp_path / "site"), cwd=ROOT

@@ -33,6 +33,19 @@ def test_a_model_comes_back_as_it_was(tmp_path):
     assert description.levels == ("fine", "coarse")
 
 
+def test_a_model_that_is_laid_out_for_a_processor_embeds_and_is_saved_as_before(tmp_path):
+    model = saved_model(tmp_path)
+    images, before = torch.randn(3, 3, 16, 16), (tmp_path / "model.safetensors").read_bytes()
+    plain, weight = model(images), next(p for p in model.backbone.parameters() if p.ndim == 4)
+    model.settle(torch.device("cpu"))
+    assert weight.is_contiguous(memory_format=torch.channels_last)
+    assert not weight.is_contiguous()
+    assert torch.allclose(model(images), plain, atol=1e-6)
+    save_model(tmp_path, model, load_model(tmp_path)[1])
+    assert (tmp_path / "model.safetensors").read_bytes() == before
+    assert all(p.is_contiguous() for p in model.laid_out_plainly().parameters())
+
+
 def test_a_model_that_cannot_be_written_is_named(tmp_path):
     with pytest.raises(CairnError, match=r"nowhere: the model cannot be written.*last checkpoint"):
         save_model(
