@@ -1,10 +1,12 @@
 """A published dataset as `datasets` prepares it: the splits that are asked for, once, in its own cache."""
 
 import glob
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from cairnhub.core.errors import of_the_disk
 from cairnhub.datasets_hub.location import PublishedDataset
 from cairnhub.datasets_hub.parquet_files import require_bounded
 from cairnhub.datasets_hub.schema import image_features
@@ -37,12 +39,35 @@ def prepare(
 
     Raises:
         BrokenData: a file takes more memory than is allowed; of what is streamed, none is looked into.
+        NoSpace: the disk takes no copy.
+        Unreachable: a copy may not be written.
     """
     options: dict[str, Any] = {"streaming": streaming, "cache_dir": cache and str(cache)}
+    with _copies_explained("" if cache else "HF_HOME=<folder> says where `datasets` keeps its copies"):
+        return _prepare(published, config, split, options)
+
+
+@contextmanager
+def _copies_explained(advice: str) -> Iterator[None]:
+    """Say it in one message where copies cannot be kept; `datasets` tells that as the cause of an error of its own."""
+    try:
+        yield
+    except Exception as error:
+        cause = error if isinstance(error, OSError) else error.__cause__
+        told = of_the_disk(cause) if isinstance(cause, OSError) else None
+        if told is None:
+            raise
+        raise (told.with_advice(advice) if advice else told) from error
+
+
+def _prepare(
+    published: PublishedDataset, config: str, split: str | None, options: Mapping[str, Any]
+) -> "Loaded":
+    cache = options["cache_dir"]
     repository = _repository(published)
     if repository is None:
         return _by_name(published, config, split, options)
-    if config != IMAGES or split is None or (not streaming and _is_prepared(repository, cache)):
+    if config != IMAGES or split is None or (not options["streaming"] and _is_prepared(repository, cache)):
         return _load_bounded(split, {**options, **repository, "name": config})
     import datasets
 
@@ -73,11 +98,11 @@ def _repository(published: PublishedDataset) -> dict[str, str | None] | None:
     return None
 
 
-def _is_prepared(repository: Mapping[str, str | None], cache: Path | None) -> bool:
+def _is_prepared(repository: Mapping[str, str | None], cache: str | None) -> bool:
     """Whether all splits were prepared together: then that copy serves each of them."""
     import datasets
 
-    builder = datasets.load_dataset_builder(**repository, name=IMAGES, cache_dir=cache and str(cache))
+    builder = datasets.load_dataset_builder(**repository, name=IMAGES, cache_dir=cache)
     return (Path(builder.cache_dir) / _PREPARED).is_file()
 
 
