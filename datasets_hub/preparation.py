@@ -10,6 +10,7 @@ from cairnhub.core.errors import of_the_disk
 from cairnhub.datasets_hub.location import PublishedDataset
 from cairnhub.datasets_hub.parquet_files import require_bounded
 from cairnhub.datasets_hub.schema import image_features
+from cairnhub.datasets_hub.streaming import stream_bounded
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetBuilder, DatasetDict, IterableDataset, IterableDatasetDict
@@ -38,7 +39,7 @@ def prepare(
         cache: where copies are prepared; by default where `datasets` keeps its own.
 
     Raises:
-        BrokenData: a file takes more memory than is allowed; of what is streamed, none is looked into.
+        BrokenData: a file takes more memory than is allowed; of what is streamed it is told while iterating.
         NoSpace: the disk takes no copy.
         Unreachable: a copy may not be written.
     """
@@ -110,12 +111,12 @@ def _load_bounded(split: str | None, options: Mapping[str, Any]) -> "Loaded":
     """`datasets.load_dataset`, which decodes no file before it is known what that takes."""
     import datasets
 
-    if not options["streaming"]:
-        builder = datasets.load_dataset_builder(
-            **{name: value for name, value in options.items() if name != "streaming"}
-        )
-        if not (Path(builder.cache_dir) / _PREPARED).is_file():
-            require_bounded(_fetched(builder, options["cache_dir"]))
+    rest = {name: value for name, value in options.items() if name != "streaming"}
+    if options["streaming"]:
+        return stream_bounded(split, rest)
+    builder = datasets.load_dataset_builder(**rest)
+    if not (Path(builder.cache_dir) / _PREPARED).is_file():
+        require_bounded(_fetched(builder, options["cache_dir"]))
     return datasets.load_dataset(split=split, **options)
 
 
