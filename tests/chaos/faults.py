@@ -64,6 +64,8 @@ SHORT = {
     "read_only": ("publish",),
     "no_permission": ("review",),
     "clocks": ("index",),
+    "stopped": ("review", "publish"),
+    "together": ("fetch", "publish"),
     "interrupted": ("decide",),
     "no_room_at_a_rename": ("review",),
     "image_layer": ("review",),
