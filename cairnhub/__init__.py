@@ -12,6 +12,7 @@ next to nothing:
 
 from typing import TYPE_CHECKING
 
+from cairnhub.core.home import ensure_home
 from cairnhub.core.lazy import lazy_names
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ __all__ = [
     "rollback",
     "write_dataset",
 ]
+ensure_home()  # before any package asks for it
 __getattr__, __dir__ = lazy_names(
     __name__,
     {

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from cairnhub.core.errors import BadInput, NotFound, Unreachable
 from cairnhub.core.files import atomic_write, lock_folder, remove_leftovers, write_text_atomic
 from cairnhub.core.hashing import hash_in_name, sha256_of
+from cairnhub.core.home import expanded
 from cairnhub.core.parse import decode
 from cairnhub.datasets_hub.filesystems import check_uri, filesystem_of
 from cairnhub.datasets_hub.hugging_face import HuggingFaceDestination, Kind
@@ -238,6 +239,4 @@ def open_destination(
     check_uri(uri)
     if uri.startswith("hf://"):
         return HuggingFaceDestination(uri, kind, private)
-    return FolderDestination(
-        uri if "://" in uri else str(Path(uri).expanduser().absolute()), storage_options or {}
-    )
+    return FolderDestination(uri if "://" in uri else str(expanded(uri).absolute()), storage_options or {})

@@ -1,12 +1,11 @@
 """Where a URI or a path leads."""
 
-from pathlib import Path
-
 from fsspec import AbstractFileSystem
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 from cairnhub.core.errors import BadInput
+from cairnhub.core.home import expanded
 
 
 def filesystem_of(uri: str, **options: object) -> tuple[AbstractFileSystem, str]:
@@ -20,7 +19,7 @@ def filesystem_of(uri: str, **options: object) -> tuple[AbstractFileSystem, str]
         BadInput: the address has a `::`.
     """
     if "://" not in uri:
-        return LocalFileSystem(), str(Path(uri).expanduser().absolute())
+        return LocalFileSystem(), str(expanded(uri).absolute())
     check_uri(uri)
     filesystem, path = url_to_fs(uri, **options)
     return filesystem, path

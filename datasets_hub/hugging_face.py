@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -21,6 +21,8 @@ Kind = Literal["dataset", "model"]
 
 class HuggingFaceDestination:
     """A repository on the Hugging Face hub (or a server that speaks its protocol).
+
+    All is read of one commit, that of the first look; what is written becomes the next one, or is refused.
 
     Args:
         uri: `hf://org/name`.
@@ -61,15 +63,28 @@ class HuggingFaceDestination:
         """Size of every file there, by path."""
         return {path: file.size for path, file in self._files().items()}
 
-    def _files(self) -> "dict[str, RepoFile]":
+    def _seen(self) -> str | None:
+        """The commit that is read; None while there is no repository."""
         from huggingface_hub.errors import RepositoryNotFoundError
+
+        if self._head is None:
+            with explained(self.uri), suppress(RepositoryNotFoundError):
+                self._head = self._newest()
+        return self._head
+
+    def _newest(self) -> str | None:
+        return self._api.repo_info(self._repo, repo_type=self._kind).sha
+
+    def _files(self) -> "dict[str, RepoFile]":
         from huggingface_hub.hf_api import RepoFile
 
+        commit = self._seen()
+        if commit is None:
+            return {}
         with explained(self.uri):
-            try:
-                entries = list(self._api.list_repo_tree(self._repo, recursive=True, repo_type=self._kind))
-            except RepositoryNotFoundError:
-                return {}
+            entries = list(
+                self._api.list_repo_tree(self._repo, recursive=True, revision=commit, repo_type=self._kind)
+            )
         return {entry.path: entry for entry in entries if isinstance(entry, RepoFile)}
 
     def altered(self, contents: Mapping[str, Content]) -> list[str]:
@@ -86,19 +101,20 @@ class HuggingFaceDestination:
         ]
 
     def read_text(self, path: str) -> str | None:
-        """Content of a small file as the hub has it now; None if it is not there."""
-        from huggingface_hub.errors import (
-            EntryNotFoundError,
-            LocalEntryNotFoundError,
-            RepositoryNotFoundError,
-        )
+        """Content of a small file; None if it is not there."""
+        from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
+        commit = self._seen()
+        if commit is None:
+            return None
         with explained(self.uri), tempfile.TemporaryDirectory() as cache:  # no older copy steps in
             try:
-                local = self._api.hf_hub_download(self._repo, path, repo_type=self._kind, cache_dir=cache)
+                local = self._api.hf_hub_download(
+                    self._repo, path, revision=commit, repo_type=self._kind, cache_dir=cache
+                )
             except LocalEntryNotFoundError as error:  # also raised where nothing answers
                 raise Unreachable(f"{self.uri}: {error}; check the network") from None
-            except (EntryNotFoundError, RepositoryNotFoundError):
+            except EntryNotFoundError:
                 return None
             return decode(Path(local).read_bytes(), f"{self.uri}/{path}")
 
@@ -118,10 +134,11 @@ class HuggingFaceDestination:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Remember what the repository is now: the commit is refused if it has become another."""
+        """Refuse early what the commit would be refused for: that there is a newer one than was read."""
         with explained(self.uri):
             self._make_repository()
-            self._head = self._api.repo_info(self._repo, repo_type=self._kind).sha
+            if self._seen() != self._newest():
+                raise overtaken(self.uri)
         yield
 
     def claim(self, path: str, text: str, before: str | None) -> None:
@@ -137,7 +154,7 @@ class HuggingFaceDestination:
         with explained(self.uri):
             self._make_repository()
             try:
-                self._api.create_commit(
+                made = self._api.create_commit(
                     self._repo,
                     [
                         *self._sent,
@@ -152,7 +169,7 @@ class HuggingFaceDestination:
                 if error.response.status_code in (409, 412):
                     raise overtaken(self.uri) from error
                 raise
-            self._api.create_tag(self._repo, tag=version, repo_type=self._kind, exist_ok=True)
+            self._tag(version, made.oid)
         self._sent, self._claimed, self._head = [], {}, None
 
     def mark(self, version: str) -> None:
@@ -160,7 +177,10 @@ class HuggingFaceDestination:
         with explained(self.uri):
             tags = self._api.list_repo_refs(self._repo, repo_type=self._kind).tags
             if version not in {tag.name for tag in tags}:
-                self._api.create_tag(self._repo, tag=version, repo_type=self._kind, exist_ok=True)
+                self._tag(version, self._seen())
+
+    def _tag(self, version: str, commit: str | None) -> None:
+        self._api.create_tag(self._repo, tag=version, revision=commit, repo_type=self._kind, exist_ok=True)
 
     def _make_repository(self) -> None:
         private = True if self._private else None  # None: as its organisation makes them

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from cairnhub.core.errors import BadInput, BrokenData, NotFound
 from cairnhub.core.files import read_steadily
+from cairnhub.core.home import expanded
 from cairnhub.core.parse import decode
 from cairnhub.core.text import did_you_mean
 from cairnhub.datasets_hub.card import Card, front_matter, read_card
@@ -200,7 +201,7 @@ def find_hub(hub: str | Path | None = None) -> str:
     if chosen and "://" in chosen:
         return chosen.rstrip("/")
     if chosen:
-        path = Path(chosen).expanduser().resolve()
+        path = expanded(chosen).resolve()
         if not path.is_dir():
             raise NotFound(f"{path}: there is no such hub; correct `hub=...` or {HUB_VARIABLE}")
         return str(path)
@@ -233,7 +234,7 @@ def locate(
     if "://" in text:
         return Location(text.rstrip("/"), revision, options)
     if isinstance(name, Path) or "/" in text or text.startswith("."):
-        folder = Path(text).expanduser().resolve()
+        folder = expanded(text).resolve()
         if not (folder / "README.md").is_file():
             raise NotFound(
                 f"{folder}: no published dataset there (no README.md); give its folder or its name"

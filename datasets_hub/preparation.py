@@ -1,13 +1,16 @@
 """A published dataset as `datasets` prepares it: the splits that are asked for, once, in its own cache."""
 
 import glob
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from cairnhub.core.errors import of_the_disk
 from cairnhub.datasets_hub.location import PublishedDataset
 from cairnhub.datasets_hub.parquet_files import require_bounded
 from cairnhub.datasets_hub.schema import image_features
+from cairnhub.datasets_hub.streaming import stream_bounded
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetBuilder, DatasetDict, IterableDataset, IterableDatasetDict
@@ -36,13 +39,36 @@ def prepare(
         cache: where copies are prepared; by default where `datasets` keeps its own.
 
     Raises:
-        BrokenData: a file takes more memory than is allowed; of what is streamed, none is looked into.
+        BrokenData: a file takes more memory than is allowed; of what is streamed it is told while iterating.
+        NoSpace: the disk takes no copy.
+        Unreachable: a copy may not be written.
     """
     options: dict[str, Any] = {"streaming": streaming, "cache_dir": cache and str(cache)}
+    with _copies_explained("" if cache else "HF_HOME=<folder> says where `datasets` keeps its copies"):
+        return _prepare(published, config, split, options)
+
+
+@contextmanager
+def _copies_explained(advice: str) -> Iterator[None]:
+    """Say it in one message where copies cannot be kept; `datasets` tells that as the cause of an error of its own."""
+    try:
+        yield
+    except Exception as error:
+        cause = error if isinstance(error, OSError) else error.__cause__
+        told = of_the_disk(cause) if isinstance(cause, OSError) else None
+        if told is None:
+            raise
+        raise (told.with_advice(advice) if advice else told) from error
+
+
+def _prepare(
+    published: PublishedDataset, config: str, split: str | None, options: Mapping[str, Any]
+) -> "Loaded":
+    cache = options["cache_dir"]
     repository = _repository(published)
     if repository is None:
         return _by_name(published, config, split, options)
-    if config != IMAGES or split is None or (not streaming and _is_prepared(repository, cache)):
+    if config != IMAGES or split is None or (not options["streaming"] and _is_prepared(repository, cache)):
         return _load_bounded(split, {**options, **repository, "name": config})
     import datasets
 
@@ -73,11 +99,11 @@ def _repository(published: PublishedDataset) -> dict[str, str | None] | None:
     return None
 
 
-def _is_prepared(repository: Mapping[str, str | None], cache: Path | None) -> bool:
+def _is_prepared(repository: Mapping[str, str | None], cache: str | None) -> bool:
     """Whether all splits were prepared together: then that copy serves each of them."""
     import datasets
 
-    builder = datasets.load_dataset_builder(**repository, name=IMAGES, cache_dir=cache and str(cache))
+    builder = datasets.load_dataset_builder(**repository, name=IMAGES, cache_dir=cache)
     return (Path(builder.cache_dir) / _PREPARED).is_file()
 
 
@@ -85,12 +111,12 @@ def _load_bounded(split: str | None, options: Mapping[str, Any]) -> "Loaded":
     """`datasets.load_dataset`, which decodes no file before it is known what that takes."""
     import datasets
 
-    if not options["streaming"]:
-        builder = datasets.load_dataset_builder(
-            **{name: value for name, value in options.items() if name != "streaming"}
-        )
-        if not (Path(builder.cache_dir) / _PREPARED).is_file():
-            require_bounded(_fetched(builder, options["cache_dir"]))
+    rest = {name: value for name, value in options.items() if name != "streaming"}
+    if options["streaming"]:
+        return stream_bounded(split, rest)
+    builder = datasets.load_dataset_builder(**rest)
+    if not (Path(builder.cache_dir) / _PREPARED).is_file():
+        require_bounded(_fetched(builder, options["cache_dir"]))
     return datasets.load_dataset(split=split, **options)
 
 

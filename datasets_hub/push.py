@@ -21,11 +21,14 @@ from cairnhub.datasets_hub.stats import Stats
 from cairnhub.datasets_hub.versions import (
     HISTORY,
     Version,
+    announced,
     check_finished,
     parse_history,
     read_history,
     render_changelog,
     render_history,
+    settled,
+    under_way,
 )
 
 _log = logging.getLogger(__name__)
@@ -117,8 +120,10 @@ def push(
     verify_files(source)
     with _edition(source, labels_only) as (edition, folder):
         before = _present(destination, history, storage_options)
-        version = _next_version(history, before, edition, folder, message)
-        entered = [*(known for known in history if known.name != version.name), version]
+        known = settled(history)
+        version = _next_version(known, before, edition, folder, message)
+        entered = [*(each for each in known if each.name != version.name), version]
+        act = f"push of {version.name}"
         there = destination.sizes_bytes()
         named = {path: size for path, size in _sizes(folder).items() if hash_in_name(path)}
         missing = destination.altered({path: folder / path for path in named})
@@ -126,7 +131,7 @@ def push(
         is_seen = before is not None and before.version == version.name
         stale = destination.altered({path: text.encode() for path, text in texts.items()}) if is_seen else []
         mended = [path for path in (*missing, *stale) if path in there]
-        is_there = is_seen and not missing and not stale
+        is_there = is_seen and not missing and not stale and under_way(history) != act
         if is_there and not dry_run:
             destination.mark(version.name)
         if not dry_run and not is_there:
@@ -135,11 +140,13 @@ def push(
                 written = destination.read_text(HISTORY)
                 if parse_history(written, destination) != history:
                     raise Unreachable(f"{destination.uri}: another push was made meanwhile; push again")
-                check_finished(destination, history, version, listed)
+                check_finished(destination, history, version, listed, act)
                 destination.upload(folder, sorted(missing))
-                if entered != history:  # of two pushes one is refused
+                if entered != known:  # of two pushes one is refused
                     destination.claim(HISTORY, render_history(entered), written)
-                destination.switch(texts, version.name)
+                    destination.switch(texts, version.name)
+                else:
+                    _switch_alone(destination, texts, version.name, entered, written, act)
         return PushResult(
             destination.uri,
             version.name,
@@ -166,10 +173,26 @@ def rollback(to: str | Path, version: str, *, storage_options: Mapping[str, obje
         there = destination.sizes_bytes()  # before the history: a version is entered there first
         written = destination.read_text(HISTORY)
         history = parse_history(written, destination)
-        check_finished(destination, history, _known(destination, history, version), there)
+        act = f"rollback to {version}"
+        check_finished(destination, history, _known(destination, history, version), there, act)
         texts = _texts_of(destination, version, there)
-        destination.claim(HISTORY, written or "", written)
+        _switch_alone(destination, texts, version, settled(history), written, act)
+
+
+def _switch_alone(
+    destination: Destination,
+    texts: Mapping[str, str],
+    version: str,
+    history: list[Version],
+    written: str | None,
+    act: str,
+) -> None:
+    """Switch to a version that is in the history already, and keep others out by saying so there meanwhile."""
+    if destination.is_local:  # is locked
         destination.switch(texts, version)
+        return
+    destination.claim(HISTORY, render_history(announced(history, act)), written)
+    destination.switch({**texts, HISTORY: render_history(history)}, version)
 
 
 def _known(destination: Destination, history: list[Version], version: str) -> Version:

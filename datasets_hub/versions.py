@@ -1,8 +1,8 @@
 """The versions that were pushed to a place: `versions.json` there, and what its changelog says of them."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 
 from pydantic import ConfigDict
 
@@ -12,6 +12,8 @@ from cairnhub.datasets_hub.destinations import Destination
 from cairnhub.datasets_hub.readme import escape
 
 HISTORY = "versions.json"
+_UNDER_WAY = "under_way"
+"""Key of the newest version while files are written that enter no version; other Cairns keep it."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,26 @@ def render_history(history: list[Version]) -> str:
     return json.dumps(entries, indent=1, ensure_ascii=False) + "\n"
 
 
+def announced(history: Sequence[Version], act: str) -> list[Version]:
+    """A history that says what is under way at its place, so that whoever else would write there sees it."""
+    *earlier, last = history
+    return [*earlier, replace(last, others={**last.others, _UNDER_WAY: act})]
+
+
+def under_way(history: Sequence[Version]) -> str | None:
+    """What a history says is under way, or was cut."""
+    told = history[-1].others.get(_UNDER_WAY) if history else None
+    return None if told is None else str(told)
+
+
+def settled(history: Sequence[Version]) -> list[Version]:
+    """A history without what is under way."""
+    return [
+        replace(known, others={key: value for key, value in known.others.items() if key != _UNDER_WAY})
+        for known in history
+    ]
+
+
 def render_changelog(history: list[Version]) -> str:
     """The page `CHANGELOG.md`, the newest version first."""
     parts = ["# Changes\n"]
@@ -81,14 +103,31 @@ def render_changelog(history: list[Version]) -> str:
 
 
 def check_finished(
-    destination: Destination, history: list[Version], version: Version, there: Mapping[str, int]
+    destination: Destination,
+    history: list[Version],
+    version: Version,
+    there: Mapping[str, int],
+    act: str,
 ) -> None:
-    """Refuse to write between the files of a push that has entered its version and not finished it.
+    """Refuse to write between the files of a push or a rollback that has begun and is not finished.
+
+    Args:
+        destination: the place.
+        history: of the place.
+        version: what is to be written there.
+        there: the files of the place.
+        act: what is to be done; one that was cut is finished by the same.
 
     Raises:
-        Unreachable: such a push is under way, or was cut.
+        Unreachable: another is under way, or was cut.
         BrokenData: versions are there that the history does not have.
     """
+    other = under_way(history)
+    if other not in (None, act):
+        raise Unreachable(
+            f"{destination.uri}: a {other} is under way there, or was cut: wait for it, or run it again to finish it, "
+            f"or take `{_UNDER_WAY}` out of {HISTORY}"
+        )
     names = {known.name for known in history}
     unknown = [
         path.split("/")[1]

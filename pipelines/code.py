@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NEUTRAL = (
     "core.errors",  # messages
     "core.files",  # atomic writes and locks: bytes go through as they are
+    "core.home",  # where caches lie
     "core.lazy",
     "core.version",
     "core.logs",

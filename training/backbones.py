@@ -1,5 +1,7 @@
 """Backbones: a small network of our own, those of `transformers`, and a caller's; each gives maps (B, C, H, W)."""
 
+import logging
+from collections.abc import Mapping
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,7 +10,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from cairnhub.core.errors import BadInput, BrokenData, NotFound
+from cairnhub.core.errors import BadInput, BrokenData, NotFound, printable
+from cairnhub.core.logs import only_errors
 from cairnhub.training.architectures import OWN, SMALL_CNN
 from cairnhub.training.backbone_folder import (
     MAX_LAYERS,
@@ -29,6 +32,9 @@ from cairnhub.training.tensor_files import refuse_not_finite, refuse_other_types
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
+
+log = logging.getLogger(__name__)
+_NAME_CHARS = 100  # shown of a tensor's name
 
 
 class SmallCNN(nn.Sequential):
@@ -141,10 +147,11 @@ def _load(folder: Path, described: Described, network: Network) -> PublishedBack
     config = described.build_config()
     try:
         _check_weights(folder, described)
-        model, said = AutoModel.from_pretrained(
-            folder, config=config, use_safetensors=True, local_files_only=True, output_loading_info=True,
-            **_without_pooler(config),
-        )  # fmt: skip
+        with only_errors("transformers"):
+            model, said = AutoModel.from_pretrained(
+                folder, config=config, use_safetensors=True, local_files_only=True, output_loading_info=True,
+                ignore_mismatched_sizes=True, **_without_pooler(config),
+            )  # fmt: skip
     except (
         OSError,
         ValueError,
@@ -160,16 +167,30 @@ def _load(folder: Path, described: Described, network: Network) -> PublishedBack
             f"network.weights: nothing to load at {str(folder)!r}: {str(error).splitlines()[0]}\nName a folder with "
             "config.json and model.safetensors, download it where there is a network, or leave weights empty"
         ) from error
+    _check_loaded(folder, said)
+    refuse_not_finite(model.state_dict(), f"network.weights: {folder}")
+    if network.backbone in PACKAGED:
+        open_gates(model)
+    return PublishedBackbone(model.float(), network, described.colours)
+
+
+def _check_loaded(folder: Path, said: Mapping[str, Any]) -> None:
+    """Refuse weights that are not all of the network's; others that lie beside them are named, and left."""
     missing = sorted(name for name in said["missing_keys"] if "pooler" not in name)
     if missing:
         raise BrokenData(
             f"network.weights: {folder}: {len(missing)} tensors are missing, {missing[0]} the first; get the whole "
             "folder again"
         )
-    refuse_not_finite(model.state_dict(), f"network.weights: {folder}")
-    if network.backbone in PACKAGED:
-        open_gates(model)
-    return PublishedBackbone(model.float(), network, described.colours)
+    if altered := sorted(said["mismatched_keys"]):
+        name, there, wanted = altered[0]
+        raise BrokenData(
+            f"network.weights: {folder}: {name} has the shape {list(there)} there, and {list(wanted)} in config.json; "
+            "get the whole folder again"
+        )
+    if others := sorted(said["unexpected_keys"]):
+        few = ", ".join(repr(printable(name[:_NAME_CHARS])) for name in others[:3])
+        log.info("%s: %d tensors are of no use to the network: %s", folder, len(others), few)
 
 
 def _check_weights(folder: Path, described: Described) -> None:

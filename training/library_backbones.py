@@ -1,9 +1,7 @@
 """Backbones that timm and open_clip build."""
 
 import json
-import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -14,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from cairnhub.core.errors import BadInput, BrokenData, NotFound
+from cairnhub.core.logs import only_errors
 from cairnhub.training.architectures import TIMM
 from cairnhub.training.library_networks import LibraryNetwork, named_network, open_library
 from cairnhub.training.own_backbone import OwnBackbone
@@ -116,7 +115,8 @@ def _make(described: LibraryNetwork) -> nn.Module:
         made: nn.Module = library.create_model(described.architecture, pretrained=False, num_classes=0)
         _resize(made, named_network(TIMM, described.architecture), described.side_px)
         return made
-    with _silent(), torch.device("cpu"):  # it moves what it made, which nothing on `meta` can
+    # It warns that there are no weights: none were asked for. It moves what it made, which nothing on `meta` can.
+    with only_errors(), torch.device("cpu"):
         both = library.create_model(
             described.architecture, load_weights=False, pretrained_text=False, **_TEXT
         )
@@ -180,15 +180,3 @@ def _classifier(described: LibraryNetwork) -> tuple[str, ...]:
         return ()
     said = open_library(TIMM).get_pretrained_cfg(described.architecture).classifier or ()
     return tuple(f"{name}." for name in ([said] if isinstance(said, str) else said))
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    """Without open_clip's warning that there are no weights: none were asked for."""
-    root = logging.getLogger()
-    level = root.level
-    root.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        root.setLevel(level)

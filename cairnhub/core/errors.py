@@ -94,17 +94,24 @@ _OF_THE_DISK: dict[int, tuple[type[CairnError], str]] = {
 }
 
 
+def of_the_disk(error: OSError) -> CairnError | None:
+    """What a disk refuses, as `NoSpace`, `Unreachable` or `BadInput` that says what to do; None for another error."""
+    if error.errno not in _OF_THE_DISK:
+        return None
+    kind, reason = _OF_THE_DISK[error.errno]
+    where = error.filename2 or error.filename or "a file cannot be written"
+    return kind(f"{where}: {reason}; then run the command again: what was finished is kept")
+
+
 @contextmanager
 def disk_explained() -> Iterator[None]:
-    """Turn what a disk refuses into `NoSpace` or `Unreachable`; any other error passes."""
+    """Raise what a disk refuses as `of_the_disk` says it; any other error passes."""
     try:
         yield
     except OSError as error:
-        if error.errno not in _OF_THE_DISK:
-            raise
-        kind, reason = _OF_THE_DISK[error.errno]
-        where = error.filename2 or error.filename or "a file cannot be written"
-        raise kind(f"{where}: {reason}; then run the command again: what was finished is kept") from error
+        if told := of_the_disk(error):
+            raise told from error
+        raise
 
 
 @contextmanager

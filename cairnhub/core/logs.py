@@ -7,6 +7,8 @@ for itself what it shows.
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from cairnhub.core.errors import printable, without_secrets
 
@@ -35,6 +37,22 @@ def configure_as_parent() -> None:
     if LEVEL in os.environ and not logger.handlers:
         logger.addHandler(_Handler())
     logger.setLevel(os.environ.get(LEVEL, logging.WARNING))
+
+
+@contextmanager
+def only_errors(of: str = "") -> Iterator[None]:
+    """Silence what another package tells short of errors: it may quote a stranger's file, which a terminal obeys.
+
+    Args:
+        of: a package that is imported already; by default whoever uses the root logger.
+    """
+    logger = logging.getLogger(of)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 class _Handler(logging.Handler):

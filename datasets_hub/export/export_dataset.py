@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cairnhub.core.errors import BadInput, NotFound
 from cairnhub.core.files import replace_folder
+from cairnhub.core.home import expanded
 from cairnhub.core.text import did_you_mean, quoted
 from cairnhub.datasets_hub.export.coco import write_coco
 from cairnhub.datasets_hub.export.exported_images import Selection
@@ -120,7 +121,7 @@ def check_place(folder: Path, record: str, published: PublishedDataset) -> Path:
     Raises:
         BadInput: it is something else.
     """
-    folder = folder.expanduser().absolute()
+    folder = expanded(folder).absolute()
     location = published.location
     if location.is_local and folder.resolve().is_relative_to(Path(location.uri).resolve()):
         raise BadInput(f"{folder} is the folder of the dataset itself: give another with --output")

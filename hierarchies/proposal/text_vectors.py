@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from cairnhub.core.errors import BrokenData, NotFound, how_to_install
 from cairnhub.core.files import atomic_write
+from cairnhub.core.logs import only_errors
 from cairnhub.core.portable import settle_torch
 from cairnhub.hierarchies.proposal.model_record import MINILM, ModelRecord
 
@@ -88,7 +89,8 @@ def _network(folder: Path) -> Any:
     from sentence_transformers import SentenceTransformer
 
     settle_torch()
-    return SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+    with only_errors("transformers"):
+        return SentenceTransformer(str(folder), device="cpu", local_files_only=True)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
-"""The machine: Python, disk, links, GPU, WordNet, text models and packages."""
+"""The machine: Python, disk, links, home, GPU, WordNet, text models and packages."""
 
+import getpass
 import importlib.util
 import os
 import platform
@@ -18,8 +19,18 @@ MIN_FREE_GB = 5
 
 
 def examine() -> list[Diagnosis]:
-    """Python, free disk, cache links, GPU, WordNet, text models, networks to begin with, and package versions."""
-    return [_python(), _disk(), _links(), _gpu(), _wordnet(), _multilingual(), _weights(), *_packages()]
+    """Python, disk, links, home, GPU, WordNet, text models, networks to begin with, and package versions."""
+    return [
+        _python(),
+        _disk(),
+        _links(),
+        _home(),
+        _gpu(),
+        _wordnet(),
+        _multilingual(),
+        _weights(),
+        *_packages(),
+    ]
 
 
 def _python() -> Diagnosis:
@@ -45,6 +56,20 @@ def _links() -> Diagnosis:
         except OSError:
             return Diagnosis("cache links", "copy", "ok, but every built file takes its space twice")
     return Diagnosis("cache links", "hardlink", "ok")
+
+
+def _home() -> Diagnosis:
+    """Whether who runs this has what other packages want: a name and a home, which a container's user may lack."""
+    home = Path.home()
+    if not os.access(home, os.W_OK):
+        return Diagnosis("home", f"{home} takes no writes", "ok, but `load_dataset` needs HF_HOME=<folder>")
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):
+        return Diagnosis(
+            "home", f"{home} of nobody", "ok, but DVC needs HOME and USER: set them, or use `cairn build`"
+        )
+    return Diagnosis("home", str(home), "ok")
 
 
 def _gpu() -> Diagnosis:

@@ -24,11 +24,20 @@ import cairnhub.pipelines.stages.fetch
 import cairnhub.pipelines.stages.index
 import cairnhub.pipelines.stages.publish
 import cairnhub.pipelines.stages.review  # noqa: F401
-from cairnhub.core.files import write_text_atomic
-from cairnhub.hierarchies.review.decisions import append_decision, read_decisions
+from cairnhub.hierarchies.review.decisions import read_decisions
 from cairnhub.pipelines.settings.executor import Executor
+from tests.chaos.acts import (
+    as_nobody,
+    at_another_time,
+    decide_as,
+    grandchildren,
+    leave_what_ada_planned,
+    publish_with_ray,
+    working_for_ray,
+)
 from tests.chaos.apps import one_is_stopped
 from tests.chaos.children import Child, Death, Ended, in_child
+from tests.chaos.kinds import KINDS, N_KILLS, PRESSURE, SHORT, WITH_TIMES
 from tests.chaos.pressure import MEMORY_CGROUP, Pressure
 from tests.chaos.remote import Remote
 from tests.chaos.repro import two_at_once_and_killed
@@ -43,77 +52,6 @@ from tests.chaos.world import (
     planned_decisions,
     run_stage,
 )
-
-NOBODY = 65_534
-N_KILLS = {
-    "fetch": 40,
-    "index": 30,
-    "cluster": 20,
-    "decide": 45,
-    "review": 40,
-    "publish": 40,
-    "train": 20,
-    "evaluate": 15,
-}
-N_KILLS |= {"upload to a folder": 35, "upload to S3": 15, "upload to a hub": 15}
-WITH_TIMES = ("index", "publish", "train")
-# The short form: which undertakings each kind tries.
-SHORT = {
-    "kills": ("fetch", "decide", "review", "publish", "upload to a folder"),
-    "full_disk": ("index", "publish"),
-    "read_only": ("publish",),
-    "no_permission": ("review",),
-    "clocks": ("index",),
-    "interrupted": ("decide",),
-    "no_room_at_a_rename": ("review",),
-    "image_layer": ("review",),
-}
-PRESSURE = {
-    "stopped": ("fetch", "index", "review", "publish", "upload to a folder", "train"),
-    "together": ("fetch", "index", "publish", "upload to a folder"),
-    "interrupted": ("fetch", "index", "decide", "review", "publish", "upload to a folder", "train"),
-    "no_room_at_a_rename": (
-        "fetch",
-        "index",
-        "cluster",
-        "decide",
-        "review",
-        "publish",
-        "upload to a folder",
-        "train",
-    ),
-    "few_files": ("fetch", "index", "publish", "upload to a folder"),
-    "small_files": ("fetch", "index", "publish", "upload to a folder"),
-    "little_memory": ("index", "publish"),
-    "clock_backwards": ("fetch", "index", "publish", "train"),
-    "image_layer": ("index", "cluster", "review", "publish", "upload to a folder"),
-}
-"""Kinds of `Pressure`, and what each tries in the long form."""
-LOCAL = (
-    "kills",
-    "full_disk",
-    "read_only",
-    "no_permission",
-    "lying_mirror",
-    "clocks",
-    "reviewers",
-    "dead_worker",
-    "dead_ray_worker",
-)
-KINDS = {
-    True: (*LOCAL, *(kind for kind in PRESSURE if kind in SHORT)),
-    False: (
-        *LOCAL,
-        *PRESSURE,
-        "stopped_app",
-        "store_elsewhere",
-        "remote_kills",
-        "failing_s3",
-        "failing_hub",
-        "repro",
-    ),
-}  # by whether it is the short form
-DAY_S = 86_400
 
 
 class Campaign:
@@ -283,7 +221,7 @@ class Campaign:
         for name, known in self._chosen("no_permission"):
             trials, row = Trials(known, self.work, self.log), Row("no permission", name)
             trials.disturb(
-                row, lambda root, known=known: in_child(_as_nobody, known.undertaking.run, root, log=self.log)
+                row, lambda root, known=known: in_child(as_nobody, known.undertaking.run, root, log=self.log)
             )
             yield row
 
@@ -335,7 +273,7 @@ class Campaign:
         for name, known in self._chosen("clocks"):
             trials, row = Trials(known, self.work, self.log), Row("clock jumps", name)
             for days in (-20_000, 30_000) if not self.short else (30_000,):
-                run = partial(_at_another_time, known.undertaking.run, days)
+                run = partial(at_another_time, known.undertaking.run, days)
                 trials.disturb(row, lambda root, run=run: in_child(run, root, log=self.log))
             yield row
 
@@ -351,8 +289,8 @@ class Campaign:
 
     def _two_reviewers(self, row: Row, root: Path, dies: bool) -> Ended:
         paths = context(root).paths
-        other = Child(lambda: _decide_as("bob", root), self.log)
-        ended = in_child(_decide_as, "ada", root, log=self.log)
+        other = Child(lambda: decide_as("bob", root), self.log)
+        ended = in_child(decide_as, "ada", root, log=self.log)
         died = dies and other.kill_after(self.chance.uniform(0, 0.2))
         other.answer()
         plan = {author: planned_decisions(paths.proposal, author) for author in ("ada", "bob")}
@@ -360,7 +298,7 @@ class Campaign:
             made = [decision for decision in read_decisions(paths.decisions) if decision.author == author]
             complete = made == planned or (died and author == "bob" and made == planned[: len(made)])
             row.losses += [] if complete else [f"{author}: {len(made)} of {len(planned)} decisions"]
-        _leave_what_ada_planned(root)
+        leave_what_ada_planned(root)
         return ended
 
     def stopped_app(self) -> Iterator[Row]:
@@ -373,17 +311,17 @@ class Campaign:
 
     def _stop_app(self, row: Row, root: Path) -> Ended:
         ended = one_is_stopped(row, self.log, self.chance, root)
-        _leave_what_ada_planned(root)
+        leave_what_ada_planned(root)
         return ended
 
     def dead_worker(self) -> Iterator[Row]:
         """kill -9 of one process among those that share the work."""
         run = partial(run_stage, "publish", executor=Executor(n_workers=2))
-        yield self._dead_worker("worker killed (local executor)", run, _grandchildren)
+        yield self._dead_worker("worker killed (local executor)", run, grandchildren)
 
     def dead_ray_worker(self) -> Iterator[Row]:
         """kill -9 of a Ray worker at its task: Ray does the task again."""
-        yield self._dead_worker("worker killed (Ray)", _publish_with_ray, _working_for_ray)
+        yield self._dead_worker("worker killed (Ray)", publish_with_ray, working_for_ray)
 
     def _dead_worker(
         self, fault: str, run: Callable[[Path], None], workers_of: Callable[[int], list[int]]
@@ -415,68 +353,3 @@ class Campaign:
             row = Row(fault, "dvc repro")
             run(row)
             yield row
-
-
-def _as_nobody(run: Callable[[Path], None], root: Path) -> None:
-    os.setgroups([])
-    os.setgid(NOBODY)
-    os.setuid(NOBODY)
-    run(root)
-
-
-def _at_another_time(run: Callable[[Path], None], days: int, root: Path) -> None:
-    real, moved = time.time, int((time.time() + days * DAY_S) * 1e9)
-    for path in root.rglob("*"):
-        if path.is_file():
-            os.utime(path, ns=(moved, moved))
-    time.time = lambda: real() + days * DAY_S
-    run(root)
-
-
-def _leave_what_ada_planned(root: Path) -> None:
-    """What an undisturbed run leaves."""
-    paths = context(root).paths
-    lines = [decision.to_line() + "\n" for decision in planned_decisions(paths.proposal, "ada")]
-    write_text_atomic(paths.decisions, "".join(lines))
-
-
-def _decide_as(author: str, root: Path) -> None:
-    paths = context(root).paths
-    for decision in planned_decisions(paths.proposal, author):
-        append_decision(paths.decisions, decision)
-
-
-def _publish_with_ray(root: Path) -> None:
-    import ray
-
-    try:
-        run_stage("publish", root, executor=Executor(kind="ray", n_workers=2))
-    finally:
-        ray.shutdown()
-
-
-def _grandchildren(pid: int) -> list[int]:
-    """The local executor's workers are children of its fork server."""
-    parents = _processes_by_parent()
-    return [grandchild for child in parents.get(pid, []) for grandchild in parents.get(child, [])]
-
-
-def _working_for_ray(pid: int) -> list[int]:
-    """Ray's workers are children of its `raylet`, and are called by what they do."""
-    return [worker for worker in _grandchildren(pid) if _name(worker).startswith("ray::write")]
-
-
-def _name(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
-    except OSError:
-        return ""
-
-
-def _processes_by_parent() -> dict[int, list[int]]:
-    parents: dict[int, list[int]] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            fields = stat.read_text().rpartition(")")[2].split()
-            parents.setdefault(int(fields[1]), []).append(int(stat.parent.name))
-    return parents

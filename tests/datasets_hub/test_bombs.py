@@ -1,5 +1,6 @@
 """A small file that stands for a large one is refused before it is decoded; what is merely large is read."""
 
+import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fsspec.core import url_to_fs
+from fsspec.spec import AbstractBufferedFile
 from hub_toy import N_IMAGES
 
 from cairnhub.core.errors import BadInput, BrokenData
@@ -17,6 +20,8 @@ from cairnhub.datasets_hub.dataset_diff import diff_datasets
 from cairnhub.datasets_hub.loader import load_dataset
 from cairnhub.datasets_hub.open_split import read_columns
 from cairnhub.datasets_hub.parquet_files import VARIABLE, open_parquet, read_parquet, require_bounded
+from cairnhub.datasets_hub.push import push
+from cairnhub.datasets_hub.streaming import READ_AT_ONCE
 from cairnhub.pipelines.embedding_files import read_embeddings
 from cairnhub.pipelines.label_vectors import read_label_vectors
 from cairnhub.pipelines.own_images.hugging_face_labels import read_hugging_face
@@ -230,12 +235,58 @@ def test_no_reader_of_a_strangers_dataset_decodes_a_bomb(hub: Path, tmp_path: Pa
         lambda: load_dataset(stranger, "test"),
         lambda: load_dataset(stranger),
         lambda: load_dataset(stranger, config="nodes"),
+        lambda: next(iter(load_dataset(stranger, "test", streaming=True))),
+        lambda: next(iter(load_dataset(stranger, streaming=True)["test"])),
+        lambda: next(iter(load_dataset(stranger, config="nodes", streaming=True)["train"])),
         lambda: read_columns(stranger, "test", ["image_id"]),
         lambda: diff_datasets(hub / "sample" / "toy", stranger),
     ):
         with pytest.raises(BrokenData, match=rf"parquet: .* take more than .*'image_id'; .*{VARIABLE}"):
             read()
     assert len(load_dataset(stranger, "train")) == N_IMAGES["train"]  # which holds none
+    assert len(list(load_dataset(stranger, "train", streaming=True))) == N_IMAGES["train"]
+
+
+def test_what_is_streamed_from_elsewhere_is_looked_into_file_by_file(
+    hub: Path, allowed: None, tmp_path: Path
+) -> None:
+    """Those before a bomb are read."""
+    place = f"memory://{tmp_path.name}/toy"
+    push(hub / "sample" / "toy", place)
+    filesystem, root = url_to_fs(place)
+    dictionary_bomb(tmp_path / "bomb")
+    (nodes,) = filesystem.glob(f"{root}/tree/nodes-*.parquet")
+    for file in (nodes, sorted(filesystem.glob(f"{root}/data/train-*.parquet"))[-1]):
+        filesystem.pipe_file(file, (tmp_path / "bomb").read_bytes())
+    with pytest.raises(BrokenData, match="take more than"):
+        load_dataset(place, config="nodes", streaming=True)
+    rows = iter(load_dataset(place, "train", streaming=True))
+    read = []
+    with pytest.raises(BrokenData, match="take more than"):
+        read.extend(row["image_id"] for row in rows)
+    assert len(set(read)) in range(1, N_IMAGES["train"])
+
+
+def test_a_stream_travels_to_another_process(hub: Path) -> None:
+    stream = pickle.loads(pickle.dumps(load_dataset(hub / "sample" / "toy", "test", streaming=True)))
+    assert len(list(stream)) == N_IMAGES["test"]
+
+
+def test_of_a_large_file_little_is_fetched_to_bound_it(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0)
+    images = [noise.bytes(MB) for _ in range(24)]
+    path = tmp_path / "x.parquet"
+    pq.write_table(pa.table({"image": images}), path, use_dictionary=False, data_page_size=4 * MB)
+    fetched = []
+
+    class Remote(AbstractBufferedFile):
+        def _fetch_range(self, start: int, end: int) -> bytes:
+            fetched.append(end - start)
+            return path.read_bytes()[start:end]
+
+    with Remote(None, "x", size=path.stat().st_size, block_size=READ_AT_ONCE) as file:
+        require_bounded([file])
+    assert 0 < sum(fetched) < path.stat().st_size / 10
 
 
 def test_own_data_and_vectors_of_strangers_are_bounded(tmp_path: Path, allowed: None) -> None:

@@ -32,6 +32,7 @@ from cairnhub.core.errors import CairnError
 from cairnhub.datasets_hub.check import check_dataset
 from cairnhub.datasets_hub.dataset_diff import diff_datasets
 from cairnhub.datasets_hub.destinations import FolderDestination, open_destination
+from cairnhub.datasets_hub.hugging_face import HuggingFaceDestination
 from cairnhub.datasets_hub.loader import describe, list_datasets, load_dataset, load_tree
 from cairnhub.datasets_hub.location import Location
 from cairnhub.datasets_hub.push import push, rollback
@@ -393,6 +394,7 @@ def test_a_history_that_cannot_be_read_is_not_an_empty_one(
     def unplugged(*_: object, **__: object) -> str:
         raise LocalEntryNotFoundError("cannot find the file on the Hub; check your connection")
 
+    monkeypatch.setattr(HuggingFaceDestination, "_seen", lambda _: "0" * 40)
     monkeypatch.setattr(HfApi, "hf_hub_download", unplugged)
     with pytest.raises(CairnError, match=r"hf://org/toy: cannot find the file.*check the network"):
         push("toy", "hf://org/toy", hub=hub)

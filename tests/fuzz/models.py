@@ -13,7 +13,7 @@ from cairnhub.training.checkpoint import Checkpoints, RunState
 from cairnhub.training.models import ModelDescription, RetrievalModel, load_model, save_model
 from cairnhub.training.optimisation import Optimisation
 from cairnhub.training.recipes.settings import Network
-from tests.fuzz.targets import choose, write
+from tests.fuzz.inputs import choose, write
 from tests.training.tiny import recipe
 
 

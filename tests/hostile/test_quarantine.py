@@ -39,9 +39,10 @@ from cairnhub.pipelines.sources.registry import RegistryRow, read_registry
 from cairnhub.pipelines.stages import index
 from cairnhub.training.checkpoint import Checkpoints
 from tests.datasets_hub.hub_toy import toy_partitions, toy_row, write_toy
-from tests.fuzz.targets import NODES, tar_of, write, zip_of
+from tests.fuzz.inputs import tar_of, write, zip_of
+from tests.fuzz.targets import NODES
 from tests.hierarchies.toy import PROPOSAL
-from tests.hostile.test_kinds import bomb
+from tests.hostile.bad_files import bomb
 from tests.pipelines.tiny import N_IMAGES, member, photograph, record_store, tiny_context, write_archive
 from tests.project import ROOT
 

@@ -1,22 +1,15 @@
-"""Downloads against a server that misbehaves in every way, and against kill -9."""
+"""Downloads against a server that misbehaves in every way."""
 
 import gzip
 import hashlib
-import multiprocessing
-import os
-import random
 import re
-import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
-import fsspec
 import pytest
-from fsspec.implementations.memory import MemoryFileSystem
 from tqdm import tqdm
 
 from cairnhub.core.errors import CairnError
@@ -24,41 +17,9 @@ from cairnhub.pipelines.settings.fetch import Fetch
 from cairnhub.pipelines.sources import download, download_registry
 from cairnhub.pipelines.sources.download import fetch_file
 from cairnhub.pipelines.sources.download_registry import fetch_all
-from cairnhub.pipelines.sources.partial_file import PartialFile
-from cairnhub.pipelines.sources.registry import RegistryRow, read_registry
-from tests.datasets_hub.hub_toy import die_at
-from tests.pipelines.misbehaving_server import Misbehaviour, misbehaving_server
-
-CONTENT = random.Random("content").randbytes(60_000)
-SHA256 = "sha256:" + hashlib.sha256(CONTENT).hexdigest()
-MD5 = "md5:" + hashlib.md5(CONTENT).hexdigest()
-
-
-@pytest.fixture
-def server() -> Iterator[Misbehaviour]:
-    with misbehaving_server(CONTENT) as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "FIRST_WAIT_S", 0.01)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-
-
-def get(server: Misbehaviour, folder: Path, **options: object) -> download.FetchedFile:
-    settings: dict[str, object] = {
-        "size_bytes": len(CONTENT),
-        "hash": SHA256,
-        "timeout_s": 0.3,
-        "n_retries": 3,
-    }
-    return fetch_file(f"{server.url}/a.tar", folder / "a.tar", **{**settings, **options})  # type: ignore[arg-type]
-
-
-def only(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()}
-
+from cairnhub.pipelines.sources.registry import RegistryRow
+from tests.pipelines.downloads import CONTENT, KNOWN, MD5, SHA256, get, only
+from tests.pipelines.misbehaving_server import Misbehaviour
 
 # Ways to misbehave that another try mends
 
@@ -79,7 +40,6 @@ MENDED = (
     "packed",
     "cut packed",
 )
-KNOWN = ("size and hash", "hash", "nothing")
 
 
 @pytest.mark.parametrize(
@@ -351,6 +311,7 @@ def test_a_part_that_is_there_needs_no_space(server: Misbehaviour, tmp_path: Pat
         assert fetch_all([row], tmp_path)
 
 
+@pytest.mark.usefixtures("short_waits")
 def test_no_network_is_one_clear_message_in_time(tmp_path: Path) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
@@ -367,324 +328,3 @@ def test_a_proxy_is_used(server: Misbehaviour, tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("http_proxy", server.url)
     fetch_file("http://authors.example/a.tar", tmp_path / "a.tar", size_bytes=None, hash=SHA256)
     assert server.requests == [("http://authors.example/a.tar", None)]
-
-
-# Other addresses than http
-
-
-def test_a_mirror_on_s3_is_read(
-    s3: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    names = {
-        "AWS_ENDPOINT_URL": "endpoint_url",
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-    }
-    for name, option in names.items():
-        monkeypatch.setenv(name, str(s3[option]))
-    fsspec.filesystem("s3", **s3).pipe("hub/mirror/train/a.tar", CONTENT)
-    row = RegistryRow("train/a.tar", "https://authors.example/a.tar", None, SHA256)
-    (fetched,) = fetch_all([row], tmp_path, "s3://hub/mirror")
-    assert fetched.size_bytes == len(CONTENT)
-    with pytest.raises(CairnError, match=r"s3://hub/mirror/b\.tar: there is no such file; check the mirror"):
-        fetch_all([RegistryRow("b.tar", "manual: b", None, None)], tmp_path, "s3://hub/mirror")
-
-
-@pytest.mark.parametrize("scheme", ["", "file://"])
-def test_local_sources_are_copied_and_checked(tmp_path: Path, scheme: str) -> None:
-    (tmp_path / "source").write_bytes(CONTENT)
-    url = f"{scheme}{tmp_path}/source"
-    fetched = fetch_file(url, tmp_path / "store/a", size_bytes=None, hash=SHA256)
-    assert (tmp_path / "store/a").read_bytes() == CONTENT
-    assert fetched.hash == SHA256
-    with pytest.raises(CairnError, match="other bytes than registered"):
-        fetch_file(url, tmp_path / "store/b", size_bytes=None, hash="md5:" + "0" * 32)
-    with pytest.raises(CairnError, match="there is no such file"):
-        fetch_file(f"{url}s", tmp_path / "store/c", size_bytes=None, hash=None)
-
-
-def test_a_local_copy_is_continued_only_of_the_same_version(tmp_path: Path) -> None:
-    (tmp_path / "source").write_bytes(CONTENT)
-    (tmp_path / "a.part").write_bytes(b"x" * 100)
-    fetch_file(str(tmp_path / "source"), tmp_path / "a", size_bytes=None, hash=None)
-    assert (tmp_path / "a").read_bytes() == CONTENT
-
-
-def test_what_fsspec_knows_is_read_and_its_errors_are_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fsspec.filesystem("memory").pipe("/bucket/a.tar", CONTENT)
-    row = RegistryRow("a.tar", "https://authors.example/a.tar", len(CONTENT), SHA256)
-    assert fetch_all([row], tmp_path, "memory://bucket")[0].name == "a.tar"
-    monkeypatch.setattr(MemoryFileSystem, "size", lambda *_: {}["no credentials"])
-    with pytest.raises(CairnError, match=r"bucket/b: cannot be opened \(KeyError: 'no credentials'\)"):
-        fetch_file("memory://bucket/b", tmp_path / "b", size_bytes=None, hash=None)
-
-
-def test_an_unknown_scheme_is_named(tmp_path: Path) -> None:
-    with pytest.raises(CairnError, match=r"gopher://x/y: .*gopher"):
-        fetch_file("gopher://x/y", tmp_path / "a", size_bytes=None, hash=None)
-
-
-def test_manual_files_say_what_to_do_and_are_accepted_by_hash(tmp_path: Path) -> None:
-    url, target = (
-        "manual: DyML_Animal.zip from the authors' OneDrive (https://example.org/dyml)",
-        tmp_path / "dyml.zip",
-    )
-    with pytest.raises(CairnError) as failure:
-        fetch_file(url, target, size_bytes=len(CONTENT), hash=SHA256)
-    for part in (
-        "by hand: DyML_Animal.zip from the authors' OneDrive",
-        "Name it dyml.zip",
-        str(tmp_path),
-        SHA256,
-    ):
-        assert part in str(failure.value)
-    target.write_bytes(CONTENT[:-1])
-    with pytest.raises(CairnError, match="the file there has 59,999 bytes"):
-        fetch_file(url, target, size_bytes=len(CONTENT), hash=SHA256)
-    assert target.exists()
-    target.write_bytes(CONTENT)
-    assert fetch_file(url, target, size_bytes=len(CONTENT), hash=SHA256).size_bytes == len(CONTENT)
-
-
-# Many files
-
-
-def rows_of(server: Misbehaviour, count: int) -> list[RegistryRow]:
-    return [RegistryRow(f"a/{n} ü.tar", f"{server.url}/{n}", len(CONTENT), SHA256) for n in range(count)]
-
-
-def test_only_what_is_missing_or_damaged_is_fetched_again(server: Misbehaviour, tmp_path: Path) -> None:
-    rows = rows_of(server, 6)
-    first = fetch_all(rows, tmp_path, server.url, n_connections=3)
-    assert [file.name for file in first] == [row.name for row in rows]
-    assert len(server.requests) == 6
-    assert {path for path, _ in server.requests} == {f"/a/{n}%20%C3%BC.tar" for n in range(6)}
-    (tmp_path / rows[1].name).unlink()
-    (tmp_path / rows[4].name).write_bytes(CONTENT[::-1])
-    assert fetch_all(rows, tmp_path, server.url) == first
-    assert len(server.requests) == 8
-    assert (tmp_path / rows[4].name).read_bytes() == CONTENT
-
-
-def test_verified_files_are_not_read_again(
-    server: Misbehaviour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fetch_all(rows_of(server, 2), tmp_path, server.url)
-    monkeypatch.setattr(download_registry, "fetch_row", lambda *_: pytest.fail("read again"))
-    assert len(fetch_all(rows_of(server, 2), tmp_path, server.url)) == 2
-
-
-def test_a_file_that_was_there_before_is_accepted_by_its_hash(server: Misbehaviour, tmp_path: Path) -> None:
-    row = rows_of(server, 1)[0]
-    (tmp_path / "a").mkdir()
-    (tmp_path / row.name).write_bytes(CONTENT)
-    assert fetch_all([row], tmp_path, server.url)[0].hash == SHA256
-    assert server.requests == []
-
-
-def test_one_message_names_every_failure_and_the_rest_is_kept(
-    server: Misbehaviour, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    good = rows_of(server, 3)
-    bad = [RegistryRow(f"bad{n}", f"{server.url}/bad", None, "md5:" + "0" * 32) for n in range(2)]
-    manual = RegistryRow("by_hand.zip", "manual: by_hand.zip from its authors", None, None)
-    with pytest.raises(CairnError, match=r"^3 files could not be fetched") as failure:
-        fetch_all([*bad, manual, *good], tmp_path)
-    assert all(name in str(failure.value) for name in ("bad0", "bad1", "by_hand.zip"))
-    assert capfd.readouterr().err.startswith("note: by_hand.zip: no program may download this file")
-    assert all((tmp_path / row.name).read_bytes() == CONTENT for row in good)
-    server.always = "not_found"
-    gone = [RegistryRow(f"gone{n}", f"{server.url}/gone", None, None) for n in range(30)]
-    with pytest.raises(CairnError, match=r"^30 files could not be fetched") as failure:
-        fetch_all(gone, tmp_path)
-    assert str(failure.value).splitlines()[-1] == "- and 10 more"
-    assert len(str(failure.value).splitlines()) == 22
-
-
-# kill -9
-
-
-def fetch_in_child(base: str, folder: Path) -> None:
-    rows = [RegistryRow(f"{n}.tar", "", len(CONTENT), SHA256 if n else None) for n in range(3)]
-    fetch_all(rows, folder, base, n_connections=2, timeout_s=5)
-
-
-def test_killed_at_random_moments_it_goes_on_where_it_was(server: Misbehaviour, tmp_path: Path) -> None:
-    server.bytes_per_second = 150_000
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["cairnhub.pipelines.sources.download"])
-    rng, n_kills = random.Random("kills"), 0
-    for _ in range(60):
-        child = context.Process(target=fetch_in_child, args=(server.url, tmp_path))
-        n_asked = len(server.requests)
-        child.start()
-        while child.is_alive() and len(server.requests) == n_asked:
-            time.sleep(0.005)
-        child.join(rng.uniform(0.02, 0.25))
-        if not child.is_alive():
-            break
-        child.kill()  # kill -9; no failure if it ended meanwhile
-        child.join()
-        n_kills += 1
-        for path in tmp_path.glob("*.tar"):
-            assert path.read_bytes() == CONTENT
-    assert n_kills >= 3
-    assert child.exitcode == 0
-    assert only(tmp_path) == {"0.tar", "1.tar", "2.tar", ".verified.tsv"}
-    assert all(path.read_bytes() == CONTENT for path in tmp_path.glob("*.tar"))
-    buffered = (
-        n_kills * 2 * 10 * server.bytes_per_second / 100
-    )  # sent, but still on the way when the kill came
-    assert server.n_bytes_sent <= 3 * len(CONTENT) + buffered
-
-
-# Registries
-
-
-def test_a_registry_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "r.tsv"
-    path.write_text(
-        "name\turl\tbytes\thash\tscale\n# a comment\n"
-        f"a/b.tar\thttp://x/b\t12\t{MD5}\tfull\n"
-        "c\tmanual: c\t\t\t\n"
-    )
-    assert read_registry(path) == [
-        RegistryRow("a/b.tar", "http://x/b", 12, MD5),
-        RegistryRow("c", "manual: c", None, None),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("line", "complaint"),
-    [
-        ("../a\tu\t\t", r"r\.tsv:3: name '../a' must be a plain relative path"),
-        ("/a\tu\t\t", r"r\.tsv:3: name '/a'"),
-        ("\tu\t\t", r"r\.tsv:3: name ''"),
-        ("a\t\t\t", r"r\.tsv:3: 'a' has no url"),
-        ("a\tu\tmany\t", r"r\.tsv:3: bytes 'many'"),
-        ("a\tu\t1\tmd5:12", r"r\.tsv:3: 'md5:12' is not a hash"),
-        ("a\tu\t1\tcrc:" + "0" * 32, r"r\.tsv:3: .* is not a hash"),
-        ("a\tu\t1", r"r\.tsv:3: 3 cells where the header has 4"),
-        ("first\tu\t1\t", r"r\.tsv:3: 'first' is listed twice"),
-    ],
-)
-def test_a_bad_line_is_named(tmp_path: Path, line: str, complaint: str) -> None:
-    path = tmp_path / "r.tsv"
-    path.write_text(f"name\turl\tbytes\thash\nfirst\tu\t\t\n{line}\n")
-    with pytest.raises(CairnError, match=complaint):
-        read_registry(path)
-
-
-def test_a_registry_without_a_column_or_a_line_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "r.tsv"
-    path.write_text("name\turl\tbytes\n")
-    with pytest.raises(CairnError, match=r"r\.tsv:1: no column 'hash'"):
-        read_registry(path)
-    path.write_text("")
-    with pytest.raises(CairnError, match="empty"):
-        read_registry(path)
-    with pytest.raises(CairnError, match="no such registry"):
-        read_registry(tmp_path / "other.tsv")
-
-
-@pytest.mark.parametrize("known", KNOWN)
-def test_who_comes_second_waits_and_takes_what_the_first_brought(
-    server: Misbehaviour, tmp_path: Path, known: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    target, done = tmp_path / "a.tar", []
-    part = PartialFile(target)
-    wanted = {
-        "size_bytes": len(CONTENT) if known == "size and hash" else None,
-        "hash": None if known == "nothing" else SHA256,
-    }
-    with part.held(is_hashed=True, wait=lambda: None):
-        part.begin("v1")
-        second = threading.Thread(target=lambda: done.append(get(server, tmp_path, **wanted)))
-        second.start()
-        time.sleep(0.5)
-        assert second.is_alive()
-        part.path.write_bytes(CONTENT)
-        part.finish(target)
-    second.join(10)
-    assert [file.sha256 for file in done] == [hashlib.sha256(CONTENT).hexdigest()]
-    assert server.requests == []
-    assert only(tmp_path) == {"a.tar"}
-    assert capsys.readouterr().err.count("another process is fetching a.tar: waiting for it") == 1
-
-
-@pytest.mark.parametrize("end", ["finish", "keep_damaged"])
-def test_what_the_next_process_began_is_left_alone(tmp_path: Path, end: str) -> None:
-    target = tmp_path / "a.tar"
-    part = PartialFile(target)
-    with part.held(is_hashed=True, wait=lambda: None):
-        part.begin("v1")
-        part.path.write_bytes(CONTENT)
-        part.finish(target) if end == "finish" else part.keep_damaged()
-        part.path.write_bytes(b"")  # of another process, which has just opened it
-        part.clear()
-    assert part.path.is_file()
-
-
-def fetch_often(url: str, folder: Path, n_files: int) -> None:
-    for number in range(n_files):
-        fetch_file(f"{url}/{number}.tar", folder / f"{number}.tar", size_bytes=None, hash=None, timeout_s=1)
-
-
-def test_two_fetches_into_one_store_bring_whole_files(server: Misbehaviour, tmp_path: Path) -> None:
-    server.script, server.cut_at = ["cut"] * 400, 7_001
-    context = multiprocessing.get_context("fork")
-    both = [context.Process(target=fetch_often, args=(server.url, tmp_path, 12)) for _ in range(2)]
-    for process in both:
-        process.start()
-    for process in both:
-        process.join(60)
-    assert [process.exitcode for process in both] == [0, 0]
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
-        f"{number}.tar": CONTENT for number in range(12)
-    }
-
-
-def test_bytes_that_another_program_writes_into_the_part_are_never_taken(
-    server: Misbehaviour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The hash is that of the disk, not that of the stream."""
-    inspect, looked = download._inspect, []
-
-    def meddled(path: Path, digest: str | None) -> download.Content:
-        if path.name.endswith(".part") and not looked:
-            looked.append(path)
-            path.write_bytes(CONTENT + b"more")
-        return inspect(path, digest)
-
-    monkeypatch.setattr(download, "_inspect", meddled)
-    with pytest.raises(CairnError, match=r"a\.tar"):
-        get(server, tmp_path)
-    assert looked
-    assert "a.tar" not in only(tmp_path)
-    get(server, tmp_path)
-    assert (tmp_path / "a.tar").read_bytes() == CONTENT
-
-
-def finish_and_die(target: Path, step: int) -> None:
-    part = PartialFile(target)
-    part.begin("v1")
-    part.path.write_bytes(CONTENT)
-    die_at(step)
-    part.finish(target)
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-@pytest.mark.parametrize("step", [1, 2, 3])
-def test_killed_while_a_file_is_put_in_place_leaves_nothing_beside_it(
-    server: Misbehaviour, tmp_path: Path, step: int
-) -> None:
-    process = multiprocessing.get_context("fork").Process(
-        target=finish_and_die, args=(tmp_path / "a.tar", step)
-    )
-    process.start()
-    process.join(30)
-    assert process.exitcode == -signal.SIGKILL
-    get(server, tmp_path)
-    assert only(tmp_path) == {"a.tar"}

@@ -1,6 +1,8 @@
 """Published backbones, in tiny versions with random weights, and a caller's own."""
 
 import json
+import re
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -197,7 +199,7 @@ def test_a_folder_without_safetensors_is_refused(tmp_path):
         ({"hidden_sizes": [60_000, 60_000]}, r"describes [\d,]+ numbers, but the weights have"),
         ({"hidden_act": "../../etc"}, "fits no network of the family|nothing to load"),
         ({"layer_type": {"auto_map": "x"}}, "layer_type: no value"),
-        ({"hidden_sizes": [8, 24]}, "nothing to load"),
+        ({"hidden_sizes": [8, 24]}, "has the shape"),
     ],
 )
 def test_an_untrusted_configuration_is_bounded_before_anything_is_built(tiny, tmp_path, changes, said):
@@ -220,6 +222,36 @@ def test_weights_of_other_numbers_are_refused(tiny, tmp_path, kind):
     save_file({**weights, name: weights[name].to(kind)}, tmp_path / "model.safetensors", {"format": "pt"})
     with pytest.raises(CairnError, match=rf"{name} is of type \w+; weights may be of float16, bfloat16"):
         RetrievalModel(network(tmp_path))
+
+
+EVIL = "evil\x1b]0;owned\x07"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda tensors, name: tensors | {EVIL: torch.zeros(2)}, r"1 tensors are of no use .*: 'evil"),
+        (lambda tensors, name: {EVIL: tensors.pop(name), **tensors}, r"1 tensors are missing, \w"),
+        (
+            lambda tensors, name: tensors | {name: tensors[name][:, :1].clone()},
+            r"has the shape \[8, 1, 7, 7\] there",
+        ),
+    ],
+)
+def test_what_a_strangers_tensors_are_called_is_not_obeyed(tiny, tmp_path, caplog, capfd, change, said):
+    """`transformers` would list the names of those that do not fit as they are."""
+    weights = load_file(tiny["resnet"] / "model.safetensors")
+    name = next(name for name in weights if name.endswith("convolution.weight"))
+    (tmp_path / "config.json").write_bytes((tiny["resnet"] / "config.json").read_bytes())
+    save_file(change(weights, name), tmp_path / "model.safetensors", {"format": "pt"})
+    caplog.set_level("INFO", "cairnhub")
+    with nullcontext() if "no use" in said else pytest.raises(CairnError) as refused:
+        RetrievalModel(network(tmp_path))
+    told = str(refused.value) if refused else caplog.text
+    assert re.search(said, told)
+    shown = told + "".join(capfd.readouterr())
+    assert "REPORT" not in shown
+    assert not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]", shown)
 
 
 def test_keys_that_shape_no_network_are_not_taken(tiny, tmp_path):
