@@ -6,6 +6,7 @@ The format: https://parquet.apache.org/docs/file-format/, and its parquet.thrift
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,6 +27,8 @@ _DATA_PAGE, _DICTIONARY_PAGE, _DATA_PAGE_2 = 0, 2, 3  # its types
 _DETAILS = {_DATA_PAGE: 5, _DICTIONARY_PAGE: 7, _DATA_PAGE_2: 8}  # fields that describe the page
 _N_VALUES = 1
 _ENCODING = {_DATA_PAGE: 2, _DATA_PAGE_2: 4}
+_ROW_GROUPS, _COLUMNS, _DESCRIPTION, _CODEC = 4, 1, 3, 4  # fields of the footer, each of the one before
+_PLAIN, _CODECS = 0, {1: "snappy", 2: "gzip", 4: "brotli", 6: "zstd", 7: "lz4_raw"}
 _DICTIONARY, _DELTA_BYTE_ARRAY = (2, 8), 7  # encodings whose values may repeat one another
 
 
@@ -62,7 +65,7 @@ class Chunk:
         longest: bytes of the longest of them, at most.
         is_nested: a row may hold any number of them.
         dictionary: the page they point to, if they do.
-        codec: name of its compression.
+        place: of the column among the columns.
     """
 
     group: int
@@ -72,7 +75,7 @@ class Chunk:
     longest: int
     is_nested: bool
     dictionary: Page | None
-    codec: str
+    place: int
 
 
 class PageWalk:
@@ -106,9 +109,9 @@ class PageWalk:
         for group in range(self._metadata.num_row_groups):
             row_group = self._metadata.row_group(group)
             for place in chosen:
-                yield self._chunk(group, row_group.column(place), schema.column(place))
+                yield self._chunk(group, place, row_group.column(place), schema.column(place))
 
-    def _chunk(self, group: int, chunk: pq.ColumnChunkMetaData, column: pq.ColumnSchema) -> Chunk:
+    def _chunk(self, group: int, place: int, chunk: pq.ColumnChunkMetaData, column: pq.ColumnSchema) -> Chunk:
         pages = list(self._pages(chunk))
         data = [page for page in pages if page.kind != _DICTIONARY_PAGE]
         n_values = max(chunk.num_values, sum(page.n_values for page in data))
@@ -122,7 +125,7 @@ class PageWalk:
             repeating = sum(page.n_values for page, each in repeated if each)
             longest = max((each for _, each in repeated), default=0)
         is_nested = column.max_repetition_level > 0
-        return Chunk(group, column.path, most, repeating, longest, is_nested, dictionary, chunk.compression)
+        return Chunk(group, column.path, most, repeating, longest, is_nested, dictionary, place)
 
     @staticmethod
     def _longest(page: Page, dictionary: Page | None) -> int:
@@ -202,9 +205,10 @@ class PageWalk:
         self._file.seek(page.start)
         content = self._file.read(page.size_bytes)
         try:
-            if chunk.codec != "UNCOMPRESSED":
-                content = pa.decompress(content, page.decoded_bytes, chunk.codec.lower(), asbytes=True)
-        except (pa.ArrowException, ValueError, OSError):
+            codec = self._codec(chunk)
+            if codec != _PLAIN:
+                content = pa.decompress(content, page.decoded_bytes, _CODECS[codec], asbytes=True)
+        except (pa.ArrowException, CutHeader, LookupError, ValueError, OSError):
             return chunk.longest
         position, longest = 0, 0
         while position < len(content):
@@ -212,6 +216,21 @@ class PageWalk:
             longest = max(longest, length)
             position += 4 + length
         return min(longest, chunk.longest)
+
+    def _codec(self, chunk: Chunk) -> int:
+        """Number of a chunk's compression; Arrow, asked for its name, ends the process where it has none."""
+        described: Value = self._footer
+        for key in (_ROW_GROUPS, chunk.group, _COLUMNS, chunk.place, _DESCRIPTION):
+            described = described[key]  # type: ignore[index]
+        assert isinstance(described, dict)
+        return number(described, _CODEC)
+
+    @cached_property
+    def _footer(self) -> dict[int, Value]:
+        self._file.seek(self.size_bytes - 8)
+        length = int.from_bytes(self._file.read(4), "little")
+        self._file.seek(self.size_bytes - 8 - length)
+        return read_struct(self._file.read(length), 0)[0]
 
 
 @contextmanager

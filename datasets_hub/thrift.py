@@ -1,4 +1,4 @@
-"""Thrift's compact protocol, as far as the page headers of Parquet use it; anybody may have written the bytes."""
+"""Thrift's compact protocol, as far as headers and footers of Parquet use it; anybody may have written the bytes."""
 
 import mmap
 from collections.abc import Mapping
@@ -8,8 +8,9 @@ from cairnhub.core.errors import BrokenData
 
 _MOST_DEEP = 8
 _MOST_SHIFT = 63
+_LONG_LIST = 15  # the length follows
 Bytes = bytes | mmap.mmap
-Value: TypeAlias = "int | bool | bytes | dict[int, Value]"
+Value: TypeAlias = "int | bool | bytes | dict[int, Value] | list[Value]"
 
 
 class CutHeader(Exception):
@@ -56,6 +57,8 @@ def _value(data: Bytes, position: int, kind: int, depth: int) -> tuple[Value, in
     match kind:
         case 1 | 2:  # a boolean is its own type
             return kind == 1, position
+        case 3:
+            return data[position], position + 1
         case 4 | 5 | 6:
             return _zigzag(data, position)
         case 8:
@@ -63,9 +66,28 @@ def _value(data: Bytes, position: int, kind: int, depth: int) -> tuple[Value, in
             if position + length > len(data):
                 raise CutHeader
             return bytes(data[position : position + length]), position + length
+        case 9 | 10:
+            return _list(data, position, depth)
         case 12:
             return read_struct(data, position, depth + 1)
     raise BrokenData(f"a page header holds a value of type {kind}: the file is damaged; get it again")
+
+
+def _list(data: Bytes, position: int, depth: int) -> tuple[list[Value], int]:
+    if depth > _MOST_DEEP:
+        raise BrokenData("a footer is nested too deeply: the file is damaged; get it again")
+    count, kind, position = data[position] >> 4, data[position] & 15, position + 1
+    if count == _LONG_LIST:
+        count, position = _varint(data, position)
+    values: list[Value] = []
+    for _ in range(count):
+        if kind in (1, 2):  # in a list a boolean is a byte
+            values.append(data[position] == 1)
+            position += 1
+        else:
+            value, position = _value(data, position, kind, depth + 1)
+            values.append(value)
+    return values, position
 
 
 def _varint(data: Bytes, position: int) -> tuple[int, int]:

@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,7 +31,7 @@ def homeless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Nobody says where this user's home is; the folder for temporary files."""
     monkeypatch.delenv("HOME")
     monkeypatch.setattr("pwd.getpwuid", lambda _: {}["uid not found"])
-    monkeypatch.setattr(home.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return tmp_path
 
 
@@ -63,7 +64,7 @@ def test_a_home_that_others_may_write_to_is_not_taken(homeless: Path, of_another
 def test_where_nothing_can_be_written_the_package_is_imported(
     homeless: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(home.tempfile, "tempdir", str(homeless / "absent"))
+    monkeypatch.setattr(tempfile, "tempdir", str(homeless / "absent"))
     home.ensure_home()
     assert not home.has_home()
 

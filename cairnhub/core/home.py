@@ -1,11 +1,11 @@
-"""The home of whoever runs this. A container's user may have none, or one that takes no writes."""
+"""The home of whoever runs this. A container's user may have none, or one that takes no writes.
+
+The package imports this when it is imported itself: what is seldom needed is imported where it is.
+"""
 
 import os
-import tempfile
 from contextlib import suppress
 from pathlib import Path
-
-from cairnhub.core.errors import BadInput
 
 _OWNER_ONLY = 0o700
 
@@ -14,6 +14,8 @@ def ensure_home() -> None:
     """Give a user without a home one for temporary files: libraries would fail, or make a folder called `~`."""
     if has_home():
         return
+    import tempfile
+
     with suppress(
         OSError, AttributeError
     ):  # nowhere to write, or no such system: who needs a home will say so
@@ -33,6 +35,8 @@ def _temporary_home(usual: Path) -> Path:
     is_ours = usual.is_dir() and not usual.is_symlink() and found.st_uid == os.getuid()
     if is_ours and not found.st_mode & 0o077:
         return usual
+    import tempfile
+
     return Path(tempfile.mkdtemp(prefix=f"{usual.name}-"))
 
 
@@ -45,6 +49,8 @@ def expanded(path: str | Path) -> Path:
     try:
         return Path(path).expanduser()
     except RuntimeError as error:
+        from cairnhub.core.errors import BadInput
+
         name = Path(path).parts[0]
         raise BadInput(
             f"{path}: nobody here has the home {name}: write the path in full, or ./{path}"

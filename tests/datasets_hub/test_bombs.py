@@ -319,3 +319,25 @@ def test_a_footer_that_would_end_the_process_is_named(
     path.write_bytes(raw.replace(before, after))
     with pytest.raises(BrokenData, match=rf"vectors\.parquet: {message}.*get it again"):
         require_bounded([path])
+
+
+def test_a_compression_that_nobody_knows_does_not_end_the_process(tmp_path: Path) -> None:
+    """Arrow, asked for its name, ends the whole process: found by fuzzing."""
+    path = tmp_path / "vectors.parquet"
+    pq.write_table(pa.table({"id": ["a", "b"]}), path, compression="snappy")
+    raw = path.read_bytes()
+    before = b"\x18\x02id\x15\x02\x16"  # the column's path, its codec, its number of values
+    assert raw.count(before) == 1
+    path.write_bytes(raw.replace(before, b"\x18\x02id\x15\x22\x16"))
+    require_bounded([path])
+    with pytest.raises(OSError, match="Unsupported compression"):
+        read_parquet([path])
+
+
+@pytest.mark.parametrize("codec", ["none", "snappy", "gzip", "brotli", "zstd", "lz4"])
+def test_texts_in_lists_are_counted_whatever_packs_them(codec: str, tmp_path: Path, allowed: None) -> None:
+    """Their dictionary is long, and none of them."""
+    texts = pa.array([f"{i:05} {'x' * 90}" for i in range(5_000)] * 4)
+    table = pa.table({"a": pa.ListArray.from_arrays(range(len(texts) + 1), texts)})
+    pq.write_table(table, tmp_path / "x.parquet", compression=codec)
+    assert read_parquet([tmp_path / "x.parquet"]).num_rows == len(texts)
