@@ -66,7 +66,7 @@ def test_tables_are_those_of_the_results():
 
 
 def test_the_badges_say_what_holds():
-    badges = (ROOT / "docs/images/badges.svg").read_text(encoding="utf-8")
+    badges = (ROOT / "docs/badges.svg").read_text(encoding="utf-8")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     marked = [kind.rpartition(" ")[2] for kind in project["project"]["classifiers"] if "Python ::" in kind]
     assert f">{' | '.join(marked)}<" in badges
