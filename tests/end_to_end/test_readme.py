@@ -88,7 +88,9 @@ def test_the_table_of_photographs_is_that_of_the_benchmark():
                 f"{100 * found['values'][metric]:.1f} ± {50 * (high - low):.1f}"
                 for metric, (low, high) in found["intervals"].items()
             ]
-            row = f"| {what} trained by {loss} | {' | '.join(cells)} | {100 * found['values']['ap_fine']:.1f} |"
+            row = (
+                f"| {what} trained by {loss} | {' | '.join(cells)} | {100 * found['values']['ap_fine']:.1f} |"
+            )
             assert row in README
 
 
