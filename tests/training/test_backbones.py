@@ -364,6 +364,16 @@ class Patches(torch.nn.Module):
         return maps.flatten(2).transpose(1, 2) if self.n_dimensions == 3 else maps.mean(dim=(2, 3))
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_a_module_of_ones_own_keeps_its_layout(layout):
+    module = Patches(4).to(memory_format=layout)
+    network = recipe(network={"backbone": "own", "embedding_dim": 8, "image_side_px": 16}).network
+    model = RetrievalModel(network, own=module).settle(torch.device("cpu"))
+    assert module.convolution.weight.is_contiguous(memory_format=layout)
+    model.laid_out_plainly()
+    assert module.convolution.weight.is_contiguous(memory_format=layout)
+
+
 @pytest.mark.parametrize("n_dimensions", [2, 3, 4])
 def test_a_module_of_ones_own_is_trained_saved_and_loaded(tmp_path, n_dimensions):
     wanted = recipe(network={"backbone": "own", "embedding_dim": 8, "image_side_px": 16}, n_epochs=1)
