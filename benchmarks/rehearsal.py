@@ -219,6 +219,16 @@ def files_below(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
             yield path.relative_to(folder.parent).as_posix(), path.stat()
 
 
+def contents(project: Path) -> dict[str, str]:
+    """SHA-256 of all that stages have written, by path."""
+    hashes = {}
+    for kind in ("data", "results"):
+        for name, _ in files_below(project / kind):
+            with (project / name).open("rb") as file:
+                hashes[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return hashes
+
+
 def outputs(project: Path, since: float) -> dict[str, Any]:
     """What a stage has written since a moment."""
     made = {

@@ -16,6 +16,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ import psutil
 import yaml
 from mirror_gldv2 import IMAGES
 from mirror_parts import Plan
-from rehearsal import Rehearsal, run, save, watched
+from rehearsal import SOURCES, Rehearsal, contents, prepare, run, save, watched
 from rehearsal_table import fill_table
 
 LOAD = """
@@ -179,35 +180,53 @@ def decision(rehearsal: Rehearsal) -> dict[str, Any]:
 
 
 def killed(rehearsal: Rehearsal) -> dict[str, Any]:
-    """Stages that are killed half-way by SIGKILL and run again: CPU seconds then, over those of a whole run."""
+    """A second build, each stage killed half-way and run again: CPU seconds then, over those of the first build.
+
+    Raises:
+        SystemExit: it has not all bytes of the first.
+    """
+    whole = json.loads((rehearsal.folder / "stages.json").read_text())
+    second = Rehearsal(rehearsal.folder / "second", rehearsal.dataset, rehearsal.plan)
+    prepare(second)
     found = {}
-    for stage in ("index", "publish", "check"):
-        command = ["cairn", "stage", stage, rehearsal.dataset, "full"]
-        whole = cost_of(rehearsal, *command)["cpu_s"]
+    for stage in SOURCES[rehearsal.dataset]["stages"]:
         with subprocess.Popen(
-            command, cwd=rehearsal.project, env=rehearsal.environment(), start_new_session=True,
+            ["cairn", "stage", stage, rehearsal.dataset, "full"],
+            cwd=second.project, env=second.environment(), start_new_session=True,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         ) as process:  # fmt: skip
-            _wait_for_cpu(process.pid, whole / 2)
-            os.killpg(process.pid, signal.SIGKILL)
-        found[f"{stage}_again_of_a_whole_run"] = round(cost_of(rehearsal, *command)["cpu_s"] / whole, 2)
-    return found
+            _wait_for_cpu(process, whole[stage]["cpu_s"] / 2)
+            with suppress(ProcessLookupError):  # too short a stage
+                os.killpg(process.pid, signal.SIGKILL)
+        again = cost_of(second, "dvc", "repro", "--single-item", f"{stage}@full-{rehearsal.dataset}")
+        found[f"{stage}_again"] = round(again["cpu_s"] / whole[stage]["cpu_s"], 2)
+        print(stage, again, flush=True)
+    first, other = contents(rehearsal.project), contents(second.project)
+    differing = sorted(name for name in first.keys() | other.keys() if first.get(name) != other.get(name))
+    if differing:
+        raise SystemExit(f"{len(differing)} files differ from those of the first build: {differing[:9]}")
+    shutil.rmtree(second.folder)
+    return found | {"files_of_equal_bytes": len(first)}
 
 
-def _wait_for_cpu(pid: int, seconds: float) -> None:
-    while True:
-        try:
-            processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-            if sum(sum(one.cpu_times()[:2]) for one in processes) > seconds:
+def _wait_for_cpu(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """Until it and its children have used so much, or it has ended."""
+    one = psutil.Process(process.pid)
+    while process.poll() is None:
+        with suppress(psutil.Error):  # of a child that ended meanwhile
+            used = sum(sum(each.cpu_times()[:2]) for each in (one, *one.children(recursive=True)))
+            if used > seconds:
                 return
-        except psutil.Error:
-            return
         time.sleep(0.1)
 
 
 def subset(rehearsal: Rehearsal) -> dict[str, Any]:
-    """The first half of the training tars, then all: what the difference costs."""
-    path = rehearsal.project / "params.yaml"
+    """The first half of the training tars, then all: what the difference costs.
+
+    Raises:
+        SystemExit: then it has not all bytes of before.
+    """
+    path, before = rehearsal.project / "params.yaml", contents(rehearsal.project)
     whole = path.read_text()
     params = yaml.safe_load(whole)
     kept = params["sources"][rehearsal.dataset].setdefault("subset", {}).setdefault("full", {})
@@ -221,6 +240,11 @@ def subset(rehearsal: Rehearsal) -> dict[str, Any]:
         for target in targets:
             cost = cost_of(rehearsal, "dvc", "repro", "--single-item", "--no-run-cache", target)
             found[f"{name}_{target.partition('@')[0]}_cpu_s"] = cost["cpu_s"]
+    after = contents(rehearsal.project)
+    if differing := sorted(
+        name for name in before.keys() | after.keys() if before.get(name) != after.get(name)
+    ):
+        raise SystemExit(f"all of the tars do not give the bytes of before: {differing[:9]}")
     return found
 
 
@@ -238,8 +262,8 @@ ACTS: dict[str, Callable[[Rehearsal], dict[str, Any]]] = {
     "metrics of random vectors": rank,
     "dvc push": push,
     "a decision, and the difference": decision,
-    "killed half-way": killed,
     "half of the tars, then all": subset,
+    "a second build, killed in each stage": killed,
 }
 OF_GLDV2 = {
     "review app",

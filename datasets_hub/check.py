@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -300,9 +301,11 @@ def _check_duplicates(dataset: PublishedDataset, duplicates: pa.Table, findings:
 
 def _look_alikes(dataset: PublishedDataset, whole: _Whole, pairs: pd.DataFrame) -> tuple[LookAlike, ...]:
     """The first pairs with pictures: those with two labels, then the most alike."""
+    first_pairs = pairs.head(_N_PICTURES)
+    thumbnails = _thumbnails(dataset, whole.groups, np.unique(first_pairs[["a", "b"]].to_numpy(np.int64)))
     shown = []
-    for a, b, kind, distance, conflicting in pairs.head(_N_PICTURES).itertuples(index=False):
-        first, second = (_thumbnail(dataset, whole.groups, row) for row in (a, b))
+    for a, b, kind, distance, conflicting in first_pairs.itertuples(index=False):
+        first, second = thumbnails[a], thumbnails[b]
         shown.append(
             LookAlike(
                 whole.name(a),
@@ -328,14 +331,25 @@ def _jpeg(image: Image.Image) -> bytes:
     return out.getvalue()
 
 
-def _thumbnail(dataset: PublishedDataset, groups: Sequence[ScannedGroup], row: int) -> Image.Image:
+def _thumbnails(
+    dataset: PublishedDataset, groups: Sequence[ScannedGroup], rows: npt.NDArray[np.int64]
+) -> dict[int, Image.Image]:
+    """Small pictures of some rows, ascending; each file is opened once."""
     ends = np.cumsum([group.n_rows for group in groups])
-    at = int(np.searchsorted(ends, row, side="right"))
-    group, inside = groups[at], row - int(ends[at]) + groups[at].n_rows
-    with local_copy(dataset.location, group.path) as path, open_parquet(path) as file:
-        image = file.read_row_group(group.group, columns=["image"])["image"][inside]["bytes"].as_py()
+    places = np.searchsorted(ends, rows, side="right").tolist()
+    thumbnails = {}
+    for path, of_file in groupby(zip(rows.tolist(), places, strict=True), lambda each: groups[each[1]].path):
+        with local_copy(dataset.location, path) as copy, open_parquet(copy) as file:
+            for row, place in of_file:
+                images = file.read_row_group(groups[place].group, columns=["image"])["image"]
+                image = images[row - int(ends[place]) + groups[place].n_rows]["bytes"].as_py()
+                thumbnails[row] = _thumbnail(image or b"")
+    return thumbnails
+
+
+def _thumbnail(image: bytes) -> Image.Image:
     try:
-        small = decode_image(image or b"")
+        small = decode_image(image)
     except DECODING_FAULTS:  # which is a finding of its own
         small = Image.new("RGB", (1, 1))
     small.thumbnail((128, 128))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,8 @@ _MIN_RISE = 2  # grey levels of 255: below lies what recompression adds
 _MIN_BITS = 8  # of a picture with so little structure the hash says nothing
 _LAYOUT_SIDE = 4
 LAYOUT_SIZE = 3 * _LAYOUT_SIDE**2
+_GREY_SHAPE = (8, 9)
+GREY_SIZE = 8 * 9
 _MAX_COLOUR_DISTANCE = 16  # of 255, in any cell: copies differ by 5, other pictures by 30
 _MAX_GAP = 250  # in a run that agrees in two bands, how far apart two are compared: the search stays linear
 _CHUNK = 1 << 20
@@ -34,21 +36,19 @@ MAX_ALIKE = 1_000_000
 """More pairs of look-alikes than a table is for: those of a placeholder picture, say."""
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What a picture looks like, roughly.
+class Look(NamedTuple):
+    """What a picture looks like, roughly: two thumbnails.
 
     Attributes:
-        gradients: 64 bits, one per neighbouring pair in an 8 x 9 thumbnail: is the right one brighter (dHash)? 0 where
-            there is too little structure to tell pictures apart.
-        layout: colours of a 4 x 4 thumbnail, 48 bytes.
+        grey: 8 rows of 9 pixels, 72 bytes.
+        layout: colours of 4 rows of 4 pixels, 48 bytes.
     """
 
-    gradients: int
+    grey: bytes
     layout: bytes
 
 
-NO_LOOK = Look(0, bytes(LAYOUT_SIZE))
+NO_LOOK = Look(bytes(GREY_SIZE), bytes(LAYOUT_SIZE))
 """Of an image that is broken."""
 
 
@@ -63,19 +63,28 @@ class DuplicatePair:
 
 def look(picture: Image.Image) -> Look:
     """Survives scaling, recompression and small changes of light."""
-    thumbnail = picture.convert("L").resize((9, 8), Image.Resampling.BOX).tobytes()
-    grey = np.frombuffer(thumbnail, np.uint8).reshape(8, 9).astype(np.int16)
-    rises = grey[:, 1:] - grey[:, :-1] > _MIN_RISE
-    gradients = np.packbits(rises).tobytes() if np.count_nonzero(rises) >= _MIN_BITS else b""
+    grey = picture.convert("L").resize(_GREY_SHAPE[::-1], Image.Resampling.BOX).tobytes()
     coloured = picture if picture.mode == "RGB" else picture.convert("RGB")
-    layout = coloured.resize((_LAYOUT_SIDE, _LAYOUT_SIDE), Image.Resampling.BOX).tobytes()
-    return Look(int.from_bytes(gradients, "big"), layout)
+    return Look(grey, coloured.resize((_LAYOUT_SIDE, _LAYOUT_SIDE), Image.Resampling.BOX).tobytes())
+
+
+def gradients_of(greys: bytes | bytearray) -> Bits:
+    """Of thumbnails, one after another: 64 bits each (dHash), (N,).
+
+    One per pair of neighbours in a row: is the right one brighter? 0 where there is too little structure to tell
+    pictures apart.
+    """
+    grey = np.frombuffer(greys, np.uint8).reshape(-1, *_GREY_SHAPE).astype(np.int16)
+    rises = (grey[:, :, 1:] - grey[:, :, :-1] > _MIN_RISE).reshape(len(grey), 64)
+    gradients = np.packbits(rises, axis=1).view(">u8")[:, 0].astype(np.uint64)
+    gradients[np.count_nonzero(rises, axis=1) < _MIN_BITS] = 0
+    return gradients
 
 
 def columns_of(looks: Sequence[Look]) -> tuple[Bits, Layouts]:
     """Gradients (N,) and layouts (N, 48)."""
     layouts = np.frombuffer(b"".join(each.layout for each in looks), np.uint8)
-    return np.array([each.gradients for each in looks], np.uint64), layouts.reshape(len(looks), LAYOUT_SIZE)
+    return gradients_of(b"".join(each.grey for each in looks)), layouts.reshape(len(looks), LAYOUT_SIZE)
 
 
 def near_pairs(gradients: Bits, layouts: Layouts, limit: int) -> list[DuplicatePair]:
@@ -116,7 +125,7 @@ def find_duplicates(
 
     Args:
         digests: equal for equal bytes, (N,).
-        gradients: see `Look`, (N,).
+        gradients: see `gradients_of`, (N,).
         layouts: see `Look`, (N, 48).
         leaves: leaf index, -1 without a label, (N,).
     """

@@ -3,7 +3,6 @@
 Arrow's reader raises what is wrong with a footer; its look-up of a column's place ends the whole process.
 """
 
-import contextlib
 import io
 import os
 
@@ -15,14 +14,14 @@ _BUFFER_BYTES = (
 )
 
 
-class _Reached(Exception):
-    """The footer was taken for good: content would be read next."""
-
-
 class _NoContent(io.RawIOBase):
-    """A file of which nothing but its size is known."""
+    """A file of which nothing but its size is known.
+
+    It is empty where it is read. An error from Python would do too, but Arrow keeps the whole reader with it, for ever.
+    """
 
     def __init__(self, size_bytes: int) -> None:
+        self.was_read = False
         self._size_bytes, self._position = size_bytes, 0
 
     def readable(self) -> bool:
@@ -39,7 +38,8 @@ class _NoContent(io.RawIOBase):
         return self._position
 
     def read(self, size: int = -1) -> bytes:
-        raise _Reached
+        self.was_read = True
+        return b""
 
 
 def require_sound(metadata: pq.FileMetaData, size_bytes: int) -> None:
@@ -52,9 +52,14 @@ def require_sound(metadata: pq.FileMetaData, size_bytes: int) -> None:
     Raises:
         pyarrow.ArrowException, OSError: the footer contradicts itself.
     """
-    source = pa.PythonFile(_NoContent(size_bytes), mode="r")
+    content = _NoContent(size_bytes)
+    source = pa.PythonFile(content, mode="r")
     reader = pq.ParquetFile(source, metadata=metadata, buffer_size=_BUFFER_BYTES).reader
     columns = list(range(metadata.num_columns))
     for group in range(metadata.num_row_groups):
-        with contextlib.suppress(_Reached):
+        content.was_read = False
+        try:
             next(reader.iter_batches(1, row_groups=[group], column_indices=columns, use_threads=False), None)
+        except (pa.ArrowException, OSError):
+            if not content.was_read:  # else the footer was taken for good, and content was asked for
+                raise

@@ -4,13 +4,13 @@ Images with the same bytes share size and checksum, so only those that do are re
 images that were decoded.
 """
 
-import base64
 import hashlib
 import zlib
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +18,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cairnhub.core.files import atomic_write
 from cairnhub.datasets_hub.duplicate_table import find_identical, named
-from cairnhub.datasets_hub.duplicates import LAYOUT_SIZE, Bits, Look, columns_of, find_duplicates
+from cairnhub.datasets_hub.duplicates import LAYOUT_SIZE, Bits, Look, find_duplicates, gradients_of
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 
-Number = TypeVar("Number", bound=np.generic)
 _SAMPLED_BYTES = 1024
 
 
@@ -36,44 +36,50 @@ def signature(image: bytes) -> int:
     return len(image) << 32 | zlib.crc32(spread, zlib.crc32(image[:_SAMPLED_BYTES]))
 
 
-@dataclass(frozen=True)
 class Traces:
-    """What tells the images of a shard apart, row by row, as text for its marker.
+    """What tells the images of a shard apart, row by row; kept in a file, for those of all shards are many."""
 
-    Attributes:
-        signatures: see `signature`.
-        gradients: see `Look`; empty where images were not decoded, and so `layouts`.
-        layouts: see `Look`.
-    """
+    def __init__(self) -> None:
+        self._signatures = array("Q")
+        self._greys = bytearray()
+        self._layouts = bytearray()
 
-    signatures: str
-    gradients: str
-    layouts: str
+    def add(self, image: bytes, look: Look | None) -> None:
+        """Those of the next image; its look where it was decoded, which all images of a dataset are or none."""
+        self._signatures.append(signature(image))
+        if look is not None:
+            self._greys += look.grey
+            self._layouts += look.layout
 
-    @classmethod
-    def of(cls, signatures: Sequence[int], looks: Sequence[Look]) -> "Traces":
-        """Pack them."""
-        arrays = (np.array(signatures, np.uint64), *columns_of(looks))
-        return cls(*(base64.b64encode(array.tobytes()).decode() for array in arrays))
+    def save(self, path: Path) -> None:
+        """Write them, whole or not at all."""
+        with atomic_write(path) as partial, partial.open("wb") as file:
+            np.savez(
+                file,
+                signatures=np.array(self._signatures, np.uint64),
+                gradients=gradients_of(self._greys),
+                layouts=np.frombuffer(self._layouts, np.uint8),
+            )
 
 
 @dataclass(frozen=True)
 class TracedShard:
-    """A written shard, the split that it is of, and the traces of its images."""
+    """A written shard, the split that it is of, and the file with the traces of its images."""
 
     path: Path
     split: str
-    traces: Traces
+    traces: Path
 
 
 def duplicate_images(shards: Sequence[TracedShard], tree: LabelTree) -> pd.DataFrame:
     """All pairs of images that are the same or look so, by `duplicate_table.SCHEMA`; those with two labels first."""
     finest = tree.levels[0]
-    contents = _contents(shards, unpacked([shard.traces.signatures for shard in shards], np.uint64))
+    files = [shard.traces for shard in shards]
+    contents = _contents(shards, traced(files, "signatures").view(np.uint64))
     leaves = np.concatenate([_column(shard, finest).fill_null(-1).to_numpy() for shard in shards])
-    gradients = unpacked([shard.traces.gradients for shard in shards], np.uint64)
+    gradients = traced(files, "gradients").view(np.uint64)
     if len(gradients):
-        layouts = unpacked([shard.traces.layouts for shard in shards], np.uint8).reshape(-1, LAYOUT_SIZE)
+        layouts = traced(files, "layouts").reshape(-1, LAYOUT_SIZE)
         found = find_duplicates(contents, gradients, layouts, leaves)
         del layouts
     else:
@@ -87,12 +93,15 @@ def duplicate_images(shards: Sequence[TracedShard], tree: LabelTree) -> pd.DataF
     return table
 
 
-def unpacked(texts: Sequence[str], kind: type[Number]) -> npt.NDArray[Number]:
-    """The numbers of `Traces` of several shards, one after another."""
+def traced(
+    files: Sequence[Path], name: Literal["signatures", "gradients", "layouts"]
+) -> npt.NDArray[np.uint8]:
+    """One kind of `Traces` from the files of several shards, one after another, as bytes."""
     content = bytearray()  # grows in place: arrays to be joined would stand beside the whole
-    for text in texts:
-        content += base64.b64decode(text)
-    return np.frombuffer(content, kind)
+    for file in files:
+        with np.load(file) as saved:
+            content += saved[name].tobytes()
+    return np.frombuffer(content, np.uint8)
 
 
 def _column(shard: TracedShard, name: str) -> pa.ChunkedArray:

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from cairnhub.core.errors import BadInput
 from cairnhub.datasets_hub.duplicates import Look
-from cairnhub.datasets_hub.published_duplicates import signature
+from cairnhub.datasets_hub.published_duplicates import Traces
 from cairnhub.datasets_hub.records import Attribution, ImageRow
 from cairnhub.datasets_hub.staging import STAGED
 from cairnhub.datasets_hub.stats import ShardFile
@@ -193,9 +193,8 @@ class ShardWriter:
         self._file = HashedFile(self._raw)
         self._writer = pq.ParquetWriter(self._file, table.schema, **parquet_options(table.schema))
         self._group = _RowGroup()
-        self.leaves = array("q")  # of hundreds of thousands of tiny pictures, as those that follow
-        self.signatures = array("Q")
-        self.looks: list[Look] = []
+        self.leaves = array("q")  # of hundreds of thousands of tiny pictures
+        self.traces = Traces()
         self.image_bytes = 0
 
     def add(self, row: ImageRow, look: Look | None = None) -> None:
@@ -209,8 +208,7 @@ class ShardWriter:
         leaf = self._table.index_of(row)
         self._group.add(row, leaf)
         self.leaves.append(leaf)
-        self.signatures.append(signature(row.image))
-        self.looks += [look] if look else []
+        self.traces.add(row.image, look)
         self.image_bytes += len(row.image)
 
     def finish(self, stem: str) -> ShardFile:

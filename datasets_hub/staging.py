@@ -3,7 +3,7 @@
 import glob
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,10 +26,13 @@ class Staging:
     Attributes:
         root: holds the plan, the markers of finished shards, and `whole`.
         whole: becomes the dataset's folder; a folder deeper, so that `*/data/*.parquet` does not find it.
+        gate: folder `.<name>.partial` in the hub. Whoever may replace the dataset can lock it, while it depends on a
+            login's rights where `root` is.
     """
 
     root: Path
     whole: Path
+    gate: Path
 
     @classmethod
     def of(cls, folder: Path) -> "Staging":
@@ -40,9 +43,9 @@ class Staging:
         outside, inside = hub.parent / f".{where}.partial", parent / f".{folder.name}.partial"
         parent.mkdir(parents=True, exist_ok=True)
         if not can_move(outside.name, hub.parent, parent):
-            return cls(inside, inside / folder.name)
+            return cls(inside, inside / folder.name, inside)
         remove_leftovers(parent, glob.escape(inside.name))  # of a time when it could not be outside
-        return cls(outside, outside / folder.name)
+        return cls(outside, outside / folder.name, inside)
 
     @property
     def data(self) -> Path:
@@ -74,12 +77,17 @@ class Staging:
             Unreachable: another one is writing this dataset.
         """
         self.root.mkdir(parents=True, exist_ok=True)
-        with lock_folder(self.root) as is_ours:
+        self.gate.mkdir(exist_ok=True)
+        with lock_folder(self.gate) as is_ours:
             if not is_ours:
                 raise Unreachable(
-                    f"{self.root}: another process is writing this dataset; wait for it, or stop it, and run again"
+                    f"{self.gate}: another process is writing this dataset; wait for it, or stop it, and run again"
                 )
-            yield self
+            try:
+                yield self
+            finally:
+                with suppress(OSError):  # it is `root`, and holds what the next run goes on with
+                    self.gate.rmdir()
 
     def open(self, plan: str) -> None:
         """Continue what a killed run of the same plan left, or begin anew."""

@@ -12,7 +12,6 @@ from cairnhub.core.files import write_text_atomic
 from cairnhub.core.hashing import sha256_of
 from cairnhub.datasets_hub.duplicates import Look
 from cairnhub.datasets_hub.image_check import ImageCheck
-from cairnhub.datasets_hub.published_duplicates import Traces
 from cairnhub.datasets_hub.records import ImageRow, Partition, QuarantineRow
 from cairnhub.datasets_hub.shards import ImageTable, ShardWriter
 from cairnhub.datasets_hub.staging import STAGED, Staging
@@ -56,6 +55,7 @@ class WriteTask:
             (data, f"{number}-*.parquet{STAGED}"),
             (data, f".{number}-*.tmp"),
             (markers, f"{number}-*.json"),
+            (markers, f"{number}-*.npz"),
             (markers, f"{number}.json"),
         ):
             yield from folder.glob(pattern)
@@ -69,7 +69,7 @@ class ShardMarker:
         file: name, size and hash; named by partition, split and place until the whole dataset is written.
         n_unlabelled: rows without a label.
         leaves: class indices that occur.
-        traces: of its images, for the table of duplicates.
+        traces: file of its `Traces` in the folder of markers, for the table of duplicates.
         n_taken: rows of the partition and split that it disposes of, the quarantined ones included.
         quarantined: the images quarantined among them.
     """
@@ -77,7 +77,7 @@ class ShardMarker:
     file: ShardFile
     n_unlabelled: int
     leaves: tuple[int, ...]
-    traces: Traces
+    traces: str
     n_taken: int
     quarantined: tuple[QuarantineRow, ...]
 
@@ -89,7 +89,7 @@ class ShardMarker:
             ShardFile(**entry["file"]),
             entry["n_unlabelled"],
             tuple(entry["leaves"]),
-            Traces(**entry["traces"]),
+            entry["traces"],
             entry["n_taken"],
             tuple(QuarantineRow(**row) for row in entry["quarantined"]),
         )
@@ -176,11 +176,13 @@ class _Lane:
             return
         leaves = np.array(self._open.leaves)
         stem, file = self._stem, self._open.finish(self._stem)
+        traces = self._task.staging.markers / f"{stem}.npz"
+        self._open.traces.save(traces)
         written = ShardMarker(
             file,
             n_unlabelled=int((leaves < 0).sum()),
             leaves=tuple(np.unique(leaves[leaves >= 0]).tolist()),
-            traces=Traces.of(self._open.signatures, self._open.looks),
+            traces=traces.name,
             n_taken=self._n_taken,
             quarantined=tuple(self.quarantined),
         )

@@ -35,7 +35,9 @@ from cairnhub.datasets_hub.tables import image_table, write_table
 from cairnhub.datasets_hub.write_task import ShardMarker, WriteResult, WriteTask, write_partition
 from cairnhub.hierarchies.label_tree.tree import LabelTree
 
-_LAYOUT = 6  # raise when the same input gives other bytes, so that no half-written dataset is continued
+_LAYOUT = (
+    7  # raise when the same input gives other bytes or markers, so that no half-written dataset is continued
+)
 
 RunAll = Callable[[Callable[[WriteTask], WriteResult], Sequence[WriteTask]], Iterable[WriteResult]]
 """Applies a function to every task and gives the results in their order, as the built-in `map` does."""
@@ -216,7 +218,7 @@ def _duplicates(
     staging: Staging, shards: Mapping[str, Sequence[ShardMarker]], tree: LabelTree
 ) -> pd.DataFrame:
     traced = [
-        TracedShard(staging.path(marker.file), split, marker.traces)
+        TracedShard(staging.path(marker.file), split, staging.markers / marker.traces)
         for split, markers in shards.items()
         for marker in markers
     ]

@@ -13,7 +13,7 @@ from PIL import Image
 
 from cairnhub import decode_image
 from cairnhub.datasets_hub.decoding import DECODING_FAULTS, open_image
-from cairnhub.datasets_hub.duplicates import MAX_DISTANCE, look
+from cairnhub.datasets_hub.duplicates import MAX_DISTANCE, columns_of, look
 from cairnhub.datasets_hub.small_images import open_small
 from cairnhub.datasets_hub.torch_dataset import TorchDataset
 from tests.odd_images import DAMAGE, SIDE, TURNING, encoded, lying, photo, turned, with_segment
@@ -273,8 +273,8 @@ def test_a_turned_draft_is_upright_and_hashes_as_the_photo(orientation: int) -> 
     small = open_small(content, 60)
     assert small is not None
     assert np.abs(array(small) - array(large.resize((80, 60), Image.Resampling.BOX))).mean() < 3
-    distance = look(decode_image(content)).gradients ^ look(large).gradients
-    assert distance.bit_count() <= MAX_DISTANCE
+    gradients, _ = columns_of([look(decode_image(content)), look(large)])
+    assert int(gradients[0] ^ gradients[1]).bit_count() <= MAX_DISTANCE
 
 
 def test_xmp_turns_too() -> None:

@@ -23,6 +23,7 @@ from cairnhub.datasets_hub.duplicates import (
     LAYOUT_SIZE,
     DuplicatePair,
     _same_bands,
+    columns_of,
     look,
     near_pairs,
 )
@@ -302,9 +303,7 @@ def saved(image: Image.Image, quality: int = 90) -> Image.Image:
 
 
 def are_alike(one: Image.Image, other: Image.Image) -> bool:
-    looks = [look(picture) for picture in (one, other)]
-    layouts = np.stack([np.frombuffer(each.layout, np.uint8) for each in looks])
-    return bool(near_pairs(np.array([each.gradients for each in looks], np.uint64), layouts, limit=1))
+    return bool(near_pairs(*columns_of([look(picture) for picture in (one, other)]), limit=1))
 
 
 COPIES = {

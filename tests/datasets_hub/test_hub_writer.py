@@ -3,12 +3,15 @@
 import errno
 import hashlib
 import json
+import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import datasets
 import pandas as pd
@@ -162,7 +165,7 @@ def test_killed_anywhere_then_again_gives_the_same_bytes(
 
 
 def test_finished_shards_are_used_again(tmp_path: Path, run_killed: Callable[..., bool]) -> None:
-    assert run_killed(write_killed, tmp_path / "toy", 28)
+    assert run_killed(write_killed, tmp_path / "toy", 36)
     staging = Staging.of(tmp_path / "toy")
     finished = [json.loads(path.read_text())["file"]["path"] for path in staging.markers.glob("*-*.json")]
     *kept, altered = sorted(finished)
@@ -200,7 +203,39 @@ def test_what_is_not_whole_lies_outside_of_the_hub(tmp_path: Path, folder: str) 
         hub = tmp_path / "hub" if "mine" not in folder else old.parent
         assert not staging.root.is_relative_to(hub)
         assert staging.root.parent == hub.parent
-        assert list(old.parent.iterdir()) == []
+        assert list(old.parent.rglob("*")) == [staging.gate]
+    assert list(old.parent.iterdir()) == []
+
+
+@contextmanager
+def _may_not_write_beside(hub: Path) -> Iterator[None]:
+    """What runs here may write to the hub, and not beside it; root is somebody else meanwhile."""
+    is_root = os.geteuid() == 0
+    hub.parent.chmod(0o555)
+    if is_root:
+        os.seteuid(65_534)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+        hub.parent.chmod(0o755)
+
+
+def test_two_logins_of_different_rights_do_not_write_at_once() -> None:
+    with TemporaryDirectory() as created:
+        top = Path(created)
+        folder = top / "beside/hub/sample/toy"
+        folder.parent.mkdir(parents=True)
+        for path in (top, top / "beside", top / "beside/hub", folder.parent):
+            path.chmod(0o755 if path != folder.parent else 0o777)
+        with Staging.of(folder).held() as first, _may_not_write_beside(top / "beside/hub"):
+            second = Staging.of(folder)
+            assert second.root != first.root, "the second login stages elsewhere"
+            with pytest.raises(Unreachable, match="another process is writing this dataset"), second.held():
+                pass
+        with _may_not_write_beside(top / "beside/hub"), Staging.of(folder).held() as alone:
+            assert alone.root == alone.gate
 
 
 def test_a_hub_that_is_a_disk_of_its_own_has_its_staging(small_disk: Path) -> None:
@@ -212,7 +247,7 @@ def test_a_hub_that_is_a_disk_of_its_own_has_its_staging(small_disk: Path) -> No
 def test_another_input_does_not_continue_a_killed_run(
     tmp_path: Path, run_killed: Callable[..., bool]
 ) -> None:
-    assert run_killed(write_killed, tmp_path / "toy", 28)
+    assert run_killed(write_killed, tmp_path / "toy", 36)
     row = replace(toy_row("train", 0), image_id="changed")
     write_toy(tmp_path / "toy", partitions=toy_partitions(train_0=row))
     assert datasets.load_dataset(str(tmp_path / "toy"), split="train")[0]["image_id"] == "changed"

@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
@@ -17,12 +18,12 @@ from PIL import Image
 from cairnhub.datasets_hub.check import check_dataset
 from cairnhub.datasets_hub.decoding import decode_image
 from cairnhub.datasets_hub.duplicate_table import SCHEMA
-from cairnhub.datasets_hub.duplicates import look
+from cairnhub.datasets_hub.duplicates import columns_of, look
 from cairnhub.datasets_hub.image_check import ImageCheck
 from cairnhub.datasets_hub.labels_only import write_labels_only
 from cairnhub.datasets_hub.loader import describe
 from cairnhub.datasets_hub.location import PublishedDataset
-from cairnhub.datasets_hub.published_duplicates import Traces, signature, unpacked
+from cairnhub.datasets_hub.published_duplicates import Traces, signature, traced
 from cairnhub.datasets_hub.records import ImageRow, RowList
 from cairnhub.datasets_hub.stats import Stats
 from tests.datasets_hub.hub_toy import content, toy_partitions, toy_row, write_toy
@@ -185,18 +186,21 @@ def test_where_images_are_decoded_look_alikes_are_published_too(tmp_path: Path) 
     }
 
 
-@given(st.lists(st.integers(0, 2**64 - 1)))
-def test_signatures_come_back(values: list[int]) -> None:
-    looks = [look(decode_image(toy_row("train", i).image)) for i in range(3)]
-    traces = Traces.of(values, looks)
-    signatures, gradients = (unpacked([text], np.uint64) for text in (traces.signatures, traces.gradients))
-    layouts = unpacked([traces.layouts], np.uint8).reshape(len(looks), -1)
-    assert signatures.tolist() == values
-    assert unpacked([traces.signatures, "", traces.gradients], np.uint64).tolist() == [*values, *gradients]
-    assert [(g, row.tobytes()) for g, row in zip(gradients.tolist(), layouts, strict=True)] == [
-        (each.gradients, each.layout) for each in looks
-    ]
-    assert Traces.of(values, []).gradients == ""
+@given(st.lists(st.binary(max_size=50), max_size=5), st.booleans())
+def test_traces_come_back(images: list[bytes], is_decoded: bool) -> None:
+    shown = [look(decode_image(toy_row("train", i).image)) for i in range(len(images))]
+    traces = Traces()
+    for image, seen in zip(images, shown, strict=True):
+        traces.add(image, seen if is_decoded else None)
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "traces.npz"
+        traces.save(file)
+        signatures = traced([file, file], "signatures").view(np.uint64).tolist()
+        gradients = traced([file], "gradients").view(np.uint64).tolist()
+        layouts = traced([file], "layouts").tobytes()
+    assert signatures == 2 * [signature(image) for image in images]
+    assert gradients == (columns_of(shown)[0].tolist() if is_decoded else [])
+    assert layouts == b"".join(seen.layout for seen in shown if is_decoded)
 
 
 @given(st.binary(max_size=5_000))
