@@ -1,17 +1,14 @@
 """The rehearsal's tables in docs/scale.md, from results/rehearsal.json."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from capacity import Law, fit
+from capacity import fit
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results/rehearsal.json"
-MODEL = HERE / "results/scale.json"
-REFITTED = ("embed", "publish")
-"""Stages whose laws in `MODEL` hold for other texts, or for images that are not decoded."""
 PAGE = HERE.parent / "docs/scale.md"
 BEGIN, END = "<!-- rehearsal: made by benchmarks/rehearsal.py -->", "<!-- end of rehearsal -->"
 HEADER = (
@@ -59,8 +56,9 @@ def _of_run(name: str, run: Mapping[str, Any], runs: Mapping[str, Any]) -> str:
         for other in runs.values()
         if other["dataset"] == run["dataset"] and other["fraction"] < run["fraction"]
     ]
-    rows = [_row(stage, cost, _foretold(stage, run, smaller)) for stage, cost in run["stages"].items()]
-    table = _table(HEADER, [*rows, _all(run["stages"])])
+    foretold = {stage: _foretold(stage, run, smaller) for stage in run["stages"]}
+    rows = [_row(stage, cost, foretold[stage]) for stage, cost in run["stages"].items()]
+    table = _table(HEADER, [*rows, _all(run["stages"], foretold.values())])
     acts = "".join(f"\n- {line}" for line in _acts(run.get("acts", {})))
     return f"{facts}\n\n{table}" + (f"\n{acts}" if acts else "")
 
@@ -81,22 +79,16 @@ def _row(stage: str, cost: Mapping[str, Any], foretold: float | None) -> list[st
     ]
 
 
-def _all(stages: Mapping[str, Any]) -> list[str]:
+def _all(stages: Mapping[str, Any], foretold: Iterable[float | None]) -> list[str]:
     total = {key: sum(cost[key] for cost in stages.values()) for key in ("s", "cpu_s")}
     peaks = [max(cost[key] for cost in stages.values()) for key in ("peak_mb", "own_mb")]
-    return ["all", f"{total['s']:,.0f}", f"{total['cpu_s']:,.0f}", "", *map(_n, peaks), "", "", ""]
+    together = _n(sum(known)) if (known := [each for each in foretold if each is not None]) else ""
+    return ["all", f"{total['s']:,.0f}", f"{total['cpu_s']:,.0f}", together, *map(_n, peaks), "", "", ""]
 
 
 def _foretold(stage: str, run: Mapping[str, Any], smaller: Sequence[Mapping[str, Any]]) -> float | None:
-    """CPU seconds by the capacity model; None where it says nothing."""
-    if stage not in REFITTED:
-        law = json.loads(MODEL.read_text())["laws"].get(stage)
-        return Law(law["cpu_s"])(_n_listed(run), run["mirror"]["gb"]) if law else None
-    points = [
-        (_n_listed(other), 0.0, other["stages"][stage]["cpu_s"])
-        for other in smaller
-        if stage in other["stages"]
-    ]
+    """CPU seconds by the law through smaller sizes of the same mirror; None with fewer than two of them."""
+    points = [(_n_listed(other), 0.0, other["stages"][stage]["cpu_s"]) for other in smaller]
     return fit(points, ("base", "per_image"))(_n_listed(run), 0.0) if len(points) > 1 else None
 
 

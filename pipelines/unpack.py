@@ -87,8 +87,10 @@ def unpack_streamed(index: Index, folder: Path, run_all: RunAll) -> tuple[Index,
         BrokenData: an archive is damaged, or holds no image of a split.
         NoSpace: the disk is full.
     """
-    table = pq.read_table(index.path)
-    names = [name for name in pc.unique(table["archive"]).to_pylist() if name is not None]
+    archives = pq.read_table(index.path, columns=["archive"])[
+        "archive"
+    ]  # all columns are gigabytes of a large index
+    names = [name for name in pc.unique(archives).to_pylist() if name is not None]
     streamed = [a for name in sorted(names) if isinstance(a := archive_at(index.store, name), TarGz)]
     if not streamed:
         return index, []
@@ -111,8 +113,9 @@ def unpack_streamed(index: Index, folder: Path, run_all: RunAll) -> tuple[Index,
             more = f" and {n_unnamed - len(names):,} more" if n_unnamed > len(names) else ""
             shown = quoted(names, N_UNNAMED_SHOWN)
             log.info(f"{task.archive}: {n_unnamed:,} members that no list names: {shown}{more}")
+    table = pq.read_table(index.path)
     rows, quarantined = _placed(table, tasks)
-    if lost := set(table["split"].to_pylist()) - set(rows["split"].to_pylist()):
+    if lost := {*pc.unique(table["split"]).to_pylist()} - {*pc.unique(rows["split"]).to_pylist()}:
         raise BrokenData(
             f"split {sorted(lost)[0]!r} has no image: {quarantined[0].reason}; fetch its archives again"
         )

@@ -29,6 +29,7 @@ from cairnhub.datasets_hub.duplicates import (
 )
 from cairnhub.datasets_hub.image_check import Judgement
 from cairnhub.datasets_hub.loader import describe
+from cairnhub.datasets_hub.parquet_files import open_parquet
 from cairnhub.datasets_hub.records import Attribution, RowList
 
 
@@ -245,6 +246,24 @@ def test_look_alikes_come_with_two_labels_first_and_the_most_alike_next(tmp_path
     fewer = replace(report, look_alikes=report.look_alikes[:2])
     fewer.save_page(tmp_path / "page.html")
     assert "The first 2 of 3 pairs" in (tmp_path / "page.html").read_text()
+
+
+def test_each_file_is_opened_once_for_all_of_its_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a dataset elsewhere each opening fetches the whole file."""
+    rows = [replace(toy_row("train", i), image_id=f"copy-{i}", split="test") for i in range(4, 9)]
+    write_toy(tmp_path / "toy", partitions=[*toy_partitions(), RowList(rows)])
+    opened: list[Path] = []
+
+    def counted(path: Path) -> pq.ParquetFile:
+        opened.append(path)
+        return open_parquet(path)
+
+    monkeypatch.setattr("cairnhub.datasets_hub.check.open_parquet", counted)
+    assert len(check_dataset(tmp_path / "toy").look_alikes) == 5
+    assert len(opened) > 1
+    assert len(opened) == len(set(opened))
 
 
 def recompressed(image: bytes, quality: int = 60) -> bytes:
