@@ -16,6 +16,7 @@ from scipy.optimize import nnls
 TERMS = {
     "base": lambda n, gigabytes: 1.0,
     "per_image": lambda n, gigabytes: n,
+    "per_image_log": lambda n, gigabytes: n * np.log(max(n, 1.0)),
     "per_gigabyte": lambda n, gigabytes: gigabytes,
     "per_image_squared": lambda n, gigabytes: n * n,
 }
@@ -23,7 +24,7 @@ TERMS = {
 
 @dataclass(frozen=True)
 class Law:
-    """A sum of terms: `base + per_image n + per_gigabyte g + per_image_squared n^2`."""
+    """A sum of terms: `base + per_image n + per_image_log n ln n + per_gigabyte g + per_image_squared n^2`."""
 
     coefficients: Mapping[str, float]
 
@@ -165,7 +166,13 @@ def as_markdown(result: Mapping[str, Any]) -> str:
 
 
 def _law(coefficients: Mapping[str, float]) -> str:
-    units = {"base": "", "per_image": " n", "per_gigabyte": " GB", "per_image_squared": " n²"}
+    units = {
+        "base": "",
+        "per_image": " n",
+        "per_image_log": " n ln n",
+        "per_gigabyte": " GB",
+        "per_image_squared": " n²",
+    }
     return " + ".join(f"{value:.3g}{units[name]}" for name, value in coefficients.items()) or "0"
 
 

@@ -87,9 +87,12 @@ def _all(stages: Mapping[str, Any], foretold: Iterable[float | None]) -> list[st
 
 
 def _foretold(stage: str, run: Mapping[str, Any], smaller: Sequence[Mapping[str, Any]]) -> float | None:
-    """CPU seconds by the law through smaller sizes of the same mirror; None with fewer than two of them."""
+    """CPU seconds by the law through smaller sizes of the same mirror; None with fewer than two of them.
+
+    Of n log n: what is known of all images is sorted and searched, and more of it lies farther from the processor.
+    """
     points = [(_n_listed(other), 0.0, other["stages"][stage]["cpu_s"]) for other in smaller]
-    return fit(points, ("base", "per_image"))(_n_listed(run), 0.0) if len(points) > 1 else None
+    return fit(points, ("base", "per_image_log"))(_n_listed(run), 0.0) if len(points) > 1 else None
 
 
 def _n_listed(run: Mapping[str, Any]) -> int:
